@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * Paths of requests: split raw, decoded per segment, strictly. Used by core/api to route and by the
+ * HTTP server for queries. It reads text and nothing else.
+ */
+#ifndef CORE_ADAPTERS_HTTP_PATH_H
+#define CORE_ADAPTERS_HTTP_PATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Splits "/v1/jobs/a%20b" into its decoded segments ("v1", "jobs", "a b"); "/" has none, an empty
+ * segment ("//", a final "/") is "". Returns their number, -E2BIG for more than max, -EINVAL for a
+ * path that does not begin with "/", a bad escape, an escaped or raw NUL, an escaped "/", a "." or
+ * ".." segment however written, invalid UTF-8, a control. segments is written on success alone;
+ * the strings are one allocation: free(*ret_memory) ends them. */
+int path_split(const char *raw, char *segments[], size_t max, char **ret_memory);
+
+/* Decodes len bytes of raw into out (len + 1 bytes), with "+" as a blank when asked. Returns the length, or
+ * -EINVAL for a bad escape, a NUL or invalid UTF-8. */
+int path_decode(const char *raw, size_t len, bool plus_is_blank, char *out);
+
+#endif
