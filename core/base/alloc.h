@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * Allocation that never returns NULL: out of memory ends the process with a message.
+ * Used everywhere; what a peer can make grow is bounded before it gets here.
+ */
+#ifndef CORE_BASE_ALLOC_H
+#define CORE_BASE_ALLOC_H
+
+#include <stddef.h>
+
+/* What these return belongs to the caller, who frees it with free(). */
+void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
+void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
+char *xstrdup(const char *text) __attribute__((malloc, returns_nonnull, nonnull));
+char *xstrndup(const char *text, size_t max) __attribute__((malloc, returns_nonnull, nonnull));
+void *xmemdup(const void *data, size_t len) __attribute__((malloc, returns_nonnull));
+char *xasprintf(const char *fmt, ...)
+    __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * Memory that lives and dies together and is wiped at its end: an attempt's scratch, a reply's
+ * strings. Bounded.
+ */
+#ifndef CORE_BASE_ARENA_H
+#define CORE_BASE_ARENA_H
+
+#include <stddef.h>
+
+struct arena;
+
+/* max bounds the sum of what is handed out. */
+struct arena *arena_new(size_t max);
+void arena_free(struct arena *a);
+void arena_free_p(struct arena **a);
+
+/* Zeroed, aligned for any type, valid until arena_free; NULL past max. */
+void *arena_alloc(struct arena *a, size_t n);
+/* A copy of len bytes with a NUL after them; NULL past max. */
+char *arena_copy(struct arena *a, const void *data, size_t len);
+/* A copy of a text; NULL for NULL and past max. */
+char *arena_text(struct arena *a, const char *text);
+
+#endif

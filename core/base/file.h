@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * Reading a small file whole, with a limit: secrets, time zones, configuration.
+ */
+#ifndef CORE_BASE_FILE_H
+#define CORE_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "core/base/buf.h"
+
+/* Reads a regular file of at most max bytes. On success ret is initialised and the caller ends it
+ * with buf_done; on failure it is untouched. -EFBIG past max, -EISDIR for a directory, -EINVAL for
+ * another thing that is no regular file, else the errno of opening or reading. */
+int file_read(const char *path, size_t max, struct buf *ret);
+
+#endif
