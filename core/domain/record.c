@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * Life and copy of struct record; see record.h.
+ */
+#include "core/domain/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+void record_done(struct record *r)
+{
+    free(r->source);
+    free(r->key);
+    free(r->job);
+    free(r->account);
+    free(r->owner);
+    free(r->last_code);
+    free(r->last_text);
+    free(r->wrote_status);
+    free(r->memo);
+    memset(r, 0, sizeof *r);
+}
+
+static char *copy(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+void record_copy(struct record *ret, const struct record *from)
+{
+    *ret = *from;
+    ret->source = copy(from->source);
+    ret->key = copy(from->key);
+    ret->job = copy(from->job);
+    ret->account = copy(from->account);
+    ret->owner = copy(from->owner);
+    ret->last_code = copy(from->last_code);
+    ret->last_text = copy(from->last_text);
+    ret->wrote_status = copy(from->wrote_status);
+    ret->memo = copy(from->memo);
+}

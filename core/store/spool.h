@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * The spool: what this process is about to send and what it has received, sealed on the local disk
+ * before anything else may lose it (rules 2, 3 and 6 of ARCHITECTURE.md). One append-only file for
+ * each incarnation, state_dir/spool/INCARNATION.spool, locked while its process lives.
+ *
+ * The loop thread writes (write(2) only); the sync thread, made here, does fdatasync and reports back
+ * to the loop. Every entry is sealed with the key ring, has its length and a check, and a torn last
+ * entry is recognised and left out.
+ */
+#ifndef CORE_STORE_SPOOL_H
+#define CORE_STORE_SPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/adapters/crypto.h"
+#include "core/adapters/loop.h"
+#include "core/base/error.h"
+#include "core/domain/record.h"
+
+struct spool;
+
+/* Creates spool/ (0700) and this incarnation's file (0600), locks it, writes a head entry with the
+ * host id, boot id and installation. */
+int spool_open(struct loop *loop, const char *state_dir, const char *host, const char *incarnation,
+               const struct keyring *ring, struct spool **ret, struct error *e);
+/* Ends the sync thread; removes the file when nothing in it is still wanted. */
+void spool_close(struct spool *s);
+
+/* About to send. -ENOSPC, -EIO: then nothing may be sent. */
+int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint,
+                 const char *source, const char *key, struct error *e);
+/* A token came: text is commit_to_text()'s. Written when this returns. A later result of the same
+ * attempt replaces the earlier. */
+int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len, struct error *e);
+/* The store has it (or there is nothing to keep): the attempt's entries are no longer wanted. */
+void spool_settled(struct spool *s, const char *attempt_id);
+/* Calls done on the loop thread once everything written so far is on the disk; starts within 20 ms,
+ * at once when now is true. result 0 or negative errno. */
+void spool_sync(struct spool *s, bool now, void (*done)(void *ctx, int result), void *ctx);
+
+struct spool_counts { int64_t entries, bytes, oldest_at; };
+void spool_counts(const struct spool *s, struct spool_counts *ret);
+
+/* What dead incarnations left. */
+struct spool_leftover {
+    char attempt_id[ID_SIZE];
+    char fingerprint[FINGERPRINT_SIZE];
+    char *source, *key;
+    char *text;        /* the last result; NULL = an intent without a result */
+    size_t text_len;
+};
+struct spool_file {
+    char incarnation[ID_SIZE];
+    char host[ID_SIZE];
+    char boot[40];
+    bool same_boot;
+    bool torn;         /* its last entry was cut off, and is left out */
+    struct spool_leftover *leftovers;
+    size_t count;
+    int fd;            /* locked; closed by spool_file_free */
+    char *path;
+};
+/* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
+ * that does not open with the ring refuses its file (-EKEYREJECTED with a sentence), others go on. */
+int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
+                    size_t *ret_count, struct error *e);
+void spool_file_remove(struct spool_file *f);
+void spool_files_free(struct spool_file *list, size_t count);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT
+ * The port of the store: everything that renewd asks of a database, as blocking calls on one
+ * connection, the same over PostgreSQL and SQLite. The store thread (store_thread.h) runs them; the
+ * read thread and tests may too, each on a connection of its own.
+ *
+ * Every call returns 0 or a positive count, or a negative errno: -ENOTCONN and -ETIMEDOUT mean the
+ * store is away (nothing was committed, unless it was a commit: then ask again, attempt ids tell),
+ * -EBUSY a lock that stayed, -ENOSPC a full disk, anything else is this request's own fault. All
+ * times here are Unix seconds; leases run by the database's real clock, all else by the caller's.
+ */
+#ifndef CORE_STORE_STORE_H
+#define CORE_STORE_STORE_H
+
+#include "core/base/error.h"
+#include "core/base/secret.h"
+#include "core/domain/record.h"
+#include "core/store/table.h"
+
+struct db;
+
+struct store_options {
+    const char *driver;          /* "sqlite" | "postgresql" */
+    const char *path;            /* SQLite: absolute */
+    const struct secret *dsn;    /* PostgreSQL */
+    bool read_only;
+};
+
+int db_open(const struct store_options *o, struct db **ret, struct error *e);
+void db_close(struct db *db);
+const char *db_driver(const struct db *db);
+bool db_alive(const struct db *db);
+
+/* Numbered migrations, each in a transaction; safe when two hosts start at once. A database that is
+ * newer than this renewd is refused. */
+int store_migrate(struct db *db, struct error *e);
+
+/* ---- Facts about the installation ---- */
+/* The value of a name, made with `fresh` when absent (first host wins). *ret_value is the caller's. */
+int store_fact(struct db *db, const char *name, const char *fresh, char **ret_value, struct error *e);
+int store_fact_set(struct db *db, const char *name, const char *value, struct error *e);
+/* "postgresql:SYSTEM IDENTIFIER:DATABASE" or "sqlite:REAL PATH:INODE" (rule 13). */
+int store_place(struct db *db, char **ret_place, struct error *e);
+/* A number that only rises, one more at each call (rule 13). */
+int store_sequence(struct db *db, int64_t *ret, struct error *e);
+/* How many sealed values begin with `prefix` ("r1.KEY.") in renewd's own tables. */
+int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct error *e);
+/* The same in a user's table, over its mapped secret columns. */
+int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret,
+                          struct error *e);
+int store_heartbeat(struct db *db, const char *host, const char *incarnation, struct error *e);
+
+/* ---- Discovery ---- */
+struct page {
+    struct row *rows;
+    size_t count;
+    bool last;           /* no row after these */
+    struct record *records; /* count entries, index as rows: known records; source NULL = unknown */
+};
+/* Rows with key > after (NULL = from the first), in key order, with what renewd knows of each. */
+int store_page(struct db *db, const struct table *t, const char *after, size_t limit,
+               struct page *ret, struct error *e);
+void page_done(struct page *p);
+/* One row with its record. -ENOENT = no such row (a record may be known all the same). */
+int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row,
+              struct record *ret_record, bool *ret_known, struct error *e);
+/* Inserts new records, updates those whose generation, hash and last_at still are what `old_*` say
+ * (otherwise the row is left alone: somebody was quicker; noticed at the next look). */
+struct record_change {
+    struct record now;
+    bool is_new;
+    char old_hash[FINGERPRINT_SIZE];
+    int64_t old_generation, old_last_at;
+};
+int store_records_put(struct db *db, const struct record_change *changes, size_t count,
+                      struct error *e);
+/* Records of the table whose rows are gone (or outside `only` by somebody else): removed, unless a
+ * lease is running. Works through `limit` records after `after`; *ret_next NULL = through. */
+int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit,
+                char **ret_next, int64_t *ret_removed, struct error *e);
+
+/* ---- Claims (rule 1) ---- */
+enum claim_mode {
+    CLAIM_AUTO,  /* due_at <= now */
+    CLAIM_TICK,  /* DESIGN of a tick: earliest <= now, not_before <= now, and (point <= now, or
+                    point < next_tick and ok_at < tick) */
+    CLAIM_HAND,  /* these keys: earliest <= now; state, backoff and dead do not stop it */
+};
+struct claim_request {
+    const struct table *table;
+    const char *plugin;
+    int mode;
+    int64_t now, tick, next_tick;
+    const char *const *keys;     /* CLAIM_HAND */
+    size_t key_count;
+    size_t limit;                /* at most so many */
+    size_t failing_limit;        /* at most so many of them with attempts > 0 */
+    const char *host, *incarnation;
+    int64_t lease_s;
+    bool safe;                   /* an expired lease of anybody may be taken over */
+    int64_t run_id;
+    const char *const *not_keys; /* seen in this run already: not again */
+    size_t not_count;
+};
+struct claimed {
+    struct record record;
+    struct row row;              /* read after the claim committed */
+    bool row_found;
+    char attempt_id[ID_SIZE];
+};
+/* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the
+ * lease's end, commits; then reads their rows. Skips held, spent and dead credentials. Also tells how
+ * many were due in all. */
+int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
+                struct error *e);
+void claimed_free(struct claimed *list, size_t count);
+/* Counts what CLAIM_TICK / CLAIM_AUTO would find, leased or not. */
+int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e);
+/* Gives a claim back unused: lease released, due_at restored to what the record says. */
+int store_release(struct db *db, const struct record *r, const char *attempt_id, struct error *e);
+/* When the next record of the table is due by itself; 0 = none. */
+int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct error *e);
+/* After a crash in the same boot (rule 2): releases leases of dead incarnations of this host whose
+ * attempt is not in `except`; the rest become ambiguous through commits. boot_changed: none is released. */
+int store_release_incarnation(struct db *db, const char *host, const char *incarnation,
+                              const char *const *except, size_t except_count, int64_t *ret, struct error *e);
+
+/* ---- Commits (rules 4 and 5) ---- */
+struct write {
+    int column;          /* index in the table */
+    char *text;          /* NULL = SQL NULL; times as Unix seconds */
+    size_t len;
+};
+struct bound {           /* a statement's parameter */
+    int type;            /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME or RENEWD_AS_READ */
+    int form;            /* enum column_form of the slot, for TIME */
+    char *text;          /* NULL = SQL NULL; TIME as Unix seconds */
+};
+enum effect_kind { EFFECT_ONCE = 1, EFFECT_RUN = 2 };
+struct commit_effect {
+    int kind;
+    char *name;          /* ONCE: the key; RUN: the statement's name */
+    const char *sql;     /* RUN: its text; the job's, outlives the commit */
+    int rows;            /* RUN: RENEWD_ROWS_... */
+    struct bound *bound;
+    size_t bound_count;
+};
+enum commit_result {
+    COMMIT_WAITING = 0,
+    COMMIT_DONE,
+    COMMIT_ALREADY,      /* the attempt id is in the history: committed before */
+    COMMIT_CHANGED,      /* the row holds other credential bytes: see `current`; nothing written */
+    COMMIT_GONE,         /* no such row, or taken out of `only`; nothing written */
+    COMMIT_ROWS,         /* a statement touched another number of rows: `failed_effect` */
+    COMMIT_REJECTED,     /* the database refuses this row for good: `why` (SQLSTATE, constraint, table) */
+};
+struct commit {
+    char attempt_id[ID_SIZE];
+    int64_t run_id;
+    char *plugin;
+    const struct table *table;
+    char *host, *incarnation;
+    struct record before, after; /* after: what to store when this succeeds */
+    struct row row;              /* the row as last read */
+    bool touches_row;            /* writes, or the condition on the credential, apply */
+    bool replaces;               /* a new credential pair: the condition of rule 4 applies */
+    bool safe;
+    bool dead;                   /* the credential gets marked dead (outcome reconnect) */
+    struct write *writes;
+    size_t write_count;
+    struct commit_effect *effects;
+    size_t effect_count;
+    char *sealed_pair;           /* newest pair, sealed; NULL when safe or nothing was set */
+    int outcome;                 /* enum outcome */
+    int http_status;
+    char *code, *text;           /* cleaned; NULL when ok */
+    int64_t started_at, finished_at;
+    bool release;                /* clear the lease if it is still this attempt's */
+    /* results */
+    int result;                  /* enum commit_result */
+    struct row current;          /* COMMIT_CHANGED */
+    char *failed_effect;
+    char why[256];
+};
+struct commit *commit_new(void);
+void commit_free(struct commit *c); /* wipes */
+/* One transaction for all; on a refusal halved until the bad one stands alone (its result says so).
+ * Returns 0 when every commit has a result, or a negative errno when the store is away. */
+int store_commit(struct db *db, struct commit *const *list, size_t count, struct error *e);
+/* As text for the spool and back: everything but `table` and effects' sql, which are looked up again
+ * by source and statement name. Holds secrets: to be sealed by the caller. */
+int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len);
+int commit_from_text(const char *text, size_t len, struct commit **ret, struct error *e);
+
+/* ---- Kept aside ---- */
+/* A pair that the row does not take: kept sealed, as "pending" (retried) or "orphan" (30 days). */
+struct kept {
+    char attempt_id[ID_SIZE];
+    char *kind;                  /* "pending" | "orphan" */
+    char *source, *key, *job;
+    char *sealed;                /* the commit's text, sealed */
+    char *why;
+    int64_t created_at, retry_at;
+};
+int store_keep(struct db *db, const struct kept *k, struct error *e);
+int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
+               size_t *ret_count, struct error *e);
+int store_kept_drop(struct db *db, const char *attempt_id, struct error *e);
+void kept_free(struct kept *list, size_t count);
+/* The newest pair that came after `fingerprint`, following successors; -ENOENT = none is known. */
+int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE],
+                    char **ret_sealed, struct error *e);
+
+/* ---- Jobs, runs, history ---- */
+struct job_row { char *job; bool paused; int64_t last_tick; };
+int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
+                  const char *legacy_name, bool active, struct job_row *ret, struct error *e);
+int store_job_pause(struct db *db, const char *job, bool paused, struct error *e);
+int store_job_tick(struct db *db, const char *job, int64_t tick, struct error *e); /* only forward */
+void job_row_done(struct job_row *j);
+
+struct run_row {
+    int64_t id;
+    char *job, *trigger;         /* tick auto once hand start */
+    int64_t started_at, finished_at; /* 0 = running */
+    int64_t due, refreshed, failed, skipped;
+};
+int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
+                    int64_t *ret_id, struct error *e);
+int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
+int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
+               size_t *ret_count, struct error *e);
+void runs_free(struct run_row *list, size_t count);
+struct failure_row { char *key, *outcome, *code, *text; };
+int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret,
+                       size_t *ret_count, struct error *e);
+void failures_free(struct failure_row *list, size_t count);
+
+/* ---- Reading for people ---- */
+struct records_query { const char *source; int state; /* 0 = any */ const char *after; size_t limit; };
+int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
+                  struct error *e);
+int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e);
+void records_free(struct record *list, size_t count);
+/* counts[state] of a source; counts[0] = all. */
+int store_state_counts(struct db *db, const char *source, int64_t counts[16], struct error *e);
+
+/* ---- renewd's own table ---- */
+struct import_row {
+    const char *id, *account;
+    const struct write *writes;  /* columns of the own table as resolved for the job; already sealed */
+    size_t write_count;
+};
+/* -EEXIST = the id is there and replace is false; *ret_at says which row. All or none. */
+int store_import(struct db *db, const struct table *t, const struct import_row *rows, size_t count,
+                 bool replace, int64_t now, size_t *ret_at, struct error *e);
+
+/* ---- Named statements and rehearsal ---- */
+/* Prepares sql to learn that it parses and takes `parameters` parameters. */
+int store_check_statement(struct db *db, const char *sql, size_t parameters, struct error *e);
+/* Runs a statement that returns one text; NULL = ready. */
+int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e);
+/* Writes a row's own values back and rolls back: -EPERM/-EACCES/-EIO with a sentence when refused. */
+int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e);
+
+#endif
