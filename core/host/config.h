@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ * renewd.conf and conf.d as checked structs. Reading collects every mistake of all files with file
+ * and line; a mistake in renewd.conf stops the daemon, one in a job's file holds that job alone.
+ */
+#ifndef CORE_HOST_CONFIG_H
+#define CORE_HOST_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/adapters/conf.h"
+#include "core/adapters/crypto.h"
+#include "core/base/secret.h"
+#include "core/domain/cron.h"
+#include "core/host/plugin_load.h"
+#include "core/host/settings.h"
+
+struct api_client {
+    char *name;
+    struct secret *secret;
+    char **jobs;                 /* NULL-terminated; "*" = all */
+    char **allow;                /* NULL-terminated: functions token forward events read operate */
+};
+
+struct config {
+    char *file, *dir;            /* absolute */
+    char *conf_dir, *plugin_dir, *state_dir; /* absolute */
+    char *store_driver;          /* "sqlite" | "postgresql" */
+    char *store_path;            /* absolute; SQLite */
+    struct secret *store_dsn;
+    struct keyring *keys;
+    char *api_socket;            /* NULL: no socket door */
+    char *api_listen;            /* NULL: no TCP door */
+    char *tls_certificate;
+    struct secret *tls_key;
+    struct api_client *clients;
+    size_t client_count;
+    char **socket_token_users;   /* reserved, may be NULL */
+    int64_t spool_keep;          /* bytes */
+};
+
+/* Secrets by name for --check: "conf.d/a.conf:12 client_secret env:NAME set|not set". */
+struct secret_use {
+    char *file, *setting, *reference;
+    int line;
+    bool set;
+};
+struct secret_uses {
+    struct secret_use *list;
+    size_t count;
+};
+void secret_uses_done(struct secret_uses *u);
+
+/* Mistakes are appended to m; *ret is NULL when there are any. */
+int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret);
+void config_free(struct config *c);
+
+struct mapped_column {
+    char *slot, *column;
+    int type;                    /* RENEWD_TEXT ... */
+    bool core, credential, written;
+};
+struct status_value {
+    int state;                   /* enum state */
+    char *value;
+};
+struct only_rule {
+    char *column;
+    char **values;               /* NULL-terminated */
+};
+struct also_write {              /* one column of `also` */
+    char *column;
+    char *value;                 /* as text; NULL = NULL */
+};
+struct also {
+    char *table, *key, *from;
+    struct also_write *on_reconnect, *on_ok;
+    size_t on_reconnect_count, on_ok_count;
+};
+struct owner_map { char *column; char *via, *table, *key, *table_column, *email, *name, *language; };
+
+struct job_statement {           /* sql/DRIVER/PLUGIN/NAME.sql of the plugin's statements, in their order */
+    char *name;
+    char *sql;                   /* as read; parameters $1.. */
+};
+
+struct job_config {
+    char *file;                  /* absolute */
+    char *job;                   /* [A-Za-z0-9_.-]+; the file's name without .conf when the file is unreadable */
+    char *plugin_name;
+    const struct plugin *plugin; /* NULL when it did not load */
+    bool enabled;
+    struct cron *crons;          /* the schedule's expressions */
+    size_t cron_count;
+    bool automatic;              /* "auto" is among them */
+    char *schedule_text;         /* for people: joined by ", " */
+    struct zone *zone;
+    char *timezone;
+    int64_t refresh_before_s;    /* 0 = the plugin's own */
+    int64_t limit;               /* 0 = all */
+    int64_t pace_ms;
+    int64_t in_flight;           /* default 32 */
+    char *table, *key;           /* NULL: renewd's own table */
+    struct mapped_column *columns;
+    size_t column_count;
+    char *times;
+    struct only_rule *only;
+    size_t only_count;
+    bool accept_plain;
+    struct status_value *status_values;
+    size_t status_value_count;
+    struct owner_map owner;
+    char *sealed;                /* "renewd" | "hex-iv-tag-data" | "none" */
+    char *sealed_key;            /* key id or NULL */
+    struct settings *settings;
+    char **functions;
+    struct also *also;
+    size_t also_count;
+    int64_t strikes;             /* default 3 */
+    char *reconnect_url;
+    int64_t rescan_s;            /* default 60 */
+    struct job_statement *statements;
+    size_t statement_count;
+    char *ready_sql;             /* NULL: none */
+    bool allow_anonymous;
+    int64_t breaker_records, breaker_share, breaker_within_s;
+    int64_t timeout_ms;          /* default 30 s */
+    char *ca_file;
+    bool allow_insecure;
+    int replay;                  /* RENEWD_REPLAY_..., 0 = the plugin's */
+    int64_t replay_grace_s;
+    char *legacy_name;
+    char *mistake;               /* not NULL: the job is held with this reason (the first mistake) */
+    char content_hash[65];       /* of the file, for reload */
+};
+
+/* Reads every *.conf of conf_dir in name order. Each file gives one job_config, held when it has
+ * mistakes; two files of one job name, or two jobs on one table and credential column, hold both and
+ * say so. The list and its items are the caller's. */
+int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
+              struct secret_uses *uses, struct job_config ***ret, size_t *ret_count);
+void job_config_free(struct job_config *j);
+void jobs_free(struct job_config **list, size_t count);
+
+#endif

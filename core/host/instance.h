@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * One job's instance of a plugin and its three questions, asked on the loop thread. Here the public
+ * ABI ends: the engine deals in records, windows, effects and outcomes of its own. Every callback is
+ * timed; one over 50 ms is reported by name.
+ */
+#ifndef CORE_HOST_INSTANCE_H
+#define CORE_HOST_INSTANCE_H
+
+#include <stdbool.h>
+
+#include "core/adapters/http_client.h"
+#include "core/base/error.h"
+#include "core/domain/window.h"
+#include "core/host/plugin_load.h"
+#include "core/host/settings.h"
+
+struct instance;
+
+/* settings stay the caller's and must outlive the instance. */
+int instance_open(const struct plugin *p, const char *job, const struct settings *s,
+                  struct instance **ret, struct error *e);
+void instance_free(struct instance *i);
+int instance_replay(const struct instance *i, int64_t *ret_grace_s); /* RENEWD_REPLAY_... */
+
+/* A record as the engine shows it to a plugin. values: one for each slot of the descriptor, in its
+ * order; text NULL = absent. */
+struct slot_value {
+    const char *text;
+    size_t len;
+    int64_t number;
+};
+struct record_view {
+    const char *key;
+    const struct slot_value *values;
+    int64_t refreshed_at, first_seen, life;
+    int attempts, strikes;
+    const void *memo;
+    size_t memo_len;
+};
+
+/* -EBADMSG with a sentence when the callback fails; the window is as given, not yet sane. */
+int instance_window(struct instance *i, const struct record_view *r, int64_t now,
+                    int64_t refresh_before_s, struct window *ret, struct error *e);
+
+/* What an attempt wants changed, in the order recorded. */
+enum effect_type { EFFECT_SET = 1, EFFECT_MEMO, EFFECT_STATEMENT, EFFECT_KEY };
+struct effect_parameter {
+    int type;            /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME, RENEWD_AS_READ */
+    bool is_null;
+    char *text;          /* AS_READ: the slot's name */
+    int64_t number;
+};
+struct effect {
+    int type;
+    int index;           /* SET: the slot; STATEMENT: of the descriptor's statements */
+    bool is_null;
+    char *text;          /* SET: the value (numbers and times in decimal); MEMO: bytes; KEY: the key */
+    size_t len;
+    int64_t number;      /* SET of a TIME or INTEGER */
+    struct effect_parameter *parameters;
+    size_t parameter_count;
+};
+struct effects {
+    struct effect *list;
+    size_t count;
+    bool token_set;      /* a SECRET slot was set */
+};
+void effects_done(struct effects *e); /* wipes */
+
+/* One refresh over all its steps: scratch, effects, the request to send next. */
+struct plugin_attempt;
+struct plugin_attempt *plugin_attempt_new(struct instance *i, const struct record_view *r);
+void plugin_attempt_free(struct plugin_attempt *a); /* wipes */
+
+struct step_result {
+    int what;            /* RENEWD_DONE, RENEWD_WAIT, RENEWD_FAILED */
+    /* WAIT: the request, valid until the next step; fields of transport (deadline, ca ...) unset */
+    struct http_request request;
+    int64_t slow_for;    /* DONE */
+    int outcome;         /* FAILED: enum outcome */
+    const char *code, *text; /* FAILED: valid until the attempt is freed; code may be NULL */
+};
+/* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no
+ * fail() before FAILED, DONE without effects is allowed) gives FAILED / transient / "plugin". */
+void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
+                         struct step_result *ret);
+const struct effects *plugin_attempt_effects(const struct plugin_attempt *a);
+
+/* on_failure: the decision is filled with the core's default and may be changed. Effects of the
+ * failure replace those recorded before (a failed attempt sets no token), unless a token was set. */
+struct decision {
+    int outcome;
+    bool strike, notify;
+    int64_t next_at;
+};
+struct failure {
+    int outcome, status;
+    const char *code, *text;
+    int64_t seconds_to_death, retry_after;
+};
+void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
+                           const struct http_reply *reply, int64_t now, struct decision *io);
+
+#endif

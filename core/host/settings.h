@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * The checked settings of one job, as a plugin reads them through the service table. Made by the
+ * job's configuration (config.h) from the plugin's descriptor; secrets are read in here.
+ */
+#ifndef CORE_HOST_SETTINGS_H
+#define CORE_HOST_SETTINGS_H
+
+#include <stdint.h>
+
+#include "core/base/secret.h"
+
+struct settings;
+
+struct settings *settings_new(void);
+void settings_free(struct settings *s);
+/* number: INTEGER, BOOLEAN (0, 1), DURATION (seconds). The text is copied into a wiped secret. */
+void settings_put(struct settings *s, const char *name, const char *text, int64_t number);
+void settings_put_member(struct settings *s, const char *group, const char *name, const char *value);
+const char *settings_text(const struct settings *s, const char *name); /* NULL when absent */
+int64_t settings_integer(const struct settings *s, const char *name);
+int settings_member(const struct settings *s, const char *group, size_t index, const char **ret_name,
+                    const char **ret_value); /* 1 or 0 */
+
+#endif
