@@ -54,7 +54,7 @@ int json_text(const struct json *doc, const char *path, const char **ret_text, s
 int json_integer(const struct json *doc, const char *path, int64_t *ret_value);
 /* A number, or a string that holds one, exactly as it was written; malloc'd. For ids past 2^53. */
 int json_digits(const struct json *doc, const char *path, char **ret_digits);
-int json_bool(const struct json *doc, const char *path, bool *ret_value);
+int json_boolean(const struct json *doc, const char *path, bool *ret_value);
 int json_array_length(const struct json *doc, const char *path, size_t *ret_length);
 /* The index-th member's name of the object at path, in the order of the text; false past the end and
  * where there is no object. Names may hold dots: see json_path_escape. */

@@ -32,7 +32,8 @@ void json_put_text_n(struct json_writer *w, const char *name, const char *text, 
 void json_put_integer(struct json_writer *w, const char *name, int64_t value);
 void json_put_bool(struct json_writer *w, const char *name, bool value);
 void json_put_null(struct json_writer *w, const char *name);
-void json_put_raw(struct json_writer *w, const char *name, const char *json); /* valid JSON, by the caller's word */
+/* json is valid JSON, by the word of the caller. */
+void json_put_raw(struct json_writer *w, const char *name, const char *json);
 void json_put_time(struct json_writer *w, const char *name, int64_t unix_time); /* RFC 3339 UTC; 0 -> null */
 
 /* 0, -ENOBUFS past the buffer's limit, -EINVAL when levels or names do not match. */
