@@ -14,7 +14,7 @@ enum { SECRET_FILE_MAX = 64 * 1024 };
 /* 0 when the text has the form of a reference, else -EINVAL. Reads nothing. */
 int secretref_check(const char *ref);
 /* Read it. Relative paths are looked for in relative_to_dir (may be NULL: the working directory). -EINVAL
- * no reference, -ENOENT not set (an empty value is not set), -EACCES and others as the file says, -EFBIG,
+ * no reference, -ENOENT not set (an empty value is not set), -EISDIR no regular file, -EACCES and others, -EFBIG,
  * -EILSEQ a NUL in it. One newline at the end of a file is taken off. */
 int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret,
                    struct error *e);

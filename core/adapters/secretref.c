@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * Reads secrets where references point: the environment, a file, systemd's credentials directory. Needs no
+ * library and prints no value; a text that is no reference is taken for a secret and not printed either.
+ */
+#include "core/adapters/secretref.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/base/error.h"
+#include "core/base/file.h"
+#include "core/base/secret.h"
+
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+
+/* The part after the scheme, or NULL. */
+static const char *after(const char *ref, const char *scheme)
+{
+    size_t len = strlen(scheme);
+
+    return strncmp(ref, scheme, len) == 0 ? ref + len : NULL;
+}
+
+static bool is_env_name(const char *name)
+{
+    size_t len = strspn(name, name_letters);
+
+    return len > 0 && name[len] == '\0' && (name[0] < '0' || name[0] > '9');
+}
+
+static bool is_credential_name(const char *name)
+{
+    return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+int secretref_check(const char *ref)
+{
+    const char *rest;
+
+    if (ref == NULL)
+        return -EINVAL;
+    if ((rest = after(ref, "env:")) != NULL)
+        return is_env_name(rest) ? 0 : -EINVAL;
+    if ((rest = after(ref, "file:")) != NULL)
+        return rest[0] != '\0' ? 0 : -EINVAL;
+    if ((rest = after(ref, "credential:")) != NULL)
+        return is_credential_name(rest) ? 0 : -EINVAL;
+    return -EINVAL;
+}
+
+static int read_env(const char *ref, const char *name, struct secret **ret_secret, struct error *e)
+{
+    const char *value = getenv(name);
+
+    if (value == NULL || value[0] == '\0')
+        return error_set(e, -ENOENT, "secret %s is not set: the environment has no value of that name", ref);
+    *ret_secret = secret_from_text(value);
+    return 0;
+}
+
+static int refuse_file(const char *ref, int code, struct error *e)
+{
+    switch (code) {
+    case -ENOENT:
+        return error_set(e, code, "secret %s is not set: there is no such file", ref);
+    case -EFBIG:
+        return error_set(e, code, "secret %s is larger than %d bytes", ref, SECRET_FILE_MAX);
+    case -EISDIR:
+    case -EINVAL:
+        return error_set(e, -EISDIR, "secret %s is not a regular file", ref);
+    default:
+        return error_set(e, code, "secret %s cannot be read: %s", ref, strerror(-code));
+    }
+}
+
+static int read_file(const char *ref, const char *path, struct secret **ret_secret, struct error *e)
+{
+    cleanup(buf_done) struct buf text = { 0 };
+
+    int r = file_read(path, SECRET_FILE_MAX, &text);
+    if (r < 0)
+        return refuse_file(ref, r, e);
+    size_t len = text.len;
+    if (len > 0 && text.data[len - 1] == '\n')
+        len--;
+    if (len == 0)
+        return error_set(e, -ENOENT, "secret %s is not set: the file is empty", ref);
+    if (memchr(text.data, '\0', len) != NULL)
+        return error_set(e, -EILSEQ, "secret %s holds a NUL byte; it must be text", ref);
+    *ret_secret = secret_new(text.data, len);
+    return 0;
+}
+
+static int read_credential(const char *ref, const char *name, struct secret **ret_secret, struct error *e)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+
+    if (directory == NULL || directory[0] == '\0')
+        return error_set(e, -ENOENT,
+                         "secret %s is not set: CREDENTIALS_DIRECTORY is not in the environment "
+                         "(systemd sets it for units with LoadCredential=)", ref);
+    cleanup(free_p) char *path = xasprintf("%s/%s", directory, name);
+    return read_file(ref, path, ret_secret, e);
+}
+
+int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret,
+                   struct error *e)
+{
+    const char *rest;
+
+    if (secretref_check(ref) < 0)
+        return error_set(e, -EINVAL, "a secret is written env:NAME, file:PATH or credential:NAME, "
+                                     "never itself in the configuration");
+    if ((rest = after(ref, "env:")) != NULL)
+        return read_env(ref, rest, ret_secret, e);
+    if ((rest = after(ref, "credential:")) != NULL)
+        return read_credential(ref, rest, ret_secret, e);
+    rest = ref + strlen("file:");
+    if (rest[0] == '/' || relative_to_dir == NULL)
+        return read_file(ref, rest, ret_secret, e);
+    cleanup(free_p) char *path = xasprintf("%s/%s", relative_to_dir, rest);
+    return read_file(ref, path, ret_secret, e);
+}

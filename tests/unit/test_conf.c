@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT
+ * Unit tests of the conf adapter.
+ */
+#include "tests/unit/runner.h"
+
+int main(void)
+{
+    static const struct unit_test tests[] = { { NULL, NULL } };
+
+    return run_tests("conf", tests);
+}
