@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * A struct record as a row of renewd's own table: the list of its columns, reading it from a result
+ * and writing it. Inside core/store only, by discovery, claims, commits and the lists for people.
+ */
+#ifndef CORE_STORE_RECORD_ROW_H
+#define CORE_STORE_RECORD_ROW_H
+
+#include "core/domain/record.h"
+#include "core/store/db.h"
+
+enum { RECORD_COLUMNS = 32 };
+
+/* Appends "p.source, p.rkey, ..." (RECORD_COLUMNS of them); prefix "" = without one, else with its dot. */
+void record_columns(const char *prefix, struct buf *sql);
+/* Fills *ret, which the caller ends with record_done, from RECORD_COLUMNS columns at first_column. A row
+ * that an outer join left empty gives a zeroed record. */
+void record_from_result(const struct db_result *r, size_t row, size_t first_column, struct record *ret);
+
+/* The values of a record in the order of the columns, as statement parameters $1 ... $RECORD_COLUMNS. */
+struct record_params {
+    const char *texts[RECORD_COLUMNS];
+    char numbers[RECORD_COLUMNS][24];
+};
+/* The texts live as long as the record and `ret`. */
+void record_params(const struct record *rec, struct record_params *ret);
+/* Appends "account = PREFIXaccount, ..." for all columns but the key and first_seen's like; with prefix
+ * "excluded." it serves ON CONFLICT DO UPDATE, with NULL "column = $n" in the order of record_params. */
+void record_assignments(const char *prefix, struct buf *sql);
+
+/* Inserts or replaces; touches seen_at of a new row alone, which becomes `seen_at`. */
+int record_upsert(struct db *db, const struct record *rec, int64_t seen_at, struct error *e);
+
+#endif
