@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * See calendar.h.
+ */
+#include "core/domain/calendar.h"
+
+#include "core/domain/civil.h"
+
+static int64_t clamp(int64_t at)
+{
+    return at < CIVIL_FIRST ? CIVIL_FIRST : at > CIVIL_LAST ? CIVIL_LAST : at;
+}
+
+int64_t calendar_add_months(int64_t unix_time, int anchor_day, int months)
+{
+    struct civil c;
+    civil_from_seconds(clamp(unix_time), &c);
+    int day = anchor_day >= 1 && anchor_day <= 31 ? anchor_day : c.day;
+    int64_t month = c.year * 12 + (c.month - 1) + months;
+    c.year = month / 12 - (month % 12 < 0);
+    c.month = (int)(month - c.year * 12) + 1;
+    int last = civil_month_days(c.year, c.month);
+    c.day = day < last ? day : last;
+    return clamp(civil_seconds(&c));
+}
+
+int calendar_day(int64_t unix_time)
+{
+    struct civil c;
+    civil_from_seconds(clamp(unix_time), &c);
+    return c.day;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * Calendar months in UTC, for allowances and subscriptions that renew "every month on day N".
+ */
+#ifndef CORE_DOMAIN_CALENDAR_H
+#define CORE_DOMAIN_CALENDAR_H
+
+#include <stdint.h>
+
+/* The same time of day, months later (or earlier), on anchor_day or the month's last day if it has
+ * no such day: 31 Jan -> 28 Feb -> 31 Mar with anchor_day 31. 0 (or an absurd one) = unix_time's
+ * own day. The result is kept within years 1..9999. */
+int64_t calendar_add_months(int64_t unix_time, int anchor_day, int months);
+
+/* The day of the month, 1..31. */
+int calendar_day(int64_t unix_time);
+
+#endif

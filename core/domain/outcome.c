@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ * See outcome.h.
+ */
+#include "core/domain/outcome.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char *const outcome_names[] = {
+    [OUTCOME_NONE] = "none",
+    [OUTCOME_OK] = "ok",
+    [OUTCOME_TRANSIENT] = "transient",
+    [OUTCOME_RATE_LIMITED] = "rate_limited",
+    [OUTCOME_RECONNECT] = "reconnect",
+    [OUTCOME_MISCONFIGURED] = "misconfigured",
+    [OUTCOME_AMBIGUOUS] = "ambiguous",
+};
+
+static const char *const state_names[] = {
+    [STATE_OK] = "ok",
+    [STATE_RETRYING] = "retrying",
+    [STATE_RATE_LIMITED] = "rate_limited",
+    [STATE_RECONNECT] = "reconnect",
+    [STATE_MISCONFIGURED] = "misconfigured",
+    [STATE_AMBIGUOUS] = "ambiguous",
+    [STATE_PENDING] = "pending",
+    [STATE_PAUSED] = "paused",
+};
+
+static int find(const char *const *names, int first, int last, const char *name)
+{
+    for (int i = first; name && i <= last; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -EINVAL;
+}
+
+const char *outcome_name(int outcome)
+{
+    return outcome >= OUTCOME_NONE && outcome <= OUTCOME_AMBIGUOUS ? outcome_names[outcome] : NULL;
+}
+
+int outcome_from_name(const char *name)
+{
+    return find(outcome_names, OUTCOME_OK, OUTCOME_AMBIGUOUS, name);
+}
+
+const char *state_name(int state)
+{
+    return state >= STATE_OK && state <= STATE_PAUSED ? state_names[state] : NULL;
+}
+
+int state_from_name(const char *name)
+{
+    return find(state_names, STATE_OK, STATE_PAUSED, name);
+}
+
+int state_after(int outcome)
+{
+    switch (outcome) {
+    case OUTCOME_OK:
+        return STATE_OK;
+    case OUTCOME_TRANSIENT:
+        return STATE_RETRYING;
+    case OUTCOME_RATE_LIMITED:
+        return STATE_RATE_LIMITED;
+    case OUTCOME_RECONNECT:
+        return STATE_RECONNECT;
+    case OUTCOME_MISCONFIGURED:
+        return STATE_MISCONFIGURED;
+    case OUTCOME_AMBIGUOUS:
+        return STATE_AMBIGUOUS;
+    default:
+        return 0;
+    }
+}

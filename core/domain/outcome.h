@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * The six outcomes of an attempt and the eight states of a record, the same numbers and names in
+ * the ABI, the store, the API and the log.
+ */
+#ifndef CORE_DOMAIN_OUTCOME_H
+#define CORE_DOMAIN_OUTCOME_H
+
+#include <stdbool.h>
+
+enum outcome {
+    OUTCOME_NONE = 0,
+    OUTCOME_OK = 1,
+    OUTCOME_TRANSIENT = 2,
+    OUTCOME_RATE_LIMITED = 3,
+    OUTCOME_RECONNECT = 4,
+    OUTCOME_MISCONFIGURED = 5,
+    OUTCOME_AMBIGUOUS = 6,
+};
+
+enum state {
+    STATE_OK = 1,
+    STATE_RETRYING,
+    STATE_RATE_LIMITED,
+    STATE_RECONNECT,
+    STATE_MISCONFIGURED,
+    STATE_AMBIGUOUS,
+    STATE_PENDING,
+    STATE_PAUSED,
+};
+
+/* "none" for OUTCOME_NONE; NULL for a number that is none of these. */
+const char *outcome_name(int outcome);
+/* -EINVAL for an unknown name; "none" is not accepted. */
+int outcome_from_name(const char *name);
+
+/* NULL for a number that is no state. */
+const char *state_name(int state);
+/* -EINVAL for an unknown name. */
+int state_from_name(const char *name);
+/* The state in which an outcome leaves its record; 0 for OUTCOME_NONE and unknown numbers. */
+int state_after(int outcome);
+
+#endif
