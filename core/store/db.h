@@ -21,6 +21,7 @@ struct db_result; /* rows of text; wiped when freed */
 struct db_param {
     const char *text; /* NULL = SQL NULL */
     size_t len;
+    bool integer;     /* digits to be bound as a number where the driver knows types (SQLite) */
 };
 
 struct db_driver {
@@ -33,6 +34,8 @@ struct db_driver {
     void (*rollback)(struct db *db);
     int (*exec)(struct db *db, const char *sql, const struct db_param *params, size_t count,
                 struct db_result **ret, struct error *e);
+    /* Parses sql, one statement, and tells how many parameters it takes; inside a transaction. */
+    int (*prepare)(struct db *db, const char *sql, size_t *ret_params, struct error *e);
 };
 
 struct db {
@@ -55,7 +58,10 @@ void db_rollback(struct db *db); /* also when nothing is open */
  * lock; -ENOSPC; -EEXIST unique; -EINVAL any other refusal. */
 int db_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
             struct db_result **ret, struct error *e);
-/* The same with NUL-terminated texts (NULL = SQL NULL), for the usual case. */
+/* A user's own statement: the same, with nothing in braces replaced. */
+int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params, size_t count,
+                  struct db_result **ret, struct error *e);
+/* db_exec with NUL-terminated texts (NULL = SQL NULL), for the usual case. */
 int db_run(struct db *db, const char *sql, const char *const *texts, size_t count,
            struct db_result **ret, struct error *e);
 
