@@ -87,20 +87,6 @@ bool conf_get_integer(const struct conf_item *group, const char *name, enum conf
     return true;
 }
 
-/* In the largest unit that leaves no rest. */
-static void say_duration(int64_t ms, char *ret_text, size_t size)
-{
-    static const struct {
-        int64_t ms;
-        const char *unit;
-    } units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
-    size_t i = 0;
-
-    while (ms % units[i].ms != 0)
-        i++;
-    snprintf(ret_text, size, "%lld%s", (long long)(ms / units[i].ms), ms == 0 ? "s" : units[i].unit);
-}
-
 bool conf_get_duration(const struct conf_item *group, const char *name, enum conf_need need,
                        int64_t min_ms, int64_t max_ms, struct conf_mistakes *m, int64_t *ret_ms)
 {
@@ -116,8 +102,8 @@ bool conf_get_duration(const struct conf_item *group, const char *name, enum con
         return false;
     }
     if (ms < min_ms || ms > max_ms) {
-        say_duration(min_ms, least, sizeof least);
-        say_duration(max_ms, most, sizeof most);
+        duration_format(min_ms, least, sizeof least);
+        duration_format(max_ms, most, sizeof most);
         conf_mistake(m, item, NULL, "setting '%s' must be from %s to %s", name, least, most);
         return false;
     }

@@ -52,7 +52,8 @@ enum json_kind json_kind(const struct json *doc, const char *path);
 int json_text(const struct json *doc, const char *path, const char **ret_text, size_t *ret_len);
 /* One of enum json_exact, or -ERANGE beyond int64; a string that is no number is -EINVAL. */
 int json_integer(const struct json *doc, const char *path, int64_t *ret_value);
-/* A number, or a string that holds one, exactly as it was written; malloc'd. For ids past 2^53. */
+/* A number, or a string that holds one, exactly as it was written; malloc'd. For ids past 2^53.
+ * -ERANGE for a bare integer from 2^64 - 1 or to -2^63, which json-c does not keep. */
 int json_digits(const struct json *doc, const char *path, char **ret_digits);
 int json_boolean(const struct json *doc, const char *path, bool *ret_value);
 int json_array_length(const struct json *doc, const char *path, size_t *ret_length);

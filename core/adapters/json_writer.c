@@ -5,12 +5,11 @@
 #include "core/adapters/json_writer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/buf.h"
 #include "core/base/utf8.h"
+#include "core/domain/timestamp.h"
 
 enum { DEPTH_MAX = 63 };
 
@@ -147,18 +146,12 @@ void json_put_raw(struct json_writer *w, const char *name, const char *json)
 
 void json_put_time(struct json_writer *w, const char *name, int64_t unix_time)
 {
-    time_t seconds = (time_t)unix_time;
-    struct tm tm;
-    char text[80];
+    char text[TIMESTAMP_SIZE];
 
-    /* RFC 3339 has four digits for the year. */
-    if (unix_time == 0 || gmtime_r(&seconds, &tm) == NULL || tm.tm_year < -1900 || tm.tm_year > 8099) {
+    if (unix_time == 0 || timestamp_rfc3339(unix_time, text, sizeof text) < 0)
         json_put_null(w, name);
-        return;
-    }
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    json_put_text(w, name, text);
+    else
+        json_put_text(w, name, text);
 }
 
 int json_finish(const struct json_writer *w)

@@ -34,7 +34,8 @@ void json_put_bool(struct json_writer *w, const char *name, bool value);
 void json_put_null(struct json_writer *w, const char *name);
 /* json is valid JSON, by the word of the caller. */
 void json_put_raw(struct json_writer *w, const char *name, const char *json);
-void json_put_time(struct json_writer *w, const char *name, int64_t unix_time); /* RFC 3339 UTC; 0 -> null */
+/* RFC 3339 UTC; null for 0 and for what is no date. */
+void json_put_time(struct json_writer *w, const char *name, int64_t unix_time);
 
 /* 0, -ENOBUFS past the buffer's limit, -EINVAL when levels or names do not match. */
 int json_finish(const struct json_writer *w);
