@@ -61,7 +61,7 @@ struct http_reply {
     bool timed_out;      /* our deadline ended it */
     const char *why;     /* a sentence, "" with HTTP_OK_REPLY; names scheme, host and port only */
     int64_t received_at; /* clock_now() when the transfer ended */
-    const char *headers; /* the header lines as they came; use http_reply_header */
+    const char *headers; /* "Name: value" NUL "Name: value" NUL ...; use http_reply_header */
     size_t headers_len;
 };
 
@@ -78,7 +78,7 @@ typedef void http_done_fn(void *ctx, const struct http_reply *reply);
 int http_client_new(struct loop *loop, const struct http_client_options *options,
                     struct http_client **ret_client);
 
-/* Cancels what is in flight, without calls. */
+/* Cancels what is in flight, without calls. Not from inside a done callback. */
 void http_client_free(struct http_client *client);
 
 /* done is called exactly once, from the loop, never from inside this function, unless the transfer

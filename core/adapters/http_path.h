@@ -11,7 +11,7 @@
 /* Splits "/v1/jobs/a%20b" into its decoded segments ("v1", "jobs", "a b"); "/" has none, an empty
  * segment ("//", a final "/") is "". Returns their number, -E2BIG for more than max, -EINVAL for a
  * path that does not begin with "/", a bad escape, an escaped or raw NUL, an escaped "/", a "." or
- * ".." segment however written, invalid UTF-8, a control. segments is written on success alone;
+ * ".." segment however written, invalid UTF-8. segments is written on success alone;
  * the strings are one allocation: free(*ret_memory) ends them. */
 int path_split(const char *raw, char *segments[], size_t max, char **ret_memory);
 

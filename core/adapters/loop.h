@@ -40,7 +40,7 @@ int loop_watch_change(struct loop_watch *watch, uint32_t events);
  * no event comes after it. */
 void loop_unwatch(struct loop_watch **watch);
 
-/* Runs cb once, ms from now (0 or less: in the next turn), by a clock that counts suspension.
+/* Runs cb once, ms from now (0 or less: as soon as the loop comes to it), by a clock that counts suspension.
  * The timer is gone when cb is entered: the caller clears his pointer there. */
 struct loop_timer *loop_after(struct loop *loop, int64_t ms, loop_fn *cb, void *ctx);
 

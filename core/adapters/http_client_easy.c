@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT
+ * One request as libcurl sees it: its options, the callbacks that keep the promises of
+ * http_client.h, and what its end means.
+ */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/adapters/http_client_internal.h"
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/utf8.h"
+
+#define CONNECT_MS 10000
+#define IDLE_MS 60000
+#define AUTHORITIES_KEPT_S 300L
+
+_Static_assert(sizeof(((struct http_transfer *)0)->curl_text) >= CURL_ERROR_SIZE,
+               "libcurl's text must fit");
+
+/* Called by libcurl when the connection stands and the first byte is about to leave; called again
+ * when it means to repeat the request because a kept connection turned out dead. */
+static int about_to_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+    struct http_transfer *t = ctx;
+    int64_t now = clock_boot_ms();
+
+    (void)peer_ip;
+    (void)own_ip;
+    (void)peer_port;
+    (void)own_port;
+    if (t->origin)
+        http_origin_connected(t);
+    if (t->sent && !t->resend_allowed) {
+        t->refused_again = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    if ((t->lease_boot_ms > 0 && now > t->lease_boot_ms) ||
+        (t->deadline_boot_ms > 0 && now >= t->deadline_boot_ms)) {
+        t->refused_late = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    t->sent = true;
+    t->client->sent_total++;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* Lines of the last reply are kept as "Name: value" NUL; interim replies and trailers only count. */
+static size_t take_header(char *line, size_t size, size_t count, void *ctx)
+{
+    struct http_transfer *t = ctx;
+    size_t len = size * count, end = len;
+
+    t->headers_seen += len;
+    if (t->headers_seen > HTTP_HEADERS_MAX) {
+        t->too_large = true;
+        return 0;
+    }
+    while (end > 0 && strchr("\r\n \t", line[end - 1]))
+        end--;
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0 && !t->headers_done) {
+        buf_clear(&t->reply_headers);
+        return len;
+    }
+    if (end == 0 && http_easy_status(t) > 0)
+        t->headers_done = true;
+    bool folded = len > 0 && (line[0] == ' ' || line[0] == '\t');
+    if (t->headers_done || end == 0 || folded || memchr(line, '\0', end))
+        return len;
+    if (buf_append(&t->reply_headers, line, end) < 0 ||
+        buf_append(&t->reply_headers, "", 1) < 0) {
+        t->too_large = true;
+        return 0;
+    }
+    return len;
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct http_transfer *t = ctx;
+
+    if (buf_append(&t->reply_body, data, size * count) < 0) {
+        t->too_large = true;
+        return 0;
+    }
+    return size * count;
+}
+
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_client *client = ctx;
+
+    (void)purpose;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    client->open++;
+    return fd;
+}
+
+static int close_socket(void *ctx, curl_socket_t fd)
+{
+    struct http_client *client = ctx;
+
+    client->open--;
+    return close(fd);
+}
+
+static int add_line(struct http_transfer *t, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(t->lines, line);
+
+    if (!longer)
+        return -ENOMEM;
+    t->lines = longer;
+    return 0;
+}
+
+/* A name that libcurl would leave out for its empty value is written with ";", as it asks for. */
+static int add_header(struct http_transfer *t, const char *line)
+{
+    const char *colon = strchr(line, ':');
+
+    if (colon[1 + strspn(colon + 1, " \t")] != '\0')
+        return add_line(t, line);
+    char *empty = xasprintf("%.*s;", (int)(colon - line), line);
+    int r = add_line(t, empty);
+    free(empty);
+    return r;
+}
+
+static int set_headers(struct http_transfer *t, const struct http_request *request)
+{
+    bool has_type = false;
+    int r = 0;
+
+    for (const char *const *h = request->headers; h && *h && r == 0; h++) {
+        has_type = has_type || strncasecmp(*h, "Content-Type:", 13) == 0;
+        r = add_header(t, *h);
+    }
+    if (r == 0)
+        r = add_line(t, "Expect:");
+    if (r == 0 && !has_type)
+        r = add_line(t, "Content-Type:"); /* libcurl would call any body a form */
+    if (r == 0 && curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines) != CURLE_OK)
+        r = -ENOMEM;
+    return r;
+}
+
+static bool set_method(struct http_transfer *t, const struct http_request *request)
+{
+    CURL *e = t->easy;
+    bool post = strcmp(request->method, "POST") == 0, ok = true;
+
+    if (post || t->body)
+        ok = !curl_easy_setopt(e, CURLOPT_POST, 1L) &&
+             !curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len) &&
+             !curl_easy_setopt(e, CURLOPT_POSTFIELDS, t->body ? t->body : "");
+    else if (strcmp(request->method, "HEAD") == 0)
+        ok = !curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+    if (ok && !post)
+        ok = !curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, request->method);
+    return ok;
+}
+
+static bool set_protocols(CURL *e)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return !curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return !curl_easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+/* The rules that are the same for every request. */
+static bool set_rules(CURL *e)
+{
+    return set_protocols(e) && !curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) &&
+           !curl_easy_setopt(e, CURLOPT_PROXY, "") && !curl_easy_setopt(e, CURLOPT_NOPROXY, "*") &&
+           !curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
+           !curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
+           !curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) &&
+           !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+           !curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L) &&
+           !curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+           !curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) &&
+           !curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
+           !curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate") &&
+           !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) &&
+           !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, 0L) &&
+           !curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+}
+
+/* libcurl counts whole seconds, and an idle time within the last of them still passes. */
+static bool set_connection(CURL *e, const struct http_request *request)
+{
+    int64_t connect = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_MS;
+    int64_t idle_s = (request->idle_limit_ms > 0 ? request->idle_limit_ms : IDLE_MS) / 1000 - 1;
+
+    if (connect > INT32_MAX)
+        connect = INT32_MAX;
+    if (idle_s > INT32_MAX)
+        idle_s = INT32_MAX;
+    if (curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect))
+        return false;
+#if LIBCURL_VERSION_NUM >= 0x075700
+    if (curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L))
+        return false;
+#endif
+    if (idle_s < 1)
+        return !curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+    return !curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)idle_s);
+}
+
+/* A ca_file alone is trusted then, not the system's authorities beside it. Without its folder
+ * libcurl keeps the read file in memory; with it, each handshake would parse it anew. */
+static bool set_authorities(struct http_transfer *t, const char *ca_file)
+{
+    CURL *e = t->easy;
+
+    if (ca_file && curl_easy_setopt(e, CURLOPT_CAINFO, ca_file))
+        return false;
+    if (ca_file || t->client->one_ca_file)
+        (void)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    (void)curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, AUTHORITIES_KEPT_S);
+#endif
+    return true;
+}
+
+static bool set_callbacks(struct http_transfer *t)
+{
+    CURL *e = t->easy;
+
+    return !curl_easy_setopt(e, CURLOPT_PRIVATE, t) &&
+           !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_text) &&
+           !curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, about_to_send) &&
+           !curl_easy_setopt(e, CURLOPT_PREREQDATA, t) &&
+           !curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header) &&
+           !curl_easy_setopt(e, CURLOPT_HEADERDATA, t) &&
+           !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) &&
+           !curl_easy_setopt(e, CURLOPT_WRITEDATA, t) &&
+           !curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket) &&
+           !curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t->client) &&
+           !curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket) &&
+           !curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, t->client);
+}
+
+int http_easy_open(struct http_transfer *t, const struct http_request *request,
+                   struct error *error)
+{
+    t->easy = curl_easy_init();
+    bool ok = t->easy && set_rules(t->easy) && set_connection(t->easy, request) &&
+              set_authorities(t, request->ca_file) && set_callbacks(t) &&
+              set_method(t, request) &&
+              !curl_easy_setopt(t->easy, CURLOPT_SHARE, t->client->share) &&
+              !curl_easy_setopt(t->easy, CURLOPT_USERAGENT, t->client->user_agent) &&
+              !curl_easy_setopt(t->easy, CURLOPT_URL, request->url) &&
+              set_headers(t, request) == 0;
+    if (!ok)
+        return error_set(error, -EIO, "this libcurl (%s) does not take what a request to %s needs",
+                         curl_version(), t->origin->name);
+    return 0;
+}
+
+void http_easy_close(struct http_transfer *t)
+{
+    if (t->easy)
+        curl_easy_cleanup(t->easy);
+    t->easy = NULL;
+    for (struct curl_slist *line = t->lines; line; line = line->next)
+        explicit_bzero(line->data, strlen(line->data));
+    curl_slist_free_all(t->lines);
+    t->lines = NULL;
+}
+
+/* Interim replies (1xx) are no answer. */
+int http_easy_status(const struct http_transfer *t)
+{
+    long status = 0;
+
+    if (!t->easy || curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK)
+        return 0;
+    return status >= 200 && status <= 999 ? (int)status : 0;
+}
+
+static void say(struct http_transfer *t, const char *what, const char *detail)
+{
+    snprintf(t->why, sizeof t->why, "%s%s%s%s", what, t->origin ? t->origin->name : "",
+             *detail ? ": " : "", detail);
+    utf8_clean(t->why, sizeof t->why - 1);
+}
+
+/* Before the request left, libcurl's text tells of names, connections and certificates alone; later
+ * it may quote the peer, and the plain name of the error has to do. */
+static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
+{
+    t->unreachable = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
+                     code == CURLE_OPERATION_TIMEDOUT;
+    if (t->refused_late)
+        say(t, "too little time was left to send a request to ", "");
+    else
+        say(t, "no connection to ", *t->curl_text ? t->curl_text : curl_easy_strerror(code));
+    return HTTP_NOT_SENT;
+}
+
+enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
+{
+    CURLcode code = (CURLcode)curl_code;
+
+    if (!t->sent)
+        return not_sent(t, code);
+    t->status = http_easy_status(t);
+    if (code == CURLE_OK && t->status > 0)
+        return HTTP_OK_REPLY;
+    if (t->too_large) {
+        say(t, "the answer is larger than is accepted from ", "");
+        return HTTP_TOO_LARGE;
+    }
+    if (t->refused_again || t->refused_late) {
+        t->status = 0;
+        say(t, "the request was not sent a second time after the connection broke to ", "");
+        return HTTP_NO_ANSWER;
+    }
+    const char *detail = code == CURLE_OK ? "" : curl_easy_strerror(code);
+    if (t->status > 0) {
+        say(t, "the answer was cut short or damaged from ", detail);
+        return HTTP_CUT;
+    }
+    say(t, "no usable answer came from ", detail);
+    return HTTP_NO_ANSWER;
+}
