@@ -25,7 +25,8 @@ struct spool;
  * host id, boot id and installation. */
 int spool_open(struct loop *loop, const char *state_dir, const char *host, const char *incarnation,
                const struct keyring *ring, struct spool **ret, struct error *e);
-/* Ends the sync thread; removes the file when nothing in it is still wanted. */
+/* Ends the sync thread (who waits for a sync is told before this returns); removes the file when nothing
+ * in it is still wanted. */
 void spool_close(struct spool *s);
 
 /* About to send. -ENOSPC, -EIO: then nothing may be sent. */
@@ -46,8 +47,8 @@ void spool_counts(const struct spool *s, struct spool_counts *ret);
 /* What dead incarnations left. */
 struct spool_leftover {
     char attempt_id[ID_SIZE];
-    char fingerprint[FINGERPRINT_SIZE];
-    char *source, *key;
+    char fingerprint[FINGERPRINT_SIZE]; /* "" when its intent is lost */
+    char *source, *key; /* NULL when its intent is lost: the text has them */
     char *text;        /* the last result; NULL = an intent without a result */
     size_t text_len;
 };
@@ -57,15 +58,19 @@ struct spool_file {
     char boot[40];
     bool same_boot;
     bool torn;         /* its last entry was cut off, and is left out */
+    bool damaged;      /* something between its entries cannot be read, and is left out */
     struct spool_leftover *leftovers;
     size_t count;
-    int fd;            /* locked; closed by spool_file_free */
+    int fd;            /* locked; closed by spool_files_free */
     char *path;
 };
 /* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
- * that does not open with the ring refuses its file (-EKEYREJECTED with a sentence), others go on. */
+ * that does not open with the ring refuses its file, which is then not in the list; the others go on.
+ * Returns 0, or -EKEYREJECTED or another errno with a sentence about the first refused file; the list
+ * is given in every case. */
 int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
                     size_t *ret_count, struct error *e);
+/* Unlinks it once its leftovers are in the store; it stays locked until freed. */
 void spool_file_remove(struct spool_file *f);
 void spool_files_free(struct spool_file *list, size_t count);
 
