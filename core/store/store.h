@@ -98,8 +98,8 @@ struct claim_request {
     int64_t lease_s;
     bool safe;                   /* an expired lease of anybody may be taken over */
     int64_t run_id;
-    const char *const *not_keys; /* seen in this run already: not again */
-    size_t not_count;
+    int64_t failed_since;        /* not 0: records that failed at or after it are left out (this run
+                                    has tried them already) */
 };
 struct claimed {
     struct record record;
@@ -167,6 +167,8 @@ struct commit {
     bool dead;                   /* the credential gets marked dead (outcome reconnect) */
     struct write *writes;
     size_t write_count;
+    char **slots;                /* of a commit read from text: the slot of each column as it was then */
+    size_t slot_count;
     struct commit_effect *effects;
     size_t effect_count;
     char *sealed_pair;           /* newest pair, sealed; NULL when safe or nothing was set */
@@ -190,6 +192,9 @@ int store_commit(struct db *db, struct commit *const *list, size_t count, struct
  * by source and statement name. Holds secrets: to be sealed by the caller. */
 int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len);
 int commit_from_text(const char *text, size_t len, struct commit **ret, struct error *e);
+/* Gives a commit read from text its table, which may have other columns by now: writes and the row are
+ * moved by slot. -ENOENT with the slot's name when one that is to be written is no longer mapped. */
+int commit_attach(struct commit *c, const struct table *t, struct error *e);
 
 /* ---- Kept aside ---- */
 /* A pair that the row does not take: kept sealed, as "pending" (retried) or "orphan" (30 days). */
@@ -201,7 +206,10 @@ struct kept {
     char *why;
     int64_t created_at, retry_at;
 };
-int store_keep(struct db *db, const struct kept *k, struct error *e);
+/* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair),
+ * its lease given back; "pending" also sets the record to STATE_PENDING, never due; "orphan" leaves a row in
+ * the history. An attempt that is kept already is kept anew. */
+int store_keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e);
 int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
                size_t *ret_count, struct error *e);
 int store_kept_drop(struct db *db, const char *attempt_id, struct error *e);

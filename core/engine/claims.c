@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ * What happens to a claim before it becomes an attempt: the row as it is now is held against what
+ * renewd knew when it claimed. Another credential in it, or a row that is gone: the claim is given
+ * back, and made again on what is there (rule 1).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/domain/outcome.h"
+#include "core/engine/internal.h"
+
+struct release_task {
+    struct job *job;
+    struct record record;
+    char attempt_id[ID_SIZE];
+};
+
+static int release_work(struct db *db, void *arg, struct error *e)
+{
+    struct release_task *t = arg;
+    return store_release(db, &t->record, t->attempt_id, e);
+}
+
+static void release_done(void *arg, int result, const struct error *e)
+{
+    struct release_task *t = arg;
+    struct engine *engine = t->job->engine;
+    if (result < 0)
+        log_line(LEVEL_WARNING, "a lease was not given back; it ends by itself", "job",
+                 t->record.job, "record", t->record.key, "reason", e->text, NULL);
+    engine->busy--;
+    record_done(&t->record);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+void claim_release(struct job *j, const struct record *rec, const char *attempt_id)
+{
+    struct release_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    record_copy(&t->record, rec);
+    memcpy(t->attempt_id, attempt_id, ID_SIZE);
+    j->engine->busy++;
+    store_submit(j->engine->store, release_work, t, release_done);
+}
+
+/* True when the row still is what was claimed; then the record is brought up to date with it. */
+static bool still_valid(struct job *j, struct claimed *c)
+{
+    if (!c->row_found)
+        return false;
+    if (strcmp(c->row.hash, c->record.hash) == 0)
+        return true;
+    struct record now;
+    look_row(j, &c->row, &c->record, &now);
+    bool same = strcmp(now.fingerprint, c->record.fingerprint) == 0 &&
+                now.last_code == NULL && now.point;
+    if (same) {
+        record_done(&c->record);
+        c->record = now;
+    } else {
+        record_done(&now);
+    }
+    return same;
+}
+
+static bool still_due(const struct run *r, const struct record *rec)
+{
+    struct due d = {
+        .window = rec->window,
+        .point = rec->point,
+        .ok_at = rec->ok_at,
+        .not_before = rec->not_before,
+        .expires_at = rec->expires_at,
+        .life = rec->life,
+    };
+    int64_t now = clock_now();
+    switch (r->mode) {
+    case CLAIM_HAND:
+        return due_by_hand(&d, now);
+    case CLAIM_TICK:
+        return due_tick(&d, now, r->tick, r->next_tick);
+    default:
+        return due_auto(&d, now);
+    }
+}
+
+/* Asks the plugin again, now, with the row as it is. */
+static bool plugin_agrees(struct run *r, struct claimed *c)
+{
+    struct values v = {0};
+    struct error e;
+    if (values_open(r->job, &c->row, &v, &e) < 0)
+        return false;
+    bool agrees = look_window(r->job, &c->record, &c->row, &v, &e) == 0;
+    if (agrees) {
+        struct record *rec = &c->record;
+        rec->point = window_point(&rec->window, rec->source, rec->key, rec->generation);
+        agrees = still_due(r, rec);
+    }
+    values_done(&v);
+    return agrees;
+}
+
+static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
+{
+    struct job *j = r->job;
+    if (!still_valid(j, c)) {
+        claim_release(j, &c->record, c->attempt_id);
+        discovery_one(j, c->record.key, NULL, NULL);
+        return;
+    }
+    if (!plugin_agrees(r, c)) {
+        look_schedule(j, &c->record);
+        claim_release(j, &c->record, c->attempt_id);
+        r->row.skipped++;
+        return;
+    }
+    if (r->left != INT64_MAX) {
+        r->left--;
+        if (c->record.attempts)
+            r->failing_left--;
+    }
+    attempt_begin(r, c, lease_boot_ms);
+}
+
+struct rehearse_task {
+    struct run *run;
+    struct claimed *list;
+    size_t count;
+    int64_t lease_boot_ms;
+};
+
+static void take_all(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
+{
+    r->claiming = true; /* an attempt that ends at once must not end the run under us */
+    for (size_t i = 0; i < count; i++) {
+        if (job_may_claim(r->job))
+            take_one(r, &list[i], lease_boot_ms);
+        else
+            claim_release(r->job, &list[i].record, list[i].attempt_id);
+    }
+    claimed_free(list, count);
+    r->claiming = false;
+}
+
+static int rehearse_work(struct db *db, void *arg, struct error *e)
+{
+    struct rehearse_task *t = arg;
+    return store_rehearse(db, t->run->job->table, t->list[0].record.key, e);
+}
+
+static void rehearse_done(void *arg, int result, const struct error *e)
+{
+    struct rehearse_task *t = arg;
+    struct run *r = t->run;
+    struct job *j = r->job;
+    j->engine->busy--;
+    r->claiming = false;
+    j->rehearsed = result >= 0;
+    if (result < 0 && j->engine->store_up)
+        job_hold(j, e->text);
+    take_all(r, t->list, t->count, t->lease_boot_ms);
+    free(t);
+    run_pump(r);
+    engine_check_stopped(j->engine);
+}
+
+/* list and what it holds are taken over. */
+void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
+{
+    struct job *j = r->job;
+    if (j->rehearsed || j->table->own || j->table->view || !list[0].row_found) {
+        take_all(r, list, count, lease_boot_ms);
+        return;
+    }
+    struct rehearse_task *t = xcalloc(1, sizeof *t);
+    *t = (struct rehearse_task){r, list, count, lease_boot_ms};
+    r->claiming = true; /* no further claim until it is known that the table can be written */
+    j->engine->busy++;
+    store_submit(j->engine->store, rehearse_work, t, rehearse_done);
+}

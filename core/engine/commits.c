@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ * Commits on their way to the store, and what follows from each result. A commit that the store could
+ * not take because it is away waits here (and on the spool) until it answers again; a fresh pair that a
+ * row does not take is kept sealed, never dropped (rules 4 and 5).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/domain/outcome.h"
+#include "core/domain/timestamp.h"
+#include "core/engine/internal.h"
+
+enum { KEPT_RETRY_S = 60, ROUNDS_MAX = 8 };
+
+static void submit(struct commit_task *t);
+
+static void task_end(struct commit_task *t, int outcome, bool ask_again)
+{
+    struct engine *e = t->engine;
+    for (struct commit_task **p = &e->commits; *p; p = &(*p)->next)
+        if (*p == t) {
+            *p = t->next;
+            break;
+        }
+    struct run *r = t->run;
+    commit_free(t->commit);
+    free(t);
+    if (r)
+        run_attempt_ended(r, outcome, ask_again);
+    recover_check(e);
+    engine_check_stopped(e);
+}
+
+static void settled(struct commit_task *t)
+{
+    if (!t->from_spool && t->engine->spool)
+        spool_settled(t->engine->spool, t->commit->attempt_id);
+}
+
+static void log_committed(const struct commit_task *t)
+{
+    const struct commit *c = t->commit;
+    char at[32] = "", generation[24], status[12] = "";
+    snprintf(generation, sizeof generation, "%" PRId64, c->after.generation);
+    if (c->outcome == OUTCOME_OK) {
+        if (c->after.expires_at)
+            timestamp_rfc3339(c->after.expires_at, at, sizeof at);
+        log_line(LEVEL_INFO, "record refreshed", "job", c->after.job, "record", c->after.key, "expires_at",
+                 at[0] ? at : NULL, "generation", generation, NULL);
+        return;
+    }
+    if (c->http_status)
+        snprintf(status, sizeof status, "%d", c->http_status);
+    if (c->after.not_before)
+        timestamp_rfc3339(c->after.not_before, at, sizeof at);
+    bool person = c->outcome == OUTCOME_RECONNECT;
+    const char *url = t->job ? t->job->config->reconnect_url : NULL;
+    log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "outcome",
+             outcome_name(c->outcome), "status", status[0] ? status : NULL, "code", c->code, "text", c->text,
+             "next_at", at[0] ? at : NULL, "remedy",
+             person ? "the account must be reconnected by its owner" : NULL, "reconnect_url",
+             person ? url : NULL, NULL);
+}
+
+static void committed(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    settled(t);
+    log_committed(t);
+    bool again = false;
+    if (t->job) {
+        int64_t now = clock_now();
+        again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
+        schedule_due(t->job, c->after.due_at ? c->after.due_at : 0);
+        if (t->kept)
+            recover_kept(t->engine);
+    }
+    task_end(t, c->outcome, again);
+}
+
+/* ---- keeping what the row did not take ---- */
+
+struct keep_task {
+    struct commit_task *commit;
+    struct kept kept;
+    char attempt_id[ID_SIZE];
+};
+
+static int keep_work(struct db *db, void *arg, struct error *e)
+{
+    struct keep_task *t = arg;
+    return store_keep(db, &t->kept, t->commit->commit, e);
+}
+
+static void keep_free(struct keep_task *k)
+{
+    free(k->kept.kind);
+    free(k->kept.sealed);
+    free(k->kept.why);
+    free(k->kept.source);
+    free(k->kept.key);
+    free(k->kept.job);
+    free(k);
+}
+
+static void keep_done(void *arg, int result, const struct error *e)
+{
+    struct keep_task *k = arg;
+    struct commit_task *t = k->commit;
+    t->engine->busy--;
+    if (result < 0) { /* it is on the spool still: tried again when the store comes back */
+        log_line(LEVEL_ERROR, "a pair could not be set aside in the store; it stays on the spool", "job",
+                 k->kept.job, "record", k->kept.key, "reason", e->text, NULL);
+        keep_free(k);
+        if (result != -ENOTCONN && result != -ETIMEDOUT) {
+            task_end(t, OUTCOME_TRANSIENT, false);
+            return;
+        }
+        t->submitted = false;
+        engine_check_stopped(t->engine);
+        return;
+    }
+    settled(t);
+    bool orphan = strcmp(k->kept.kind, "orphan") == 0;
+    log_line(LEVEL_WARNING, orphan ? "a late token was set aside: the application's own stands"
+                                   : "the database refused a row; its new token is kept and tried again",
+             "job", k->kept.job, "record", k->kept.key, "reason", k->kept.why, NULL);
+    struct job *j = t->job;
+    char *key = xstrdup(k->kept.key);
+    keep_free(k);
+    task_end(t, orphan ? OUTCOME_OK : OUTCOME_TRANSIENT, false);
+    if (j && engine_may_work(j->engine))
+        discovery_one(j, key, NULL, NULL);
+    free(key);
+}
+
+static void keep(struct commit_task *t, const char *kind, const char *why)
+{
+    struct commit *c = t->commit;
+    char *text = NULL;
+    size_t len = 0;
+    struct keep_task *k = xcalloc(1, sizeof *k);
+    k->commit = t;
+    memcpy(k->kept.attempt_id, c->attempt_id, ID_SIZE);
+    k->kept.kind = xstrdup(kind);
+    k->kept.source = xstrdup(c->after.source);
+    k->kept.key = xstrdup(c->after.key);
+    k->kept.job = xstrdup(c->after.job);
+    k->kept.why = xstrdup(why);
+    k->kept.created_at = clock_now();
+    k->kept.retry_at = clock_now() + KEPT_RETRY_S;
+    int res = commit_to_text(c, &text, &len);
+    if (res >= 0)
+        res = seal(t->engine->setup.config->keys, "kept", c->attempt_id, "commit", text, len, &k->kept.sealed);
+    if (text) {
+        explicit_bzero(text, len);
+        free(text);
+    }
+    if (res < 0) {
+        log_line(LEVEL_ERROR, "a pair could not be sealed to be set aside; it stays on the spool", "job",
+                 c->after.job, "record", c->after.key, NULL);
+        keep_free(k);
+        task_end(t, OUTCOME_TRANSIENT, false);
+        return;
+    }
+    t->engine->busy++;
+    store_submit(t->engine->store, keep_work, k, keep_done);
+}
+
+/* ---- results that are no success ---- */
+
+/* Stored bytes differ. The same value in another wrapping is the same credential: decide again with it.
+ * Anything else is the application's, and wins. */
+static bool same_credential(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    struct job *j = t->job;
+    if (!j || j->table->credential < 0)
+        return false;
+    struct values now = {0};
+    struct error e;
+    char fp[FINGERPRINT_SIZE] = "";
+    if (values_open(j, &c->current, &now, &e) < 0)
+        return false;
+    look_fingerprint(j, c->current.key, &now, fp);
+    values_done(&now);
+    return fp[0] && strcmp(fp, c->before.fingerprint) == 0;
+}
+
+static void row_changed(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    if (t->rounds++ < ROUNDS_MAX && same_credential(t)) {
+        row_done(&c->row);
+        c->row = c->current;
+        memset(&c->current, 0, sizeof c->current);
+        c->result = COMMIT_WAITING;
+        submit(t);
+        return;
+    }
+    if (c->replaces) {
+        keep(t, "orphan", "the row holds another credential now");
+        return;
+    }
+    settled(t);
+    struct job *j = t->job;
+    char *key = xstrdup(c->after.key);
+    if (j)
+        claim_release(j, &c->before, c->attempt_id);
+    task_end(t, OUTCOME_NONE, false);
+    if (j)
+        discovery_one(j, key, NULL, NULL);
+    free(key);
+}
+
+static void row_gone(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    if (c->replaces) {
+        keep(t, "orphan", "the row is gone");
+        return;
+    }
+    settled(t);
+    if (t->job)
+        claim_release(t->job, &c->before, c->attempt_id);
+    task_end(t, OUTCOME_NONE, false);
+}
+
+/* The effects were refused and nothing was written: this record's failure alone. */
+static void effects_refused(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    char *code = c->result == COMMIT_ROWS
+                     ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "")
+                     : xstrdup("store");
+    char *text = xstrdup(c->result == COMMIT_ROWS ? "the statement touched another number of rows than declared"
+                                                  : c->why);
+    if (c->replaces) {
+        keep(t, "pending", c->result == COMMIT_ROWS ? text : c->why);
+        free(code);
+        free(text);
+        return;
+    }
+    if (!t->job || t->rounds++ > 0) { /* even its failure is refused: the history stays without it */
+        log_line(LEVEL_ERROR, "the database refused a record's outcome", "job", c->after.job, "record",
+                 c->after.key, "reason", c->why, NULL);
+        settled(t);
+        if (t->job)
+            claim_release(t->job, &c->before, c->attempt_id);
+        task_end(t, OUTCOME_TRANSIENT, false);
+    } else {
+        outcome_turn_failed(t->job, c, code, text);
+        submit(t);
+    }
+    free(code);
+    free(text);
+}
+
+static void arrived(void *arg, struct commit *c, int result, const struct error *e)
+{
+    struct commit_task *t = arg;
+    t->submitted = false;
+    if (result < 0) {
+        log_line(LEVEL_WARNING, "a result waits for the store", "job", c->after.job, "record",
+                 c->after.key, "reason", e->text, NULL);
+        if (t->engine->store_up) /* it came back meanwhile */
+            submit(t);
+        else
+            engine_check_stopped(t->engine);
+        return;
+    }
+    switch (c->result) {
+    case COMMIT_DONE:
+    case COMMIT_ALREADY:
+        committed(t);
+        break;
+    case COMMIT_CHANGED:
+        row_changed(t);
+        break;
+    case COMMIT_GONE:
+        row_gone(t);
+        break;
+    default:
+        effects_refused(t);
+    }
+}
+
+static void submit(struct commit_task *t)
+{
+    if (t->submitted || !t->engine->store_up)
+        return;
+    t->submitted = true;
+    store_submit_commit(t->engine->store, t->commit, arrived, t);
+}
+
+void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
+                    bool kept)
+{
+    struct commit_task *t = xcalloc(1, sizeof *t);
+    *t = (struct commit_task){
+        .engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
+    t->next = e->commits;
+    e->commits = t;
+    submit(t);
+}
+
+void commits_resume(struct engine *e)
+{
+    for (struct commit_task *t = e->commits, *next; t; t = next) {
+        next = t->next;
+        submit(t);
+    }
+}
+
+size_t commits_waiting(const struct engine *e)
+{
+    size_t n = 0;
+    for (const struct commit_task *t = e->commits; t; t = t->next)
+        n++;
+    return n;
+}

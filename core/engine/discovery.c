@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT
+ * Learns which records there are. A full round at start (and when the store comes back) reads every
+ * row in pages by key; later rounds go slowly, at no more than 1 % of a core, every `rescan`. A round
+ * ends with a sweep over renewd's own rows, which takes out those whose rows are gone.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/domain/outcome.h"
+#include "core/engine/internal.h"
+
+enum { SLOW_SHARE = 100, CHANGES_MAX = 500 };
+
+struct page_task {
+    struct job *job;
+    char *after;
+    struct page page;
+};
+
+struct put_task {
+    struct job *job;
+    struct record_change *changes;
+    size_t count;
+    char *next;
+    bool last;
+};
+
+struct sweep_task {
+    struct job *job;
+    char *after, *next;
+    int64_t removed;
+};
+
+static void ask_page(void *ctx);
+static void ask_sweep(void *ctx);
+
+static void round_failed(struct job *j, int result, const struct error *e)
+{
+    struct discovery *d = &j->discovery;
+    d->running = false;
+    if (result == -ENOTCONN || result == -ETIMEDOUT)
+        return; /* startup_up starts a full round again */
+    log_line(LEVEL_WARNING, "reading the job's table failed; it is tried again", "job", j->config->job,
+             "reason", e->text, NULL);
+    if (!d->timer)
+        d->timer = loop_after(j->engine->loop, 5000, ask_page, j);
+    d->running = true;
+    free(d->after);
+    d->after = NULL;
+    d->sweeping = false;
+}
+
+/* The next step of the round: at once in a full round, otherwise after a rest 99 times as long as the
+ * work took. */
+static void go_on(struct job *j, void (*step)(void *))
+{
+    struct discovery *d = &j->discovery;
+    int64_t rest = 0;
+    if (!d->full)
+        rest = (clock_boot_ms() - d->page_started_ms) * (SLOW_SHARE - 1);
+    d->timer = loop_after(j->engine->loop, rest, step, j);
+}
+
+static void next_round(void *ctx)
+{
+    struct job *j = ctx;
+    j->discovery.timer = NULL;
+    discovery_start(j, false);
+}
+
+static void round_done(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    bool first = !j->discovered;
+    d->running = false;
+    free(d->after);
+    d->after = NULL;
+    if (d->full || d->changed || d->removed) {
+        char rows[24], changed[24], removed[24];
+        snprintf(rows, sizeof rows, "%" PRId64, d->rows);
+        snprintf(changed, sizeof changed, "%" PRId64, d->changed);
+        snprintf(removed, sizeof removed, "%" PRId64, d->removed);
+        log_line(LEVEL_INFO, "records discovered", "job", j->config->job, "rows", rows, "changed",
+                 changed, "removed", removed, NULL);
+    }
+    j->discovered = true;
+    if (d->again) {
+        d->again = false;
+        discovery_start(j, true);
+        return;
+    }
+    if (j->engine->setup.daemon)
+        d->timer = loop_after(j->engine->loop, j->config->rescan_s * 1000, next_round, j);
+    if (first) {
+        schedule_start(j);
+        engine_check_ready(j->engine);
+    } else {
+        schedule_due(j, 0);
+    }
+}
+
+static int sweep_work(struct db *db, void *arg, struct error *e)
+{
+    struct sweep_task *t = arg;
+    return store_sweep(db, t->job->table, t->after, PAGE_ROWS, &t->next, &t->removed, e);
+}
+
+static void sweep_done(void *arg, int result, const struct error *e)
+{
+    struct sweep_task *t = arg;
+    struct job *j = t->job;
+    struct discovery *d = &j->discovery;
+    j->engine->busy--;
+    if (!d->running) {
+        free(t->next);
+    } else if (result < 0) {
+        round_failed(j, result, e);
+    } else {
+        d->removed += t->removed;
+        free(d->after);
+        d->after = t->next;
+        if (d->after)
+            go_on(j, ask_sweep);
+        else
+            round_done(j);
+    }
+    free(t->after);
+    free(t);
+    engine_check_stopped(j->engine);
+}
+
+static void ask_sweep(void *ctx)
+{
+    struct job *j = ctx;
+    struct discovery *d = &j->discovery;
+    d->timer = NULL;
+    d->page_started_ms = clock_boot_ms();
+    struct sweep_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->after = d->after ? xstrdup(d->after) : NULL;
+    j->engine->busy++;
+    store_submit(j->engine->store, sweep_work, t, sweep_done);
+}
+
+static void begin_sweep(struct job *j)
+{
+    free(j->discovery.after);
+    j->discovery.after = NULL;
+    j->discovery.sweeping = true;
+    ask_sweep(j);
+}
+
+static int put_work(struct db *db, void *arg, struct error *e)
+{
+    struct put_task *t = arg;
+    return store_records_put(db, t->changes, t->count, e);
+}
+
+static void put_free(struct put_task *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        record_done(&t->changes[i].now);
+    free(t->changes);
+    free(t->next);
+    free(t);
+}
+
+static void page_taken(struct job *j, char **next, bool last)
+{
+    struct discovery *d = &j->discovery;
+    if (last) {
+        begin_sweep(j);
+        return;
+    }
+    free(d->after);
+    d->after = *next;
+    *next = NULL;
+    go_on(j, ask_page);
+}
+
+static void put_done(void *arg, int result, const struct error *e)
+{
+    struct put_task *t = arg;
+    struct job *j = t->job;
+    j->engine->busy--;
+    if (j->discovery.running) {
+        if (result < 0) {
+            round_failed(j, result, e);
+        } else {
+            for (size_t i = 0; i < t->count; i++)
+                schedule_due(j, t->changes[i].now.due_at);
+            page_taken(j, &t->next, t->last);
+        }
+    }
+    put_free(t);
+    engine_check_stopped(j->engine);
+}
+
+/* True when the row is not a record (any more): its status was changed by somebody else. */
+static bool left_out(const struct job *j, const struct row *row, const struct record *known)
+{
+    if (!row->outside)
+        return false;
+    const struct cell *status = j->table->status >= 0 ? &row->cells[j->table->status] : NULL;
+    return !(known->source && known->wrote_status && status && status->text &&
+             strcmp(status->text, known->wrote_status) == 0);
+}
+
+static bool look_at(struct job *j, const struct row *row, const struct record *known,
+                    struct record_change *ret)
+{
+    if (left_out(j, row, known))
+        return false;
+    bool is_new = !known->source;
+    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0)
+        return false;
+    look_row(j, row, known, &ret->now);
+    if (j->discovery.full && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {
+        ret->now.not_before = 0;
+        look_schedule(j, &ret->now);
+    }
+    if (!is_new && !look_differs(&ret->now, known)) {
+        record_done(&ret->now);
+        return false;
+    }
+    ret->is_new = is_new;
+    memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
+    ret->old_generation = known->generation;
+    ret->old_last_at = known->last_at;
+    return true;
+}
+
+static int page_work(struct db *db, void *arg, struct error *e)
+{
+    struct page_task *t = arg;
+    return store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+}
+
+static void look_through(struct job *j, struct page *p)
+{
+    struct put_task *put = xcalloc(1, sizeof *put);
+    put->job = j;
+    put->changes = xcalloc(p->count + 1, sizeof *put->changes);
+    for (size_t i = 0; i < p->count; i++)
+        if (look_at(j, &p->rows[i], &p->records[i], &put->changes[put->count]))
+            put->count++;
+    put->last = p->last;
+    if (p->count)
+        put->next = xstrdup(p->rows[p->count - 1].key);
+    j->discovery.rows += (int64_t)p->count;
+    j->discovery.changed += (int64_t)put->count;
+    if (put->count) {
+        j->engine->busy++;
+        store_submit(j->engine->store, put_work, put, put_done);
+        return;
+    }
+    page_taken(j, &put->next, put->last || !p->count);
+    put_free(put);
+}
+
+static void page_arrived(void *arg, int result, const struct error *e)
+{
+    struct page_task *t = arg;
+    struct job *j = t->job;
+    j->engine->busy--;
+    if (j->discovery.running) {
+        if (result < 0)
+            round_failed(j, result, e);
+        else
+            look_through(j, &t->page);
+    }
+    page_done(&t->page);
+    free(t->after);
+    free(t);
+    engine_check_stopped(j->engine);
+}
+
+static void ask_page(void *ctx)
+{
+    struct job *j = ctx;
+    struct discovery *d = &j->discovery;
+    d->timer = NULL;
+    d->page_started_ms = clock_boot_ms();
+    struct page_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->after = d->after ? xstrdup(d->after) : NULL;
+    j->engine->busy++;
+    store_submit(j->engine->store, page_work, t, page_arrived);
+}
+
+void discovery_start(struct job *j, bool full)
+{
+    struct discovery *d = &j->discovery;
+    if (d->running) {
+        d->again = d->again || full;
+        return;
+    }
+    loop_cancel(&d->timer);
+    if (!engine_may_work(j->engine) || j->held || !j->table)
+        return;
+    d->running = true;
+    d->full = full;
+    d->sweeping = false;
+    d->rows = d->changed = d->removed = 0;
+    free(d->after);
+    d->after = NULL;
+    ask_page(j);
+}
+
+void discovery_stop(struct job *j)
+{
+    j->discovery.running = false;
+    j->discovery.again = false;
+    loop_cancel(&j->discovery.timer);
+    free(j->discovery.after);
+    j->discovery.after = NULL;
+}
+
+struct one_task {
+    struct job *job;
+    char *key;
+    struct row row;
+    struct record record;
+    bool known, found;
+    struct record_change change;
+    loop_fn *then;
+    void *ctx;
+};
+
+static int one_work(struct db *db, void *arg, struct error *e)
+{
+    struct one_task *t = arg;
+    int res = store_row(db, t->job->table, t->key, &t->row, &t->record, &t->known, e);
+    if (res == -ENOENT)
+        return 0;
+    t->found = res >= 0;
+    return res;
+}
+
+static void one_end(struct one_task *t)
+{
+    struct engine *engine = t->job->engine;
+    if (t->then)
+        t->then(t->ctx);
+    else
+        job_pump(t->job);
+    row_done(&t->row);
+    record_done(&t->record);
+    record_done(&t->change.now);
+    free(t->key);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+static int one_put_work(struct db *db, void *arg, struct error *e)
+{
+    struct one_task *t = arg;
+    return store_records_put(db, &t->change, 1, e);
+}
+
+static void one_put(void *arg, int result, const struct error *e)
+{
+    (void)e;
+    struct one_task *t = arg;
+    t->job->engine->busy--;
+    if (result >= 0)
+        schedule_due(t->job, t->change.now.due_at);
+    one_end(t);
+}
+
+static void one_arrived(void *arg, int result, const struct error *e)
+{
+    (void)e;
+    struct one_task *t = arg;
+    struct job *j = t->job;
+    j->engine->busy--;
+    if (result < 0 || !t->found || !engine_may_work(j->engine) ||
+        !look_at(j, &t->row, &t->record, &t->change)) {
+        one_end(t);
+        return;
+    }
+    j->engine->busy++;
+    store_submit(j->engine->store, one_put_work, t, one_put);
+}
+
+void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx)
+{
+    struct one_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->key = xstrdup(key);
+    t->then = then;
+    t->ctx = ctx;
+    j->engine->busy++;
+    store_submit(j->engine->store, one_work, t, one_arrived);
+}

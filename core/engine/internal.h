@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT
+ * What the engine's own files share. Nobody outside core/engine includes it.
+ */
+#ifndef CORE_ENGINE_INTERNAL_H
+#define CORE_ENGINE_INTERNAL_H
+
+#include "core/adapters/http_client.h"
+#include "core/adapters/json.h"
+#include "core/domain/rate.h"
+#include "core/engine/engine.h"
+#include "core/host/instance.h"
+#include "core/store/spool.h"
+#include "core/store/store_thread.h"
+
+enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 };
+
+struct engine {
+    struct engine_setup setup;
+    struct loop *loop;
+    struct job **jobs;
+    size_t job_count;
+    struct http_client *http;
+    struct store_thread *store, *reader;
+    struct spool *spool;
+    unsigned char fingerprint_key[32];
+    int64_t started_at;
+    bool store_up, was_up, checked, drained, ready_told, stopping;
+    char *store_why;
+    struct loop_timer *heartbeat, *stop_timer, *kept_timer;
+    struct commit_task *commits;     /* submitted, or waiting for the store to come back */
+    struct spool_file *leftovers;
+    size_t leftover_count;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+    size_t busy;                     /* store work under way that refers to jobs or runs */
+};
+
+struct discovery {
+    bool running, full, again;
+    char *after;                     /* key of the last row seen; in the sweep, of the last record */
+    bool sweeping;
+    int64_t rows, changed, removed, page_started_ms;
+    struct loop_timer *timer;
+};
+
+struct run;
+
+struct job {
+    struct engine *engine;
+    struct job_config *config;
+    struct instance *instance;
+    struct table *table;
+    int *slot_column;                /* slot -> column of the table, or -1 */
+    int expires_slot, access_slot, credential_slot;
+    int replay;
+    int64_t grace_s;
+    bool safe;
+    char *held;
+    bool paused, resolving, discovered, rehearsed, rehearsing, removed;
+    struct discovery discovery;
+    struct loop_timer *tick_timer, *auto_timer, *retry_timer, *pump_timer;
+    int64_t last_tick, next_tick;    /* Unix seconds; 0 = none */
+    int64_t auto_at;
+    struct pace pace;
+    size_t active;                   /* attempts under way */
+    struct run *runs;
+    struct attempt *attempts;
+};
+
+struct run_waiter {
+    run_done done;
+    void *ctx;
+    struct run_waiter *next;
+};
+
+struct run {
+    struct job *job;
+    struct run_row row;
+    int mode;                        /* enum claim_mode */
+    char *trigger;
+    int64_t tick, next_tick;
+    char **keys;
+    size_t key_count, keys_asked;
+    int64_t left, failing_left;      /* of the job's limit; INT64_MAX = no limit */
+    size_t active;
+    bool started, claiming, exhausted, finishing;
+    bool shares_minute;              /* attempts at their own time, one run a minute */
+    char *refused;                   /* why it could not run */
+    int refused_error;
+    struct run_waiter *waiters;
+    struct loop_timer *timer;
+    struct run *next;
+};
+
+/* The opened values of a row, one for each slot of the plugin. */
+struct values {
+    struct slot_value *list;
+    struct secret **owned;
+    size_t count;
+};
+
+struct attempt {
+    struct job *job;
+    struct run *run;
+    struct claimed claim;            /* record, row, attempt id: owned */
+    struct values values;
+    void *memo;
+    struct plugin_attempt *plugin;
+    struct http_transfer *transfer;
+    struct loop_timer *timer;
+    int64_t started_at;
+    int64_t lease_boot_ms, deadline_boot_ms;
+    int status;                      /* of the last reply */
+    int64_t retry_after;
+    bool sent, token_set;
+    struct step_result step;         /* the request that waits for the disk */
+    struct attempt *next;
+};
+
+/* A commit under way, kept until the store has it. */
+struct commit_task {
+    struct engine *engine;
+    struct job *job;
+    struct run *run;                 /* NULL for leftovers and retries */
+    struct commit *commit;
+    bool submitted, from_spool;      /* from_spool: of a dead incarnation */
+    bool kept;                       /* a pending pair that is tried again */
+    int rounds;
+    struct commit_task *next;
+};
+
+/* engine.c */
+void engine_drained(struct engine *e);
+void engine_check_ready(struct engine *e);
+void engine_check_stopped(struct engine *e);
+bool engine_may_work(const struct engine *e);
+
+/* startup.c: what happens when the store answers. */
+void startup_up(void *ctx);
+void startup_down(void *ctx, const char *why);
+
+/* recover.c */
+void recover_start(struct engine *e);
+void recover_check(struct engine *e);
+void recover_kept(struct engine *e);
+
+/* job.c */
+struct job *job_new(struct engine *e, struct job_config *c);
+void job_free(struct job *j);
+void job_hold(struct job *j, const char *why);
+void job_resolve(struct job *j);
+bool job_may_claim(const struct job *j);
+struct job *job_by_source(const struct engine *e, const char *source);
+int64_t job_lease_s(const struct job *j);
+
+/* values.c */
+int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e);
+void values_done(struct values *v);
+void values_view(const struct job *j, const struct record *rec, const struct row *r,
+                 const struct values *v, struct record_view *ret);
+int value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
+               bool secret, char **ret);
+const char *job_seal_table(const struct job *j);
+
+/* look.c: what a row means. */
+int look_fingerprint(const struct job *j, const char *key, const struct values *v,
+                     char ret[FINGERPRINT_SIZE]);
+/* known may be NULL. ret is the record as it should stand. */
+void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret);
+void look_schedule(const struct job *j, struct record *r);
+int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
+                struct error *e);
+bool look_differs(const struct record *a, const struct record *b);
+
+/* discovery.c */
+void discovery_start(struct job *j, bool full);
+void discovery_stop(struct job *j);
+/* One record again: its row changed, or somebody asks for it. then may be NULL. */
+void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
+
+/* schedule.c */
+void schedule_start(struct job *j);
+void schedule_stop(struct job *j);
+void schedule_due(struct job *j, int64_t due_at); /* a record wants its own time */
+int64_t schedule_prev(const struct job *j, int64_t now);
+int64_t schedule_next(const struct job *j, int64_t now);
+
+/* run.c */
+struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
+                      size_t count, run_done done, void *ctx);
+void run_pump(struct run *r);
+void run_attempt_ended(struct run *r, int outcome, bool ask_again);
+void run_stop_all(struct job *j);
+void job_pump(struct job *j);
+
+/* claims.c */
+void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
+void claim_release(struct job *j, const struct record *rec, const char *attempt_id);
+
+/* attempt.c */
+void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
+void attempt_abandon_unsent(struct job *j);
+void attempt_free(struct attempt *a);
+
+/* verdict.c */
+void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
+int64_t retry_after_seconds(const struct http_reply *reply);
+
+/* outcome: outcome.c builds commits from finished attempts */
+struct commit *outcome_ok(struct attempt *a, struct error *e);
+struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
+/* Its effects were refused: what was ok becomes this record's own failure. */
+void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
+
+/* commits.c */
+void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
+                    bool kept);
+void commits_resume(struct engine *e);
+size_t commits_waiting(const struct engine *e);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ * What a row means: which credential it holds, when it wants a refresh, and when renewd takes it up.
+ * Pure but for the plugin's question; used by discovery, before an attempt and after one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/adapters/encoding.h"
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/domain/outcome.h"
+#include "core/engine/internal.h"
+
+enum { MISCONFIGURED_AGAIN_S = 86400 };
+
+int look_fingerprint(const struct job *j, const char *key, const struct values *v,
+                     char ret[FINGERPRINT_SIZE])
+{
+    const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
+    if (j->credential_slot < 0)
+        return fingerprint(j->engine->fingerprint_key, j->table->source, "record", key, strlen(key), ret);
+    const struct slot_value *c = &v->list[j->credential_slot];
+    if (!c->text) {
+        ret[0] = '\0';
+        return 0;
+    }
+    return fingerprint(j->engine->fingerprint_key, d->name, d->slots[j->credential_slot]->name, c->text,
+                       c->len, ret);
+}
+
+static void set_text(char **field, const char *text)
+{
+    char *fresh = text ? xstrdup(text) : NULL;
+    free(*field);
+    *field = fresh;
+}
+
+/* The memo is kept as hex in renewd's row. */
+static void *memo_bytes(const struct record *r, size_t *ret_len)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    *ret_len = 0;
+    if (!r->memo || hex_decode(&b, r->memo, strlen(r->memo)) < 0) {
+        buf_done(&b);
+        return NULL;
+    }
+    *ret_len = b.len;
+    return buf_steal(&b);
+}
+
+int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
+                struct error *e)
+{
+    struct record_view view;
+    values_view(j, r, row, v, &view);
+    size_t len;
+    void *memo = memo_bytes(r, &len);
+    view.memo = memo;
+    view.memo_len = len;
+    struct window w = {0};
+    int res = instance_window(j->instance, &view, clock_now(), j->config->refresh_before_s, &w, e);
+    free(memo);
+    if (res < 0)
+        return res;
+    window_clean(&w);
+    r->window = w;
+    return 0;
+}
+
+void look_schedule(const struct job *j, struct record *r)
+{
+    r->point = r->without_credential ? 0 : window_point(&r->window, r->source, r->key, r->generation);
+    r->due_at = 0;
+    switch (r->state) {
+    case STATE_RECONNECT:
+    case STATE_PENDING:
+    case STATE_PAUSED:
+        return;
+    case STATE_OK:
+        if (j->config->automatic)
+            r->due_at = r->point;
+        break;
+    default:
+        r->due_at = r->not_before ? r->not_before : r->point;
+        break;
+    }
+    if (!r->point)
+        r->due_at = 0;
+    else if (r->due_at && r->due_at < r->not_before)
+        r->due_at = r->not_before;
+}
+
+/* A row that cannot be read is held until it changes; a person has to look. */
+static void unreadable(struct record *r, const char *why)
+{
+    r->state = STATE_MISCONFIGURED;
+    r->last_outcome = OUTCOME_MISCONFIGURED;
+    set_text(&r->last_code, "row");
+    set_text(&r->last_text, why);
+    r->window = (struct window){0};
+    r->point = r->due_at = 0;
+}
+
+static void new_credential(struct record *r, const char *fp, bool first)
+{
+    memcpy(r->fingerprint, fp, FINGERPRINT_SIZE);
+    r->first_seen = clock_now();
+    if (!first)
+        r->generation++;
+    r->attempts = r->strikes = 0;
+    r->not_before = 0;
+    r->state = STATE_OK;
+    r->last_outcome = OUTCOME_NONE;
+    set_text(&r->last_code, NULL);
+    set_text(&r->last_text, NULL);
+}
+
+static void take_times(const struct job *j, const struct row *row, const struct values *v,
+                       struct record *r)
+{
+    r->expires_at = j->expires_slot >= 0 ? v->list[j->expires_slot].number : 0;
+    const struct cell *c = row_cell(j->table, row, "refreshed_at");
+    int64_t told = c && c->text ? strtoll(c->text, NULL, 10) : 0;
+    if (told > r->refreshed_at && told <= clock_now())
+        r->refreshed_at = told;
+    if (!r->life && r->refreshed_at && r->expires_at > r->refreshed_at)
+        r->life = r->expires_at - r->refreshed_at;
+    const struct cell *account = row_cell(j->table, row, "account");
+    set_text(&r->account, account ? account->text : NULL);
+    const struct cell *owner = row_cell(j->table, row, "owner");
+    set_text(&r->owner, owner ? owner->text : NULL);
+}
+
+void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    bool first = !known || !known->source;
+    if (!first)
+        record_copy(ret, known);
+    set_text(&ret->source, j->table->source);
+    set_text(&ret->key, row->key);
+    set_text(&ret->job, j->config->job);
+    bool row_changed = first || strcmp(ret->hash, row->hash) != 0;
+    memcpy(ret->hash, row->hash, sizeof ret->hash);
+    if (first)
+        ret->state = STATE_OK;
+
+    struct values v = {0};
+    struct error e;
+    char fp[FINGERPRINT_SIZE];
+    int res = values_open(j, row, &v, &e);
+    if (res < 0) {
+        unreadable(ret, e.text);
+        return;
+    }
+    if (look_fingerprint(j, row->key, &v, fp) < 0)
+        fp[0] = '\0';
+    if (first || strcmp(fp, ret->fingerprint) != 0)
+        new_credential(ret, fp, first);
+    else if (row_changed && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
+        new_credential(ret, fp, true);
+    ret->without_credential = fp[0] == '\0';
+    take_times(j, row, &v, ret);
+    if (look_window(j, ret, row, &v, &e) < 0)
+        unreadable(ret, e.text);
+    else
+        look_schedule(j, ret);
+    values_done(&v);
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool look_differs(const struct record *a, const struct record *b)
+{
+    return strcmp(a->hash, b->hash) != 0 || strcmp(a->fingerprint, b->fingerprint) != 0 ||
+           a->state != b->state || a->generation != b->generation || a->due_at != b->due_at ||
+           a->point != b->point || memcmp(&a->window, &b->window, sizeof a->window) != 0 ||
+           a->expires_at != b->expires_at || a->refreshed_at != b->refreshed_at ||
+           a->without_credential != b->without_credential || !same(a->job, b->job) ||
+           !same(a->account, b->account) || !same(a->owner, b->owner);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT
+ * From a finished attempt to the commit that stores it: which columns are written, sealed; how the
+ * record stands afterwards; what goes into the history.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/adapters/encoding.h"
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/utf8.h"
+#include "core/domain/backoff.h"
+#include "core/domain/outcome.h"
+#include "core/engine/internal.h"
+
+enum { CODE_MAX = 100, TEXT_MAX = 500 };
+
+static char *cleaned(const char *text, size_t max)
+{
+    if (!text)
+        return NULL;
+    char *copy = xstrndup(text, max + 4);
+    utf8_clean(copy, max);
+    return copy;
+}
+
+static void set_text(char **field, const char *text)
+{
+    char *fresh = text ? xstrdup(text) : NULL;
+    free(*field);
+    *field = fresh;
+}
+
+static struct commit *commit_of(const struct attempt *a)
+{
+    const struct job *j = a->job;
+    struct commit *c = commit_new();
+    memcpy(c->attempt_id, a->claim.attempt_id, ID_SIZE);
+    c->run_id = a->run->row.id;
+    c->plugin = xstrdup(plugin_name(j->config->plugin));
+    c->table = j->table;
+    c->host = xstrdup(j->engine->setup.state->host);
+    c->incarnation = xstrdup(j->engine->setup.state->incarnation);
+    record_copy(&c->before, &a->claim.record);
+    record_copy(&c->after, &a->claim.record);
+    row_copy(&c->row, &a->claim.row);
+    c->safe = j->safe;
+    c->started_at = a->started_at;
+    c->finished_at = clock_now();
+    c->http_status = a->status;
+    c->release = true;
+    return c;
+}
+
+static struct write *add_write(struct commit *c, int column)
+{
+    for (size_t i = 0; i < c->write_count; i++)
+        if (c->writes[i].column == column) {
+            wipe_free(c->writes[i].text);
+            c->writes[i] = (struct write){.column = column};
+            return &c->writes[i];
+        }
+    c->writes = xrealloc(c->writes, (c->write_count + 1) * sizeof *c->writes);
+    c->writes[c->write_count] = (struct write){.column = column};
+    return &c->writes[c->write_count++];
+}
+
+static void write_text(struct commit *c, const struct job *j, const char *slot, const char *text)
+{
+    int column = table_column(j->table, slot);
+    if (column < 0)
+        return;
+    struct write *w = add_write(c, column);
+    w->text = text ? xstrdup(text) : NULL;
+    w->len = text ? strlen(text) : 0;
+}
+
+static void write_integer(struct commit *c, const struct job *j, const char *slot, int64_t n)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, n);
+    write_text(c, j, slot, text);
+}
+
+/* The status column of a state; absent from status_values = left alone. */
+static void write_status(struct commit *c, const struct job *j, int state)
+{
+    int wanted = state == STATE_RATE_LIMITED || state == STATE_AMBIGUOUS ? STATE_RETRYING : state;
+    const char *value = NULL;
+    for (size_t i = 0; i < j->config->status_value_count; i++) {
+        if (j->config->status_values[i].state == state)
+            value = j->config->status_values[i].value;
+        else if (j->config->status_values[i].state == wanted && !value)
+            value = j->config->status_values[i].value;
+    }
+    if (!value || j->table->status < 0)
+        return;
+    write_text(c, j, "status", value);
+    set_text(&c->after.wrote_status, value);
+}
+
+/* ---- effects ---- */
+
+static int take_set(struct commit *c, const struct attempt *a, const struct effect *f,
+                    struct slot_value *after)
+{
+    const struct job *j = a->job;
+    const struct renewd_slot *s = plugin_descriptor(j->config->plugin)->slots[f->index];
+    after[f->index] = (struct slot_value){
+        .text = f->is_null ? NULL : f->text, .len = f->is_null ? 0 : f->len, .number = f->number};
+    int column = j->slot_column[f->index];
+    if (column < 0)
+        return 0;
+    struct write *w = add_write(c, column);
+    if (f->is_null)
+        return 0;
+    int res = value_seal(j, a->claim.row.key, s->name, f->text, f->len, s->type == RENEWD_SECRET, &w->text);
+    w->len = res < 0 ? 0 : strlen(w->text);
+    return res;
+}
+
+static char *as_read(const struct attempt *a, const char *slot)
+{
+    const struct cell *cell = row_cell(a->job->table, &a->claim.row, slot);
+    const char *text = cell ? cell->raw ? cell->raw : cell->text : NULL;
+    return text ? xstrdup(text) : NULL;
+}
+
+static void bind(struct bound *b, const struct attempt *a, const struct effect_parameter *p)
+{
+    char number[24];
+    b->type = p->type;
+    if (p->is_null)
+        return;
+    switch (p->type) {
+    case RENEWD_AS_READ: {
+        int column = table_column(a->job->table, p->text);
+        b->form = column < 0 ? 0 : a->job->table->columns[column].form;
+        b->text = as_read(a, p->text);
+        return;
+    }
+    case RENEWD_INTEGER:
+    case RENEWD_TIME:
+        snprintf(number, sizeof number, "%" PRId64, p->number);
+        b->text = xstrdup(number);
+        break;
+    default:
+        b->text = p->text ? xstrdup(p->text) : NULL;
+    }
+    if (p->type == RENEWD_TIME) /* in the form of the table's own times */
+        for (size_t i = 0; i < a->job->table->column_count; i++)
+            if (a->job->table->columns[i].type == VALUE_TIME)
+                b->form = a->job->table->columns[i].form;
+}
+
+static void take_effect(struct commit *c, const struct attempt *a, const struct effect *f)
+{
+    c->effects = xrealloc(c->effects, (c->effect_count + 1) * sizeof *c->effects);
+    struct commit_effect *e = &c->effects[c->effect_count++];
+    memset(e, 0, sizeof *e);
+    if (f->type == EFFECT_KEY) {
+        e->kind = EFFECT_ONCE;
+        e->name = xstrndup(f->text, f->len);
+        return;
+    }
+    const struct renewd_plugin *d = plugin_descriptor(a->job->config->plugin);
+    e->kind = EFFECT_RUN;
+    e->name = xstrdup(d->statements[f->index]->name);
+    e->sql = a->job->config->statements[f->index].sql;
+    e->rows = d->statements[f->index]->rows;
+    e->bound_count = f->parameter_count;
+    e->bound = xcalloc(f->parameter_count + 1, sizeof *e->bound);
+    for (size_t i = 0; i < f->parameter_count; i++)
+        bind(&e->bound[i], a, &f->parameters[i]);
+}
+
+static void take_memo(struct commit *c, const struct effect *f)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    hex_encode(&b, f->text, f->len);
+    free(c->after.memo);
+    c->after.memo = f->len ? buf_steal(&b) : NULL;
+    buf_done(&b);
+}
+
+static int take_effects(struct commit *c, const struct attempt *a, struct slot_value *after)
+{
+    const struct effects *list = plugin_attempt_effects(a->plugin);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct effect *f = &list->list[i];
+        int res = 0;
+        if (f->type == EFFECT_SET)
+            res = take_set(c, a, f, after);
+        else if (f->type == EFFECT_MEMO)
+            take_memo(c, f);
+        else
+            take_effect(c, a, f);
+        if (res < 0)
+            return res;
+    }
+    return 0;
+}
+
+/* ---- the record afterwards ---- */
+
+static void settle_ok(struct commit *c, const struct attempt *a, const struct values *after)
+{
+    struct job *j = a->job;
+    struct record *r = &c->after;
+    char fp[FINGERPRINT_SIZE] = "";
+    look_fingerprint(j, r->key, after, fp);
+    if (strcmp(fp, r->fingerprint) != 0) {
+        memcpy(r->fingerprint, fp, sizeof fp);
+        r->generation++;
+        r->first_seen = c->finished_at;
+    }
+    r->without_credential = fp[0] == '\0';
+    r->state = STATE_OK;
+    r->attempts = r->strikes = 0;
+    r->not_before = 0;
+    r->last_outcome = OUTCOME_OK;
+    set_text(&r->last_code, NULL);
+    set_text(&r->last_text, NULL);
+    r->ok_at = r->refreshed_at = r->last_at = c->finished_at;
+    if (j->expires_slot >= 0) {
+        r->expires_at = after->list[j->expires_slot].number;
+        if (r->expires_at > c->finished_at)
+            r->life = r->expires_at - c->finished_at;
+    }
+    struct error e;
+    if (look_window(j, r, &c->row, after, &e) < 0)
+        r->window = (struct window){0};
+    look_schedule(j, r);
+}
+
+/* The newest pair as one sealed JSON object of the secret slots, under the credential's fingerprint. */
+static char *sealed_pair(const struct attempt *a, const struct values *after, const char *fp)
+{
+    const struct renewd_slot *const *slots = plugin_descriptor(a->job->config->plugin)->slots;
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    struct json_writer w;
+    json_writer_init(&w, &b);
+    json_begin_object(&w, NULL);
+    for (size_t i = 0; i < after->count; i++)
+        if (after->list[i].text)
+            json_put_text_n(&w, slots[i]->name, after->list[i].text, after->list[i].len);
+    json_end(&w);
+    char *sealed = NULL;
+    if (!b.failed)
+        seal(a->job->engine->setup.config->keys, "credentials", fp, "pair", b.data, b.len, &sealed);
+    buf_done(&b);
+    return sealed;
+}
+
+static void write_core_ok(struct commit *c, const struct job *j)
+{
+    write_integer(c, j, "refreshed_at", c->finished_at);
+    write_integer(c, j, "updated_at", c->finished_at);
+    write_integer(c, j, "strikes", 0);
+    write_text(c, j, "last_error", NULL);
+    write_status(c, j, STATE_OK);
+}
+
+struct commit *outcome_ok(struct attempt *a, struct error *e)
+{
+    const struct job *j = a->job;
+    struct commit *c = commit_of(a);
+    c->outcome = OUTCOME_OK;
+    struct values after = {.count = a->values.count};
+    after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
+    int res = take_effects(c, a, after.list);
+    if (res < 0) {
+        free(after.list);
+        commit_free(c);
+        error_set(e, res, "the new values could not be sealed");
+        return NULL;
+    }
+    c->replaces = plugin_attempt_effects(a->plugin)->token_set;
+    settle_ok(c, a, &after);
+    if (!j->table->view) {
+        write_core_ok(c, j);
+        c->touches_row = c->write_count > 0;
+    }
+    if (c->replaces && !j->safe)
+        c->sealed_pair = sealed_pair(a, &after, c->after.fingerprint);
+    free(after.list);
+    return c;
+}
+
+static void write_core_failed(struct commit *c, const struct job *j, const char *said)
+{
+    write_integer(c, j, "updated_at", c->finished_at);
+    write_integer(c, j, "strikes", c->after.strikes);
+    write_text(c, j, "last_error", said);
+    write_status(c, j, c->after.state);
+}
+
+static void forget_effects(struct commit *c)
+{
+    for (size_t i = 0; i < c->write_count; i++)
+        wipe_free(c->writes[i].text);
+    c->write_count = 0;
+    for (size_t i = 0; i < c->effect_count; i++) {
+        for (size_t k = 0; k < c->effects[i].bound_count; k++)
+            free(c->effects[i].bound[k].text);
+        free(c->effects[i].bound);
+        free(c->effects[i].name);
+    }
+    c->effect_count = 0;
+}
+
+static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
+{
+    struct record *r = &c->after;
+    r->state = state_after(c->outcome);
+    r->attempts++;
+    r->not_before = next_at;
+    r->last_outcome = c->outcome;
+    set_text(&r->last_code, c->code);
+    set_text(&r->last_text, c->text);
+    r->last_at = c->finished_at;
+    look_schedule(j, r);
+    if (next_at && r->point)
+        r->due_at = next_at;
+    if (j->table->view)
+        return;
+    char *said = xasprintf("%s%s%s", c->code ? c->code : outcome_name(c->outcome), c->text ? ": " : "",
+                           c->text ? c->text : "");
+    write_core_failed(c, j, said);
+    free(said);
+    c->touches_row = c->write_count > 0;
+}
+
+void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text)
+{
+    forget_effects(c);
+    c->outcome = OUTCOME_TRANSIENT;
+    c->code = cleaned(code, CODE_MAX);
+    c->text = cleaned(text, TEXT_MAX);
+    c->touches_row = false;
+    record_done(&c->after);
+    record_copy(&c->after, &c->before);
+    note_failure(c, j, clock_now() + backoff_next(c->before.attempts + 1, (uint64_t)c->started_at, 30, 3600));
+}
+
+struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d)
+{
+    const struct job *j = a->job;
+    struct commit *c = commit_of(a);
+    c->outcome = d->outcome;
+    c->code = cleaned(f->code, CODE_MAX);
+    c->text = cleaned(f->text, TEXT_MAX);
+    struct values after = {.count = a->values.count};
+    after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
+    take_effects(c, a, after.list);
+    free(after.list);
+    if (d->strike)
+        c->after.strikes++;
+    c->dead = d->outcome == OUTCOME_RECONNECT;
+    note_failure(c, j, d->next_at);
+    return c;
+}

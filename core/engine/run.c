@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT
+ * A run: one pass of a job over its due records. Takes claims in batches while the job has room,
+ * counts what became of them, writes its row, and tells those who wait for it. Attempts at a record's
+ * own time share one run a minute.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/domain/outcome.h"
+#include "core/engine/internal.h"
+
+struct start_task {
+    struct run *run;
+    struct claim_request query;
+    char *not_ready;
+};
+
+struct claim_task {
+    struct run *run;
+    struct claim_request query;
+    struct claimed *list;
+    size_t count;
+    int64_t lease_boot_ms;
+};
+
+struct finish_task {
+    struct run *run;
+    struct failure_row *failures;
+    size_t failure_count;
+};
+
+static void run_check(struct run *r);
+
+static void fill_query(const struct run *r, struct claim_request *q)
+{
+    const struct job *j = r->job;
+    *q = (struct claim_request){
+        .table = j->table,
+        .plugin = plugin_name(j->config->plugin),
+        .mode = r->mode,
+        .now = clock_now(),
+        .tick = r->tick,
+        .next_tick = r->next_tick,
+        .host = j->engine->setup.state->host,
+        .incarnation = j->engine->setup.state->incarnation,
+        .lease_s = job_lease_s(j),
+        .safe = j->safe,
+        .run_id = r->row.id,
+        .failed_since = r->mode == CLAIM_HAND ? 0 : r->row.started_at,
+    };
+}
+
+static void run_free(struct run *r)
+{
+    for (struct run **p = &r->job->runs; *p; p = &(*p)->next)
+        if (*p == r) {
+            *p = r->next;
+            break;
+        }
+    loop_cancel(&r->timer);
+    for (size_t i = 0; i < r->key_count; i++)
+        free(r->keys[i]);
+    free(r->keys);
+    free(r->trigger);
+    free(r->refused);
+    while (r->waiters) {
+        struct run_waiter *w = r->waiters;
+        r->waiters = w->next;
+        free(w);
+    }
+    free(r);
+}
+
+static void tell(struct run *r, struct finish_task *t)
+{
+    struct run_result res = {
+        .id = r->row.id,
+        .due = r->row.due,
+        .refreshed = r->row.refreshed,
+        .failed = r->row.failed,
+        .skipped = r->row.skipped,
+        .why = r->refused,
+        .error = r->refused_error,
+        .failures = t ? t->failures : NULL,
+        .failure_count = t ? t->failure_count : 0,
+    };
+    while (r->waiters) {
+        struct run_waiter *w = r->waiters;
+        r->waiters = w->next;
+        if (w->done)
+            w->done(w->ctx, &res);
+        free(w);
+    }
+}
+
+static void log_run(const struct run *r)
+{
+    char id[24], due[24], refreshed[24], failed[24], skipped[24];
+    snprintf(id, sizeof id, "%" PRId64, r->row.id);
+    snprintf(due, sizeof due, "%" PRId64, r->row.due);
+    snprintf(refreshed, sizeof refreshed, "%" PRId64, r->row.refreshed);
+    snprintf(failed, sizeof failed, "%" PRId64, r->row.failed);
+    snprintf(skipped, sizeof skipped, "%" PRId64, r->row.skipped);
+    log_line(r->refused ? LEVEL_WARNING : LEVEL_INFO, r->refused ? "run refused" : "run finished", "job",
+             r->job->config->job, "run", id, "trigger", r->trigger, "due", due, "refreshed", refreshed,
+             "failed", failed, "skipped", skipped, "reason", r->refused, NULL);
+}
+
+static int finish_work(struct db *db, void *arg, struct error *e)
+{
+    struct finish_task *t = arg;
+    int res = store_run_finish(db, &t->run->row, e);
+    if (res >= 0 && t->run->waiters && t->run->row.failed)
+        res = store_run_failures(db, t->run->row.id, 1000, &t->failures, &t->failure_count, e);
+    return res;
+}
+
+static void finish_done(void *arg, int result, const struct error *e)
+{
+    struct finish_task *t = arg;
+    struct run *r = t->run;
+    struct engine *engine = r->job->engine;
+    if (result < 0)
+        log_line(LEVEL_WARNING, "the run's row was not written", "job", r->job->config->job, "reason",
+                 e->text, NULL);
+    log_run(r);
+    tell(r, t);
+    failures_free(t->failures, t->failure_count);
+    free(t);
+    engine->busy--;
+    run_free(r);
+    engine_check_stopped(engine);
+}
+
+static void run_finish(struct run *r)
+{
+    r->finishing = true;
+    loop_cancel(&r->timer);
+    r->row.finished_at = clock_now();
+    if (r->mode == CLAIM_AUTO) /* what was due is what was taken up */
+        r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    else if (r->row.due > r->row.refreshed + r->row.failed)
+        r->row.skipped = r->row.due - r->row.refreshed - r->row.failed;
+    else
+        r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    struct finish_task *t = xcalloc(1, sizeof *t);
+    t->run = r;
+    r->job->engine->busy++;
+    store_submit(r->job->engine->store, finish_work, t, finish_done);
+}
+
+/* It never got a row: the store is away, the job is held, its ready statement said no. */
+static void run_refuse(struct run *r, int error, const char *why)
+{
+    r->refused_error = error;
+    free(r->refused);
+    r->refused = xstrdup(why);
+    if (r->row.id) {
+        run_finish(r);
+        return;
+    }
+    log_run(r);
+    tell(r, NULL);
+    run_free(r);
+}
+
+static void minute_over(void *ctx)
+{
+    struct run *r = ctx;
+    r->timer = NULL;
+    run_check(r);
+}
+
+static void run_check(struct run *r)
+{
+    if (!r->started || r->claiming || r->active || !r->exhausted || r->finishing)
+        return;
+    if (r->shares_minute && engine_may_work(r->job->engine)) {
+        int64_t left = 60 - clock_now() % 60;
+        if (clock_now() / 60 == r->row.started_at / 60) {
+            loop_cancel(&r->timer);
+            r->timer = loop_after(r->job->engine->loop, left * 1000, minute_over, r);
+            return;
+        }
+    }
+    run_finish(r);
+}
+
+static int claim_work(struct db *db, void *arg, struct error *e)
+{
+    struct claim_task *t = arg;
+    t->lease_boot_ms = clock_boot_ms() + t->query.lease_s * 1000;
+    return store_claim(db, &t->query, &t->list, &t->count, e);
+}
+
+static void give_back(struct job *j, struct claimed *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        claim_release(j, &list[i].record, list[i].attempt_id);
+    claimed_free(list, count);
+}
+
+static void claim_done(void *arg, int result, const struct error *e)
+{
+    struct claim_task *t = arg;
+    struct run *r = t->run;
+    struct job *j = r->job;
+    j->engine->busy--;
+    r->claiming = false;
+    if (result < 0) {
+        r->exhausted = true;
+        if (result != -ENOTCONN && result != -ETIMEDOUT)
+            log_line(LEVEL_ERROR, "claiming due records failed", "job", j->config->job, "reason", e->text,
+                     NULL);
+    } else if (t->count == 0) {
+        r->exhausted = r->exhausted || r->mode != CLAIM_HAND;
+    } else if (!job_may_claim(j)) {
+        r->exhausted = true;
+        give_back(j, t->list, t->count);
+    } else {
+        claims_take(r, t->list, t->count, t->lease_boot_ms);
+    }
+    free(t);
+    run_pump(r);
+    engine_check_stopped(j->engine);
+}
+
+/* By hand each key is asked for once. */
+static void next_keys(struct run *r, struct claim_request *q)
+{
+    size_t left = r->key_count - r->keys_asked;
+    q->keys = (const char *const *)r->keys + r->keys_asked;
+    q->key_count = left < q->limit ? left : q->limit;
+    r->keys_asked += q->key_count;
+    r->exhausted = r->keys_asked == r->key_count;
+}
+
+void run_pump(struct run *r)
+{
+    struct job *j = r->job;
+    if (!r->started || r->claiming || r->finishing)
+        return;
+    if (!job_may_claim(j) || r->left <= 0)
+        r->exhausted = true;
+    size_t room = j->active < (size_t)j->config->in_flight ? (size_t)j->config->in_flight - j->active : 0;
+    if (r->exhausted || !room) {
+        run_check(r);
+        return;
+    }
+    struct claim_task *t = xcalloc(1, sizeof *t);
+    t->run = r;
+    fill_query(r, &t->query);
+    t->query.limit = room < CLAIM_BATCH ? room : CLAIM_BATCH;
+    if ((int64_t)t->query.limit > r->left)
+        t->query.limit = (size_t)r->left;
+    t->query.failing_limit = r->failing_left < CLAIM_BATCH ? (size_t)r->failing_left : CLAIM_BATCH;
+    if (r->mode == CLAIM_HAND)
+        next_keys(r, &t->query);
+    r->claiming = true;
+    j->engine->busy++;
+    store_submit(j->engine->store, claim_work, t, claim_done);
+}
+
+void job_pump(struct job *j)
+{
+    for (struct run *r = j->runs, *next; r; r = next) {
+        next = r->next;
+        run_pump(r);
+    }
+}
+
+void run_attempt_ended(struct run *r, int outcome, bool ask_again)
+{
+    r->active--;
+    if (outcome == OUTCOME_OK)
+        r->row.refreshed++;
+    else if (outcome == OUTCOME_NONE)
+        r->row.skipped++;
+    else
+        r->row.failed++;
+    if (ask_again && r->mode != CLAIM_HAND)
+        r->exhausted = false;
+    job_pump(r->job);
+}
+
+/* By hand without keys means all records of the job. */
+static int all_keys(struct db *db, struct run *r, struct error *e)
+{
+    struct records_query q = {.source = r->job->table->source, .limit = 1000};
+    for (;;) {
+        struct record *list = NULL;
+        size_t count = 0;
+        int res = store_records(db, &q, &list, &count, e);
+        if (res < 0)
+            return res;
+        r->keys = xrealloc(r->keys, (r->key_count + count + 1) * sizeof *r->keys);
+        for (size_t i = 0; i < count; i++)
+            r->keys[r->key_count++] = xstrdup(list[i].key);
+        records_free(list, count);
+        if (count < q.limit)
+            return 0;
+        q.after = r->keys[r->key_count - 1];
+    }
+}
+
+static int start_work(struct db *db, void *arg, struct error *e)
+{
+    struct start_task *t = arg;
+    struct run *r = t->run;
+    const struct job_config *c = r->job->config;
+    int res = store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at, &r->row.id, e);
+    if (res >= 0 && c->ready_sql)
+        res = store_ready(db, c->ready_sql, &t->not_ready, e);
+    if (res >= 0 && r->mode == CLAIM_TICK)
+        res = store_count_due(db, &t->query, &r->row.due, e);
+    if (res >= 0 && r->mode == CLAIM_HAND && !r->key_count)
+        res = all_keys(db, r, e);
+    return res;
+}
+
+static void start_done(void *arg, int result, const struct error *e)
+{
+    struct start_task *t = arg;
+    struct run *r = t->run;
+    struct engine *engine = r->job->engine;
+    engine->busy--;
+    r->started = true;
+    if (result < 0) {
+        run_refuse(r, result, e->text[0] ? e->text : "the store is away");
+    } else if (t->not_ready) {
+        run_refuse(r, -EINVAL, t->not_ready);
+    } else {
+        if (r->mode == CLAIM_HAND)
+            r->row.due = (int64_t)r->key_count;
+        r->exhausted = r->mode == CLAIM_HAND && !r->key_count;
+        run_pump(r);
+    }
+    free(t->not_ready);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+static const char *cannot_run(const struct job *j, int *ret_error)
+{
+    *ret_error = -EBUSY;
+    if (j->held)
+        return j->held;
+    if (j->paused)
+        return "the job is paused; resume it first";
+    *ret_error = -ESHUTDOWN;
+    if (j->engine->stopping)
+        return "renewd is stopping";
+    *ret_error = -ENOTCONN;
+    if (!j->engine->store_up)
+        return "the store is away; nothing is attempted until it answers";
+    if (!j->discovered)
+        return "the job's records are still being discovered";
+    *ret_error = 0;
+    return NULL;
+}
+
+struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
+                      size_t count, run_done done, void *ctx)
+{
+    struct run *r = xcalloc(1, sizeof *r);
+    r->job = j;
+    r->mode = mode;
+    r->trigger = xstrdup(trigger);
+    r->row.job = j->config->job;
+    r->row.trigger = r->trigger;
+    r->row.started_at = clock_now();
+    r->tick = schedule_prev(j, r->row.started_at);
+    r->next_tick = schedule_next(j, r->row.started_at);
+    r->left = j->config->limit && mode != CLAIM_HAND ? j->config->limit : INT64_MAX;
+    r->failing_left = r->left == INT64_MAX ? INT64_MAX : (r->left + 1) / 2;
+    r->keys = xcalloc(count + 1, sizeof *r->keys);
+    for (size_t i = 0; i < count; i++)
+        r->keys[i] = xstrdup(keys[i]);
+    r->key_count = count;
+    r->shares_minute = strcmp(trigger, "auto") == 0;
+    r->waiters = xcalloc(1, sizeof *r->waiters);
+    r->waiters->done = done;
+    r->waiters->ctx = ctx;
+    r->next = j->runs;
+    j->runs = r;
+    int error;
+    const char *why = cannot_run(j, &error);
+    if (why) {
+        run_refuse(r, error, why);
+        return NULL;
+    }
+    struct start_task *t = xcalloc(1, sizeof *t);
+    t->run = r;
+    fill_query(r, &t->query);
+    j->engine->busy++;
+    store_submit(j->engine->store, start_work, t, start_done);
+    return r;
+}
+
+void run_stop_all(struct job *j)
+{
+    for (struct run *r = j->runs, *next; r; r = next) {
+        next = r->next;
+        r->exhausted = true;
+        run_check(r);
+    }
+}
+
+void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx)
+{
+    (void)e;
+    int mode = j->config->cron_count ? CLAIM_TICK : CLAIM_AUTO;
+    run_start(j, mode, trigger, NULL, 0, done, ctx);
+}
+
+struct hand_task {
+    struct job *job;
+    char *key;
+    run_done done;
+    void *ctx;
+};
+
+static void hand_looked(void *arg)
+{
+    struct hand_task *t = arg;
+    const char *keys[] = {t->key};
+    run_start(t->job, CLAIM_HAND, "hand", keys, 1, t->done, t->ctx);
+    free(t->key);
+    free(t);
+}
+
+/* One record is looked at first: its application may have changed it a moment ago. */
+void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
+                    run_done done, void *ctx)
+{
+    int error;
+    if (count != 1 || cannot_run(j, &error) || !e->store_up) {
+        run_start(j, CLAIM_HAND, "hand", keys, count, done, ctx);
+        return;
+    }
+    struct hand_task *t = xcalloc(1, sizeof *t);
+    *t = (struct hand_task){j, xstrdup(keys[0]), done, ctx};
+    discovery_one(j, keys[0], hand_looked, t);
+}

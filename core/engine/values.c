@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ * Between a row's stored bytes and what a plugin sees: opening what is sealed, sealing what is
+ * written. Sealed values are bound to table, key and slot.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/engine/internal.h"
+
+const char *job_seal_table(const struct job *j)
+{
+    return j->table->own ? j->table->source : j->table->name;
+}
+
+static bool is_sealed_job(const struct job *j)
+{
+    return j->table->own || strcmp(j->config->sealed, "none") != 0;
+}
+
+static int open_secret(const struct job *j, const struct row *r, const char *slot, const char *text,
+                       size_t len, struct secret **ret, struct error *e)
+{
+    if (!is_sealed_job(j) || (j->config->accept_plain && !seal_is_sealed(text))) {
+        *ret = secret_new(text, len);
+        return 0;
+    }
+    const char *why = NULL;
+    int res = seal_open(j->engine->setup.config->keys, job_seal_table(j), r->key, slot, text, ret, &why);
+    if (res == -EINVAL)
+        return error_set(e, -EINVAL,
+                         "the value of %s is not sealed; set accept_plain = true to take plain "
+                         "values over, or sealed = \"none\" to keep them plain", slot);
+    if (res == -ENOKEY)
+        return error_set(e, res, "the value of %s is sealed with a key that is not among keys of "
+                         "renewd.conf; add that key", slot);
+    if (res < 0)
+        return error_set(e, res, "the sealed value of %s does not open: %s", slot,
+                         why ? why : "it was damaged or moved from another row");
+    return 0;
+}
+
+static int open_one(const struct job *j, const struct row *r, size_t slot, struct values *v,
+                    struct error *e)
+{
+    int column = j->slot_column[slot];
+    if (column < 0)
+        return 0;
+    const struct cell *cell = &r->cells[column];
+    const struct renewd_slot *s = plugin_descriptor(j->config->plugin)->slots[slot];
+    if (!cell->text || !cell->len)
+        return 0;
+    if (s->type == RENEWD_SECRET) {
+        int res = open_secret(j, r, s->name, cell->text, cell->len, &v->owned[slot], e);
+        if (res < 0)
+            return res;
+    } else {
+        v->owned[slot] = secret_new(cell->text, cell->len);
+    }
+    v->list[slot].text = secret_text(v->owned[slot]);
+    v->list[slot].len = secret_len(v->owned[slot]);
+    if (!v->list[slot].len)
+        v->list[slot].text = NULL;
+    else if (s->type == RENEWD_TIME || s->type == RENEWD_INTEGER)
+        v->list[slot].number = strtoll(v->list[slot].text, NULL, 10);
+    return 0;
+}
+
+int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e)
+{
+    const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
+    struct values v = {0};
+    while (d->slots[v.count])
+        v.count++;
+    v.list = xcalloc(v.count + 1, sizeof *v.list);
+    v.owned = xcalloc(v.count + 1, sizeof *v.owned);
+    for (size_t i = 0; i < v.count; i++) {
+        int res = open_one(j, r, i, &v, e);
+        if (res < 0) {
+            values_done(&v);
+            return res;
+        }
+    }
+    *ret = v;
+    return 0;
+}
+
+void values_done(struct values *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        secret_free(v->owned[i]);
+    free(v->list);
+    free(v->owned);
+    memset(v, 0, sizeof *v);
+}
+
+void values_view(const struct job *j, const struct record *rec, const struct row *r,
+                 const struct values *v, struct record_view *ret)
+{
+    int64_t refreshed = rec->refreshed_at;
+    const struct cell *column = row_cell(j->table, r, "refreshed_at");
+    if (column && column->text) {
+        int64_t told = strtoll(column->text, NULL, 10);
+        if (told > refreshed)
+            refreshed = told;
+    }
+    *ret = (struct record_view){
+        .key = r->key,
+        .values = v->list,
+        .refreshed_at = refreshed,
+        .first_seen = rec->first_seen,
+        .life = rec->life,
+        .attempts = rec->attempts,
+        .strikes = rec->strikes,
+    };
+}
+
+int value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
+               bool secret, char **ret)
+{
+    if (!secret || !is_sealed_job(j)) {
+        *ret = xstrndup(plain, len);
+        return 0;
+    }
+    return seal(j->engine->setup.config->keys, job_seal_table(j), key, slot, plain, len, ret);
+}
