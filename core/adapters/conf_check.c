@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The typed getters of conf_check.h: what is missing or wrong becomes a mistake that names file, line,
- * setting, what was found and what is expected.
+ * The typed getters of conf_check.h: what is missing or wrong becomes a mistake that names file,
+ * line, setting, what was found and what is expected.
  */
 #include "core/adapters/conf_check.h"
 
@@ -17,8 +17,8 @@ static void wrong_kind(struct conf_mistakes *m, const struct conf_item *item, co
 }
 
 /* NULL when there is nothing to read; a missing required setting is noted. */
-static const struct conf_item *find(const struct conf_item *group, const char *name, enum conf_need need,
-                                    struct conf_mistakes *m)
+static const struct conf_item *find(const struct conf_item *group, const char *name,
+                                    enum conf_need need, struct conf_mistakes *m)
 {
     const struct conf_item *item = conf_child(group, name);
 
@@ -31,8 +31,9 @@ static const struct conf_item *find(const struct conf_item *group, const char *n
     return NULL;
 }
 
-static const struct conf_item *find_kind(const struct conf_item *group, const char *name, enum conf_need need,
-                                         struct conf_mistakes *m, enum conf_kind kind, const char *expected)
+static const struct conf_item *find_kind(const struct conf_item *group, const char *name,
+                                         enum conf_need need, struct conf_mistakes *m,
+                                         enum conf_kind kind, const char *expected)
 {
     const struct conf_item *item = find(group, name, need, m);
 
@@ -69,8 +70,8 @@ bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_ne
     return true;
 }
 
-bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need, int64_t min,
-                      int64_t max, struct conf_mistakes *m, int64_t *ret_value)
+bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need,
+                      int64_t min, int64_t max, struct conf_mistakes *m, int64_t *ret_value)
 {
     const struct conf_item *item =
         find_kind(group, name, need, m, CONF_INTEGER, "an integer (without quotes)");
@@ -127,7 +128,10 @@ bool conf_get_choice(const struct conf_item *group, const char *name, enum conf_
         }
         if (used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s\"%s\"",
-                                     i == 0 ? "" : choices[i + 1] == NULL ? " or " : ", ", choices[i]);
+                                     i == 0                   ? ""
+                                     : choices[i + 1] == NULL ? " or "
+                                                              : ", ",
+                                     choices[i]);
     }
     conf_mistake(m, item, NULL, "setting '%s' must be %s", name, list);
     return false;
@@ -139,8 +143,8 @@ static bool all_of(const struct conf_item *list, enum conf_kind kind, const char
     for (size_t i = 0; i < conf_count(list); i++) {
         const struct conf_item *item = conf_at(list, i);
         if (conf_kind(item) != kind) {
-            conf_mistake(m, item, NULL, "element %zu of '%s' must be %s, but is %s", i + 1, conf_name(list),
-                         expected, conf_kind_name(item));
+            conf_mistake(m, item, NULL, "element %zu of '%s' must be %s, but is %s", i + 1,
+                         conf_name(list), expected, conf_kind_name(item));
             return false;
         }
     }
@@ -203,7 +207,8 @@ bool conf_get_group_list(const struct conf_item *group, const char *name, enum c
     const struct conf_item *item =
         find_kind(group, name, need, m, CONF_LIST, "a list of groups ( { ... }, { ... } )");
 
-    if (item == NULL || !all_of(item, CONF_GROUP, "a group { NAME = VALUE; }", m) || !not_empty(item, need, m))
+    if (item == NULL || !all_of(item, CONF_GROUP, "a group { NAME = VALUE; }", m) ||
+        !not_empty(item, need, m))
         return false;
     *ret_list = item;
     return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Reading settings with their mistakes gathered: each getter notes file, line, setting, what was found and
- * what is expected, so that `renewd --check` can name all mistakes of all files at once.
- * Values are never repeated in a mistake where they might be secrets: texts are not quoted by the getters.
+ * Reading settings with their mistakes gathered: each getter notes file, line, setting, what was
+ * found and what is expected, so that `renewd --check` can name all mistakes of all files at once.
+ * Values are never repeated in a mistake where they might be secrets: texts are not quoted by the
+ * getters.
  */
 #ifndef CORE_ADAPTERS_CONF_CHECK_H
 #define CORE_ADAPTERS_CONF_CHECK_H
@@ -19,24 +20,25 @@ struct conf_mistakes *conf_mistakes_new(void);
 void conf_mistakes_free(struct conf_mistakes *m);
 void conf_mistakes_free_p(struct conf_mistakes **m);
 size_t conf_mistakes_count(const struct conf_mistakes *m); /* all, also those past the limit */
-/* The sentence "FILE:LINE: what"; NULL past the end. Past CONF_MISTAKES_MAX only the count grows. */
+/* The sentence "FILE:LINE: what"; NULL past the end. Past CONF_MISTAKES_MAX only the count grows.
+ */
 const char *conf_mistakes_at(const struct conf_mistakes *m, size_t index);
 
 /* Note a mistake at item or, with item NULL, in file (which may be NULL too). */
-void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file, const char *fmt,
-                  ...) __attribute__((format(printf, 4, 5)));
+void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
+                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* How often a setting must be there. */
 enum conf_need { CONF_OPTIONAL = 0, CONF_REQUIRED = 1 };
 
-/* Each returns true with a value. False: the output is untouched, and it was absent and optional (no
- * mistake) or wrong (one mistake). An empty text counts as a mistake where it is required. */
+/* Each returns true with a value. False: the output is untouched, and it was absent and optional
+ * (no mistake) or wrong (one mistake). An empty text counts as a mistake where it is required. */
 bool conf_get_text(const struct conf_item *group, const char *name, enum conf_need need,
                    struct conf_mistakes *m, const char **ret_text);
 bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_need need,
                    struct conf_mistakes *m, bool *ret_value);
-bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need, int64_t min,
-                      int64_t max, struct conf_mistakes *m, int64_t *ret_value);
+bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need,
+                      int64_t min, int64_t max, struct conf_mistakes *m, int64_t *ret_value);
 /* A text such as "10m" within [min_ms, max_ms]. */
 bool conf_get_duration(const struct conf_item *group, const char *name, enum conf_need need,
                        int64_t min_ms, int64_t max_ms, struct conf_mistakes *m, int64_t *ret_ms);
@@ -55,9 +57,10 @@ bool conf_get_group(const struct conf_item *group, const char *name, enum conf_n
 bool conf_get_group_list(const struct conf_item *group, const char *name, enum conf_need need,
                          struct conf_mistakes *m, const struct conf_item **ret_list);
 
-/* Every setting of the group that is not in the NULL-terminated list is a mistake, with the nearest known
- * name suggested. */
-void conf_refuse_unknown(const struct conf_item *group, const char *const *known, struct conf_mistakes *m);
+/* Every setting of the group that is not in the NULL-terminated list is a mistake, with the nearest
+ * known name suggested. */
+void conf_refuse_unknown(const struct conf_item *group, const char *const *known,
+                         struct conf_mistakes *m);
 /* The name of the list nearest to `name`, NULL when none is near enough to be meant. */
 const char *conf_nearest(const char *name, const char *const *known);
 

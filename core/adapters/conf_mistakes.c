@@ -52,8 +52,8 @@ const char *conf_mistakes_at(const struct conf_mistakes *m, size_t index)
     return index < kept(m) ? m->texts[index] : NULL;
 }
 
-void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file, const char *fmt,
-                  ...)
+void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
+                  const char *fmt, ...)
 {
     char sentence[SENTENCE_MAX];
     va_list ap;
@@ -65,7 +65,7 @@ void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const c
     va_end(ap);
     if (item != NULL)
         file = conf_file(item);
-    char *text = item != NULL ? xasprintf("%s:%u: %s", file, conf_line(item), sentence)
+    char *text = item != NULL   ? xasprintf("%s:%u: %s", file, conf_line(item), sentence)
                  : file != NULL ? xasprintf("%s: %s", file, sentence)
                                 : xstrdup(sentence);
     utf8_clean(text, strlen(text));
@@ -129,7 +129,8 @@ static bool is_known(const char *name, const char *const *known)
     return false;
 }
 
-void conf_refuse_unknown(const struct conf_item *group, const char *const *known, struct conf_mistakes *m)
+void conf_refuse_unknown(const struct conf_item *group, const char *const *known,
+                         struct conf_mistakes *m)
 {
     for (size_t i = 0; i < conf_count(group); i++) {
         const struct conf_item *item = conf_at(group, i);
@@ -137,9 +138,11 @@ void conf_refuse_unknown(const struct conf_item *group, const char *const *known
         if (name == NULL || is_known(name, known))
             continue;
         const char *nearest = conf_nearest(name, known);
-        cleanup(free_p) char *where = conf_name(group) ? xasprintf(" in '%s'", conf_name(group)) : xstrdup("");
+        cleanup(free_p) char *where =
+            conf_name(group) ? xasprintf(" in '%s'", conf_name(group)) : xstrdup("");
         if (nearest != NULL)
-            conf_mistake(m, item, NULL, "unknown setting '%s'%s; did you mean '%s'?", name, where, nearest);
+            conf_mistake(m, item, NULL, "unknown setting '%s'%s; did you mean '%s'?", name, where,
+                         nearest);
         else
             conf_mistake(m, item, NULL, "unknown setting '%s'%s", name, where);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A first look at a configuration text with the lexical rules of libconfig: strings, comments, names,
- * numbers. It judges only what libconfig itself would take without a word.
+ * A first look at a configuration text with the lexical rules of libconfig: strings, comments,
+ * names, numbers. It judges only what libconfig itself would take without a word.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "core/adapters/conf_tree.h"
+
+static const char name_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_*";
 
 struct scan {
     const char *at, *end; /* end points at a NUL */
@@ -67,9 +70,11 @@ static void skip_number(struct scan *s)
     errno = 0;
     long long value = strtoll(s->at, NULL, hex ? 16 : 10);
     if (errno == ERANGE)
-        s->mistake = "this integer does not fit into 64 bits; an identifier is written as a text, in quotes";
+        s->mistake =
+            "this integer does not fit into 64 bits; an identifier is written as a text, in quotes";
     else if (next != 'L' && (value > INT32_MAX || value < INT32_MIN))
-        s->mistake = "this integer is larger than 32 bits: write L after it, or write it as a text, in quotes";
+        s->mistake = "this integer is larger than 32 bits: write L after it, or write it as a "
+                     "text, in quotes";
     step(s, digits);
 }
 
@@ -84,13 +89,14 @@ const char *conf_scan(const char *text, size_t len, unsigned *ret_line)
         else if (c == '#' || starts(&s, "//") || starts(&s, "/*"))
             skip_comment(&s);
         else if (isalpha(c) || c == '*')
-            step(&s, 1 + strspn(s.at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_*"));
+            step(&s, 1 + strspn(s.at + 1, name_letters));
         else if (isdigit(c) || ((c == '-' || c == '+') && isdigit((unsigned char)s.at[1])))
             skip_number(&s);
         else if (c == '.')
             step(&s, 1 + strspn(s.at + 1, "0123456789eE+-"));
         else if (starts(&s, "@include"))
-            s.mistake = "@include is not supported: write the settings here, or into a file of their own";
+            s.mistake =
+                "@include is not supported: write the settings here, or into a file of their own";
         else if (c == '\0')
             s.mistake = "there is a NUL byte; this is not a text file";
         else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * How a configuration tree is kept; conf.c reads it, conf_load.c builds it, nobody else includes this.
+ * How a configuration tree is kept; conf.c reads it, conf_load.c builds it, nobody else includes
+ * this.
  */
 #ifndef CORE_ADAPTERS_CONF_TREE_H
 #define CORE_ADAPTERS_CONF_TREE_H
@@ -25,7 +26,8 @@ struct conf {
 };
 
 /* What libconfig takes silently or dangerously, found before it reads the text: @include, NUL (also
- * written \x00), integers that it would wrap. NULL when there is nothing, else the sentence and its line. */
+ * written \x00), integers that it would wrap. NULL when there is nothing, else the sentence and its
+ * line. */
 const char *conf_scan(const char *text, size_t len, unsigned *ret_line);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The primitives of crypto.h over OpenSSL 3: the only file that sees its headers. It keeps no state and
- * no key; what OpenSSL copies for itself it wipes when its contexts are freed.
+ * The primitives of crypto.h over OpenSSL 3: the only file that sees its headers. It keeps no state
+ * and no key; what OpenSSL copies for itself it wipes when its contexts are freed.
  */
 #include "core/adapters/crypto.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The cryptographic primitives of renewd over OpenSSL 3: random bytes, SHA-256, HMAC, AES-256-GCM.
  * Used by the key ring, the store, the service table of plugins and the programs. Includes the text
- * encodings and the key ring, so that one header gives all of it. It knows nothing of where keys come from.
+ * encodings and the key ring, so that one header gives all of it. It knows nothing of where keys
+ * come from.
  */
 #ifndef CORE_ADAPTERS_CRYPTO_H
 #define CORE_ADAPTERS_CRYPTO_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Hex, base64 and base64url both ways, strictly. Needs no library. Intermediate bytes may be keys or
- * tokens, so they are wiped.
+ * Hex, base64 and base64url both ways, strictly. Needs no library. Intermediate bytes may be keys
+ * or tokens, so they are wiped.
  */
 #include "core/adapters/encoding.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Documents of json.h over json-c, the only file that sees its headers. The text is checked by json_scan first.
- * Freeing wipes every string that a document held and the parser's last working buffer; names, digits and
- * what json-c left behind when that buffer grew are not wiped.
+ * Documents of json.h over json-c, the only file that sees its headers. The text is checked by
+ * json_scan first. Freeing wipes every string that a document held and the parser's last working
+ * buffer; names, digits and what json-c left behind when that buffer grew are not wiped.
  */
 #include "core/adapters/json.h"
 
@@ -234,7 +234,8 @@ static int from_digits(const char *text, size_t len, int64_t *ret_value)
 /* json-c stops silently at the ends of its range. */
 static bool is_cut(const struct json *doc, struct json_object *o)
 {
-    return doc->oversized && (json_object_get_uint64(o) == UINT64_MAX || json_object_get_int64(o) == INT64_MIN);
+    return doc->oversized &&
+           (json_object_get_uint64(o) == UINT64_MAX || json_object_get_int64(o) == INT64_MIN);
 }
 
 int json_integer(const struct json *doc, const char *path, int64_t *ret_value)
@@ -247,7 +248,8 @@ int json_integer(const struct json *doc, const char *path, int64_t *ret_value)
     if (json_object_is_type(o, json_type_double))
         return from_double(json_object_get_double(o), ret_value);
     if (json_object_is_type(o, json_type_string))
-        return from_digits(json_object_get_string(o), (size_t)json_object_get_string_len(o), ret_value);
+        return from_digits(json_object_get_string(o), (size_t)json_object_get_string_len(o),
+                           ret_value);
     if (!json_object_is_type(o, json_type_int))
         return -EINVAL;
     int64_t value = json_object_get_int64(o);
@@ -340,8 +342,8 @@ int json_raw(const struct json *doc, const char *path, char **ret_text)
         *ret_text = xstrdup("null");
         return 0;
     }
-    const char *text =
-        json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    const char *text = json_object_to_json_string_length(
+        o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (text == NULL)
         return -ENOMEM;
     *ret_text = xstrndup(text, len);

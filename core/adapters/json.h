@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Reading JSON documents by path, over json-c. Used for replies of providers, requests of the API and by
- * plugins through the service table. Strict RFC 8259 within limits: 1 MiB, 32 levels, valid UTF-8, no
- * NUL in names; of a name given twice the last wins. What a document held is wiped when it is freed.
+ * Reading JSON documents by path, over json-c. Used for replies of providers, requests of the API
+ * and by plugins through the service table. Strict RFC 8259 within limits: 1 MiB, 32 levels, valid
+ * UTF-8, no NUL in names; of a name given twice the last wins. What a document held is wiped when
+ * it is freed.
  *
  * Paths: "a.b.0.c"; a segment is a member's name, in an array an index. A backslash takes the next
  * character literally ("a\\.b" is one name with a dot). "" is the document itself.
@@ -32,14 +33,14 @@ enum json_kind {
 
 /* What json_integer returns when it has a value. */
 enum json_exact {
-    JSON_AS_IS = 0,      /* an integer within +-2^53 */
-    JSON_FROM_TEXT = 1,  /* an integer written as a string: "3600" */
-    JSON_TRUNCATED = 2,  /* it had a fraction or an exponent (also in a string); rounded towards zero */
-    JSON_BEYOND_53 = 3,  /* an integer past +-2^53; the value is exact, other parsers may have rounded it */
+    JSON_AS_IS = 0,     /* an integer within +-2^53 */
+    JSON_FROM_TEXT = 1, /* an integer written as a string: "3600" */
+    JSON_TRUNCATED = 2, /* a fraction or an exponent, also in a string; rounded towards zero */
+    JSON_BEYOND_53 = 3, /* past +-2^53; exact here, other parsers may have rounded it */
 };
 
-/* -EINVAL not JSON, -EFBIG too long or too deep; ret_offset (may be NULL) gets the place of the fault
- * on failure. The text is not needed afterwards. */
+/* -EINVAL not JSON, -EFBIG too long or too deep; ret_offset (may be NULL) gets the place of the
+ * fault on failure. The text is not needed afterwards. */
 int json_parse(const char *text, size_t len, struct json **ret_doc, size_t *ret_offset);
 void json_free(struct json *doc);
 void json_free_p(struct json **doc);
@@ -57,10 +58,11 @@ int json_integer(const struct json *doc, const char *path, int64_t *ret_value);
 int json_digits(const struct json *doc, const char *path, char **ret_digits);
 int json_boolean(const struct json *doc, const char *path, bool *ret_value);
 int json_array_length(const struct json *doc, const char *path, size_t *ret_length);
-/* The index-th member's name of the object at path, in the order of the text; false past the end and
- * where there is no object. Names may hold dots: see json_path_escape. */
+/* The index-th member's name of the object at path, in the order of the text; false past the end
+ * and where there is no object. Names may hold dots: see json_path_escape. */
 bool json_member(const struct json *doc, const char *path, size_t index, const char **ret_name);
-/* The value at path as JSON text, malloc'd; the caller wipes it (wipe_free) where it may hold secrets. */
+/* The value at path as JSON text, malloc'd; the caller wipes it (wipe_free) where it may hold
+ * secrets. */
 int json_raw(const struct json *doc, const char *path, char **ret_text);
 /* A name as one path segment, malloc'd: dots and backslashes escaped. */
 char *json_path_escape(const char *name);

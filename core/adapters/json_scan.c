@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The strict check of JSON texts of json_scan.h. It builds nothing and knows no library; recursion is bounded
- * by the depth limit.
+ * The strict check of JSON texts of json_scan.h. It builds nothing and knows no library; recursion
+ * is bounded by the depth limit.
  */
 #include "core/adapters/json_scan.h"
 
@@ -66,7 +66,8 @@ static int scan_number(struct json_scan *s, bool *ret_whole)
         if (skip_digits(s) == 0)
             return -EINVAL;
     }
-    /* Nineteen digits may or may not fit; treating all of them as doubtful costs nothing but care. */
+    /* Nineteen digits may or may not fit; treating all of them as doubtful costs nothing but care.
+     */
     if (*ret_whole && digits >= 19)
         s->oversized = true;
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The grammar of RFC 8259, checked before json-c builds a tree: json-c also takes NaN, -01, 1., single
- * quotes, bare controls, overlong UTF-8, cuts names at \u0000 and rounds integers past 64 bits silently.
- * Used by json.c alone.
+ * The grammar of RFC 8259, checked before json-c builds a tree: json-c also takes NaN, -01, 1.,
+ * single quotes, bare controls, overlong UTF-8, cuts names at \u0000 and rounds integers past 64
+ * bits silently. Used by json.c alone.
  */
 #ifndef CORE_ADAPTERS_JSON_SCAN_H
 #define CORE_ADAPTERS_JSON_SCAN_H

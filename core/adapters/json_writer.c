@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The JSON writer of json_writer.h, by hand: it is shorter than building a tree and leaves no copies
- * of tokens in another library's memory.
+ * The JSON writer of json_writer.h, by hand: it is shorter than building a tree and leaves no
+ * copies of tokens in another library's memory.
  */
 #include "core/adapters/json_writer.h"
 

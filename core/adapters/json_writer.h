@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Writing JSON into a struct buf, without a tree in between. Used by the API, the store's JSON column and
- * plugins through the service table. Always writes valid JSON: what is not UTF-8 becomes U+FFFD.
- * Errors stick: write everything, then ask json_finish.
+ * Writing JSON into a struct buf, without a tree in between. Used by the API, the store's JSON
+ * column and plugins through the service table. Always writes valid JSON: what is not UTF-8 becomes
+ * U+FFFD. Errors stick: write everything, then ask json_finish.
  */
 #ifndef CORE_ADAPTERS_JSON_WRITER_H
 #define CORE_ADAPTERS_JSON_WRITER_H
@@ -22,7 +22,8 @@ struct json_writer {
 
 void json_writer_init(struct json_writer *w, struct buf *to);
 
-/* In an object every value has a name, in an array and at the top `name` is NULL (-EINVAL otherwise). */
+/* In an object every value has a name, in an array and at the top `name` is NULL (-EINVAL
+ * otherwise). */
 void json_begin_object(struct json_writer *w, const char *name);
 void json_begin_array(struct json_writer *w, const char *name);
 void json_end(struct json_writer *w); /* closes whichever was opened last */

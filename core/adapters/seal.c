@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Sealed texts `r1.<key id>.<base64url(nonce | ciphertext | tag)>`: AES-256-GCM with a random nonce; table,
- * key and slot, each with its length before it, are the associated data. Used through keyring.h.
+ * Sealed texts `r1.<key id>.<base64url(nonce | ciphertext | tag)>`: AES-256-GCM with a random
+ * nonce; table, key and slot, each with its length before it, are the associated data. Used through
+ * keyring.h.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -126,7 +127,8 @@ int seal_open(const struct keyring *ring, const char *table, const char *key, co
         return why(ret_why, "it is not a sealed value of the form r1.KEY-ID.DATA", -EINVAL);
     const unsigned char *key_bytes = keyring_key(ring, s.id);
     if (key_bytes == NULL)
-        return why(ret_why, "it is sealed with a key that is not among the configured keys", -ENOKEY);
+        return why(ret_why, "it is sealed with a key that is not among the configured keys",
+                   -ENOKEY);
     if (place_append(&aad, table, key, slot) < 0)
         return why(ret_why, "the name of its place is too long", -EFBIG);
     const unsigned char *bytes = (const unsigned char *)s.bytes.data;

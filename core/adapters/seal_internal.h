@@ -11,7 +11,8 @@ struct keyring;
 
 /* How many leading bytes of the text may stand in a key id. */
 size_t key_id_span(const char *text);
-/* Append data with its length before it (8 bytes, big endian), so that parts cannot run together. */
+/* Append data with its length before it (8 bytes, big endian), so that parts cannot run together.
+ */
 int part_append(struct buf *to, const void *data, size_t len);
 /* seal() with the key of this id. */
 int seal_with(const struct keyring *ring, const char *id, const char *table, const char *key,

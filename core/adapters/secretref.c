@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Reads secrets where references point: the environment, a file, systemd's credentials directory. Needs no
- * library and prints no value; a text that is no reference is taken for a secret and not printed either.
+ * Reads secrets where references point: the environment, a file, systemd's credentials directory.
+ * Needs no library and prints no value; a text that is no reference is taken for a secret and not
+ * printed either.
  */
 #include "core/adapters/secretref.h"
 
@@ -16,7 +17,8 @@
 #include "core/base/file.h"
 #include "core/base/secret.h"
 
-static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+static const char name_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 
 /* The part after the scheme, or NULL. */
 static const char *after(const char *ref, const char *scheme)
@@ -35,7 +37,8 @@ static bool is_env_name(const char *name)
 
 static bool is_credential_name(const char *name)
 {
-    return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
 }
 
 int secretref_check(const char *ref)
@@ -58,7 +61,8 @@ static int read_env(const char *ref, const char *name, struct secret **ret_secre
     const char *value = getenv(name);
 
     if (value == NULL || value[0] == '\0')
-        return error_set(e, -ENOENT, "secret %s is not set: the environment has no value of that name", ref);
+        return error_set(e, -ENOENT,
+                         "secret %s is not set: the environment has no value of that name", ref);
     *ret_secret = secret_from_text(value);
     return 0;
 }
@@ -96,14 +100,16 @@ static int read_file(const char *ref, const char *path, struct secret **ret_secr
     return 0;
 }
 
-static int read_credential(const char *ref, const char *name, struct secret **ret_secret, struct error *e)
+static int read_credential(const char *ref, const char *name, struct secret **ret_secret,
+                           struct error *e)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
     if (directory == NULL || directory[0] == '\0')
         return error_set(e, -ENOENT,
                          "secret %s is not set: CREDENTIALS_DIRECTORY is not in the environment "
-                         "(systemd sets it for units with LoadCredential=)", ref);
+                         "(systemd sets it for units with LoadCredential=)",
+                         ref);
     cleanup(free_p) char *path = xasprintf("%s/%s", directory, name);
     return read_file(ref, path, ret_secret, e);
 }
@@ -114,8 +120,9 @@ int secretref_read(const char *ref, const char *relative_to_dir, struct secret *
     const char *rest;
 
     if (secretref_check(ref) < 0)
-        return error_set(e, -EINVAL, "a secret is written env:NAME, file:PATH or credential:NAME, "
-                                     "never itself in the configuration");
+        return error_set(e, -EINVAL,
+                         "a secret is written env:NAME, file:PATH or credential:NAME, "
+                         "never itself in the configuration");
     if ((rest = after(ref, "env:")) != NULL)
         return read_env(ref, rest, ret_secret, e);
     if ((rest = after(ref, "credential:")) != NULL)

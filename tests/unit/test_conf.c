@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Unit tests of the configuration adapter: loading, what is refused with file and line, typed getters and
- * their mistakes, unknown names, references to secrets.
+ * Unit tests of the configuration adapter: loading, what is refused with file and line, typed
+ * getters and their mistakes, unknown names, references to secrets.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -133,7 +133,9 @@ static void test_refused(void)
         { "b = 1e400;\n", ":1: this number is too large" },
         { "a = 1;\nb = \"x\\x00y\";\n", ":2: a text must not hold a NUL" },
         { "b = [ 1,\n\"x\" ];\n", ":2: all elements of an array" },
-        { "\xef\xbb\xbf" "a = 1;", ":1: syntax error" },
+        { "\xef\xbb\xbf"
+          "a = 1;",
+          ":1: syntax error" },
     };
     char deep[200];
 
@@ -224,7 +226,8 @@ static void test_mistakes(void)
     cleanup(conf_mistakes_free_p) struct conf_mistakes *m = conf_mistakes_new();
     cleanup(conf_free_p) struct conf *conf =
         load("text = 5;\nflag = \"true\";\nnumber = 1001;\nreal = 1.5;\nwait = \"10 parsecs\";\n"
-             "pace = \"2h\";\nlist = ( \"a\",\n 5 );\ngroup = {\n};\nempty = \"\";\nbare = 5;\nnone = ();");
+             "pace = \"2h\";\nlist = ( \"a\",\n 5 );\ngroup = {\n};\nempty = \"\";\nbare = "
+             "5;\nnone = ();");
     const struct conf_item *root = conf_root(conf), *item = NULL;
     const char *text = NULL;
     bool flag;
@@ -234,19 +237,23 @@ static void test_mistakes(void)
     CU_ASSERT_FALSE(conf_get_text(root, "text", CONF_OPTIONAL, m, &text));
     CU_ASSERT(mistake_is(m, 0, "1: setting 'text' must be a text in quotes, but is an integer"));
     CU_ASSERT_FALSE(conf_get_bool(root, "flag", CONF_OPTIONAL, m, &flag));
-    CU_ASSERT(mistake_is(m, 1, "2: setting 'flag' must be true or false (without quotes), but is a text"));
+    CU_ASSERT(mistake_is(
+        m, 1, "2: setting 'flag' must be true or false (without quotes), but is a text"));
     CU_ASSERT_FALSE(conf_get_integer(root, "number", CONF_OPTIONAL, 0, 1000, m, &n));
     CU_ASSERT(mistake_is(m, 2, "3: setting 'number' is 1001, but must be from 0 to 1000"));
     CU_ASSERT_FALSE(conf_get_integer(root, "real", CONF_OPTIONAL, 0, 1000, m, &n));
-    CU_ASSERT(mistake_is(m, 3, "4: setting 'real' must be an integer (without quotes), "
-                               "but is a number with a fraction"));
+    CU_ASSERT(mistake_is(m, 3,
+                         "4: setting 'real' must be an integer (without quotes), "
+                         "but is a number with a fraction"));
     CU_ASSERT_FALSE(conf_get_duration(root, "wait", CONF_OPTIONAL, 0, 1000, m, &n));
-    CU_ASSERT(mistake_is(m, 4, "5: setting 'wait' must be a duration in quotes such as \"200ms\", "
-                               "\"10m\" or \"7d\""));
+    CU_ASSERT(mistake_is(m, 4,
+                         "5: setting 'wait' must be a duration in quotes such as \"200ms\", "
+                         "\"10m\" or \"7d\""));
     CU_ASSERT_FALSE(conf_get_duration(root, "pace", CONF_OPTIONAL, 1000, 3600000, m, &n));
     CU_ASSERT(mistake_is(m, 5, "6: setting 'pace' must be from 1s to 1h"));
     CU_ASSERT_FALSE(conf_get_text_list(root, "list", CONF_OPTIONAL, m, &item));
-    CU_ASSERT_PTR_NOT_NULL(strstr(conf_mistakes_at(m, 6), ": element 2 of 'list' must be a text in quotes"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(conf_mistakes_at(m, 6), ": element 2 of 'list' must be a text in quotes"));
     CU_ASSERT_FALSE(conf_get_text(conf_child(root, "group"), "key", CONF_REQUIRED, m, &text));
     CU_ASSERT(mistake_is(m, 7, "9: setting 'key' is missing in 'group'"));
     CU_ASSERT_FALSE(conf_get_text(root, "plugin", CONF_REQUIRED, m, &text));
@@ -254,7 +261,8 @@ static void test_mistakes(void)
     CU_ASSERT_FALSE(conf_get_text(root, "empty", CONF_REQUIRED, m, &text));
     CU_ASSERT(mistake_is(m, 9, "11: setting 'empty' is empty"));
     CU_ASSERT_FALSE(conf_get_text_list(root, "bare", CONF_OPTIONAL, m, &item));
-    CU_ASSERT(mistake_is(m, 10, "12: setting 'bare' must be a text or an array of texts, but is an integer"));
+    CU_ASSERT(mistake_is(
+        m, 10, "12: setting 'bare' must be a text or an array of texts, but is an integer"));
     CU_ASSERT_FALSE(conf_get_choice(root, "empty", CONF_OPTIONAL, choices, m, &index));
     CU_ASSERT(mistake_is(m, 11, "11: setting 'empty' must be \"a\", \"b\" or \"c\""));
     CU_ASSERT_FALSE(conf_get_group_list(root, "list", CONF_OPTIONAL, m, &item));
@@ -303,9 +311,13 @@ static void test_unknown(void)
 
 static void test_secretref_form(void)
 {
-    static const char *const good[] = { "env:A", "env:_a9", "file:x", "file:/run/s", "credential:token", NULL };
-    static const char *const bad[] = { "", "A", "env:", "env:9", "env:A B", "env:A=1", "file:", "credential:",
-                                       "credential:a/b", "credential:..", "ENV:A", "hunter2", " env:A", NULL };
+    static const char *const good[] = { "env:A",       "env:_a9",          "file:x",
+                                        "file:/run/s", "credential:token", NULL };
+    static const char *const bad[] = {
+        "",       "A",           "env:",           "env:9",         "env:A B", "env:A=1",
+        "file:",  "credential:", "credential:a/b", "credential:..", "ENV:A",   "hunter2",
+        " env:A", NULL
+    };
     struct secret *secret = NULL;
     struct error e;
 
@@ -387,8 +399,8 @@ int main(void)
         { "reading secrets", test_secretref_read },
         { NULL, NULL },
     };
-    static const char *const files[] = { "a.conf", "large.conf", "secret", "twice", "empty", "nul", "large",
-                                         "full", NULL };
+    static const char *const files[] = { "a.conf", "large.conf", "secret", "twice", "empty",
+                                         "nul",    "large",      "full",   NULL };
 
     if (mkdtemp(directory) == NULL)
         return 99;

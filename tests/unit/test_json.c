@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Unit tests of the JSON adapter: what is JSON and what is not, paths, the ways in which numbers come,
- * limits, and the writer.
+ * Unit tests of the JSON adapter: what is JSON and what is not, paths, the ways in which numbers
+ * come, limits, and the writer.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,10 +22,25 @@ static struct json *parse(const char *text)
 
 static void test_valid(void)
 {
-    static const char *const texts[] = {
-        "null", "true", " false ", "0", "-0", "12", "1.5e+3", "\"\"", "[]", "{}", "\t\r\n[1 , 2]\n",
-        "{\"\":1}", "\"\\u0000\\ud83d\\ude00\\/\"", "\"\xf0\x9f\x98\x80\"", "\xef\xbb\xbf{}", "1E400",
-        "\"\\ud800\"", "123456789012345678901234567890", NULL };
+    static const char *const texts[] = { "null",
+                                         "true",
+                                         " false ",
+                                         "0",
+                                         "-0",
+                                         "12",
+                                         "1.5e+3",
+                                         "\"\"",
+                                         "[]",
+                                         "{}",
+                                         "\t\r\n[1 , 2]\n",
+                                         "{\"\":1}",
+                                         "\"\\u0000\\ud83d\\ude00\\/\"",
+                                         "\"\xf0\x9f\x98\x80\"",
+                                         "\xef\xbb\xbf{}",
+                                         "1E400",
+                                         "\"\\ud800\"",
+                                         "123456789012345678901234567890",
+                                         NULL };
 
     for (size_t i = 0; texts[i]; i++) {
         cleanup(json_free_p) struct json *doc = NULL;
@@ -39,14 +54,46 @@ static void test_invalid(void)
     static const struct {
         const char *text;
         size_t offset;
-    } texts[] = {
-        { "", 0 }, { "  ", 2 }, { "<html>", 0 }, { "nul", 0 }, { "NULL", 0 }, { "True", 0 }, { "NaN", 0 },
-        { "Infinity", 0 }, { "-Infinity", 1 }, { "01", 0 }, { "-01", 0 }, { "+1", 0 }, { ".5", 0 }, { "1.", 2 },
-        { "1.e3", 2 }, { "1e", 2 }, { "-", 1 }, { "0x10", 1 }, { "1 2", 2 }, { "{} x", 3 }, { "[1,]", 3 },
-        { "[1 2]", 3 }, { "[", 1 }, { "{\"a\":1,}", 7 }, { "{'a':1}", 1 }, { "{a:1}", 1 }, { "{\"a\" 1}", 5 },
-        { "{\"a\":", 5 }, { "/**/1", 0 }, { "\"a\nb\"", 2 }, { "\"\\x\"", 2 }, { "\"\\u12g4\"", 5 }, { "\"abc", 4 },
-        { "\"\\", 2 }, { "\"\xff\"", 1 }, { "\"\xc0\x80\"", 1 }, { "\"\xed\xa0\x80\"", 1 },
-        { "\"\xf4\x90\x80\x80\"", 1 }, { "{\"a\\u0000b\":1}", 9 }, { "{\"error\":\"cut", 13 } };
+    } texts[] = { { "", 0 },
+                  { "  ", 2 },
+                  { "<html>", 0 },
+                  { "nul", 0 },
+                  { "NULL", 0 },
+                  { "True", 0 },
+                  { "NaN", 0 },
+                  { "Infinity", 0 },
+                  { "-Infinity", 1 },
+                  { "01", 0 },
+                  { "-01", 0 },
+                  { "+1", 0 },
+                  { ".5", 0 },
+                  { "1.", 2 },
+                  { "1.e3", 2 },
+                  { "1e", 2 },
+                  { "-", 1 },
+                  { "0x10", 1 },
+                  { "1 2", 2 },
+                  { "{} x", 3 },
+                  { "[1,]", 3 },
+                  { "[1 2]", 3 },
+                  { "[", 1 },
+                  { "{\"a\":1,}", 7 },
+                  { "{'a':1}", 1 },
+                  { "{a:1}", 1 },
+                  { "{\"a\" 1}", 5 },
+                  { "{\"a\":", 5 },
+                  { "/**/1", 0 },
+                  { "\"a\nb\"", 2 },
+                  { "\"\\x\"", 2 },
+                  { "\"\\u12g4\"", 5 },
+                  { "\"abc", 4 },
+                  { "\"\\", 2 },
+                  { "\"\xff\"", 1 },
+                  { "\"\xc0\x80\"", 1 },
+                  { "\"\xed\xa0\x80\"", 1 },
+                  { "\"\xf4\x90\x80\x80\"", 1 },
+                  { "{\"a\\u0000b\":1}", 9 },
+                  { "{\"error\":\"cut", 13 } };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct json *doc = NULL;
@@ -90,7 +137,8 @@ static void test_limits(void)
 static void test_paths(void)
 {
     cleanup(json_free_p) struct json *doc =
-        parse("{\"a\":{\"b\":[null,true,{\"c\":\"x\"}]},\"d.e\":1,\"0\":2.5,\"\":3,\"f\\\\g\":[],\"a\\\"\":{}}");
+        parse("{\"a\":{\"b\":[null,true,{\"c\":\"x\"}]},\"d.e\":1,\"0\":2.5,\"\":3,\"f\\\\g\":[],"
+              "\"a\\\"\":{}}");
     const char *text = NULL;
     bool value = false;
     size_t length = 9;
@@ -204,8 +252,14 @@ static void test_integers(void)
 
 static void test_digits(void)
 {
-    static const char *const same[] = { "17841400000000000", "18446744073709551614", "-42", "1.50", "1e18",
-                                        "\"123456789012345678901234567890\"", "-9223372036854775807", NULL };
+    static const char *const same[] = { "17841400000000000",
+                                        "18446744073709551614",
+                                        "-42",
+                                        "1.50",
+                                        "1e18",
+                                        "\"123456789012345678901234567890\"",
+                                        "-9223372036854775807",
+                                        NULL };
     cleanup(json_free_p) struct json *cut = parse("18446744073709551616"), *word = parse("\"12a\"");
     char *none = NULL;
 
@@ -224,7 +278,8 @@ static void test_digits(void)
 
 static void test_members(void)
 {
-    cleanup(json_free_p) struct json *doc = parse("{\"o\":{\"x\":1,\"y.z\":2,\"x\":3},\"p\":{\"q\":0}}");
+    cleanup(json_free_p) struct json *doc =
+        parse("{\"o\":{\"x\":1,\"y.z\":2,\"x\":3},\"p\":{\"q\":0}}");
     cleanup(free_p) char *escaped = json_path_escape("y.z\\"), *raw = NULL, *null = NULL;
     const char *name = NULL;
     int64_t value = 0;
@@ -286,11 +341,12 @@ static void test_writer(void)
     json_put_raw(&w, "raw", "[1]");
     json_end(&w);
     CU_ASSERT_EQUAL(json_finish(&w), 0);
-    CU_ASSERT_STRING_EQUAL(out.data, "{\"text\":\"a\\\"b\\\\c\\n\\u0001/\x7f\xc3\xa9\",\"none\":null,"
-                                     "\"n\\\"\":\"x\\u0000y\",\"bad\":\"\xef\xbf\xbd\xef\xbf\xbd("
-                                     "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
-                                     "\"list\":[-9223372036854775808,true,{},[]],"
-                                     "\"at\":\"2026-11-21T14:00:00Z\",\"never\":null,\"absurd\":null,\"raw\":[1]}");
+    CU_ASSERT_STRING_EQUAL(
+        out.data, "{\"text\":\"a\\\"b\\\\c\\n\\u0001/\x7f\xc3\xa9\",\"none\":null,"
+                  "\"n\\\"\":\"x\\u0000y\",\"bad\":\"\xef\xbf\xbd\xef\xbf\xbd("
+                  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
+                  "\"list\":[-9223372036854775808,true,{},[]],"
+                  "\"at\":\"2026-11-21T14:00:00Z\",\"never\":null,\"absurd\":null,\"raw\":[1]}");
     cleanup(json_free_p) struct json *back = parse(out.data);
     CU_ASSERT_PTR_NOT_NULL(back);
 }
