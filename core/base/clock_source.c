@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See clock_source.h: the only file of the core that asks the system for the time.
+ * See clock_source.h: the only reads of the wall clock and of the boot clock.
  */
 #include "core/base/clock_source.h"
 

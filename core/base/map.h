@@ -21,7 +21,7 @@ void *map_put(struct map *m, const char *key, void *value);
 void *map_remove(struct map *m, const char *key);
 size_t map_count(const struct map *m);
 
-/* Insertion order; start with a cursor of 0. Removing is allowed while iterating, putting is not. */
+/* Insertion order; start with a cursor of 0. Removing while iterating is allowed, putting not. */
 bool map_next(const struct map *m, size_t *cursor, const char **ret_key, void **ret_value);
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "core/base/alloc.h"
 
+#define WAIT_MAX_MS INT64_C(86400000) /* a longer wait is cut: waiters loop anyway */
+
 struct queue {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -75,6 +77,8 @@ int queue_push(struct queue *q, void *item)
 static struct timespec deadline_in(int64_t wait_ms)
 {
     struct timespec t;
+    if (wait_ms > WAIT_MAX_MS)
+        wait_ms = WAIT_MAX_MS;
     clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_sec += (time_t)(wait_ms / 1000);
     t.tv_nsec += (long)(wait_ms % 1000) * 1000000;

@@ -39,8 +39,8 @@ static const struct {
 static int wrong(struct error *e, const char *expr, const struct field *f, const char *part,
                  const char *why)
 {
-    return error_set(e, -EINVAL, "cron expression \"%.100s\": the %s field \"%.60s\" is wrong: %s", expr,
-                     f->name, part, why);
+    return error_set(e, -EINVAL, "cron expression \"%.100s\": the %s field \"%.60s\" is wrong: %s",
+                     expr, f->name, part, why);
 }
 
 /* A number or a name at *p. */
@@ -174,8 +174,8 @@ static int check_fires(const char *expr, const struct cron *c, struct error *e)
     if (cron_local_next(c, 0, &any) == 0)
         return 0;
     return error_set(e, -EINVAL,
-                     "cron expression \"%.100s\" can never fire: the day of month field names no day "
-                     "that its month field has", expr);
+                     "cron expression \"%.100s\" can never fire: the day of month field names "
+                     "no day that its month field has", expr);
 }
 
 int cron_parse(const char *expr, struct cron *ret, struct error *e)
@@ -190,8 +190,8 @@ int cron_parse(const char *expr, struct cron *ret, struct error *e)
         return error_set(e, -EINVAL, "cron expression: a field is longer than %d bytes", FIELD_MAX);
     if (count != FIELDS)
         return error_set(e, -EINVAL,
-                         "cron expression \"%.100s\" has %d fields instead of five (minute, hour, day "
-                         "of month, month, day of week)", expr, count);
+                         "cron expression \"%.100s\" has %d fields instead of five (minute, hour, "
+                         "day of month, month, day of week)", expr, count);
     for (int i = 0; i < FIELDS; i++) {
         const char *why = NULL;
         if (read_field(parts[i], &fields[i], &bits[i], &why) < 0)

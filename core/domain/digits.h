@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* Reads the digits at *text and moves past them. -EINVAL without a digit, -ERANGE past INT64_MAX. */
+/* Reads the digits at *text and moves past them. -EINVAL without one, -ERANGE past INT64_MAX. */
 int digits_read(const char **text, int64_t *ret);
 
 /* Reads exactly count (at most 9) digits and moves past them. -EINVAL when there are fewer. */

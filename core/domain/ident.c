@@ -50,8 +50,8 @@ static int read_part(const char **p, const char *whole, char **ret, struct error
                          NAME_MAX_BYTES);
     if (**p != '\0' && **p != '.')
         return error_set(e, -EINVAL,
-                         "the name `%s` is quoted in part: quote a whole name, as in public.\"App\"",
-                         whole);
+                         "the name `%s` is quoted in part: quote a whole name, as in "
+                         "public.\"App\"", whole);
     if (name.len == 0 || !ident_valid(name.data))
         return error_set(e, -EINVAL, "the name `%s` has a part that is empty or not UTF-8", whole);
     *ret = buf_steal(&name);

@@ -168,7 +168,8 @@ int zone_load(const char *name, struct zone **ret, struct error *e)
 {
     if (!good_name(name))
         return error_set(e, -EINVAL,
-                         "the time zone \"%s\" is not a name like \"Europe/Berlin\" or \"UTC\"", name);
+                         "the time zone \"%s\" is not a name like \"Europe/Berlin\" or \"UTC\"",
+                         name);
     if (strcmp(name, "UTC") == 0 || strcmp(name, "Etc/UTC") == 0) {
         *ret = xcalloc(1, sizeof(**ret));
         (*ret)->name = xstrdup(name);
