@@ -133,8 +133,10 @@ static void test_clean(void)
     for (size_t i = 0; i < COUNT(table); i++) {
         struct window w = table[i].in;
         window_clean(&w);
-        CU_ASSERT_TRUE(w.earliest == table[i].out.earliest &&
-                       w.preferred == table[i].out.preferred && w.latest == table[i].out.latest && w.death == table[i].out.death);
+        CU_ASSERT_EQUAL(w.earliest, table[i].out.earliest);
+        CU_ASSERT_EQUAL(w.preferred, table[i].out.preferred);
+        CU_ASSERT_EQUAL(w.latest, table[i].out.latest);
+        CU_ASSERT_EQUAL(w.death, table[i].out.death);
         CU_ASSERT_EQUAL(window_empty(&w), w.latest == 0);
     }
 }
