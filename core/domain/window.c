@@ -45,7 +45,7 @@ bool window_empty(const struct window *w)
     return w->preferred == 0 && w->latest == 0;
 }
 
-/* Where in the window: 64 bits of fraction. */
+/* Where in the window: 64 bits of fraction, of which the upper 32 are used. */
 static uint64_t position(const char *source, const char *key, int64_t generation)
 {
     size_t len = strlen(key), prefix = len;
@@ -70,8 +70,9 @@ int64_t window_point(const struct window *w, const char *source, const char *key
     if (window_empty(&clean))
         return 0;
     uint64_t span = (uint64_t)(clean.latest - clean.preferred);
-    uint64_t at = position(source ? source : "", key ? key : "", generation);
-    return clean.preferred + (int64_t)(uint64_t)(((unsigned __int128)at * span) >> 64);
+    uint64_t at = position(source ? source : "", key ? key : "", generation) >> 32;
+    uint64_t part = at * (span >> 32) + (at * (span & UINT32_MAX) >> 32);
+    return clean.preferred + (int64_t)part;
 }
 
 /* Nothing is known of its end: once, until it was ok. */
