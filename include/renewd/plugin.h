@@ -56,7 +56,8 @@ extern "C" {
                                       0 = until the new access token is first used */
 #define RENEWD_REPLAY_SINGLE_USE 3 /* a repeat may revoke the grant (RFC 9700, section 4.14.2) */
 
-/* Why `refresh` is called. */
+/* Why `refresh` is called. Later minors may add purposes (probe, revoke, connect); they are asked
+ * only of plugins that say they know them. */
 #define RENEWD_PURPOSE_REFRESH 1
 
 /* Types of settings, slots and statement parameters. */
@@ -259,11 +260,13 @@ struct renewd_plugin {
     const char *version;
     const char *summary;
     const struct renewd_setting *const *settings;     /* NULL-terminated, or NULL */
-    const struct renewd_slot *const *slots;           /* NULL-terminated */
+    const struct renewd_slot *const *slots;           /* NULL-terminated, or NULL */
     const struct renewd_statement *const *statements; /* NULL-terminated, or NULL */
     size_t scratch_size;
-    /* 0 = success; anything else refuses the job with the text given to fail(). */
+    /* Makes the job's instance, `out->instance`; the argument `instance` is NULL here alone.
+     * 0 = success; anything else refuses the job with the text given to fail(). */
     int32_t (*open)(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out);
+    /* Frees the instance. May be NULL. */
     int32_t (*close)(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out);
     /* Pure: the same input gives the same window. 0 = success. */
     int32_t (*needs_refresh)(void *instance, const struct renewd_needs_refresh_in *in,
@@ -277,6 +280,11 @@ struct renewd_plugin {
 };
 
 /* ---- What renewd offers ------------------------------------------------------------------ */
+
+/* Services that are used wrongly (an unknown slot, a line break in a header, too much of anything)
+ * do nothing, and the callback counts as failed with a sentence that says so; no need to check
+ * each. Texts that they return live until the callback returns and are never NULL unless it says
+ * so. */
 
 /* Kinds of a JSON value. */
 #define RENEWD_JSON_ABSENT 0
@@ -332,10 +340,11 @@ struct renewd_services {
     /* The texts of a NULL-terminated array, one after the other. */
     const char *(*join)(struct renewd_call *call, const char *const *parts);
 
-    /* A slot of a record by name. Never NULL for a declared slot. */
+    /* A slot of a record by name. Never NULL; one that was not declared is never present. */
     const struct renewd_value *(*slot)(const struct renewd_record *record, const char *name);
 
-    /* HTTP. One request for each RENEWD_WAIT. query and form percent-encode name and value. */
+    /* HTTP. One request for each RENEWD_WAIT; never NULL. query and form percent-encode name and
+     * value. The url is http:// or https://, its path already encoded. */
     struct renewd_request *(*request)(struct renewd_call *call, const char *method, const char *url);
     void (*query)(struct renewd_request *request, const char *name, const char *value);
     void (*header)(struct renewd_request *request, const char *name, const char *value);
@@ -347,7 +356,11 @@ struct renewd_services {
     /* A header of the reply, name in any case; NULL when absent. */
     const char *(*reply_header)(const struct renewd_reply *reply, const char *name);
 
-    /* JSON reading. Paths are member names and array indexes: "data.0.access_token". */
+    /* Text as one segment of a path or one value of a query: all but A-Z a-z 0-9 - . _ ~ as %XX. */
+    const char *(*percent_encode)(struct renewd_call *call, const char *text);
+
+    /* JSON reading. Paths are member names and array indexes: "data.0.access_token"; a backslash
+     * takes the next character as it is. json may be NULL everywhere: then all is absent. */
     const struct renewd_json *(*json_parse)(struct renewd_call *call, const char *text, size_t length);
     int32_t (*json_kind)(const struct renewd_json *json, const char *path);
     /* A string's text, or NULL when the path leads to anything but a string. */
@@ -388,7 +401,8 @@ struct renewd_services {
     /* months later, in UTC; on day anchor_day (0 = the day of time), or the month's last. */
     int64_t (*add_months)(int64_t time, int32_t anchor_day, int32_t months);
 
-    /* Effects: recorded now, committed together after RENEWD_DONE or on_failure, or not at all. */
+    /* Effects: recorded now, committed together after RENEWD_DONE or on_failure, or not at all.
+     * An empty value never replaces the credential; time 0 stores NULL. */
     void (*set_text)(struct renewd_call *call, const char *slot, const char *text);
     void (*set_time)(struct renewd_call *call, const char *slot, int64_t time);
     void (*set_integer)(struct renewd_call *call, const char *slot, int64_t number);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * See settings.h. Order is kept, so that a group's members come as they were written.
+ */
+#include "core/host/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+
+struct setting {
+    char *group; /* NULL: not a member of one */
+    char *name;
+    struct secret *text;
+    int64_t number;
+};
+
+struct settings {
+    struct setting *list;
+    size_t count;
+};
+
+struct settings *settings_new(void)
+{
+    return xcalloc(1, sizeof(struct settings));
+}
+
+void settings_free(struct settings *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->count; i++) {
+        free(s->list[i].group);
+        free(s->list[i].name);
+        secret_free(s->list[i].text);
+    }
+    free(s->list);
+    free(s);
+}
+
+static struct setting *find(const struct settings *s, const char *group, const char *name)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct setting *t = &s->list[i];
+        if (!t->group == !group && (!group || strcmp(t->group, group) == 0) &&
+            strcmp(t->name, name) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+static void put(struct settings *s, const char *group, const char *name, const char *text,
+                int64_t number)
+{
+    struct setting *t = find(s, group, name);
+
+    if (!t) {
+        s->list = xrealloc(s->list, (s->count + 1) * sizeof(*s->list));
+        t = &s->list[s->count++];
+        *t = (struct setting){ .group = group ? xstrdup(group) : NULL, .name = xstrdup(name) };
+    }
+    secret_free(t->text);
+    t->text = secret_from_text(text);
+    t->number = number;
+}
+
+void settings_put(struct settings *s, const char *name, const char *text, int64_t number)
+{
+    put(s, NULL, name, text, number);
+}
+
+void settings_put_member(struct settings *s, const char *group, const char *name, const char *value)
+{
+    put(s, group, name, value, 0);
+}
+
+const char *settings_text(const struct settings *s, const char *name)
+{
+    const struct setting *t = find(s, NULL, name);
+    return t ? secret_text(t->text) : NULL;
+}
+
+int64_t settings_integer(const struct settings *s, const char *name)
+{
+    const struct setting *t = find(s, NULL, name);
+    return t ? t->number : 0;
+}
+
+int settings_member(const struct settings *s, const char *group, size_t index, const char **ret_name,
+                    const char **ret_value)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct setting *t = &s->list[i];
+        if (!t->group || strcmp(t->group, group) != 0 || index-- > 0)
+            continue;
+        *ret_name = t->name;
+        *ret_value = secret_text(t->text);
+        return 1;
+    }
+    return 0;
+}
