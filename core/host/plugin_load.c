@@ -80,7 +80,7 @@ static int find_entry(const char *path, entry_fn **ret, struct error *e)
 static int load(const struct plugins *p, const char *name, struct plugin **ret, struct error *e)
 {
     cleanup(free_p) char *path = xasprintf("%s/%s.so", p->dir, name);
-    entry_fn *entry;
+    entry_fn *entry = NULL;
 
     int r = elf_check(path, e);
     if (r == -ENOENT)
