@@ -38,10 +38,15 @@ struct db_driver {
     int (*prepare)(struct db *db, const char *sql, size_t *ret_params, struct error *e);
 };
 
+/* How long one statement of renewd's own work may take. */
+enum { DB_STATEMENT_MS = 1000 };
+
 struct db {
     const struct db_driver *driver;
     void *connection;
     bool in_transaction;
+    bool read_only;
+    int statement_ms;        /* for what follows; set back by whoever sets it */
     bool away;               /* the connection is of no more use */
     char sqlstate[6];        /* of the last refusal */
 };
@@ -49,6 +54,8 @@ struct db {
 extern const struct db_driver db_sqlite, db_postgresql;
 
 bool db_is_postgresql(const struct db *db);
+/* The database's real clock as an expression: Unix seconds, a bigint. */
+const char *db_now(const struct db *db);
 int db_begin(struct db *db, struct error *e);
 int db_commit(struct db *db, struct error *e);
 void db_rollback(struct db *db); /* also when nothing is open */
