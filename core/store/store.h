@@ -244,7 +244,13 @@ int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failu
 void failures_free(struct failure_row *list, size_t count);
 
 /* ---- Reading for people ---- */
-struct records_query { const char *source; int state; /* 0 = any */ const char *after; size_t limit; };
+struct records_query {
+    const char *source;
+    int state;           /* 0 = any */
+    const char *after;   /* NULL = from the first */
+    size_t limit;
+    const char *owner;   /* NULL = anybody's */
+};
 int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
                   struct error *e);
 int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT
+ * Commits in batches: one transaction for all, halved when the database refuses something in it until
+ * what it refuses stands alone. Used through the store thread; it decides nothing about a record.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/base/secret.h"
+#include "core/store/args.h"
+#include "core/store/commit_internal.h"
+
+enum { BATCH_MAX = 100, REPEATS = 5 };
+
+struct commit *commit_new(void)
+{
+    return xcalloc(1, sizeof(struct commit));
+}
+
+static void effects_free(struct commit_effect *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < list[i].bound_count; k++)
+            wipe_free(list[i].bound[k].text);
+        free(list[i].bound);
+        free(list[i].name);
+    }
+    free(list);
+}
+
+void commit_free(struct commit *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->write_count; i++) {
+        if (c->writes[i].text)
+            explicit_bzero(c->writes[i].text, c->writes[i].len);
+        free(c->writes[i].text);
+    }
+    free(c->writes);
+    effects_free(c->effects, c->effect_count);
+    for (size_t i = 0; i < c->slot_count; i++)
+        free(c->slots[i]);
+    free(c->slots);
+    record_done(&c->before);
+    record_done(&c->after);
+    row_done(&c->row);
+    row_done(&c->current);
+    free(c->plugin);
+    free(c->host);
+    free(c->incarnation);
+    wipe_free(c->sealed_pair);
+    free(c->code);
+    free(c->text);
+    free(c->failed_effect);
+    free(c);
+}
+
+static int work_order(const void *a, const void *b)
+{
+    const struct commit_work *x = a, *y = b;
+    int r = strcmp(x->c->before.source, y->c->before.source);
+
+    if (!r)
+        r = strcmp(x->c->before.key, y->c->before.key);
+    if (!r)
+        r = (x->index > y->index) - (x->index < y->index);
+    return r;
+}
+
+static void work_reset(struct commit_work *w)
+{
+    w->verdict = COMMIT_WAITING;
+    w->already = w->lease_passed = w->hashed = false;
+    w->failed_effect = NULL;
+    row_done(&w->current);
+    memset(&w->current, 0, sizeof(w->current));
+}
+
+/* Which of these attempts are in the history. */
+static int mark_already(struct db *db, struct commit_work *list, size_t count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql;
+
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT attempt_id FROM {attempts} WHERE attempt_id IN (");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->attempt_id));
+    buf_text(&sql, ")");
+    int r = db_exec(db, sql.data, a.params, a.count, &found, e);
+    for (size_t k = 0; r == 0 && k < db_rows(found); k++)
+        for (size_t i = 0; i < count; i++)
+            if (!strcmp(list[i].c->attempt_id, db_text(found, k, 0)))
+                list[i].already = true;
+    return r;
+}
+
+/* Own rows are locked in key order before anything is written, as claims lock them: records, then
+ * credentials. SQLite has locked everything by now. */
+static int lock_records(struct db *db, const struct commit_work *list, size_t count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+
+    if (!db_is_postgresql(db))
+        return 0;
+    buf_init(&sql, 8192);
+    buf_text(&sql, "SELECT 1 FROM {records} WHERE (source, rkey) IN (");
+    for (size_t i = 0; i < count; i++) {
+        int source = args_text(&a, list[i].c->before.source);
+        buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", source, args_text(&a, list[i].c->before.key));
+    }
+    buf_text(&sql, ") ORDER BY source, rkey FOR UPDATE");
+    return db_exec(db, sql.data, a.params, a.count, NULL, e);
+}
+
+/* And tells whose lease has passed to another attempt. */
+static int lock_credentials(struct db *db, struct commit_work *list, size_t count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql;
+
+    buf_init(&sql, 8192);
+    buf_text(&sql, "SELECT fingerprint, attempt_id FROM {credentials} WHERE fingerprint IN (");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->before.fingerprint));
+    buf_printf(&sql, ") ORDER BY fingerprint%s", db_is_postgresql(db) ? " FOR UPDATE" : "");
+    int r = db_exec(db, sql.data, a.params, a.count, &found, e);
+    for (size_t k = 0; r == 0 && k < db_rows(found); k++)
+        for (size_t i = 0; i < count; i++)
+            if (db_text(found, k, 1) && !strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
+                list[i].lease_passed = strcmp(list[i].c->attempt_id, db_text(found, k, 1)) != 0;
+    return r;
+}
+
+static int write_one(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct commit *c = w->c;
+    int r = 0;
+
+    if (w->already) {
+        w->verdict = COMMIT_ALREADY;
+        return 0;
+    }
+    if (!(w->lease_passed && !c->replaces && c->outcome != OUTCOME_OK)) {
+        if (c->touches_row)
+            r = commit_row(db, w, e);
+        if (r < 0 || w->verdict != COMMIT_WAITING)
+            return r;
+        r = commit_effects(db, w, e);
+        if (r == 0)
+            r = commit_record(db, w, e);
+        if (r == 0)
+            r = commit_credentials(db, c, e);
+    }
+    if (r == 0)
+        r = commit_history(db, c, e);
+    if (r == 0)
+        w->verdict = COMMIT_DONE;
+    return r;
+}
+
+/* One transaction. On failure *ret_at is the commit at which it failed, or count. */
+static int write_all(struct db *db, struct commit_work *list, size_t count, size_t *ret_at,
+                     struct error *e)
+{
+    for (size_t i = 0; i < count; i++)
+        work_reset(&list[i]);
+    *ret_at = count;
+    int r = db_begin(db, e);
+    if (r == 0)
+        r = mark_already(db, list, count, e);
+    if (r == 0)
+        r = lock_records(db, list, count, e);
+    if (r == 0)
+        r = lock_credentials(db, list, count, e);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        r = write_one(db, &list[i], e);
+        if (r < 0)
+            *ret_at = i;
+    }
+    if (r == 0)
+        r = db_commit(db, e);
+    if (r < 0)
+        db_rollback(db);
+    return r < 0 ? r : 0;
+}
+
+/* The transaction has ended: what it found becomes the commit's result. */
+static void settle(struct commit_work *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct commit *c = list[i].c;
+        c->result = list[i].verdict;
+        if (c->result == COMMIT_DONE && list[i].hashed)
+            memcpy(c->after.hash, list[i].hash, sizeof(c->after.hash));
+        row_done(&c->current);
+        c->current = list[i].current;
+        memset(&list[i].current, 0, sizeof(list[i].current));
+    }
+}
+
+static void refuse(struct commit_work *w, int code, const struct error *e)
+{
+    bool rows = code == -ERANGE && w->failed_effect;
+
+    w->verdict = rows ? COMMIT_ROWS : COMMIT_REJECTED;
+    settle(w, 1);
+    free(w->c->failed_effect);
+    w->c->failed_effect = w->failed_effect ? xstrdup(w->failed_effect) : NULL;
+    snprintf(w->c->why, sizeof(w->c->why), "%.255s", e->text);
+}
+
+static bool is_away(const struct db *db, int code)
+{
+    return code == -ENOTCONN || !db_alive(db);
+}
+
+static bool is_blocked(int code)
+{
+    return code == -EBUSY || code == -ETIMEDOUT || code == -EDEADLK;
+}
+
+/* Without the one that is locked by somebody else: it keeps waiting, the rest need not. */
+static size_t set_aside(struct commit_work *list, size_t count, size_t at)
+{
+    struct commit_work blocked = list[at];
+
+    memmove(&list[at], &list[at + 1], (count - at - 1) * sizeof(*list));
+    list[count - 1] = blocked;
+    return count - 1;
+}
+
+static int commit_list(struct db *db, struct commit_work *list, size_t count, struct error *e)
+{
+    struct error why = {{0}};
+    size_t at = 0;
+    int r = 0, blocked = 0;
+
+    for (int repeat = 0; count > 0; repeat++) {
+        r = write_all(db, list, count, &at, &why);
+        if (r == 0)
+            break;
+        if (r == -EDEADLK && repeat < REPEATS)
+            continue;
+        if (is_away(db, r) || r == -ENOSPC || (is_blocked(r) && (at == count || count == 1)))
+            return error_set(e, r, "%s", why.text);
+        if (!is_blocked(r))
+            break;
+        blocked = error_set(e, r, "%s", why.text);
+        count = set_aside(list, count, at);
+        repeat = 0;
+    }
+    if (count == 0)
+        return blocked;
+    if (r == 0) {
+        settle(list, count);
+        return blocked;
+    }
+    if (count == 1) {
+        refuse(list, r, &why);
+        return blocked;
+    }
+    int first = commit_list(db, list, count / 2, e);
+    if (first < 0 && !is_blocked(first))
+        return first;
+    int second = commit_list(db, list + count / 2, count - count / 2, e);
+    if (second < 0)
+        return second;
+    return first < 0 ? first : blocked;
+}
+
+int store_commit(struct db *db, struct commit *const *list, size_t count, struct error *e)
+{
+    struct commit_work *works = xcalloc(count ? count : 1, sizeof(*works));
+    int result = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        works[i].c = list[i];
+        works[i].index = i;
+        list[i]->result = COMMIT_WAITING;
+    }
+    if (count > 1)
+        qsort(works, count, sizeof(*works), work_order);
+    for (size_t i = 0; i < count; i += BATCH_MAX) {
+        size_t some = count - i < BATCH_MAX ? count - i : BATCH_MAX;
+        int r = commit_list(db, works + i, some, e);
+        if (r < 0)
+            result = r;
+        if (r < 0 && !is_blocked(r))
+            break;
+    }
+    for (size_t i = 0; i < count; i++)
+        row_done(&works[i].current);
+    free(works);
+    return result;
+}

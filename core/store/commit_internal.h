@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of the commit share: one commit's place in a batch, and the steps of writing it.
+ * Nothing in a commit changes before its transaction has ended; until then verdicts stand in here.
+ */
+#ifndef CORE_STORE_COMMIT_INTERNAL_H
+#define CORE_STORE_COMMIT_INTERNAL_H
+
+#include "core/store/db.h"
+
+struct commit_work {
+    struct commit *c;
+    size_t index;            /* where it stood in the caller's list */
+    int verdict;             /* enum commit_result */
+    bool already;            /* its attempt is in the history */
+    bool lease_passed;       /* another attempt holds the credential */
+    bool hashed;
+    char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */
+    struct row current;      /* COMMIT_CHANGED */
+    const char *failed_effect;
+    int unmoved;             /* how often the row stood there fit and took no update */
+};
+
+/* The user's row, on the condition that it holds the credential that was spent. Sets verdict to
+ * COMMIT_CHANGED or COMMIT_GONE, or leaves it. */
+int commit_row(struct db *db, struct commit_work *w, struct error *e);
+/* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
+int commit_effects(struct db *db, struct commit_work *w, struct error *e);
+/* renewd's own rows. */
+int commit_record(struct db *db, const struct commit_work *w, struct error *e);
+int commit_credentials(struct db *db, const struct commit *c, struct error *e);
+int commit_history(struct db *db, const struct commit *c, struct error *e);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ * The part of a commit that goes into the user's row: one UPDATE on the condition that the row still
+ * holds the credential that was spent and still is one of the job's. Called inside the batch's
+ * transaction.
+ */
+#include "core/store/commit_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/store/args.h"
+#include "core/store/row.h"
+
+enum { SQL_MAX = 256 * 1024, UNMOVED_MAX = 2 };
+
+static void put_name(const char *name, struct buf *sql)
+{
+    buf_char(sql, '"');
+    for (; *name; name++) {
+        if (*name == '"')
+            buf_char(sql, '"');
+        buf_char(sql, *name);
+    }
+    buf_char(sql, '"');
+}
+
+/* A column's stored text, as row_select_list reads it. */
+static void put_stored(struct db *db, const struct column *column, struct args *a, struct buf *sql)
+{
+    if (column->extra && db_is_postgresql(db)) {
+        buf_printf(sql, "extra::jsonb ->> $%d::text", args_text(a, column->name));
+    } else if (column->extra) {
+        buf_printf(sql, "json_extract(extra, '$.\"' || $%d || '\"')", args_text(a, column->name));
+    } else {
+        buf_text(sql, "CAST(");
+        put_name(column->name, sql);
+        buf_text(sql, " AS text)");
+    }
+}
+
+static void put_key(struct db *db, const struct commit *c, struct args *a, struct buf *sql)
+{
+    int key = args_text(a, c->before.key);
+
+    row_where_key(db, c->table, key, c->table->own ? args_text(a, c->table->job) : 0, sql);
+}
+
+/* Bytes, not what a collation takes for equal. */
+static void put_credential(struct db *db, const struct commit *c, struct args *a, struct buf *sql)
+{
+    int at = c->table->credential;
+
+    if (at < 0 || (size_t)at >= c->row.count)
+        return;
+    buf_text(sql, " AND (");
+    put_stored(db, &c->table->columns[at], a, sql);
+    int number = args_add(a, c->row.cells[at].text, c->row.cells[at].len);
+    if (db_is_postgresql(db))
+        buf_printf(sql, ") COLLATE \"C\" IS NOT DISTINCT FROM $%d::text", number);
+    else
+        buf_printf(sql, ") COLLATE BINARY IS $%d", number);
+}
+
+/* A row that the application has taken out of `only` is no longer ours; a status that renewd wrote itself
+ * takes none out. */
+static void put_only(const struct commit *c, struct args *a, struct buf *sql)
+{
+    for (size_t i = 0; i < c->table->only_count; i++) {
+        const struct only *only = &c->table->only[i];
+        const char *between = "";
+        buf_text(sql, " AND CAST(");
+        put_name(only->column, sql);
+        buf_text(sql, " AS text) IN (");
+        for (char **value = only->values; *value; value++, between = ", ")
+            buf_printf(sql, "%s$%d", between, args_text(a, *value));
+        if (only->is_status && c->before.wrote_status)
+            buf_printf(sql, "%s$%d", between, args_text(a, c->before.wrote_status));
+        buf_text(sql, ")");
+    }
+}
+
+/* How the row stands, when it took no update: gone, out of `only`, or with another credential. */
+static int look_again(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct commit *c = w->c;
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql;
+
+    buf_init(&sql, SQL_MAX);
+    buf_text(&sql, "SELECT CASE WHEN 1 = 1");
+    put_only(c, &a, &sql);
+    buf_text(&sql, " THEN 1 ELSE 0 END, ");
+    row_select_list(db, c->table, &sql);
+    buf_text(&sql, " FROM ");
+    table_quoted(db, c->table, &sql);
+    buf_text(&sql, " WHERE ");
+    put_key(db, c, &a, &sql);
+    int r = db_exec(db, sql.data, a.params, a.count, &found, e);
+    if (r < 0)
+        return r;
+    if (db_rows(found) == 0 || db_integer(found, 0, 0) == 0) {
+        w->verdict = COMMIT_GONE;
+        return 0;
+    }
+    return row_from_result(db, c->table, found, 0, 1, &w->current);
+}
+
+static bool same_credential(const struct commit *c, const struct row *now)
+{
+    int at = c->table->credential;
+
+    if (at < 0 || (size_t)at >= c->row.count)
+        return true;
+    const struct cell *was = &c->row.cells[at], *is = &now->cells[at];
+    if (!was->text || !is->text)
+        return !was->text && !is->text;
+    return was->len == is->len && !memcmp(was->text, is->text, was->len);
+}
+
+/* Somebody may have changed the row and changed it back between two looks; a row that never takes
+ * an update is another matter. */
+static int unmoved(struct commit_work *w, struct error *e)
+{
+    if (w->unmoved++ < UNMOVED_MAX)
+        return -EDEADLK;
+    return error_set(e, -EINVAL, "%s: the row is there and takes no update (row security, a trigger"
+                     " or a rule)", w->c->table->name);
+}
+
+static int not_matched(struct db *db, struct commit_work *w, struct error *e)
+{
+    int r = look_again(db, w, e);
+
+    if (r < 0 || w->verdict != COMMIT_WAITING)
+        return r;
+    if (same_credential(w->c, &w->current))
+        return unmoved(w, e);
+    w->verdict = COMMIT_CHANGED;
+    return 0;
+}
+
+static int put_set(struct db *db, const struct commit *c, struct args *a, struct buf *sql,
+                   struct error *e)
+{
+    cleanup(free_p) struct row_set *sets = xcalloc(c->write_count, sizeof(*sets));
+
+    for (size_t i = 0; i < c->write_count; i++) {
+        const struct write *w = &c->writes[i];
+        const struct cell *was = (size_t)w->column < c->row.count ? &c->row.cells[w->column] : NULL;
+        char *text = row_value_text(c->table, w->column, was, w->text);
+        if (w->text && !text)
+            return error_set(e, -EINVAL, "column %s of %s: a value that it cannot hold",
+                             c->table->columns[w->column].name, c->table->name);
+        sets[i].column = w->column;
+        sets[i].parameter = args_own(a, text);
+    }
+    buf_text(sql, " SET ");
+    row_set_list(db, c->table, sets, c->write_count, sql);
+    return 0;
+}
+
+/* Without anything to write the condition alone is asked, and the row held until the end. */
+static int put_statement(struct db *db, const struct commit *c, struct args *a, struct buf *sql,
+                         struct error *e)
+{
+    bool update = c->write_count > 0;
+    int r = 0;
+
+    buf_text(sql, update ? "UPDATE " : "SELECT 1 FROM ");
+    table_quoted(db, c->table, sql);
+    if (update)
+        r = put_set(db, c, a, sql, e);
+    buf_text(sql, " WHERE ");
+    put_key(db, c, a, sql);
+    put_credential(db, c, a, sql);
+    put_only(c, a, sql);
+    if (update) {
+        buf_text(sql, " RETURNING ");
+        row_select_list(db, c->table, sql);
+    } else if (db_is_postgresql(db)) {
+        buf_text(sql, " FOR UPDATE");
+    }
+    return r;
+}
+
+int commit_row(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct commit *c = w->c;
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *result = NULL;
+    cleanup(buf_done) struct buf sql;
+    struct row now = {0};
+
+    if (!c->table)
+        return error_set(e, -EINVAL, "the table of %s is not known", c->before.source);
+    buf_init(&sql, SQL_MAX);
+    int r = put_statement(db, c, &a, &sql, e);
+    if (r == 0 && sql.failed)
+        r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);
+    if (r == 0)
+        r = db_exec(db, sql.data, a.params, a.count, &result, e);
+    if (r < 0)
+        return r;
+    if (db_rows(result) == 0)
+        return not_matched(db, w, e);
+    if (c->write_count == 0)
+        return 0;
+    r = row_from_result(db, c->table, result, 0, 0, &now);
+    if (r == 0) {
+        memcpy(w->hash, now.hash, sizeof(w->hash));
+        w->hashed = true;
+    }
+    row_done(&now);
+    return r;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT
+ * Jobs, runs and the failures of a run as rows of renewd's own. What a pause or a tick means is the
+ * engine's business.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/store/args.h"
+
+static char *copy(const struct db_result *r, size_t row, size_t column)
+{
+    const char *text = db_text(r, row, column);
+
+    return text ? xstrdup(text) : NULL;
+}
+
+int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
+                  const char *legacy_name, bool active, struct job_row *ret, struct error *e)
+{
+    const char *texts[] = {job, plugin, schedule, legacy_name, active ? "1" : "0"};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    int r = db_run(db,
+                   "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, active, paused, last_tick)"
+                   " VALUES ($1, $2, $3, $4, $5, 0, 0)"
+                   " ON CONFLICT (job) DO UPDATE SET plugin = excluded.plugin,"
+                   " schedule = excluded.schedule, legacy_name = excluded.legacy_name,"
+                   " active = excluded.active RETURNING paused, last_tick",
+                   texts, 5, &found, e);
+
+    if (r < 0)
+        return r;
+    ret->job = xstrdup(job);
+    ret->paused = db_integer(found, 0, 0) != 0;
+    ret->last_tick = db_integer(found, 0, 1);
+    return 0;
+}
+
+static int one_row(int r, const struct db_result *result, const char *job, struct error *e)
+{
+    if (r == 0 && db_affected(result) == 0)
+        return error_set(e, -ENOENT, "job %s is not known to the store", job);
+    return r;
+}
+
+int store_job_pause(struct db *db, const char *job, bool paused, struct error *e)
+{
+    const char *texts[] = {job, paused ? "1" : "0"};
+    cleanup(db_result_free_p) struct db_result *result = NULL;
+    int r = db_run(db, "UPDATE {jobs} SET paused = $2 WHERE job = $1", texts, 2, &result, e);
+
+    return one_row(r, result, job, e);
+}
+
+int store_job_tick(struct db *db, const char *job, int64_t tick, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, job);
+    args_number(&a, tick);
+    return db_exec(db, "UPDATE {jobs} SET last_tick = $2 WHERE job = $1 AND last_tick < $2", a.params,
+                   a.count, NULL, e);
+}
+
+void job_row_done(struct job_row *j)
+{
+    free(j->job);
+    memset(j, 0, sizeof(*j));
+}
+
+int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
+                    int64_t *ret_id, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *made = NULL;
+
+    args_text(&a, job);
+    args_text(&a, trigger);
+    args_text(&a, host);
+    args_number(&a, now);
+    int r = db_exec(db,
+                    "INSERT INTO {runs} (job, trigger, host, started_at, finished_at, due, refreshed,"
+                    " failed, skipped) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING id",
+                    a.params, a.count, &made, e);
+    if (r == 0)
+        *ret_id = db_integer(made, 0, 0);
+    return r;
+}
+
+int store_run_finish(struct db *db, const struct run_row *run, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_number(&a, run->id);
+    args_number(&a, run->finished_at);
+    args_number(&a, run->due);
+    args_number(&a, run->refreshed);
+    args_number(&a, run->failed);
+    args_number(&a, run->skipped);
+    return db_exec(db,
+                   "UPDATE {runs} SET finished_at = $2, due = $3, refreshed = $4, failed = $5,"
+                   " skipped = $6 WHERE id = $1",
+                   a.params, a.count, NULL, e);
+}
+
+static void run_read(const struct db_result *r, size_t row, struct run_row *run)
+{
+    run->id = db_integer(r, row, 0);
+    run->job = copy(r, row, 1);
+    run->trigger = copy(r, row, 2);
+    run->started_at = db_integer(r, row, 3);
+    run->finished_at = db_integer(r, row, 4);
+    run->due = db_integer(r, row, 5);
+    run->refreshed = db_integer(r, row, 6);
+    run->failed = db_integer(r, row, 7);
+    run->skipped = db_integer(r, row, 8);
+}
+
+int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret, size_t *ret_count,
+               struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+
+    args_number(&a, (int64_t)limit);
+    if (job)
+        args_text(&a, job);
+    int r = db_exec(db,
+                    job ? "SELECT id, job, trigger, started_at, finished_at, due, refreshed, failed,"
+                          " skipped FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
+                        : "SELECT id, job, trigger, started_at, finished_at, due, refreshed, failed,"
+                          " skipped FROM {runs} ORDER BY id DESC LIMIT $1",
+                    a.params, a.count, &found, e);
+    if (r < 0)
+        return r;
+    *ret_count = db_rows(found);
+    *ret = xcalloc(*ret_count + 1, sizeof(**ret));
+    for (size_t i = 0; i < *ret_count; i++)
+        run_read(found, i, &(*ret)[i]);
+    return 0;
+}
+
+void runs_free(struct run_row *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++) {
+        free(list[i].job);
+        free(list[i].trigger);
+    }
+    free(list);
+}
+
+int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret,
+                       size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+
+    args_number(&a, run_id);
+    args_number(&a, (int64_t)limit);
+    int r = db_exec(db,
+                    "SELECT rkey, outcome, code, text FROM {attempts}"
+                    " WHERE run_id = $1 AND outcome <> 'ok' ORDER BY started_at, attempt_id LIMIT $2",
+                    a.params, a.count, &found, e);
+    if (r < 0)
+        return r;
+    *ret_count = db_rows(found);
+    *ret = xcalloc(*ret_count + 1, sizeof(**ret));
+    for (size_t i = 0; i < *ret_count; i++) {
+        (*ret)[i].key = copy(found, i, 0);
+        (*ret)[i].outcome = copy(found, i, 1);
+        (*ret)[i].code = copy(found, i, 2);
+        (*ret)[i].text = copy(found, i, 3);
+    }
+    return 0;
+}
+
+void failures_free(struct failure_row *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++) {
+        free(list[i].key);
+        free(list[i].outcome);
+        free(list[i].code);
+        free(list[i].text);
+    }
+    free(list);
+}

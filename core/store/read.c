@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * Records as people ask for them: in pages by key, one by one, counted by state. Reads renewd's own rows
+ * only; no token is in them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/store/args.h"
+#include "core/store/record_row.h"
+
+enum { STATES = 16 };
+
+static void put_query(const struct records_query *q, struct args *a, struct buf *sql)
+{
+    buf_text(sql, "SELECT ");
+    record_columns("", sql);
+    buf_printf(sql, " FROM {records} WHERE source = $%d", args_text(a, q->source));
+    if (q->state)
+        buf_printf(sql, " AND state = $%d", args_number(a, q->state));
+    if (q->owner)
+        buf_printf(sql, " AND owner = $%d", args_text(a, q->owner));
+    if (q->after)
+        buf_printf(sql, " AND rkey > $%d", args_text(a, q->after));
+    buf_printf(sql, " ORDER BY rkey LIMIT $%d", args_number(a, (int64_t)q->limit));
+}
+
+int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
+                  struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql;
+
+    buf_init(&sql, 4096);
+    put_query(q, &a, &sql);
+    int r = db_exec(db, sql.data, a.params, a.count, &found, e);
+    if (r < 0)
+        return r;
+    *ret_count = db_rows(found);
+    *ret = xcalloc(*ret_count + 1, sizeof(**ret));
+    for (size_t i = 0; i < *ret_count; i++)
+        record_from_result(found, i, 0, &(*ret)[i]);
+    return 0;
+}
+
+int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e)
+{
+    const char *texts[] = {source, key};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql;
+
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT ");
+    record_columns("", &sql);
+    buf_text(&sql, " FROM {records} WHERE source = $1 AND rkey = $2");
+    int r = db_run(db, sql.data, texts, 2, &found, e);
+    if (r < 0)
+        return r;
+    if (db_rows(found) == 0)
+        return error_set(e, -ENOENT, "record %s is not known", key);
+    record_from_result(found, 0, 0, ret);
+    return 0;
+}
+
+void records_free(struct record *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++)
+        record_done(&list[i]);
+    free(list);
+}
+
+int store_state_counts(struct db *db, const char *source, int64_t counts[STATES], struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    int r = db_run(db, "SELECT state, count(*) FROM {records} WHERE source = $1 GROUP BY state", &source,
+                   1, &found, e);
+
+    if (r < 0)
+        return r;
+    memset(counts, 0, STATES * sizeof(*counts));
+    for (size_t i = 0; i < db_rows(found); i++) {
+        int64_t state = db_integer(found, i, 0), count = db_integer(found, i, 1);
+        counts[0] += count;
+        if (state > 0 && state < STATES)
+            counts[state] = count;
+    }
+    return 0;
+}
