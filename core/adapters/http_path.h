@@ -11,8 +11,8 @@
 /* Splits "/v1/jobs/a%20b" into its decoded segments ("v1", "jobs", "a b"); "/" has none, an empty
  * segment ("//", a final "/") is "". Returns their number, -E2BIG for more than max, -EINVAL for a
  * path that does not begin with "/", a bad escape, an escaped or raw NUL, an escaped "/", a "." or
- * ".." segment however written, invalid UTF-8. segments is written on success alone;
- * the strings are one allocation: free(*ret_memory) ends them. */
+ * ".." segment however written, invalid UTF-8. The strings are one allocation, which the
+ * caller frees through *ret_memory; after a failure segments holds nothing of use. */
 int path_split(const char *raw, char *segments[], size_t max, char **ret_memory);
 
 /* Decodes len bytes of raw into out (len + 1 bytes), with "+" as a blank when asked. Returns the length, or

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ * libmicrohttpd on the loop: its epoll descriptor is watched, its timeouts are the loop's timers.
+ * A connection whose call is not answered at once is suspended until http_answer.
+ */
+#include "config.h"
+
+#include "core/adapters/http_server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/adapters/http_server_internal.h"
+#include "core/adapters/loop.h"
+#include "core/base/alloc.h"
+
+#define CONNECTIONS_MAX 256U
+#define CONNECTION_MEMORY ((size_t)16 * 1024)
+#define IDLE_SECONDS 30U
+#define RUNS_AT_END 64
+/* A body over the limit is read and dropped this far, so that its sender sees the answer. */
+#define DROPPED_MAX (16U * 1024 * 1024)
+
+static const char too_large[] =
+    "{\"error\":{\"code\":\"too_large\",\"message\":\"the request's body is over 1 MiB\"}}\n";
+static const char stopping[] =
+    "{\"error\":{\"code\":\"stopping\",\"message\":\"renewd is stopping; try again later\"}}\n";
+
+static void run(struct http_server *server);
+
+static void timer_fired(void *ctx)
+{
+    struct http_server *server = ctx;
+
+    server->timer = NULL;
+    run(server);
+}
+
+static void set_timer(struct http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    loop_cancel(&server->timer);
+    if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
+        server->timer = loop_after(server->loop, ms > INT32_MAX ? INT32_MAX : (int64_t)ms,
+                                   timer_fired, server);
+}
+
+static void run(struct http_server *server)
+{
+    MHD_run(server->daemon);
+    set_timer(server);
+}
+
+static void ready(void *ctx, uint32_t events)
+{
+    (void)events;
+    run(ctx);
+}
+
+void http_server_wake(struct http_server *server)
+{
+    loop_cancel(&server->timer);
+    server->timer = loop_after(server->loop, 0, timer_fired, server);
+}
+
+/* The path's escapes are its reader's business: see http_path.h. */
+static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *text)
+{
+    (void)ctx;
+    (void)connection;
+    return strlen(text);
+}
+
+static void *request_line_seen(void *ctx, const char *uri, struct MHD_Connection *connection)
+{
+    struct http_call *call = http_call_new(ctx, uri);
+
+    call->connection = connection;
+    return call;
+}
+
+static void request_over(void *ctx, struct MHD_Connection *connection, void **call,
+                         enum MHD_RequestTerminationCode why)
+{
+    (void)ctx;
+    (void)connection;
+    (void)why;
+    http_call_free(*call);
+    *call = NULL;
+}
+
+static void hand_over(struct http_call *call)
+{
+    call->handed = true;
+    LIST_INSERT_HEAD(&call->server->waiting, call, link);
+    call->server->waiting_count++;
+}
+
+static enum MHD_Result send_answer(struct http_call *call)
+{
+    if (!call->answer)
+        return MHD_NO;
+    return MHD_queue_response(call->connection, (unsigned)call->answer_status, call->answer);
+}
+
+static enum MHD_Result refuse_too_large(struct http_call *call)
+{
+    hand_over(call);
+    http_answer(call, 413, "application/json", too_large, sizeof too_large - 1);
+    return send_answer(call);
+}
+
+static enum MHD_Result begin(struct http_call *call, const char *method)
+{
+    const char *length = http_call_header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    call->begun = true;
+    call->method = method;
+    if (length && strtoull(length, NULL, 10) > call->body.max)
+        return refuse_too_large(call);
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct http_call *call, const char *data, size_t *len)
+{
+    call->body_seen += *len;
+    if (call->body_seen <= call->body.max)
+        (void)buf_append(&call->body, data, *len);
+    *len = 0;
+    return call->body_seen > DROPPED_MAX ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *len, void **call_ptr)
+{
+    struct http_server *server = ctx;
+    struct http_call *call = *call_ptr;
+
+    (void)connection;
+    (void)url;
+    (void)version;
+    if (!call->begun)
+        return begin(call, method);
+    if (*len > 0)
+        return take_body(call, data, len);
+    if (call->answer_status != 0)
+        return send_answer(call);
+    if (call->body_seen > call->body.max)
+        return refuse_too_large(call);
+    hand_over(call);
+    server->handler(server->ctx, call);
+    if (!call->handed)
+        return send_answer(call);
+    call->suspended = true;
+    MHD_suspend_connection(call->connection);
+    return MHD_YES;
+}
+
+static int start(struct http_server *server, struct error *error)
+{
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+        request_line_seen, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, server,
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    const union MHD_DaemonInfo *info =
+        server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (!info)
+        return error_set(error, -EIO, "libmicrohttpd %s could not be started", MHD_get_version());
+    int r = loop_watch(server->loop, info->epoll_fd, LOOP_READ, ready, server, &server->watch);
+    if (r < 0)
+        return error_set(error, r, "the HTTP server could not join the loop: %s", strerror(-r));
+    set_timer(server);
+    return 0;
+}
+
+static int server_new(struct loop *loop, struct http_listener listener, http_handler_fn *handler,
+                      void *ctx, struct http_server **ret_server, struct error *error)
+{
+    struct http_server *server = xcalloc(1, sizeof *server);
+
+    *server = (struct http_server){
+        .loop = loop, .listener = listener, .handler = handler, .ctx = ctx};
+    LIST_INIT(&server->waiting);
+    int r = start(server, error);
+    if (r < 0) {
+        http_server_free(server);
+        return r;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group,
+                     http_handler_fn *handler, void *ctx, struct http_server **ret_server,
+                     struct error *error)
+{
+    struct http_listener listener;
+
+    int r = http_listen_unix(path, mode, group, &listener, error);
+    return r < 0 ? r : server_new(loop, listener, handler, ctx, ret_server, error);
+}
+
+int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *handler, void *ctx,
+                    struct http_server **ret_server, struct error *error)
+{
+    struct http_listener listener;
+
+    int r = http_listen_tcp(address, &listener, error);
+    return r < 0 ? r : server_new(loop, listener, handler, ctx, ret_server, error);
+}
+
+uint16_t http_server_port(const struct http_server *server)
+{
+    return server->listener.port;
+}
+
+size_t http_server_waiting(const struct http_server *server)
+{
+    return server->waiting_count;
+}
+
+void http_server_stop_listening(struct http_server *server)
+{
+    if (server->listener.fd < 0)
+        return;
+    if (server->daemon)
+        MHD_quiesce_daemon(server->daemon);
+    http_listener_close(&server->listener);
+}
+
+/* libmicrohttpd aborts the process when it is stopped with suspended connections. */
+static void answer_the_waiting(struct http_server *server)
+{
+    struct http_call *call, *next;
+
+    for (call = LIST_FIRST(&server->waiting); call; call = next) {
+        next = LIST_NEXT(call, link);
+        http_answer(call, 503, "application/json", stopping, sizeof stopping - 1);
+    }
+    for (int i = 0; i < RUNS_AT_END; i++)
+        MHD_run(server->daemon);
+}
+
+static void refuse_new(void *ctx, struct http_call *call)
+{
+    (void)ctx;
+    http_answer(call, 503, "application/json", stopping, sizeof stopping - 1);
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    http_server_stop_listening(server);
+    server->handler = refuse_new;
+    if (server->daemon) {
+        answer_the_waiting(server);
+        loop_unwatch(&server->watch);
+        MHD_stop_daemon(server->daemon);
+    }
+    loop_cancel(&server->timer);
+    free(server);
+}

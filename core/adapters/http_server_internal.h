@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * The server's own state, shared by the http_server*.c files and by nobody else. libmicrohttpd's
+ * handles are plain pointers here, so that its header stays inside those files.
+ */
+#ifndef CORE_ADAPTERS_HTTP_SERVER_INTERNAL_H
+#define CORE_ADAPTERS_HTTP_SERVER_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "core/adapters/http_server.h"
+#include "core/base/buf.h"
+
+struct loop_timer;
+struct loop_watch;
+
+LIST_HEAD(http_calls, http_call);
+SLIST_HEAD(http_texts, http_text);
+
+/* A decoded query member, or a header of the answer. */
+struct http_text {
+    SLIST_ENTRY(http_text) link;
+    char *value;
+    char name[];
+};
+
+struct http_call {
+    LIST_ENTRY(http_call) link; /* while handed */
+    struct http_server *server;
+    void *connection; /* struct MHD_Connection */
+    const char *method;
+    char *path;
+    char *query; /* in path's allocation */
+    struct buf body;
+    size_t body_seen;
+    bool begun;     /* libmicrohttpd has shown its headers */
+    bool handed;    /* with the handler's owner, not answered yet */
+    bool suspended; /* its connection sleeps until the answer */
+    void *data;
+    struct http_texts decoded;
+    struct http_texts answer_headers;
+    void *answer; /* struct MHD_Response, once given */
+    int answer_status;
+};
+
+/* A listening socket; path is set for a Unix one. */
+struct http_listener {
+    int fd;
+    uint16_t port;
+    char *path;
+    dev_t device;
+    ino_t inode;
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_listener listener;
+    void *daemon; /* struct MHD_Daemon */
+    struct loop_watch *watch;
+    struct loop_timer *timer;
+    http_handler_fn *handler;
+    void *ctx;
+    struct http_calls waiting;
+    size_t waiting_count;
+};
+
+/* http_server.c: the server has something to do outside an event. */
+void http_server_wake(struct http_server *server);
+
+/* http_server_call.c */
+struct http_call *http_call_new(struct http_server *server, const char *uri);
+void http_call_free(struct http_call *call);
+
+/* http_server_listen.c */
+int http_listen_unix(const char *path, mode_t mode, const char *group,
+                     struct http_listener *ret_listener, struct error *error);
+int http_listen_tcp(const char *address, struct http_listener *ret_listener, struct error *error);
+/* Closes the socket and removes its file, unless the file is another's by now. */
+void http_listener_close(struct http_listener *listener);
+
+#endif
