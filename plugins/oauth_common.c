@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ * See oauth_common.h. The provider's free text is never repeated: it may hold a token.
+ */
+#include "oauth_common.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DAY 86400
+#define LONGEST_GRANT (INT64_C(3650) * DAY)
+
+int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
+                   int64_t longest)
+{
+    int64_t seconds = 0;
+
+    if (s->json_integer(json, path, &seconds) < 0 || seconds <= 0 || seconds > longest)
+        return 0;
+    return seconds;
+}
+
+int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_json *json)
+{
+    int64_t life = oauth_life(s, json, "refresh_token_expires_in", LONGEST_GRANT);
+    return life ? life : oauth_life(s, json, "refresh_expires_in", LONGEST_GRANT);
+}
+
+/* A non-empty text that could stand in a header, or NULL. */
+static const char *token_at(const struct renewd_services *s, const struct renewd_json *json,
+                            const char *path)
+{
+    const char *text = s->json_text(json, path);
+
+    if (!text || !*text)
+        return NULL;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p < ' ' || *p == 0x7f)
+            return NULL;
+    return text;
+}
+
+/* ---- Errors ------------------------------------------------------------------------------ */
+
+/* Whether a code is a plain word, fit to be shown. */
+static int is_word(const char *code)
+{
+    size_t len = strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+    return len > 0 && len <= 64 && !code[len];
+}
+
+/* The answer's error: NULL when it has none, "error" when it has one that is no word. Some servers
+ * put an object there. */
+static const char *error_code(const struct renewd_services *s, const struct renewd_json *json)
+{
+    static const char *const places[] = { "error",      "error.error",  "error.code",
+                                          "error.type", "error.status", NULL };
+    int32_t kind = s->json_kind(json, "error");
+
+    if (kind == RENEWD_JSON_ABSENT || kind == RENEWD_JSON_NULL ||
+        (kind == RENEWD_JSON_BOOLEAN && !s->json_boolean(json, "error")))
+        return NULL;
+    for (size_t i = 0; places[i]; i++) {
+        const char *text = s->json_text(json, places[i]);
+        if (text && !*text && i == 0)
+            return NULL;
+        if (text && is_word(text))
+            return text;
+    }
+    return "error";
+}
+
+/* Words that mean "try later" wherever they stand and whatever the status. */
+static int says_later(const char *text)
+{
+    return text && (strcmp(text, "internal_failure") == 0 || strcmp(text, "server_error") == 0 ||
+                    strcmp(text, "temporarily_unavailable") == 0);
+}
+
+static int32_t judge(const struct oauth_call *c, const char *code)
+{
+    const struct renewd_reply *reply = c->in->reply;
+
+    if (says_later(code) || says_later(c->services->json_text(reply->json, "error_description")))
+        return RENEWD_TRANSIENT;
+    if (reply->status == 429)
+        return RENEWD_RATE_LIMITED;
+    if (reply->status == 0)
+        return RENEWD_AMBIGUOUS;
+    if (reply->status == 408 || reply->status >= 500)
+        return RENEWD_TRANSIENT;
+    for (const struct oauth_verdict *v = c->provider->verdicts; code && v->code; v++)
+        if (strcmp(v->code, code) == 0)
+            return v->outcome;
+    if (!code && reply->status >= 200 && reply->status < 300)
+        return c->provider->unreadable;
+    return RENEWD_TRANSIENT; /* a status alone condemns nobody */
+}
+
+static const char *explain(int32_t outcome, int readable)
+{
+    switch (outcome) {
+    case RENEWD_RECONNECT:
+        return " no longer accepts this grant; the account has to be connected again";
+    case RENEWD_MISCONFIGURED:
+        return " refuses this client or its request; check client_id and client_secret";
+    case RENEWD_RATE_LIMITED:
+        return " asks for fewer requests";
+    default:
+        return readable ? " could not refresh now" : " gave an answer that is no token answer";
+    }
+}
+
+static int32_t refuse(const struct oauth_call *c)
+{
+    const struct renewd_services *s = c->services;
+    const struct renewd_reply *reply = c->in->reply;
+    const char *code = error_code(s, reply->json);
+    const char *subtype = s->json_text(reply->json, "error_subtype");
+    int32_t outcome = judge(c, code);
+    char status[32];
+
+    snprintf(status, sizeof(status), " (HTTP %d", (int)reply->status);
+    int shown = subtype && is_word(subtype);
+    const char *const parts[] = { c->provider->name,   explain(outcome, code != NULL), status,
+                                  code ? ", " : "",    code ? code : "",
+                                  shown ? ", " : "",   shown ? subtype : "",
+                                  ")",                 NULL };
+    return s->fail(c->in->call, outcome, code, s->join(c->in->call, parts));
+}
+
+/* ---- Success ----------------------------------------------------------------------------- */
+
+/* When the grant itself ends. A life that is not named again stands, unless it has passed or
+ * belonged to a token that is now replaced. */
+static void store_grant_end(const struct oauth_call *c, int replaced)
+{
+    const struct renewd_services *s = c->services;
+    const struct renewd_value *old = s->slot(c->in->records[0], "refresh_expires_at");
+    int64_t life = oauth_grant_life(s, c->in->reply->json);
+
+    if (life)
+        s->set_time(c->in->call, "refresh_expires_at", c->in->now + life);
+    else if (old->present && (replaced || old->number <= c->in->now))
+        s->set_null(c->in->call, "refresh_expires_at");
+}
+
+static int32_t store(const struct oauth_call *c, const char *access)
+{
+    const struct renewd_services *s = c->services;
+    const struct renewd_json *json = c->in->reply->json;
+    const struct renewd_value *old = s->slot(c->in->records[0], "refresh_token");
+    const char *refresh = s->json_text(json, "refresh_token");
+    const char *scope = s->json_text(json, "scope");
+    int64_t life = oauth_life(s, json, "expires_in", c->provider->longest_life);
+
+    s->set_text(c->in->call, "access_token", access);
+    if (refresh && *refresh)
+        s->set_text(c->in->call, "refresh_token", refresh);
+    s->set_time(c->in->call, "expires_at", c->in->now + (life ? life : c->assumed_life));
+    store_grant_end(c, refresh && *refresh && old->present && strcmp(refresh, old->text) != 0);
+    if (scope && *scope)
+        s->set_text(c->in->call, "scope", scope);
+    return RENEWD_DONE;
+}
+
+int32_t oauth_read(const struct oauth_call *c)
+{
+    const struct renewd_services *s = c->services;
+    const struct renewd_reply *reply = c->in->reply;
+    const char *access = token_at(s, reply->json, "access_token");
+
+    if (reply->status < 200 || reply->status > 299 || !access || error_code(s, reply->json))
+        return refuse(c);
+    return store(c, access);
+}
+
+/* ---- The window -------------------------------------------------------------------------- */
+
+void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in,
+                  int64_t assumed_life, struct renewd_needs_refresh_out *out)
+{
+    const struct renewd_record *r = in->records[0];
+    int64_t expires = s->slot(r, "expires_at")->number;
+    int64_t life = r->life > 0 ? r->life : 0;
+
+    out->death = s->slot(r, "refresh_expires_at")->number;
+    if (expires <= 0 && r->refreshed_at <= 0) {
+        out->preferred = out->latest = r->first_seen > 0 ? r->first_seen : in->now;
+        return;
+    }
+    if (expires <= 0) {
+        life = life ? life : assumed_life;
+        expires = r->refreshed_at + life;
+    }
+    int64_t before = in->refresh_before > 0 ? in->refresh_before : 300;
+    if (life && before > life / 2)
+        before = life / 2;
+    int64_t spread = !life ? 900 : life / 4 < DAY ? life / 4 : DAY;
+    out->latest = expires - before;
+    /* A grant that ends before its access token is used once more while it lives. */
+    if (out->death > 0 && out->latest > out->death - before &&
+        r->refreshed_at < out->death - before - spread)
+        out->latest = out->death - before;
+    out->preferred = out->latest - spread;
+    /* Never twice within seconds, however short a life is or whatever the table says. */
+    if (r->refreshed_at > 0 && r->refreshed_at <= in->now && out->preferred < r->refreshed_at + 10)
+        out->preferred = r->refreshed_at + 10;
+    if (out->preferred < 1)
+        out->preferred = 1;
+    if (out->latest < out->preferred)
+        out->latest = out->preferred;
+}

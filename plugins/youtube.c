@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ * youtube.so: Google's OAuth 2 token endpoint, as YouTube accounts use it. Google does not rotate
+ * refresh tokens, so repeating a request does no harm.
+ */
+#include <renewd/plugin.h>
+#include <stdlib.h>
+
+#include "oauth_common.h"
+
+#define HOUR 3600
+#define YEAR (INT64_C(365) * 24 * HOUR)
+
+struct youtube {
+    const struct renewd_services *services;
+    struct renewd_host *host;
+    const char *base_url, *client_id, *client_secret; /* settings: they live as long as this */
+    int warned_testing;
+};
+
+/* ---- Settings and slots ------------------------------------------------------------------ */
+
+static const struct renewd_setting client_id = {
+    .size = sizeof(struct renewd_setting),
+    .name = "client_id",
+    .type = RENEWD_TEXT,
+    .required = 1,
+    .help = "The OAuth client's id, ...apps.googleusercontent.com",
+};
+static const struct renewd_setting client_secret = {
+    .size = sizeof(struct renewd_setting),
+    .name = "client_secret",
+    .type = RENEWD_TEXT,
+    .required = 1,
+    .secret = 1,
+    .help = "The OAuth client's secret",
+};
+static const struct renewd_setting base_url = {
+    .size = sizeof(struct renewd_setting),
+    .name = "base_url",
+    .type = RENEWD_URL,
+    .default_value = "https://oauth2.googleapis.com",
+    .help = "Where Google's token endpoint is; /token is added",
+};
+static const struct renewd_setting *const settings[] = { &client_id, &client_secret, &base_url, NULL };
+
+static const struct renewd_slot access_token = {
+    .size = sizeof(struct renewd_slot),
+    .name = "access_token",
+    .type = RENEWD_SECRET,
+    .direction = RENEWD_INOUT,
+    .required = 1,
+    .help = "What YouTube's API is called with; lives an hour",
+};
+static const struct renewd_slot refresh_token = {
+    .size = sizeof(struct renewd_slot),
+    .name = "refresh_token",
+    .type = RENEWD_SECRET,
+    .direction = RENEWD_INOUT,
+    .required = 1,
+    .credential = 1,
+    .help = "The grant; Google keeps the same one",
+};
+static const struct renewd_slot expires_at = {
+    .size = sizeof(struct renewd_slot),
+    .name = "expires_at",
+    .type = RENEWD_TIME,
+    .direction = RENEWD_INOUT,
+    .help = "When the access token ends",
+};
+static const struct renewd_slot refresh_expires_at = {
+    .size = sizeof(struct renewd_slot),
+    .name = "refresh_expires_at",
+    .type = RENEWD_TIME,
+    .direction = RENEWD_INOUT,
+    .help = "When a grant that is limited in time ends",
+};
+static const struct renewd_slot scope = {
+    .size = sizeof(struct renewd_slot),
+    .name = "scope",
+    .type = RENEWD_TEXT,
+    .direction = RENEWD_OUT,
+    .help = "What the access token may do, separated by blanks",
+};
+static const struct renewd_slot *const slots[] = {
+    &access_token, &refresh_token, &expires_at, &refresh_expires_at, &scope, NULL,
+};
+
+/* ---- What Google answers ----------------------------------------------------------------- */
+
+static const struct oauth_verdict verdicts[] = {
+    { "invalid_grant", RENEWD_RECONNECT }, /* revoked, unused for 6 months, "Testing" for 7 days */
+    { "admin_policy_enforced", RENEWD_RECONNECT },
+    { "access_denied", RENEWD_RECONNECT },
+    { "org_internal", RENEWD_RECONNECT },
+    { "invalid_client", RENEWD_MISCONFIGURED },
+    { "deleted_client", RENEWD_MISCONFIGURED },
+    { "unauthorized_client", RENEWD_MISCONFIGURED },
+    { "invalid_request", RENEWD_MISCONFIGURED },
+    { "unsupported_grant_type", RENEWD_MISCONFIGURED },
+    { "invalid_scope", RENEWD_MISCONFIGURED },
+    { NULL, 0 },
+};
+
+static const struct oauth_provider google = {
+    .name = "Google",
+    .verdicts = verdicts,
+    .unreadable = RENEWD_TRANSIENT,
+    .longest_life = YEAR,
+};
+
+/* Seven days, less a second or two: the project's consent screen is still in "Testing". */
+static void warn_testing(struct youtube *y, const struct renewd_reply *reply)
+{
+    int64_t life = oauth_grant_life(y->services, reply->json);
+
+    if (y->warned_testing || life < 604790 || life > 604800)
+        return;
+    y->warned_testing = 1;
+    y->services->log(y->host, RENEWD_LOG_WARNING,
+                     "Google limits these grants to seven days: the project's consent screen is in "
+                     "\"Testing\"; publish it and have the accounts connected again");
+}
+
+/* ---- Callbacks --------------------------------------------------------------------------- */
+
+static int32_t youtube_open(void *instance, const struct renewd_open_in *in,
+                            struct renewd_open_out *out)
+{
+    const struct renewd_services *s = in->services;
+    struct youtube *y = calloc(1, sizeof(*y));
+
+    (void)instance;
+    if (!y)
+        return s->fail(in->call, RENEWD_TRANSIENT, NULL, "out of memory");
+    y->services = s;
+    y->host = in->host;
+    y->base_url = s->setting_text(in->host, "base_url");
+    y->client_id = s->setting_text(in->host, "client_id");
+    y->client_secret = s->setting_text(in->host, "client_secret");
+    out->instance = y;
+    return 0;
+}
+
+static int32_t youtube_close(void *instance, const struct renewd_close_in *in,
+                             struct renewd_close_out *out)
+{
+    (void)in;
+    (void)out;
+    free(instance);
+    return 0;
+}
+
+static int32_t youtube_needs_refresh(void *instance, const struct renewd_needs_refresh_in *in,
+                                     struct renewd_needs_refresh_out *out)
+{
+    const struct youtube *y = instance;
+
+    oauth_window(y->services, in, HOUR, out);
+    return 0;
+}
+
+static int32_t ask(const struct youtube *y, const struct renewd_refresh_in *in)
+{
+    const struct renewd_services *s = y->services;
+    const struct renewd_value *grant = s->slot(in->records[0], "refresh_token");
+    const char *const url[] = { y->base_url, "/token", NULL };
+
+    if (!grant->present)
+        return s->fail(in->call, RENEWD_RECONNECT, "no_refresh_token",
+                       "the record has no refresh token; the account has to be connected again");
+    struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
+    s->header(r, "Accept", "application/json");
+    s->form(r, "grant_type", "refresh_token");
+    s->form(r, "refresh_token", grant->text);
+    s->form(r, "client_id", y->client_id);
+    s->form(r, "client_secret", y->client_secret);
+    return RENEWD_WAIT;
+}
+
+static int32_t youtube_refresh(void *instance, const struct renewd_refresh_in *in,
+                               struct renewd_refresh_out *out)
+{
+    struct youtube *y = instance;
+
+    (void)out;
+    if (!in->reply)
+        return ask(y, in);
+    const struct oauth_call call = {
+        .services = y->services, .provider = &google, .in = in, .assumed_life = HOUR,
+    };
+    int32_t result = oauth_read(&call);
+    if (result == RENEWD_DONE)
+        warn_testing(y, in->reply);
+    return result;
+}
+
+static const struct renewd_plugin plugin = {
+    .size = sizeof(struct renewd_plugin),
+    .minor = RENEWD_MINOR,
+    .replay = RENEWD_REPLAY_SAFE,
+    .name = "youtube",
+    .version = "1.0",
+    .summary = "YouTube and other Google accounts",
+    .settings = settings,
+    .slots = slots,
+    .open = youtube_open,
+    .close = youtube_close,
+    .needs_refresh = youtube_needs_refresh,
+    .refresh = youtube_refresh,
+};
+
+const struct renewd_plugin *renewd_plugin_v1(void)
+{
+    return &plugin;
+}
