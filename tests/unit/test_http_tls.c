@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ * TLS of the HTTP client, against `openssl s_server` with a certificate made here: refused unless its
+ * authority is named, refused for another host's name.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/adapters/http_client.h"
+#include "core/adapters/loop.h"
+#include "core/base/clock.h"
+#include "tests/unit/runner.h"
+
+static struct loop *loop;
+static struct http_client *client;
+static char folder[64], certificate[96], key[96];
+
+static struct {
+    int calls;
+    struct http_reply reply;
+    char why[400];
+} got;
+
+static void done(void *ctx, const struct http_reply *reply)
+{
+    (void)ctx;
+    got.calls++;
+    got.reply = *reply;
+    snprintf(got.why, sizeof got.why, "%s", reply->why);
+}
+
+static pid_t run(const char *const *argv, int out)
+{
+    posix_spawn_file_actions_t actions;
+    pid_t pid = -1;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    if (out >= 0)
+        posix_spawn_file_actions_adddup2(&actions, out, 1);
+    int r = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return r == 0 ? pid : -1;
+}
+
+static bool make_certificate(void)
+{
+    const char *argv[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=renewd test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                    "-out", certificate, NULL};
+    int status = -1;
+    pid_t pid = run(argv, -1);
+
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* Reads "ACCEPT 127.0.0.1:PORT". */
+static unsigned start_server(pid_t *ret_pid, const char *version)
+{
+    const char *argv[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
+                    "-key", key, "-www", version, NULL};
+    char line[128];
+    unsigned port = 0;
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return 0;
+    *ret_pid = run(argv, ends[1]);
+    close(ends[1]);
+    FILE *out = fdopen(ends[0], "r");
+    while (out && port == 0 && fgets(line, sizeof line, out)) {
+        const char *colon = strrchr(line, ':');
+        if (strncmp(line, "ACCEPT", 6) == 0 && colon)
+            port = (unsigned)strtoul(colon + 1, NULL, 10);
+    }
+    if (out)
+        fclose(out);
+    return port;
+}
+
+static void stop_server(pid_t pid)
+{
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+}
+
+static void ask(const char *host, unsigned port, const char *ca_file)
+{
+    char url[128];
+    struct http_request request = {.method = "GET",
+                                   .url = url,
+                                   .ca_file = ca_file,
+                                   .deadline_boot_ms = clock_boot_ms() + 10000};
+
+    snprintf(url, sizeof url, "https://%s:%u/", host, port);
+    got.calls = 0;
+    CU_ASSERT_EQUAL_FATAL(http_client_send(client, &request, done, NULL, NULL, NULL), 0);
+    while (got.calls == 0)
+        loop_turn(loop, -1);
+}
+
+static void expect_refused(const char *word)
+{
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_NOT_SENT);
+    CU_ASSERT_FALSE(got.reply.sent);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got.why, word));
+    if (!strstr(got.why, word))
+        printf("# %s\n", got.why);
+}
+
+static void verified_always(void)
+{
+    pid_t pid = -1;
+    unsigned port = start_server(&pid, "-tls1_2");
+
+    CU_ASSERT_NOT_EQUAL(port, 0);
+    ask("127.0.0.1", port, NULL);
+    expect_refused("certificate");
+    ask("127.0.0.1", port, certificate);
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_OK_REPLY);
+    CU_ASSERT_EQUAL(got.reply.status, 200);
+    CU_ASSERT_TRUE(got.reply.sent);
+    ask("localhost", port, certificate);
+    expect_refused("localhost");
+    ask("127.0.0.1", port, NULL);
+    expect_refused("certificate");
+    ask("127.0.0.1", port, "/nonexistent/ca.pem");
+    expect_refused("/nonexistent/ca.pem");
+    ask("127.0.0.1", port, certificate);
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_OK_REPLY);
+    stop_server(pid);
+}
+
+static void old_tls_is_refused(void)
+{
+    pid_t pid = -1;
+    unsigned port = start_server(&pid, "-tls1_1");
+
+    if (port != 0) {
+        ask("127.0.0.1", port, certificate);
+        CU_ASSERT_EQUAL(got.reply.failure, HTTP_NOT_SENT);
+    }
+    stop_server(pid);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"always verified", verified_always},
+        {"TLS 1.1 is refused", old_tls_is_refused},
+        {NULL, NULL},
+    };
+    const char *tmp = getenv("TMPDIR");
+    int result = 99;
+
+    snprintf(folder, sizeof folder, "%.40s/renewd-tls-XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(folder))
+        return result;
+    snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
+    snprintf(key, sizeof key, "%s/key.pem", folder);
+    loop = loop_new();
+    if (!make_certificate())
+        printf("not ok http_tls: the openssl command made no certificate\n");
+    else if (http_client_new(loop, NULL, &client) == 0)
+        result = run_tests("http_tls", tests);
+    http_client_free(client);
+    loop_free(loop);
+    unlink(certificate);
+    unlink(key);
+    rmdir(folder);
+    return result;
+}
