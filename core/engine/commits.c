@@ -68,18 +68,50 @@ static void log_committed(const struct commit_task *t)
              person ? url : NULL, NULL);
 }
 
+struct drop_task {
+    struct engine *engine;
+    char attempt_id[ID_SIZE];
+};
+
+static int drop_work(struct db *db, void *arg, struct error *e)
+{
+    struct drop_task *t = arg;
+    return store_kept_drop(db, t->attempt_id, e);
+}
+
+static void drop_done(void *arg, int result, const struct error *e)
+{
+    struct drop_task *t = arg;
+    struct engine *engine = t->engine;
+    if (result < 0)
+        log_line(LEVEL_WARNING, "a pair that was kept aside is stored, but its copy was not removed",
+                 "reason", e->text, NULL);
+    engine->busy--;
+    free(t);
+    engine_check_stopped(engine);
+}
+
+static void drop_kept(struct engine *e, const char *attempt_id)
+{
+    struct drop_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    memcpy(t->attempt_id, attempt_id, ID_SIZE);
+    e->busy++;
+    store_submit(e->store, drop_work, t, drop_done);
+}
+
 static void committed(struct commit_task *t)
 {
     struct commit *c = t->commit;
     settled(t);
     log_committed(t);
+    if (t->kept)
+        drop_kept(t->engine, c->attempt_id);
     bool again = false;
     if (t->job) {
         int64_t now = clock_now();
         again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
         schedule_due(t->job, c->after.due_at ? c->after.due_at : 0);
-        if (t->kept)
-            recover_kept(t->engine);
     }
     task_end(t, c->outcome, again);
 }
@@ -324,4 +356,14 @@ size_t commits_waiting(const struct engine *e)
     for (const struct commit_task *t = e->commits; t; t = t->next)
         n++;
     return n;
+}
+
+void commits_forget(struct engine *e)
+{
+    while (e->commits) {
+        struct commit_task *t = e->commits;
+        e->commits = t->next;
+        commit_free(t->commit);
+        free(t);
+    }
 }

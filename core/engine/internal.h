@@ -12,7 +12,7 @@
 #include "core/store/spool.h"
 #include "core/store/store_thread.h"
 
-enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 };
+enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
 
 struct engine {
     struct engine_setup setup;
@@ -24,7 +24,10 @@ struct engine {
     struct spool *spool;
     unsigned char fingerprint_key[32];
     int64_t started_at;
-    bool store_up, was_up, checked, drained, ready_told, stopping;
+    bool store_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
+    int threads;                     /* of those being stopped, how many still run */
+    struct job *retired;             /* taken out by a reload, still at work */
+    struct loop_timer *check_timer;
     char *store_why;
     struct loop_timer *heartbeat, *stop_timer, *kept_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
@@ -51,20 +54,21 @@ struct job {
     struct instance *instance;
     struct table *table;
     int *slot_column;                /* slot -> column of the table, or -1 */
-    int expires_slot, access_slot, credential_slot;
+    int expires_slot, credential_slot;
     int replay;
     int64_t grace_s;
     bool safe;
     char *held;
-    bool paused, resolving, discovered, rehearsed, rehearsing, removed;
+    bool paused, resolving, discovered, rehearsed, removed;
     struct discovery discovery;
-    struct loop_timer *tick_timer, *auto_timer, *retry_timer, *pump_timer;
+    struct loop_timer *tick_timer, *auto_timer, *retry_timer;
     int64_t last_tick, next_tick;    /* Unix seconds; 0 = none */
     int64_t auto_at;
     struct pace pace;
     size_t active;                   /* attempts under way */
     struct run *runs;
     struct attempt *attempts;
+    struct job *next_retired;
 };
 
 struct run_waiter {
@@ -149,6 +153,7 @@ struct job *job_new(struct engine *e, struct job_config *c);
 void job_free(struct job *j);
 void job_hold(struct job *j, const char *why);
 void job_resolve(struct job *j);
+int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
 struct job *job_by_source(const struct engine *e, const char *source);
 int64_t job_lease_s(const struct job *j);
@@ -191,6 +196,7 @@ struct run *run_start(struct job *j, int mode, const char *trigger, const char *
 void run_pump(struct run *r);
 void run_attempt_ended(struct run *r, int outcome, bool ask_again);
 void run_stop_all(struct job *j);
+void runs_forget(struct job *j);
 void job_pump(struct job *j);
 
 /* claims.c */
@@ -204,6 +210,7 @@ void attempt_free(struct attempt *a);
 
 /* verdict.c */
 void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
+int64_t verdict_after_silence(const struct job *j, const struct record *r, int failures, uint64_t jitter);
 int64_t retry_after_seconds(const struct http_reply *reply);
 
 /* outcome: outcome.c builds commits from finished attempts */
@@ -216,6 +223,7 @@ void outcome_turn_failed(const struct job *j, struct commit *c, const char *code
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
                     bool kept);
 void commits_resume(struct engine *e);
+void commits_forget(struct engine *e);
 size_t commits_waiting(const struct engine *e);
 
 #endif

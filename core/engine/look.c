@@ -9,6 +9,7 @@
 #include "core/adapters/encoding.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
+#include "core/base/clock.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 

@@ -10,6 +10,7 @@
 
 #include "core/adapters/encoding.h"
 #include "core/base/alloc.h"
+#include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/utf8.h"
 #include "core/domain/backoff.h"

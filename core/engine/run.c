@@ -419,6 +419,12 @@ void engine_run(struct engine *e, struct job *j, const char *trigger, run_done d
     run_start(j, mode, trigger, NULL, 0, done, ctx);
 }
 
+void runs_forget(struct job *j)
+{
+    while (j->runs)
+        run_free(j->runs);
+}
+
 struct hand_task {
     struct job *job;
     char *key;

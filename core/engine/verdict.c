@@ -40,18 +40,17 @@ static uint64_t seed(const struct attempt *a)
     return strtoull(a->claim.attempt_id + 16, NULL, 16);
 }
 
-/* A credential that may be spent by now is presented once more at the last safe moment (rule 11). */
-static int64_t after_silence(const struct attempt *a, int64_t now)
+/* When a credential of which nobody knows whether it is spent is presented again (rule 11). */
+int64_t verdict_after_silence(const struct job *j, const struct record *r, int failures, uint64_t jitter)
 {
-    const struct job *j = a->job;
-    int failures = a->claim.record.attempts + 1;
+    int64_t now = clock_now();
     if (j->replay == RENEWD_REPLAY_SAFE)
-        return now + backoff_next(failures, seed(a), RETRY_BASE_S, RETRY_CAP_S);
+        return now + backoff_next(failures, jitter, RETRY_BASE_S, RETRY_CAP_S);
     if (j->replay == RENEWD_REPLAY_GRACE)
-        return failures <= GRACE_REPEATS ? now + 1
-                                         : now + backoff_next(failures - GRACE_REPEATS, seed(a),
-                                                              RETRY_BASE_S, RETRY_CAP_S);
-    int64_t at = a->claim.record.expires_at - LAST_MOMENT_S;
+        return failures <= GRACE_REPEATS
+                   ? now + 1
+                   : now + backoff_next(failures - GRACE_REPEATS, jitter, RETRY_BASE_S, RETRY_CAP_S);
+    int64_t at = r->expires_at - LAST_MOMENT_S;
     int64_t soonest = now + job_lease_s(j) + AFTER_LEASE_S;
     return at > soonest ? at : soonest;
 }
@@ -73,7 +72,7 @@ void verdict_default(const struct attempt *a, const struct failure *f, struct de
         ret->next_at = now + MISCONFIGURED_AGAIN_S;
         break;
     case OUTCOME_AMBIGUOUS:
-        ret->next_at = after_silence(a, now);
+        ret->next_at = verdict_after_silence(a->job, &a->claim.record, failures, seed(a));
         ret->notify = a->job->replay == RENEWD_REPLAY_SINGLE_USE;
         break;
     default:

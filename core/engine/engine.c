@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ * The engine's life: made, started, stopped in the order that loses nothing, freed.
+ */
+#include "core/engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { STOP_WAIT_MS = 45000, CHECK_MS = 20 };
+
+int engine_new(const struct engine_setup *s, struct engine **ret, struct error *e)
+{
+    struct engine *en = xcalloc(1, sizeof *en);
+    en->setup = *s;
+    en->loop = s->loop;
+    en->started_at = clock_now();
+    int res = http_client_new(s->loop, NULL, &en->http);
+    if (res < 0) {
+        free(en);
+        return error_set(e, res, "starting the HTTP client failed: %s", strerror(-res));
+    }
+    res = spool_open(s->loop, s->state->path, s->state->host, s->state->incarnation, s->config->keys,
+                     &en->spool, e);
+    if (res < 0) {
+        http_client_free(en->http);
+        free(en);
+        return res;
+    }
+    en->jobs = xcalloc(s->job_count + 1, sizeof *en->jobs);
+    for (size_t i = 0; i < s->job_count; i++)
+        if (s->jobs[i]->enabled)
+            en->jobs[en->job_count++] = job_new(en, s->jobs[i]);
+        else
+            job_config_free(s->jobs[i]);
+    free(s->jobs);
+    *ret = en;
+    return 0;
+}
+
+static void reader_up(void *ctx)
+{
+    (void)ctx;
+}
+
+static void reader_down(void *ctx, const char *why)
+{
+    (void)ctx;
+    (void)why;
+}
+
+void engine_start(struct engine *e)
+{
+    const struct config *c = e->setup.config;
+    struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn};
+    struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e};
+    struct store_events quiet = {.up = reader_up, .down = reader_down, .ctx = e};
+    struct error err;
+    int res = store_thread_start(e->loop, &o, &ev, &e->store, &err);
+    o.read_only = true;
+    if (res >= 0 && e->setup.daemon)
+        res = store_thread_start(e->loop, &o, &quiet, &e->reader, &err);
+    if (res < 0)
+        e->setup.fatal(e->setup.ctx, 1, err.text);
+}
+
+bool engine_may_work(const struct engine *e)
+{
+    return e->store_up && e->drained && !e->stopping;
+}
+
+/* Everything is drained: from here on records may be discovered and claimed. */
+void engine_drained(struct engine *e)
+{
+    e->drained = true;
+    for (size_t i = 0; i < e->job_count; i++)
+        discovery_start(e->jobs[i], true);
+    engine_check_ready(e);
+}
+
+void engine_check_ready(struct engine *e)
+{
+    if (e->ready_told || !e->drained)
+        return;
+    for (size_t i = 0; i < e->job_count; i++)
+        if (!e->jobs[i]->discovered && !e->jobs[i]->held)
+            return;
+    e->ready_told = true;
+    e->setup.ready(e->setup.ctx);
+}
+
+/* ---- stopping ---- */
+
+static bool quiet(const struct engine *e)
+{
+    if (e->busy || (e->commits && e->store_up))
+        return false;
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]->active || e->jobs[i]->runs)
+            return false;
+    return !e->retired;
+}
+
+static void thread_stopped(void *ctx)
+{
+    struct engine *e = ctx;
+    if (--e->threads)
+        return;
+    spool_close(e->spool);
+    e->spool = NULL;
+    e->stopped(e->stopped_ctx);
+}
+
+static void stop_threads(void *ctx)
+{
+    struct engine *e = ctx;
+    loop_cancel(&e->stop_timer);
+    loop_cancel(&e->heartbeat);
+    loop_cancel(&e->kept_timer);
+    e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
+    if (e->store)
+        store_thread_stop(e->store, thread_stopped, e);
+    if (e->reader)
+        store_thread_stop(e->reader, thread_stopped, e);
+    thread_stopped(e);
+}
+
+static void waited_long_enough(void *ctx)
+{
+    struct engine *e = ctx;
+    e->stop_timer = NULL;
+    log_line(LEVEL_WARNING, "stopping although attempts are still under way; what they received is on the "
+             "spool", NULL);
+    e->stop_begun = true;
+    stop_threads(e);
+}
+
+static bool job_idle(const struct job *j)
+{
+    return !j->active && !j->runs && !j->discovery.running;
+}
+
+/* Jobs that a reload took out go when nothing refers to them any more. */
+static void free_retired(struct engine *e)
+{
+    if (e->busy || e->commits)
+        return;
+    for (struct job **p = &e->retired; *p;) {
+        struct job *j = *p;
+        if (!job_idle(j)) {
+            p = &j->next_retired;
+            continue;
+        }
+        *p = j->next_retired;
+        job_free(j);
+    }
+}
+
+static void check_later(void *ctx)
+{
+    struct engine *e = ctx;
+    e->check_timer = NULL;
+    free_retired(e);
+    if (e->stopping && !e->stop_begun && quiet(e)) {
+        e->stop_begun = true;
+        stop_threads(e);
+    }
+}
+
+/* Asked after everything that may have been the last; looks from the loop, where nobody is above us. */
+void engine_check_stopped(struct engine *e)
+{
+    if ((e->stopping && !e->stop_begun) || e->retired)
+        if (!e->check_timer)
+            e->check_timer = loop_after(e->loop, CHECK_MS, check_later, e);
+}
+
+void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
+{
+    if (e->stopping)
+        return;
+    e->stopping = true;
+    e->stopped = stopped;
+    e->stopped_ctx = ctx;
+    e->stop_timer = loop_after(e->loop, STOP_WAIT_MS, waited_long_enough, e);
+    for (size_t i = 0; i < e->job_count; i++) {
+        schedule_stop(e->jobs[i]);
+        discovery_stop(e->jobs[i]);
+        loop_cancel(&e->jobs[i]->retry_timer);
+        attempt_abandon_unsent(e->jobs[i]);
+        run_stop_all(e->jobs[i]);
+    }
+    engine_check_stopped(e);
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    loop_cancel(&e->check_timer);
+    http_client_free(e->http);
+    for (size_t i = 0; i < e->job_count; i++)
+        job_free(e->jobs[i]);
+    while (e->retired) {
+        struct job *j = e->retired;
+        e->retired = j->next_retired;
+        job_free(j);
+    }
+    commits_forget(e);
+    store_thread_free(e->store);
+    store_thread_free(e->reader);
+    spool_files_free(e->leftovers, e->leftover_count);
+    explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
+    free(e->store_why);
+    free(e->jobs);
+    free(e);
+}
+
+/* ---- for the API ---- */
+
+void engine_read(struct engine *e, store_work work, void *arg, store_done done)
+{
+    store_submit(e->reader ? e->reader : e->store, work, arg, done);
+}
+
+void engine_status(const struct engine *e, struct engine_status *ret)
+{
+    struct spool_counts spool = {0};
+    if (e->spool)
+        spool_counts(e->spool, &spool);
+    *ret = (struct engine_status){
+        .host = e->setup.state->host,
+        .incarnation = e->setup.state->incarnation,
+        .store_driver = e->setup.config->store_driver,
+        .store_up = e->store_up,
+        .store_why = e->store_up ? NULL : e->store_why,
+        .started_at = e->started_at,
+        .jobs = e->job_count,
+        .waiting_commits = commits_waiting(e),
+        .spool_entries = spool.entries,
+        .spool_bytes = spool.bytes,
+        .spool_oldest_at = spool.oldest_at,
+    };
+    for (size_t i = 0; i < e->job_count; i++) {
+        ret->held += e->jobs[i]->held != NULL;
+        ret->paused += e->jobs[i]->paused;
+        ret->in_flight += e->jobs[i]->active;
+    }
+}
+
+struct job *engine_job(const struct engine *e, size_t index)
+{
+    return index < e->job_count ? e->jobs[index] : NULL;
+}
+
+struct job *engine_job_by_name(const struct engine *e, const char *name)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        if (strcmp(e->jobs[i]->config->job, name) == 0)
+            return e->jobs[i];
+    return NULL;
+}

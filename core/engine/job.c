@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ * A job from its configuration to the moment when it may claim: its plugin opened, its table and
+ * statements held against the live database. What does not fit holds the job, with the reason, and is
+ * looked at again every half minute.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { RESOLVE_AGAIN_MS = 30000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
+
+static void open_instance(struct job *j)
+{
+    struct error e;
+    const struct job_config *c = j->config;
+    if (c->mistake) {
+        job_hold(j, c->mistake);
+        return;
+    }
+    if (instance_open(c->plugin, c->job, c->settings, &j->instance, &e) < 0) {
+        job_hold(j, e.text);
+        return;
+    }
+    j->replay = instance_replay(j->instance, &j->grace_s);
+    if (c->replay) {
+        j->replay = c->replay;
+        j->grace_s = c->replay_grace_s;
+    }
+    j->safe = j->replay == RENEWD_REPLAY_SAFE;
+    j->credential_slot = plugin_credential(c->plugin);
+    j->expires_slot = plugin_slot(c->plugin, "expires_at");
+    pace_init(&j->pace, c->pace_ms);
+}
+
+struct job *job_new(struct engine *e, struct job_config *c)
+{
+    struct job *j = xcalloc(1, sizeof *j);
+    j->engine = e;
+    j->config = c;
+    open_instance(j);
+    return j;
+}
+
+void job_free(struct job *j)
+{
+    if (!j)
+        return;
+    schedule_stop(j);
+    discovery_stop(j);
+    loop_cancel(&j->retry_timer);
+    while (j->attempts)
+        attempt_free(j->attempts);
+    runs_forget(j);
+    instance_free(j->instance);
+    table_free(j->table);
+    job_config_free(j->config);
+    free(j->slot_column);
+    free(j->held);
+    free(j);
+}
+
+void job_hold(struct job *j, const char *why)
+{
+    if (j->held && strcmp(j->held, why) == 0)
+        return;
+    free(j->held);
+    j->held = xstrdup(why);
+    log_line(LEVEL_ERROR, "job held", "job", j->config->job, "reason", why, NULL);
+    engine_check_ready(j->engine);
+}
+
+bool job_may_claim(const struct job *j)
+{
+    return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered;
+}
+
+int64_t job_lease_s(const struct job *j)
+{
+    return 3 * j->config->timeout_ms / 1000 + STORE_TIMEOUT_S + LEASE_SPARE_S;
+}
+
+struct job *job_by_source(const struct engine *e, const char *source)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0)
+            return e->jobs[i];
+    return NULL;
+}
+
+struct resolve_task {
+    struct job *job;
+    struct table *table;
+    struct job_row row;
+};
+
+static int check_statements(struct db *db, const struct job_config *c, struct error *e)
+{
+    const struct renewd_plugin *d = plugin_descriptor(c->plugin);
+    for (size_t i = 0; i < c->statement_count; i++) {
+        size_t n = 0;
+        while (d->statements[i]->parameters && d->statements[i]->parameters[n])
+            n++;
+        struct error why;
+        int res = store_check_statement(db, c->statements[i].sql, n, &why);
+        if (res < 0)
+            return error_set(e, res, "the statement %s.sql does not fit this database: %s",
+                             c->statements[i].name, why.text);
+    }
+    return 0;
+}
+
+static int resolve_work(struct db *db, void *arg, struct error *e)
+{
+    struct resolve_task *t = arg;
+    const struct job_config *c = t->job->config;
+    struct table_wish wish;
+    job_wish(c, &wish);
+    int res = table_resolve(db, &wish, &t->table, e);
+    if (res >= 0)
+        res = check_statements(db, c, e);
+    if (res >= 0)
+        res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, true, &t->row, e);
+    return res;
+}
+
+/* For the refusal of a wrong key: how many values of the job's table it should open. */
+int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix)
+{
+    if (!j->instance)
+        return 0;
+    struct table_wish wish;
+    struct table *table = NULL;
+    struct error e;
+    int64_t count = 0;
+    job_wish(j->config, &wish);
+    if (table_resolve(db, &wish, &table, &e) >= 0 && !table->own)
+        store_count_sealed_in(db, table, prefix, &count, &e);
+    table_free(table);
+    return count;
+}
+
+static void map_slots(struct job *j)
+{
+    const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
+    size_t n = 0;
+    while (d->slots[n])
+        n++;
+    free(j->slot_column);
+    j->slot_column = xcalloc(n + 1, sizeof *j->slot_column);
+    for (size_t i = 0; i < n; i++)
+        j->slot_column[i] = table_column(j->table, d->slots[i]->name);
+}
+
+static void resolve_again(void *ctx)
+{
+    struct job *j = ctx;
+    j->retry_timer = NULL;
+    job_resolve(j);
+}
+
+static void resolved(struct job *j, struct resolve_task *t)
+{
+    table_free(j->table);
+    j->table = t->table;
+    t->table = NULL;
+    j->paused = t->row.paused;
+    j->last_tick = t->row.last_tick;
+    map_slots(j);
+    if (j->held)
+        log_line(LEVEL_INFO, "job no longer held", "job", j->config->job, NULL);
+    free(j->held);
+    j->held = NULL;
+}
+
+static void resolve_done(void *arg, int result, const struct error *e)
+{
+    struct resolve_task *t = arg;
+    struct job *j = t->job;
+    struct engine *en = j->engine;
+    en->busy--;
+    j->resolving = false;
+    if (result >= 0 && !j->removed) {
+        resolved(j, t);
+        if (en->drained)
+            discovery_start(j, true);
+        else
+            recover_check(en);
+    } else if (result != -ENOTCONN && result != -ETIMEDOUT && !j->removed) {
+        job_hold(j, e->text);
+        if (!en->stopping)
+            j->retry_timer = loop_after(en->loop, RESOLVE_AGAIN_MS, resolve_again, j);
+        recover_check(en);
+    }
+    table_free(t->table);
+    job_row_done(&t->row);
+    free(t);
+    engine_check_stopped(en);
+}
+
+void job_resolve(struct job *j)
+{
+    struct engine *en = j->engine;
+    loop_cancel(&j->retry_timer);
+    if (!j->instance || j->table || j->resolving || !en->store_up || en->stopping)
+        return;
+    j->resolving = true;
+    struct resolve_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    en->busy++;
+    store_submit(en->store, resolve_work, t, resolve_done);
+}
+
+/* ---- pause and resume ---- */
+
+struct pause_task {
+    struct job *job;
+    bool paused;
+    void (*done)(void *ctx, int result, const char *why);
+    void *ctx;
+};
+
+static int pause_work(struct db *db, void *arg, struct error *e)
+{
+    struct pause_task *t = arg;
+    return store_job_pause(db, t->job->config->job, t->paused, e);
+}
+
+static void pause_done(void *arg, int result, const struct error *e)
+{
+    struct pause_task *t = arg;
+    struct job *j = t->job;
+    j->engine->busy--;
+    if (result >= 0) {
+        j->paused = t->paused;
+        log_line(LEVEL_INFO, t->paused ? "job paused" : "job resumed", "job", j->config->job, NULL);
+        if (t->paused)
+            schedule_stop(j);
+        else if (j->discovered)
+            schedule_start(j);
+    }
+    t->done(t->ctx, result, e->text);
+    free(t);
+    engine_check_stopped(j->engine);
+}
+
+void engine_pause(struct engine *e, struct job *j, bool paused,
+                  void (*done)(void *ctx, int result, const char *why), void *ctx)
+{
+    struct pause_task *t = xcalloc(1, sizeof *t);
+    *t = (struct pause_task){j, paused, done, ctx};
+    e->busy++;
+    store_submit(e->store, pause_work, t, pause_done);
+}
+
+const struct job_config *job_configuration(const struct job *j)
+{
+    return j->config;
+}
+
+const char *job_held(const struct job *j)
+{
+    return j->held;
+}
+
+bool job_paused(const struct job *j)
+{
+    return j->paused;
+}
+
+const char *job_source(const struct job *j)
+{
+    return j->table ? j->table->source : NULL;
+}
+
+int64_t job_next_at(const struct job *j)
+{
+    if (j->next_tick && j->auto_at)
+        return j->next_tick < j->auto_at ? j->next_tick : j->auto_at;
+    return j->next_tick ? j->next_tick : j->auto_at;
+}
+
+size_t job_in_flight(const struct job *j)
+{
+    return j->active;
+}

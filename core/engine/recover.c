@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT
+ * After a crash (rules 2 and 6): what dead processes of this host left on the spool is committed before
+ * anything is claimed. A lease without an intent was never used and is given back; an intent without a
+ * result is an attempt of which nobody knows the end: ambiguous. After a reboot an intent may be lost
+ * with the machine's memory, so every such lease is. Here too: pairs that a row refused are tried again.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/domain/outcome.h"
+#include "core/engine/internal.h"
+#include "core/store/leases.h"
+
+enum { KEPT_BATCH = 100 };
+
+/* Statements of a commit read from text find their SQL again by name. */
+static int find_statements(const struct job *j, struct commit *c)
+{
+    for (size_t i = 0; i < c->effect_count; i++) {
+        struct commit_effect *f = &c->effects[i];
+        if (f->kind != EFFECT_RUN)
+            continue;
+        f->sql = NULL;
+        for (size_t k = 0; k < j->config->statement_count; k++)
+            if (strcmp(j->config->statements[k].name, f->name) == 0)
+                f->sql = j->config->statements[k].sql;
+        if (!f->sql)
+            return -ENOENT;
+    }
+    return 0;
+}
+
+/* A commit from its text, ready to be submitted; NULL when its job is not here (then it stays). */
+static struct commit *revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
+                             char *ret_why, size_t why_size)
+{
+    struct commit *c = NULL;
+    struct error err;
+    if (commit_from_text(text, len, &c, &err) < 0) {
+        snprintf(ret_why, why_size, "%s", err.text);
+        return NULL;
+    }
+    struct job *j = job_by_source(e, c->after.source);
+    if (!j) {
+        snprintf(ret_why, why_size, "no job keeps %.200s now", c->after.source);
+    } else if (commit_attach(c, j->table, &err) < 0) {
+        snprintf(ret_why, why_size, "%s", err.text);
+        j = NULL;
+    } else if (find_statements(j, c) < 0) {
+        snprintf(ret_why, why_size, "one of its statements is gone");
+        j = NULL;
+    }
+    if (!j) {
+        commit_free(c);
+        return NULL;
+    }
+    *ret_job = j;
+    return c;
+}
+
+/* ---- leases of dead incarnations ---- */
+
+struct lease_task {
+    struct engine *engine;
+    size_t file;
+    struct lease_row *leases;
+    size_t count;
+};
+
+static void finish_file(struct engine *e, size_t index);
+
+static int leases_work(struct db *db, void *arg, struct error *e)
+{
+    struct lease_task *t = arg;
+    const struct spool_file *f = &t->engine->leftovers[t->file];
+    return store_leases(db, f->host, f->incarnation, &t->leases, &t->count, e);
+}
+
+static const struct spool_leftover *leftover_of(const struct spool_file *f, const char *attempt_id)
+{
+    for (size_t i = 0; i < f->count; i++)
+        if (strcmp(f->leftovers[i].attempt_id, attempt_id) == 0)
+            return &f->leftovers[i];
+    return NULL;
+}
+
+static struct commit *ambiguous_commit(struct engine *e, struct job *j, const struct lease_row *l)
+{
+    struct commit *c = commit_new();
+    memcpy(c->attempt_id, l->attempt_id, ID_SIZE);
+    c->plugin = xstrdup(plugin_name(j->config->plugin));
+    c->table = j->table;
+    c->host = xstrdup(e->setup.state->host);
+    c->incarnation = xstrdup(e->setup.state->incarnation);
+    record_copy(&c->before, &l->record);
+    record_copy(&c->after, &l->record);
+    c->safe = j->safe;
+    c->release = true;
+    c->outcome = OUTCOME_AMBIGUOUS;
+    c->code = xstrdup("interrupted");
+    c->text = xstrdup("renewd was stopped between the request and its answer");
+    c->started_at = c->finished_at = clock_now();
+    struct record *r = &c->after;
+    r->state = STATE_AMBIGUOUS;
+    r->attempts++;
+    r->last_outcome = OUTCOME_AMBIGUOUS;
+    free(r->last_code);
+    free(r->last_text);
+    r->last_code = xstrdup(c->code);
+    r->last_text = xstrdup(c->text);
+    r->last_at = c->finished_at;
+    r->not_before = verdict_after_silence(j, r, r->attempts, 0);
+    look_schedule(j, r);
+    if (r->point)
+        r->due_at = r->not_before;
+    return c;
+}
+
+static void leases_known(void *arg, int result, const struct error *err)
+{
+    struct lease_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    if (result < 0) {
+        log_line(LEVEL_ERROR, "the leases of a dead process could not be read", "reason", err->text, NULL);
+    } else {
+        struct spool_file *f = &e->leftovers[t->file];
+        for (size_t i = 0; i < t->count; i++) {
+            const struct lease_row *l = &t->leases[i];
+            struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
+            const struct spool_leftover *left = leftover_of(f, l->attempt_id);
+            if (left && left->text)
+                continue; /* its result is on the way */
+            if (!j || (!left && f->same_boot)) {
+                if (l->record.source)
+                    claim_release(j ? j : e->jobs[0], &l->record, l->attempt_id);
+                continue;
+            }
+            commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);
+        }
+        f->leases_done = true;
+    }
+    leases_free(t->leases, t->count);
+    free(t);
+    recover_check(e);
+    engine_check_stopped(e);
+}
+
+/* ---- draining ---- */
+
+static void drain_file(struct engine *e, size_t index)
+{
+    struct spool_file *f = &e->leftovers[index];
+    if (strcmp(f->host, e->setup.state->host) != 0) {
+        log_line(LEVEL_WARNING, "a spool file of another host is left alone", "file", f->path, NULL);
+        f->foreign = f->leases_done = true;
+        return;
+    }
+    size_t results = 0;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct spool_leftover *l = &f->leftovers[i];
+        struct job *j = NULL;
+        char why[300];
+        if (!l->text)
+            continue;
+        struct commit *c = revive(e, l->text, l->text_len, &j, why, sizeof why);
+        if (!c) {
+            log_line(LEVEL_ERROR, "a result on the spool has no place to go; it stays there", "record", l->key,
+                     "file", f->path, "reason", why, NULL);
+            f->stays = true;
+            continue;
+        }
+        results++;
+        commits_submit(e, j, NULL, c, true, false);
+    }
+    if (results) {
+        char n[24];
+        snprintf(n, sizeof n, "%zu", results);
+        log_line(LEVEL_INFO, "results of a process that died are committed", "results", n, NULL);
+    }
+    struct lease_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    t->file = index;
+    e->busy++;
+    store_submit(e->store, leases_work, t, leases_known);
+}
+
+/* Called when the store answers and whenever a job's table got known: drains once all that could be
+ * known is. */
+void recover_start(struct engine *e)
+{
+    if (e->recovering || e->drained)
+        return;
+    for (size_t i = 0; i < e->job_count; i++)
+        if (!e->jobs[i]->table && !e->jobs[i]->held)
+            return;
+    e->recovering = true;
+    struct error err;
+    if (spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers, &e->leftover_count,
+                        &err) < 0)
+        log_line(LEVEL_ERROR, "a spool file was refused and is left as it is", "reason", err.text, NULL);
+    for (size_t i = 0; i < e->leftover_count; i++)
+        drain_file(e, i);
+    recover_check(e);
+}
+
+static bool from_spool_waiting(const struct engine *e)
+{
+    for (const struct commit_task *t = e->commits; t; t = t->next)
+        if (t->from_spool)
+            return true;
+    return false;
+}
+
+static void finish_file(struct engine *e, size_t index)
+{
+    struct spool_file *f = &e->leftovers[index];
+    if (!f->foreign && !f->stays)
+        spool_file_remove(f);
+}
+
+void recover_check(struct engine *e)
+{
+    if (e->drained || e->stopping)
+        return;
+    if (!e->recovering) {
+        recover_start(e);
+        return;
+    }
+    if (from_spool_waiting(e))
+        return;
+    for (size_t i = 0; i < e->leftover_count; i++)
+        if (!e->leftovers[i].leases_done)
+            return;
+    for (size_t i = 0; i < e->leftover_count; i++)
+        finish_file(e, i);
+    spool_files_free(e->leftovers, e->leftover_count);
+    e->leftovers = NULL;
+    e->leftover_count = 0;
+    e->recovering = false;
+    engine_drained(e);
+}
+
+/* ---- pairs that a row refused ---- */
+
+struct kept_task {
+    struct engine *engine;
+    struct kept *list;
+    size_t count;
+};
+
+static int kept_work(struct db *db, void *arg, struct error *e)
+{
+    struct kept_task *t = arg;
+    return store_kept(db, "pending", clock_now(), KEPT_BATCH, &t->list, &t->count, e);
+}
+
+static void try_kept(struct engine *e, const struct kept *k)
+{
+    for (const struct commit_task *t = e->commits; t; t = t->next)
+        if (strcmp(t->commit->attempt_id, k->attempt_id) == 0)
+            return;
+    struct secret *text = NULL;
+    const char *reason = NULL;
+    struct job *j = NULL;
+    char why[300] = "it does not open";
+    struct commit *c = NULL;
+    if (seal_open(e->setup.config->keys, "kept", k->attempt_id, "commit", k->sealed, &text, &reason) >= 0)
+        c = revive(e, secret_text(text), secret_len(text), &j, why, sizeof why);
+    secret_free(text);
+    if (c)
+        commits_submit(e, j, NULL, c, false, true);
+    else
+        log_line(LEVEL_WARNING, "a pair that is kept aside cannot be tried", "job", k->job, "record", k->key,
+                 "reason", why, NULL);
+}
+
+static void kept_known(void *arg, int result, const struct error *err)
+{
+    (void)err;
+    struct kept_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
+        try_kept(e, &t->list[i]);
+    kept_free(t->list, t->count);
+    free(t);
+    engine_check_stopped(e);
+}
+
+void recover_kept(struct engine *e)
+{
+    if (!engine_may_work(e))
+        return;
+    struct kept_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    e->busy++;
+    store_submit(e->store, kept_work, t, kept_known);
+}

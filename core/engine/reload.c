@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ * Reload: conf.d is read again. Each file counts for itself: one without mistakes replaces its job, one
+ * with mistakes leaves the job that runs as it is. Attempts under way end under the old configuration.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+static void retire(struct engine *e, struct job *j)
+{
+    j->removed = true;
+    schedule_stop(j);
+    discovery_stop(j);
+    loop_cancel(&j->retry_timer);
+    attempt_abandon_unsent(j);
+    run_stop_all(j);
+    j->next_retired = e->retired;
+    e->retired = j;
+    engine_check_stopped(e);
+}
+
+static struct job *take_out(struct engine *e, const char *name)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i] && strcmp(e->jobs[i]->config->job, name) == 0) {
+            struct job *j = e->jobs[i];
+            e->jobs[i] = NULL;
+            return j;
+        }
+    return NULL;
+}
+
+static struct job *next_job(struct engine *e, struct job_config *c, struct reload_result *ret)
+{
+    struct job *old = take_out(e, c->job);
+    if (old && c->mistake) {
+        log_line(LEVEL_ERROR, "the changed file has mistakes; the job runs on as it was", "job", c->job,
+                 "reason", c->mistake, NULL);
+        job_config_free(c);
+        ret->held++;
+        return old;
+    }
+    if (old && strcmp(old->config->content_hash, c->content_hash) == 0)
+        ret->unchanged++;
+    else
+        ret->loaded++;
+    if (c->mistake)
+        ret->held++;
+    struct job *fresh = job_new(e, c);
+    if (old)
+        retire(e, old);
+    return fresh;
+}
+
+void engine_reload(struct engine *e, struct reload_result *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    struct conf_mistakes *m = conf_mistakes_new();
+    struct secret_uses uses = {0};
+    struct job_config **list = NULL;
+    size_t count = 0;
+    struct buf text;
+    buf_init(&text, 1 << 16);
+    buf_text(&text, "");
+    jobs_load(e->setup.config, e->setup.plugins, m, &uses, &list, &count);
+    for (size_t i = 0; i < conf_mistakes_count(m); i++)
+        buf_printf(&text, "%s\n", conf_mistakes_at(m, i));
+    struct job **jobs = xcalloc(count + 1, sizeof *jobs);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i]->enabled)
+            jobs[n++] = next_job(e, list[i], ret);
+        else
+            job_config_free(list[i]);
+    }
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]) {
+            ret->removed++;
+            retire(e, e->jobs[i]);
+        }
+    free(e->jobs);
+    free(list);
+    e->jobs = jobs;
+    e->job_count = n;
+    ret->text = buf_steal(&text);
+    buf_done(&text);
+    conf_mistakes_free(m);
+    secret_uses_done(&uses);
+    for (size_t i = 0; i < n; i++)
+        job_resolve(jobs[i]);
+    log_line(LEVEL_INFO, "configuration read again", NULL);
+}
+
+void reload_result_done(struct reload_result *r)
+{
+    free(r->text);
+    r->text = NULL;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ * What happens when the store answers: the first time the keys are held against the installation, and
+ * nothing is written when they are wrong (rule 15); each time the jobs' tables are looked at, what a
+ * dead process left is drained, and only then is anything claimed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/adapters/encoding.h"
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { HEARTBEAT_MS = 15000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80 };
+
+struct check_task {
+    struct engine *engine;
+    bool wrong_key;      /* fatal */
+    unsigned char fingerprint_key[32];
+};
+
+static void key_fact(const char *id, char name[KEY_NAME_MAX])
+{
+    snprintf(name, KEY_NAME_MAX, "key:%s", id);
+}
+
+/* How much would be lost: what the wrong key should open, in renewd's own tables. */
+static int wrong_key(struct db *db, const char *id, struct check_task *t, struct error *e)
+{
+    char prefix[KEY_NAME_MAX];
+    snprintf(prefix, sizeof prefix, "r1.%s.", id);
+    int64_t count = 0, in_tables = 0;
+    struct error ignored;
+    store_count_sealed(db, prefix, &count, &ignored);
+    for (size_t i = 0; i < t->engine->job_count; i++)
+        in_tables += job_count_sealed(db, t->engine->jobs[i], prefix);
+    t->wrong_key = true;
+    return error_set(e, -EKEYREJECTED,
+                     "the key \"%s\" of renewd.conf is not the one this database was sealed with; %" PRId64
+                     " values under that id do not open (%" PRId64 " of renewd's own, %" PRId64
+                     " in the jobs' tables). Nothing was written. Put the old key back; a new key gets an "
+                     "id of its own before it in keys", id, count + in_tables, count, in_tables);
+}
+
+/* First look, then write: a wrong key must leave nothing behind. */
+static int check_keys(struct db *db, struct check_task *t, struct error *e)
+{
+    const struct keyring *ring = t->engine->setup.config->keys;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < keyring_count(ring); i++) {
+            const char *id = keyring_id_at(ring, i);
+            char name[KEY_NAME_MAX];
+            key_fact(id, name);
+            cleanup(free_p) char *fresh = NULL;
+            cleanup(free_p) char *value = NULL;
+            int res = pass ? keyring_check_value(ring, id, &fresh) : 0;
+            if (res >= 0)
+                res = store_fact(db, name, fresh, &value, e);
+            if (res == -ENOENT && !pass)
+                continue;
+            if (res < 0)
+                return res;
+            if (keyring_check_verify(ring, id, value) < 0)
+                return wrong_key(db, id, t, e);
+        }
+    return 0;
+}
+
+/* The random key of fingerprints is made once and never changes; it is kept sealed. */
+static int open_fingerprint_key(struct db *db, struct check_task *t, struct error *e)
+{
+    const struct keyring *ring = t->engine->setup.config->keys;
+    unsigned char random[32];
+    cleanup(free_p) char *fresh = NULL;
+    cleanup(free_p) char *value = NULL;
+    cleanup(secret_free_p) struct secret *plain = NULL;
+    const char *why = NULL;
+    int res = crypto_random(random, sizeof random);
+    if (res >= 0)
+        res = seal(ring, "facts", "fingerprint_key", "value", random, sizeof random, &fresh);
+    crypto_wipe(random, sizeof random);
+    if (res >= 0)
+        res = store_fact(db, "fingerprint_key", fresh, &value, e);
+    if (res < 0)
+        return res;
+    res = seal_open(ring, "facts", "fingerprint_key", "value", value, &plain, &why);
+    if (res < 0 || secret_len(plain) != sizeof t->fingerprint_key) {
+        cleanup(free_p) char *id = NULL;
+        seal_key_id(value, &id);
+        return wrong_key(db, id ? id : "?", t, e);
+    }
+    memcpy(t->fingerprint_key, secret_text(plain), sizeof t->fingerprint_key);
+    return 0;
+}
+
+static int check_work(struct db *db, void *arg, struct error *e)
+{
+    struct check_task *t = arg;
+    const struct state_dir *s = t->engine->setup.state;
+    cleanup(free_p) char *place = NULL;
+    cleanup(free_p) char *known_place = NULL;
+    cleanup(free_p) char *installation = NULL;
+    char fresh[ID_SIZE];
+    int res = check_keys(db, t, e);
+    if (res >= 0)
+        res = open_fingerprint_key(db, t, e);
+    if (res >= 0)
+        res = crypto_id(fresh);
+    if (res >= 0)
+        res = store_fact(db, "installation", fresh, &installation, e);
+    if (res >= 0)
+        res = store_place(db, &place, e);
+    if (res >= 0)
+        res = store_fact(db, "place", place, &known_place, e);
+    if (res >= 0)
+        res = store_heartbeat(db, s->host, s->incarnation, e);
+    return res;
+}
+
+static void go_on(struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        job_resolve(e->jobs[i]);
+    commits_resume(e);
+    if (!e->drained) {
+        recover_start(e);
+        return;
+    }
+    for (size_t i = 0; i < e->job_count; i++)
+        discovery_start(e->jobs[i], true);
+}
+
+static void check_done(void *arg, int result, const struct error *err)
+{
+    struct check_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    e->checking = false;
+    if (t->wrong_key) {
+        e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
+    } else if (result >= 0) {
+        memcpy(e->fingerprint_key, t->fingerprint_key, sizeof e->fingerprint_key);
+        e->checked = true;
+        if (!e->stopping)
+            go_on(e);
+    } else if (result != -ENOTCONN && result != -ETIMEDOUT) {
+        e->setup.fatal(e->setup.ctx, 1, err->text);
+    }
+    crypto_wipe(t->fingerprint_key, sizeof t->fingerprint_key);
+    free(t);
+    engine_check_stopped(e);
+}
+
+static int beat_work(struct db *db, void *arg, struct error *e)
+{
+    const struct state_dir *s = arg;
+    return store_heartbeat(db, s->host, s->incarnation, e);
+}
+
+static void beat_done(void *arg, int result, const struct error *e)
+{
+    (void)arg;
+    (void)result;
+    (void)e;
+}
+
+static void beat(void *ctx)
+{
+    struct engine *e = ctx;
+    e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
+    if (e->store_up && e->checked)
+        store_submit(e->store, beat_work, e->setup.state, beat_done);
+    recover_kept(e);
+}
+
+void startup_up(void *ctx)
+{
+    struct engine *e = ctx;
+    e->store_up = true;
+    free(e->store_why);
+    e->store_why = NULL;
+    log_line(LEVEL_INFO, "the store answers", "driver", e->setup.config->store_driver, NULL);
+    if (!e->heartbeat && !e->stopping)
+        e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
+    if (e->checked) {
+        if (e->stopping)
+            commits_resume(e);
+        else
+            go_on(e);
+        return;
+    }
+    if (e->checking || e->stopping)
+        return;
+    e->checking = true;
+    struct check_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    e->busy++;
+    store_submit(e->store, check_work, t, check_done);
+}
+
+void startup_down(void *ctx, const char *why)
+{
+    struct engine *e = ctx;
+    e->store_up = false;
+    free(e->store_why);
+    e->store_why = xstrdup(why);
+    log_line(LEVEL_ERROR, "the store is away; nothing new is attempted until it answers", "reason", why,
+             NULL);
+    engine_check_stopped(e);
+}

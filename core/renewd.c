@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT
+ * renewd: the daemon. Reads its options and configuration, makes the parts, and turns the loop; also
+ * --check and --once. What it does lies in core/engine; the door that renewctl knocks at in core/api.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "config.h"
+#include "core/adapters/loop.h"
+#include "core/api/api.h"
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/domain/timestamp.h"
+#include "core/engine/engine.h"
+#include "core/host/config.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000 };
+
+struct options {
+    const char *config_file;
+    bool check, once, has_at;
+    int64_t at;
+    char **jobs; /* --once: NULL-terminated, empty = all */
+};
+
+struct program {
+    const struct options *options;
+    struct loop *loop;
+    struct config *config;
+    struct plugins *plugins;
+    struct state_dir *state;
+    struct engine *engine;
+    struct api *api;
+    struct loop_timer *patience;
+    size_t waiting;      /* --once: runs under way */
+    bool stopping;
+    int status;
+};
+
+static void usage(FILE *to)
+{
+    fputs("usage: renewd [-c FILE]                        keep the records of all jobs fresh, in the foreground\n"
+          "       renewd [-c FILE] --check                name every mistake in the configuration\n"
+          "       renewd [-c FILE] --once [--at TIME] [JOB...]   refresh what is due, and exit\n"
+          "       renewd --version | --help\n"
+          "  -c, --config FILE   default " SYSCONFDIR "/renewd/renewd.conf\n"
+          "      --at TIME       with --once: decide as if it were TIME (RFC 3339 or Unix seconds)\n"
+          "      --debug         log more\n",
+          to);
+}
+
+static int parse_at(const char *text, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (*text && !*end && !errno) {
+        *ret = n;
+        return 0;
+    }
+    return timestamp_parse(text, ret, NULL);
+}
+
+/* 0, or the exit status plus one: the program has said what there is to say. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+    enum { OPT_CHECK = 256, OPT_ONCE, OPT_AT, OPT_VERSION, OPT_HELP, OPT_DEBUG };
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, OPT_CHECK},
+        {"once", no_argument, NULL, OPT_ONCE},    {"at", required_argument, NULL, OPT_AT},
+        {"version", no_argument, NULL, OPT_VERSION}, {"help", no_argument, NULL, OPT_HELP},
+        {"debug", no_argument, NULL, OPT_DEBUG},  {NULL, 0, NULL, 0}};
+    o->config_file = SYSCONFDIR "/renewd/renewd.conf";
+    for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
+        switch (c) {
+        case 'c': o->config_file = optarg; break;
+        case OPT_CHECK: o->check = true; break;
+        case OPT_ONCE: o->once = true; break;
+        case OPT_DEBUG: log_setup(LEVEL_DEBUG); break;
+        case OPT_AT:
+            if (parse_at(optarg, &o->at) < 0) {
+                fprintf(stderr, "renewd: --at %s is no time; write 2026-11-21T14:00:00Z or Unix seconds\n", optarg);
+                return 1 + EXIT_USAGE;
+            }
+            o->has_at = true;
+            break;
+        case OPT_VERSION: printf("renewd %s\n", PACKAGE_VERSION); return 1;
+        case 'h':
+        case OPT_HELP: usage(stdout); return 1;
+        default: usage(stderr); return 1 + EXIT_USAGE;
+        }
+    }
+    o->jobs = argv + optind;
+    if ((*o->jobs && !o->once) || (o->has_at && !o->once) || (o->check && o->once)) {
+        fprintf(stderr, "renewd: %s\n", o->check && o->once ? "--check and --once exclude each other"
+                                        : o->has_at ? "--at goes with --once" : "jobs are named with --once");
+        usage(stderr);
+        return 1 + EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* No core dump may ever hold a token; files that we make are ours alone. */
+static void harden(void)
+{
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+static void print_mistakes(const struct conf_mistakes *m)
+{
+    for (size_t i = 0; i < conf_mistakes_count(m); i++)
+        fprintf(stderr, "renewd: %s\n", conf_mistakes_at(m, i));
+}
+
+static int check(const struct options *o)
+{
+    struct conf_mistakes *m = conf_mistakes_new();
+    struct secret_uses uses = {0};
+    struct config *c = NULL;
+    struct plugins *plugins = NULL;
+    struct job_config **jobs = NULL;
+    size_t count = 0;
+    config_load(o->config_file, m, &uses, &c);
+    if (c && plugins_new(c->plugin_dir, &plugins) >= 0)
+        jobs_load(c, plugins, m, &uses, &jobs, &count);
+    print_mistakes(m);
+    for (size_t i = 0; i < uses.count; i++)
+        printf("%s:%d: %s = %s: %s\n", uses.list[i].file, uses.list[i].line, uses.list[i].setting,
+               uses.list[i].reference, uses.list[i].set ? "set" : "not set");
+    size_t mistakes = conf_mistakes_count(m);
+    if (c && !mistakes)
+        printf("%s: %zu job%s, no mistakes\n", o->config_file, count, count == 1 ? "" : "s");
+    jobs_free(jobs, count);
+    secret_uses_done(&uses);
+    conf_mistakes_free(m);
+    config_free(c);
+    plugins_free(plugins);
+    return mistakes || !c ? EXIT_CONFIG : 0;
+}
+
+/* ---- the running program ---- */
+
+static void stopped(void *ctx)
+{
+    struct program *p = ctx;
+    loop_stop(p->loop);
+}
+
+static void stop(struct program *p)
+{
+    if (p->stopping)
+        return;
+    p->stopping = true;
+    loop_cancel(&p->patience);
+    if (p->api)
+        api_stop_listening(p->api);
+    engine_stop(p->engine, stopped, p);
+}
+
+static void on_stop_signal(void *ctx, int signo)
+{
+    log_line(LEVEL_INFO, "stopping", "signal", signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+    stop(ctx);
+}
+
+static void on_reload_signal(void *ctx, int signo)
+{
+    (void)signo;
+    struct program *p = ctx;
+    struct reload_result r;
+    if (p->stopping)
+        return;
+    engine_reload(p->engine, &r);
+    reload_result_done(&r);
+}
+
+static void fatal(void *ctx, int status, const char *why)
+{
+    struct program *p = ctx;
+    log_line(LEVEL_ERROR, why, NULL);
+    p->status = status;
+    stop(p);
+}
+
+static void run_ended(void *ctx, const struct run_result *r)
+{
+    struct program *p = ctx;
+    if (r->why) {
+        fprintf(stderr, "renewd: %s\n", r->why);
+        p->status = EXIT_FAILED;
+    }
+    if (r->failed)
+        p->status = EXIT_FAILED;
+    for (size_t i = 0; i < r->failure_count; i++)
+        printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome,
+               r->failures[i].code ? " " : "", r->failures[i].code ? r->failures[i].code : "",
+               r->failures[i].text ? ": " : "", r->failures[i].text ? r->failures[i].text : "");
+    printf("%" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->due, r->refreshed, r->failed);
+    fflush(stdout);
+    if (--p->waiting == 0)
+        stop(p);
+}
+
+static bool wanted(const struct options *o, const struct job *j)
+{
+    if (!*o->jobs)
+        return true;
+    for (char **name = o->jobs; *name; name++)
+        if (strcmp(*name, job_configuration(j)->job) == 0)
+            return true;
+    return false;
+}
+
+static void once(struct program *p)
+{
+    p->waiting = 1;
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
+        if (!wanted(p->options, j))
+            continue;
+        if (job_held(j)) {
+            fprintf(stderr, "renewd: job %s is held: %s\n", job_configuration(j)->job, job_held(j));
+            p->status = EXIT_FAILED;
+        } else if (!job_paused(j)) {
+            p->waiting++;
+            engine_run(p->engine, j, "once", run_ended, p);
+        }
+    }
+    if (--p->waiting == 0)
+        stop(p);
+}
+
+static void ready(void *ctx)
+{
+    struct program *p = ctx;
+    loop_cancel(&p->patience);
+    if (p->options->once)
+        once(p);
+    else
+        log_line(LEVEL_INFO, "ready", NULL);
+}
+
+static void lost_patience(void *ctx)
+{
+    struct program *p = ctx;
+    p->patience = NULL;
+    fatal(p, EXIT_FAILED, "the store did not answer within 30 s; nothing was refreshed");
+}
+
+static int unknown_job(const struct program *p)
+{
+    for (char **name = p->options->jobs; *name; name++)
+        if (!engine_job_by_name(p->engine, *name)) {
+            fprintf(stderr, "renewd: there is no enabled job named %s in %s\n", *name, p->config->conf_dir);
+            return EXIT_USAGE;
+        }
+    return 0;
+}
+
+static int run(struct program *p)
+{
+    struct error e;
+    bool daemon = !p->options->once;
+    if (daemon && p->config->api_socket &&
+        api_open(p->engine, p->loop, p->config, &p->api, &e) < 0) {
+        fprintf(stderr, "renewd: %s\n", e.text);
+        return EXIT_FAILED;
+    }
+    if (!daemon)
+        p->patience = loop_after(p->loop, ONCE_WAIT_MS, lost_patience, p);
+    engine_start(p->engine);
+    loop_run(p->loop);
+    return p->status;
+}
+
+static int make_engine(struct program *p, struct error *e)
+{
+    struct conf_mistakes *m = conf_mistakes_new();
+    struct secret_uses uses = {0};
+    struct engine_setup s = {.loop = p->loop, .config = p->config, .plugins = p->plugins,
+                             .state = p->state, .daemon = !p->options->once, .fatal = fatal,
+                             .ready = ready, .ctx = p};
+    jobs_load(p->config, p->plugins, m, &uses, &s.jobs, &s.job_count);
+    print_mistakes(m);
+    conf_mistakes_free(m);
+    secret_uses_done(&uses);
+    return engine_new(&s, &p->engine, e);
+}
+
+static int start(struct program *p)
+{
+    struct error e;
+    p->loop = loop_new();
+    if (!p->loop || plugins_new(p->config->plugin_dir, &p->plugins) < 0)
+        return EXIT_FAILED;
+    loop_signal(p->loop, SIGTERM, on_stop_signal, p);
+    loop_signal(p->loop, SIGINT, on_stop_signal, p);
+    loop_signal(p->loop, SIGHUP, on_reload_signal, p);
+    if (state_dir_open(p->config->state_dir, !p->options->once, &p->state, &e) < 0 ||
+        make_engine(p, &e) < 0) {
+        fprintf(stderr, "renewd: %s\n", e.text);
+        return EXIT_FAILED;
+    }
+    int res = unknown_job(p);
+    return res ? res : run(p);
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    int res = parse_options(argc, argv, &o);
+    if (res)
+        return res - 1;
+    harden();
+    if (o.check)
+        return check(&o);
+    if (o.has_at)
+        clock_set_offset(o.at - clock_real());
+    struct program p = {.options = &o};
+    struct conf_mistakes *m = conf_mistakes_new();
+    struct secret_uses uses = {0};
+    config_load(o.config_file, m, &uses, &p.config);
+    print_mistakes(m);
+    secret_uses_done(&uses);
+    bool broken = !p.config || conf_mistakes_count(m);
+    conf_mistakes_free(m);
+    int status = broken ? EXIT_CONFIG : start(&p);
+    api_free(p.api);
+    engine_free(p.engine);
+    plugins_free(p.plugins);
+    state_dir_free(p.state);
+    loop_free(p.loop);
+    config_free(p.config);
+    return status;
+}
