@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/adapters/conf.h"
 #include "core/adapters/crypto.h"
@@ -14,6 +15,10 @@
 #include "core/domain/cron.h"
 #include "core/host/plugin_load.h"
 #include "core/host/settings.h"
+
+struct column_wish;
+struct only_wish;
+struct table_wish;
 
 struct api_client {
     char *name;
@@ -29,7 +34,7 @@ struct config {
     char *store_path;            /* absolute; SQLite */
     struct secret *store_dsn;
     struct keyring *keys;
-    char *api_socket;            /* NULL: no socket door */
+    char *api_socket;            /* absolute; NULL: no socket door (socket = "") */
     char *api_listen;            /* NULL: no TCP door */
     char *tls_certificate;
     struct secret *tls_key;
@@ -39,7 +44,7 @@ struct config {
     int64_t spool_keep;          /* bytes */
 };
 
-/* Secrets by name for --check: "conf.d/a.conf:12 client_secret env:NAME set|not set". */
+/* A secret by name for --check; the value is nowhere in here. */
 struct secret_use {
     char *file, *setting, *reference;
     int line;
@@ -51,7 +56,12 @@ struct secret_uses {
 };
 void secret_uses_done(struct secret_uses *u);
 
-/* Mistakes are appended to m; *ret is NULL when there are any. */
+/* Text for `renewd --check`: every mistake as "FILE:LINE: sentence", then every secret by name as
+ * "FILE:LINE: SETTING REFERENCE is set" (or "is not set"). Returns how many mistakes there are. */
+size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct secret_uses *uses);
+
+/* Mistakes are appended to m; then -EINVAL (or why the file cannot be read) and *ret is NULL. Secrets
+ * are appended to uses. */
 int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret);
 void config_free(struct config *c);
 
@@ -79,7 +89,9 @@ struct also {
 };
 struct owner_map { char *column; char *via, *table, *key, *table_column, *email, *name, *language; };
 
-struct job_statement {           /* sql/DRIVER/PLUGIN/NAME.sql of the plugin's statements, in their order */
+/* Of the plugin's statements, in their order: NAME.sql in the job's `statements` folder, or without one
+ * in sql/DRIVER/PLUGIN beside renewd.conf, then where renewd was installed. */
+struct job_statement {
     char *name;
     char *sql;                   /* as read; parameters $1.. */
 };
@@ -89,7 +101,7 @@ struct job_config {
     char *job;                   /* [A-Za-z0-9_.-]+; the file's name without .conf when the file is unreadable */
     char *plugin_name;
     const struct plugin *plugin; /* NULL when it did not load */
-    bool enabled;
+    bool enabled;                /* a disabled job's secrets need not be set */
     struct cron *crons;          /* the schedule's expressions */
     size_t cron_count;
     bool automatic;              /* "auto" is among them */
@@ -100,7 +112,7 @@ struct job_config {
     int64_t limit;               /* 0 = all */
     int64_t pace_ms;
     int64_t in_flight;           /* default 32 */
-    char *table, *key;           /* NULL: renewd's own table */
+    char *table, *key;           /* NULL: renewd's own table, which has every column */
     struct mapped_column *columns;
     size_t column_count;
     char *times;
@@ -132,13 +144,18 @@ struct job_config {
     char *legacy_name;
     char *mistake;               /* not NULL: the job is held with this reason (the first mistake) */
     char content_hash[65];       /* of the file, for reload */
+    struct column_wish *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
+    struct only_wish *wish_only;
 };
 
 /* Reads every *.conf of conf_dir in name order. Each file gives one job_config, held when it has
  * mistakes; two files of one job name, or two jobs on one table and credential column, hold both and
- * say so. The list and its items are the caller's. */
+ * say so. The list and its items are the caller's. -ENOENT and alike when conf_dir cannot be read. */
 int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
               struct secret_uses *uses, struct job_config ***ret, size_t *ret_count);
+/* What the store asks of the job's table; its arrays live as long as the job. Only for a job without a
+ * mistake. */
+void job_wish(const struct job_config *j, struct table_wish *ret);
 void job_config_free(struct job_config *j);
 void jobs_free(struct job_config **list, size_t count);
 

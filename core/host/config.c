@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ * renewd.conf: folders, store, keys. The doors are read in config_api.c, the jobs in config_jobs.c.
+ */
+#include "core/host/config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/domain/duration.h"
+#include "core/host/config_internal.h"
+
+static void store_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    static const char *const known[] = { "driver", "path", "dsn", NULL };
+    static const char *const drivers[] = { "sqlite", "postgresql", NULL };
+    const struct conf_item *store = NULL;
+    const char *path = "renewd.db";
+    size_t driver = 0;
+
+    conf_get_group(root, "store", CONF_OPTIONAL, r->m, &store);
+    conf_refuse_unknown(store, known, r->m);
+    bool chosen = store == NULL || conf_get_choice(store, "driver", CONF_REQUIRED, drivers, r->m, &driver);
+    c->store_driver = xstrdup(drivers[driver]);
+    conf_get_text(store, "path", CONF_OPTIONAL, r->m, &path);
+    c->store_path = path_in(c->state_dir, path);
+    const struct conf_item *dsn = conf_child(store, "dsn");
+    if (dsn != NULL)
+        (void)secret_read(r, dsn, "dsn", &c->store_dsn);
+    if (!chosen)
+        return;
+    if (driver == 0 && path[0] == '\0')
+        conf_mistake(r->m, conf_child(store, "path"), NULL, "setting 'path' is empty");
+    if (driver == 0 && dsn != NULL)
+        conf_mistake(r->m, dsn, NULL, "setting 'dsn' belongs to driver \"postgresql\"; SQLite has 'path'");
+    if (driver == 1 && conf_child(store, "path") != NULL)
+        conf_mistake(r->m, conf_child(store, "path"), NULL,
+                     "setting 'path' belongs to driver \"sqlite\"; PostgreSQL has 'dsn'");
+    if (driver == 1 && dsn == NULL)
+        conf_mistake(r->m, store, NULL, "setting 'dsn' is missing in 'store'; for example dsn = \"env:DATABASE_URL\"");
+}
+
+static void key_read(struct reading *r, const struct conf_item *item, struct config *c)
+{
+    static const char *const known[] = { "id", "secret", NULL };
+    cleanup(secret_free_p) struct secret *secret = NULL;
+    const struct conf_item *reference = conf_child(item, "secret");
+    struct error e = { "" };
+    const char *id;
+
+    conf_refuse_unknown(item, known, r->m);
+    bool named = conf_get_text(item, "id", CONF_REQUIRED, r->m, &id);
+    if (reference == NULL)
+        conf_mistake(r->m, item, NULL, "setting 'secret' is missing in a key of 'keys'");
+    else if (secret_read(r, reference, "secret", &secret) == 0 && named &&
+             keyring_add(c->keys, id, secret_text(secret), &e) < 0)
+        conf_mistake(r->m, reference, NULL, "%s", e.text);
+}
+
+static void keys_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    const struct conf_item *keys;
+
+    keyring_new(&c->keys);
+    if (conf_child(root, "keys") == NULL)
+        conf_mistake(r->m, root, NULL, "setting 'keys' is missing; for example keys = ( { id = \"k1\"; secret = "
+                     "\"env:TOKEN_ENCRYPTION_KEY\"; } ); renewctl keygen makes a key");
+    else if (conf_get_group_list(root, "keys", CONF_REQUIRED, r->m, &keys))
+        for (size_t i = 0; i < conf_count(keys); i++)
+            key_read(r, conf_at(keys, i), c);
+}
+
+static void spool_keep_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    const char *text = "1g";
+
+    conf_get_text(root, "spool_keep", CONF_OPTIONAL, r->m, &text);
+    if (size_parse(text, &c->spool_keep) < 0 || c->spool_keep < 1024 * 1024)
+        conf_mistake(r->m, conf_child(root, "spool_keep"), NULL,
+                     "setting 'spool_keep' must be a size in quotes such as \"64m\" or \"1g\", at least \"1m\"");
+}
+
+static void folders_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    struct stat st;
+
+    c->conf_dir = path_in(r->dir, "conf.d");
+    c->plugin_dir = xstrdup(PLUGINDIR);
+    c->state_dir = xstrdup(LOCALSTATEDIR "/lib/renewd");
+    path_take(r, root, "conf_dir", &c->conf_dir);
+    path_take(r, root, "plugin_dir", &c->plugin_dir);
+    path_take(r, root, "state_dir", &c->state_dir);
+    if (stat(c->conf_dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        const struct conf_item *item = conf_child(root, "conf_dir");
+        conf_mistake(r->m, item ? item : root, NULL, "the folder of the jobs, conf_dir, is not there: %s",
+                     c->conf_dir);
+    }
+}
+
+/* The file's own folder, links resolved, so that everything relative has one meaning. */
+static int place_find(const char *path, struct config *c, struct error *e)
+{
+    cleanup(free_p) char *copy = xstrdup(path);
+    char *slash = strrchr(copy, '/');
+    char real[PATH_MAX];
+
+    if (slash != NULL)
+        *slash = '\0';
+    const char *dir = slash == NULL ? "." : copy[0] == '\0' ? "/" : copy;
+    if (realpath(dir, real) == NULL)
+        return error_set(e, -errno, "%s: the file cannot be read: %s", path, strerror(errno));
+    c->dir = xstrdup(real);
+    c->file = xasprintf("%s/%s", strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : path);
+    return 0;
+}
+
+int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret)
+{
+    static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir", "store", "keys", "api",
+                                         "spool_keep", NULL };
+    cleanup(conf_free_p) struct conf *conf = NULL;
+    size_t before = conf_mistakes_count(m);
+    struct config *c = xcalloc(1, sizeof *c);
+    struct error e = { "" };
+
+    *ret = NULL;
+    int r = place_find(path, c, &e);
+    if (r == 0)
+        r = conf_load(c->file, &conf, &e);
+    if (r < 0) {
+        conf_mistake(m, NULL, NULL, "%s", e.text);
+        config_free(c);
+        return r;
+    }
+    struct reading reading = { m, uses, c->dir, true };
+    const struct conf_item *root = conf_root(conf);
+    conf_refuse_unknown(root, known, m);
+    folders_read(&reading, root, c);
+    store_read(&reading, root, c);
+    keys_read(&reading, root, c);
+    spool_keep_read(&reading, root, c);
+    api_read(&reading, root, c);
+    if (conf_mistakes_count(m) > before) {
+        config_free(c);
+        return -EINVAL;
+    }
+    *ret = c;
+    return 0;
+}
+
+void config_free(struct config *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->client_count; i++) {
+        free(c->clients[i].name);
+        secret_free(c->clients[i].secret);
+        texts_free(c->clients[i].jobs);
+        texts_free(c->clients[i].allow);
+    }
+    free(c->clients);
+    free(c->file);
+    free(c->dir);
+    free(c->conf_dir);
+    free(c->plugin_dir);
+    free(c->state_dir);
+    free(c->store_driver);
+    free(c->store_path);
+    secret_free(c->store_dsn);
+    keyring_free(c->keys);
+    free(c->api_socket);
+    free(c->api_listen);
+    free(c->tls_certificate);
+    secret_free(c->tls_key);
+    texts_free(c->socket_token_users);
+    free(c);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ * One job's file of conf.d: what is not about its table, its plugin's settings or statements.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/domain/duration.h"
+#include "core/host/config_internal.h"
+
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+
+static void name_read(struct job_reading *r)
+{
+    struct job_config *j = r->j;
+    const char *name, *legacy;
+
+    if (conf_get_text(r->root, "job", CONF_REQUIRED, r->r.m, &name)) {
+        size_t len = strspn(name, name_letters);
+        if (name[len] != '\0' || len > 100) {
+            conf_mistake(r->r.m, conf_child(r->root, "job"), NULL,
+                         "setting 'job': a job's name is 1 to 100 letters, digits, '_', '.' and '-'");
+        } else {
+            free(j->job);
+            j->job = xstrdup(name);
+        }
+    }
+    if (conf_get_text(r->root, "legacy_name", CONF_OPTIONAL, r->r.m, &legacy)) {
+        if (legacy[0] == '\0' || strlen(legacy) > 200)
+            conf_mistake(r->r.m, conf_child(r->root, "legacy_name"), NULL,
+                         "setting 'legacy_name' must have 1 to 200 characters");
+        else
+            j->legacy_name = xstrdup(legacy);
+    }
+}
+
+static void plugin_read(struct job_reading *r)
+{
+    struct error e = { "" };
+    const char *name;
+
+    if (!conf_get_text(r->root, "plugin", CONF_REQUIRED, r->r.m, &name))
+        return;
+    r->j->plugin_name = xstrdup(name);
+    if (plugins_get(r->plugins, name, &r->j->plugin, &e) < 0) {
+        r->j->plugin = NULL;
+        conf_mistake(r->r.m, conf_child(r->root, "plugin"), NULL, "%s", e.text);
+    }
+}
+
+static bool seconds_take(struct job_reading *r, const struct conf_item *group, const char *name,
+                         int64_t min_s, int64_t max_s, int64_t *to)
+{
+    int64_t ms;
+
+    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m, &ms))
+        return false;
+    if (ms % SECOND_MS != 0) {
+        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds", name);
+        return false;
+    }
+    *to = ms / SECOND_MS;
+    return true;
+}
+
+static void numbers_read(struct job_reading *r)
+{
+    struct conf_mistakes *m = r->r.m;
+    struct job_config *j = r->j;
+
+    j->in_flight = 32;
+    j->strikes = 3;
+    j->rescan_s = 60;
+    seconds_take(r, r->root, "refresh_before", 0, 400 * 86400, &j->refresh_before_s);
+    seconds_take(r, r->root, "rescan", 1, 30 * 86400, &j->rescan_s);
+    conf_get_integer(r->root, "limit", CONF_OPTIONAL, 0, INT64_C(1000000000), m, &j->limit);
+    conf_get_duration(r->root, "pace", CONF_OPTIONAL, 0, 3600 * SECOND_MS, m, &j->pace_ms);
+    conf_get_integer(r->root, "in_flight", CONF_OPTIONAL, 1, 10000, m, &j->in_flight);
+    conf_get_integer(r->root, "strikes", CONF_OPTIONAL, 1, 1000000, m, &j->strikes);
+    conf_get_bool(r->root, "allow_anonymous", CONF_OPTIONAL, m, &j->allow_anonymous);
+}
+
+static void breaker_read(struct job_reading *r)
+{
+    static const char *const known[] = { "records", "share", "within", NULL };
+    const struct conf_item *breaker = NULL;
+    struct job_config *j = r->j;
+
+    j->breaker_records = 10;
+    j->breaker_share = 50;
+    j->breaker_within_s = 600;
+    conf_get_group(r->root, "breaker", CONF_OPTIONAL, r->r.m, &breaker);
+    conf_refuse_unknown(breaker, known, r->r.m);
+    conf_get_integer(breaker, "records", CONF_OPTIONAL, 1, 1000000, r->r.m, &j->breaker_records);
+    conf_get_integer(breaker, "share", CONF_OPTIONAL, 1, 100, r->r.m, &j->breaker_share);
+    seconds_take(r, breaker, "within", 1, 30 * 86400, &j->breaker_within_s);
+}
+
+static void http_read(struct job_reading *r)
+{
+    static const char *const known[] = { "timeout", "ca_file", "allow_insecure", NULL };
+    const struct conf_item *http = NULL;
+
+    r->j->timeout_ms = 30 * SECOND_MS;
+    conf_get_group(r->root, "http", CONF_OPTIONAL, r->r.m, &http);
+    conf_refuse_unknown(http, known, r->r.m);
+    conf_get_duration(http, "timeout", CONF_OPTIONAL, 100, 600 * SECOND_MS, r->r.m, &r->j->timeout_ms);
+    conf_get_bool(http, "allow_insecure", CONF_OPTIONAL, r->r.m, &r->j->allow_insecure);
+    path_take(&r->r, http, "ca_file", &r->j->ca_file);
+}
+
+static void replay_read(struct job_reading *r)
+{
+    struct job_config *j = r->j;
+    const char *text;
+
+    if (!conf_get_text(r->root, "replay", CONF_OPTIONAL, r->r.m, &text))
+        return;
+    const char *digits = strncmp(text, "grace:", 6) == 0 ? text + 6 : "";
+    size_t len = strspn(digits, "0123456789");
+    if (strcmp(text, "safe") == 0) {
+        j->replay = RENEWD_REPLAY_SAFE;
+    } else if (strcmp(text, "single_use") == 0) {
+        j->replay = RENEWD_REPLAY_SINGLE_USE;
+    } else if (len > 0 && len < 10 && digits[len] == '\0') {
+        j->replay = RENEWD_REPLAY_GRACE;
+        j->replay_grace_s = strtoll(digits, NULL, 10);
+    } else {
+        conf_mistake(r->r.m, conf_child(r->root, "replay"), NULL,
+                     "setting 'replay' must be \"safe\", \"single_use\" or \"grace:SECONDS\"");
+    }
+}
+
+static void functions_read(struct job_reading *r)
+{
+    const struct conf_item *list;
+
+    if (!conf_get_text_list(r->root, "functions", CONF_OPTIONAL, r->r.m, &list))
+        return;
+    r->j->functions = texts_copy(list);
+    for (char **name = r->j->functions; *name != NULL; name++) {
+        size_t len = strspn(*name, name_letters);
+        if (len == 0 || (*name)[len] != '\0' || len > 100)
+            conf_mistake(r->r.m, list, NULL, "setting 'functions': a function's name is 1 to 100 letters, "
+                         "digits, '_', '.' and '-' (what follows /functions/v1/)");
+    }
+}
+
+static void reconnect_url_read(struct job_reading *r)
+{
+    text_take(&r->r, r->root, "reconnect_url", &r->j->reconnect_url);
+    const char *wrong = r->j->reconnect_url ? url_wrong(r->j->reconnect_url, true) : NULL;
+    if (wrong != NULL)
+        conf_mistake(r->r.m, conf_child(r->root, "reconnect_url"), NULL, "setting 'reconnect_url' %s", wrong);
+}
+
+void job_read(struct job_reading *r)
+{
+    static const char *const known[] = {
+        "job", "plugin", "enabled", "schedule", "timezone", "refresh_before", "limit", "pace", "in_flight",
+        "records", "settings", "functions", "also", "strikes", "reconnect_url", "rescan", "statements",
+        "allow_anonymous", "breaker", "forward", "events", "webhooks", "http", "replay", "legacy_name", NULL,
+    };
+
+    conf_refuse_unknown(r->root, known, r->r.m);
+    r->j->enabled = true;
+    conf_get_bool(r->root, "enabled", CONF_OPTIONAL, r->r.m, &r->j->enabled);
+    r->r.secrets_needed = r->j->enabled;
+    name_read(r);
+    plugin_read(r);
+    job_schedule_read(r);
+    numbers_read(r);
+    breaker_read(r);
+    http_read(r);
+    replay_read(r);
+    functions_read(r);
+    reconnect_url_read(r);
+    job_records_read(r);
+    job_also_read(r);
+    job_settings_read(r);
+    job_statements_read(r);
+    job_later_read(r);
+}

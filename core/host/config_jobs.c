@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * All files of conf.d: one job each, and what must hold between them. A file's mistakes hold its job.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/file.h"
+#include "core/host/config_internal.h"
+
+enum { JOBS_MAX = 10000 };
+
+/* A job with its file still open for sentences about it. */
+struct job_file {
+    struct job_config *j;
+    struct conf *conf; /* NULL: not readable */
+};
+
+/* The first mistake since `before` is why the job is held. */
+static void hold(struct job_config *j, const struct conf_mistakes *m, size_t before)
+{
+    if (j->mistake != NULL || conf_mistakes_count(m) == before)
+        return;
+    const char *text = conf_mistakes_at(m, before);
+    j->mistake = text ? xstrdup(text)
+                      : xasprintf("%s: it has mistakes; renewd --check names them", j->file);
+}
+
+static void hash_file(struct job_config *j)
+{
+    cleanup(buf_done) struct buf text = { 0 }, hex;
+    unsigned char hash[CRYPTO_HASH];
+
+    buf_init(&hex, 64);
+    if (file_read(j->file, CONF_FILE_MAX, &text) == 0 &&
+        crypto_sha256(text.data ? text.data : "", text.len, hash) == 0 &&
+        hex_encode(&hex, hash, sizeof hash) == 0)
+        memcpy(j->content_hash, hex.data, sizeof j->content_hash);
+}
+
+static struct job_file file_read_job(const struct config *c, struct plugins *plugins, const char *name,
+                                     struct conf_mistakes *m, struct secret_uses *uses)
+{
+    struct job_file f = { xcalloc(1, sizeof *f.j), NULL };
+    size_t before = conf_mistakes_count(m);
+    struct error e = { "" };
+
+    f.j->file = xasprintf("%s/%s", c->conf_dir, name);
+    f.j->job = xstrndup(name, strlen(name) - strlen(".conf"));
+    hash_file(f.j);
+    if (conf_load(f.j->file, &f.conf, &e) < 0) {
+        f.j->enabled = true;
+        conf_mistake(m, NULL, NULL, "%s", e.text);
+    } else {
+        struct job_reading r = { { m, uses, c->dir, true }, c, plugins, conf_root(f.conf), f.j };
+        job_read(&r);
+    }
+    job_wish_make(f.j);
+    hold(f.j, m, before);
+    return f;
+}
+
+static const char *credential_column(const struct job_config *j)
+{
+    for (size_t i = 0; i < j->column_count; i++)
+        if (j->columns[i].credential)
+            return j->columns[i].column;
+    return NULL;
+}
+
+static bool share_credential(const struct job_config *a, const struct job_config *b)
+{
+    const char *of_a = credential_column(a), *of_b = credential_column(b);
+
+    return a->enabled && b->enabled && a->table && b->table && of_a && of_b &&
+           strcmp(a->table, b->table) == 0 && strcmp(of_a, of_b) == 0;
+}
+
+/* Says it at both, so that both are held. */
+static void pair_check(const struct job_file *a, const struct job_file *b, struct conf_mistakes *m)
+{
+    const struct job_file *pair[2] = { a, b };
+    bool same_name = strcmp(a->j->job, b->j->job) == 0, shared = share_credential(a->j, b->j);
+
+    for (size_t i = 0; i < 2 && (same_name || shared); i++) {
+        const struct conf_item *root = conf_root(pair[i]->conf);
+        const struct job_config *other = pair[1 - i]->j;
+        size_t before = conf_mistakes_count(m);
+        if (same_name)
+            conf_mistake(m, conf_child(root, "job"), pair[i]->j->file,
+                         "the name '%s' is also that of the job in %s; each job needs its own", other->job,
+                         other->file);
+        if (shared)
+            conf_mistake(m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
+                         "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
+                         "spend each other's credentials: join them, or disable one",
+                         other->job, other->file);
+        hold(pair[i]->j, m, before);
+    }
+}
+
+static int is_job_file(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
+              struct secret_uses *uses, struct job_config ***ret, size_t *ret_count)
+{
+    struct dirent **entries = NULL;
+
+    int found = scandir(c->conf_dir, &entries, is_job_file, by_name);
+    if (found < 0) {
+        int r = -errno;
+        conf_mistake(m, NULL, c->conf_dir, "the folder of the jobs cannot be read: %s", strerror(-r));
+        return r;
+    }
+    size_t count = found < JOBS_MAX ? (size_t)found : JOBS_MAX;
+    if (count < (size_t)found)
+        conf_mistake(m, NULL, c->conf_dir, "more than %d jobs; those after %s are left out", JOBS_MAX,
+                     entries[count - 1]->d_name);
+    cleanup(free_p) struct job_file *files = xcalloc(count + 1, sizeof *files);
+    struct job_config **list = xcalloc(count + 1, sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        files[i] = file_read_job(c, plugins, entries[i]->d_name, m, uses);
+        list[i] = files[i].j;
+        for (size_t k = 0; k < i; k++)
+            pair_check(&files[k], &files[i], m);
+    }
+    for (size_t i = 0; i < (size_t)found; i++)
+        free(entries[i]);
+    free(entries);
+    for (size_t i = 0; i < count; i++)
+        conf_free(files[i].conf);
+    *ret = list;
+    *ret_count = count;
+    return 0;
+}
+
+void jobs_free(struct job_config **list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        job_config_free(list[i]);
+    free(list);
+}
