@@ -19,7 +19,8 @@
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 #define IDLE_SECONDS 30U
 #define RUNS_AT_END 64
-/* A body over the limit is read and dropped this far, so that its sender sees the answer. */
+/* A body over the limit is read and dropped this far: a connection closed while its caller still
+ * writes would be reset, and the answer lost with it. */
 #define DROPPED_MAX (16U * 1024 * 1024)
 
 static const char too_large[] =
@@ -118,7 +119,7 @@ static enum MHD_Result begin(struct http_call *call, const char *method)
 
     call->begun = true;
     call->method = method;
-    if (length && strtoull(length, NULL, 10) > call->body.max)
+    if (length && strtoull(length, NULL, 10) > DROPPED_MAX)
         return refuse_too_large(call);
     return MHD_YES;
 }

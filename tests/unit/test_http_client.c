@@ -462,9 +462,11 @@ static void answer_and_sleep(struct raw_connection *c, const char *request)
 
 static void reply_before_the_deadline_counts(void)
 {
-    begin(answer_and_sleep);
-    sleep_past = clock_boot_ms() + 250;
-    ask(&(struct http_request){.deadline_boot_ms = sleep_past - 50});
+    begin(answer_ok);
+    plain(); /* over a kept connection libcurl has no timer that would read for us */
+    raw_server_set(server, answer_and_sleep);
+    sleep_past = clock_boot_ms() + 420;
+    ask(&(struct http_request){.deadline_boot_ms = sleep_past - 20});
     expect(HTTP_OK_REPLY, 200, true);
     CU_ASSERT_EQUAL(got.reply.body_len, 65536);
     end();
@@ -559,7 +561,7 @@ static void refused_requests(void)
 static void many_at_once(void)
 {
     struct http_client_counts counts;
-    unsigned max_waiting = 0;
+    bool one_ahead = false;
 
     begin(answer_ok);
     struct http_request r = {.method = "GET", .url = url("/"),
@@ -568,12 +570,12 @@ static void many_at_once(void)
         CU_ASSERT_EQUAL(http_client_send(client, &r, done, NULL, NULL, NULL), 0);
     while (got.calls < 500) {
         http_client_count(client, &counts);
-        max_waiting = counts.waiting > max_waiting ? (unsigned)counts.waiting : max_waiting;
+        one_ahead = one_ahead || counts.waiting == 499;
         loop_turn(loop, 1000);
         CU_ASSERT_EQUAL(got.reply.failure, HTTP_OK_REPLY);
     }
     http_client_count(client, &counts);
-    CU_ASSERT_EQUAL(max_waiting, 500);
+    CU_ASSERT_TRUE(one_ahead);
     CU_ASSERT_EQUAL(counts.in_flight, 0);
     CU_ASSERT_EQUAL(counts.waiting, 0);
     CU_ASSERT_EQUAL(counts.handles, 2);
