@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The house rules that a script can see: a folder includes only folders before it, a library's header
+# stands in its adapter or store driver alone, plugins include the public header alone, every file has
+# its licence line, none is over 600 lines, banned functions are not used.
+set -u
+top=${abs_top_srcdir:-${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}}
+cd "$top" || exit 99
+failed=0
+report() { # NAME OFFENDERS
+    if [ -z "$2" ]; then
+        echo "ok style: $1"
+    else
+        echo "not ok style: $1"
+        printf '%s\n' "$2" | head -20 | sed 's/^/#   /'
+        failed=1
+    fi
+}
+sources() { find core include plugins tests -name '*.[ch]' | sort; }
+
+order="base domain adapters store host engine api"
+rank() { local n=0 f; for f in $order; do n=$((n + 1)); [ "$f" = "$1" ] && { echo $n; return; }; done; echo 99; }
+
+offenders=
+for folder in $order; do
+    mine=$(rank "$folder")
+    for line in $(grep -HoE '#include "core/[a-z]+/' core/"$folder"/*.[ch] 2>/dev/null |
+                  sed 's/#include "core\///; s/ //g'); do
+        other=${line#*:}; other=${other%/}
+        [ "$(rank "$other")" -le "$mine" ] || offenders="$offenders${line%%:*} includes core/$other
+"
+    done
+done
+report "a folder includes only those before it" "$offenders"
+
+headers='curl/|libpq-fe|openssl/|libconfig|microhttpd|json-c/|sqlite3'
+report "a library's header stands in its adapter or driver alone" \
+    "$(grep -nE "#[ ]*include[ ]*<($headers)" -r core plugins include --include='*.[ch]' |
+       grep -vE '^core/(adapters|store)/[a-z_]+\.c:|^core/adapters/http_(client|server)_internal\.h:|^core/store/postgresql_internal\.h:')"
+report "plugins include the public header and C's own alone" \
+    "$(grep -nE '#[ ]*include' plugins/*.[ch] |
+       grep -vE '<renewd/plugin\.h>|<(stddef|stdint|stdlib|string|stdio|limits|inttypes|stdbool|ctype)\.h>|"(oauth_common|graph)\.h"|"plugins/')"
+report "the public header needs nothing but stddef and stdint" \
+    "$(grep -n '#include' include/renewd/plugin.h | grep -vE '<std(def|int)\.h>')"
+report "every file has its licence line" \
+    "$(for f in $(sources) $(git ls-files '*.am' '*.sh' '*.m4' 2>/dev/null); do
+           head -3 "$f" | grep -q 'SPDX-License-Identifier: MIT' || echo "$f"; done)"
+report "no file is over 600 lines" "$(sources | xargs wc -l | awk '$2 != "total" && $1 > 600')"
+report "banned functions" \
+    "$(grep -nE '\b(strcpy|strcat|sprintf|atoi|strtok|gmtime|localtime|system|gets)\(' -r core plugins --include='*.[ch]')"
+report "the time comes from the clock" \
+    "$(grep -nE '\b(time|gettimeofday|clock_gettime)\(' -r core plugins --include='*.c' |
+       grep -vE '^core/base/clock_source\.c:|clock_gettime\(CLOCK_MONOTONIC, &t\)' | grep -E '[^_a-z](time|gettimeofday|clock_gettime)\((NULL|0|&|CLOCK)')"
+report "nothing is left to be done by its own words" \
+    "$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -r core plugins include --include='*.[ch]')"
+exit $failed
