@@ -18,7 +18,7 @@ struct oauth2 {
     int64_t assumed_life;
 };
 
-/* ---- Settings and slots ------------------------------------------------------------------ */
+/* ---- Settings ---------------------------------------------------------------------------- */
 
 static const struct renewd_setting token_url = {
     .size = sizeof(struct renewd_setting),
@@ -49,7 +49,7 @@ static const struct renewd_setting client_auth = {
     .choices = "post|basic",
     .help = "Where id and secret go: into the body, or into the Authorization header",
 };
-static const struct renewd_setting scope_setting = {
+static const struct renewd_setting scope = {
     .size = sizeof(struct renewd_setting),
     .name = "scope",
     .type = RENEWD_TEXT,
@@ -69,49 +69,7 @@ static const struct renewd_setting assumed_life = {
     .help = "Life of an access token whose answer does not say (expires_in absent or senseless)",
 };
 static const struct renewd_setting *const settings[] = {
-    &token_url, &client_id, &client_secret, &client_auth, &scope_setting, &extra, &assumed_life, NULL,
-};
-
-static const struct renewd_slot access_token = {
-    .size = sizeof(struct renewd_slot),
-    .name = "access_token",
-    .type = RENEWD_SECRET,
-    .direction = RENEWD_INOUT,
-    .required = 1,
-    .help = "What the provider's API is called with",
-};
-static const struct renewd_slot refresh_token = {
-    .size = sizeof(struct renewd_slot),
-    .name = "refresh_token",
-    .type = RENEWD_SECRET,
-    .direction = RENEWD_INOUT,
-    .required = 1,
-    .credential = 1,
-    .help = "The grant; replaced when the provider gives a new one",
-};
-static const struct renewd_slot expires_at = {
-    .size = sizeof(struct renewd_slot),
-    .name = "expires_at",
-    .type = RENEWD_TIME,
-    .direction = RENEWD_INOUT,
-    .help = "When the access token ends",
-};
-static const struct renewd_slot refresh_expires_at = {
-    .size = sizeof(struct renewd_slot),
-    .name = "refresh_expires_at",
-    .type = RENEWD_TIME,
-    .direction = RENEWD_INOUT,
-    .help = "When the refresh token ends, where the provider says so",
-};
-static const struct renewd_slot scope = {
-    .size = sizeof(struct renewd_slot),
-    .name = "scope",
-    .type = RENEWD_TEXT,
-    .direction = RENEWD_OUT,
-    .help = "What the access token may do, separated by blanks",
-};
-static const struct renewd_slot *const slots[] = {
-    &access_token, &refresh_token, &expires_at, &refresh_expires_at, &scope, NULL,
+    &token_url, &client_id, &client_secret, &client_auth, &scope, &extra, &assumed_life, NULL,
 };
 
 /* ---- RFC 6749, section 5.2 --------------------------------------------------------------- */
@@ -259,7 +217,7 @@ static const struct renewd_plugin plugin = {
     .version = "1.0",
     .summary = "Any OAuth 2 provider (RFC 6749) by settings",
     .settings = settings,
-    .slots = slots,
+    .slots = oauth_slots,
     .open = oauth2_open,
     .close = oauth2_close,
     .needs_refresh = oauth2_needs_refresh,

@@ -9,6 +9,52 @@
 #define DAY 86400
 #define LONGEST_GRANT (INT64_C(3650) * DAY)
 
+/* ---- Slots ------------------------------------------------------------------------------- */
+
+static const struct renewd_slot access_token = {
+    .size = sizeof(struct renewd_slot),
+    .name = "access_token",
+    .type = RENEWD_SECRET,
+    .direction = RENEWD_INOUT,
+    .required = 1,
+    .help = "What the provider's API is called with",
+};
+static const struct renewd_slot refresh_token = {
+    .size = sizeof(struct renewd_slot),
+    .name = "refresh_token",
+    .type = RENEWD_SECRET,
+    .direction = RENEWD_INOUT,
+    .required = 1,
+    .credential = 1,
+    .help = "The grant; replaced when the provider gives a new one",
+};
+static const struct renewd_slot expires_at = {
+    .size = sizeof(struct renewd_slot),
+    .name = "expires_at",
+    .type = RENEWD_TIME,
+    .direction = RENEWD_INOUT,
+    .help = "When the access token ends",
+};
+static const struct renewd_slot refresh_expires_at = {
+    .size = sizeof(struct renewd_slot),
+    .name = "refresh_expires_at",
+    .type = RENEWD_TIME,
+    .direction = RENEWD_INOUT,
+    .help = "When the grant ends, where the provider limits it",
+};
+static const struct renewd_slot scope = {
+    .size = sizeof(struct renewd_slot),
+    .name = "scope",
+    .type = RENEWD_TEXT,
+    .direction = RENEWD_OUT,
+    .help = "What the access token may do, separated by blanks",
+};
+const struct renewd_slot *const oauth_slots[] = {
+    &access_token, &refresh_token, &expires_at, &refresh_expires_at, &scope, NULL,
+};
+
+/* ---- Lifetimes --------------------------------------------------------------------------- */
+
 int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
                    int64_t longest)
 {
@@ -150,7 +196,7 @@ static int32_t store(const struct oauth_call *c, const char *access)
     const struct renewd_json *json = c->in->reply->json;
     const struct renewd_value *old = s->slot(c->in->records[0], "refresh_token");
     const char *refresh = s->json_text(json, "refresh_token");
-    const char *scope = s->json_text(json, "scope");
+    const char *granted = s->json_text(json, "scope");
     int64_t life = oauth_life(s, json, "expires_in", c->provider->longest_life);
 
     s->set_text(c->in->call, "access_token", access);
@@ -158,8 +204,8 @@ static int32_t store(const struct oauth_call *c, const char *access)
         s->set_text(c->in->call, "refresh_token", refresh);
     s->set_time(c->in->call, "expires_at", c->in->now + (life ? life : c->assumed_life));
     store_grant_end(c, refresh && *refresh && old->present && strcmp(refresh, old->text) != 0);
-    if (scope && *scope)
-        s->set_text(c->in->call, "scope", scope);
+    if (granted && *granted)
+        s->set_text(c->in->call, "scope", granted);
     return RENEWD_DONE;
 }
 

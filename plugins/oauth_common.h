@@ -7,6 +7,9 @@
 
 #include <renewd/plugin.h>
 
+/* access_token, refresh_token (the credential), expires_at, refresh_expires_at, scope. */
+extern const struct renewd_slot *const oauth_slots[];
+
 /* What a word in the answer's `error` means. */
 struct oauth_verdict {
     const char *code;

@@ -17,7 +17,7 @@ struct youtube {
     int warned_testing;
 };
 
-/* ---- Settings and slots ------------------------------------------------------------------ */
+/* ---- Settings ---------------------------------------------------------------------------- */
 
 static const struct renewd_setting client_id = {
     .size = sizeof(struct renewd_setting),
@@ -42,48 +42,6 @@ static const struct renewd_setting base_url = {
     .help = "Where Google's token endpoint is; /token is added",
 };
 static const struct renewd_setting *const settings[] = { &client_id, &client_secret, &base_url, NULL };
-
-static const struct renewd_slot access_token = {
-    .size = sizeof(struct renewd_slot),
-    .name = "access_token",
-    .type = RENEWD_SECRET,
-    .direction = RENEWD_INOUT,
-    .required = 1,
-    .help = "What YouTube's API is called with; lives an hour",
-};
-static const struct renewd_slot refresh_token = {
-    .size = sizeof(struct renewd_slot),
-    .name = "refresh_token",
-    .type = RENEWD_SECRET,
-    .direction = RENEWD_INOUT,
-    .required = 1,
-    .credential = 1,
-    .help = "The grant; Google keeps the same one",
-};
-static const struct renewd_slot expires_at = {
-    .size = sizeof(struct renewd_slot),
-    .name = "expires_at",
-    .type = RENEWD_TIME,
-    .direction = RENEWD_INOUT,
-    .help = "When the access token ends",
-};
-static const struct renewd_slot refresh_expires_at = {
-    .size = sizeof(struct renewd_slot),
-    .name = "refresh_expires_at",
-    .type = RENEWD_TIME,
-    .direction = RENEWD_INOUT,
-    .help = "When a grant that is limited in time ends",
-};
-static const struct renewd_slot scope = {
-    .size = sizeof(struct renewd_slot),
-    .name = "scope",
-    .type = RENEWD_TEXT,
-    .direction = RENEWD_OUT,
-    .help = "What the access token may do, separated by blanks",
-};
-static const struct renewd_slot *const slots[] = {
-    &access_token, &refresh_token, &expires_at, &refresh_expires_at, &scope, NULL,
-};
 
 /* ---- What Google answers ----------------------------------------------------------------- */
 
@@ -202,7 +160,7 @@ static const struct renewd_plugin plugin = {
     .version = "1.0",
     .summary = "YouTube and other Google accounts",
     .settings = settings,
-    .slots = slots,
+    .slots = oauth_slots,
     .open = youtube_open,
     .close = youtube_close,
     .needs_refresh = youtube_needs_refresh,
