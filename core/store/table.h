@@ -62,6 +62,8 @@ struct column {
     bool core, credential, written;
     bool hashed;   /* a change of it by the application is a change of the record */
     bool extra;    /* renewd's own table: a member of its JSON column */
+    bool as_text;  /* a number that stands in a text column */
+    bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
 };
 
 struct only {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ * What the catalogue of the live database says about one table, in words that both drivers share.
+ * Filled by table_postgresql.c and table_sqlite.c, judged by table.c.
+ */
+#ifndef CORE_STORE_TABLE_INTERNAL_H
+#define CORE_STORE_TABLE_INTERNAL_H
+
+#include "core/store/db.h"
+
+enum type_class {
+    CLASS_OTHER,
+    CLASS_TEXT,
+    CLASS_NUMBER,
+    CLASS_TIMESTAMPTZ,
+    CLASS_TIMESTAMP,
+};
+
+struct catalog_column {
+    char *name;
+    char *type;     /* for people */
+    int class;      /* enum type_class */
+    bool text_only; /* SQLite: keeps numbers as text */
+    bool unique;    /* a unique index of this column alone, neither partial nor of an expression */
+    bool generated;
+};
+
+struct catalog {
+    char *schema, *name; /* as the catalogue spells them; schema NULL on SQLite */
+    bool view;
+    struct catalog_column *columns;
+    size_t count;
+};
+
+/* schema may be NULL. -ENOENT with a sentence when there is no such table. */
+int catalog_postgresql(struct db *db, const char *schema, const char *name, struct catalog *ret,
+                       struct error *e);
+int catalog_sqlite(struct db *db, const char *schema, const char *name, struct catalog *ret,
+                   struct error *e);
+void catalog_done(struct catalog *c);
+struct catalog_column *catalog_add(struct catalog *c, const char *name, const char *type);
+
+#endif
