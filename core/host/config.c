@@ -24,7 +24,8 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
 
     conf_get_group(root, "store", CONF_OPTIONAL, r->m, &store);
     conf_refuse_unknown(store, known, r->m);
-    bool chosen = store == NULL || conf_get_choice(store, "driver", CONF_REQUIRED, drivers, r->m, &driver);
+    bool chosen =
+        store == NULL || conf_get_choice(store, "driver", CONF_REQUIRED, drivers, r->m, &driver);
     c->store_driver = xstrdup(drivers[driver]);
     conf_get_text(store, "path", CONF_OPTIONAL, r->m, &path);
     c->store_path = path_in(c->state_dir, path);
@@ -36,12 +37,14 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
     if (driver == 0 && path[0] == '\0')
         conf_mistake(r->m, conf_child(store, "path"), NULL, "setting 'path' is empty");
     if (driver == 0 && dsn != NULL)
-        conf_mistake(r->m, dsn, NULL, "setting 'dsn' belongs to driver \"postgresql\"; SQLite has 'path'");
+        conf_mistake(r->m, dsn, NULL,
+                     "setting 'dsn' belongs to driver \"postgresql\"; SQLite has 'path'");
     if (driver == 1 && conf_child(store, "path") != NULL)
         conf_mistake(r->m, conf_child(store, "path"), NULL,
                      "setting 'path' belongs to driver \"sqlite\"; PostgreSQL has 'dsn'");
     if (driver == 1 && dsn == NULL)
-        conf_mistake(r->m, store, NULL, "setting 'dsn' is missing in 'store'; for example dsn = \"env:DATABASE_URL\"");
+        conf_mistake(r->m, store, NULL,
+                     "setting 'dsn' is missing in 'store'; for example dsn = \"env:DATABASE_URL\"");
 }
 
 static void key_read(struct reading *r, const struct conf_item *item, struct config *c)
@@ -67,7 +70,8 @@ static void keys_read(struct reading *r, const struct conf_item *root, struct co
 
     keyring_new(&c->keys);
     if (conf_child(root, "keys") == NULL)
-        conf_mistake(r->m, root, NULL, "setting 'keys' is missing; for example keys = ( { id = \"k1\"; secret = "
+        conf_mistake(r->m, root, NULL,
+                     "setting 'keys' is missing; for example keys = ( { id = \"k1\"; secret = "
                      "\"env:TOKEN_ENCRYPTION_KEY\"; } ); renewctl keygen makes a key");
     else if (conf_get_group_list(root, "keys", CONF_REQUIRED, r->m, &keys))
         for (size_t i = 0; i < conf_count(keys); i++)
@@ -81,7 +85,8 @@ static void spool_keep_read(struct reading *r, const struct conf_item *root, str
     conf_get_text(root, "spool_keep", CONF_OPTIONAL, r->m, &text);
     if (size_parse(text, &c->spool_keep) < 0 || c->spool_keep < 1024 * 1024)
         conf_mistake(r->m, conf_child(root, "spool_keep"), NULL,
-                     "setting 'spool_keep' must be a size in quotes such as \"64m\" or \"1g\", at least \"1m\"");
+                     "setting 'spool_keep' must be a size in quotes such as \"64m\" or \"1g\", at "
+                     "least \"1m\"");
 }
 
 static void folders_read(struct reading *r, const struct conf_item *root, struct config *c)
@@ -96,8 +101,8 @@ static void folders_read(struct reading *r, const struct conf_item *root, struct
     path_take(r, root, "state_dir", &c->state_dir);
     if (stat(c->conf_dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
         const struct conf_item *item = conf_child(root, "conf_dir");
-        conf_mistake(r->m, item ? item : root, NULL, "the folder of the jobs, conf_dir, is not there: %s",
-                     c->conf_dir);
+        conf_mistake(r->m, item ? item : root, NULL,
+                     "the folder of the jobs, conf_dir, is not there: %s", c->conf_dir);
     }
 }
 
@@ -118,10 +123,11 @@ static int place_find(const char *path, struct config *c, struct error *e)
     return 0;
 }
 
-int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret)
+int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses,
+                struct config **ret)
 {
-    static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir", "store", "keys", "api",
-                                         "spool_keep", NULL };
+    static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir",  "store",
+                                         "keys",     "api",        "spool_keep", NULL };
     cleanup(conf_free_p) struct conf *conf = NULL;
     size_t before = conf_mistakes_count(m);
     struct config *c = xcalloc(1, sizeof *c);

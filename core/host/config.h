@@ -23,25 +23,25 @@ struct table_wish;
 struct api_client {
     char *name;
     struct secret *secret;
-    char **jobs;                 /* NULL-terminated; "*" = all */
-    char **allow;                /* NULL-terminated: functions token forward events read operate */
+    char **jobs;  /* NULL-terminated; "*" = all */
+    char **allow; /* NULL-terminated: functions token forward events read operate */
 };
 
 struct config {
-    char *file, *dir;            /* absolute */
+    char *file, *dir;                        /* absolute */
     char *conf_dir, *plugin_dir, *state_dir; /* absolute */
-    char *store_driver;          /* "sqlite" | "postgresql" */
-    char *store_path;            /* absolute; SQLite */
+    char *store_driver;                      /* "sqlite" | "postgresql" */
+    char *store_path;                        /* absolute; SQLite */
     struct secret *store_dsn;
     struct keyring *keys;
-    char *api_socket;            /* absolute; NULL: no socket door (socket = "") */
-    char *api_listen;            /* NULL: no TCP door */
+    char *api_socket; /* absolute; NULL: no socket door (socket = "") */
+    char *api_listen; /* NULL: no TCP door */
     char *tls_certificate;
     struct secret *tls_key;
     struct api_client *clients;
     size_t client_count;
-    char **socket_token_users;   /* reserved, may be NULL */
-    int64_t spool_keep;          /* bytes */
+    char **socket_token_users; /* reserved, may be NULL */
+    int64_t spool_keep;        /* bytes */
 };
 
 /* A secret by name for --check; the value is nowhere in here. */
@@ -60,59 +60,63 @@ void secret_uses_done(struct secret_uses *u);
  * "FILE:LINE: SETTING REFERENCE is set" (or "is not set"). Returns how many mistakes there are. */
 size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct secret_uses *uses);
 
-/* Mistakes are appended to m; then -EINVAL (or why the file cannot be read) and *ret is NULL. Secrets
- * are appended to uses. */
-int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret);
+/* Mistakes are appended to m; then -EINVAL (or why the file cannot be read) and *ret is NULL.
+ * Secrets are appended to uses. */
+int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses,
+                struct config **ret);
 void config_free(struct config *c);
 
 struct mapped_column {
     char *slot, *column;
-    int type;                    /* RENEWD_TEXT ... */
+    int type; /* RENEWD_TEXT ... */
     bool core, credential, written;
 };
 struct status_value {
-    int state;                   /* enum state */
+    int state; /* enum state */
     char *value;
 };
 struct only_rule {
     char *column;
-    char **values;               /* NULL-terminated */
+    char **values; /* NULL-terminated */
 };
-struct also_write {              /* one column of `also` */
+struct also_write { /* one column of `also` */
     char *column;
-    char *value;                 /* as text; NULL = NULL */
+    char *value; /* as text; NULL = NULL */
 };
 struct also {
     char *table, *key, *from;
     struct also_write *on_reconnect, *on_ok;
     size_t on_reconnect_count, on_ok_count;
 };
-struct owner_map { char *column; char *via, *table, *key, *table_column, *email, *name, *language; };
+struct owner_map {
+    char *column;
+    char *via, *table, *key, *table_column, *email, *name, *language;
+};
 
-/* Of the plugin's statements, in their order: NAME.sql in the job's `statements` folder, or without one
- * in sql/DRIVER/PLUGIN beside renewd.conf, then where renewd was installed. */
+/* Of the plugin's statements, in their order: NAME.sql in the job's `statements` folder, or without
+ * one in sql/DRIVER/PLUGIN beside renewd.conf, then where renewd was installed. */
 struct job_statement {
     char *name;
-    char *sql;                   /* as read; parameters $1.. */
+    char *sql; /* as read; parameters $1.. */
 };
 
 struct job_config {
-    char *file;                  /* absolute */
-    char *job;                   /* [A-Za-z0-9_.-]+; the file's name without .conf when the file is unreadable */
+    char *file; /* absolute */
+    char *job;  /* [A-Za-z0-9_.-]+; the file's name without .conf when the file is unreadable */
     char *plugin_name;
     const struct plugin *plugin; /* NULL when it did not load */
     bool enabled;                /* a disabled job's secrets need not be set */
     struct cron *crons;          /* the schedule's expressions */
     size_t cron_count;
-    bool automatic;              /* "auto" is among them */
-    char *schedule_text;         /* for people: joined by ", " */
+    bool automatic;      /* "auto" is among them */
+    char *schedule_text; /* for people: joined by ", " */
     struct zone *zone;
     char *timezone;
-    int64_t refresh_before_s;    /* 0 = the plugin's own */
-    int64_t limit;               /* 0 = all */
+    int64_t refresh_before_s; /* 0 = the plugin's own */
+    int64_t limit;            /* 0 = all */
     int64_t pace_ms;
-    int64_t in_flight;           /* default 32 */
-    char *table, *key;           /* NULL: renewd's own table, which has every column */
+    int64_t in_flight; /* default 32 */
+    char *table, *key; /* NULL: renewd's own table, which has every column */
     struct mapped_column *columns;
     size_t column_count;
     char *times;
@@ -122,39 +126,41 @@ struct job_config {
     struct status_value *status_values;
     size_t status_value_count;
     struct owner_map owner;
-    char *sealed;                /* "renewd" | "hex-iv-tag-data" | "none" */
-    char *sealed_key;            /* key id or NULL */
+    char *sealed;     /* "renewd" | "hex-iv-tag-data" | "none" */
+    char *sealed_key; /* key id or NULL */
     struct settings *settings;
     char **functions;
     struct also *also;
     size_t also_count;
-    int64_t strikes;             /* default 3 */
+    int64_t strikes; /* default 3 */
     char *reconnect_url;
-    int64_t rescan_s;            /* default 60 */
+    int64_t rescan_s; /* default 60 */
     struct job_statement *statements;
     size_t statement_count;
-    char *ready_sql;             /* NULL: none */
+    char *ready_sql; /* NULL: none */
     bool allow_anonymous;
     int64_t breaker_records, breaker_share, breaker_within_s;
-    int64_t timeout_ms;          /* default 30 s */
+    int64_t timeout_ms; /* default 30 s */
     char *ca_file;
     bool allow_insecure;
-    int replay;                  /* RENEWD_REPLAY_..., 0 = the plugin's */
+    int replay; /* RENEWD_REPLAY_..., 0 = the plugin's */
     int64_t replay_grace_s;
     char *legacy_name;
-    char *mistake;               /* not NULL: the job is held with this reason (the first mistake) */
-    char content_hash[65];       /* of the file, for reload */
-    struct column_wish *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
+    char *mistake;         /* not NULL: the job is held with this reason (the first mistake) */
+    char content_hash[65]; /* of the file, for reload */
+    struct column_wish
+        *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
     struct only_wish *wish_only;
 };
 
 /* Reads every *.conf of conf_dir in name order. Each file gives one job_config, held when it has
- * mistakes; two files of one job name, or two jobs on one table and credential column, hold both and
- * say so. The list and its items are the caller's. -ENOENT and alike when conf_dir cannot be read. */
+ * mistakes; two files of one job name, or two jobs on one table and credential column, hold both
+ * and say so. The list and its items are the caller's. -ENOENT and alike when conf_dir cannot be
+ * read. */
 int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
               struct secret_uses *uses, struct job_config ***ret, size_t *ret_count);
-/* What the store asks of the job's table; its arrays live as long as the job. Only for a job without a
- * mistake. */
+/* What the store asks of the job's table; its arrays live as long as the job. Only for a job
+ * without a mistake. */
 void job_wish(const struct job_config *j, struct table_wish *ret);
 void job_config_free(struct job_config *j);
 void jobs_free(struct job_config **list, size_t count);

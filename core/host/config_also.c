@@ -18,8 +18,10 @@ static void writes_read(struct job_reading *r, const struct conf_item *item, con
         const struct conf_item *column = conf_at(group, i);
         char *value = scalar_text(column);
         if (value == NULL)
-            conf_mistake(r->r.m, column, NULL, "column '%s' in '%s' must be given a text, a number, true or false, "
-                         "but is %s", conf_name(column), name, conf_kind_name(column));
+            conf_mistake(r->r.m, column, NULL,
+                         "column '%s' in '%s' must be given a text, a number, true or false, "
+                         "but is %s",
+                         conf_name(column), name, conf_kind_name(column));
         else
             (*ret)[(*ret_count)++] = (struct also_write){ xstrdup(conf_name(column)), value };
     }

@@ -11,7 +11,8 @@
 #include "core/base/cleanup.h"
 #include "core/host/config_internal.h"
 
-static const char *const duties[] = { "functions", "token", "forward", "events", "read", "operate", NULL };
+static const char *const duties[] = { "functions", "token",   "forward", "events",
+                                      "read",      "operate", NULL };
 
 static void socket_read(struct reading *r, const struct conf_item *api, struct config *c)
 {
@@ -21,16 +22,18 @@ static void socket_read(struct reading *r, const struct conf_item *api, struct c
     if (path[0] == '\0')
         return;
     c->api_socket = path_in(r->dir, path);
-    if (strlen(c->api_socket) >= sizeof ((struct sockaddr_un *)0)->sun_path)
+    if (strlen(c->api_socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
         conf_mistake(r->m, conf_child(api, "socket"), NULL,
-                     "setting 'socket': the path is longer than a socket's may be (107 bytes): %s", c->api_socket);
+                     "setting 'socket': the path is longer than a socket's may be (107 bytes): %s",
+                     c->api_socket);
 }
 
 /* "127.0.0.1:8642", "[::1]:8642", "localhost:8642": NULL, or what is wrong. */
 static const char *listen_wrong(const char *text, char **ret_address, bool *ret_loopback)
 {
-    static const char form[] = "must be an address and a port such as \"127.0.0.1:8642\" or \"[::1]:8642\"";
-    unsigned char address[sizeof (struct in6_addr)];
+    static const char form[] =
+        "must be an address and a port such as \"127.0.0.1:8642\" or \"[::1]:8642\"";
+    unsigned char address[sizeof(struct in6_addr)];
     const char *colon = strrchr(text, ':');
     bool bracket = text[0] == '[';
 
@@ -85,7 +88,8 @@ static void listen_read(struct reading *r, const struct conf_item *api, struct c
     if (wrong != NULL)
         conf_mistake(r->m, item, NULL, "setting 'listen' %s", wrong);
     else if (!loopback && conf_child(api, "tls") == NULL)
-        conf_mistake(r->m, item, NULL, "setting 'listen' is reached from other machines, so 'tls' is required: "
+        conf_mistake(r->m, item, NULL,
+                     "setting 'listen' is reached from other machines, so 'tls' is required: "
                      "tls = { certificate = \"...\"; key = \"file:...\"; }");
 }
 
@@ -108,7 +112,8 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
     if (conf_get_text(item, "name", CONF_REQUIRED, r->m, &name)) {
         for (size_t i = 0; i + 1 < c->client_count; i++)
             if (c->clients[i].name != NULL && strcmp(c->clients[i].name, name) == 0)
-                conf_mistake(r->m, conf_child(item, "name"), NULL, "client '%s' is given twice", name);
+                conf_mistake(r->m, conf_child(item, "name"), NULL, "client '%s' is given twice",
+                             name);
         client->name = xstrdup(name);
     }
     if (secret == NULL)
@@ -122,8 +127,10 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
     client->allow = texts_copy(list);
     for (size_t i = 0; i < conf_text_list_count(list); i++)
         if (!one_of(conf_text_list_at(list, i), duties))
-            conf_mistake(r->m, list, NULL, "setting 'allow' knows functions, token, forward, events, read and "
-                         "operate, not '%s'", conf_text_list_at(list, i));
+            conf_mistake(r->m, list, NULL,
+                         "setting 'allow' knows functions, token, forward, events, read and "
+                         "operate, not '%s'",
+                         conf_text_list_at(list, i));
 }
 
 void api_read(struct reading *r, const struct conf_item *root, struct config *c)

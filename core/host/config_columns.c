@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The column mapping of a job: the slots of its plugin and the core's own columns, and what of it the
- * store is asked for.
+ * The column mapping of a job: the slots of its plugin and the core's own columns, and what of it
+ * the store is asked for.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -54,16 +54,20 @@ static struct mapped_column of_slot(const struct renewd_slot *slot)
 static struct mapped_column of_core(size_t i)
 {
     return (struct mapped_column){
-        .type = core_columns[i].type, .core = true, .written = core_columns[i].written,
+        .type = core_columns[i].type,
+        .core = true,
+        .written = core_columns[i].written,
     };
 }
 
 /* One entry of `columns`, NULL when it is absent or wrong. */
-static const char *column_name(struct job_reading *r, const struct conf_item *columns, const char *slot)
+static const char *column_name(struct job_reading *r, const struct conf_item *columns,
+                               const char *slot)
 {
     const char *name;
 
-    if (!conf_get_text(columns, slot, conf_child(columns, slot) ? CONF_REQUIRED : CONF_OPTIONAL, r->r.m, &name))
+    if (!conf_get_text(columns, slot, conf_child(columns, slot) ? CONF_REQUIRED : CONF_OPTIONAL,
+                       r->r.m, &name))
         return NULL;
     if (ident_valid(name))
         return name;
@@ -81,9 +85,12 @@ static void slots_map(struct job_reading *r, const struct conf_item *columns)
         struct mapped_column like = of_slot(*slot);
         if (name != NULL)
             column_add(r->j, &like, (*slot)->name, name);
-        else if (((*slot)->required || (*slot)->credential) && conf_child(columns, (*slot)->name) == NULL)
-            conf_mistake(r->r.m, columns, NULL, "'columns' must name the column of '%s'%s, which plugin %s needs",
-                         (*slot)->name, (*slot)->credential ? ", the credential" : "", r->j->plugin_name);
+        else if (((*slot)->required || (*slot)->credential) &&
+                 conf_child(columns, (*slot)->name) == NULL)
+            conf_mistake(r->r.m, columns, NULL,
+                         "'columns' must name the column of '%s'%s, which plugin %s needs",
+                         (*slot)->name, (*slot)->credential ? ", the credential" : "",
+                         r->j->plugin_name);
     }
     for (size_t i = 0; i < CORE_COLUMNS; i++) {
         const char *name = column_name(r, columns, core_columns[i].name);
@@ -114,7 +121,8 @@ static void unknown_refuse(struct job_reading *r, const struct conf_item *column
     for (size_t i = 0; i < conf_count(columns); i++) {
         const struct conf_item *item = conf_at(columns, i);
         if (plugin_slot(r->j->plugin, conf_name(item)) < 0 && !is_core(conf_name(item)))
-            conf_mistake(r->r.m, item, NULL, "unknown slot '%s' in 'columns'; plugin %s and renewd know: %s",
+            conf_mistake(r->r.m, item, NULL,
+                         "unknown slot '%s' in 'columns'; plugin %s and renewd know: %s",
                          conf_name(item), r->j->plugin_name, names.data);
     }
 }
@@ -137,7 +145,8 @@ void job_columns_read(struct job_reading *r, const struct conf_item *records)
 {
     const struct conf_item *columns = NULL;
 
-    if (!conf_get_group(records, "columns", CONF_REQUIRED, r->r.m, &columns) || r->j->plugin == NULL)
+    if (!conf_get_group(records, "columns", CONF_REQUIRED, r->r.m, &columns) ||
+        r->j->plugin == NULL)
         return;
     unknown_refuse(r, columns);
     slots_map(r, columns);
@@ -166,11 +175,15 @@ void job_wish_make(struct job_config *j)
 
     for (size_t i = 0; i < j->column_count; i++) {
         const struct mapped_column *c = &j->columns[i];
-        w[i] = (struct column_wish){ c->slot, c->column, c->type, c->core, c->credential, c->written };
+        w[i] =
+            (struct column_wish){ c->slot, c->column, c->type, c->core, c->credential, c->written };
     }
     if (j->owner.column != NULL)
         w[j->column_count] = (struct column_wish){
-            .slot = "owner", .column = j->owner.column, .type = VALUE_TEXT, .core = true,
+            .slot = "owner",
+            .column = j->owner.column,
+            .type = VALUE_TEXT,
+            .core = true,
         };
     for (size_t i = 0; i < j->only_count; i++)
         o[i] = (struct only_wish){ j->only[i].column, (const char *const *)j->only[i].values };

@@ -7,13 +7,13 @@
 #include "core/host/config.h"
 
 #define SECOND_MS INT64_C(1000)
-#define DAY_MS (86400 * SECOND_MS)
+#define DAY_MS    (86400 * SECOND_MS)
 
 struct reading {
     struct conf_mistakes *m;
     struct secret_uses *uses;
-    const char *dir;      /* of renewd.conf: what relative paths start at */
-    bool secrets_needed;  /* one that is not set is a mistake */
+    const char *dir;     /* of renewd.conf: what relative paths start at */
+    bool secrets_needed; /* one that is not set is a mistake */
 };
 
 struct job_reading {
@@ -28,15 +28,15 @@ struct job_reading {
 char *path_in(const char *dir, const char *path); /* path itself when it is absolute */
 char **texts_copy(const struct conf_item *list);  /* NULL-terminated */
 void texts_free(char **list);
-/* The text a reference at item leads to. -EINVAL with a mistake when the item is no text or no reference,
- * -ENOENT and alike when it is not set (a mistake only if secrets are needed). */
+/* The text a reference at item leads to. -EINVAL with a mistake when the item is no text or no
+ * reference, -ENOENT and alike when it is not set (a mistake only if secrets are needed). */
 int secret_read(struct reading *r, const struct conf_item *item, const char *setting,
                 struct secret **ret);
 /* Optional texts that are copied: *to stays as it is when the setting is absent or wrong. */
 void text_take(struct reading *r, const struct conf_item *group, const char *name, char **to);
 void path_take(struct reading *r, const struct conf_item *group, const char *name, char **to);
-/* http(s) with a host, no blanks, no user; http:// only to loopback unless insecure. NULL, or what is
- * wrong as a half sentence that does not repeat the URL. */
+/* http(s) with a host, no blanks, no user; http:// only to loopback unless insecure. NULL, or what
+ * is wrong as a half sentence that does not repeat the URL. */
 const char *url_wrong(const char *url, bool insecure);
 bool host_is_loopback(const char *host);
 /* Scalars as text, NULL for the others; the caller's. */

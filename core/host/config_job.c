@@ -11,7 +11,8 @@
 #include "core/domain/duration.h"
 #include "core/host/config_internal.h"
 
-static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+static const char name_letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
 static void name_read(struct job_reading *r)
 {
@@ -21,8 +22,9 @@ static void name_read(struct job_reading *r)
     if (conf_get_text(r->root, "job", CONF_REQUIRED, r->r.m, &name)) {
         size_t len = strspn(name, name_letters);
         if (name[len] != '\0' || len > 100) {
-            conf_mistake(r->r.m, conf_child(r->root, "job"), NULL,
-                         "setting 'job': a job's name is 1 to 100 letters, digits, '_', '.' and '-'");
+            conf_mistake(
+                r->r.m, conf_child(r->root, "job"), NULL,
+                "setting 'job': a job's name is 1 to 100 letters, digits, '_', '.' and '-'");
         } else {
             free(j->job);
             j->job = xstrdup(name);
@@ -56,10 +58,12 @@ static bool seconds_take(struct job_reading *r, const struct conf_item *group, c
 {
     int64_t ms;
 
-    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m, &ms))
+    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m,
+                           &ms))
         return false;
     if (ms % SECOND_MS != 0) {
-        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds", name);
+        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds",
+                     name);
         return false;
     }
     *to = ms / SECOND_MS;
@@ -107,7 +111,8 @@ static void http_read(struct job_reading *r)
     r->j->timeout_ms = 30 * SECOND_MS;
     conf_get_group(r->root, "http", CONF_OPTIONAL, r->r.m, &http);
     conf_refuse_unknown(http, known, r->r.m);
-    conf_get_duration(http, "timeout", CONF_OPTIONAL, 100, 600 * SECOND_MS, r->r.m, &r->j->timeout_ms);
+    conf_get_duration(http, "timeout", CONF_OPTIONAL, 100, 600 * SECOND_MS, r->r.m,
+                      &r->j->timeout_ms);
     conf_get_bool(http, "allow_insecure", CONF_OPTIONAL, r->r.m, &r->j->allow_insecure);
     path_take(&r->r, http, "ca_file", &r->j->ca_file);
 }
@@ -144,7 +149,8 @@ static void functions_read(struct job_reading *r)
     for (char **name = r->j->functions; *name != NULL; name++) {
         size_t len = strspn(*name, name_letters);
         if (len == 0 || (*name)[len] != '\0' || len > 100)
-            conf_mistake(r->r.m, list, NULL, "setting 'functions': a function's name is 1 to 100 letters, "
+            conf_mistake(r->r.m, list, NULL,
+                         "setting 'functions': a function's name is 1 to 100 letters, "
                          "digits, '_', '.' and '-' (what follows /functions/v1/)");
     }
 }
@@ -154,15 +160,18 @@ static void reconnect_url_read(struct job_reading *r)
     text_take(&r->r, r->root, "reconnect_url", &r->j->reconnect_url);
     const char *wrong = r->j->reconnect_url ? url_wrong(r->j->reconnect_url, true) : NULL;
     if (wrong != NULL)
-        conf_mistake(r->r.m, conf_child(r->root, "reconnect_url"), NULL, "setting 'reconnect_url' %s", wrong);
+        conf_mistake(r->r.m, conf_child(r->root, "reconnect_url"), NULL,
+                     "setting 'reconnect_url' %s", wrong);
 }
 
 void job_read(struct job_reading *r)
 {
     static const char *const known[] = {
-        "job", "plugin", "enabled", "schedule", "timezone", "refresh_before", "limit", "pace", "in_flight",
-        "records", "settings", "functions", "also", "strikes", "reconnect_url", "rescan", "statements",
-        "allow_anonymous", "breaker", "forward", "events", "webhooks", "http", "replay", "legacy_name", NULL,
+        "job",         "plugin",  "enabled",       "schedule", "timezone",   "refresh_before",
+        "limit",       "pace",    "in_flight",     "records",  "settings",   "functions",
+        "also",        "strikes", "reconnect_url", "rescan",   "statements", "allow_anonymous",
+        "breaker",     "forward", "events",        "webhooks", "http",       "replay",
+        "legacy_name", NULL,
     };
 
     conf_refuse_unknown(r->root, known, r->r.m);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * All files of conf.d: one job each, and what must hold between them. A file's mistakes hold its job.
+ * All files of conf.d: one job each, and what must hold between them. A file's mistakes hold its
+ * job.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -25,8 +26,8 @@ static void hold(struct job_config *j, const struct conf_mistakes *m, size_t bef
     if (j->mistake != NULL || conf_mistakes_count(m) == before)
         return;
     const char *text = conf_mistakes_at(m, before);
-    j->mistake = text ? xstrdup(text)
-                      : xasprintf("%s: it has mistakes; renewd --check names them", j->file);
+    j->mistake =
+        text ? xstrdup(text) : xasprintf("%s: it has mistakes; renewd --check names them", j->file);
 }
 
 static void hash_file(struct job_config *j)
@@ -41,8 +42,9 @@ static void hash_file(struct job_config *j)
         memcpy(j->content_hash, hex.data, sizeof j->content_hash);
 }
 
-static struct job_file file_read_job(const struct config *c, struct plugins *plugins, const char *name,
-                                     struct conf_mistakes *m, struct secret_uses *uses)
+static struct job_file file_read_job(const struct config *c, struct plugins *plugins,
+                                     const char *name, struct conf_mistakes *m,
+                                     struct secret_uses *uses)
 {
     struct job_file f = { xcalloc(1, sizeof *f.j), NULL };
     size_t before = conf_mistakes_count(m);
@@ -91,13 +93,14 @@ static void pair_check(const struct job_file *a, const struct job_file *b, struc
         size_t before = conf_mistakes_count(m);
         if (same_name)
             conf_mistake(m, conf_child(root, "job"), pair[i]->j->file,
-                         "the name '%s' is also that of the job in %s; each job needs its own", other->job,
-                         other->file);
-        if (shared)
-            conf_mistake(m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
-                         "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
-                         "spend each other's credentials: join them, or disable one",
+                         "the name '%s' is also that of the job in %s; each job needs its own",
                          other->job, other->file);
+        if (shared)
+            conf_mistake(
+                m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
+                "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
+                "spend each other's credentials: join them, or disable one",
+                other->job, other->file);
         hold(pair[i]->j, m, before);
     }
 }
@@ -122,13 +125,14 @@ int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mista
     int found = scandir(c->conf_dir, &entries, is_job_file, by_name);
     if (found < 0) {
         int r = -errno;
-        conf_mistake(m, NULL, c->conf_dir, "the folder of the jobs cannot be read: %s", strerror(-r));
+        conf_mistake(m, NULL, c->conf_dir, "the folder of the jobs cannot be read: %s",
+                     strerror(-r));
         return r;
     }
     size_t count = found < JOBS_MAX ? (size_t)found : JOBS_MAX;
     if (count < (size_t)found)
-        conf_mistake(m, NULL, c->conf_dir, "more than %d jobs; those after %s are left out", JOBS_MAX,
-                     entries[count - 1]->d_name);
+        conf_mistake(m, NULL, c->conf_dir, "more than %d jobs; those after %s are left out",
+                     JOBS_MAX, entries[count - 1]->d_name);
     cleanup(free_p) struct job_file *files = xcalloc(count + 1, sizeof *files);
     struct job_config **list = xcalloc(count + 1, sizeof(*list));
     for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * `forward`, `events` and `webhooks` of a job: read for their mistakes and their secrets. What they ask
- * for is not kept here yet.
+ * `forward`, `events` and `webhooks` of a job: read for their mistakes and their secrets. What they
+ * ask for is not kept here yet.
  */
 #include "core/base/cleanup.h"
 #include "core/host/config_internal.h"
@@ -27,8 +27,10 @@ static void forward_read(struct job_reading *r)
     conf_get_choice(forward, "put", CONF_OPTIONAL, places, m, &place);
     conf_get_text(forward, "name", CONF_OPTIONAL, m, &name);
     if (place > 0 && name[0] == '\0')
-        conf_mistake(m, forward, NULL, "setting 'name' is missing in 'forward': put = \"%s\" needs the name to put "
-                     "the token under", places[place]);
+        conf_mistake(m, forward, NULL,
+                     "setting 'name' is missing in 'forward': put = \"%s\" needs the name to put "
+                     "the token under",
+                     places[place]);
     conf_get_duration(forward, "refresh_before", CONF_OPTIONAL, 0, 400 * DAY_MS, m, &ms);
 }
 
@@ -42,7 +44,8 @@ static void events_read(struct job_reading *r)
         return;
     conf_refuse_unknown(events, known, r->r.m);
     conf_get_integer(events, "depth", CONF_OPTIONAL, 1, INT64_C(1000000000), r->r.m, &number);
-    conf_get_duration(events, "max_age", CONF_OPTIONAL, 60 * SECOND_MS, 400 * DAY_MS, r->r.m, &number);
+    conf_get_duration(events, "max_age", CONF_OPTIONAL, 60 * SECOND_MS, 400 * DAY_MS, r->r.m,
+                      &number);
 }
 
 static void webhooks_read(struct job_reading *r)

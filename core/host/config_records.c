@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The `records` group of a job: which table, which rows of it, how its values are kept. The columns are
- * read in config_columns.c.
+ * The `records` group of a job: which table, which rows of it, how its values are kept. The columns
+ * are read in config_columns.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,11 +40,13 @@ static void status_values_read(struct job_reading *r, const struct conf_item *re
         const struct conf_item *item = conf_at(group, i);
         int state = state_from_name(conf_name(item));
         if (state < 0)
-            conf_mistake(r->r.m, item, NULL, "unknown state '%s' in 'status_values'; the states are ok, retrying, "
+            conf_mistake(r->r.m, item, NULL,
+                         "unknown state '%s' in 'status_values'; the states are ok, retrying, "
                          "rate_limited, reconnect, misconfigured, ambiguous, pending and paused",
                          conf_name(item));
         else if (conf_text(item) == NULL)
-            conf_mistake(r->r.m, item, NULL, "the value of '%s' in 'status_values' must be a text in quotes, but is %s",
+            conf_mistake(r->r.m, item, NULL,
+                         "the value of '%s' in 'status_values' must be a text in quotes, but is %s",
                          conf_name(item), conf_kind_name(item));
         else
             j->status_values[j->status_value_count++] =
@@ -57,7 +59,8 @@ static void status_values_read(struct job_reading *r, const struct conf_item *re
 
 static void owner_read(struct job_reading *r, const struct conf_item *records)
 {
-    static const char *const known[] = { "via", "table", "key", "column", "email", "name", "language", NULL };
+    static const char *const known[] = { "via",   "table", "key",      "column",
+                                         "email", "name",  "language", NULL };
     const struct conf_item *item = conf_child(records, "owner");
     struct owner_map *o = &r->j->owner;
     const char *text;
@@ -70,8 +73,10 @@ static void owner_read(struct job_reading *r, const struct conf_item *records)
         return;
     }
     if (conf_kind(item) != CONF_GROUP) {
-        conf_mistake(r->r.m, item, NULL, "setting 'owner' must be a column in quotes or a group "
-                     "{ via; table; key; column; email; name; language }, but is %s", conf_kind_name(item));
+        conf_mistake(r->r.m, item, NULL,
+                     "setting 'owner' must be a column in quotes or a group "
+                     "{ via; table; key; column; email; name; language }, but is %s",
+                     conf_kind_name(item));
         return;
     }
     conf_refuse_unknown(item, known, r->r.m);
@@ -102,7 +107,8 @@ static void sealed_read(struct job_reading *r, const struct conf_item *records)
     j->sealed_key = xstrdup(id);
     if (!keyring_has(r->c->keys, id))
         conf_mistake(r->r.m, conf_child(records, "sealed_key"), NULL,
-                     "setting 'sealed_key': there is no key '%s' among the keys of renewd.conf", id);
+                     "setting 'sealed_key': there is no key '%s' among the keys of renewd.conf",
+                     id);
 }
 
 static void table_read(struct job_reading *r, const struct conf_item *records)
@@ -127,8 +133,10 @@ static void table_read(struct job_reading *r, const struct conf_item *records)
 
 void job_records_read(struct job_reading *r)
 {
-    static const char *const known[] = { "table", "key", "columns", "times", "only", "accept_plain",
-                                         "status_values", "owner", "sealed", "sealed_key", NULL };
+    static const char *const known[] = { "table",         "key",   "columns",
+                                         "times",         "only",  "accept_plain",
+                                         "status_values", "owner", "sealed",
+                                         "sealed_key",    NULL };
     static const char *const times[] = { "auto", "unix", "unix_ms", "text", NULL };
     const struct conf_item *records = NULL;
     struct job_config *j = r->j;

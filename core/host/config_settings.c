@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The `settings` group of a job, held against what its plugin declares. Secrets are read in; any text may
- * be a reference, one declared secret must be.
+ * The `settings` group of a job, held against what its plugin declares. Secrets are read in; any
+ * text may be a reference, one declared secret must be.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,15 +27,16 @@ static bool choice_fits(const char *choices, const char *text)
     return false;
 }
 
-static void wrong(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s,
-                  const char *what)
+static void wrong(struct job_reading *r, const struct conf_item *item,
+                  const struct renewd_setting *s, const char *what)
 {
-    conf_mistake(r->r.m, item, NULL, "setting '%s' of plugin %s %s", s->name, r->j->plugin_name, what);
+    conf_mistake(r->r.m, item, NULL, "setting '%s' of plugin %s %s", s->name, r->j->plugin_name,
+                 what);
 }
 
 /* Checks a text of type TEXT, SECRET or URL and keeps it. */
-static void text_put(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s,
-                     const char *text)
+static void text_put(struct job_reading *r, const struct conf_item *item,
+                     const struct renewd_setting *s, const char *text)
 {
     if (s->required && text[0] == '\0') {
         wrong(r, item, s, "is empty");
@@ -61,7 +62,8 @@ static void text_put(struct job_reading *r, const struct conf_item *item, const 
     settings_put(r->j->settings, s->name, url, 0);
 }
 
-static void text_setting(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s)
+static void text_setting(struct job_reading *r, const struct conf_item *item,
+                         const struct renewd_setting *s)
 {
     cleanup(secret_free_p) struct secret *secret = NULL;
 
@@ -71,18 +73,20 @@ static void text_setting(struct job_reading *r, const struct conf_item *item, co
         return;
     }
     if (conf_text(item) == NULL) {
-        cleanup(free_p) char *what = xasprintf("must be a text in quotes, but is %s", conf_kind_name(item));
+        cleanup(free_p) char *what =
+            xasprintf("must be a text in quotes, but is %s", conf_kind_name(item));
         wrong(r, item, s, what);
         return;
     }
     text_put(r, item, s, conf_text(item));
 }
 
-static void group_setting(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s)
+static void group_setting(struct job_reading *r, const struct conf_item *item,
+                          const struct renewd_setting *s)
 {
     if (conf_kind(item) != CONF_GROUP) {
-        cleanup(free_p) char *what = xasprintf("must be a group { NAME = \"TEXT\"; }, but is %s",
-                                               conf_kind_name(item));
+        cleanup(free_p) char *what =
+            xasprintf("must be a group { NAME = \"TEXT\"; }, but is %s", conf_kind_name(item));
         wrong(r, item, s, what);
         return;
     }
@@ -92,11 +96,13 @@ static void group_setting(struct job_reading *r, const struct conf_item *item, c
         cleanup(wipe_free_p) char *text = NULL;
         if (conf_text(member) != NULL && secretref_check(conf_text(member)) == 0) {
             if (secret_read(&r->r, member, conf_name(member), &secret) == 0)
-                settings_put_member(r->j->settings, s->name, conf_name(member), secret_text(secret));
+                settings_put_member(r->j->settings, s->name, conf_name(member),
+                                    secret_text(secret));
         } else if ((text = scalar_text(member)) != NULL) {
             settings_put_member(r->j->settings, s->name, conf_name(member), text);
         } else {
-            conf_mistake(r->r.m, member, NULL, "member '%s' of '%s' must be a text in quotes, but is %s",
+            conf_mistake(r->r.m, member, NULL,
+                         "member '%s' of '%s' must be a text in quotes, but is %s",
                          conf_name(member), s->name, conf_kind_name(member));
         }
     }
@@ -111,7 +117,8 @@ static void number_put(struct job_reading *r, const char *name, int64_t number)
 }
 
 /* The getters name the setting; the group's name in their sentences is 'settings'. */
-static void given(struct job_reading *r, const struct conf_item *group, const struct renewd_setting *s)
+static void given(struct job_reading *r, const struct conf_item *group,
+                  const struct renewd_setting *s)
 {
     const struct conf_item *item = conf_child(group, s->name);
     int64_t number;
@@ -152,7 +159,8 @@ static void by_default(struct job_reading *r, const struct renewd_setting *s)
         number_put(r, s->name, strtoll(s->default_value, NULL, 10));
         break;
     case RENEWD_BOOLEAN:
-        settings_put(r->j->settings, s->name, s->default_value, strcmp(s->default_value, "true") == 0);
+        settings_put(r->j->settings, s->name, s->default_value,
+                     strcmp(s->default_value, "true") == 0);
         break;
     case RENEWD_DURATION:
         (void)duration_parse(s->default_value, &ms);
@@ -195,7 +203,8 @@ void job_settings_read(struct job_reading *r)
             by_default(r, *s);
         else if ((*s)->required)
             conf_mistake(r->r.m, group ? group : conf_child(r->root, "plugin"), NULL,
-                         "setting '%s' is missing in 'settings'; plugin %s needs it%s%s", (*s)->name,
-                         r->j->plugin_name, (*s)->help ? ": " : "", (*s)->help ? (*s)->help : "");
+                         "setting '%s' is missing in 'settings'; plugin %s needs it%s%s",
+                         (*s)->name, r->j->plugin_name, (*s)->help ? ": " : "",
+                         (*s)->help ? (*s)->help : "");
     }
 }

@@ -39,8 +39,9 @@ static char *statement_read(struct job_reading *r, char *const folders[FOLDERS],
         if (code == 0 && text.len > 0 && strlen(text.data) == text.len)
             return buf_steal(&text);
         *ret_wrong = true;
-        conf_mistake(r->r.m, conf_child(r->root, "plugin"), NULL, "statement '%s': file %s %s%s", name, path,
-                     code < 0 ? "cannot be read: " : "is empty or not a text", code < 0 ? strerror(-code) : "");
+        conf_mistake(r->r.m, conf_child(r->root, "plugin"), NULL, "statement '%s': file %s %s%s",
+                     name, path, code < 0 ? "cannot be read: " : "is empty or not a text",
+                     code < 0 ? strerror(-code) : "");
         return NULL;
     }
     return NULL;
@@ -57,9 +58,10 @@ static void statement_take(struct job_reading *r, char *const folders[FOLDERS], 
         j->statements[j->statement_count++] = (struct job_statement){ xstrdup(name), sql };
     } else if (!known_wrong) {
         conf_mistake(r->r.m, at ? at : conf_child(r->root, "plugin"), NULL,
-                     "statement '%s' of plugin %s is missing: there is no file %s/%s.sql%s%s%s%s%s", name,
-                     j->plugin_name, folders[0], name, folders[1] ? " nor " : "", folders[1] ? folders[1] : "",
-                     folders[1] ? "/" : "", folders[1] ? name : "", folders[1] ? ".sql" : "");
+                     "statement '%s' of plugin %s is missing: there is no file %s/%s.sql%s%s%s%s%s",
+                     name, j->plugin_name, folders[0], name, folders[1] ? " nor " : "",
+                     folders[1] ? folders[1] : "", folders[1] ? "/" : "", folders[1] ? name : "",
+                     folders[1] ? ".sql" : "");
     }
 }
 
@@ -71,8 +73,8 @@ void job_statements_read(struct job_reading *r)
     size_t count = 0;
     bool known_wrong = false;
 
-    conf_get_text(r->root, "statements", conf_child(r->root, "statements") ? CONF_REQUIRED : CONF_OPTIONAL,
-                  r->r.m, &own);
+    conf_get_text(r->root, "statements",
+                  conf_child(r->root, "statements") ? CONF_REQUIRED : CONF_OPTIONAL, r->r.m, &own);
     if (r->j->plugin == NULL || (own == NULL && conf_child(r->root, "statements") != NULL))
         return;
     list = plugin_descriptor(r->j->plugin)->statements;

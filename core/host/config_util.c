@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Small readers for all configuration files: paths, lists, URLs, and secrets, whose values never reach a
- * sentence.
+ * Small readers for all configuration files: paths, lists, URLs, and secrets, whose values never
+ * reach a sentence.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -57,13 +57,16 @@ int secret_read(struct reading *r, const struct conf_item *item, const char *set
     struct error e = { "" };
 
     if (conf_text(item) == NULL) {
-        conf_mistake(r->m, item, NULL, "setting '%s' must be a reference in quotes such as \"env:NAME\", but is %s",
+        conf_mistake(r->m, item, NULL,
+                     "setting '%s' must be a reference in quotes such as \"env:NAME\", but is %s",
                      setting, conf_kind_name(item));
         return -EINVAL;
     }
     if (secretref_check(conf_text(item)) < 0) {
-        conf_mistake(r->m, item, NULL, "setting '%s' is a secret and must not be written here itself; write "
-                     "\"env:NAME\", \"file:PATH\" or \"credential:NAME\"", setting);
+        conf_mistake(r->m, item, NULL,
+                     "setting '%s' is a secret and must not be written here itself; write "
+                     "\"env:NAME\", \"file:PATH\" or \"credential:NAME\"",
+                     setting);
         return -EINVAL;
     }
     int code = secretref_read(conf_text(item), r->dir, ret, &e);
@@ -129,7 +132,8 @@ const char *url_wrong(const char *url, bool insecure)
         return "has no host";
     cleanup(free_p) char *host = xstrndup(begin, host_len);
     if (plain && !insecure && !host_is_loopback(host))
-        return "is http:// to another machine: secrets would travel in the clear; use https:// (or, "
+        return "is http:// to another machine: secrets would travel in the clear; use https:// "
+               "(or, "
                "knowingly, http = { allow_insecure = true; })";
     return NULL;
 }

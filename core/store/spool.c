@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Writing the spool: this incarnation's file, which attempts in it are still wanted, and giving the room
- * of the others back. All of it on the loop's thread. Reading what others left is in spool_read.c.
+ * Writing the spool: this incarnation's file, which attempts in it are still wanted, and giving the
+ * room of the others back. All of it on the loop's thread. Reading what others left is in
+ * spool_read.c.
  */
+#include "config.h" /* _GNU_SOURCE */
+
 #include "core/store/spool.h"
 
 #include <errno.h>
@@ -65,12 +68,14 @@ static int append(struct spool *s, int type, const struct spool_field fields[SPO
 
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
     if (s->sync.broken < 0)
-        return error_set(e, s->sync.broken, "spool file %s: an earlier write did not reach the disk (%s); "
-                         "nothing more is sent until renewd is restarted on a sound disk", s->path,
-                         strerror(-s->sync.broken));
+        return error_set(e, s->sync.broken,
+                         "spool file %s: an earlier write did not reach the disk (%s); "
+                         "nothing more is sent until renewd is restarted on a sound disk",
+                         s->path, strerror(-s->sync.broken));
     int r = spool_entry_write(&entry, s->ring, s->incarnation, type, s->sequence, fields);
     if (r < 0)
-        return error_set(e, r, "spool file %s: an entry could not be sealed: %s", s->path, strerror(-r));
+        return error_set(e, r, "spool file %s: an entry could not be sealed: %s", s->path,
+                         strerror(-r));
     while (done < entry.len) {
         ssize_t n = pwrite(s->fd, entry.data + done, entry.len - done, s->end + (off_t)done);
         if (n < 0 && errno == EINTR)
@@ -78,8 +83,8 @@ static int append(struct spool *s, int type, const struct spool_field fields[SPO
         if (n <= 0) {
             r = n < 0 ? -errno : -EIO;
             (void)!ftruncate(s->fd, s->end); /* the next entry is written over what stays */
-            return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk", s->path,
-                             strerror(-r));
+            return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk",
+                             s->path, strerror(-r));
         }
         done += (size_t)n;
     }
@@ -107,8 +112,8 @@ static struct wanted *remember(struct spool *s, const char *attempt_id, const ch
     return w;
 }
 
-int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint, const char *source,
-                 const char *key, struct error *e)
+int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint,
+                 const char *source, const char *key, struct error *e)
 {
     const struct spool_field fields[SPOOL_FIELDS] = {
         field(attempt_id), field(fingerprint), field(source), field(key), { NULL, 0 },
@@ -123,12 +128,16 @@ int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprin
     return r;
 }
 
-int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len, struct error *e)
+int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len,
+                 struct error *e)
 {
     const struct wanted *w = map_get(s->wanted, attempt_id);
     const struct spool_field fields[SPOOL_FIELDS] = {
-        field(attempt_id), field(w ? w->fingerprint : NULL), field(w ? w->source : NULL),
-        field(w ? w->key : NULL), { text, len },
+        field(attempt_id),
+        field(w ? w->fingerprint : NULL),
+        field(w ? w->source : NULL),
+        field(w ? w->key : NULL),
+        { text, len },
     };
     off_t at = s->end;
 
@@ -140,7 +149,8 @@ int spool_result(struct spool *s, const char *attempt_id, const char *text, size
     return r;
 }
 
-/* The room before the oldest wanted entry: all after the head, or a hole where the file system can. */
+/* The room before the oldest wanted entry: all after the head, or a hole where the file system can.
+ */
 static void give_back(struct spool *s)
 {
     if (s->first == NULL) {
@@ -206,16 +216,20 @@ static int file_make(struct spool *s, const char *dir, const char *host, struct 
     if (r < 0)
         return error_set(e, r, "the system's boot id cannot be read: %s", strerror(-r));
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        return error_set(e, -errno, "the spool directory %s cannot be made: %s", dir, strerror(errno));
+        return error_set(e, -errno, "the spool directory %s cannot be made: %s", dir,
+                         strerror(errno));
     s->fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->fd < 0)
-        return error_set(e, -errno, "the spool file %s cannot be made: %s", new_path, strerror(errno));
+        return error_set(e, -errno, "the spool file %s cannot be made: %s", new_path,
+                         strerror(errno));
     const struct spool_field head[SPOOL_FIELDS] = { field(host), field(boot) };
     if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
-        r = error_set(e, -errno, "the spool file %s cannot be locked: %s", new_path, strerror(errno));
+        r = error_set(e, -errno, "the spool file %s cannot be locked: %s", new_path,
+                      strerror(errno));
     if (r == 0)
         r = append(s, SPOOL_HEAD, head, e);
-    if (r == 0 && (fdatasync(s->fd) < 0 || rename(new_path, s->path) < 0 || directory_sync(dir) < 0))
+    if (r == 0 &&
+        (fdatasync(s->fd) < 0 || rename(new_path, s->path) < 0 || directory_sync(dir) < 0))
         r = error_set(e, -errno, "the spool file %s cannot be put on the disk: %s", s->path,
                       strerror(errno));
     if (r < 0) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The spool: what this process is about to send and what it has received, sealed on the local disk
- * before anything else may lose it (rules 2, 3 and 6 of ARCHITECTURE.md). One append-only file for
- * each incarnation, state_dir/spool/INCARNATION.spool, locked while its process lives.
+ * before anything else may lose it (rules 2, 3 and 6 of ARCHITECTURE.md). One append-only file
+ * for each incarnation, state_dir/spool/INCARNATION.spool, locked while its process lives.
  *
- * The loop thread writes (write(2) only); the sync thread, made here, does fdatasync and reports back
- * to the loop. Every entry is sealed with the key ring, has its length and a check, and a torn last
+ * The loop thread writes (pwrite alone); the sync thread, made here, does fdatasync and reports
+ * back to the loop. Every entry is sealed with the key ring, has its length and a check, and a torn last
  * entry is recognised and left out.
  */
 #ifndef CORE_STORE_SPOOL_H
@@ -25,8 +25,8 @@ struct spool;
  * host id, boot id and installation. */
 int spool_open(struct loop *loop, const char *state_dir, const char *host, const char *incarnation,
                const struct keyring *ring, struct spool **ret, struct error *e);
-/* Ends the sync thread (who waits for a sync is told before this returns); removes the file when nothing
- * in it is still wanted. */
+/* Ends the sync thread (who waits for a sync is told before this returns); removes the file when
+ * nothing in it is still wanted. */
 void spool_close(struct spool *s);
 
 /* About to send. -ENOSPC, -EIO: then nothing may be sent. */
@@ -34,7 +34,8 @@ int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprin
                  const char *source, const char *key, struct error *e);
 /* A token came: text is commit_to_text()'s. Written when this returns. A later result of the same
  * attempt replaces the earlier. */
-int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len, struct error *e);
+int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len,
+                 struct error *e);
 /* The store has it (or there is nothing to keep): the attempt's entries are no longer wanted. */
 void spool_settled(struct spool *s, const char *attempt_id);
 /* Calls done on the loop thread once everything written so far is on the disk; starts within 20 ms,
@@ -63,11 +64,13 @@ struct spool_file {
     size_t count;
     int fd;            /* locked; closed by spool_files_free */
     char *path;
+    /* For whoever drains it. */
+    bool foreign, stays, leases_done;
 };
 /* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
- * that does not open with the ring refuses its file, which is then not in the list; the others go on.
- * Returns 0, or -EKEYREJECTED or another errno with a sentence about the first refused file; the list
- * is given in every case. */
+ * that does not open with the ring refuses its file, which is then not in the list; the others go
+ * on. Returns 0, or -EKEYREJECTED or another errno with a sentence about the first refused file; the
+ * list is given in every case. */
 int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
                     size_t *ret_count, struct error *e);
 /* Unlinks it once its leftovers are in the store; it stays locked until freed. */

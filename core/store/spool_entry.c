@@ -133,8 +133,8 @@ bool spool_check_fits(const unsigned char bytes[SPOOL_HEAD_SIZE], const char *te
     return check_of(bytes, text, len, check) == 0 && memcmp(check, bytes + 24, sizeof check) == 0;
 }
 
-int spool_entry_open(const struct keyring *ring, const char *incarnation, const struct spool_head *head,
-                     const char *text, struct secret **ret_plain,
+int spool_entry_open(const struct keyring *ring, const char *incarnation,
+                     const struct spool_head *head, const char *text, struct secret **ret_plain,
                      struct spool_field ret_fields[SPOOL_FIELDS], const char **ret_why)
 {
     cleanup(secret_free_p) struct secret *plain = NULL;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * What the parts of the spool share: one entry on the disk (spool_entry.c), the writer (spool.c), the
- * sync thread (spool_sync.c). For core/store/spool*.c alone.
+ * What the parts of the spool share: one entry on the disk (spool_entry.c), the writer (spool.c),
+ * the sync thread (spool_sync.c). For core/store/spool*.c alone.
  *
  * An entry is a head of 32 bytes and a sealed text that is bound to incarnation, type and sequence:
- *   0 magic (4)  4 version  5 type  6 zero (2)  8 length (4)  12 zero (4)  16 sequence (8)  24 check (8)
- * Numbers are big-endian; the check is the beginning of the SHA-256 of the first 24 bytes and the text.
- * The magic holds a byte that no sealed text has, so that a reader finds the next entry after damage.
+ *   0 magic (4)  4 version  5 type  6 zero (2)  8 length (4)  12 zero (4)  16 sequence (8)  24
+ * check (8) Numbers are big-endian; the check is the beginning of the SHA-256 of the first 24 bytes
+ * and the text. The magic holds a byte that no sealed text has, so that a reader finds the next
+ * entry after damage.
  */
 #ifndef CORE_STORE_SPOOL_INTERNAL_H
 #define CORE_STORE_SPOOL_INTERNAL_H
@@ -40,8 +41,8 @@ struct spool_head {
     uint64_t sequence;
 };
 
-/* An entry's content: HEAD host, boot; INTENT attempt, fingerprint, source, key; RESULT the same and
- * the text; SETTLED attempt. */
+/* An entry's content: HEAD host, boot; INTENT attempt, fingerprint, source, key; RESULT the same
+ * and the text; SETTLED attempt. */
 struct spool_field {
     const char *data; /* NULL = absent */
     size_t len;
@@ -53,8 +54,8 @@ int spool_entry_write(struct buf *to, const struct keyring *ring, const char *in
 bool spool_head_read(const unsigned char bytes[SPOOL_HEAD_SIZE], struct spool_head *ret);
 bool spool_check_fits(const unsigned char bytes[SPOOL_HEAD_SIZE], const char *text, size_t len);
 /* The fields point into *ret_plain. Negative errno and a half sentence when it does not open. */
-int spool_entry_open(const struct keyring *ring, const char *incarnation, const struct spool_head *head,
-                     const char *text, struct secret **ret_plain,
+int spool_entry_open(const struct keyring *ring, const char *incarnation,
+                     const struct spool_head *head, const char *text, struct secret **ret_plain,
                      struct spool_field ret_fields[SPOOL_FIELDS], const char **ret_why);
 
 int spool_boot_id(char ret[40]);
@@ -65,17 +66,17 @@ struct spool_waiter {
     void *ctx;
 };
 
-/* The sync thread and those who wait for it. Lists and timer belong to the loop's thread; wanted, stop
- * and result are under the lock. */
+/* The sync thread and those who wait for it. Lists and timer belong to the loop's thread; wanted,
+ * stop and result are under the lock. */
 struct spool_sync {
     struct loop *loop;
     struct loop_timer *timer;
     struct loop_watch *watch;
     struct spool_waiter *running, *waiting, **waiting_end;
-    bool busy;       /* a sync was asked for and has not reported */
-    bool hurry;      /* somebody in waiting does not want the 20 ms */
-    int broken;      /* the first failure: what the disk holds since is unknown */
-    int fd, bell;    /* the spool file; the eventfd that rings when a sync is over */
+    bool busy;    /* a sync was asked for and has not reported */
+    bool hurry;   /* somebody in waiting does not want the 20 ms */
+    int broken;   /* the first failure: what the disk holds since is unknown */
+    int fd, bell; /* the spool file; the eventfd that rings when a sync is over */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Reading the spool files that dead incarnations left: what was sent without an answer, and which tokens
- * came and may not have been stored. What is cut off or damaged is left out and said; every entry that is
- * whole is found, whatever stands before it.
+ * Reading the spool files that dead incarnations left: what was sent without an answer, and which
+ * tokens came and may not have been stored. What is cut off or damaged is left out and said; every
+ * entry that is whole is found, whatever stands before it.
  */
+#include "config.h" /* _GNU_SOURCE */
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +66,8 @@ static int entry_at(const struct reader *r, off_t at, struct spool_head *ret)
     return spool_check_fits(bytes, r->text, ret->length);
 }
 
-/* The place of the next magic at or after `at`, or the file's size; tells whether all between is zero. */
+/* The place of the next magic at or after `at`, or the file's size; tells whether all between is
+ * zero. */
 static int next_magic(const struct reader *r, off_t at, off_t *ret_at, bool *ret_zero)
 {
     cleanup(free_p) char *chunk = xmalloc(CHUNK);
@@ -120,8 +123,8 @@ static char *own_field(const struct spool_field *from)
     return from->data ? xstrndup(from->data, from->len) : NULL;
 }
 
-static struct spool_leftover *leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS],
-                                          const char *attempt_id)
+static struct spool_leftover *
+leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS], const char *attempt_id)
 {
     struct spool_file *f = r->file;
     size_t place = (size_t)(uintptr_t)map_get(r->known, attempt_id);
@@ -176,11 +179,14 @@ static int entry_open(struct reader *r, const struct spool_head *head, struct er
     struct spool_field fields[SPOOL_FIELDS];
     const char *why = NULL;
 
-    int result = spool_entry_open(r->ring, r->file->incarnation, head, r->text, &plain, fields, &why);
+    int result =
+        spool_entry_open(r->ring, r->file->incarnation, head, r->text, &plain, fields, &why);
     if (result < 0)
-        return error_set(e, result == -ENOMEM ? result : -EKEYREJECTED,
-                         "spool file %s: an entry cannot be read: %s; configure the keys that were in use "
-                         "when it was written", r->file->path, why);
+        return error_set(
+            e, result == -ENOMEM ? result : -EKEYREJECTED,
+            "spool file %s: an entry cannot be read: %s; configure the keys that were in use "
+            "when it was written",
+            r->file->path, why);
     entry_take(r, head->type, fields);
     return 0;
 }
@@ -299,7 +305,8 @@ int spool_leftovers(const char *state_dir, const struct keyring *ring, struct sp
     *ret_count = 0;
     DIR *d = opendir(dir);
     if (d == NULL && errno != ENOENT)
-        return error_set(e, -errno, "the spool directory %s cannot be read: %s", dir, strerror(errno));
+        return error_set(e, -errno, "the spool directory %s cannot be read: %s", dir,
+                         strerror(errno));
     while (d != NULL && (entry = readdir(d)) != NULL) {
         struct spool_file f;
         struct error why = { "" };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The sync thread of the spool: one fdatasync at a time, for all who asked before it began. The loop
- * hears of its end through an eventfd. After a failed sync nobody knows what the disk holds, so the failure
- * is everybody's answer from then on.
+ * The sync thread of the spool: one fdatasync at a time, for all who asked before it began. The
+ * loop hears of its end through an eventfd. After a failed sync nobody knows what the disk holds,
+ * so the failure is everybody's answer from then on.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -104,7 +104,9 @@ static void bell_rang(void *ctx, uint32_t events)
 
 int spool_sync_start(struct spool_sync *s, struct loop *loop, int fd)
 {
-    *s = (struct spool_sync){ .loop = loop, .fd = fd, .bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    *s = (struct spool_sync){ .loop = loop,
+                              .fd = fd,
+                              .bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
     s->waiting_end = &s->waiting;
     if (s->bell < 0)
         return -errno;

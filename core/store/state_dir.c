@@ -29,7 +29,8 @@ static int directory_make(const char *path, struct error *e)
         *p = '/';
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set(e, -errno, "the state directory %s cannot be made: %s", path, strerror(errno));
+        return error_set(e, -errno, "the state directory %s cannot be made: %s", path,
+                         strerror(errno));
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return error_set(e, -ENOTDIR, "the state directory %s is not a directory", path);
     return 0;
@@ -46,8 +47,11 @@ static int host_read(const char *file, char ret[ID_SIZE], struct error *e)
         return error_set(e, r, "the host id %s cannot be read: %s", file, strerror(-r));
     size_t len = text.len > 0 ? strspn(text.data, "0123456789abcdef") : 0;
     if (len != ID_SIZE - 1 || (text.len != len && strcmp(text.data + len, "\n") != 0))
-        return error_set(e, -EINVAL, "the host id %s is damaged: it must hold 32 hex digits; put the old id "
-                         "back (it stands in the table hosts), or remove the file to become a new host", file);
+        return error_set(
+            e, -EINVAL,
+            "the host id %s is damaged: it must hold 32 hex digits; put the old id "
+            "back (it stands in the table hosts), or remove the file to become a new host",
+            file);
     memcpy(ret, text.data, len);
     ret[len] = '\0';
     return 0;
@@ -69,7 +73,8 @@ static int host_make(const char *dir, const char *file, const char *unique, stru
         if (n != ID_SIZE)
             r = n < 0 ? -errno : -ENOSPC;
     }
-    if (r == 0 && (fsync(fd) < 0 || (link(temporary, file) < 0 && errno != EEXIST) || fsync(dir_fd) < 0))
+    if (r == 0 &&
+        (fsync(fd) < 0 || (link(temporary, file) < 0 && errno != EEXIST) || fsync(dir_fd) < 0))
         r = -errno;
     if (fd >= 0)
         unlink(temporary);
@@ -104,8 +109,10 @@ static int daemon_lock(struct state_dir *s, struct error *e)
         ssize_t n = pread(s->lock, pid, sizeof pid - 1, 0);
         pid[n > 0 ? n : 0] = '\0';
         pid[strspn(pid, "0123456789")] = '\0';
-        return error_set(e, -EBUSY, "another renewd%s%s uses the state directory %s; stop it, or give this "
-                         "one a state_dir of its own", pid[0] ? ", process " : "", pid, s->path);
+        return error_set(e, -EBUSY,
+                         "another renewd%s%s uses the state directory %s; stop it, or give this "
+                         "one a state_dir of its own",
+                         pid[0] ? ", process " : "", pid, s->path);
     }
     int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
     if (ftruncate(s->lock, 0) < 0 || pwrite(s->lock, pid, (size_t)len, 0) != len)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The state directory: who this host is, and that one daemon alone uses it. A host keeps its id here; an
- * empty directory is a new host. Used by the programs before the store and the spool are opened.
+ * The state directory: who this host is, and that one daemon alone uses it. A host keeps its id
+ * here; an empty directory is a new host. Used by the programs before the store and the spool are
+ * opened.
  */
 #ifndef CORE_STORE_STATE_DIR_H
 #define CORE_STORE_STATE_DIR_H
@@ -17,8 +18,9 @@ struct state_dir {
     int lock;                  /* of daemon.lock; -1 unless opened as a daemon */
 };
 
-/* Creates the directory (0700) and the host id when they are missing. With daemon true it is locked:
- * -EBUSY with the process id of the daemon that has it. Without, any number may open it (--once). */
+/* Creates the directory (0700) and the host id when they are missing. With daemon true it is
+ * locked: -EBUSY with the process id of the daemon that has it. Without, any number may open it
+ * (--once). */
 int state_dir_open(const char *path, bool daemon, struct state_dir **ret, struct error *e);
 void state_dir_free(struct state_dir *s);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Configuration: a table of broken files with the line and the words that are expected, one good set
- * with every setting there is, and no secret in any sentence. Plugins are made up here.
+ * Configuration: a table of broken files with the line and the words that are expected, one good
+ * set with every setting there is, and no secret in any sentence.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,180 +14,15 @@
 #include "core/domain/outcome.h"
 #include "core/host/config.h"
 #include "core/store/table.h"
+#include "tests/unit/config_setup.h"
 #include "tests/unit/runner.h"
 
-#define KEY "env:RENEWD_TEST_KEY"
-#define MAIN "keys = ( { id = \"k1\"; secret = \"" KEY "\"; } );\n"
-#define VALUE "s3cret-value-that-nobody-sees"
+#define KEY      "env:RENEWD_TEST_KEY"
+#define MAIN     "keys = ( { id = \"k1\"; secret = \"" KEY "\"; } );\n"
 #define SETTINGS "settings = { client_id = \"me\"; client_secret = \"env:RENEWD_TEST_SECRET\"; };\n"
-#define JOB "job = \"a\"; plugin = \"fake\";\n"
-#define COLUMNS "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
-#define RECORDS "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
-
-/* ---- plugins ----------------------------------------------------------------------------- */
-
-struct plugin {
-    struct renewd_plugin d;
-};
-
-#define SETTING(n, t, ...) \
-    &(const struct renewd_setting){ .size = sizeof(struct renewd_setting), .name = n, .type = t, __VA_ARGS__ }
-#define SLOT(n, t, ...) \
-    &(const struct renewd_slot){ .size = sizeof(struct renewd_slot), .name = n, .type = t, __VA_ARGS__ }
-
-static const struct renewd_setting *const fake_settings[] = {
-    SETTING("client_id", RENEWD_TEXT, .required = 1, .help = "the application's id"),
-    SETTING("client_secret", RENEWD_TEXT, .required = 1, .secret = 1),
-    SETTING("token_url", RENEWD_URL, .default_value = "https://example.org/token/"),
-    SETTING("client_auth", RENEWD_TEXT, .default_value = "post", .choices = "post|basic"),
-    SETTING("catch_up", RENEWD_BOOLEAN, .default_value = "true"),
-    SETTING("window", RENEWD_DURATION, .default_value = "10m"),
-    SETTING("size", RENEWD_INTEGER, .default_value = "7"),
-    SETTING("extra", RENEWD_GROUP),
-    NULL,
-};
-
-static const struct renewd_slot *const fake_slots[] = {
-    SLOT("access_token", RENEWD_SECRET, .direction = RENEWD_OUT, .required = 1),
-    SLOT("refresh_token", RENEWD_SECRET, .direction = RENEWD_INOUT, .required = 1, .credential = 1),
-    SLOT("expires_at", RENEWD_TIME, .direction = RENEWD_INOUT),
-    SLOT("domain_prefix", RENEWD_TEXT, .direction = RENEWD_IN),
-    NULL,
-};
-
-static const struct renewd_slot *const period_slots[] = {
-    SLOT("period_end", RENEWD_TIME, .direction = RENEWD_IN, .required = 1), NULL
-};
-
-static const struct renewd_statement *const stated_statements[] = {
-    &(const struct renewd_statement){ .size = sizeof(struct renewd_statement), .name = "advance",
-                                      .rows = RENEWD_ROWS_ONE },
-    NULL,
-};
-
-static const struct plugin fake = { { .name = "fake", .settings = fake_settings, .slots = fake_slots } };
-static const struct plugin stated = { { .name = "stated", .slots = period_slots,
-                                        .statements = stated_statements } };
-
-int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, struct error *e)
-{
-    (void)p;
-    *ret = strcmp(name, "fake") == 0 ? &fake : strcmp(name, "stated") == 0 ? &stated : NULL;
-    return *ret ? 0 : error_set(e, -ENOENT, "there is no plugin %s", name);
-}
-
-const struct renewd_plugin *plugin_descriptor(const struct plugin *p)
-{
-    return &p->d;
-}
-
-int plugin_slot(const struct plugin *p, const char *name)
-{
-    for (int i = 0; p->d.slots[i] != NULL; i++)
-        if (strcmp(p->d.slots[i]->name, name) == 0)
-            return i;
-    return -1;
-}
-
-/* ---- a folder for each test --------------------------------------------------------------- */
-
-static char dir[] = "/tmp/renewd-config-XXXXXX";
-
-static void put(const char *name, const char *text)
-{
-    cleanup(free_p) char *path = xasprintf("%s/%s", dir, name);
-    FILE *f = fopen(path, "w");
-
-    CU_ASSERT_PTR_NOT_NULL(f);
-    if (f == NULL)
-        return;
-    fputs(text, f);
-    fclose(f);
-}
-
-static void make_folder(const char *name)
-{
-    cleanup(free_p) char *path = xasprintf("%s/%s", dir, name);
-    (void)mkdir(path, 0700);
-}
-
-static void empty(const char *name)
-{
-    cleanup(free_p) char *path = xasprintf("%s/%s", dir, name);
-    DIR *d = opendir(path);
-    struct dirent *entry;
-
-    while (d && (entry = readdir(d))) {
-        cleanup(free_p) char *file = xasprintf("%s/%s", path, entry->d_name);
-        if (unlink(file) < 0 && entry->d_name[0] != '.') {
-            cleanup(free_p) char *below = xasprintf("%s/%s", name, entry->d_name);
-            empty(below);
-            rmdir(file);
-        }
-    }
-    if (d)
-        closedir(d);
-}
-
-struct loaded {
-    struct conf_mistakes *m;
-    struct secret_uses uses;
-    struct config *c;
-    struct job_config **jobs;
-    size_t count;
-};
-
-static void loaded_done(struct loaded *l)
-{
-    jobs_free(l->jobs, l->count);
-    config_free(l->c);
-    secret_uses_done(&l->uses);
-    conf_mistakes_free(l->m);
-}
-
-static struct loaded load(void)
-{
-    cleanup(free_p) char *path = xasprintf("%s/renewd.conf", dir);
-    struct loaded l = { .m = conf_mistakes_new() };
-
-    if (config_load(path, l.m, &l.uses, &l.c) == 0)
-        (void)jobs_load(l.c, NULL, l.m, &l.uses, &l.jobs, &l.count);
-    return l;
-}
-
-/* The mistake that begins at place ("renewd.conf:3:") and holds these words. */
-static bool said(const struct loaded *l, const char *place, const char *words)
-{
-    for (size_t i = 0; conf_mistakes_at(l->m, i) != NULL; i++) {
-        const char *text = conf_mistakes_at(l->m, i), *at = strstr(text, place);
-        if (at != NULL && at[-1] == '/' && strstr(at, words) != NULL)
-            return true;
-    }
-    printf("# expected at %s: %s\n", place, words);
-    for (size_t i = 0; conf_mistakes_at(l->m, i) != NULL; i++)
-        printf("#   said: %s\n", conf_mistakes_at(l->m, i));
-    return false;
-}
-
-struct broken {
-    const char *text, *place, *words;
-};
-
-static void check_all(const struct broken *list, const char *file)
-{
-    for (; list->text != NULL; list++) {
-        put(file, list->text);
-        cleanup(loaded_done) struct loaded l = load();
-        CU_ASSERT(said(&l, list->place, list->words));
-        CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 1);
-        if (conf_mistakes_count(l.m) != 1)
-            for (size_t i = 0; conf_mistakes_at(l.m, i) != NULL; i++)
-                printf("#   %s\n", conf_mistakes_at(l.m, i));
-        for (size_t i = 0; conf_mistakes_at(l.m, i) != NULL; i++)
-            CU_ASSERT_PTR_NULL(strstr(conf_mistakes_at(l.m, i), VALUE));
-        CU_ASSERT(l.count == 0 || l.jobs[0]->mistake != NULL);
-    }
-}
+#define JOB      "job = \"a\"; plugin = \"fake\";\n"
+#define COLUMNS  "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
+#define RECORDS  "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
 
 /* ---- renewd.conf -------------------------------------------------------------------------- */
 
@@ -199,19 +33,24 @@ static void test_broken_main(void)
         { MAIN "\nstate_dri = \"x\";", "renewd.conf:3:", "did you mean 'state_dir'" },
         { MAIN "conf_dir = 7;", "renewd.conf:2:", "'conf_dir' must be" },
         { MAIN "conf_dir = \"nowhere\";", "renewd.conf:2:", "is not there" },
-        { MAIN "store = {\n driver = \"mysql\"; };", "renewd.conf:3:", "\"sqlite\" or \"postgresql\"" },
+        { MAIN "store = {\n driver = \"mysql\"; };",
+          "renewd.conf:3:", "\"sqlite\" or \"postgresql\"" },
         { MAIN "store = { path = \"x.db\"; };", "renewd.conf:2:", "'driver' is missing" },
         { MAIN "store = { driver = \"postgresql\"; };", "renewd.conf:2:", "'dsn' is missing" },
-        { MAIN "store = { driver = \"sqlite\"; dsn = \"" KEY "\"; };", "renewd.conf:2:", "belongs to" },
-        { MAIN "store = { driver = \"postgresql\"; dsn = \"" VALUE "\"; };", "renewd.conf:2:",
-          "must not be written here" },
+        { MAIN "store = { driver = \"sqlite\"; dsn = \"" KEY "\"; };",
+          "renewd.conf:2:", "belongs to" },
+        { MAIN "store = { driver = \"postgresql\"; dsn = \"" VALUE "\"; };",
+          "renewd.conf:2:", "must not be written here" },
         { "keys = ();", "renewd.conf:1:", "'keys' is empty" },
-        { "keys = ( { id = \"k\"; secret = \"" VALUE "\"; } );", "renewd.conf:1:", "must not be written here" },
-        { "keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_NONE\"; } );", "renewd.conf:1:",
-          "env:RENEWD_TEST_NONE is not set" },
-        { "keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_SECRET\"; } );", "renewd.conf:1:", "64 hex digits" },
+        { "keys = ( { id = \"k\"; secret = \"" VALUE "\"; } );",
+          "renewd.conf:1:", "must not be written here" },
+        { "keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_NONE\"; } );",
+          "renewd.conf:1:", "env:RENEWD_TEST_NONE is not set" },
+        { "keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_SECRET\"; } );",
+          "renewd.conf:1:", "64 hex digits" },
         { "keys = ( { id = \"k.1\"; secret = \"" KEY "\"; } );", "renewd.conf:1:", "key id" },
-        { "keys = ( { id = \"k\"; secret = \"" KEY "\"; },\n { id = \"k\"; secret = \"" KEY "\"; } );",
+        { "keys = ( { id = \"k\"; secret = \"" KEY "\"; },\n { id = \"k\"; secret = \"" KEY
+          "\"; } );",
           "renewd.conf:2:", "given twice" },
         { "keys = ( { id = \"k\"; } );", "renewd.conf:1:", "'secret' is missing" },
         { MAIN "spool_keep = \"much\";", "renewd.conf:2:", "a size in quotes" },
@@ -219,13 +58,16 @@ static void test_broken_main(void)
         { MAIN "api = { listen = \"127.0.0.1:99999\"; };", "renewd.conf:2:", "above 65535" },
         { MAIN "api = { listen = \"0.0.0.0:8642\"; };", "renewd.conf:2:", "'tls' is required" },
         { MAIN "api = { listen = \"[::]:8642\"; };", "renewd.conf:2:", "'tls' is required" },
-        { MAIN "api = { listen = \"0.0.0.0:1\"; tls = { certificate = \"c\"; }; };", "renewd.conf:2:",
-          "'key' is missing" },
-        { MAIN "api = { clients = ( { name = \"x\"; jobs = [ \"*\" ]; allow = [ \"read\" ]; } ); };",
+        { MAIN "api = { listen = \"0.0.0.0:1\"; tls = { certificate = \"c\"; }; };",
+          "renewd.conf:2:", "'key' is missing" },
+        { MAIN
+          "api = { clients = ( { name = \"x\"; jobs = [ \"*\" ]; allow = [ \"read\" ]; } ); };",
           "renewd.conf:2:", "'secret' is missing" },
-        { MAIN "api = { clients = ( { name = \"x\"; secret = \"" KEY "\"; jobs = \"*\"; allow = [ \"fly\" ]; } ); };",
+        { MAIN "api = { clients = ( { name = \"x\"; secret = \"" KEY
+               "\"; jobs = \"*\"; allow = [ \"fly\" ]; } ); };",
           "renewd.conf:2:", "not 'fly'" },
-        { MAIN "api = { clients = ( { name = \"x\"; secret = \"" VALUE "\"; jobs = \"*\"; allow = \"read\"; } ); };",
+        { MAIN "api = { clients = ( { name = \"x\"; secret = \"" VALUE
+               "\"; jobs = \"*\"; allow = \"read\"; } ); };",
           "renewd.conf:2:", "must not be written here" },
         { MAIN "api = { sockte = \"x\"; };", "renewd.conf:2:", "did you mean 'socket'" },
         { MAIN "state_dir = \"x\"\n\n = ;", "renewd.conf:4:", "syntax error" },
@@ -247,7 +89,8 @@ static void test_good_main(void)
 {
     put("renewd.conf", "conf_dir = \"conf.d\"; plugin_dir = \"/p\"; state_dir = \"state\";\n"
                        "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_SECRET\"; };\n"
-                       "keys = ( { id = \"k2\"; secret = \"" KEY "\"; }, { id = \"k1\"; secret = \"" KEY "\"; } );\n"
+                       "keys = ( { id = \"k2\"; secret = \"" KEY
+                       "\"; }, { id = \"k1\"; secret = \"" KEY "\"; } );\n"
                        "api = { socket = \"run.sock\"; listen = \"192.0.2.1:8642\";\n"
                        "  tls = { certificate = \"c.pem\"; key = \"file:key.pem\"; };\n"
                        "  clients = ( { name = \"app\"; secret = \"" KEY "\"; jobs = [ \"*\" ];\n"
@@ -303,23 +146,28 @@ static const struct broken broken_jobs[] = {
     { JOB SETTINGS "functions = [ \"a/b\" ];", "a.conf:3:", "'functions'" },
     { JOB SETTINGS "breaker = { share = 101; };", "a.conf:3:", "'share' is 101" },
     { JOB SETTINGS "http = { timeout = \"2h\"; };", "a.conf:3:", "'timeout' must be from" },
-    { JOB SETTINGS "forward = { allow = \"https://h/p\"; put = \"query\"; };", "a.conf:3:", "'name' is missing" },
+    { JOB SETTINGS "forward = { allow = \"https://h/p\"; put = \"query\"; };",
+      "a.conf:3:", "'name' is missing" },
     { JOB SETTINGS "forward = { put = \"bearer\"; };", "a.conf:3:", "'allow' is missing" },
     { JOB SETTINGS "events = { depth = \"x\"; };", "a.conf:3:", "'depth' must be an integer" },
-    { JOB SETTINGS "webhooks = { secrets = [ \"" VALUE "\" ]; };", "a.conf:3:", "must not be written here" },
-    { JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; from = \"x\"; } );", "a.conf:3:", "writes nothing" },
-    { JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; on_ok = { a = 1; }; } );", "a.conf:3:",
-      "'from' is missing" },
+    { JOB SETTINGS "webhooks = { secrets = [ \"" VALUE "\" ]; };",
+      "a.conf:3:", "must not be written here" },
+    { JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; from = \"x\"; } );",
+      "a.conf:3:", "writes nothing" },
+    { JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; on_ok = { a = 1; }; } );",
+      "a.conf:3:", "'from' is missing" },
     { JOB "settings = { client_secret = \"env:RENEWD_TEST_SECRET\"; };", "a.conf:2:",
       "'client_id' is missing in 'settings'; plugin fake needs it: the application's id" },
-    { JOB "settings = { client_id = \"x\"; client_secret = \"" VALUE "\"; };", "a.conf:2:",
-      "'client_secret' is a secret" },
-    { JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };", "a.conf:2:",
-      "'client_secret': secret env:RENEWD_TEST_NONE is not set" },
-    { JOB "settings = { client_id = \"x\"; client_secret = 5; };", "a.conf:2:", "'client_secret' must be" },
-    { JOB "settings = { client_id = 5; client_secret = \"env:RENEWD_TEST_SECRET\"; };", "a.conf:2:",
-      "'client_id' of plugin fake must be a text" },
-#define WITH(more) JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_SECRET\";\n" more " };"
+    { JOB "settings = { client_id = \"x\"; client_secret = \"" VALUE "\"; };",
+      "a.conf:2:", "'client_secret' is a secret" },
+    { JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };",
+      "a.conf:2:", "'client_secret': secret env:RENEWD_TEST_NONE is not set" },
+    { JOB "settings = { client_id = \"x\"; client_secret = 5; };",
+      "a.conf:2:", "'client_secret' must be" },
+    { JOB "settings = { client_id = 5; client_secret = \"env:RENEWD_TEST_SECRET\"; };",
+      "a.conf:2:", "'client_id' of plugin fake must be a text" },
+#define WITH(more)                                                                                 \
+    JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_SECRET\";\n" more " };"
     { WITH("client_sceret = \"x\";"), "a.conf:3:", "did you mean 'client_secret'" },
     { WITH("client_auth = \"digest\";"), "a.conf:3:", "must be one of post|basic" },
     { WITH("token_url = \"example.org\";"), "a.conf:3:", "must begin with https://" },
@@ -332,18 +180,27 @@ static const struct broken broken_jobs[] = {
     { WITH("extra = \"x\";"), "a.conf:3:", "'extra' of plugin fake must be a group" },
     { JOB SETTINGS "records = { key = \"id\"; " COLUMNS " };", "a.conf:3:", "'table' is missing" },
     { JOB SETTINGS "records = { table = \"t\"; " COLUMNS " };", "a.conf:3:", "'key' is missing" },
-    { JOB SETTINGS "records = { table = \"a.b.c.d\"; key = \"id\"; " COLUMNS " };", "a.conf:3:", "'table'" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; };", "a.conf:3:", "'columns' is missing" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { refresh_token = \"r\"; }; };", "a.conf:4:",
-      "must name the column of 'access_token'" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; }; };", "a.conf:3:",
-      "'refresh_token', the credential" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; refresh_token = \"r\";"
-      "\n acess = \"x\"; }; };", "a.conf:4:",
-      "access_token, refresh_token, expires_at, domain_prefix, account, refreshed_at, updated_at, strikes, status" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; refresh_token = \"a\"; }; };",
+    { JOB SETTINGS "records = { table = \"a.b.c.d\"; key = \"id\"; " COLUMNS " };",
+      "a.conf:3:", "'table'" },
+    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; };",
+      "a.conf:3:", "'columns' is missing" },
+    { JOB SETTINGS
+      "records = { table = \"t\"; key = \"id\";\n columns = { refresh_token = \"r\"; }; };",
+      "a.conf:4:", "must name the column of 'access_token'" },
+    { JOB SETTINGS
+      "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; }; };",
+      "a.conf:3:", "'refresh_token', the credential" },
+    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
+                   "refresh_token = \"r\";"
+                   "\n acess = \"x\"; }; };",
+      "a.conf:4:",
+      "access_token, refresh_token, expires_at, domain_prefix, account, refreshed_at, updated_at, "
+      "strikes, status" },
+    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
+                   "refresh_token = \"a\"; }; };",
       "a.conf:3:", "column 'a' is given to both" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; refresh_token = 5; }; };",
+    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
+                   "refresh_token = 5; }; };",
       "a.conf:3:", "'refresh_token' must be" },
 #define REC(more) JOB SETTINGS "records = { table = \"t\"; key = \"id\"; " COLUMNS "\n" more " };"
     { REC("times = \"iso\";"), "a.conf:4:", "'times' must be" },
@@ -355,10 +212,13 @@ static const struct broken broken_jobs[] = {
     { REC("owner = 5;"), "a.conf:4:", "'owner' must be" },
     { REC("owner = { via = \"a\"; table = \"b\"; };"), "a.conf:4:", "'key' is missing" },
     { REC("where = \"1=1\";"), "a.conf:4:", "unknown setting 'where'" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { access_token = \"at\"; refresh_token = \"rt\";"
-      " status = \"s\"; };\n status_values = { fine = \"x\"; }; };", "a.conf:5:", "unknown state 'fine'" },
+    { JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { access_token = \"at\"; "
+                   "refresh_token = \"rt\";"
+                   " status = \"s\"; };\n status_values = { fine = \"x\"; }; };",
+      "a.conf:5:", "unknown state 'fine'" },
     { "job = \"a\"; plugin = \"stated\";", "a.conf:1:", "sql/sqlite/stated/advance.sql" },
-    { "job = \"a\"; plugin = \"stated\";\nstatements = \"nosql\";", "a.conf:2:", "nosql/advance.sql" },
+    { "job = \"a\"; plugin = \"stated\";\nstatements = \"nosql\";",
+      "a.conf:2:", "nosql/advance.sql" },
     { "job = \"a\" plugin", "a.conf:1:", "syntax error" },
     { NULL, NULL, NULL },
 };
@@ -374,7 +234,8 @@ static void test_all_at_once(void)
 {
     put("renewd.conf", MAIN);
     empty("conf.d");
-    put("conf.d/a.conf", JOB "limit = -1;\npace = 5;\nsettings = { client_secret = \"" VALUE "\"; };\n");
+    put("conf.d/a.conf",
+        JOB "limit = -1;\npace = 5;\nsettings = { client_secret = \"" VALUE "\"; };\n");
     put("conf.d/b.conf", "job = \"b\"; plugin = \"none\";\nstrikes = 0;\n");
     put("conf.d/c.conf", "job = \"c\"; plugin = \"fake\";\n" SETTINGS);
     put("conf.d/d.conf.off", "not read");
@@ -410,7 +271,8 @@ static void test_between_jobs(void)
     put("conf.d/a.conf", JOB SETTINGS RECORDS);
     put("conf.d/b.conf", "job = \"a\"; plugin = \"fake\";\n" SETTINGS);
     put("conf.d/c.conf", "job = \"c\"; plugin = \"fake\";\n" SETTINGS "\n" RECORDS);
-    put("conf.d/d.conf", "job = \"d\"; plugin = \"fake\"; enabled = false;\n" SETTINGS "\n" RECORDS);
+    put("conf.d/d.conf",
+        "job = \"d\"; plugin = \"fake\"; enabled = false;\n" SETTINGS "\n" RECORDS);
     cleanup(loaded_done) struct loaded l = load();
     CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 4);
     CU_ASSERT(said(&l, "a.conf:1:", "b.conf; each job needs its own"));
@@ -425,8 +287,9 @@ static void test_disabled_secret(void)
 {
     put("renewd.conf", MAIN);
     empty("conf.d");
-    put("conf.d/a.conf", JOB "enabled = false;\n"
-                             "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };");
+    put("conf.d/a.conf",
+        JOB "enabled = false;\n"
+            "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };");
     cleanup(loaded_done) struct loaded l = load();
     CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 0);
     CU_ASSERT_EQUAL(l.uses.count, 2);
@@ -438,22 +301,30 @@ static const char every_setting[] =
     "schedule = [ \"0 */6 * * *\", \"auto\" ]; timezone = \"Europe/Berlin\";\n"
     "refresh_before = \"10m\"; limit = 5; pace = \"200ms\"; in_flight = 16;\n"
     "records = { table = \"public.\\\"App\\\"\"; key = \"id\";\n"
-    "  columns = { access_token = \"access_token_encrypted\"; refresh_token = \"refresh_token_encrypted\";\n"
+    "  columns = { access_token = \"access_token_encrypted\"; refresh_token = "
+    "\"refresh_token_encrypted\";\n"
     "              expires_at = \"token_expires_at\"; refreshed_at = \"last_token_refresh_at\";\n"
     "              status = \"status\"; last_error = \"last_error\"; account = \"id\"; };\n"
-    "  times = \"auto\"; only = { status = [ \"connected\", \"error\" ]; kind = \"x\"; }; accept_plain = false;\n"
+    "  times = \"auto\"; only = { status = [ \"connected\", \"error\" ]; kind = \"x\"; }; "
+    "accept_plain = false;\n"
     "  status_values = { ok = \"connected\"; reconnect = \"expired\"; retrying = \"error\"; };\n"
     "  owner = \"user_id\"; sealed = \"hex-iv-tag-data\"; sealed_key = \"k1\"; };\n"
-    "settings = { client_id = \"env:RENEWD_TEST_SECRET\"; client_secret = \"env:RENEWD_TEST_SECRET\";\n"
-    "  token_url = \"http://[::1]:80/x//\"; client_auth = \"basic\"; catch_up = false; window = \"2h\"; size = 9;\n"
+    "settings = { client_id = \"env:RENEWD_TEST_SECRET\"; client_secret = "
+    "\"env:RENEWD_TEST_SECRET\";\n"
+    "  token_url = \"http://[::1]:80/x//\"; client_auth = \"basic\"; catch_up = false; window = "
+    "\"2h\"; size = 9;\n"
     "  extra = { audience = \"a\"; again = 5; }; };\n"
     "functions = [ \"refresh-lightspeed-tokens\" ];\n"
-    "also = ( { table = \"users\"; key = \"id\"; from = \"user_id\"; on_reconnect = { warn = true; };\n"
+    "also = ( { table = \"users\"; key = \"id\"; from = \"user_id\"; on_reconnect = { warn = true; "
+    "};\n"
     "           on_ok = { warn = false; }; } );\n"
-    "strikes = 4; reconnect_url = \"https://h/r\"; rescan = \"61s\"; statements = \"sql/mine\"; allow_anonymous = true;\n"
+    "strikes = 4; reconnect_url = \"https://h/r\"; rescan = \"61s\"; statements = \"sql/mine\"; "
+    "allow_anonymous = true;\n"
     "breaker = { records = 11; share = 51; within = \"11m\"; };\n"
-    "forward = { allow = [ \"https://host/prefix\" ]; put = \"header\"; name = \"X\"; refresh_before = \"60s\"; };\n"
-    "events = { depth = 100000; max_age = \"7d\"; }; webhooks = { secrets = [ \"env:RENEWD_TEST_SECRET\" ]; };\n"
+    "forward = { allow = [ \"https://host/prefix\" ]; put = \"header\"; name = \"X\"; "
+    "refresh_before = \"60s\"; };\n"
+    "events = { depth = 100000; max_age = \"7d\"; }; webhooks = { secrets = [ "
+    "\"env:RENEWD_TEST_SECRET\" ]; };\n"
     "http = { timeout = \"20s\"; ca_file = \"ca.pem\"; allow_insecure = false; };\n"
     "replay = \"grace:30\"; legacy_name = \"refresh-lightspeed-tokens-every-6h\";\n";
 
@@ -462,7 +333,8 @@ static void check_numbers(const struct job_config *j)
     CU_ASSERT(j->enabled && j->automatic && j->cron_count == 1 && j->allow_anonymous);
     CU_ASSERT_STRING_EQUAL(j->schedule_text, "0 */6 * * *, auto");
     CU_ASSERT_STRING_EQUAL(zone_name(j->zone), "Europe/Berlin");
-    CU_ASSERT(j->refresh_before_s == 600 && j->limit == 5 && j->pace_ms == 200 && j->in_flight == 16);
+    CU_ASSERT(j->refresh_before_s == 600 && j->limit == 5 && j->pace_ms == 200 &&
+              j->in_flight == 16);
     CU_ASSERT(j->strikes == 4 && j->rescan_s == 61 && j->timeout_ms == 20000);
     CU_ASSERT(j->breaker_records == 11 && j->breaker_share == 51 && j->breaker_within_s == 660);
     CU_ASSERT(j->replay == RENEWD_REPLAY_GRACE && j->replay_grace_s == 30);
@@ -478,7 +350,8 @@ static void check_numbers(const struct job_config *j)
     CU_ASSERT_EQUAL(settings_integer(j->settings, "size"), 9);
     CU_ASSERT_EQUAL(settings_integer(j->settings, "catch_up"), 0);
     const char *name, *value;
-    CU_ASSERT(settings_member(j->settings, "extra", 1, &name, &value) == 1 && strcmp(value, "5") == 0);
+    CU_ASSERT(settings_member(j->settings, "extra", 1, &name, &value) == 1 &&
+              strcmp(value, "5") == 0);
 }
 
 static void test_every_setting(void)
@@ -530,8 +403,9 @@ static void test_defaults(void)
 
 static void test_statements(void)
 {
-    static const char job[] = "job = \"a\"; plugin = \"stated\";\n"
-                              "records = { table = \"v\"; key = \"id\"; columns = { period_end = \"e\"; }; };\n";
+    static const char job[] =
+        "job = \"a\"; plugin = \"stated\";\n"
+        "records = { table = \"v\"; key = \"id\"; columns = { period_end = \"e\"; }; };\n";
     struct table_wish w;
 
     put("renewd.conf", MAIN);

@@ -20,9 +20,9 @@
 #include "core/store/state_dir.h"
 #include "tests/unit/runner.h"
 
-#define HOST "0123456789abcdef0123456789abcdef"
-#define ONE "11111111111111111111111111111111"
-#define TWO "22222222222222222222222222222222"
+#define HOST  "0123456789abcdef0123456789abcdef"
+#define ONE   "11111111111111111111111111111111"
+#define TWO   "22222222222222222222222222222222"
 #define PRINT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static char dir[] = "/tmp/renewd-spool-XXXXXX";
@@ -168,7 +168,8 @@ static off_t file_size(const char *path)
     return stat(path, &st) < 0 ? -1 : st.st_size;
 }
 
-/* A file of one settled, one intent and one result entry; the offset where its last entry begins. */
+/* A file of one settled, one intent and one result entry; the offset where its last entry begins.
+ */
 static char *sample(off_t *ret_last, off_t *ret_size)
 {
     struct spool *s = spool_new(ONE);
