@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ * Taking due records: one committed transaction over renewd's own rows alone; the user's rows are read
+ * after it (rule 1). Two hosts never hold one credential: its row is the lock.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/adapters/crypto.h"
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/map.h"
+#include "core/store/claim_internal.h"
+#include "core/store/list.h"
+#include "core/store/record_row.h"
+#include "core/store/rows.h"
+
+enum { TRIES = 4 };
+
+struct candidates {
+    struct claimed *list;
+    size_t count;
+};
+
+static void candidates_done(struct candidates *c)
+{
+    claimed_free(c->list, c->count);
+}
+
+void claimed_free(struct claimed *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        record_done(&list[i].record);
+        row_done(&list[i].row);
+    }
+    free(list);
+}
+
+/* attempts: "" or a further condition on r. */
+static int select_due(struct db *db, const struct claim_request *q, const char *attempts, size_t limit,
+                      struct candidates *to, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    if (!limit)
+        return 0;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_text(&sql, "SELECT ");
+    record_columns("r.", &sql);
+    buf_text(&sql, " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
+    claim_put_due(db, q, &a, &sql);
+    claim_put_alive(q, &sql);
+    claim_put_free(db, q->safe, &sql);
+    buf_printf(&sql, "%s ORDER BY (r.death = 0), r.death, r.rkey LIMIT %zu", attempts, limit);
+    if (db_is_postgresql(db))
+        buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    to->list = xrealloc(to->list, (to->count + db_rows(r) + 1) * sizeof(*to->list));
+    for (size_t i = 0; i < db_rows(r); i++) {
+        struct claimed *c = &to->list[to->count++];
+        memset(c, 0, sizeof(*c));
+        record_from_result(r, i, 0, &c->record);
+    }
+    return 0;
+}
+
+static int by_death(const void *a, const void *b)
+{
+    const struct record *x = &((const struct claimed *)a)->record;
+    const struct record *y = &((const struct claimed *)b)->record;
+    int64_t dx = x->window.death ? x->window.death : INT64_MAX;
+    int64_t dy = y->window.death ? y->window.death : INT64_MAX;
+    if (dx != dy)
+        return dx < dy ? -1 : 1;
+    return strcmp(x->key, y->key);
+}
+
+/* Keeps the entries that `keep` marks, in their order. */
+static void keep_marked(struct candidates *c, const bool *keep)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        if (keep[i]) {
+            struct claimed moved = c->list[i];
+            c->list[n++] = moved;
+        } else {
+            record_done(&c->list[i].record);
+        }
+    }
+    c->count = n;
+}
+
+/* Soonest death first; records that keep failing never crowd the others out. */
+static int pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
+{
+    int r;
+    if (q->failing_limit >= q->limit) {
+        r = select_due(db, q, "", q->limit, c, e);
+    } else {
+        r = select_due(db, q, " AND r.attempts = 0", q->limit, c, e);
+        if (r == 0)
+            r = select_due(db, q, " AND r.attempts > 0", q->failing_limit, c, e);
+    }
+    if (r < 0 || !c->count)
+        return r;
+    qsort(c->list, c->count, sizeof(*c->list), by_death);
+    cleanup(free_p) bool *keep = xcalloc(c->count, sizeof(*keep));
+    struct map *seen = map_new(); /* several records may hold one credential: one presents it */
+    size_t kept = 0;
+    for (size_t i = 0; i < c->count && kept < q->limit; i++) {
+        if (map_put(seen, c->list[i].record.fingerprint, &c->list[i]))
+            continue;
+        keep[i] = true;
+        kept++;
+    }
+    map_free(seen, NULL);
+    keep_marked(c, keep);
+    return 0;
+}
+
+static int name_attempts(struct candidates *c, struct error *e)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (crypto_id(c->list[i].attempt_id) < 0)
+            return error_set(e, -EIO, "the system gives no random bytes");
+    return 0;
+}
+
+static void put_take(const struct db *db, const struct claim_request *q, int fingerprints, int attempts,
+                     struct args *a, struct buf *sql)
+{
+    buf_printf(sql,
+               "INSERT INTO {credentials} AS c (fingerprint, plugin, lease_host, lease_incarnation,"
+               " attempt_id, lease_until, dead, created_at)"
+               " SELECT u.a, $%d, $%d, $%d, u.b, %s + %" PRId64 ", 0, %s FROM ",
+               args_text(a, q->plugin), args_text(a, q->host), args_text(a, q->incarnation), db_now(db),
+               q->lease_s, db_now(db));
+    list_put_pairs(db, fingerprints, attempts, sql);
+    buf_printf(sql,
+               " WHERE 1 = 1 ORDER BY u.a ON CONFLICT (fingerprint) DO UPDATE SET"
+               " lease_host = excluded.lease_host, lease_incarnation = excluded.lease_incarnation,"
+               " attempt_id = excluded.attempt_id, lease_until = excluded.lease_until%s WHERE 1 = 1",
+               q->mode == CLAIM_HAND ? ", dead = 0" : "");
+    claim_put_alive(q, sql);
+    claim_put_free(db, q->safe, sql);
+    buf_text(sql, " RETURNING fingerprint, lease_until");
+}
+
+/* Takes the credentials' leases and drops the candidates whose credential somebody was quicker to take. */
+static int take_leases(struct db *db, const struct claim_request *q, struct candidates *c,
+                       int64_t *ret_until, struct error *e)
+{
+    cleanup(free_p) const char **fingerprints = xcalloc(c->count + 1, sizeof(*fingerprints));
+    cleanup(free_p) const char **attempts = xcalloc(c->count + 1, sizeof(*attempts));
+    cleanup(free_p) bool *keep = xcalloc(c->count + 1, sizeof(*keep));
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    for (size_t i = 0; i < c->count; i++) {
+        fingerprints[i] = c->list[i].record.fingerprint;
+        attempts[i] = c->list[i].attempt_id;
+    }
+    int first = list_add(db, &a, fingerprints, c->count), second = list_add(db, &a, attempts, c->count);
+    buf_init(&sql, CLAIM_SQL_MAX);
+    put_take(db, q, first, second, &a, &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    struct map *at = map_new();
+    for (size_t i = 0; i < c->count; i++)
+        map_put(at, fingerprints[i], &keep[i]);
+    for (size_t i = 0; i < db_rows(r); i++) {
+        bool *mark = map_get(at, db_text(r, i, 0));
+        if (mark)
+            *mark = true;
+        *ret_until = db_integer(r, i, 1);
+    }
+    map_free(at, NULL);
+    keep_marked(c, keep);
+    return 0;
+}
+
+/* Out of the due index until the lease ends. */
+static int move_due(struct db *db, const struct claim_request *q, const struct candidates *c,
+                    int64_t until, struct error *e)
+{
+    cleanup(free_p) const char **keys = xcalloc(c->count + 1, sizeof(*keys));
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    for (size_t i = 0; i < c->count; i++)
+        keys[i] = c->list[i].record.key;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE source = $%d AND due_at > 0 AND ",
+               until, args_text(&a, q->table->source));
+    list_put_in(db, "rkey", list_add(db, &a, keys, c->count), &sql);
+    return db_exec(db, sql.data, a.params, a.count, NULL, e);
+}
+
+static int claim_once(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
+{
+    int64_t until = 0;
+    int r = db_begin(db, e);
+    if (r < 0)
+        return r;
+    r = pick(db, q, c, e);
+    if (r == 0)
+        r = name_attempts(c, e);
+    if (r == 0 && c->count)
+        r = take_leases(db, q, c, &until, e);
+    if (r == 0 && c->count)
+        r = move_due(db, q, c, until, e);
+    if (r == 0)
+        r = db_commit(db, e);
+    db_rollback(db);
+    return r;
+}
+
+static int read_rows(struct db *db, const struct table *t, struct candidates *c, struct error *e)
+{
+    cleanup(free_p) const char **keys = xcalloc(c->count + 1, sizeof(*keys));
+    struct row *rows = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < c->count; i++)
+        keys[i] = c->list[i].record.key;
+    int r = rows_of_keys(db, t, keys, c->count, &rows, &count, e);
+    if (r < 0)
+        return r;
+    struct map *at = map_new();
+    for (size_t i = 0; i < c->count; i++)
+        map_put(at, keys[i], &c->list[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct claimed *claimed = map_get(at, rows[i].key);
+        if (!claimed || claimed->row_found)
+            continue;
+        claimed->row = rows[i];
+        claimed->row_found = true;
+        memset(&rows[i], 0, sizeof(rows[i]));
+    }
+    map_free(at, NULL);
+    rows_free(rows, count);
+    return 0;
+}
+
+int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
+                struct error *e)
+{
+    cleanup(candidates_done) struct candidates c = {0};
+    struct error why = {""};
+    int r = -EDEADLK;
+    for (int i = 0; r == -EDEADLK && i < TRIES; i++) {
+        candidates_done(&c);
+        c = (struct candidates){0};
+        r = claim_once(db, q, &c, &why);
+    }
+    if (r == 0 && c.count) {
+        r = read_rows(db, q->table, &c, &why);
+        for (size_t i = 0; r < 0 && i < c.count; i++) /* as far as the store still answers */
+            store_release(db, &c.list[i].record, c.list[i].attempt_id, NULL);
+    }
+    if (r < 0)
+        return error_set(e, r, "job %s: claiming due records: %s", q->table->job, why.text);
+    *ret = c.list;
+    *ret_count = c.count;
+    c = (struct candidates){0};
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * The conditions of a claim as SQL, shared by taking, counting and waiting. In them `r` is a record and
+ * `c` its credential, which may not exist.
+ */
+#ifndef CORE_STORE_CLAIM_INTERNAL_H
+#define CORE_STORE_CLAIM_INTERNAL_H
+
+#include "core/store/args.h"
+#include "core/base/buf.h"
+
+enum { CLAIM_SQL_MAX = 64 * 1024 };
+
+/* "r is due": from `r.source = ...` on, without a leading AND. */
+void claim_put_due(const struct db *db, const struct claim_request *q, struct args *a, struct buf *sql);
+/* " AND c may ever be presented": neither dead (by hand that does not matter) nor spent. */
+void claim_put_alive(const struct claim_request *q, struct buf *sql);
+/* " AND c is free": nobody holds it, or its attempt is committed, or (safe) its lease is over. */
+void claim_put_free(const struct db *db, bool safe, struct buf *sql);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ * What belongs to claims beside taking them: the conditions, counting what is due, when the next one is,
+ * and giving leases back.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/cleanup.h"
+#include "core/domain/outcome.h"
+#include "core/store/claim_internal.h"
+#include "core/store/list.h"
+
+enum { LOOK_AHEAD = 1000, NEVER_PRESENTED_S = 60 };
+
+/* The words of the index on (source, point), so that it is used. */
+static const char not_stopped[] = " AND r.state <> 4 AND r.state <> 7 AND r.state <> 8";
+_Static_assert(STATE_RECONNECT == 4 && STATE_PENDING == 7 && STATE_PAUSED == 8,
+               "the index of renewd's records names these states");
+
+static void put_tick(const struct claim_request *q, struct buf *sql)
+{
+    int64_t before = q->next_tick > q->now ? q->next_tick : q->now + 1;
+    buf_printf(sql,
+               " AND r.point > 0%s AND r.point < %" PRId64 " AND r.earliest <= %" PRId64
+               " AND r.not_before <= %" PRId64 " AND (r.point <= %" PRId64,
+               not_stopped, before, q->now, q->now, q->now);
+    if (q->next_tick)
+        buf_printf(sql, " OR r.ok_at < %" PRId64, q->tick);
+    buf_char(sql, ')');
+}
+
+void claim_put_due(const struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
+{
+    buf_printf(sql, "r.source = $%d AND r.without_credential = 0 AND r.fingerprint <> ''",
+               args_text(a, q->table->source));
+    switch (q->mode) {
+    case CLAIM_AUTO:
+        buf_printf(sql, " AND r.due_at > 0 AND r.due_at <= %" PRId64 "%s", q->now, not_stopped);
+        break;
+    case CLAIM_TICK:
+        put_tick(q, sql);
+        break;
+    default:
+        buf_printf(sql, " AND r.earliest <= %" PRId64 " AND r.state <> 7 AND r.state <> 8", q->now);
+        if (q->key_count) {
+            buf_text(sql, " AND ");
+            list_put_in(db, "r.rkey", list_add(db, a, q->keys, q->key_count), sql);
+        }
+        break;
+    }
+    if (q->failed_since)
+        buf_printf(sql, " AND (r.last_outcome <= %d OR r.last_at < %" PRId64 ")", OUTCOME_OK,
+                   q->failed_since);
+}
+
+void claim_put_alive(const struct claim_request *q, struct buf *sql)
+{
+    if (q->mode != CLAIM_HAND)
+        buf_text(sql, " AND coalesce(c.dead, 0) = 0");
+    if (!q->safe)
+        buf_text(sql, " AND (c.successor IS NULL OR c.successor = c.fingerprint)");
+}
+
+void claim_put_free(const struct db *db, bool safe, struct buf *sql)
+{
+    buf_text(sql, " AND (c.lease_until IS NULL");
+    if (safe)
+        buf_printf(sql, " OR c.lease_until < %s", db_now(db));
+    buf_text(sql, " OR EXISTS (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id))");
+}
+
+int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_text(&sql, "SELECT count(*) FROM {records} r"
+                   " LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
+    claim_put_due(db, q, &a, &sql);
+    claim_put_alive(q, &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res == 0)
+        *ret = db_integer(r, 0, 0);
+    return res;
+}
+
+/* A record whose credential is out has its time when the lease ends; one whose credential is dead or
+ * spent is looked at again later, should its row have changed. */
+int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct error *e)
+{
+    const char *texts[] = {t->source};
+    cleanup(buf_done) struct buf sql;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql,
+               "SELECT min(x.at) FROM (SELECT CASE"
+               " WHEN c.lease_until >= %s AND c.lease_until >= r.due_at AND NOT EXISTS"
+               "  (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) THEN c.lease_until + 1"
+               " WHEN c.dead = 1 OR c.successor <> c.fingerprint THEN %s + %d"
+               " ELSE r.due_at END AS at"
+               " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint"
+               " WHERE r.source = $1 AND r.due_at > 0 AND r.without_credential = 0%s"
+               " ORDER BY r.due_at LIMIT %d) x",
+               db_now(db), db_now(db), NEVER_PRESENTED_S, not_stopped, LOOK_AHEAD);
+    int res = db_run(db, sql.data, texts, 1, &r, e);
+    if (res == 0)
+        *ret = db_integer(r, 0, 0);
+    return res;
+}
+
+/* The record goes back to when it would be due, if nothing has happened to it meanwhile; its window too,
+ * because it may have been given back for a window that has moved. */
+static int put_back(struct db *db, const struct record *rec, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql,
+               "UPDATE {records} SET due_at = %" PRId64 ", point = %" PRId64 ", earliest = %" PRId64
+               ", preferred = %" PRId64 ", latest = %" PRId64 ", death = %" PRId64
+               " WHERE source = $1 AND rkey = $2 AND fingerprint = $3 AND generation = %" PRId64
+               " AND last_at = %" PRId64,
+               rec->due_at, rec->point, rec->window.earliest, rec->window.preferred, rec->window.latest,
+               rec->window.death, rec->generation, rec->last_at);
+    args_text(&a, rec->source);
+    args_text(&a, rec->key);
+    args_text(&a, rec->fingerprint);
+    return db_exec(db, sql.data, a.params, a.count, NULL, e);
+}
+
+static int release_one(struct db *db, const struct record *rec, const char *attempt_id, struct error *e)
+{
+    const char *texts[] = {rec->fingerprint, attempt_id};
+    cleanup(db_result_free_p) struct db_result *freed = NULL;
+    int r = db_begin(db, e);
+    if (r < 0)
+        return r;
+    r = db_run(db,
+               "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL, lease_until = NULL,"
+               " attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
+               texts, 2, &freed, e);
+    if (r == 0 && db_affected(freed) > 0)
+        r = put_back(db, rec, e);
+    if (r == 0)
+        r = db_commit(db, e);
+    db_rollback(db);
+    return r;
+}
+
+int store_release(struct db *db, const struct record *rec, const char *attempt_id, struct error *e)
+{
+    int r = -EDEADLK;
+    for (int i = 0; r == -EDEADLK && i < 3; i++)
+        r = release_one(db, rec, attempt_id, e);
+    return r;
+}
+
+/* Which of an incarnation's leases: $1 host, $2 incarnation, and those that are to stay. */
+static void put_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
+                     size_t except_count, struct args *a, struct buf *sql)
+{
+    buf_printf(sql, "c.lease_host = $%d AND c.lease_incarnation = $%d", args_text(a, host),
+               args_text(a, incarnation));
+    if (!except_count)
+        return;
+    buf_text(sql, " AND NOT (");
+    list_put_in(db, "c.attempt_id", list_add(db, a, except, except_count), sql);
+    buf_char(sql, ')');
+}
+
+static int release_left(struct db *db, const char *host, const char *incarnation,
+                        const char *const *except, size_t except_count, int64_t *ret, struct error *e)
+{
+    cleanup(args_done) struct args records = {0}, credentials = {0};
+    cleanup(buf_done) struct buf sql, more;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_init(&more, CLAIM_SQL_MAX);
+    buf_text(&sql, "UPDATE {records} SET due_at = CASE WHEN not_before > point OR"
+                   " (state <> 1 AND not_before > 0) THEN not_before ELSE point END WHERE EXISTS"
+                   " (SELECT 1 FROM {credentials} c WHERE c.fingerprint = {records}.fingerprint"
+                   " AND c.lease_until = {records}.due_at AND ");
+    put_left(db, host, incarnation, except, except_count, &records, &sql);
+    buf_text(&sql, ") AND due_at > 0 AND fingerprint IN (SELECT c.fingerprint FROM {credentials} c"
+                   " WHERE c.lease_incarnation = $2)");
+    int res = db_exec(db, sql.data, records.params, records.count, NULL, e);
+    if (res < 0)
+        return res;
+    buf_text(&more, "UPDATE {credentials} AS c SET lease_host = NULL, lease_incarnation = NULL,"
+                    " lease_until = NULL, attempt_id = NULL WHERE ");
+    put_left(db, host, incarnation, except, except_count, &credentials, &more);
+    res = db_exec(db, more.data, credentials.params, credentials.count, &r, e);
+    if (res == 0)
+        *ret = db_affected(r);
+    return res;
+}
+
+int store_release_incarnation(struct db *db, const char *host, const char *incarnation,
+                              const char *const *except, size_t except_count, int64_t *ret,
+                              struct error *e)
+{
+    int64_t released = 0;
+    int r = db_begin(db, e);
+    if (r < 0)
+        return r;
+    r = release_left(db, host, incarnation, except, except_count, &released, e);
+    if (r == 0)
+        r = db_commit(db, e);
+    db_rollback(db);
+    if (r == 0)
+        *ret = released;
+    return r;
+}

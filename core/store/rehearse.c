@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ * Before a job's first attempt: writes a row's own values back and rolls that back, so that a missing
+ * right, row security or a trigger is found out before a token hangs on it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/cleanup.h"
+#include "core/domain/ident.h"
+#include "core/store/rows.h"
+
+static bool put_update(struct db *db, const struct table *t, const char *key, struct args *a,
+                       struct buf *sql)
+{
+    bool any = false;
+    buf_text(sql, "UPDATE ");
+    table_quoted(db, t, sql);
+    buf_text(sql, " SET ");
+    for (size_t i = 0; i < t->column_count; i++) {
+        if (!t->columns[i].written)
+            continue;
+        buf_text(sql, any ? ", " : "");
+        ident_quote(t->columns[i].name, sql);
+        buf_text(sql, " = ");
+        ident_quote(t->columns[i].name, sql);
+        any = true;
+    }
+    buf_text(sql, " WHERE ");
+    ident_quote(t->key, sql);
+    buf_printf(sql, " = $%d", args_text(a, key));
+    return any;
+}
+
+static int judge(struct db *db, const struct table *t, int result, const char *words, struct error *e)
+{
+    if (result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK)
+        return error_set(e, result, "job %s: rehearsing a write of %s: %s", t->job, t->name, words);
+    if (!strcmp(db->sqlstate, "42501"))
+        return error_set(e, -EACCES,
+                         "job %s: renewd's role may not update the mapped columns of %s (%s): grant it "
+                         "UPDATE on the table, and mind its row security",
+                         t->job, t->name, words);
+    return error_set(e, -EIO, "job %s: a trigger or a constraint refuses to have a row of %s written with "
+                              "its own values: %s", t->job, t->name, words);
+}
+
+static int rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    struct error why = {""};
+    buf_init(&sql, ROWS_SQL_MAX);
+    if (!put_update(db, t, key, &a, &sql))
+        return 0;
+    int res = db_exec(db, sql.data, a.params, a.count, &r, &why);
+    if (res < 0)
+        return judge(db, t, res, why.text, e);
+    if (db_affected(r) == 1)
+        return 0;
+    if (db_affected(r) > 1)
+        return error_set(e, -EIO, "job %s: one key of %s is that of several rows", t->job, t->name);
+    return error_set(e, -EPERM,
+                     "job %s: a row of %s can be read and takes no update: row security or a trigger "
+                     "drops it in silence; let renewd's role through",
+                     t->job, t->name);
+}
+
+int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
+{
+    struct row *rows = NULL;
+    size_t count = 0;
+    if (t->own || t->view)
+        return 0;
+    int r = db_begin(db, e);
+    if (r < 0)
+        return r;
+    r = rows_of_keys(db, t, &key, 1, &rows, &count, e);
+    if (r == 0) {
+        rows_free(rows, count);
+        r = count ? rehearse(db, t, key, e)
+                  : error_set(e, -ENOENT, "job %s: the row to rehearse with is gone from %s", t->job,
+                              t->name);
+    }
+    db_rollback(db);
+    return r;
+}
