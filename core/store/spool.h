@@ -4,8 +4,8 @@
  * for each incarnation, state_dir/spool/INCARNATION.spool, locked while its process lives.
  *
  * The loop thread writes (pwrite alone); the sync thread, made here, does fdatasync and reports
- * back to the loop. Every entry is sealed with the key ring, has its length and a check, and a torn last
- * entry is recognised and left out.
+ * back to the loop. Every entry is sealed with the key ring, has its length and a check, and a torn
+ * last entry is recognised and left out.
  */
 #ifndef CORE_STORE_SPOOL_H
 #define CORE_STORE_SPOOL_H
@@ -69,8 +69,8 @@ struct spool_file {
 };
 /* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
  * that does not open with the ring refuses its file, which is then not in the list; the others go
- * on. Returns 0, or -EKEYREJECTED or another errno with a sentence about the first refused file; the
- * list is given in every case. */
+ * on. Returns 0, or -EKEYREJECTED or another errno with a sentence about the first refused file;
+ * the list is given in every case. */
 int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
                     size_t *ret_count, struct error *e);
 /* Unlinks it once its leftovers are in the store; it stays locked until freed. */
