@@ -111,7 +111,8 @@ static void committed(struct commit_task *t)
     if (t->job) {
         int64_t now = clock_now();
         again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
-        schedule_due(t->job, c->after.due_at ? c->after.due_at : 0);
+        if (c->after.due_at)
+            schedule_due(t->job, c->after.due_at);
     }
     task_end(t, c->outcome, again);
 }

@@ -194,7 +194,8 @@ static void put_done(void *arg, int result, const struct error *e)
             round_failed(j, result, e);
         } else {
             for (size_t i = 0; i < t->count; i++)
-                schedule_due(j, t->changes[i].now.due_at);
+                if (t->changes[i].now.due_at)
+                    schedule_due(j, t->changes[i].now.due_at);
             page_taken(j, &t->next, t->last);
         }
     }
@@ -369,7 +370,7 @@ static void one_put(void *arg, int result, const struct error *e)
     (void)e;
     struct one_task *t = arg;
     t->job->engine->busy--;
-    if (result >= 0)
+    if (result >= 0 && t->change.now.due_at)
         schedule_due(t->job, t->change.now.due_at);
     one_end(t);
 }

@@ -13,8 +13,6 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
-enum { MISCONFIGURED_AGAIN_S = 86400 };
-
 int look_fingerprint(const struct job *j, const char *key, const struct values *v,
                      char ret[FINGERPRINT_SIZE])
 {
@@ -83,13 +81,11 @@ void look_schedule(const struct job *j, struct record *r)
         if (j->config->automatic)
             r->due_at = r->point;
         break;
-    default:
-        r->due_at = r->not_before ? r->not_before : r->point;
+    default: /* what failed is tried again at its backoff time, whatever the schedule */
+        r->due_at = r->point;
         break;
     }
-    if (!r->point)
-        r->due_at = 0;
-    else if (r->due_at && r->due_at < r->not_before)
+    if (r->due_at && r->due_at < r->not_before)
         r->due_at = r->not_before;
 }
 

@@ -326,8 +326,6 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     set_text(&r->last_text, c->text);
     r->last_at = c->finished_at;
     look_schedule(j, r);
-    if (next_at && r->point)
-        r->due_at = next_at;
     if (j->table->view)
         return;
     char *said = xasprintf("%s%s%s", c->code ? c->code : outcome_name(c->outcome), c->text ? ": " : "",

@@ -38,22 +38,18 @@ static int find_statements(const struct job *j, struct commit *c)
 
 /* A commit from its text, ready to be submitted; NULL when its job is not here (then it stays). */
 static struct commit *revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
-                             char *ret_why, size_t why_size)
+                             struct error *why)
 {
     struct commit *c = NULL;
-    struct error err;
-    if (commit_from_text(text, len, &c, &err) < 0) {
-        snprintf(ret_why, why_size, "%s", err.text);
+    if (commit_from_text(text, len, &c, why) < 0)
         return NULL;
-    }
     struct job *j = job_by_source(e, c->after.source);
     if (!j) {
-        snprintf(ret_why, why_size, "no job keeps %.200s now", c->after.source);
-    } else if (commit_attach(c, j->table, &err) < 0) {
-        snprintf(ret_why, why_size, "%s", err.text);
+        error_set(why, -ENOENT, "no job keeps %s now", c->after.source);
+    } else if (commit_attach(c, j->table, why) < 0) {
         j = NULL;
     } else if (find_statements(j, c) < 0) {
-        snprintf(ret_why, why_size, "one of its statements is gone");
+        error_set(why, -ENOENT, "one of its statements is gone");
         j = NULL;
     }
     if (!j) {
@@ -117,8 +113,6 @@ static struct commit *ambiguous_commit(struct engine *e, struct job *j, const st
     r->last_at = c->finished_at;
     r->not_before = verdict_after_silence(j, r, r->attempts, 0);
     look_schedule(j, r);
-    if (r->point)
-        r->due_at = r->not_before;
     return c;
 }
 
@@ -166,13 +160,13 @@ static void drain_file(struct engine *e, size_t index)
     for (size_t i = 0; i < f->count; i++) {
         const struct spool_leftover *l = &f->leftovers[i];
         struct job *j = NULL;
-        char why[300];
+        struct error why;
         if (!l->text)
             continue;
-        struct commit *c = revive(e, l->text, l->text_len, &j, why, sizeof why);
+        struct commit *c = revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
             log_line(LEVEL_ERROR, "a result on the spool has no place to go; it stays there", "record", l->key,
-                     "file", f->path, "reason", why, NULL);
+                     "file", f->path, "reason", why.text, NULL);
             f->stays = true;
             continue;
         }
@@ -269,16 +263,16 @@ static void try_kept(struct engine *e, const struct kept *k)
     struct secret *text = NULL;
     const char *reason = NULL;
     struct job *j = NULL;
-    char why[300] = "it does not open";
+    struct error why = {"it does not open"};
     struct commit *c = NULL;
     if (seal_open(e->setup.config->keys, "kept", k->attempt_id, "commit", k->sealed, &text, &reason) >= 0)
-        c = revive(e, secret_text(text), secret_len(text), &j, why, sizeof why);
+        c = revive(e, secret_text(text), secret_len(text), &j, &why);
     secret_free(text);
     if (c)
         commits_submit(e, j, NULL, c, false, true);
     else
         log_line(LEVEL_WARNING, "a pair that is kept aside cannot be tried", "job", k->job, "record", k->key,
-                 "reason", why, NULL);
+                 "reason", why.text, NULL);
 }
 
 static void kept_known(void *arg, int result, const struct error *err)
