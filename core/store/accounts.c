@@ -5,13 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/store/args.h"
-#include "core/store/row.h"
-
-enum { SQL_MAX = 256 * 1024 };
+#include "core/store/row_write.h"
 
 /* 1 = inserted, 0 = the id is there. */
 static int insert_id(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
@@ -38,43 +35,26 @@ static int forget_old(struct db *db, const struct table *t, const struct import_
 
     return db_run(db,
                   "UPDATE {accounts} SET expires_at = NULL, refresh_expires_at = NULL,"
-                  " refreshed_at = NULL, status = NULL, strikes = NULL, last_error = NULL"
+                  " refreshed_at = NULL, status = NULL, strikes = 0, last_error = NULL"
                   " WHERE job = $1 AND id = $2",
                   texts, 2, NULL, e);
-}
-
-static int put_set(struct db *db, const struct table *t, const struct import_row *row, struct args *a,
-                   struct buf *sql, struct error *e)
-{
-    cleanup(free_p) struct row_set *sets = xcalloc(row->write_count, sizeof(*sets));
-
-    for (size_t i = 0; i < row->write_count; i++) {
-        const struct write *w = &row->writes[i];
-        char *text = row_value_text(t, w->column, NULL, w->text);
-        if (w->text && !text)
-            return error_set(e, -EINVAL, "account %s: a value that %s cannot hold", row->id,
-                             t->columns[w->column].slot);
-        sets[i].column = w->column;
-        sets[i].parameter = args_own(a, text);
-    }
-    buf_text(sql, ", ");
-    row_set_list(db, t, sets, row->write_count, sql);
-    return 0;
 }
 
 static int write_values(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
                         struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     int r = 0;
 
-    buf_init(&sql, SQL_MAX);
+    buf_init(&sql, ROW_SQL_MAX);
     buf_printf(&sql, "UPDATE {accounts} SET updated_at = $%d", args_number(&a, now));
     if (row->account)
         buf_printf(&sql, ", account = $%d", args_text(&a, row->account));
-    if (row->write_count > 0)
-        r = put_set(db, t, row, &a, &sql, e);
+    if (row->write_count > 0) {
+        buf_text(&sql, ", ");
+        r = row_put_assignments(db, t, NULL, row->writes, row->write_count, &a, &sql, e);
+    }
     buf_printf(&sql, " WHERE job = $%d", args_text(&a, t->job));
     buf_printf(&sql, " AND id = $%d", args_text(&a, row->id));
     if (r == 0 && sql.failed)

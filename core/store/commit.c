@@ -86,7 +86,7 @@ static int mark_already(struct db *db, struct commit_work *list, size_t count, s
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 4096);
     buf_text(&sql, "SELECT attempt_id FROM {attempts} WHERE attempt_id IN (");
@@ -106,7 +106,7 @@ static int mark_already(struct db *db, struct commit_work *list, size_t count, s
 static int lock_records(struct db *db, const struct commit_work *list, size_t count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     if (!db_is_postgresql(db))
         return 0;
@@ -125,7 +125,7 @@ static int lock_credentials(struct db *db, struct commit_work *list, size_t coun
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 8192);
     buf_text(&sql, "SELECT fingerprint, attempt_id FROM {credentials} WHERE fingerprint IN (");

@@ -19,7 +19,7 @@ static int record_failed(struct db *db, const struct commit *c, const struct rec
     struct record_params p;
     const char *texts[RECORD_COLUMNS + 1];
     char generation[24];
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 8192);
     buf_text(&sql, "UPDATE {records} SET ");

@@ -8,24 +8,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/domain/ident.h"
 #include "core/store/args.h"
 #include "core/store/row.h"
+#include "core/store/row_write.h"
 
-enum { SQL_MAX = 256 * 1024, UNMOVED_MAX = 2 };
-
-static void put_name(const char *name, struct buf *sql)
-{
-    buf_char(sql, '"');
-    for (; *name; name++) {
-        if (*name == '"')
-            buf_char(sql, '"');
-        buf_char(sql, *name);
-    }
-    buf_char(sql, '"');
-}
+enum { UNMOVED_MAX = 2 };
 
 /* A column's stored text, as row_select_list reads it. */
 static void put_stored(struct db *db, const struct column *column, struct args *a, struct buf *sql)
@@ -36,16 +26,17 @@ static void put_stored(struct db *db, const struct column *column, struct args *
         buf_printf(sql, "json_extract(extra, '$.\"' || $%d || '\"')", args_text(a, column->name));
     } else {
         buf_text(sql, "CAST(");
-        put_name(column->name, sql);
+        ident_quote(column->name, sql);
         buf_text(sql, " AS text)");
     }
 }
 
-static void put_key(struct db *db, const struct commit *c, struct args *a, struct buf *sql)
+static void put_key(const struct commit *c, struct args *a, struct buf *sql)
 {
-    int key = args_text(a, c->before.key);
-
-    row_where_key(db, c->table, key, c->table->own ? args_text(a, c->table->job) : 0, sql);
+    ident_quote(c->table->key, sql);
+    buf_printf(sql, " = $%d", args_text(a, c->before.key));
+    if (c->table->own)
+        buf_printf(sql, " AND job = $%d", args_text(a, c->table->job));
 }
 
 /* Bytes, not what a collation takes for equal. */
@@ -64,19 +55,22 @@ static void put_credential(struct db *db, const struct commit *c, struct args *a
         buf_printf(sql, ") COLLATE BINARY IS $%d", number);
 }
 
-/* A row that the application has taken out of `only` is no longer ours; a status that renewd wrote itself
- * takes none out. */
+/* A row that the application has taken out of `only` is no longer ours; a status that renewd wrote
+ * itself takes none out. */
 static void put_only(const struct commit *c, struct args *a, struct buf *sql)
 {
+    row_put_filter(c->table, a, sql);
     for (size_t i = 0; i < c->table->only_count; i++) {
         const struct only *only = &c->table->only[i];
         const char *between = "";
+        if (!only->is_status)
+            continue;
         buf_text(sql, " AND CAST(");
-        put_name(only->column, sql);
+        ident_quote(only->column, sql);
         buf_text(sql, " AS text) IN (");
         for (char **value = only->values; *value; value++, between = ", ")
             buf_printf(sql, "%s$%d", between, args_text(a, *value));
-        if (only->is_status && c->before.wrote_status)
+        if (c->before.wrote_status)
             buf_printf(sql, "%s$%d", between, args_text(a, c->before.wrote_status));
         buf_text(sql, ")");
     }
@@ -88,9 +82,9 @@ static int look_again(struct db *db, struct commit_work *w, struct error *e)
     const struct commit *c = w->c;
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
-    buf_init(&sql, SQL_MAX);
+    buf_init(&sql, ROW_SQL_MAX);
     buf_text(&sql, "SELECT CASE WHEN 1 = 1");
     put_only(c, &a, &sql);
     buf_text(&sql, " THEN 1 ELSE 0 END, ");
@@ -98,7 +92,7 @@ static int look_again(struct db *db, struct commit_work *w, struct error *e)
     buf_text(&sql, " FROM ");
     table_quoted(db, c->table, &sql);
     buf_text(&sql, " WHERE ");
-    put_key(db, c, &a, &sql);
+    put_key(c, &a, &sql);
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -143,26 +137,6 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
     return 0;
 }
 
-static int put_set(struct db *db, const struct commit *c, struct args *a, struct buf *sql,
-                   struct error *e)
-{
-    cleanup(free_p) struct row_set *sets = xcalloc(c->write_count, sizeof(*sets));
-
-    for (size_t i = 0; i < c->write_count; i++) {
-        const struct write *w = &c->writes[i];
-        const struct cell *was = (size_t)w->column < c->row.count ? &c->row.cells[w->column] : NULL;
-        char *text = row_value_text(c->table, w->column, was, w->text);
-        if (w->text && !text)
-            return error_set(e, -EINVAL, "column %s of %s: a value that it cannot hold",
-                             c->table->columns[w->column].name, c->table->name);
-        sets[i].column = w->column;
-        sets[i].parameter = args_own(a, text);
-    }
-    buf_text(sql, " SET ");
-    row_set_list(db, c->table, sets, c->write_count, sql);
-    return 0;
-}
-
 /* Without anything to write the condition alone is asked, and the row held until the end. */
 static int put_statement(struct db *db, const struct commit *c, struct args *a, struct buf *sql,
                          struct error *e)
@@ -172,10 +146,12 @@ static int put_statement(struct db *db, const struct commit *c, struct args *a, 
 
     buf_text(sql, update ? "UPDATE " : "SELECT 1 FROM ");
     table_quoted(db, c->table, sql);
-    if (update)
-        r = put_set(db, c, a, sql, e);
+    if (update) {
+        buf_text(sql, " SET ");
+        r = row_put_assignments(db, c->table, &c->row, c->writes, c->write_count, a, sql, e);
+    }
     buf_text(sql, " WHERE ");
-    put_key(db, c, a, sql);
+    put_key(c, a, sql);
     put_credential(db, c, a, sql);
     put_only(c, a, sql);
     if (update) {
@@ -192,12 +168,12 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
     const struct commit *c = w->c;
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *result = NULL;
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     struct row now = {0};
 
     if (!c->table)
         return error_set(e, -EINVAL, "the table of %s is not known", c->before.source);
-    buf_init(&sql, SQL_MAX);
+    buf_init(&sql, ROW_SQL_MAX);
     int r = put_statement(db, c, &a, &sql, e);
     if (r == 0 && sql.failed)
         r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);

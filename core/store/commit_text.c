@@ -22,7 +22,7 @@ enum { VERSION = 1, LIST_MAX = 10000, PATH_MAX_LEN = 128 };
 
 static void put(struct json_writer *w, const char *name, const char *text, size_t len)
 {
-    cleanup(buf_done) struct buf b64;
+    cleanup(buf_done) struct buf b64 = {0};
 
     if (!text) {
         json_put_null(w, name);
@@ -125,7 +125,7 @@ static void put_flags(struct json_writer *w, const struct commit *c)
 
 int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len)
 {
-    cleanup(buf_done) struct buf out;
+    cleanup(buf_done) struct buf out = {0};
     struct json_writer w;
 
     buf_init(&out, JSON_TEXT_MAX);
@@ -169,7 +169,7 @@ struct reader {
 
 static char *get(struct reader *r, const char *path, size_t *ret_len)
 {
-    cleanup(buf_done) struct buf plain;
+    cleanup(buf_done) struct buf plain = {0};
     const char *b64 = NULL;
     size_t len = 0;
 

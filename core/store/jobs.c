@@ -81,7 +81,7 @@ int store_run_start(struct db *db, const char *job, const char *trigger, const c
     args_text(&a, host);
     args_number(&a, now);
     int r = db_exec(db,
-                    "INSERT INTO {runs} (job, trigger, host, started_at, finished_at, due, refreshed,"
+                    "INSERT INTO {runs} (job, \"trigger\", host, started_at, finished_at, due, refreshed,"
                     " failed, skipped) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING id",
                     a.params, a.count, &made, e);
     if (r == 0)
@@ -128,9 +128,9 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     if (job)
         args_text(&a, job);
     int r = db_exec(db,
-                    job ? "SELECT id, job, trigger, started_at, finished_at, due, refreshed, failed,"
+                    job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
                           " skipped FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
-                        : "SELECT id, job, trigger, started_at, finished_at, due, refreshed, failed,"
+                        : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
                           " skipped FROM {runs} ORDER BY id DESC LIMIT $1",
                     a.params, a.count, &found, e);
     if (r < 0)

@@ -33,7 +33,7 @@ int store_records(struct db *db, const struct records_query *q, struct record **
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 4096);
     put_query(q, &a, &sql);
@@ -51,7 +51,7 @@ int store_record(struct db *db, const char *source, const char *key, struct reco
 {
     const char *texts[] = {source, key};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 4096);
     buf_text(&sql, "SELECT ");

@@ -149,7 +149,7 @@ int record_upsert(struct db *db, const struct record *rec, int64_t seen_at, stru
     struct record_params p;
     const char *texts[RECORD_COLUMNS + 1];
     char seen[24];
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 8192);
     buf_text(&sql, "INSERT INTO {records} (");

@@ -95,7 +95,7 @@ void row_write_expression(const struct db *db, const struct table *t, const stru
 {
     bool pg = db_is_postgresql(db);
     const char *number = column->as_text ? "text" : pg ? "bigint" : "integer";
-    cleanup(buf_done) struct buf name;
+    cleanup(buf_done) struct buf name = {0};
     (void)t;
     switch (column->form) {
     case FORM_TIMESTAMPTZ:

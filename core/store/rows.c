@@ -89,7 +89,7 @@ int records_of_keys(struct db *db, const char *source, const char *const *keys, 
                     struct record *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     memset(ret, 0, count * sizeof(*ret));
     if (!count)

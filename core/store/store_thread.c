@@ -134,11 +134,17 @@ static void retry_later(struct store_thread *st, int64_t pause_ms)
     st->pause_ms = pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms * 2;
 }
 
-static void lost(struct store_thread *st, const char *why)
+/* A full disk is waited for like a store that is away: nothing new is attempted meanwhile. */
+static bool is_lost(const struct store_thread *st, int result)
+{
+    return st->db && (result == -ENOTCONN || result == -ENOSPC || !db_alive(st->db));
+}
+
+static void lost(struct store_thread *st, int result, const char *why)
 {
     db_close(st->db);
     st->db = NULL;
-    retry_later(st, RETRY_FIRST_MS);
+    retry_later(st, result == -ENOSPC ? RETRY_MAX_MS : RETRY_FIRST_MS);
     tell(st, why);
 }
 
@@ -174,9 +180,10 @@ static void run_work(struct store_thread *st, struct job *j)
     int r = st->db ? j->work(st->db, j->arg, &j->error)
                    : error_set(&j->error, -ENOTCONN, "the store is away");
 
+    struct error e = j->error;
+    if (is_lost(st, r))
+        lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
     finish(st, j, r);
-    if (st->db && (r == -ENOTCONN || !db_alive(st->db)))
-        lost(st, j->error.text[0] ? j->error.text : "the connection to the store was lost");
 }
 
 static void run_commits(struct store_thread *st, struct job **list, size_t count)
@@ -189,14 +196,14 @@ static void run_commits(struct store_thread *st, struct job **list, size_t count
         commits[i] = list[i]->commit;
     r = st->db ? store_commit(st->db, commits, count, &e)
                : error_set(&e, -ENOTCONN, "the store is away");
-    bool away = st->db && (r == -ENOTCONN || !db_alive(st->db));
+    bool was_up = st->db != NULL;
+    if (is_lost(st, r))
+        lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
     for (size_t i = 0; i < count; i++) {
-        bool settled = st->db && commits[i]->result != COMMIT_WAITING;
+        bool settled = was_up && commits[i]->result != COMMIT_WAITING;
         list[i]->error = e;
         finish(st, list[i], settled ? 0 : r < 0 ? r : -EAGAIN);
     }
-    if (away)
-        lost(st, e.text[0] ? e.text : "the connection to the store was lost");
 }
 
 /* ---- the list ---- */

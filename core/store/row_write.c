@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * See row_write.h.
+ */
+#include "core/store/row_write.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/domain/ident.h"
+#include "core/domain/timestamp.h"
+#include "core/store/row.h"
+
+static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5138 */
+
+/* A time kept as text goes back in the form in which it was read: a number, milliseconds, or a date. */
+static int time_as_read(const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
+{
+    struct timestamp_form form;
+    int64_t was = 0;
+
+    if (raw && *raw && strspn(raw, "0123456789") == strlen(raw)) {
+        bool ms = strtoll(raw, NULL, 10) > MS_FROM;
+        snprintf(out, TIMESTAMP_SIZE, "%lld%s", (long long)at, ms ? "000" : "");
+        return 0;
+    }
+    if (raw && timestamp_parse(raw, &was, &form) == 0)
+        return timestamp_format(at, &form, out, TIMESTAMP_SIZE);
+    return timestamp_rfc3339(at, out, TIMESTAMP_SIZE);
+}
+
+static int put_value(const struct table *t, const struct row *row, const struct write *w,
+                     struct args *a, struct error *e)
+{
+    const struct column *column = &t->columns[w->column];
+    char out[TIMESTAMP_SIZE], *end = NULL;
+
+    if (!w->text || column->form != FORM_TIME_TEXT)
+        return args_add(a, w->text, w->len);
+    const char *raw = row && (size_t)w->column < row->count ? row->cells[w->column].raw : NULL;
+    long long at = strtoll(w->text, &end, 10);
+    if (end == w->text || time_as_read(raw, at, out) < 0)
+        return error_set(e, -EINVAL, "column %s of %s: not a time that can be written", column->name,
+                         t->name);
+    return args_own(a, xstrdup(out));
+}
+
+/* renewd's own table keeps a plugin's own slots as members of one JSON column. */
+static void put_member(struct db *db, const struct column *column, int number, bool first,
+                       struct args *a, struct buf *sql)
+{
+    bool pg = db_is_postgresql(db);
+    int name = args_text(a, column->name);
+
+    if (first)
+        buf_text(sql, pg ? "extra = (coalesce(extra, '{}')::jsonb || jsonb_build_object("
+                         : "extra = json_set(coalesce(extra, '{}'), ");
+    else
+        buf_text(sql, ", ");
+    buf_printf(sql, pg ? "$%d::text, $%d::text" : "'$.\"' || $%d || '\"', $%d", name, number);
+}
+
+static void put_column(struct db *db, const struct table *t, const struct column *column, int number,
+                       struct buf *sql)
+{
+    ident_quote(column->name, sql);
+    buf_text(sql, " = ");
+    row_write_expression(db, t, column, number, sql);
+}
+
+int row_put_assignments(struct db *db, const struct table *t, const struct row *row,
+                        const struct write *writes, size_t count, struct args *a, struct buf *sql,
+                        struct error *e)
+{
+    size_t put = 0, members = 0;
+
+    for (int extra = 0; extra < 2; extra++) {
+        for (size_t i = 0; i < count; i++) {
+            const struct column *column = &t->columns[writes[i].column];
+            if (column->extra != (extra == 1))
+                continue;
+            int number = put_value(t, row, &writes[i], a, e);
+            if (number < 0)
+                return number;
+            if (put++ && (!extra || !members))
+                buf_text(sql, ", ");
+            if (extra)
+                put_member(db, column, number, members++ == 0, a, sql);
+            else
+                put_column(db, t, column, number, sql);
+        }
+    }
+    if (members)
+        buf_text(sql, db_is_postgresql(db) ? "))::text" : ")");
+    return 0;
+}
