@@ -1,6 +1,18 @@
 dnl SPDX-License-Identifier: MIT
 dnl The macros of configure.ac: libraries with their Debian packages, warnings, hardening, sanitizers.
 
+dnl RENEWD_KEEP_CORE: configure tidies core dumps away with "rm -f core ..."; our core is a folder.
+AC_DEFUN([RENEWD_KEEP_CORE], [
+rm () {
+  if test "X[$]1 [$]2" = "X-f core"; then
+    shift; shift
+    command rm -f "[$]@"
+  else
+    command rm "[$]@"
+  fi
+}
+])
+
 dnl RENEWD_NEED(VARIABLE, MODULE, DEBIAN-PACKAGE): remember what is missing, so that all is named at once.
 AC_DEFUN([RENEWD_NEED], [
   PKG_CHECK_MODULES([$1], [$2], [],
