@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT
+ * A plugin whose entry returns nothing.
+ */
+#include "stub.h"
+
+const struct renewd_plugin *renewd_plugin_v1(void)
+{
+    return NULL;
+}

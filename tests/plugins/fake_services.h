@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * A service table for tests of plugins: no host, no network, no database. What a plugin asks for and
+ * records is kept as text that a test can compare. JSON is read by the project's own JSON adapter.
+ */
+#ifndef TESTS_FAKE_SERVICES_H
+#define TESTS_FAKE_SERVICES_H
+
+#include "renewd/plugin.h"
+
+enum { FAKE_TEXT = 8192, FAKE_LIST = 16 };
+
+struct fake_setting {
+    const char *group, *name, *text;
+    int64_t number;
+};
+
+struct renewd_host {
+    struct fake_setting settings[FAKE_LIST];
+    size_t setting_count;
+    char logged[FAKE_TEXT]; /* a line each */
+};
+
+struct fake {
+    const struct renewd_plugin *plugin;
+    struct renewd_host host;
+    void *instance;
+    struct renewd_record record; /* attempts, life and so on: set them as the test needs */
+    struct renewd_value values[FAKE_LIST];
+    const struct renewd_value *value_list[FAKE_LIST + 1];
+    const struct renewd_record *records[2];
+    unsigned char scratch[4096];
+    int step;
+    /* After a callback: */
+    char request[FAKE_TEXT]; /* "POST url\nName: value\n\nbody"; "" = none */
+    char effects[FAKE_TEXT]; /* "access_token=a\nexpires_at=5\nscope=NULL\n" */
+    int outcome;             /* of fail(); 0 = not called */
+    char code[128], text[1024];
+    struct renewd_on_failure_out decision;
+};
+
+/* The plugin under test is the one that is linked in. Slots are empty, settings unset. */
+void fake_init(struct fake *f);
+void fake_setting(struct fake *f, const char *name, const char *text, int64_t number);
+void fake_member(struct fake *f, const char *group, const char *name, const char *value);
+/* text NULL empties the slot. */
+void fake_slot(struct fake *f, const char *name, const char *text);
+void fake_time(struct fake *f, const char *name, int64_t time);
+
+int32_t fake_open(struct fake *f);
+void fake_close(struct fake *f);
+int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before,
+                    struct renewd_needs_refresh_out *ret);
+/* Step 0 of a new attempt, and the next step with a reply. */
+int32_t fake_ask(struct fake *f, int64_t now);
+int32_t fake_answer(struct fake *f, int32_t status, const char *body, int64_t now);
+/* on_failure with f->decision as the host's own. */
+int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t now);
+
+#endif
