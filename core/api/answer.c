@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * Answers: a JSON document, or {"error":{"code","message"}}. Every request ends here.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/api/internal.h"
+#include "core/base/utf8.h"
+
+enum { MESSAGE_SIZE = 1024 };
+
+static void request_end(struct request *q, int status, const char *type, const void *body, size_t len)
+{
+    if (q->call)
+        http_answer(q->call, status, type, body, len);
+    if (q->api)
+        LIST_REMOVE(q, link);
+    free(q->memory);
+    free(q);
+}
+
+void answer_begin(struct answer *a)
+{
+    buf_init(&a->body, ANSWER_MAX);
+    json_writer_init(&a->json, &a->body);
+}
+
+void answer_json(struct request *q, int status, struct answer *a)
+{
+    if (json_finish(&a->json) < 0 || buf_char(&a->body, '\n') < 0)
+        answer_error(q, 500, "too_large", "the answer is too large; ask for less with limit");
+    else
+        request_end(q, status, "application/json", a->body.data, a->body.len);
+    buf_done(&a->body);
+}
+
+void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
+{
+    struct answer a;
+    char message[MESSAGE_SIZE];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    utf8_clean(message, sizeof message - 1);
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_begin_object(&a.json, "error");
+    json_put_text(&a.json, "code", code);
+    json_put_text(&a.json, "message", message);
+    json_end(&a.json);
+    json_end(&a.json);
+    (void)buf_char(&a.body, '\n');
+    request_end(q, status, "application/json", a.body.data, a.body.len);
+    buf_done(&a.body);
+}
+
+void answer_failure(struct request *q, int result, const char *why)
+{
+    if (!why || !*why)
+        why = "the store is away; try again when it answers";
+    switch (result) {
+    case -ENOTCONN:
+    case -ETIMEDOUT:
+        answer_error(q, 503, "store_away", "%s", why);
+        return;
+    case -ESHUTDOWN:
+        answer_error(q, 503, "stopping", "%s", why);
+        return;
+    case -EBUSY:
+        answer_error(q, 409, "refused", "%s", why);
+        return;
+    case -ENOENT:
+        answer_error(q, 404, "unknown_record", "%s", why);
+        return;
+    case -EEXIST:
+        answer_error(q, 409, "exists", "%s", why);
+        return;
+    default:
+        answer_error(q, 500, "internal", "%s", why);
+        return;
+    }
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * What the API's own files share: one request from its arrival to its answer, the routes, the shapes.
+ * Nobody outside core/api and its tests includes it.
+ */
+#ifndef CORE_API_INTERNAL_H
+#define CORE_API_INTERNAL_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "core/adapters/http_server.h"
+#include "core/adapters/json.h"
+#include "core/api/api.h"
+#include "core/base/buf.h"
+
+enum {
+    SEGMENTS_MAX = 8,
+    LIMIT_DEFAULT = 100,
+    LIMIT_MAX = 1000,
+    ANSWER_MAX = 16 * 1024 * 1024,
+};
+
+struct request;
+LIST_HEAD(requests, request);
+
+struct api {
+    struct engine *engine;
+    struct loop *loop;
+    const struct config *config;
+    struct plugins *plugins;     /* for describe: loaded here are the same as the engine's */
+    struct http_server *socket;
+    bool ready;                  /* the engine said so */
+    struct requests requests;    /* not answered yet */
+};
+
+/* Answered exactly once, by answer_json or answer_error, which free it. Work under way may outlive the
+ * API itself: then call is NULL, and an answer frees the request and goes nowhere. */
+struct request {
+    LIST_ENTRY(request) link;
+    struct api *api;             /* NULL when the API is gone */
+    struct http_call *call;      /* likewise */
+    const struct route *route;
+    char *memory, *segments[SEGMENTS_MAX];
+    char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
+    struct job *found;           /* routes with {job}: valid until the handler returns */
+    int64_t started_at;          /* clock_now() */
+};
+
+enum body_kind {
+    BODY_NONE,                   /* nothing, or an empty JSON object */
+    BODY_JSON,
+    BODY_LINES,
+};
+
+struct route {
+    const char *method, *pattern; /* "/v1/jobs/{job}/run" */
+    void (*handle)(struct request *q);
+    const char *query;           /* names of its parameters, each followed by a blank; "" = none */
+    int body;                    /* enum body_kind */
+};
+
+/* ---- routes.c ---- */
+/* Tells whether segments fit a pattern; *ret_job and *ret_id get what stands in its braces. */
+bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job,
+                 char **ret_id);
+/* The route of a path and method, or NULL: then *ret_allow, when it is not NULL afterwards, lists the
+ * path's methods ("GET, POST"), the caller's to free; NULL: no such path. */
+const struct route *route_find(const char *method, char *const segments[], size_t count,
+                               struct request *q, char **ret_allow);
+
+/* ---- request.c ---- */
+/* The server's handler: from the raw call to the route. */
+void request_arrived(void *ctx, struct http_call *call);
+/* For api_free: the request no longer belongs to a call. */
+void requests_detach(struct requests *list);
+/* The body as an object with no other members than `known` (names, each followed by a blank). An empty
+ * body is an empty object. -EINVAL: it was answered. *ret is freed by json_free. */
+int request_object(struct request *q, const char *known, struct json **ret);
+/* 0 with *ret: the parameter `limit`, or fallback. -EINVAL: it was answered. */
+int request_limit(struct request *q, size_t *ret);
+/* 0 with *ret, which is NULL when the parameter is absent. -EINVAL: it was answered. */
+int request_parameter(struct request *q, const char *name, const char **ret);
+
+/* ---- peer.c ---- */
+/* Root, the daemon's own user, and the group renewd. */
+bool peer_may_operate(const struct http_call *call);
+/* "renewd" when that group exists and this process may give a file to it, else NULL. */
+const char *peer_group(void);
+
+/* ---- answer.c ---- */
+struct answer {
+    struct buf body;
+    struct json_writer json;
+};
+void answer_begin(struct answer *a);
+/* Sends and frees; status 500 when the answer did not fit its limit. Ends both. */
+void answer_json(struct request *q, int status, struct answer *a);
+void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The engine's or the store's refusal: away 503, refused 409, what it says otherwise. */
+void answer_failure(struct request *q, int result, const char *why);
+
+/* ---- shapes.c: DESIGN's shapes into a writer ---- */
+void shape_record(struct json_writer *w, const char *name, const struct record *r,
+                  const char *reconnect_url);
+void shape_run(struct json_writer *w, const char *name, const struct run_row *r);
+/* The members of a run that was waited for, without braces. */
+void shape_run_members(struct json_writer *w, const struct run_row *r);
+void shape_failures(struct json_writer *w, const struct failure_row *list, size_t count);
+/* counts as of store_state_counts; NULL: null. */
+void shape_counts(struct json_writer *w, const char *name, const int64_t *counts);
+void shape_status(struct json_writer *w, const struct engine_status *s, int64_t now);
+/* When a record comes up next; 0 = not by itself. */
+int64_t record_next_at(const struct record *r);
+
+/* ---- the handlers ---- */
+/* routes_health.c */
+void handle_status(struct request *q);
+void handle_healthz(struct request *q);
+void handle_readyz(struct request *q);
+void handle_reload(struct request *q);
+void handle_plugin(struct request *q);
+/* routes_jobs.c */
+void handle_jobs(struct request *q);
+void handle_pause(struct request *q);
+void handle_resume(struct request *q);
+/* routes_runs.c */
+void handle_run(struct request *q);
+void handle_runs(struct request *q);
+void handle_refresh_record(struct request *q);
+void handle_refresh_job(struct request *q);
+/* routes_records.c */
+void handle_records(struct request *q);
+void handle_record(struct request *q);
+void handle_import(struct request *q);
+/* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
+bool job_has_records(struct request *q);
+/* False when the job is held or paused; then it was answered. */
+bool job_may_run(struct request *q);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * Who may operate renewd over the socket: the kernel says who called, nothing in the request does.
+ */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/api/internal.h"
+
+#define OPERATORS "renewd"
+
+enum { ENTRY_ROOM = 64 * 1024, GROUPS_MAX = 256 };
+
+static bool find_group(struct group *entry, char *room, size_t size)
+{
+    struct group *found = NULL;
+
+    return getgrnam_r(OPERATORS, entry, room, size, &found) == 0 && found;
+}
+
+static bool is_member(const struct group *g, uid_t uid)
+{
+    struct passwd entry, *found = NULL;
+    char room[16 * 1024];
+
+    if (getpwuid_r(uid, &entry, room, sizeof room, &found) != 0 || !found)
+        return false;
+    if (entry.pw_gid == g->gr_gid)
+        return true;
+    for (char **name = g->gr_mem; *name; name++)
+        if (strcmp(*name, entry.pw_name) == 0)
+            return true;
+    return false;
+}
+
+bool peer_may_operate(const struct http_call *call)
+{
+    struct group g;
+    char room[ENTRY_ROOM];
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+
+    if (http_call_peer(call, &uid, &gid, &pid) < 0)
+        return false;
+    if (uid == 0 || uid == geteuid())
+        return true;
+    return find_group(&g, room, sizeof room) && (gid == g.gr_gid || is_member(&g, uid));
+}
+
+const char *peer_group(void)
+{
+    struct group g;
+    char room[ENTRY_ROOM];
+    gid_t own[GROUPS_MAX];
+
+    if (!find_group(&g, room, sizeof room))
+        return NULL;
+    if (geteuid() == 0 || getegid() == g.gr_gid)
+        return OPERATORS;
+    int count = getgroups(GROUPS_MAX, own);
+    for (int i = 0; i < count; i++)
+        if (own[i] == g.gr_gid)
+            return OPERATORS;
+    return NULL;
+}

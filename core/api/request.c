@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * A request on its way to its route: who calls, which route, is its body what the route takes. What is
+ * wrong is answered here; a handler sees only what fits.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/adapters/http_path.h"
+#include "core/api/internal.h"
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+
+/* Whether a name of len bytes is among names, each of which is followed by a blank. */
+static bool is_listed(const char *names, const char *name, size_t len)
+{
+    for (const char *at = names; *at;) {
+        size_t n = strcspn(at, " ");
+        if (n == len && memcmp(at, name, len) == 0)
+            return true;
+        at += n + (at[n] == ' ');
+    }
+    return false;
+}
+
+static int check_query(struct request *q)
+{
+    const char *at = http_call_query_raw(q->call);
+
+    while (*at) {
+        size_t len = strcspn(at, "&"), name = strcspn(at, "=&");
+        if (len && !is_listed(q->route->query, at, name)) {
+            answer_error(q, 400, "unknown_parameter", "unknown query parameter \"%.*s\"",
+                         name > 60 ? 60 : (int)name, at);
+            return -EINVAL;
+        }
+        at += len + (at[len] == '&');
+    }
+    return 0;
+}
+
+/* Parameters after the type ("; charset=utf-8") say nothing that JSON leaves open. */
+static bool is_type(const char *header, const char *type)
+{
+    size_t len = strlen(type);
+
+    return strncasecmp(header, type, len) == 0 && (!header[len] || strchr(" \t;", header[len]));
+}
+
+static int check_type(struct request *q)
+{
+    size_t len;
+    const char *type = http_call_header(q->call, "Content-Type");
+
+    (void)http_call_body(q->call, &len);
+    if (len == 0 || !type || is_type(type, "application/json") || is_type(type, "application/x-ndjson"))
+        return 0;
+    answer_error(q, 415, "unsupported_media_type", "the body is of another type than application/json");
+    return -EINVAL;
+}
+
+static int check_body(struct request *q)
+{
+    struct json *doc = NULL;
+    int r = check_type(q);
+
+    if (r < 0 || q->route->body != BODY_NONE)
+        return r;
+    r = request_object(q, "", &doc);
+    json_free(doc);
+    return r;
+}
+
+static void find_job(struct request *q)
+{
+    if (q->job)
+        q->found = engine_job_by_name(q->api->engine, q->job);
+    if (q->job && !q->found)
+        answer_error(q, 404, "unknown_job", "there is no job %s; see GET /v1/jobs", q->job);
+    else
+        q->route->handle(q);
+}
+
+static void dispatch(struct request *q)
+{
+    cleanup(free_p) char *allow = NULL;
+    int n = path_split(http_call_path(q->call), q->segments, SEGMENTS_MAX, &q->memory);
+
+    if (!peer_may_operate(q->call)) {
+        answer_error(q, 403, "forbidden", "only root, renewd's own user and the group renewd may do this");
+        return;
+    }
+    if (n == -EINVAL) {
+        answer_error(q, 400, "bad_path", "the path is malformed");
+        return;
+    }
+    if (n >= 0)
+        q->route = route_find(http_call_method(q->call), q->segments, (size_t)n, q, &allow);
+    if (q->route) {
+        if (check_query(q) == 0 && check_body(q) == 0)
+            find_job(q);
+        return;
+    }
+    if (!allow) {
+        answer_error(q, 404, "unknown_route", "there is nothing at this path");
+        return;
+    }
+    (void)http_answer_header(q->call, "Allow", allow);
+    answer_error(q, 405, "wrong_method", "this path takes %s", allow);
+}
+
+void request_arrived(void *ctx, struct http_call *call)
+{
+    struct api *a = ctx;
+    struct request *q = xcalloc(1, sizeof *q);
+
+    q->api = a;
+    q->call = call;
+    q->started_at = clock_now();
+    LIST_INSERT_HEAD(&a->requests, q, link);
+    dispatch(q);
+}
+
+void requests_detach(struct requests *list)
+{
+    struct request *q;
+
+    while ((q = LIST_FIRST(list))) {
+        LIST_REMOVE(q, link);
+        q->call = NULL;
+        q->api = NULL;
+    }
+}
+
+static int check_members(struct request *q, const struct json *doc, const char *known)
+{
+    const char *name;
+
+    for (size_t i = 0; json_member(doc, "", i, &name); i++)
+        if (!is_listed(known, name, strlen(name))) {
+            answer_error(q, 400, "unknown_member", "unknown member \"%.60s\"", name);
+            return -EINVAL;
+        }
+    return 0;
+}
+
+int request_object(struct request *q, const char *known, struct json **ret)
+{
+    size_t len, offset = 0;
+    const char *body = http_call_body(q->call, &len);
+    struct json *doc = NULL;
+
+    if (len == 0)
+        return json_parse("{}", 2, ret, NULL);
+    int r = json_parse(body, len, &doc, &offset);
+    if (r < 0) {
+        answer_error(q, 400, "bad_json", "the body is not JSON%s, at offset %zu",
+                     r == -EFBIG ? " within the limits of length and depth" : "", offset);
+        return -EINVAL;
+    }
+    if (json_kind(doc, "") != JSON_OBJECT) {
+        json_free(doc);
+        answer_error(q, 400, "bad_json", "the body must be a JSON object");
+        return -EINVAL;
+    }
+    if (check_members(q, doc, known) < 0) {
+        json_free(doc);
+        return -EINVAL;
+    }
+    *ret = doc;
+    return 0;
+}
+
+int request_parameter(struct request *q, const char *name, const char **ret)
+{
+    const char *value = NULL;
+
+    if (http_call_query(q->call, name, &value) < 0) {
+        answer_error(q, 400, "bad_parameter", "the query parameter %s is malformed, or given twice", name);
+        return -EINVAL;
+    }
+    *ret = value;
+    return 0;
+}
+
+int request_limit(struct request *q, size_t *ret)
+{
+    const char *text;
+    char *end;
+
+    if (request_parameter(q, "limit", &text) < 0)
+        return -EINVAL;
+    *ret = LIMIT_DEFAULT;
+    if (!text)
+        return 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*end || text[0] < '0' || text[0] > '9' || value < 1 || value > LIMIT_MAX) {
+        answer_error(q, 400, "bad_parameter", "limit must be a number from 1 to %d", (int)LIMIT_MAX);
+        return -EINVAL;
+    }
+    *ret = value;
+    return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * Routes about renewd itself: its status, whether it lives and is ready, reading conf.d again, what a
+ * plugin is.
+ */
+#include <stdlib.h>
+
+#include "core/api/internal.h"
+#include "core/base/clock.h"
+#include "core/host/plugin_load.h"
+
+void handle_status(struct request *q)
+{
+    struct engine_status s;
+    struct answer a;
+
+    engine_status(q->api->engine, &s);
+    answer_begin(&a);
+    shape_status(&a.json, &s, clock_now());
+    answer_json(q, 200, &a);
+}
+
+static void answer_ok(struct request *q)
+{
+    struct answer a;
+
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_put_text(&a.json, "status", "ok");
+    json_end(&a.json);
+    answer_json(q, 200, &a);
+}
+
+/* That this runs at all is what was asked. */
+void handle_healthz(struct request *q)
+{
+    answer_ok(q);
+}
+
+/* The first job that is neither held nor has found its table; NULL when there is none. */
+static const struct job *unready_job(const struct engine *e)
+{
+    const struct job *j;
+
+    for (size_t i = 0; (j = engine_job(e, i)); i++)
+        if (!job_held(j) && !job_source(j))
+            return j;
+    return NULL;
+}
+
+void handle_readyz(struct request *q)
+{
+    struct engine_status s;
+    const struct job *j = unready_job(q->api->engine);
+
+    engine_status(q->api->engine, &s);
+    if (!s.store_up)
+        answer_error(q, 503, "store_away", "the store is away: %s",
+                     s.store_why ? s.store_why : "not connected yet");
+    else if (j)
+        answer_error(q, 503, "not_ready", "the table of job %s has not been looked up yet",
+                     job_configuration(j)->job);
+    else if (!q->api->ready)
+        answer_error(q, 503, "not_ready", "the records of some jobs are still being discovered");
+    else
+        answer_ok(q);
+}
+
+void handle_reload(struct request *q)
+{
+    struct reload_result r;
+    struct answer a;
+
+    engine_reload(q->api->engine, &r);
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_put_integer(&a.json, "loaded", (int64_t)r.loaded);
+    json_put_integer(&a.json, "unchanged", (int64_t)r.unchanged);
+    json_put_integer(&a.json, "removed", (int64_t)r.removed);
+    json_put_integer(&a.json, "held", (int64_t)r.held);
+    json_put_text(&a.json, "text", r.text ? r.text : "");
+    json_end(&a.json);
+    reload_result_done(&r);
+    answer_json(q, 200, &a);
+}
+
+void handle_plugin(struct request *q)
+{
+    const struct plugin *p;
+    struct answer a;
+    struct error e;
+
+    if (plugins_get(q->api->plugins, q->id, &p, &e) < 0) {
+        answer_error(q, 404, "unknown_plugin", "%s", e.text);
+        return;
+    }
+    answer_begin(&a);
+    plugin_describe(p, &a.json);
+    answer_json(q, 200, &a);
+}

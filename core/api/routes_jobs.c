@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * Routes about jobs: the list with its counts, pausing and resuming.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/api/internal.h"
+#include "core/base/alloc.h"
+
+enum { STATES = 16 };
+
+struct job_counts {
+    char *job, *source;          /* source NULL: its table is not known */
+    int64_t counts[STATES];
+};
+
+/* The job itself may be gone by a reload when the counts arrive, so it is looked up again by name. */
+struct jobs_task {
+    struct request *q;
+    struct engine *engine;
+    struct job_counts *list;
+    size_t count;
+};
+
+static int count_work(struct db *db, void *arg, struct error *e)
+{
+    struct jobs_task *t = arg;
+
+    for (size_t i = 0; i < t->count; i++) {
+        int r = t->list[i].source ? store_state_counts(db, t->list[i].source, t->list[i].counts, e) : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void put_job(struct json_writer *w, const struct job *j, const int64_t *counts)
+{
+    const struct job_config *c = job_configuration(j);
+    bool stands = job_held(j) || job_paused(j);
+
+    json_begin_object(w, NULL);
+    json_put_text(w, "job", c->job);
+    json_put_text(w, "plugin", c->plugin_name);
+    json_put_bool(w, "enabled", c->enabled);
+    json_put_bool(w, "paused", job_paused(j));
+    json_put_text(w, "held", job_held(j));
+    json_put_text(w, "schedule", c->schedule_text);
+    json_put_text(w, "timezone", c->timezone);
+    json_put_time(w, "next_at", stands ? 0 : job_next_at(j));
+    json_put_integer(w, "in_flight", (int64_t)job_in_flight(j));
+    json_put_text(w, "table", c->table);
+    json_put_text(w, "legacy_name", c->legacy_name);
+    shape_counts(w, "records", counts);
+    json_end(w);
+}
+
+static const int64_t *counts_of(const struct jobs_task *t, const struct job *j)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->list[i].source && strcmp(t->list[i].job, job_configuration(j)->job) == 0)
+            return t->list[i].counts;
+    return NULL;
+}
+
+static void task_free(struct jobs_task *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        free(t->list[i].job);
+        free(t->list[i].source);
+    }
+    free(t->list);
+    free(t);
+}
+
+/* The list is answered without counts when the store is away: that is when it is needed most. */
+static void count_done(void *arg, int result, const struct error *e)
+{
+    struct jobs_task *t = arg;
+    const struct job *j;
+    struct answer a;
+
+    (void)e;
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_begin_array(&a.json, "jobs");
+    for (size_t i = 0; t->q->api && (j = engine_job(t->engine, i)); i++)
+        put_job(&a.json, j, result < 0 ? NULL : counts_of(t, j));
+    json_end(&a.json);
+    json_end(&a.json);
+    answer_json(t->q, 200, &a);
+    task_free(t);
+}
+
+void handle_jobs(struct request *q)
+{
+    struct jobs_task *t = xcalloc(1, sizeof *t);
+    const struct job *j;
+
+    t->q = q;
+    t->engine = q->api->engine;
+    while (engine_job(t->engine, t->count))
+        t->count++;
+    t->list = xcalloc(t->count + 1, sizeof *t->list);
+    for (size_t i = 0; i < t->count && (j = engine_job(t->engine, i)); i++) {
+        t->list[i].job = xstrdup(job_configuration(j)->job);
+        t->list[i].source = job_source(j) ? xstrdup(job_source(j)) : NULL;
+    }
+    engine_read(t->engine, count_work, t, count_done);
+}
+
+struct pause_task {
+    struct request *q;
+    bool paused;
+};
+
+static void pause_done(void *ctx, int result, const char *why)
+{
+    struct pause_task *t = ctx;
+    struct request *q = t->q;
+    struct answer a;
+
+    if (result == -ENOENT) {
+        answer_error(q, 409, "not_ready", "%s; it has not been able to start yet", why);
+    } else if (result < 0) {
+        answer_failure(q, result, why);
+    } else {
+        answer_begin(&a);
+        json_begin_object(&a.json, NULL);
+        json_put_text(&a.json, "job", q->job);
+        json_put_bool(&a.json, "paused", t->paused);
+        json_end(&a.json);
+        answer_json(q, 200, &a);
+    }
+    free(t);
+}
+
+static void pause_or_resume(struct request *q, bool paused)
+{
+    struct pause_task *t = xcalloc(1, sizeof *t);
+
+    *t = (struct pause_task){q, paused};
+    engine_pause(q->api->engine, q->found, paused, pause_done, t);
+}
+
+void handle_pause(struct request *q)
+{
+    pause_or_resume(q, true);
+}
+
+void handle_resume(struct request *q)
+{
+    pause_or_resume(q, false);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT
+ * Routes that make a job work and wait for it: a run, a refresh of one record, of an owner's, of all;
+ * and the list of past runs.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/api/internal.h"
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+
+/* One owner's records are a handful; this bounds what one request can make grow. */
+enum { OWNED_MAX = 100000 };
+
+bool job_may_run(struct request *q)
+{
+    const char *held = job_held(q->found);
+
+    if (held)
+        answer_error(q, 409, "held", "job %s is held: %s", q->job, held);
+    else if (job_paused(q->found))
+        answer_error(q, 409, "paused", "job %s is paused; resume it first", q->job);
+    return !held && !job_paused(q->found);
+}
+
+static void answer_run(struct request *q, const char *trigger, const struct run_result *r)
+{
+    struct answer a;
+    char name[16];
+    snprintf(name, sizeof name, "%s", trigger);
+    const struct run_row row = {
+        .id = r->id,
+        .job = q->job,
+        .trigger = name,
+        .started_at = q->started_at,
+        .finished_at = clock_now(),
+        .due = r->due,
+        .refreshed = r->refreshed,
+        .failed = r->failed,
+        .skipped = r->skipped,
+    };
+
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    shape_run_members(&a.json, &row);
+    shape_failures(&a.json, r->failures, r->failure_count);
+    json_end(&a.json);
+    answer_json(q, 200, &a);
+}
+
+/* Its own statement said no, or it never started. */
+static bool refused(struct request *q, const struct run_result *r)
+{
+    if (r->error == 0 && !r->why)
+        return false;
+    if (r->error == 0 || r->error == -EINVAL)
+        answer_error(q, 409, "not_ready", "%s", r->why ? r->why : "the run was refused");
+    else
+        answer_failure(q, r->error, r->why);
+    return true;
+}
+
+static void run_ended(void *ctx, const struct run_result *r)
+{
+    struct request *q = ctx;
+
+    if (!refused(q, r))
+        answer_run(q, "run", r);
+}
+
+void handle_run(struct request *q)
+{
+    if (job_may_run(q))
+        engine_run(q->api->engine, q->found, "run", run_ended, q);
+}
+
+/* ---- refresh ---- */
+
+static void all_refreshed(void *ctx, const struct run_result *r)
+{
+    struct request *q = ctx;
+
+    if (!refused(q, r))
+        answer_run(q, "hand", r);
+}
+
+/* Nothing was attempted: is there such a record at all? */
+struct refresh_task {
+    struct request *q;
+    char *source;
+    struct run_result result;
+};
+
+static int known_work(struct db *db, void *arg, struct error *e)
+{
+    struct refresh_task *t = arg;
+    struct record r = {0};
+    int res = store_record(db, t->source, t->q->id, &r, e);
+
+    record_done(&r);
+    return res;
+}
+
+static void known_done(void *arg, int result, const struct error *e)
+{
+    struct refresh_task *t = arg;
+
+    if (result == -ENOENT)
+        answer_error(t->q, 404, "unknown_record", "job %s has no record %s", t->q->job, t->q->id);
+    else if (result < 0)
+        answer_failure(t->q, result, e->text);
+    else
+        answer_run(t->q, "hand", &t->result);
+    free(t->source);
+    free(t);
+}
+
+static void one_refreshed(void *ctx, const struct run_result *r)
+{
+    struct refresh_task *t = ctx;
+    bool over = refused(t->q, r);
+
+    if (!over && (r->refreshed || r->failed || !t->q->api)) {
+        answer_run(t->q, "hand", r);
+        over = true;
+    }
+    if (over) {
+        free(t->source);
+        free(t);
+        return;
+    }
+    t->result = *r;
+    t->result.failures = NULL;
+    t->result.failure_count = 0;
+    engine_read(t->q->api->engine, known_work, t, known_done);
+}
+
+void handle_refresh_record(struct request *q)
+{
+    if (!job_may_run(q) || !job_has_records(q))
+        return;
+    struct refresh_task *t = xcalloc(1, sizeof *t);
+    const char *keys[] = {q->id};
+    t->q = q;
+    t->source = xstrdup(job_source(q->found));
+    engine_refresh(q->api->engine, q->found, keys, 1, one_refreshed, t);
+}
+
+struct owner_task {
+    struct request *q;
+    char *source, *owner;
+    char **keys;
+    size_t count;
+};
+
+static int owner_work(struct db *db, void *arg, struct error *e)
+{
+    struct owner_task *t = arg;
+    struct records_query query = {.source = t->source, .owner = t->owner, .limit = LIMIT_MAX};
+    size_t count = LIMIT_MAX;
+
+    while (count == LIMIT_MAX && t->count < OWNED_MAX) {
+        struct record *list = NULL;
+        int r = store_records(db, &query, &list, &count, e);
+        if (r < 0)
+            return r;
+        t->keys = xrealloc(t->keys, (t->count + count + 1) * sizeof *t->keys);
+        for (size_t i = 0; i < count; i++)
+            t->keys[t->count++] = xstrdup(list[i].key);
+        records_free(list, count);
+        query.after = t->count ? t->keys[t->count - 1] : NULL;
+    }
+    return 0;
+}
+
+static void owner_free(struct owner_task *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->keys[i]);
+    free(t->keys);
+    free(t->source);
+    free(t->owner);
+    free(t);
+}
+
+/* Without keys the engine would take all records of the job, so nobody's records end here. */
+static void owner_done(void *arg, int result, const struct error *e)
+{
+    static const struct run_result nothing;
+    struct owner_task *t = arg;
+    struct request *q = t->q;
+
+    q->found = q->api ? engine_job_by_name(q->api->engine, q->job) : NULL;
+    if (result < 0)
+        answer_failure(q, result, e->text);
+    else if (!q->found)
+        answer_error(q, 404, "unknown_job", "there is no job %s any more", q->job);
+    else if (!t->count)
+        answer_run(q, "hand", &nothing);
+    else
+        engine_refresh(q->api->engine, q->found, (const char *const *)t->keys, t->count, all_refreshed, q);
+    owner_free(t);
+}
+
+static int take_owner(struct request *q, char **ret)
+{
+    struct json *doc = NULL;
+    const char *owner = NULL;
+
+    if (request_object(q, "owner ", &doc) < 0)
+        return -EINVAL;
+    int r = json_text(doc, "owner", &owner, NULL);
+    if (r < 0 && r != -ENOENT) {
+        json_free(doc);
+        answer_error(q, 400, "wrong_type", "the member \"owner\" must be a text");
+        return -EINVAL;
+    }
+    *ret = owner ? xstrdup(owner) : NULL;
+    json_free(doc);
+    return 0;
+}
+
+void handle_refresh_job(struct request *q)
+{
+    char *owner = NULL;
+
+    if (take_owner(q, &owner) < 0)
+        return;
+    if (!job_may_run(q) || !job_has_records(q)) {
+        free(owner);
+        return;
+    }
+    if (!owner) {
+        engine_refresh(q->api->engine, q->found, NULL, 0, all_refreshed, q);
+        return;
+    }
+    struct owner_task *t = xcalloc(1, sizeof *t);
+    t->q = q;
+    t->owner = owner;
+    t->source = xstrdup(job_source(q->found));
+    engine_read(q->api->engine, owner_work, t, owner_done);
+}
+
+/* ---- the list ---- */
+
+struct runs_task {
+    struct request *q;
+    char *job;
+    size_t limit, count;
+    struct run_row *list;
+};
+
+static int runs_work(struct db *db, void *arg, struct error *e)
+{
+    struct runs_task *t = arg;
+
+    return store_runs(db, t->job, t->limit, &t->list, &t->count, e);
+}
+
+static void runs_done(void *arg, int result, const struct error *e)
+{
+    struct runs_task *t = arg;
+    struct answer a;
+
+    if (result < 0) {
+        answer_failure(t->q, result, e->text);
+    } else {
+        answer_begin(&a);
+        json_begin_object(&a.json, NULL);
+        json_begin_array(&a.json, "runs");
+        for (size_t i = 0; i < t->count; i++)
+            shape_run(&a.json, NULL, &t->list[i]);
+        json_end(&a.json);
+        json_end(&a.json);
+        answer_json(t->q, 200, &a);
+    }
+    runs_free(t->list, t->count);
+    free(t->job);
+    free(t);
+}
+
+void handle_runs(struct request *q)
+{
+    size_t limit;
+
+    if (request_limit(q, &limit) < 0)
+        return;
+    struct runs_task *t = xcalloc(1, sizeof *t);
+    t->q = q;
+    t->limit = limit;
+    t->job = q->job ? xstrdup(q->job) : NULL;
+    engine_read(q->api->engine, runs_work, t, runs_done);
+}

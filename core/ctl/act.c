@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ * The commands that make renewd do something and wait for it: run, refresh, pause, resume, reload.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/ctl/ctl.h"
+
+static void print_failures(const struct json *doc)
+{
+    static const char *const titles[] = {"ID", "OUTCOME", "CODE", "TEXT", NULL};
+    static const char *const names[] = {"id", "outcome", "code", "text"};
+    cleanup(sheet_done) struct sheet s;
+    size_t count = 0;
+
+    sheet_begin(&s, titles);
+    (void)json_array_length(doc, "failures", &count);
+    for (size_t i = 0; i < count; i++) {
+        char *cells[4];
+        for (size_t k = 0; k < 4; k++) {
+            cleanup(free_p) char *path = xasprintf("failures.%zu.%s", i, names[k]);
+            cells[k] = say_member(doc, path);
+        }
+        sheet_row(&s, cells);
+    }
+    if (count) {
+        putchar('\n');
+        sheet_flush(&s);
+    }
+    int64_t failed = say_integer(doc, "failed");
+    if (count && failed > (int64_t)count)
+        printf("and %" PRId64 " more\n", failed - (int64_t)count);
+}
+
+static void print_run(const struct ctl *c, const struct answer_doc *d)
+{
+    if (c->json) {
+        fputs(d->body.data, stdout);
+        return;
+    }
+    printf("refreshed %" PRId64 ", failed %" PRId64 ", skipped %" PRId64 "\n",
+           say_integer(d->json, "refreshed"), say_integer(d->json, "failed"),
+           say_integer(d->json, "skipped"));
+    print_failures(d->json);
+}
+
+int ctl_run(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/run", c->args[0], NULL);
+    int r = ctl_call(c, "POST", path, &d);
+
+    if (r != 0)
+        return r;
+    print_run(c, &d);
+    return say_integer(d.json, "failed") ? EXIT_FAILED : EXIT_DONE;
+}
+
+int ctl_refresh(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    bool one = c->arg_count > 1;
+    cleanup(free_p) char *path = ctl_path(one ? "/v1/jobs/%s/records/%s/refresh" : "/v1/jobs/%s/refresh",
+                                          c->args[0], one ? c->args[1] : NULL);
+    int r = ctl_call(c, "POST", path, &d);
+
+    if (r != 0)
+        return r;
+    print_run(c, &d);
+    int64_t skipped = say_integer(d.json, "skipped");
+    if (skipped && !c->json)
+        puts("skipped means: another attempt is under way, it is too early for the provider, or there is "
+             "nothing to refresh with; `renewctl show` tells more");
+    bool all = !skipped && !say_integer(d.json, "failed") && (!one || say_integer(d.json, "refreshed") > 0);
+    return all ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int switch_job(const struct ctl *c, const char *route, const char *done)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = ctl_path(route, c->args[0], NULL);
+    int r = ctl_call(c, "POST", path, &d);
+
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    fputs("job ", stdout);
+    say_text(c->args[0]);
+    puts(done);
+    return EXIT_DONE;
+}
+
+int ctl_pause(const struct ctl *c)
+{
+    return switch_job(c, "/v1/jobs/%s/pause", " is paused until it is resumed, also over a restart");
+}
+
+int ctl_resume(const struct ctl *c)
+{
+    return switch_job(c, "/v1/jobs/%s/resume", " goes on");
+}
+
+/* Each mistake stands on a line of its own. */
+static void print_lines(const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        cleanup(free_p) char *line = xstrndup(text, len);
+        say_text(line);
+        putchar('\n');
+        text += len + (text[len] == '\n');
+    }
+}
+
+int ctl_reload(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    const char *text = NULL;
+    int r = ctl_call(c, "POST", "/v1/reload", &d);
+
+    if (r != 0)
+        return r;
+    int status = say_integer(d.json, "held") ? EXIT_FAILED : EXIT_DONE;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return status;
+    }
+    printf("loaded %" PRId64 ", unchanged %" PRId64 ", removed %" PRId64 ", with mistakes %" PRId64 "\n",
+           say_integer(d.json, "loaded"), say_integer(d.json, "unchanged"),
+           say_integer(d.json, "removed"), say_integer(d.json, "held"));
+    if (json_text(d.json, "text", &text, NULL) == 0)
+        print_lines(text);
+    return status;
+}

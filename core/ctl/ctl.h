@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ * What the parts of renewctl share: its options, the call to the daemon, how things are printed. One
+ * command is one function that returns the exit status. Used by core/renewctl.c and core/ctl alone.
+ */
+#ifndef CORE_CTL_CTL_H
+#define CORE_CTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/adapters/json.h"
+#include "core/base/buf.h"
+#include "core/base/error.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 69 };
+
+struct ctl {
+    const char *socket;
+    bool json;
+    /* options of single commands; NULL when not given */
+    const char *state, *timezone, *from, *count;
+    bool replace;
+    char **args;                 /* the command's operands */
+    int arg_count;
+};
+
+/* ---- the commands ---- */
+int ctl_status(const struct ctl *c);
+int ctl_jobs(const struct ctl *c);
+int ctl_run(const struct ctl *c);
+int ctl_pause(const struct ctl *c);
+int ctl_resume(const struct ctl *c);
+int ctl_runs(const struct ctl *c);
+int ctl_records(const struct ctl *c);
+int ctl_show(const struct ctl *c);
+int ctl_refresh(const struct ctl *c);
+int ctl_import(const struct ctl *c);
+int ctl_reload(const struct ctl *c);
+int ctl_next(const struct ctl *c);
+int ctl_keygen(const struct ctl *c);
+int ctl_describe(const struct ctl *c);
+
+/* ---- call.c: asking the daemon ---- */
+struct answer_doc {
+    int status;                  /* of HTTP */
+    struct buf body;
+    struct json *json;
+};
+/* 0: any answer that is JSON. Otherwise a negative errno with a sentence; -ENOENT and -ECONNREFUSED:
+ * no daemon. content_type and body may be NULL. Ended by answer_doc_done, also after a failure. */
+int ctl_ask(const struct ctl *c, const char *method, const char *path, const char *content_type,
+            const struct buf *body, struct answer_doc *ret, struct error *e);
+/* The same for commands: 0 and a 2xx answer, or an exit status and everything was said. */
+int ctl_call(const struct ctl *c, const char *method, const char *path, struct answer_doc *ret);
+/* Says what went wrong with ctl_ask, or what a refusing answer says; returns the exit status. */
+int ctl_no_answer(const struct ctl *c, int result, const struct error *e);
+int ctl_refused(const struct ctl *c, const struct answer_doc *d);
+void answer_doc_done(struct answer_doc *d);
+/* A path out of a format whose every %s is one segment, which gets percent-encoded; malloc'd. */
+char *ctl_path(const char *format, const char *first, const char *second);
+void ctl_encode(struct buf *to, const char *text);
+
+/* ---- say.c: output ---- */
+/* A sentence on stderr; with --json also {"error":{...}} on stdout. Returns status. */
+int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Text from outside with controls taken out. NULL prints "-". */
+void say_text(const char *text);
+/* "name:   value" with the value in one column. */
+void say_pair(const char *name, const char *value);
+/* The document's member as text for people: numbers as they are, true as yes, absent and null as "-".
+ * malloc'd. say_time: "2026-11-21T14:00:00Z" as "2026-11-21 14:00:00 UTC". */
+char *say_member(const struct json *doc, const char *path);
+char *say_time(const struct json *doc, const char *path);
+int64_t say_integer(const struct json *doc, const char *path); /* 0 when it is none */
+/* Flushes stdout: EXIT_FAILED with a sentence when it could not be written, else status. */
+int say_end(int status);
+
+/* ---- sheet.c: aligned columns ---- */
+enum { SHEET_COLUMNS = 12 };
+struct sheet {
+    const char *const *titles;   /* NULL-terminated */
+    size_t columns, rows, cap;
+    char **cells;                /* rows x columns, the sheet's */
+    size_t width[SHEET_COLUMNS];
+    bool printed;                /* the titles were */
+};
+void sheet_begin(struct sheet *s, const char *const *titles);
+/* Takes the cells over: malloc'd texts, one for each column; NULL is "-". */
+void sheet_row(struct sheet *s, char *const cells[]);
+/* Prints what has been put in so far; columns never get narrower. */
+void sheet_flush(struct sheet *s);
+void sheet_done(struct sheet *s);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT
+ * The commands that show how renewd, its jobs and their runs stand.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/ctl/ctl.h"
+
+static void pair_member(const struct json *doc, const char *name, const char *path)
+{
+    cleanup(free_p) char *text = say_member(doc, path);
+
+    say_pair(name, text);
+}
+
+static void pair_store(const struct json *doc)
+{
+    cleanup(free_p) char *driver = say_member(doc, "store.driver"), *why = say_member(doc, "store.why");
+    bool up = false;
+
+    (void)json_boolean(doc, "store.up", &up);
+    cleanup(free_p) char *text = up ? xasprintf("%s, up", driver) : xasprintf("%s, away: %s", driver, why);
+    say_pair("store", text);
+}
+
+static void pair_started(const struct json *doc)
+{
+    cleanup(free_p) char *at = say_time(doc, "started_at");
+    int64_t s = say_integer(doc, "uptime");
+    cleanup(free_p) char *text =
+        xasprintf("since %s (%" PRId64 " d %" PRId64 " h %" PRId64 " min)", at, s / 86400, s / 3600 % 24,
+                  s / 60 % 60);
+
+    say_pair("running", text);
+}
+
+static void pair_jobs(const struct json *doc)
+{
+    cleanup(free_p) char *text =
+        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " paused)", say_integer(doc, "jobs"),
+                  say_integer(doc, "held"), say_integer(doc, "paused"));
+
+    say_pair("jobs", text);
+}
+
+static void pair_spool(const struct json *doc)
+{
+    cleanup(free_p) char *oldest = say_time(doc, "spool.oldest_at");
+    int64_t entries = say_integer(doc, "spool.entries");
+    cleanup(free_p) char *text =
+        entries ? xasprintf("%" PRId64 " entries, %" PRId64 " bytes, oldest of %s", entries,
+                            say_integer(doc, "spool.bytes"), oldest)
+                : xstrdup("empty");
+
+    say_pair("spool", text);
+}
+
+int ctl_status(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    int r = ctl_call(c, "GET", "/v1/status", &d);
+
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    pair_member(d.json, "version", "version");
+    pair_member(d.json, "host", "host");
+    pair_started(d.json);
+    pair_store(d.json);
+    pair_jobs(d.json);
+    pair_member(d.json, "in flight", "in_flight");
+    pair_member(d.json, "waiting commits", "waiting_commits");
+    pair_spool(d.json);
+    return EXIT_DONE;
+}
+
+/* "7 (5 ok, 2 reconnect)" */
+static char *counts_text(const struct json *doc, size_t index)
+{
+    cleanup(buf_done) struct buf b;
+    cleanup(free_p) char *at = xasprintf("jobs.%zu.records", index);
+    cleanup(free_p) char *all = xasprintf("%s.all", at);
+    const char *name, *between = " (";
+
+    if (json_kind(doc, at) != JSON_OBJECT)
+        return NULL;
+    buf_init(&b, 1024);
+    (void)buf_printf(&b, "%" PRId64, say_integer(doc, all));
+    for (size_t i = 0; json_member(doc, at, i, &name); i++) {
+        cleanup(free_p) char *path = xasprintf("%s.%s", at, name);
+        int64_t n = strcmp(name, "all") == 0 ? 0 : say_integer(doc, path);
+        if (!n)
+            continue;
+        (void)buf_printf(&b, "%s%" PRId64 " %s", between, n, name);
+        between = ", ";
+    }
+    if (between[0] == ',')
+        (void)buf_char(&b, ')');
+    return buf_steal(&b);
+}
+
+static char *member_of(const struct json *doc, const char *list, size_t index, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("%s.%zu.%s", list, index, name);
+
+    return say_member(doc, path);
+}
+
+static char *time_of(const struct json *doc, const char *list, size_t index, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("%s.%zu.%s", list, index, name);
+
+    return say_time(doc, path);
+}
+
+static char *job_state(const struct json *doc, size_t i)
+{
+    cleanup(free_p) char *held = xasprintf("jobs.%zu.held", i), *paused = xasprintf("jobs.%zu.paused", i);
+    bool stands = false;
+
+    (void)json_boolean(doc, paused, &stands);
+    return xstrdup(json_kind(doc, held) == JSON_STRING ? "held" : stands ? "paused" : "on");
+}
+
+static char *job_schedule(const struct json *doc, size_t i)
+{
+    cleanup(free_p) char *schedule = member_of(doc, "jobs", i, "schedule");
+    cleanup(free_p) char *zone = member_of(doc, "jobs", i, "timezone");
+
+    return strcmp(zone, "UTC") == 0 || strcmp(zone, "-") == 0 ? xstrdup(schedule)
+                                                              : xasprintf("%s (%s)", schedule, zone);
+}
+
+static void print_held(const struct json *doc, size_t count)
+{
+    const char *why = NULL, *name = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *held = xasprintf("jobs.%zu.held", i), *job = xasprintf("jobs.%zu.job", i);
+        if (json_text(doc, held, &why, NULL) < 0 || json_text(doc, job, &name, NULL) < 0)
+            continue;
+        fputs("\njob ", stdout);
+        say_text(name);
+        fputs(" is held: ", stdout);
+        say_text(why);
+        putchar('\n');
+    }
+}
+
+int ctl_jobs(const struct ctl *c)
+{
+    static const char *const titles[] = {"JOB", "PLUGIN", "STATE", "SCHEDULE", "NEXT", "RECORDS", NULL};
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(sheet_done) struct sheet s;
+    size_t count = 0;
+
+    sheet_begin(&s, titles);
+    int r = ctl_call(c, "GET", "/v1/jobs", &d);
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    (void)json_array_length(d.json, "jobs", &count);
+    for (size_t i = 0; i < count; i++) {
+        char *cells[] = {member_of(d.json, "jobs", i, "job"), member_of(d.json, "jobs", i, "plugin"),
+                         job_state(d.json, i), job_schedule(d.json, i),
+                         time_of(d.json, "jobs", i, "next_at"), counts_text(d.json, i)};
+        sheet_row(&s, cells);
+    }
+    sheet_flush(&s);
+    print_held(d.json, count);
+    return EXIT_DONE;
+}
+
+int ctl_runs(const struct ctl *c)
+{
+    static const char *const titles[] = {"RUN", "JOB", "TRIGGER", "STARTED", "FINISHED",
+                                         "DUE", "REFRESHED", "FAILED", "SKIPPED", NULL};
+    static const char *const names[] = {"id", "job", "trigger", "started_at", "finished_at",
+                                        "due", "refreshed", "failed", "skipped"};
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(sheet_done) struct sheet s;
+    cleanup(free_p) char *path = ctl_path(c->arg_count ? "/v1/jobs/%s/runs" : "/v1/runs",
+                                          c->arg_count ? c->args[0] : NULL, NULL);
+    size_t count = 0;
+
+    sheet_begin(&s, titles);
+    int r = ctl_call(c, "GET", path, &d);
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    (void)json_array_length(d.json, "runs", &count);
+    for (size_t i = 0; i < count; i++) {
+        char *cells[9];
+        for (size_t k = 0; k < 9; k++)
+            cells[k] = strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
+                                               : member_of(d.json, "runs", i, names[k]);
+        sheet_row(&s, cells);
+    }
+    sheet_flush(&s);
+    return EXIT_DONE;
+}
