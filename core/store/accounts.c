@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Import into renewd's own table: all rows or none. Values come sealed; what they mean is the caller's.
+ * Import into renewd's own table: all rows or none. Values come sealed; what they mean is the
+ * caller's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 #include "core/store/row_write.h"
 
 /* 1 = inserted, 0 = the id is there. */
-static int insert_id(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
-                     struct error *e)
+static int insert_id(struct db *db, const struct table *t, const struct import_row *row,
+                     int64_t now, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *put = NULL;
@@ -40,8 +41,8 @@ static int forget_old(struct db *db, const struct table *t, const struct import_
                   texts, 2, NULL, e);
 }
 
-static int write_values(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
-                        struct error *e)
+static int write_values(struct db *db, const struct table *t, const struct import_row *row,
+                        int64_t now, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -62,14 +63,15 @@ static int write_values(struct db *db, const struct table *t, const struct impor
     return r < 0 ? r : db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
-static int import_one(struct db *db, const struct table *t, const struct import_row *row, bool replace,
-                      int64_t now, struct error *e)
+static int import_one(struct db *db, const struct table *t, const struct import_row *row,
+                      bool replace, int64_t now, struct error *e)
 {
     int r = insert_id(db, t, row, now, e);
 
     if (r == 0 && !replace)
-        return error_set(e, -EEXIST, "job %s has the account %s already; with --replace it is replaced",
-                         t->job, row->id);
+        return error_set(e, -EEXIST,
+                         "job %s has the account %s already; with --replace it is replaced", t->job,
+                         row->id);
     if (r == 0)
         r = forget_old(db, t, row, e);
     return r < 0 ? r : write_values(db, t, row, now, e);

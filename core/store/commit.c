@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Commits in batches: one transaction for all, halved when the database refuses something in it until
- * what it refuses stands alone. Used through the store thread; it decides nothing about a record.
+ * Commits in batches: one transaction for all, halved when the database refuses something in it
+ * until what it refuses stands alone. Used through the store thread; it decides nothing about a
+ * record.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include "core/store/args.h"
 #include "core/store/commit_internal.h"
 
-enum { BATCH_MAX = 100, REPEATS = 5 };
+enum { BATCH_MAX = 100, REPEATS = 5, ASIDE_MAX = 2 };
 
 struct commit *commit_new(void)
 {
@@ -103,7 +104,8 @@ static int mark_already(struct db *db, struct commit_work *list, size_t count, s
 
 /* Own rows are locked in key order before anything is written, as claims lock them: records, then
  * credentials. SQLite has locked everything by now. */
-static int lock_records(struct db *db, const struct commit_work *list, size_t count, struct error *e)
+static int lock_records(struct db *db, const struct commit_work *list, size_t count,
+                        struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -114,7 +116,8 @@ static int lock_records(struct db *db, const struct commit_work *list, size_t co
     buf_text(&sql, "SELECT 1 FROM {records} WHERE (source, rkey) IN (");
     for (size_t i = 0; i < count; i++) {
         int source = args_text(&a, list[i].c->before.source);
-        buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", source, args_text(&a, list[i].c->before.key));
+        buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", source,
+                   args_text(&a, list[i].c->before.key));
     }
     buf_text(&sql, ") ORDER BY source, rkey FOR UPDATE");
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
@@ -135,7 +138,8 @@ static int lock_credentials(struct db *db, struct commit_work *list, size_t coun
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     for (size_t k = 0; r == 0 && k < db_rows(found); k++)
         for (size_t i = 0; i < count; i++)
-            if (db_text(found, k, 1) && !strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
+            if (db_text(found, k, 1) &&
+                !strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
                 list[i].lease_passed = strcmp(list[i].c->attempt_id, db_text(found, k, 1)) != 0;
     return r;
 }
@@ -228,7 +232,8 @@ static bool is_blocked(int code)
     return code == -EBUSY || code == -ETIMEDOUT || code == -EDEADLK;
 }
 
-/* Without the one that is locked by somebody else: it keeps waiting, the rest need not. */
+/* Without the one that is locked by somebody else: it keeps waiting, the rest need not. Where more
+ * are locked the whole table may be, and all wait rather than the thread for each. */
 static size_t set_aside(struct commit_work *list, size_t count, size_t at)
 {
     struct commit_work blocked = list[at];
@@ -242,7 +247,7 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, st
 {
     struct error why = {{0}};
     size_t at = 0;
-    int r = 0, blocked = 0;
+    int r = 0, blocked = 0, aside = 0;
 
     for (int repeat = 0; count > 0; repeat++) {
         r = write_all(db, list, count, &at, &why);
@@ -250,12 +255,14 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, st
             break;
         if (r == -EDEADLK && repeat < REPEATS)
             continue;
-        if (is_away(db, r) || r == -ENOSPC || (is_blocked(r) && (at == count || count == 1)))
+        if (is_away(db, r) || r == -ENOSPC ||
+            (is_blocked(r) && (at == count || count == 1 || aside == ASIDE_MAX)))
             return error_set(e, r, "%s", why.text);
         if (!is_blocked(r))
             break;
         blocked = error_set(e, r, "%s", why.text);
         count = set_aside(list, count, at);
+        aside++;
         repeat = 0;
     }
     if (count == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The effects of a commit beyond its row: ledger keys and the plugin's named statements, in the order
- * in which they were recorded. Called inside the batch's transaction.
+ * The effects of a commit beyond its row: ledger keys and the plugin's named statements, in the
+ * order in which they were recorded. Called inside the batch's transaction.
  */
 #include "core/store/commit_internal.h"
 
@@ -33,8 +33,8 @@ static int effect_once(struct db *db, const struct commit *c, const struct commi
         return r;
     if (db_affected(put) > 0)
         return 1;
-    r = db_run(db, "SELECT 1 FROM {ledger} WHERE job = $1 AND key = $2 AND attempt_id = $3", texts, 3,
-               &found, e);
+    r = db_run(db, "SELECT 1 FROM {ledger} WHERE job = $1 AND key = $2 AND attempt_id = $3", texts,
+               3, &found, e);
     return r < 0 ? r : db_rows(found) > 0;
 }
 

@@ -68,7 +68,7 @@ static int old_spent(struct db *db, const struct commit *c, struct error *e)
                    a.params, a.count, NULL, e);
 }
 
-/* A credential that the provider has just given is neither spent nor dead, whatever it was before. */
+/* A credential that the provider has just given is neither spent nor dead, whatever it was. */
 static int new_known(struct db *db, const struct commit *c, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -91,10 +91,11 @@ static int lease_clear(struct db *db, const struct commit *c, struct error *e)
 {
     const char *texts[] = {c->before.fingerprint, c->attempt_id};
 
-    return db_run(db,
-                  "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL,"
-                  " lease_until = NULL, attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
-                  texts, 2, NULL, e);
+    return db_run(
+        db,
+        "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL,"
+        " lease_until = NULL, attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
+        texts, 2, NULL, e);
 }
 
 static int credentials_replaced(struct db *db, const struct commit *c, struct error *e)

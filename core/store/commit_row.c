@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The part of a commit that goes into the user's row: one UPDATE on the condition that the row still
- * holds the credential that was spent and still is one of the job's. Called inside the batch's
- * transaction.
+ * The part of a commit that goes into the user's row: one UPDATE on the condition that the row
+ * still holds the credential that was spent and still is one of the job's. Called inside the
+ * batch's transaction.
  */
 #include "core/store/commit_internal.h"
 
@@ -44,7 +44,7 @@ static void put_credential(struct db *db, const struct commit *c, struct args *a
 {
     int at = c->table->credential;
 
-    if (at < 0 || (size_t)at >= c->row.count)
+    if (at < 0)
         return;
     buf_text(sql, " AND (");
     put_stored(db, &c->table->columns[at], a, sql);
@@ -107,7 +107,7 @@ static bool same_credential(const struct commit *c, const struct row *now)
 {
     int at = c->table->credential;
 
-    if (at < 0 || (size_t)at >= c->row.count)
+    if (at < 0)
         return true;
     const struct cell *was = &c->row.cells[at], *is = &now->cells[at];
     if (!was->text || !is->text)
@@ -121,8 +121,10 @@ static int unmoved(struct commit_work *w, struct error *e)
 {
     if (w->unmoved++ < UNMOVED_MAX)
         return -EDEADLK;
-    return error_set(e, -EINVAL, "%s: the row is there and takes no update (row security, a trigger"
-                     " or a rule)", w->c->table->name);
+    return error_set(e, -EINVAL,
+                     "%s: the row is there and takes no update (row security, a trigger"
+                     " or a rule)",
+                     w->c->table->name);
 }
 
 static int not_matched(struct db *db, struct commit_work *w, struct error *e)
@@ -173,6 +175,8 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
 
     if (!c->table)
         return error_set(e, -EINVAL, "the table of %s is not known", c->before.source);
+    if (c->table->credential >= 0 && (size_t)c->table->credential >= c->row.count)
+        return error_set(e, -EINVAL, "%s: the row as last read is not known", c->table->name);
     buf_init(&sql, ROW_SQL_MAX);
     int r = put_statement(db, c, &a, &sql, e);
     if (r == 0 && sql.failed)

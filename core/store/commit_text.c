@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A commit as text for the spool and for what is kept aside, and back. JSON with every text in base64: a
- * key or a token is bytes, and comes back as the bytes that it was. Buffers are wiped.
+ * A commit as text for the spool and for what is kept aside, and back. JSON with every text in
+ * base64: a key or a token is bytes, and comes back as the bytes that it was. Buffers are wiped.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -368,7 +368,8 @@ int commit_from_text(const char *text, size_t len, struct commit **ret, struct e
         commit_free(c);
         if (r.error == -EPROTO)
             return error_set(e, r.error, "a kept result is of another version of renewd");
-        return error_set(e, -EINVAL, "a kept result is not readable (a part is missing or damaged)");
+        return error_set(e, -EINVAL,
+                         "a kept result is not readable (a part is missing or damaged)");
     }
     *ret = c;
     return 0;

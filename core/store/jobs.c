@@ -22,13 +22,14 @@ int store_job_put(struct db *db, const char *job, const char *plugin, const char
 {
     const char *texts[] = {job, plugin, schedule, legacy_name, active ? "1" : "0"};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    int r = db_run(db,
-                   "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, active, paused, last_tick)"
-                   " VALUES ($1, $2, $3, $4, $5, 0, 0)"
-                   " ON CONFLICT (job) DO UPDATE SET plugin = excluded.plugin,"
-                   " schedule = excluded.schedule, legacy_name = excluded.legacy_name,"
-                   " active = excluded.active RETURNING paused, last_tick",
-                   texts, 5, &found, e);
+    int r =
+        db_run(db,
+               "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, active, paused, last_tick)"
+               " VALUES ($1, $2, $3, $4, $5, 0, 0)"
+               " ON CONFLICT (job) DO UPDATE SET plugin = excluded.plugin,"
+               " schedule = excluded.schedule, legacy_name = excluded.legacy_name,"
+               " active = excluded.active RETURNING paused, last_tick",
+               texts, 5, &found, e);
 
     if (r < 0)
         return r;
@@ -60,8 +61,8 @@ int store_job_tick(struct db *db, const char *job, int64_t tick, struct error *e
 
     args_text(&a, job);
     args_number(&a, tick);
-    return db_exec(db, "UPDATE {jobs} SET last_tick = $2 WHERE job = $1 AND last_tick < $2", a.params,
-                   a.count, NULL, e);
+    return db_exec(db, "UPDATE {jobs} SET last_tick = $2 WHERE job = $1 AND last_tick < $2",
+                   a.params, a.count, NULL, e);
 }
 
 void job_row_done(struct job_row *j)
@@ -70,8 +71,8 @@ void job_row_done(struct job_row *j)
     memset(j, 0, sizeof(*j));
 }
 
-int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
-                    int64_t *ret_id, struct error *e)
+int store_run_start(struct db *db, const char *job, const char *trigger, const char *host,
+                    int64_t now, int64_t *ret_id, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *made = NULL;
@@ -80,10 +81,11 @@ int store_run_start(struct db *db, const char *job, const char *trigger, const c
     args_text(&a, trigger);
     args_text(&a, host);
     args_number(&a, now);
-    int r = db_exec(db,
-                    "INSERT INTO {runs} (job, \"trigger\", host, started_at, finished_at, due, refreshed,"
-                    " failed, skipped) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING id",
-                    a.params, a.count, &made, e);
+    int r = db_exec(
+        db,
+        "INSERT INTO {runs} (job, \"trigger\", host, started_at, finished_at, due, refreshed,"
+        " failed, skipped) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING id",
+        a.params, a.count, &made, e);
     if (r == 0)
         *ret_id = db_integer(made, 0, 0);
     return r;
@@ -118,8 +120,8 @@ static void run_read(const struct db_result *r, size_t row, struct run_row *run)
     run->skipped = db_integer(r, row, 8);
 }
 
-int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret, size_t *ret_count,
-               struct error *e)
+int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret,
+               size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -127,12 +129,13 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     args_number(&a, (int64_t)limit);
     if (job)
         args_text(&a, job);
-    int r = db_exec(db,
-                    job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-                          " skipped FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
-                        : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-                          " skipped FROM {runs} ORDER BY id DESC LIMIT $1",
-                    a.params, a.count, &found, e);
+    int r = db_exec(
+        db,
+        job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
+              " skipped FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
+            : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
+              " skipped FROM {runs} ORDER BY id DESC LIMIT $1",
+        a.params, a.count, &found, e);
     if (r < 0)
         return r;
     *ret_count = db_rows(found);
@@ -159,10 +162,11 @@ int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failu
 
     args_number(&a, run_id);
     args_number(&a, (int64_t)limit);
-    int r = db_exec(db,
-                    "SELECT rkey, outcome, code, text FROM {attempts}"
-                    " WHERE run_id = $1 AND outcome <> 'ok' ORDER BY started_at, attempt_id LIMIT $2",
-                    a.params, a.count, &found, e);
+    int r =
+        db_exec(db,
+                "SELECT rkey, outcome, code, text FROM {attempts}"
+                " WHERE run_id = $1 AND outcome <> 'ok' ORDER BY started_at, attempt_id LIMIT $2",
+                a.params, a.count, &found, e);
     if (r < 0)
         return r;
     *ret_count = db_rows(found);

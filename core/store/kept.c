@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pairs that a row did not take, kept sealed as "pending" or "orphan", and the newest pair that came
- * after a credential that is spent. What stands in here is sealed by the caller.
+ * Pairs that a row did not take, kept sealed as "pending" or "orphan", and the newest pair that
+ * came after a credential that is spent. What stands in here is sealed by the caller.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,12 +28,13 @@ static int put_kept(struct db *db, const struct kept *k, struct error *e)
     args_text(&a, k->why);
     args_number(&a, k->created_at);
     args_number(&a, k->retry_at);
-    return db_exec(db,
-                   "INSERT INTO {kept} (attempt_id, kind, source, rkey, job, sealed, why, created_at,"
-                   " retry_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-                   " ON CONFLICT (attempt_id) DO UPDATE SET kind = excluded.kind,"
-                   " sealed = excluded.sealed, why = excluded.why, retry_at = excluded.retry_at",
-                   a.params, a.count, NULL, e);
+    return db_exec(
+        db,
+        "INSERT INTO {kept} (attempt_id, kind, source, rkey, job, sealed, why, created_at,"
+        " retry_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " ON CONFLICT (attempt_id) DO UPDATE SET kind = excluded.kind,"
+        " sealed = excluded.sealed, why = excluded.why, retry_at = excluded.retry_at",
+        a.params, a.count, NULL, e);
 }
 
 /* Not due until the row takes its pair. */
@@ -111,8 +112,8 @@ static void kept_read(const struct db_result *r, size_t row, struct kept *k)
     k->retry_at = db_integer(r, row, 8);
 }
 
-int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
-               size_t *ret_count, struct error *e)
+int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit,
+               struct kept **ret, size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -161,8 +162,8 @@ int store_successor(struct db *db, const char *fingerprint, char ret_newest[FING
     snprintf(at, sizeof(at), "%s", fingerprint);
     for (int i = 0; i < SUCCESSORS_MAX; i++) {
         cleanup(db_result_free_p) struct db_result *found = NULL;
-        int r = db_run(db, "SELECT successor, sealed FROM {credentials} WHERE fingerprint = $1", texts,
-                       1, &found, e);
+        int r = db_run(db, "SELECT successor, sealed FROM {credentials} WHERE fingerprint = $1",
+                       texts, 1, &found, e);
         if (r < 0)
             return r;
         if (db_rows(found) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Records as people ask for them: in pages by key, one by one, counted by state. Reads renewd's own rows
- * only; no token is in them.
+ * Records as people ask for them: in pages by key, one by one, counted by state. Reads renewd's own
+ * rows only; no token is in them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,8 +28,8 @@ static void put_query(const struct records_query *q, struct args *a, struct buf 
     buf_printf(sql, " ORDER BY rkey LIMIT $%d", args_number(a, (int64_t)q->limit));
 }
 
-int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
-                  struct error *e)
+int store_records(struct db *db, const struct records_query *q, struct record **ret,
+                  size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -47,7 +47,8 @@ int store_records(struct db *db, const struct records_query *q, struct record **
     return 0;
 }
 
-int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e)
+int store_record(struct db *db, const char *source, const char *key, struct record *ret,
+                 struct error *e)
 {
     const char *texts[] = {source, key};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -76,8 +77,8 @@ void records_free(struct record *list, size_t count)
 int store_state_counts(struct db *db, const char *source, int64_t counts[STATES], struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    int r = db_run(db, "SELECT state, count(*) FROM {records} WHERE source = $1 GROUP BY state", &source,
-                   1, &found, e);
+    int r = db_run(db, "SELECT state, count(*) FROM {records} WHERE source = $1 GROUP BY state",
+                   &source, 1, &found, e);
 
     if (r < 0)
         return r;

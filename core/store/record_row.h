@@ -11,18 +11,21 @@
 
 enum { RECORD_COLUMNS = 30 };
 
-/* Appends "p.source, p.rkey, ..." (RECORD_COLUMNS of them); prefix "" = without one, else with its dot. */
+/* Appends "p.source, p.rkey, ..." (RECORD_COLUMNS of them); prefix "" = without one, else with its
+ * dot. */
 void record_columns(const char *prefix, struct buf *sql);
-/* Fills *ret, which the caller ends with record_done, from RECORD_COLUMNS columns at first_column. A row
- * that an outer join left empty gives a zeroed record. */
-void record_from_result(const struct db_result *r, size_t row, size_t first_column, struct record *ret);
+/* Fills *ret, which the caller ends with record_done, from RECORD_COLUMNS columns at first_column.
+ * A row that an outer join left empty gives a zeroed record. */
+void record_from_result(const struct db_result *r, size_t row, size_t first_column,
+                        struct record *ret);
 
-/* One column by its place: its name, and setting it from text (NULL = SQL NULL) in a record in which it
- * was not set before. */
+/* One column by its place: its name, and setting it from text (NULL = SQL NULL) in a record in
+ * which it was not set before. */
 const char *record_column(size_t i);
 void record_set(struct record *rec, size_t i, const char *text);
 
-/* The values of a record in the order of the columns, as statement parameters $1 ... $RECORD_COLUMNS. */
+/* The values of a record in the order of the columns, as statement parameters $1 ...
+ * $RECORD_COLUMNS. */
 struct record_params {
     const char *texts[RECORD_COLUMNS];
     char numbers[RECORD_COLUMNS][24];
@@ -30,7 +33,8 @@ struct record_params {
 /* The texts live as long as the record and `ret`. */
 void record_params(const struct record *rec, struct record_params *ret);
 /* Appends "account = PREFIXaccount, ..." for all columns but the key; with prefix
- * "excluded." it serves ON CONFLICT DO UPDATE, with NULL "column = $n" in the order of record_params. */
+ * "excluded." it serves ON CONFLICT DO UPDATE, with NULL "column = $n" in the order of
+ * record_params. */
 void record_assignments(const char *prefix, struct buf *sql);
 
 /* Inserts or replaces; touches seen_at of a new row alone, which becomes `seen_at`. */

@@ -15,7 +15,8 @@
 
 static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5138 */
 
-/* A time kept as text goes back in the form in which it was read: a number, milliseconds, or a date. */
+/* A time kept as text goes back in the form in which it was read: a number, milliseconds, or a
+ * date. */
 static int time_as_read(const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
 {
     struct timestamp_form form;
@@ -42,8 +43,8 @@ static int put_value(const struct table *t, const struct row *row, const struct 
     const char *raw = row && (size_t)w->column < row->count ? row->cells[w->column].raw : NULL;
     long long at = strtoll(w->text, &end, 10);
     if (end == w->text || time_as_read(raw, at, out) < 0)
-        return error_set(e, -EINVAL, "column %s of %s: not a time that can be written", column->name,
-                         t->name);
+        return error_set(e, -EINVAL, "column %s of %s: not a time that can be written",
+                         column->name, t->name);
     return args_own(a, xstrdup(out));
 }
 
@@ -62,8 +63,8 @@ static void put_member(struct db *db, const struct column *column, int number, b
     buf_printf(sql, pg ? "$%d::text, $%d::text" : "'$.\"' || $%d || '\"', $%d", name, number);
 }
 
-static void put_column(struct db *db, const struct table *t, const struct column *column, int number,
-                       struct buf *sql)
+static void put_column(struct db *db, const struct table *t, const struct column *column,
+                       int number, struct buf *sql)
 {
     ident_quote(column->name, sql);
     buf_text(sql, " = ");

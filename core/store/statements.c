@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Named statements before they are used: do they parse, do they take the parameters that their plugin gives;
- * and ready.sql. Statements run in commits, nowhere else.
+ * Named statements before they are used: do they parse, do they take the parameters that their
+ * plugin gives; and ready.sql. Statements run in commits, nowhere else.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,8 +19,8 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
         r = db->driver->prepare(db, sql, &takes, e);
     db_rollback(db);
     if (r == 0 && takes != parameters)
-        return error_set(e, -EINVAL, "the statement takes %zu parameters, its plugin gives %zu", takes,
-                         parameters);
+        return error_set(e, -EINVAL, "the statement takes %zu parameters, its plugin gives %zu",
+                         takes, parameters);
     return r;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See store_thread.h. One list of jobs under one mutex; the thread takes the first, and with a commit
- * those that directly follow it, so that nothing overtakes what was submitted before it. Results are
- * posted to the loop in the order of their work.
+ * See store_thread.h. One list of jobs under one mutex; the thread takes the first, and with a
+ * commit those that directly follow it, so that nothing overtakes what was submitted before it.
+ * Results are posted to the loop in the order of their work.
  */
 #include "core/store/store_thread.h"
 
@@ -22,7 +22,7 @@ typedef void commit_done(void *arg, struct commit *c, int result, const struct e
 struct job {
     struct job *next;
     struct store_thread *st;
-    struct commit *commit;      /* a commit, or else work */
+    struct commit *commit; /* a commit, or else work */
     store_work work;
     void *arg;
     store_done done;
@@ -41,13 +41,13 @@ struct store_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct job *first, **last;  /* under lock */
-    bool stopping, away;        /* under lock */
+    struct job *first, **last; /* under lock */
+    bool stopping, away;       /* under lock */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     bool joined;
 
-    struct db *db;              /* the thread's own from here; NULL = away */
+    struct db *db; /* the thread's own from here; NULL = away */
     bool told_up, told_down;
     int64_t pause_ms, retry_at;
 };
@@ -350,8 +350,8 @@ static void init_waiting(struct store_thread *st)
     st->last = &st->first;
 }
 
-int store_thread_start(struct loop *loop, const struct store_options *o, const struct store_events *ev,
-                       struct store_thread **ret, struct error *e)
+int store_thread_start(struct loop *loop, const struct store_options *o,
+                       const struct store_events *ev, struct store_thread **ret, struct error *e)
 {
     struct store_thread *st = xcalloc(1, sizeof(*st));
 

@@ -8,7 +8,8 @@
 
 /* A row of a table made by kit_accounts, with the tokens "access-ID" and "refresh-ID". */
 void account_put(struct db *db, const char *table, const char *id, const char *expires_sql);
-/* The attempt `attempt` on the record, its credential known and leased to it; outcome ok, nothing set. */
+/* The attempt `attempt` on the record, its credential known and leased to it; outcome ok, nothing
+ * set. */
 struct commit *commit_of(struct db *db, const struct table *t, const char *id, const char *attempt);
 /* A new pair: "access-new-ID" and "refresh-new-ID", ending at `expires_at`. */
 void commit_new_pair(struct commit *c, int64_t expires_at);

@@ -76,7 +76,10 @@ struct db *kit_fresh(void)
 
     if (!kit_postgresql())
         for (int i = 0; i < 3; i++) {
-            file = xasprintf("%s%s", need("RENEWD_TEST_DSN"), i == 0 ? "" : i == 1 ? "-wal" : "-shm");
+            file = xasprintf("%s%s", need("RENEWD_TEST_DSN"),
+                             i == 0   ? ""
+                             : i == 1 ? "-wal"
+                                      : "-shm");
             unlink(file);
             free(file);
         }
@@ -99,13 +102,11 @@ static struct db_result *run(struct db *db, const char *fmt, va_list list)
 {
     struct error e = {{0}};
     struct db_result *r = NULL;
-    char *sql = NULL;
+    char sql[4096];
 
-    if (vasprintf(&sql, fmt, list) < 0)
+    if (vsnprintf(sql, sizeof(sql), fmt, list) >= (int)sizeof(sql))
         abort();
-    int code = db_run(db, sql, NULL, 0, &r, &e);
-    must(code, &e, sql);
-    free(sql);
+    must(db_run(db, sql, NULL, 0, &r, &e), &e, sql);
     return r;
 }
 
@@ -145,7 +146,8 @@ bool kit_is(struct db *db, const char *expected, const char *sql, ...)
     va_end(list);
     bool same = expected && text ? !strcmp(expected, text) : !expected && !text;
     if (!same)
-        printf("# expected %s, found %s: %s\n", expected ? expected : "NULL", text ? text : "NULL", sql);
+        printf("# expected %s, found %s: %s\n", expected ? expected : "NULL", text ? text : "NULL",
+               sql);
     return same;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the storage tests share: an empty database of the driver under test, short ways to run SQL, and
- * a table of accounts. The driver comes from RENEWD_TEST_STORE and RENEWD_TEST_DSN (a path for SQLite).
+ * What the storage tests share: an empty database of the driver under test, short ways to run SQL,
+ * and a table of accounts. The driver comes from RENEWD_TEST_STORE and RENEWD_TEST_DSN (a path for
+ * SQLite).
  */
 #ifndef TESTS_STORE_KIT_H
 #define TESTS_STORE_KIT_H
@@ -27,10 +28,12 @@ char *kit_value(struct db *db, const char *sql, ...) __attribute__((format(print
 bool kit_is(struct db *db, const char *expected, const char *sql, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Makes the table NAME: id of key_type, account, access_token, refresh_token (the credential), expires_at of
- * time_type, status, last_error. */
+/* Makes the table NAME: id of key_type, account, access_token, refresh_token (the credential),
+ * expires_at of time_type, status, last_error. */
 void kit_accounts(struct db *db, const char *name, const char *key_type, const char *time_type);
-/* Resolves it for the job "kit". only: NULL, or the statuses that are the job's, NULL-terminated. */
-struct table *kit_table(struct db *db, const char *name, const char *times, const char *const *only);
+/* Resolves it for the job "kit". only: NULL, or the statuses that are the job's, NULL-terminated.
+ */
+struct table *kit_table(struct db *db, const char *name, const char *times,
+                        const char *const *only);
 
 #endif

@@ -55,7 +55,8 @@ static void same_commit(const struct commit *a, const struct commit *b)
     CU_ASSERT_TRUE(same_text(a->sealed_pair, b->sealed_pair));
     CU_ASSERT_TRUE(same_text(a->code, b->code) && same_text(a->text, b->text));
     CU_ASSERT_EQUAL(a->run_id, b->run_id);
-    CU_ASSERT_TRUE(a->touches_row == b->touches_row && a->replaces == b->replaces && a->safe == b->safe);
+    CU_ASSERT_TRUE(a->touches_row == b->touches_row && a->replaces == b->replaces &&
+                   a->safe == b->safe);
     CU_ASSERT_TRUE(a->dead == b->dead && a->release == b->release);
     CU_ASSERT_TRUE(a->outcome == b->outcome && a->http_status == b->http_status);
     CU_ASSERT_TRUE(a->started_at == b->started_at && a->finished_at == b->finished_at);
@@ -80,7 +81,8 @@ static void same_commit(const struct commit *a, const struct commit *b)
         CU_ASSERT_TRUE(x->kind == y->kind && x->rows == y->rows && same_text(x->name, y->name));
         CU_ASSERT_EQUAL_FATAL(x->bound_count, y->bound_count);
         for (size_t k = 0; k < x->bound_count; k++) {
-            CU_ASSERT_TRUE(x->bound[k].type == y->bound[k].type && x->bound[k].form == y->bound[k].form);
+            CU_ASSERT_TRUE(x->bound[k].type == y->bound[k].type &&
+                           x->bound[k].form == y->bound[k].form);
             CU_ASSERT_TRUE(same_text(x->bound[k].text, y->bound[k].text));
         }
     }
@@ -101,8 +103,8 @@ static struct commit *full_commit(struct db *db, const struct table *t)
     c->after.memo = xstrdup("00ff");
     c->after.last_at = INT64_MAX;
     commit_once(c, "k{}\"");
-    commit_run(c, "s", "UPDATE acc SET account = $1", RENEWD_ROWS_ANY, RENEWD_TEXT, NULL, RENEWD_TIME,
-               "1795269600", 0);
+    commit_run(c, "s", "UPDATE acc SET account = $1", RENEWD_ROWS_ANY, RENEWD_TEXT, NULL,
+               RENEWD_TIME, "1795269600", 0);
     return c;
 }
 
@@ -119,7 +121,8 @@ static void text_round_trip(void)
     CU_ASSERT_EQUAL(strlen(text), len);
     CU_ASSERT_EQUAL_FATAL(commit_from_text(text, len, &back, &e), 0);
     CU_ASSERT_PTR_NULL(back->table);
-    CU_ASSERT_EQUAL_FATAL(commit_to_text(back, &again, &again_len), 0); /* before it has its table too */
+    CU_ASSERT_EQUAL_FATAL(commit_to_text(back, &again, &again_len),
+                          0); /* before it has its table too */
     CU_ASSERT_STRING_EQUAL(text, again);
     CU_ASSERT_EQUAL_FATAL(commit_attach(back, t, &e), 0);
     same_commit(c, back);
@@ -137,7 +140,8 @@ static void text_round_trip(void)
     db_close(db);
 }
 
-/* Between the crash and the restart the job's columns were put in another order and one more was mapped. */
+/* Between the crash and the restart the job's columns were put in another order and one more was
+ * mapped. */
 static void text_for_another_table(void)
 {
     struct table *t = NULL;
@@ -148,8 +152,12 @@ static void text_for_another_table(void)
         {"expires_at", "expires_at", VALUE_TIME, false, false, true},
         {"access_token", "access_token", VALUE_SECRET, false, false, true},
     };
-    const struct table_wish wish = {
-        .job = "kit", .table = "acc", .key = "id", .columns = columns, .column_count = 3, .times = "auto"};
+    const struct table_wish wish = {.job = "kit",
+                                    .table = "acc",
+                                    .key = "id",
+                                    .columns = columns,
+                                    .column_count = 3,
+                                    .times = "auto"};
     struct table *other = NULL;
     struct error e = {{0}};
     char *text = NULL;
@@ -213,8 +221,9 @@ static void kept_aside(void)
     commit_new_pair(c, EXPIRES);
     keep_one(db, c, "pending", 200);
     keep_one(db, c, "pending", 300);
-    CU_ASSERT_TRUE(kit_is(db, "fp-new-5", "SELECT successor FROM {credentials} WHERE fingerprint = 'fp-5'"
-                                          " AND attempt_id IS NULL"));
+    CU_ASSERT_TRUE(kit_is(db, "fp-new-5",
+                          "SELECT successor FROM {credentials} WHERE fingerprint = 'fp-5'"
+                          " AND attempt_id IS NULL"));
     CU_ASSERT_TRUE(kit_is(db, "7", "SELECT state FROM {records} WHERE due_at = 0 AND point = 0"));
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {attempts}"));
     CU_ASSERT_EQUAL(store_kept(db, "pending", 299, 10, &list, &count, &e), 0);
@@ -255,7 +264,8 @@ static void successors(void)
     char newest[FINGERPRINT_SIZE], *sealed = NULL;
 
     for (int i = 0; i < 20; i++)
-        kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor) VALUES ('f%d', 'f%d')", i, i + 1);
+        kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor) VALUES ('f%d', 'f%d')", i,
+                i + 1);
     kit_sql(db, "INSERT INTO {credentials} (fingerprint, sealed) VALUES ('f20', 'last')");
     CU_ASSERT_EQUAL(store_successor(db, "f0", newest, &sealed, &e), 0);
     CU_ASSERT_STRING_EQUAL(newest, "f20");
@@ -297,8 +307,10 @@ static void runs(void)
     size_t count = 0;
 
     for (int i = 0; i < 5; i++)
-        CU_ASSERT_EQUAL(store_run_start(db, i % 2 ? "b" : "a", "tick", "host", 100 + i, &id, &e), 0);
-    run = (struct run_row){.id = id, .finished_at = 200, .due = 9, .refreshed = 5, .failed = 3, .skipped = 1};
+        CU_ASSERT_EQUAL(store_run_start(db, i % 2 ? "b" : "a", "tick", "host", 100 + i, &id, &e),
+                        0);
+    run = (struct run_row){
+        .id = id, .finished_at = 200, .due = 9, .refreshed = 5, .failed = 3, .skipped = 1};
     CU_ASSERT_EQUAL(store_run_finish(db, &run, &e), 0);
     CU_ASSERT_EQUAL(store_runs(db, NULL, 3, &list, &count, &e), 0);
     CU_ASSERT_EQUAL_FATAL(count, 3);
@@ -350,10 +362,11 @@ static void lists(void)
     char after[16] = "";
 
     for (int i = 0; i < 25; i++)
-        kit_sql(db,
-                "INSERT INTO {records} (source, rkey, job, state, owner) VALUES ('s', '%02d', 'j', %d,"
-                " 'owner-%d'), ('other', '%02d', 'j', 1, NULL)",
-                i, i % 5 ? STATE_OK : STATE_RECONNECT, i % 2, i);
+        kit_sql(
+            db,
+            "INSERT INTO {records} (source, rkey, job, state, owner) VALUES ('s', '%02d', 'j', %d,"
+            " 'owner-%d'), ('other', '%02d', 'j', 1, NULL)",
+            i, i % 5 ? STATE_OK : STATE_RECONNECT, i % 2, i);
     do {
         q.after = after[0] ? after : NULL;
         CU_ASSERT_EQUAL_FATAL(store_records(db, &q, &list, &count, &e), 0);
@@ -394,8 +407,9 @@ static void import(void)
     b[0] = (struct write){table_column(t, "access_token"), xstrdup("r1.k.access"), 11};
     struct import_row rows[] = {{"1", "One", a, 2}, {"2", NULL, b, 1}, {"3", "Three", NULL, 0}};
     CU_ASSERT_EQUAL(store_import(db, t, rows, 2, false, 50, &at, &e), 0);
-    CU_ASSERT_TRUE(kit_is(db, "1795269600", "SELECT expires_at FROM {accounts} WHERE id = '1'"
-                                            " AND job = 'kit' AND account = 'One'"));
+    CU_ASSERT_TRUE(kit_is(db, "1795269600",
+                          "SELECT expires_at FROM {accounts} WHERE id = '1'"
+                          " AND job = 'kit' AND account = 'One'"));
     struct import_row again[] = {rows[2], rows[1]};
     CU_ASSERT_EQUAL(store_import(db, t, again, 2, false, 50, &at, &e), -EEXIST);
     CU_ASSERT_EQUAL(at, 1);
@@ -404,7 +418,8 @@ static void import(void)
     struct import_row new_access[] = {{"1", "One again", b, 1}, rows[2]};
     CU_ASSERT_EQUAL(store_import(db, t, new_access, 2, true, 60, &at, &e), 0);
     CU_ASSERT_TRUE(kit_is(db, NULL, "SELECT expires_at FROM {accounts} WHERE id = '1'"));
-    CU_ASSERT_TRUE(kit_is(db, "r1.k.refresh", "SELECT refresh_token FROM {accounts} WHERE id = '1'"));
+    CU_ASSERT_TRUE(
+        kit_is(db, "r1.k.refresh", "SELECT refresh_token FROM {accounts} WHERE id = '1'"));
     CU_ASSERT_TRUE(kit_is(db, "r1.k.access", "SELECT access_token FROM {accounts} WHERE id = '1'"));
     CU_ASSERT_TRUE(kit_is(db, "3", "SELECT count(*) FROM {accounts}"));
     free(a[0].text);
@@ -421,7 +436,8 @@ static void statements(void)
     struct error e = {{0}};
     char *text = NULL;
 
-    CU_ASSERT_EQUAL(store_check_statement(db, "UPDATE acc SET account = $2 WHERE \"id\" = $1", 2, &e), 0);
+    CU_ASSERT_EQUAL(
+        store_check_statement(db, "UPDATE acc SET account = $2 WHERE \"id\" = $1", 2, &e), 0);
     CU_ASSERT_EQUAL(store_check_statement(db, "UPDATE acc SET account = $1", 2, &e), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "takes 1"));
     CU_ASSERT_TRUE(store_check_statement(db, "UPDATE acc SE account = 'x'", 0, &e) < 0);
