@@ -367,7 +367,8 @@ struct renewd_services {
     const char *(*json_text)(const struct renewd_json *json, const char *path);
     int32_t (*json_integer)(const struct renewd_json *json, const char *path, int64_t *ret);
     int32_t (*json_boolean)(const struct renewd_json *json, const char *path); /* 1 true, 0 not */
-    /* All digits of a number or of a numeric string, also beyond 2^53; NULL otherwise. */
+    /* All digits of an integer (up to 2^64, in a string of any length) or of another number as it
+     * is written; NULL otherwise. For ids beyond 2^53. */
     const char *(*json_digits)(struct renewd_call *call, const struct renewd_json *json,
                                const char *path);
     size_t (*json_count)(const struct renewd_json *json, const char *path); /* array or object */
