@@ -107,6 +107,8 @@ static void committed(struct commit_task *t)
     log_committed(t);
     if (t->kept)
         drop_kept(t->engine, c->attempt_id);
+    if (c->outcome == OUTCOME_OK)
+        newest_share(t->engine, c);
     bool again = false;
     if (t->job) {
         int64_t now = clock_now();

@@ -26,6 +26,7 @@ struct page_task {
 struct put_task {
     struct job *job;
     struct record_change *changes;
+    bool *spent;                     /* which of them hold a credential that has a successor */
     size_t count;
     char *next;
     bool last;
@@ -156,10 +157,23 @@ static void begin_sweep(struct job *j)
     ask_sweep(j);
 }
 
+/* A row may hold again what was replaced: saved back by its application, or restored. */
+static int changes_spent(struct db *db, const struct record_change *changes, size_t count,
+                         bool *ret_spent, struct error *e)
+{
+    const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
+    for (size_t i = 0; i < count; i++)
+        fingerprints[i] = changes[i].now.fingerprint;
+    int res = store_spent(db, fingerprints, count, ret_spent, e);
+    free(fingerprints);
+    return res;
+}
+
 static int put_work(struct db *db, void *arg, struct error *e)
 {
     struct put_task *t = arg;
-    return store_records_put(db, t->changes, t->count, e);
+    int res = store_records_put(db, t->changes, t->count, e);
+    return res < 0 || t->job->safe ? res : changes_spent(db, t->changes, t->count, t->spent, e);
 }
 
 static void put_free(struct put_task *t)
@@ -167,6 +181,7 @@ static void put_free(struct put_task *t)
     for (size_t i = 0; i < t->count; i++)
         record_done(&t->changes[i].now);
     free(t->changes);
+    free(t->spent);
     free(t->next);
     free(t);
 }
@@ -184,6 +199,14 @@ static void page_taken(struct job *j, char **next, bool last)
     go_on(j, ask_page);
 }
 
+static void change_put(struct job *j, const struct record_change *c, bool spent)
+{
+    if (c->now.due_at)
+        schedule_due(j, c->now.due_at);
+    if (spent)
+        newest_check(j->engine, c->now.fingerprint);
+}
+
 static void put_done(void *arg, int result, const struct error *e)
 {
     struct put_task *t = arg;
@@ -194,8 +217,7 @@ static void put_done(void *arg, int result, const struct error *e)
             round_failed(j, result, e);
         } else {
             for (size_t i = 0; i < t->count; i++)
-                if (t->changes[i].now.due_at)
-                    schedule_due(j, t->changes[i].now.due_at);
+                change_put(j, &t->changes[i], t->spent[i]);
             page_taken(j, &t->next, t->last);
         }
     }
@@ -248,6 +270,7 @@ static void look_through(struct job *j, struct page *p)
     struct put_task *put = xcalloc(1, sizeof *put);
     put->job = j;
     put->changes = xcalloc(p->count + 1, sizeof *put->changes);
+    put->spent = xcalloc(p->count + 1, sizeof *put->spent);
     for (size_t i = 0; i < p->count; i++)
         if (look_at(j, &p->rows[i], &p->records[i], &put->changes[put->count]))
             put->count++;
@@ -328,7 +351,7 @@ struct one_task {
     char *key;
     struct row row;
     struct record record;
-    bool known, found;
+    bool known, found, spent;
     struct record_change change;
     loop_fn *then;
     void *ctx;
@@ -362,7 +385,8 @@ static void one_end(struct one_task *t)
 static int one_put_work(struct db *db, void *arg, struct error *e)
 {
     struct one_task *t = arg;
-    return store_records_put(db, &t->change, 1, e);
+    int res = store_records_put(db, &t->change, 1, e);
+    return res < 0 || t->job->safe ? res : changes_spent(db, &t->change, 1, &t->spent, e);
 }
 
 static void one_put(void *arg, int result, const struct error *e)
@@ -370,8 +394,8 @@ static void one_put(void *arg, int result, const struct error *e)
     (void)e;
     struct one_task *t = arg;
     t->job->engine->busy--;
-    if (result >= 0 && t->change.now.due_at)
-        schedule_due(t->job, t->change.now.due_at);
+    if (result >= 0)
+        change_put(t->job, &t->change, t->spent);
     one_end(t);
 }
 

@@ -213,7 +213,14 @@ void verdict_default(const struct attempt *a, const struct failure *f, struct de
 int64_t verdict_after_silence(const struct job *j, const struct record *r, int failures, uint64_t jitter);
 int64_t retry_after_seconds(const struct http_reply *reply);
 
-/* outcome: outcome.c builds commits from finished attempts */
+/* newest.c: the newer pair into rows that hold what it replaced. */
+void newest_share(struct engine *e, const struct commit *c);
+void newest_check(struct engine *e, const char *fingerprint);
+
+/* outcome.c builds commits from finished attempts. */
+struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
+int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
+void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
 struct commit *outcome_ok(struct attempt *a, struct error *e);
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
 /* Its effects were refused: what was ok becomes this record's own failure. */

@@ -35,24 +35,32 @@ static void set_text(char **field, const char *text)
     *field = fresh;
 }
 
-static struct commit *commit_of(const struct attempt *a)
+/* A commit of a fresh attempt id for one row. */
+struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row)
 {
-    const struct job *j = a->job;
     struct commit *c = commit_new();
-    memcpy(c->attempt_id, a->claim.attempt_id, ID_SIZE);
-    c->run_id = a->run->row.id;
+    crypto_id(c->attempt_id);
     c->plugin = xstrdup(plugin_name(j->config->plugin));
     c->table = j->table;
     c->host = xstrdup(j->engine->setup.state->host);
     c->incarnation = xstrdup(j->engine->setup.state->incarnation);
-    record_copy(&c->before, &a->claim.record);
-    record_copy(&c->after, &a->claim.record);
-    row_copy(&c->row, &a->claim.row);
+    record_copy(&c->before, rec);
+    record_copy(&c->after, rec);
+    row_copy(&c->row, row);
     c->safe = j->safe;
-    c->started_at = a->started_at;
-    c->finished_at = clock_now();
-    c->http_status = a->status;
+    c->outcome = OUTCOME_OK;
+    c->started_at = c->finished_at = clock_now();
     c->release = true;
+    return c;
+}
+
+static struct commit *commit_of(const struct attempt *a)
+{
+    struct commit *c = outcome_begin(a->job, &a->claim.record, &a->claim.row);
+    memcpy(c->attempt_id, a->claim.attempt_id, ID_SIZE);
+    c->run_id = a->run->row.id;
+    c->started_at = a->started_at;
+    c->http_status = a->status;
     return c;
 }
 
@@ -105,22 +113,27 @@ static void write_status(struct commit *c, const struct job *j, int state)
 
 /* ---- effects ---- */
 
-static int take_set(struct commit *c, const struct attempt *a, const struct effect *f,
-                    struct slot_value *after)
+/* text NULL = SQL NULL. A slot that is not mapped is left out. */
+int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len)
 {
-    const struct job *j = a->job;
-    const struct renewd_slot *s = plugin_descriptor(j->config->plugin)->slots[f->index];
-    after[f->index] = (struct slot_value){
-        .text = f->is_null ? NULL : f->text, .len = f->is_null ? 0 : f->len, .number = f->number};
-    int column = j->slot_column[f->index];
+    const struct renewd_slot *s = plugin_descriptor(j->config->plugin)->slots[slot];
+    int column = j->slot_column[slot];
     if (column < 0)
         return 0;
     struct write *w = add_write(c, column);
-    if (f->is_null)
+    if (!text)
         return 0;
-    int res = value_seal(j, a->claim.row.key, s->name, f->text, f->len, s->type == RENEWD_SECRET, &w->text);
+    int res = value_seal(j, c->row.key, s->name, text, len, s->type == RENEWD_SECRET, &w->text);
     w->len = res < 0 ? 0 : strlen(w->text);
     return res;
+}
+
+static int take_set(struct commit *c, const struct attempt *a, const struct effect *f,
+                    struct slot_value *after)
+{
+    after[f->index] = (struct slot_value){
+        .text = f->is_null ? NULL : f->text, .len = f->is_null ? 0 : f->len, .number = f->number};
+    return outcome_write_slot(c, a->job, f->index, f->is_null ? NULL : f->text, f->len);
 }
 
 static char *as_read(const struct attempt *a, const char *slot)
@@ -208,9 +221,18 @@ static int take_effects(struct commit *c, const struct attempt *a, struct slot_v
 
 /* ---- the record afterwards ---- */
 
-static void settle_ok(struct commit *c, const struct attempt *a, const struct values *after)
+static void write_core_ok(struct commit *c, const struct job *j)
 {
-    struct job *j = a->job;
+    write_integer(c, j, "refreshed_at", c->finished_at);
+    write_integer(c, j, "updated_at", c->finished_at);
+    write_integer(c, j, "strikes", 0);
+    write_text(c, j, "last_error", NULL);
+    write_status(c, j, STATE_OK);
+}
+
+/* after: the values as they will stand. */
+void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after)
+{
     struct record *r = &c->after;
     char fp[FINGERPRINT_SIZE] = "";
     look_fingerprint(j, r->key, after, fp);
@@ -236,20 +258,25 @@ static void settle_ok(struct commit *c, const struct attempt *a, const struct va
     if (look_window(j, r, &c->row, after, &e) < 0)
         r->window = (struct window){0};
     look_schedule(j, r);
+    if (j->table->view)
+        return;
+    write_core_ok(c, j);
+    c->touches_row = c->write_count > 0;
 }
 
-/* The newest pair as one sealed JSON object of the secret slots, under the credential's fingerprint. */
-static char *sealed_pair(const struct attempt *a, const struct values *after, const char *fp)
+/* What the attempt set, as one sealed JSON object under the new credential's fingerprint. */
+static char *sealed_pair(const struct attempt *a, const char *fp)
 {
     const struct renewd_slot *const *slots = plugin_descriptor(a->job->config->plugin)->slots;
+    const struct effects *set = plugin_attempt_effects(a->plugin);
     struct buf b;
     buf_init(&b, 1 << 20);
     struct json_writer w;
     json_writer_init(&w, &b);
     json_begin_object(&w, NULL);
-    for (size_t i = 0; i < after->count; i++)
-        if (after->list[i].text)
-            json_put_text_n(&w, slots[i]->name, after->list[i].text, after->list[i].len);
+    for (size_t i = 0; i < set->count; i++)
+        if (set->list[i].type == EFFECT_SET && !set->list[i].is_null)
+            json_put_text_n(&w, slots[set->list[i].index]->name, set->list[i].text, set->list[i].len);
     json_end(&w);
     char *sealed = NULL;
     if (!b.failed)
@@ -258,20 +285,9 @@ static char *sealed_pair(const struct attempt *a, const struct values *after, co
     return sealed;
 }
 
-static void write_core_ok(struct commit *c, const struct job *j)
-{
-    write_integer(c, j, "refreshed_at", c->finished_at);
-    write_integer(c, j, "updated_at", c->finished_at);
-    write_integer(c, j, "strikes", 0);
-    write_text(c, j, "last_error", NULL);
-    write_status(c, j, STATE_OK);
-}
-
 struct commit *outcome_ok(struct attempt *a, struct error *e)
 {
-    const struct job *j = a->job;
     struct commit *c = commit_of(a);
-    c->outcome = OUTCOME_OK;
     struct values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     int res = take_effects(c, a, after.list);
@@ -282,13 +298,9 @@ struct commit *outcome_ok(struct attempt *a, struct error *e)
         return NULL;
     }
     c->replaces = plugin_attempt_effects(a->plugin)->token_set;
-    settle_ok(c, a, &after);
-    if (!j->table->view) {
-        write_core_ok(c, j);
-        c->touches_row = c->write_count > 0;
-    }
-    if (c->replaces && !j->safe)
-        c->sealed_pair = sealed_pair(a, &after, c->after.fingerprint);
+    outcome_settle_ok(c, a->job, &after);
+    if (c->replaces)
+        c->sealed_pair = sealed_pair(a, c->after.fingerprint);
     free(after.list);
     return c;
 }

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * See sharing.h.
+ */
+#include "core/store/sharing.h"
+
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/store/list.h"
+#include "core/store/record_row.h"
+
+int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret,
+                  size_t *ret_count, struct error *e)
+{
+    cleanup(buf_done) struct buf sql;
+    buf_init(&sql, 1 << 14);
+    buf_text(&sql, "SELECT ");
+    record_columns("", &sql);
+    buf_printf(&sql, " FROM {records} WHERE fingerprint = $1 ORDER BY source, rkey LIMIT %zu", limit);
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    int res = db_run(db, sql.data, &fingerprint, 1, &r, e);
+    if (res < 0)
+        return res;
+    *ret_count = db_rows(r);
+    *ret = xcalloc(*ret_count + 1, sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++)
+        record_from_result(r, i, 0, &(*ret)[i]);
+    return 0;
+}
+
+int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent,
+                struct error *e)
+{
+    if (!count)
+        return 0;
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql;
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, 1 << 14);
+    buf_text(&sql, "SELECT fingerprint FROM {credentials} WHERE successor IS NOT NULL AND ");
+    list_put_in(db, "fingerprint", list_add(db, &a, fingerprints, count), &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(fingerprints[k], db_text(r, i, 0)) == 0)
+                ret_spent[k] = true;
+    return res;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * Records that hold one credential, for whoever replaced it.
+ */
+#ifndef CORE_STORE_SHARING_H
+#define CORE_STORE_SHARING_H
+
+#include "core/store/store.h"
+
+/* At most limit records, of any job, whose credential was last seen with this fingerprint. */
+int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret,
+                  size_t *ret_count, struct error *e);
+
+/* Which of the fingerprints are spent: have a successor. ret_spent has count places. */
+int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent,
+                struct error *e);
+
+#endif
