@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
+#include "core/store/sharing.h"
 
 enum { SLOW_SHARE = 100, CHANGES_MAX = 500 };
 

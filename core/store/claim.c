@@ -53,7 +53,9 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
     claim_put_due(db, q, &a, &sql);
     claim_put_alive(q, &sql);
     claim_put_free(db, q->safe, &sql);
-    buf_printf(&sql, "%s ORDER BY (r.death = 0), r.death, r.rkey LIMIT %zu", attempts, limit);
+    buf_printf(&sql,
+               "%s ORDER BY CASE WHEN r.death > 0 THEN r.death WHEN r.expires_at > 0 THEN r.expires_at"
+               " ELSE %" PRId64 " END, r.rkey LIMIT %zu", attempts, INT64_MAX, limit);
     if (db_is_postgresql(db))
         buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -68,12 +70,19 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
     return 0;
 }
 
+/* A credential that does not die by itself goes by the end of its access token. */
+static int64_t death_of(const struct record *r)
+{
+    if (r->window.death)
+        return r->window.death;
+    return r->expires_at > 0 ? r->expires_at : INT64_MAX;
+}
+
 static int by_death(const void *a, const void *b)
 {
     const struct record *x = &((const struct claimed *)a)->record;
     const struct record *y = &((const struct claimed *)b)->record;
-    int64_t dx = x->window.death ? x->window.death : INT64_MAX;
-    int64_t dy = y->window.death ? y->window.death : INT64_MAX;
+    int64_t dx = death_of(x), dy = death_of(y);
     if (dx != dy)
         return dx < dy ? -1 : 1;
     return strcmp(x->key, y->key);
