@@ -24,7 +24,7 @@ static int read_page(struct db *db, const struct table *t, const char *after, si
     rows_begin(db, t, &a, &sql);
     if (after)
         buf_printf(&sql, " AND %s > $%d", key.data, args_text(&a, after));
-    buf_printf(&sql, " ORDER BY %s LIMIT %zu", key.data, limit);
+    buf_printf(&sql, " ORDER BY renewd_t.%s LIMIT %zu", key.data, limit);
     return rows_read(db, t, &a, sql.data, &p->rows, &p->count, e);
 }
 

@@ -21,7 +21,7 @@ void rows_begin(const struct db *db, const struct table *t, struct args *a, stru
     row_select_list(db, t, sql);
     buf_text(sql, " FROM ");
     table_quoted(db, t, sql);
-    buf_text(sql, " WHERE ");
+    buf_text(sql, " AS renewd_t WHERE ");
     ident_quote(t->key, sql);
     buf_text(sql, " IS NOT NULL");
     row_put_filter(t, a, sql);
@@ -81,7 +81,7 @@ int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, 
     buf_text(&sql, " AND ");
     list_put_in(db, key.data, list_add(db, &a, keys, count), &sql);
     if (t->view)
-        buf_printf(&sql, " ORDER BY %s", key.data);
+        buf_printf(&sql, " ORDER BY renewd_t.%s", key.data);
     return rows_read(db, t, &a, sql.data, ret, ret_count, e);
 }
 

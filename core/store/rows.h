@@ -10,7 +10,8 @@
 
 enum { ROWS_SQL_MAX = 256 * 1024 };
 
-/* Begins "SELECT <row> FROM <table> WHERE <filter>"; conditions may follow with AND. */
+/* Begins "SELECT <row> FROM <table> AS renewd_t WHERE <filter>"; conditions may follow with AND. In ORDER BY
+ * the key must be qualified: PostgreSQL takes a bare name for the key's text in the list before it. */
 void rows_begin(const struct db *db, const struct table *t, struct args *a, struct buf *sql);
 /* Runs it. The list is the caller's: rows_free. */
 int rows_read(struct db *db, const struct table *t, const struct args *a, const char *sql,

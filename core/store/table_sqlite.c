@@ -10,10 +10,18 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 
+static bool has(const char *type, const char *word)
+{
+    for (; *type; type++)
+        if (!strncasecmp(type, word, strlen(word)))
+            return true;
+    return false;
+}
+
 static bool has_any(const char *type, const char *const *words)
 {
     for (; *words; words++)
-        if (strcasestr(type, *words))
+        if (has(type, *words))
             return true;
     return false;
 }
@@ -28,7 +36,7 @@ static int class_of(const char *type)
 static bool keeps_text(const char *type)
 {
     static const char *const text[] = {"CHAR", "CLOB", "TEXT", NULL};
-    return !strcasestr(type, "INT") && has_any(type, text);
+    return !has(type, "INT") && has_any(type, text);
 }
 
 static int find(struct db *db, const char *name, struct catalog *c, struct error *e)
