@@ -16,7 +16,7 @@
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
-enum { KEPT_RETRY_S = 60, ROUNDS_MAX = 8 };
+enum { RESUME_MS = 1000, KEPT_RETRY_S = 60, ROUNDS_MAX = 8 };
 
 static void submit(struct commit_task *t);
 
@@ -297,6 +297,20 @@ static void effects_refused(struct commit_task *t)
     free(text);
 }
 
+static void resume_now(void *ctx)
+{
+    struct engine *e = ctx;
+    e->resume_timer = NULL;
+    commits_resume(e);
+}
+
+/* A row that somebody locks, or a store that is away: asked again in a second, and when it is up. */
+static void resume_later(struct engine *e)
+{
+    if (!e->resume_timer)
+        e->resume_timer = loop_after(e->loop, RESUME_MS, resume_now, e);
+}
+
 static void arrived(void *arg, struct commit *c, int result, const struct error *e)
 {
     struct commit_task *t = arg;
@@ -304,10 +318,8 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
     if (result < 0) {
         log_line(LEVEL_WARNING, "a result waits for the store", "job", c->after.job, "record",
                  c->after.key, "reason", e->text, NULL);
-        if (t->engine->store_up) /* it came back meanwhile */
-            submit(t);
-        else
-            engine_check_stopped(t->engine);
+        resume_later(t->engine);
+        engine_check_stopped(t->engine);
         return;
     }
     switch (c->result) {

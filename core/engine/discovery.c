@@ -158,6 +158,15 @@ static void begin_sweep(struct job *j)
     ask_sweep(j);
 }
 
+static int put_changes(struct db *db, const struct record_change *changes, size_t count, struct error *e)
+{
+    int res = store_records_put(db, changes, count, e);
+    for (size_t i = 0; res >= 0 && i < count; i++)
+        if (changes[i].revives)
+            res = store_revive(db, changes[i].now.fingerprint, e);
+    return res;
+}
+
 /* A row may hold again what was replaced: saved back by its application, or restored. */
 static int changes_spent(struct db *db, const struct record_change *changes, size_t count,
                          bool *ret_spent, struct error *e)
@@ -173,7 +182,7 @@ static int changes_spent(struct db *db, const struct record_change *changes, siz
 static int put_work(struct db *db, void *arg, struct error *e)
 {
     struct put_task *t = arg;
-    int res = store_records_put(db, t->changes, t->count, e);
+    int res = put_changes(db, t->changes, t->count, e);
     return res < 0 || t->job->safe ? res : changes_spent(db, t->changes, t->count, t->spent, e);
 }
 
@@ -257,6 +266,7 @@ static bool look_at(struct job *j, const struct row *row, const struct record *k
     memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
     ret->old_generation = known->generation;
     ret->old_last_at = known->last_at;
+    ret->revives = known->state == STATE_RECONNECT && ret->now.state == STATE_OK;
     return true;
 }
 
@@ -386,7 +396,7 @@ static void one_end(struct one_task *t)
 static int one_put_work(struct db *db, void *arg, struct error *e)
 {
     struct one_task *t = arg;
-    int res = store_records_put(db, &t->change, 1, e);
+    int res = put_changes(db, &t->change, 1, e);
     return res < 0 || t->job->safe ? res : changes_spent(db, &t->change, 1, &t->spent, e);
 }
 

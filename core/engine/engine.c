@@ -121,7 +121,7 @@ static void stop_threads(void *ctx)
     struct engine *e = ctx;
     loop_cancel(&e->stop_timer);
     loop_cancel(&e->heartbeat);
-    loop_cancel(&e->kept_timer);
+    loop_cancel(&e->resume_timer);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
     if (e->store)
         store_thread_stop(e->store, thread_stopped, e);
@@ -195,6 +195,8 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
         attempt_abandon_unsent(e->jobs[i]);
         run_stop_all(e->jobs[i]);
     }
+    for (struct job *j = e->retired; j; j = j->next_retired)
+        run_stop_all(j);
     engine_check_stopped(e);
 }
 

@@ -176,6 +176,24 @@ static void resolved(struct job *j, struct resolve_task *t)
     j->held = NULL;
 }
 
+/* One table under two names ("tokens", "public.tokens") shows here only. Both jobs are held: which of
+ * them was meant, nobody can tell. */
+static bool shares_source(struct job *j, const struct table *table)
+{
+    struct job *other = job_by_source(j->engine, table->source);
+    if (!other || other == j)
+        return false;
+    struct job *pair[2] = {j, other};
+    for (int i = 0; i < 2; i++) {
+        char *why = xasprintf("job %s keeps the same column of the same table fresh (%s); two jobs would "
+                              "spend each other's credentials: join them, or disable one",
+                              pair[1 - i]->config->job, table->source);
+        job_hold(pair[i], why);
+        free(why);
+    }
+    return true;
+}
+
 static void resolve_done(void *arg, int result, const struct error *e)
 {
     struct resolve_task *t = arg;
@@ -183,7 +201,9 @@ static void resolve_done(void *arg, int result, const struct error *e)
     struct engine *en = j->engine;
     en->busy--;
     j->resolving = false;
-    if (result >= 0 && !j->removed) {
+    if (result >= 0 && !j->removed && shares_source(j, t->table)) {
+        recover_check(en);
+    } else if (result >= 0 && !j->removed) {
         resolved(j, t);
         if (en->drained)
             discovery_start(j, true);

@@ -177,15 +177,51 @@ static void minute_over(void *ctx)
     run_check(r);
 }
 
+struct progress_task {
+    struct engine *engine;
+    struct run_row row;
+};
+
+static int progress_work(struct db *db, void *arg, struct error *e)
+{
+    return store_run_finish(db, &((struct progress_task *)arg)->row, e);
+}
+
+static void progress_done(void *arg, int result, const struct error *e)
+{
+    (void)result;
+    (void)e;
+    struct progress_task *t = arg;
+    struct engine *engine = t->engine;
+    engine->busy--;
+    free(t);
+    engine_check_stopped(engine);
+}
+
+/* A run that waits for its minute's end shows what it did so far. */
+static void note_progress(struct run *r)
+{
+    struct progress_task *t = xcalloc(1, sizeof *t);
+    t->engine = r->job->engine;
+    t->row.id = r->row.id;
+    t->row.refreshed = r->row.refreshed;
+    t->row.failed = r->row.failed;
+    t->row.skipped = r->row.skipped;
+    t->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    t->engine->busy++;
+    store_submit(t->engine->store, progress_work, t, progress_done);
+}
+
 static void run_check(struct run *r)
 {
     if (!r->started || r->claiming || r->active || !r->exhausted || r->finishing)
         return;
-    if (r->shares_minute && engine_may_work(r->job->engine)) {
+    if (r->shares_minute && job_may_claim(r->job)) {
         int64_t left = 60 - clock_now() % 60;
         if (clock_now() / 60 == r->row.started_at / 60) {
             loop_cancel(&r->timer);
             r->timer = loop_after(r->job->engine->loop, left * 1000, minute_over, r);
+            note_progress(r);
             return;
         }
     }

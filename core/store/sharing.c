@@ -48,3 +48,8 @@ int store_spent(struct db *db, const char *const *fingerprints, size_t count, bo
                 ret_spent[k] = true;
     return res;
 }
+
+int store_revive(struct db *db, const char *fingerprint, struct error *e)
+{
+    return db_run(db, "UPDATE {credentials} SET dead = 0 WHERE fingerprint = $1", &fingerprint, 1, NULL, e);
+}

@@ -10,6 +10,8 @@
 int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret,
                   size_t *ret_count, struct error *e);
 
+/* A changed row gives a dead credential another chance (rule 7). */
+int store_revive(struct db *db, const char *fingerprint, struct error *e);
 /* Which of the fingerprints are spent: have a successor. ret_spent has count places. */
 int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent,
                 struct error *e);

@@ -70,6 +70,7 @@ struct record_change {
     bool is_new;
     char old_hash[FINGERPRINT_SIZE];
     int64_t old_generation, old_last_at;
+    bool revives;        /* the row changed: its credential is no longer taken for dead */
 };
 int store_records_put(struct db *db, const struct record_change *changes, size_t count,
                       struct error *e);
