@@ -113,7 +113,8 @@ static const char *mistake(const struct oauth2 *o)
     return NULL;
 }
 
-static int32_t oauth2_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
+static int32_t oauth2_open(void *instance, const struct renewd_open_in *in,
+                           struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct oauth2 *o = calloc(1, sizeof(*o));

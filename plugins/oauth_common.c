@@ -55,8 +55,8 @@ const struct renewd_slot *const oauth_slots[] = {
 
 /* ---- Lifetimes --------------------------------------------------------------------------- */
 
-int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
-                   int64_t longest)
+int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json,
+                   const char *path, int64_t longest)
 {
     int64_t seconds = 0;
 

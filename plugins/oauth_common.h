@@ -32,13 +32,13 @@ struct oauth_call {
 };
 
 /* Seconds of life at path, however they are written; 0 = absent, not positive, or absurd. */
-int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
-                   int64_t longest);
+int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json,
+                   const char *path, int64_t longest);
 
-/* The grant's own remaining life that a success names, in either of its spellings; 0 = not named. */
+/* The grant's own remaining life that a success names, in either spelling; 0 = not named. */
 int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_json *json);
 
-/* Reads in->reply: records the new tokens and lifetimes and returns RENEWD_DONE, or says why not. */
+/* Reads in->reply: records the new tokens and lifetimes, or fails with the reason. */
 int32_t oauth_read(const struct oauth_call *c);
 
 /* The window of in's record. assumed_life: where no expiry is known after a refresh. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * skeleton.so: the file to copy for a provider of your own. It is complete: it refreshes tokens at a
- * small invented provider. To make your plugin of it:
+ * skeleton.so: the file to copy for a provider of your own. It is complete: it refreshes tokens at
+ * a small invented provider. To make your plugin of it:
  *
  *   1. Copy it to NAME.c and write NAME instead of "skeleton" at the very end.
  *   2. List what must be configured (settings) and what a record carries (slots).
@@ -58,7 +58,7 @@ static const struct renewd_slot refresh_token = {
     .type = RENEWD_SECRET,
     .direction = RENEWD_INOUT,
     .required = 1,
-    .credential = 1, /* what a refresh presents; renewd keeps two hosts from presenting it at once */
+    .credential = 1, /* what a refresh presents: renewd lets no two hosts do so at once */
     .help = "What a new access token is asked for with",
 };
 static const struct renewd_slot expires_at = {
@@ -68,7 +68,8 @@ static const struct renewd_slot expires_at = {
     .direction = RENEWD_INOUT,
     .help = "When the access token ends",
 };
-static const struct renewd_slot *const slots[] = { &access_token, &refresh_token, &expires_at, NULL };
+static const struct renewd_slot *const slots[] = { &access_token, &refresh_token, &expires_at,
+                                                   NULL };
 
 /* ---- One instance per job ----------------------------------------------------------------- */
 

@@ -41,7 +41,8 @@ static const struct renewd_setting base_url = {
     .default_value = "https://oauth2.googleapis.com",
     .help = "Where Google's token endpoint is; /token is added",
 };
-static const struct renewd_setting *const settings[] = { &client_id, &client_secret, &base_url, NULL };
+static const struct renewd_setting *const settings[] = { &client_id, &client_secret, &base_url,
+                                                         NULL };
 
 /* ---- What Google answers ----------------------------------------------------------------- */
 

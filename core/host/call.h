@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * One callback of a plugin while it runs: its memory, what it asked for, what it recorded, what it
- * did wrong. The opaque types of the public header get their bodies here. Only core/host includes it.
+ * did wrong. The opaque types of the public header get their bodies here. Only core/host includes
+ * it.
  */
 #ifndef CORE_HOST_CALL_H
 #define CORE_HOST_CALL_H
@@ -102,7 +103,8 @@ struct renewd_request *service_request(struct renewd_call *c, const char *method
 void service_query(struct renewd_request *r, const char *name, const char *value);
 void service_header(struct renewd_request *r, const char *name, const char *value);
 void service_form(struct renewd_request *r, const char *name, const char *value);
-void service_body(struct renewd_request *r, const char *content_type, const void *bytes, size_t len);
+void service_body(struct renewd_request *r, const char *content_type, const void *bytes,
+                  size_t len);
 const void *service_request_bytes(struct renewd_request *r, size_t *ret_len);
 const char *service_percent_encode(struct renewd_call *c, const char *text);
 
@@ -111,7 +113,8 @@ int32_t service_json_kind(const struct renewd_json *j, const char *path);
 const char *service_json_text(const struct renewd_json *j, const char *path);
 int32_t service_json_integer(const struct renewd_json *j, const char *path, int64_t *ret);
 int32_t service_json_boolean(const struct renewd_json *j, const char *path);
-const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j, const char *path);
+const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j,
+                                const char *path);
 size_t service_json_count(const struct renewd_json *j, const char *path);
 const char *service_json_name(const struct renewd_json *j, const char *path, size_t index);
 struct renewd_writer *service_json_write(struct renewd_call *c);

@@ -85,7 +85,8 @@ static const struct renewd_slot *writable(struct renewd_call *c, const char *nam
     int i = name ? plugin_slot(c->host->plugin, name) : -1;
 
     if (i < 0) {
-        call_break(c, "set the slot %.63s, which its descriptor does not have", name ? name : "(none)");
+        call_break(c, "set the slot %.63s, which its descriptor does not have",
+                   name ? name : "(none)");
         return NULL;
     }
     const struct renewd_slot *s = &c->host->plugin->slots[i];
@@ -198,8 +199,10 @@ static int copy_parameter(struct renewd_call *c, const struct renewd_statement *
 
     if (from->size >= least)
         memcpy(&p, from, least);
-    if (!s->parameters || p.type != s->parameters[i] || (p.type == RENEWD_TEXT && !p.is_null && !p.text)) {
-        call_break(c, "gave the statement %.63s a parameter %zu that is not as declared", s->name, i + 1);
+    if (!s->parameters || p.type != s->parameters[i] ||
+        (p.type == RENEWD_TEXT && !p.is_null && !p.text)) {
+        call_break(c, "gave the statement %.63s a parameter %zu that is not as declared", s->name,
+                   i + 1);
         return -1;
     }
     if (p.type == RENEWD_AS_READ && (!p.text || plugin_slot(c->host->plugin, p.text) < 0)) {
@@ -212,7 +215,8 @@ static int copy_parameter(struct renewd_call *c, const struct renewd_statement *
         call_break(c, "gave the statement %.63s a text that is no UTF-8 or over 64 KiB", s->name);
         return -1;
     }
-    *ret = (struct effect_parameter){ .type = p.type, .is_null = p.is_null != 0, .number = p.number };
+    *ret =
+        (struct effect_parameter){ .type = p.type, .is_null = p.is_null != 0, .number = p.number };
     ret->text = has_text ? xstrdup(p.text) : NULL;
     return 0;
 }
@@ -241,8 +245,8 @@ void service_run(struct renewd_call *c, const char *statement,
     while (parameters && given <= wanted && parameters[given])
         given++;
     if (given != wanted) {
-        call_break(c, "ran the statement %.63s with another number of parameters than its %zu", s->name,
-                   wanted);
+        call_break(c, "ran the statement %.63s with another number of parameters than its %zu",
+                   s->name, wanted);
         return;
     }
     struct effect *e = add(c, EFFECT_STATEMENT, index);

@@ -85,7 +85,8 @@ static int foreign(const struct elf_file *f, int machine)
     for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
         if (machines[i].number == machine)
             name = machines[i].name;
-    snprintf(text, sizeof(text), "is for another machine (%s); build the plugin for this one", name);
+    snprintf(text, sizeof(text), "is for another machine (%s); build the plugin for this one",
+             name);
     return refuse(f, text);
 }
 

@@ -16,8 +16,8 @@ static int open_failed(struct renewd_call *c, const char *job, struct error *e)
     if (c->broken[0])
         return error_set(e, -EBADMSG, "%s", c->broken);
     if (c->failed && c->text[0])
-        return error_set(e, -EBADMSG, "the plugin %s refuses the job %s: %s", c->host->plugin->name, job,
-                         c->text);
+        return error_set(e, -EBADMSG, "the plugin %s refuses the job %s: %s", c->host->plugin->name,
+                         job, c->text);
     return error_set(e, -EBADMSG, "the plugin %s refuses the job %s and does not say why",
                      c->host->plugin->name, job);
 }

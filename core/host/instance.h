@@ -81,7 +81,8 @@ struct step_result {
     const char *code, *text; /* FAILED: valid until the attempt is freed; code may be NULL */
 };
 /* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no
- * fail() before FAILED, DONE without effects is allowed) gives FAILED / transient / "plugin". */
+ * fail() before FAILED, DONE without effects is allowed) gives FAILED with the code "plugin":
+ * ambiguous when the reply was a success, else transient. Once a token is set every end is DONE. */
 void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
                          struct step_result *ret);
 const struct effects *plugin_attempt_effects(const struct plugin_attempt *a);

@@ -19,6 +19,7 @@ struct plugin_attempt {
     struct effects effects;
     struct renewd_request *request; /* of the step before, until the next one */
     int step;
+    int status; /* of the reply that the current step reads; 0 = none */
     char code[CODE_SIZE];
     char text[TEXT_SIZE];
 };
@@ -66,14 +67,22 @@ static void judge(struct renewd_call *c, int32_t result)
         call_break(c, "returned an unknown result (%d)", result);
 }
 
-static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c, struct step_result *ret)
+/* A plugin that trips over a success has perhaps lost what replaced the credential. */
+static int broken_outcome(const struct plugin_attempt *a)
+{
+    bool success = a->status >= 200 && a->status <= 299;
+    return success ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
+}
+
+static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c,
+                        struct step_result *ret)
 {
     bool broken = c->broken[0] != '\0';
 
     snprintf(a->code, sizeof(a->code), "%s", broken ? "plugin" : c->code);
     snprintf(a->text, sizeof(a->text), "%s", broken ? c->broken : c->text);
     *ret = (struct step_result){ .what = RENEWD_FAILED,
-                                 .outcome = broken ? OUTCOME_TRANSIENT : c->outcome,
+                                 .outcome = broken ? broken_outcome(a) : c->outcome,
                                  .code = a->code[0] ? a->code : NULL,
                                  .text = a->text };
 }
@@ -107,6 +116,7 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
 
     request_free(a->request);
     a->request = NULL;
+    a->status = reply && reply->failure == HTTP_OK_REPLY ? reply->status : 0;
     call_begin(&c, &a->instance->host, "refresh");
     c.effects = &a->effects;
     c.may_request = true;

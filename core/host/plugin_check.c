@@ -100,8 +100,9 @@ static int copy_slots(struct plugin *p, const struct renewd_plugin *from, struct
 static int copy_statements(struct plugin *p, const struct renewd_plugin *from, struct error *e)
 {
     void *copies;
-    int r = copy_list(p, from->statements, UP_TO(struct renewd_statement, help),
-                      sizeof(struct renewd_statement), "statements", &copies, &p->statement_count, e);
+    int r =
+        copy_list(p, from->statements, UP_TO(struct renewd_statement, help),
+                  sizeof(struct renewd_statement), "statements", &copies, &p->statement_count, e);
     if (r < 0)
         return r;
     p->statements = copies;
@@ -163,7 +164,8 @@ static int check_slot(const struct plugin *p, const struct renewd_slot *s, struc
     if (s->direction < RENEWD_IN || s->direction > RENEWD_INOUT)
         return refuse(p, e, "gives an unknown direction to its slot", s->name);
     if (s->credential && (s->type != RENEWD_SECRET || !(s->direction & RENEWD_IN)))
-        return refuse(p, e, "marks a credential that is not a secret read from the record:", s->name);
+        return refuse(p, e,
+                      "marks a credential that is not a secret read from the record:", s->name);
     return 0;
 }
 
@@ -202,7 +204,8 @@ static int check_statements(const struct plugin *p, struct error *e)
             int type = s->parameters[k];
             if (type != RENEWD_TEXT && type != RENEWD_INTEGER && type != RENEWD_TIME &&
                 type != RENEWD_AS_READ)
-                return refuse(p, e, "gives an unknown type to a parameter of its statement", s->name);
+                return refuse(p, e, "gives an unknown type to a parameter of its statement",
+                              s->name);
             if (k >= LIST_MAX)
                 return refuse(p, e, "has parameters without an end in its statement", s->name);
         }
@@ -217,7 +220,8 @@ static int check_head(struct plugin *p, struct error *e)
     if (!d->name || !plugin_name_valid(d->name))
         return refuse(p, e, "has a name that is not [a-z0-9_]+:", d->name);
     if (strcmp(d->name, p->name) != 0)
-        return error_set(e, -EINVAL, "%s calls itself %s; a plugin's name is its file's: name it %s.so",
+        return error_set(e, -EINVAL,
+                         "%s calls itself %s; a plugin's name is its file's: name it %s.so",
                          p->path, d->name, d->name);
     if (!d->version || !*d->version)
         return refuse(p, e, "has no version", NULL);

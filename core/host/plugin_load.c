@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See plugin_load.h. Files are judged by their headers first, then loaded for good; a plugin that was
- * refused is looked at again when it is asked for again.
+ * See plugin_load.h. Files are judged by their headers first, then loaded for good; a plugin that
+ * was refused is looked at again when it is asked for again.
  */
 #include "core/host/plugin_load.h"
 
@@ -58,8 +58,8 @@ static int no_entry(void *handle, const char *path, struct error *e)
                              "%s is built for a later renewd (it has %s); update renewd, or build "
                              "the plugin with this one's header", path, symbol);
     }
-    return error_set(e, -EINVAL, "%s is not a plugin of renewd: it does not export renewd_plugin_v1",
-                     path);
+    return error_set(e, -EINVAL,
+                     "%s is not a plugin of renewd: it does not export renewd_plugin_v1", path);
 }
 
 static int find_entry(const char *path, entry_fn **ret, struct error *e)
@@ -68,7 +68,8 @@ static int find_entry(const char *path, entry_fn **ret, struct error *e)
 
     if (!handle) {
         const char *why = dlerror();
-        return error_set(e, -ENOEXEC, "%s could not be loaded: %s", path, why ? why : "no reason given");
+        return error_set(e, -ENOEXEC, "%s could not be loaded: %s", path,
+                         why ? why : "no reason given");
     }
     void *symbol = dlsym(handle, "renewd_plugin_v1");
     if (!symbol)
@@ -84,8 +85,10 @@ static int load(const struct plugins *p, const char *name, struct plugin **ret, 
 
     int r = elf_check(path, e);
     if (r == -ENOENT)
-        return error_set(e, r, "there is no plugin %s: %s does not exist; install it, or correct the "
-                               "job's plugin or renewd.conf's plugin_dir", name, path);
+        return error_set(e, r,
+                         "there is no plugin %s: %s does not exist; install it, or correct the "
+                         "job's plugin or renewd.conf's plugin_dir",
+                         name, path);
     if (r < 0)
         return r;
     r = find_entry(path, &entry, e);
@@ -97,8 +100,8 @@ int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, 
     struct plugin *plugin = NULL;
 
     if (!plugin_name_valid(name))
-        return error_set(e, -EINVAL, "\"%s\" cannot be a plugin's name: small letters, digits and _ only",
-                         name);
+        return error_set(
+            e, -EINVAL, "\"%s\" cannot be a plugin's name: small letters, digits and _ only", name);
     plugin = map_get(p->loaded, name);
     if (!plugin) {
         int r = load(p, name, &plugin, e);

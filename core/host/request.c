@@ -11,7 +11,13 @@
 #include "core/base/secret.h"
 #include "core/host/call.h"
 
-enum { URL_MAX = 16384, BODY_MAX = 1024 * 1024, HEADERS_MAX = 32, HEADER_MAX = 16384, METHOD_MAX = 16 };
+enum {
+    URL_MAX = 16384,
+    BODY_MAX = 1024 * 1024,
+    HEADERS_MAX = 32,
+    HEADER_MAX = 16384,
+    METHOD_MAX = 16
+};
 
 struct renewd_request {
     struct renewd_call *call; /* only while it runs */

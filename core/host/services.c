@@ -91,7 +91,8 @@ static void sha256(const void *data, size_t len, uint8_t *ret_32)
         memset(ret_32, 0, CRYPTO_HASH);
 }
 
-static void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t *ret_32)
+static void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
+                        uint8_t *ret_32)
 {
     if (crypto_hmac_sha256(key, key_len, data, len, ret_32) < 0)
         memset(ret_32, 0, CRYPTO_HASH);

@@ -77,7 +77,8 @@ int32_t service_json_boolean(const struct renewd_json *j, const char *path)
     return doc && json_boolean(doc, path, &value) == 0 && value;
 }
 
-const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j, const char *path)
+const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j,
+                                const char *path)
 {
     const struct json *doc = document(j, path);
     char *digits;
@@ -173,7 +174,8 @@ const char *service_written(struct renewd_writer *w, size_t *ret_len)
     if (w->writer.depth == 1)
         json_end(&w->writer);
     if (json_finish(&w->writer) < 0) {
-        call_break(w->call, "wrote JSON of more than 1 MiB, or with levels or names that do not match");
+        call_break(w->call,
+                   "wrote JSON of more than 1 MiB, or with levels or names that do not match");
         *ret_len = 0;
         return "";
     }

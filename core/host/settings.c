@@ -86,8 +86,8 @@ int64_t settings_integer(const struct settings *s, const char *name)
     return t ? t->number : 0;
 }
 
-int settings_member(const struct settings *s, const char *group, size_t index, const char **ret_name,
-                    const char **ret_value)
+int settings_member(const struct settings *s, const char *group, size_t index,
+                    const char **ret_name, const char **ret_value)
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct setting *t = &s->list[i];

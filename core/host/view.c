@@ -15,8 +15,8 @@ struct view {
     const struct renewd_record *records[2];
 };
 
-static void fill_value(struct view *v, const struct renewd_slot *slot, const struct slot_value *from,
-                       struct renewd_value *ret)
+static void fill_value(struct view *v, const struct renewd_slot *slot,
+                       const struct slot_value *from, struct renewd_value *ret)
 {
     *ret = (struct renewd_value){ .size = sizeof(*ret), .name = slot->name, .type = slot->type };
     if (!(slot->direction & RENEWD_IN) || !from->text || from->len == 0)
@@ -72,7 +72,9 @@ const struct renewd_record *const *view_records(const struct view *v)
 
 const struct renewd_value *service_slot(const struct renewd_record *record, const char *name)
 {
-    static const struct renewd_value absent = { .size = sizeof(absent), .name = "", .type = RENEWD_TEXT };
+    static const struct renewd_value absent = { .size = sizeof(absent),
+                                                .name = "",
+                                                .type = RENEWD_TEXT };
 
     for (size_t i = 0; name && record->values[i]; i++)
         if (strcmp(record->values[i]->name, name) == 0)

@@ -163,7 +163,8 @@ static void form(struct renewd_request *r, const char *name, const char *value)
     encode_into(r->body, name, value);
 }
 
-static void body(struct renewd_request *r, const char *content_type, const void *bytes, size_t length)
+static void body(struct renewd_request *r, const char *content_type, const void *bytes,
+                 size_t length)
 {
     header(r, "Content-Type", content_type);
     append(r->body, "%.*s", (int)length, (const char *)bytes);
@@ -307,7 +308,8 @@ void fake_init(struct fake *f)
                                               .type = s->type };
         f->value_list[i] = &f->values[i];
     }
-    f->record = (struct renewd_record){ .size = sizeof(f->record), .key = "1", .values = f->value_list };
+    f->record =
+        (struct renewd_record){ .size = sizeof(f->record), .key = "1", .values = f->value_list };
     f->records[0] = &f->record;
 }
 
@@ -390,11 +392,17 @@ int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before,
     return r;
 }
 
-static int32_t step(struct fake *f, const struct renewd_reply *reply, struct renewd_call *c, int64_t now)
+static int32_t step(struct fake *f, const struct renewd_reply *reply, struct renewd_call *c,
+                    int64_t now)
 {
-    struct renewd_refresh_in in = { .size = sizeof(in), .call = c, .purpose = RENEWD_PURPOSE_REFRESH,
-                                    .step = f->step++, .records = f->records, .reply = reply,
-                                    .now = now, .scratch = f->scratch };
+    struct renewd_refresh_in in = { .size = sizeof(in),
+                                    .call = c,
+                                    .purpose = RENEWD_PURPOSE_REFRESH,
+                                    .step = f->step++,
+                                    .records = f->records,
+                                    .reply = reply,
+                                    .now = now,
+                                    .scratch = f->scratch };
     struct renewd_refresh_out out = { .size = sizeof(out) };
 
     f->effects[0] = f->code[0] = f->text[0] = '\0';
@@ -427,9 +435,14 @@ int32_t fake_answer(struct fake *f, int32_t status, const char *text, int64_t no
 int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t now)
 {
     struct renewd_call c = { .fake = f };
-    struct renewd_on_failure_in in = { .size = sizeof(in), .call = &c, .records = f->records,
-                                       .outcome = f->decision.outcome, .status = status, .code = code,
-                                       .now = now, .scratch = f->scratch };
+    struct renewd_on_failure_in in = { .size = sizeof(in),
+                                       .call = &c,
+                                       .records = f->records,
+                                       .outcome = f->decision.outcome,
+                                       .status = status,
+                                       .code = code,
+                                       .now = now,
+                                       .scratch = f->scratch };
     int32_t r = f->plugin->on_failure(f->instance, &in, &f->decision);
 
     end_call(&c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A service table for tests of plugins: no host, no network, no database. What a plugin asks for and
- * records is kept as text that a test can compare. JSON is read by the project's own JSON adapter.
+ * A service table for tests of plugins: no host, no network, no database. What a plugin asks for
+ * and records is kept as text that a test can compare. JSON is read by the project's own JSON
+ * adapter.
  */
 #ifndef TESTS_FAKE_SERVICES_H
 #define TESTS_FAKE_SERVICES_H

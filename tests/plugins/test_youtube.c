@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * youtube.so without renewd: what it sends, what it makes of every answer, when it wants to be asked.
+ * youtube.so without renewd: what it sends, what it makes of every answer, when it wants to be
+ * asked.
  */
 #include <string.h>
 
@@ -36,17 +37,23 @@ static void test_request(void)
 static void test_documented_errors(void)
 {
     static const struct answer answers[] = {
-        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been expired or revoked.\"}",
+        { 400,
+          "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been expired or "
+          "revoked.\"}",
           RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Bad Request\"}", RENEWD_RECONNECT,
-          "invalid_grant" },
+        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Bad Request\"}",
+          RENEWD_RECONNECT, "invalid_grant" },
         { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Account has been deleted\"}",
           RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"reauth related error (invalid_rapt)\","
-               "\"error_subtype\":\"invalid_rapt\"}", RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":\"invalid_request\",\"error_description\":\"LEAK\"}", RENEWD_MISCONFIGURED,
-          "invalid_request" },
-        { 400, "{\"error\":\"unsupported_grant_type\"}", RENEWD_MISCONFIGURED, "unsupported_grant_type" },
+        { 400,
+          "{\"error\":\"invalid_grant\",\"error_description\":\"reauth related error "
+          "(invalid_rapt)\","
+          "\"error_subtype\":\"invalid_rapt\"}",
+          RENEWD_RECONNECT, "invalid_grant" },
+        { 400, "{\"error\":\"invalid_request\",\"error_description\":\"LEAK\"}",
+          RENEWD_MISCONFIGURED, "invalid_request" },
+        { 400, "{\"error\":\"unsupported_grant_type\"}", RENEWD_MISCONFIGURED,
+          "unsupported_grant_type" },
         { 400, "{\"error\":\"invalid_scope\"}", RENEWD_MISCONFIGURED, "invalid_scope" },
         { 401, "{\"error\":\"invalid_client\",\"error_description\":\"Unauthorized\"}",
           RENEWD_MISCONFIGURED, "invalid_client" },
@@ -92,7 +99,8 @@ static void test_nasty_answers(void)
         { 200, "{\"access_token\":\"a\\r\\nX: b\"}", RENEWD_TRANSIENT, NULL },
         { 200, "{\"access_token\":\"a\\u0000b\"}", RENEWD_TRANSIENT, NULL },
         { 200, "{\"access_token\":\"\xff\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"a\",\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant" },
+        { 200, "{\"access_token\":\"a\",\"error\":\"invalid_grant\"}", RENEWD_RECONNECT,
+          "invalid_grant" },
         { 200, "{\"access_token\":\"a\",\"error\":{\"code\":7}}", RENEWD_TRANSIENT, "error" },
         { 200, "{\"access_token\":\"a\",\"error\":null}", 0, NULL },
         { 401, "", RENEWD_TRANSIENT, NULL },
@@ -172,8 +180,8 @@ static void test_grant_end(void)
     fake_close(&f);
 }
 
-static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred, int64_t latest,
-                      int64_t death)
+static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred,
+                      int64_t latest, int64_t death)
 {
     struct renewd_needs_refresh_out w;
 

@@ -219,15 +219,20 @@ static void test_no_file(void)
 /* ---- Descriptors ------------------------------------------------------------------------- */
 
 #define SLOT(...) &(const struct renewd_slot){ .size = sizeof(struct renewd_slot), __VA_ARGS__ }
-#define SETTING(...) &(const struct renewd_setting){ .size = sizeof(struct renewd_setting), __VA_ARGS__ }
+#define SETTING(...) \
+    &(const struct renewd_setting){ .size = sizeof(struct renewd_setting), __VA_ARGS__ }
 #define STATEMENT(...) \
     &(const struct renewd_statement){ .size = sizeof(struct renewd_statement), __VA_ARGS__ }
 
 static struct renewd_plugin good(void)
 {
-    return (struct renewd_plugin){ .size = sizeof(struct renewd_plugin), .replay = RENEWD_REPLAY_SAFE,
-                                   .name = "p", .version = "1", .open = stub_open,
-                                   .needs_refresh = stub_needs_refresh, .refresh = stub_refresh };
+    return (struct renewd_plugin){ .size = sizeof(struct renewd_plugin),
+                                   .replay = RENEWD_REPLAY_SAFE,
+                                   .name = "p",
+                                   .version = "1",
+                                   .open = stub_open,
+                                   .needs_refresh = stub_needs_refresh,
+                                   .refresh = stub_refresh };
 }
 
 static void mistake(const struct renewd_plugin *d, const char *part)
@@ -252,22 +257,27 @@ static void slots_are(const struct renewd_slot *a, const struct renewd_slot *b, 
 
 static void test_slots(void)
 {
-    const struct renewd_slot *token = SLOT(.name = "a", .type = RENEWD_SECRET, .direction = RENEWD_INOUT,
-                                           .credential = 1);
+    const struct renewd_slot *token =
+        SLOT(.name = "a", .type = RENEWD_SECRET, .direction = RENEWD_INOUT, .credential = 1);
 
     slots_are(token, NULL, NULL);
-    slots_are(token, SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_IN, .credential = 1),
+    slots_are(token,
+              SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_IN, .credential = 1),
               "more than one slot");
-    slots_are(token, SLOT(.name = "a", .type = RENEWD_TEXT, .direction = RENEWD_IN), "two slots named a");
-    slots_are(SLOT(.name = "B", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL, "not [a-z0-9_]+");
+    slots_are(token, SLOT(.name = "a", .type = RENEWD_TEXT, .direction = RENEWD_IN),
+              "two slots named a");
+    slots_are(SLOT(.name = "B", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
+              "not [a-z0-9_]+");
     slots_are(SLOT(.type = RENEWD_TEXT, .direction = RENEWD_IN), NULL, "not [a-z0-9_]+");
-    slots_are(SLOT(.name = "b", .type = RENEWD_BOOLEAN, .direction = RENEWD_IN), NULL, "unknown type");
+    slots_are(SLOT(.name = "b", .type = RENEWD_BOOLEAN, .direction = RENEWD_IN), NULL,
+              "unknown type");
     slots_are(SLOT(.name = "b", .type = RENEWD_TEXT), NULL, "unknown direction");
     slots_are(SLOT(.name = "b", .type = RENEWD_TEXT, .direction = RENEWD_IN, .credential = 1), NULL,
               "not a secret");
-    slots_are(SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_OUT, .credential = 1), NULL,
-              "read from the record");
-    slots_are(SLOT(.name = "status", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL, "of its own");
+    slots_are(SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_OUT, .credential = 1),
+              NULL, "read from the record");
+    slots_are(SLOT(.name = "status", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
+              "of its own");
     slots_are(SLOT(.name = "expires_at", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
               "another type than all plugins");
     slots_are(&(const struct renewd_slot){ .name = "b" }, NULL, "wrong size");
@@ -276,7 +286,8 @@ static void test_slots(void)
 
 static void test_settings(void)
 {
-    const struct renewd_setting *list[] = { SETTING(.name = "a", .type = RENEWD_SECRET), NULL, NULL };
+    const struct renewd_setting *list[] = { SETTING(.name = "a", .type = RENEWD_SECRET), NULL,
+                                            NULL };
     cleanup(plugin_free_p) struct plugin *p = NULL;
     struct renewd_plugin d = good();
     struct error e;
