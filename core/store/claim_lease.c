@@ -161,8 +161,9 @@ int store_release(struct db *db, const struct record *rec, const char *attempt_i
 static void put_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
                      size_t except_count, struct args *a, struct buf *sql)
 {
-    buf_printf(sql, "c.lease_host = $%d AND c.lease_incarnation = $%d", args_text(a, host),
-               args_text(a, incarnation));
+    args_text(a, host);
+    args_text(a, incarnation);
+    buf_text(sql, "c.lease_host = $1 AND c.lease_incarnation = $2");
     if (!except_count)
         return;
     buf_text(sql, " AND NOT (");

@@ -39,6 +39,6 @@ if ! settings=$("$src/../pg/start" "$work/pg"); then
     exit 1
 fi
 eval "$settings"
-export RENEWD_TEST_STORE=postgresql RENEWD_TEST_DSN
+export RENEWD_TEST_STORE=postgresql RENEWD_TEST_DSN RENEWD_TEST_DSN_PASSWORD
 run_all
 exit $failed
