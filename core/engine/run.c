@@ -52,7 +52,7 @@ static void fill_query(const struct run *r, struct claim_request *q)
         .lease_s = job_lease_s(j),
         .safe = j->safe,
         .run_id = r->row.id,
-        .failed_since = r->mode == CLAIM_HAND ? 0 : r->row.started_at,
+        .failed_since = r->mode == CLAIM_HAND || r->shares_minute ? 0 : r->row.started_at,
     };
 }
 

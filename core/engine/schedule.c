@@ -155,10 +155,12 @@ static void arm_auto(struct job *j, int64_t due_at)
         wait = due_at * 1000 - clock_now_ms();
         if (wait <= 0) {
             struct run *r = auto_run(j);
-            if (r)
+            if (r) {
+                r->exhausted = false; /* of this minute, but there is more by now */
                 run_pump(r);
-            else
+            } else {
                 run_start(j, CLAIM_AUTO, "auto", NULL, 0, NULL, NULL);
+            }
             wait = 1000;
         }
     }
