@@ -137,11 +137,7 @@ static int check(const struct options *o)
     config_load(o->config_file, m, &uses, &c);
     if (c && plugins_new(c->plugin_dir, &plugins) >= 0)
         jobs_load(c, plugins, m, &uses, &jobs, &count);
-    print_mistakes(m);
-    for (size_t i = 0; i < uses.count; i++)
-        printf("%s:%d: %s = %s: %s\n", uses.list[i].file, uses.list[i].line, uses.list[i].setting,
-               uses.list[i].reference, uses.list[i].set ? "set" : "not set");
-    size_t mistakes = conf_mistakes_count(m);
+    size_t mistakes = config_check_report(stdout, m, &uses);
     if (c && !mistakes)
         printf("%s: %zu job%s, no mistakes\n", o->config_file, count, count == 1 ? "" : "s");
     jobs_free(jobs, count);

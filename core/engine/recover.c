@@ -126,14 +126,16 @@ static void leases_known(void *arg, int result, const struct error *err)
     } else {
         struct spool_file *f = &e->leftovers[t->file];
         for (size_t i = 0; i < t->count; i++) {
-            const struct lease_row *l = &t->leases[i];
+            struct lease_row *l = &t->leases[i];
             struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
             const struct spool_leftover *left = leftover_of(f, l->attempt_id);
             if (left && left->text)
                 continue; /* its result is on the way */
             if (!j || (!left && f->same_boot)) {
-                if (l->record.source)
-                    claim_release(j ? j : e->jobs[0], &l->record, l->attempt_id);
+                if (j) {
+                    look_schedule(j, &l->record); /* the claim had moved it out of the way */
+                    claim_release(j, &l->record, l->attempt_id);
+                }
                 continue;
             }
             commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);
