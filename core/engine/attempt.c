@@ -41,7 +41,7 @@ void attempt_free(struct attempt *a)
 static void give_up_unsent(struct attempt *a)
 {
     struct run *r = a->run;
-    claim_release(a->job, &a->claim.record, a->claim.attempt_id);
+    claim_release(a->job->engine, &a->claim.record, a->claim.attempt_id);
     if (a->job->engine->spool)
         spool_settled(a->job->engine->spool, a->claim.attempt_id);
     attempt_free(a);

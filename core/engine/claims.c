@@ -13,7 +13,7 @@
 #include "core/engine/internal.h"
 
 struct release_task {
-    struct job *job;
+    struct engine *engine;
     struct record record;
     char attempt_id[ID_SIZE];
 };
@@ -27,7 +27,7 @@ static int release_work(struct db *db, void *arg, struct error *e)
 static void release_done(void *arg, int result, const struct error *e)
 {
     struct release_task *t = arg;
-    struct engine *engine = t->job->engine;
+    struct engine *engine = t->engine;
     if (result < 0)
         log_line(LEVEL_WARNING, "a lease was not given back; it ends by itself", "job",
                  t->record.job, "record", t->record.key, "reason", e->text, NULL);
@@ -37,14 +37,14 @@ static void release_done(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-void claim_release(struct job *j, const struct record *rec, const char *attempt_id)
+void claim_release(struct engine *e, const struct record *rec, const char *attempt_id)
 {
     struct release_task *t = xcalloc(1, sizeof *t);
-    t->job = j;
+    t->engine = e;
     record_copy(&t->record, rec);
     memcpy(t->attempt_id, attempt_id, ID_SIZE);
-    j->engine->busy++;
-    store_submit(j->engine->store, release_work, t, release_done);
+    e->busy++;
+    store_submit(e->store, release_work, t, release_done);
 }
 
 /* True when the row still is what was claimed; then the record is brought up to date with it. */
@@ -109,13 +109,13 @@ static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
     if (!still_valid(j, c)) {
-        claim_release(j, &c->record, c->attempt_id);
+        claim_release(j->engine, &c->record, c->attempt_id);
         discovery_one(j, c->record.key, NULL, NULL);
         return;
     }
     if (!plugin_agrees(r, c)) {
         look_schedule(j, &c->record);
-        claim_release(j, &c->record, c->attempt_id);
+        claim_release(j->engine, &c->record, c->attempt_id);
         r->row.skipped++;
         return;
     }
@@ -141,7 +141,7 @@ static void take_all(struct run *r, struct claimed *list, size_t count, int64_t 
         if (job_may_claim(r->job))
             take_one(r, &list[i], lease_boot_ms);
         else
-            claim_release(r->job, &list[i].record, list[i].attempt_id);
+            claim_release(r->job->engine, &list[i].record, list[i].attempt_id);
     }
     claimed_free(list, count);
     r->claiming = false;

@@ -247,7 +247,7 @@ static void row_changed(struct commit_task *t)
     struct job *j = t->job;
     char *key = xstrdup(c->after.key);
     if (j)
-        claim_release(j, &c->before, c->attempt_id);
+        claim_release(j->engine, &c->before, c->attempt_id);
     task_end(t, OUTCOME_NONE, false);
     if (j)
         discovery_one(j, key, NULL, NULL);
@@ -263,7 +263,7 @@ static void row_gone(struct commit_task *t)
     }
     settled(t);
     if (t->job)
-        claim_release(t->job, &c->before, c->attempt_id);
+        claim_release(t->job->engine, &c->before, c->attempt_id);
     task_end(t, OUTCOME_NONE, false);
 }
 
@@ -287,7 +287,7 @@ static void effects_refused(struct commit_task *t)
                  c->after.key, "reason", c->why, NULL);
         settled(t);
         if (t->job)
-            claim_release(t->job, &c->before, c->attempt_id);
+            claim_release(t->job->engine, &c->before, c->attempt_id);
         task_end(t, OUTCOME_TRANSIENT, false);
     } else {
         outcome_turn_failed(t->job, c, code, text);

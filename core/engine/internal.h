@@ -201,7 +201,7 @@ void job_pump(struct job *j);
 
 /* claims.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
-void claim_release(struct job *j, const struct record *rec, const char *attempt_id);
+void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
 
 /* attempt.c */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);

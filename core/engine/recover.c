@@ -132,10 +132,10 @@ static void leases_known(void *arg, int result, const struct error *err)
             if (left && left->text)
                 continue; /* its result is on the way */
             if (!j || (!left && f->same_boot)) {
-                if (j) {
+                if (j)
                     look_schedule(j, &l->record); /* the claim had moved it out of the way */
-                    claim_release(j, &l->record, l->attempt_id);
-                }
+                if (l->record.source)
+                    claim_release(e, &l->record, l->attempt_id);
                 continue;
             }
             commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);

@@ -238,7 +238,7 @@ static int claim_work(struct db *db, void *arg, struct error *e)
 static void give_back(struct job *j, struct claimed *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        claim_release(j, &list[i].record, list[i].attempt_id);
+        claim_release(j->engine, &list[i].record, list[i].attempt_id);
     claimed_free(list, count);
 }
 
