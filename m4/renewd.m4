@@ -43,7 +43,7 @@ AC_DEFUN([RENEWD_WARNINGS], [
   m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wpointer-arith -Wcast-align -Wwrite-strings
     -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla -Wundef -Wformat=2
     -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion -Wlogical-op -Wduplicated-cond],
-    [RENEWD_TRY_FLAG(flag, [WARN_CFLAGS])])
+    [RENEWD_TRY_FLAG(m4_quote(flag), [WARN_CFLAGS])])
   AS_IF([test "x$enable_werror" = xyes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
   AC_SUBST([WARN_CFLAGS])
 ])
@@ -52,10 +52,10 @@ AC_DEFUN([RENEWD_HARDENING], [
   AC_ARG_ENABLE([hardening], [AS_HELP_STRING([--disable-hardening], [leave the hardening flags out])])
   AS_IF([test "x$enable_hardening" != xno -a "x$enable_sanitizers" = x], [
     m4_foreach_w([flag], [-fstack-protector-strong -fstack-clash-protection -fcf-protection],
-      [RENEWD_TRY_FLAG(flag, [HARDEN_CFLAGS])])
+      [RENEWD_TRY_FLAG(m4_quote(flag), [HARDEN_CFLAGS])])
     AS_CASE([$CFLAGS], [*-O0*|*-Og*], [], [*-O*], [HARDEN_CPPFLAGS="-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])
     m4_foreach_w([flag], [-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack],
-      [RENEWD_TRY_FLAG(flag, [HARDEN_LDFLAGS])])
+      [RENEWD_TRY_FLAG(m4_quote(flag), [HARDEN_LDFLAGS])])
   ])
   AC_SUBST([HARDEN_CFLAGS]) AC_SUBST([HARDEN_CPPFLAGS]) AC_SUBST([HARDEN_LDFLAGS])
 ])
