@@ -16,7 +16,8 @@
 #include "core/store/record_row.h"
 #include "core/store/rows.h"
 
-enum { TRIES = 4 };
+/* Of more than LOOK_AT due records those due first are put in order: a claim stays short however many wait. */
+enum { TRIES = 4, LOOK_AT = 10000, OTHER_HOSTS = 5 };
 
 struct candidates {
     struct claimed *list;
@@ -37,28 +38,50 @@ void claimed_free(struct claimed *list, size_t count)
     free(list);
 }
 
-/* attempts: "" or a further condition on r. */
+/* The keys worth locking: of the first LOOK_AT due ones those whose credential can be had. More of them
+ * than wanted, because other hosts hold some of them at this moment. */
+static int find_keys(struct db *db, const struct claim_request *q, const char *attempts, size_t limit,
+                     struct db_result **ret, struct error *e)
+{
+    const char *by = q->mode == CLAIM_AUTO ? "due_at" : q->mode == CLAIM_TICK ? "point" : "rkey";
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_text(&sql, "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death FROM {records} r WHERE ");
+    claim_put_due(db, q, true, &a, &sql);
+    buf_printf(&sql, "%s ORDER BY r.%s LIMIT %d) y", attempts, by, LOOK_AT);
+    buf_text(&sql, " LEFT JOIN {credentials} c ON c.fingerprint = y.fingerprint WHERE 1 = 1");
+    claim_put_alive(q, &sql);
+    claim_put_free(db, q->safe, &sql);
+    buf_printf(&sql, " ORDER BY (y.death = 0), y.death, y.rkey LIMIT %zu", limit * OTHER_HOSTS);
+    return db_exec(db, sql.data, a.params, a.count, ret, e);
+}
+
+/* Those of the keys that still are due, locked; attempts: "" or a further condition on r. */
 static int select_due(struct db *db, const struct claim_request *q, const char *attempts, size_t limit,
                       struct candidates *to, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
-    cleanup(db_result_free_p) struct db_result *r = NULL;
-    if (!limit)
-        return 0;
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL, *r = NULL;
+    cleanup(free_p) const char **keys = NULL;
+    int res = limit ? find_keys(db, q, attempts, limit, &found, e) : 0;
+    if (res < 0 || !limit || !db_rows(found))
+        return res;
+    keys = xcalloc(db_rows(found), sizeof(*keys));
+    for (size_t i = 0; i < db_rows(found); i++)
+        keys[i] = db_text(found, i, 0);
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_text(&sql, "SELECT ");
     record_columns("r.", &sql);
-    buf_text(&sql, " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
-    claim_put_due(db, q, &a, &sql);
-    claim_put_alive(q, &sql);
-    claim_put_free(db, q->safe, &sql);
-    buf_printf(&sql,
-               "%s ORDER BY CASE WHEN r.death > 0 THEN r.death WHEN r.expires_at > 0 THEN r.expires_at"
-               " ELSE %" PRId64 " END, r.rkey LIMIT %zu", attempts, INT64_MAX, limit);
+    buf_text(&sql, " FROM {records} r WHERE ");
+    claim_put_due(db, q, false, &a, &sql);
+    buf_printf(&sql, "%s AND ", attempts);
+    list_put_in(db, "r.rkey", list_add(db, &a, keys, db_rows(found)), &sql);
+    buf_printf(&sql, " ORDER BY (r.death = 0), r.death, r.rkey LIMIT %zu", limit);
     if (db_is_postgresql(db))
         buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
-    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;
     to->list = xrealloc(to->list, (to->count + db_rows(r) + 1) * sizeof(*to->list));
@@ -167,7 +190,7 @@ static int take_leases(struct db *db, const struct claim_request *q, struct cand
     cleanup(free_p) const char **attempts = xcalloc(c->count + 1, sizeof(*attempts));
     cleanup(free_p) bool *keep = xcalloc(c->count + 1, sizeof(*keep));
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     for (size_t i = 0; i < c->count; i++) {
         fingerprints[i] = c->list[i].record.fingerprint;
@@ -199,7 +222,7 @@ static int move_due(struct db *db, const struct claim_request *q, const struct c
 {
     cleanup(free_p) const char **keys = xcalloc(c->count + 1, sizeof(*keys));
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     for (size_t i = 0; i < c->count; i++)
         keys[i] = c->list[i].record.key;
     buf_init(&sql, CLAIM_SQL_MAX);

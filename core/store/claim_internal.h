@@ -10,8 +10,10 @@
 
 enum { CLAIM_SQL_MAX = 64 * 1024 };
 
-/* "r is due": from `r.source = ...` on, without a leading AND. */
-void claim_put_due(const struct db *db, const struct claim_request *q, struct args *a, struct buf *sql);
+/* "r is due": from `r.source = ...` on, without a leading AND. find: through the index on due_at or point; not
+ * so where the records are known by key already. */
+void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a,
+                   struct buf *sql);
 /* " AND c may ever be presented": neither dead (by hand that does not matter) nor spent. */
 void claim_put_alive(const struct claim_request *q, struct buf *sql);
 /* " AND c is free": nobody holds it, or its attempt is committed, or (safe) its lease is over. */

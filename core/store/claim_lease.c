@@ -18,28 +18,31 @@ static const char not_stopped[] = " AND r.state <> 4 AND r.state <> 7 AND r.stat
 _Static_assert(STATE_RECONNECT == 4 && STATE_PENDING == 7 && STATE_PAUSED == 8,
                "the index of renewd's records names these states");
 
-static void put_tick(const struct claim_request *q, struct buf *sql)
+static void put_tick(const struct claim_request *q, const char *plus, struct buf *sql)
 {
     int64_t before = q->next_tick > q->now ? q->next_tick : q->now + 1;
     buf_printf(sql,
-               " AND r.point > 0%s AND r.point < %" PRId64 " AND r.earliest <= %" PRId64
-               " AND r.not_before <= %" PRId64 " AND (r.point <= %" PRId64,
-               not_stopped, before, q->now, q->now, q->now);
+               " AND r.point%s > 0%s AND r.point%s < %" PRId64 " AND r.earliest <= %" PRId64
+               " AND r.not_before <= %" PRId64 " AND (r.point%s <= %" PRId64,
+               plus, not_stopped, plus, before, q->now, q->now, plus, q->now);
     if (q->next_tick)
         buf_printf(sql, " OR r.ok_at < %" PRId64, q->tick);
     buf_char(sql, ')');
 }
 
-void claim_put_due(const struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
+void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a,
+                   struct buf *sql)
 {
+    const char *plus = find ? "" : " + 0"; /* an expression is not looked up in an index */
     buf_printf(sql, "r.source = $%d AND r.without_credential = 0 AND r.fingerprint <> ''",
                args_text(a, q->table->source));
     switch (q->mode) {
     case CLAIM_AUTO:
-        buf_printf(sql, " AND r.due_at > 0 AND r.due_at <= %" PRId64 "%s", q->now, not_stopped);
+        buf_printf(sql, " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 "%s", plus, plus, q->now,
+                   not_stopped);
         break;
     case CLAIM_TICK:
-        put_tick(q, sql);
+        put_tick(q, plus, sql);
         break;
     default:
         buf_printf(sql, " AND r.earliest <= %" PRId64 " AND r.state <> 7 AND r.state <> 8", q->now);
@@ -73,12 +76,12 @@ void claim_put_free(const struct db *db, bool safe, struct buf *sql)
 int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_text(&sql, "SELECT count(*) FROM {records} r"
                    " LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
-    claim_put_due(db, q, &a, &sql);
+    claim_put_due(db, q, true, &a, &sql);
     claim_put_alive(q, &sql);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)
@@ -91,7 +94,7 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
 int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct error *e)
 {
     const char *texts[] = {t->source};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
@@ -115,7 +118,7 @@ int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct er
 static int put_back(struct db *db, const struct record *rec, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
                "UPDATE {records} SET due_at = %" PRId64 ", point = %" PRId64 ", earliest = %" PRId64
@@ -175,7 +178,7 @@ static int release_left(struct db *db, const char *host, const char *incarnation
                         const char *const *except, size_t except_count, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args records = {0}, credentials = {0};
-    cleanup(buf_done) struct buf sql, more;
+    cleanup(buf_done) struct buf sql = {0}, more = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_init(&more, CLAIM_SQL_MAX);

@@ -159,7 +159,7 @@ int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params,
 int db_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
             struct db_result **ret, struct error *e)
 {
-    cleanup(buf_done) struct buf expanded;
+    cleanup(buf_done) struct buf expanded = {0};
     buf_init(&expanded, SQL_MAX);
     int r = expand(db, sql, &expanded);
     if (r < 0)

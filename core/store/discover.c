@@ -17,7 +17,7 @@ static int read_page(struct db *db, const struct table *t, const char *after, si
                      struct page *p, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql, key;
+    cleanup(buf_done) struct buf sql = {0}, key = {0};
     buf_init(&sql, ROWS_SQL_MAX);
     buf_init(&key, 256);
     ident_quote(t->key, &key);

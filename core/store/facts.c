@@ -106,7 +106,7 @@ static int count(struct db *db, const char *sql, const struct args *a, int64_t *
 int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, ROWS_SQL_MAX);
     args_text(&a, prefix);
     buf_text(&sql, "SELECT count(*) FROM (");
@@ -125,7 +125,7 @@ int store_count_sealed_in(struct db *db, const struct table *t, const char *pref
                           struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, ROWS_SQL_MAX);
     args_text(&a, prefix);
     buf_text(&sql, "SELECT coalesce(sum(0");

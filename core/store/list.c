@@ -27,7 +27,7 @@ static void put_quoted(struct buf *to, const char *text, bool json)
 int list_add(const struct db *db, struct args *a, const char *const *texts, size_t count)
 {
     bool pg = db_is_postgresql(db);
-    cleanup(buf_done) struct buf all;
+    cleanup(buf_done) struct buf all = {0};
     buf_init(&all, LIST_MAX);
     buf_char(&all, pg ? '{' : '[');
     for (size_t i = 0; i < count; i++) {

@@ -28,7 +28,7 @@ static int insert_some(struct db *db, const struct record_change *changes, size_
     size_t together = db_is_postgresql(db) ? TOGETHER : 1; /* SQLite looks parameters up by name */
     struct record_params params[TOGETHER];
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     size_t n = 0;
     buf_init(&sql, SQL_MAX_BYTES);
@@ -54,7 +54,7 @@ static int update_one(struct db *db, const struct record_change *c, int64_t *put
 {
     struct record_params p;
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     record_params(&c->now, &p);
     for (size_t i = 0; i < RECORD_COLUMNS; i++)

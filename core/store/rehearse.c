@@ -47,7 +47,7 @@ static int judge(struct db *db, const struct table *t, int result, const char *w
 static int rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     struct error why = {""};
     buf_init(&sql, ROWS_SQL_MAX);

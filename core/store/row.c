@@ -47,7 +47,7 @@ static void put_column(const struct db *db, const struct column *c, struct buf *
             buf_printf(sql, "json_extract(extra, '$.\"%s\"')", c->name);
         return;
     }
-    cleanup(buf_done) struct buf name;
+    cleanup(buf_done) struct buf name = {0};
     buf_init(&name, 256);
     ident_quote(c->name, &name);
     if (pg && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
@@ -201,7 +201,7 @@ static bool outside(const struct table *t, const struct row *row)
 static int hash_row(const struct table *t, struct row *row)
 {
     unsigned char hash[CRYPTO_HASH];
-    cleanup(buf_done) struct buf all;
+    cleanup(buf_done) struct buf all = {0};
     buf_init(&all, HASHED_MAX);
     buf_text(&all, row->outside ? "outside" : "inside");
     for (size_t i = 0; i < t->column_count; i++) {

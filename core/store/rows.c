@@ -73,7 +73,7 @@ int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, 
                  struct row **ret, size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql, key;
+    cleanup(buf_done) struct buf sql = {0}, key = {0};
     buf_init(&sql, ROWS_SQL_MAX);
     buf_init(&key, 256);
     ident_quote(t->key, &key);

@@ -19,7 +19,7 @@ static int read_known(struct db *db, const struct table *t, const char *after, s
                       struct db_result **ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, ROWS_SQL_MAX);
     buf_printf(&sql, "SELECT rkey, wrote_status FROM {records} WHERE source = $%d",
                args_text(&a, t->source));
@@ -68,7 +68,7 @@ static int remove_gone(struct db *db, const struct table *t, const char *const *
                        int64_t *ret_removed, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, ROWS_SQL_MAX);
     buf_printf(&sql, "DELETE FROM {records} WHERE source = $%d AND ", args_text(&a, t->source));

@@ -253,7 +253,7 @@ static void name_source(struct table *t)
 
 static int verdict(struct resolving *r, struct error *e)
 {
-    cleanup(buf_done) struct buf name, all;
+    cleanup(buf_done) struct buf name = {0}, all = {0};
     buf_init(&name, 512);
     buf_init(&all, SENTENCE_MAX);
     table_quoted(r->db, r->t, &name);
