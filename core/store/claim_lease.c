@@ -70,7 +70,8 @@ void claim_put_free(const struct db *db, bool safe, struct buf *sql)
     buf_text(sql, " AND (c.lease_until IS NULL");
     if (safe)
         buf_printf(sql, " OR c.lease_until < %s", db_now(db));
-    buf_text(sql, " OR EXISTS (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id))");
+    /* asked for one attempt at a time: EXISTS might have PostgreSQL read the whole history */
+    buf_text(sql, " OR (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NOT NULL)");
 }
 
 int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e)
@@ -99,8 +100,9 @@ int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct er
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
                "SELECT min(x.at) FROM (SELECT CASE"
-               " WHEN c.lease_until >= %s AND c.lease_until >= r.due_at AND NOT EXISTS"
-               "  (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) THEN c.lease_until + 1"
+               " WHEN c.lease_until >= %s AND c.lease_until >= r.due_at AND"
+               "  (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL"
+               "  THEN c.lease_until + 1"
                " WHEN c.dead = 1 OR c.successor <> c.fingerprint THEN %s + %d"
                " ELSE r.due_at END AS at"
                " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint"
