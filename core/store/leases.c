@@ -16,10 +16,10 @@
 int store_leases(struct db *db, const char *host, const char *incarnation, struct lease_row **ret,
                  size_t *ret_count, struct error *e)
 {
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, 1 << 14);
     buf_text(&sql, "SELECT c.attempt_id, c.fingerprint, ");
-    record_columns("r", &sql);
+    record_columns("r.", &sql);
     buf_text(&sql, " FROM {credentials} c LEFT JOIN {records} r ON r.fingerprint = c.fingerprint"
                    " WHERE c.lease_host = $1 AND c.lease_incarnation = $2 ORDER BY c.fingerprint, r.rkey");
     const char *texts[] = {host, incarnation};
