@@ -162,7 +162,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     r->claiming = false;
     j->rehearsed = result >= 0;
     if (result < 0 && j->engine->store_up)
-        job_hold(j, e->text);
+        discovery_hold(j, e->text);
     take_all(r, t->list, t->count, t->lease_boot_ms);
     free(t);
     run_pump(r);

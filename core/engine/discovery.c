@@ -73,7 +73,18 @@ static void next_round(void *ctx)
 {
     struct job *j = ctx;
     j->discovery.timer = NULL;
-    discovery_start(j, false);
+    discovery_start(j, j->discovery.held);
+}
+
+/* The job is held for what its table holds or refuses; a full round later looks again. */
+void discovery_hold(struct job *j, const char *why)
+{
+    struct discovery *d = &j->discovery;
+    d->held = true;
+    loop_cancel(&d->timer);
+    if (j->engine->setup.daemon && !j->engine->stopping)
+        d->timer = loop_after(j->engine->loop, j->config->rescan_s * 1000, next_round, j);
+    job_hold(j, why);
 }
 
 static void round_done(struct job *j)
@@ -91,6 +102,13 @@ static void round_done(struct job *j)
         log_line(LEVEL_INFO, "records discovered", "job", j->config->job, "rows", rows, "changed",
                  changed, "removed", removed, NULL);
     }
+    if (d->full && d->wrong_key && d->unreadable == d->rows) {
+        discovery_hold(j, "none of its rows opens with its key: check sealed_key and keys of renewd.conf");
+        return;
+    }
+    if (d->held)
+        job_release_hold(j);
+    d->held = false;
     j->discovered = true;
     if (d->again) {
         d->again = false;
@@ -337,12 +355,13 @@ void discovery_start(struct job *j, bool full)
         return;
     }
     loop_cancel(&d->timer);
-    if (!engine_may_work(j->engine) || j->held || !j->table)
+    if (!engine_may_work(j->engine) || (j->held && !d->held) || !j->table)
         return;
     d->running = true;
     d->full = full;
     d->sweeping = false;
-    d->rows = d->changed = d->removed = 0;
+    d->rows = d->changed = d->removed = d->unreadable = 0;
+    d->wrong_key = false;
     free(d->after);
     d->after = NULL;
     ask_page(j);

@@ -27,7 +27,7 @@ struct engine {
     bool store_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
     int threads;                     /* of those being stopped, how many still run */
     struct job *retired;             /* taken out by a reload, still at work */
-    struct loop_timer *check_timer;
+    struct loop_timer *check_timer, *recover_timer;
     char *store_why;
     struct loop_timer *heartbeat, *stop_timer, *resume_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
@@ -40,19 +40,26 @@ struct engine {
 
 struct discovery {
     bool running, full, again;
+    bool held;                       /* the job is held because none of its rows opened */
     char *after;                     /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
-    int64_t rows, changed, removed, page_started_ms;
+    int64_t rows, changed, removed, unreadable, page_started_ms;
+    bool wrong_key;                  /* of the unreadable: the last did not open */
     struct loop_timer *timer;
 };
 
 struct run;
+
+struct also_update {
+    char *on_ok, *on_reconnect;      /* SQL; NULL = nothing to write */
+};
 
 struct job {
     struct engine *engine;
     struct job_config *config;
     struct instance *instance;
     struct table *table;
+    struct also_update *also;        /* as many as the configuration's */
     int *slot_column;                /* slot -> column of the table, or -1 */
     int expires_slot, credential_slot;
     int replay;
@@ -152,11 +159,19 @@ void recover_kept(struct engine *e);
 struct job *job_new(struct engine *e, struct job_config *c);
 void job_free(struct job *j);
 void job_hold(struct job *j, const char *why);
+void job_release_hold(struct job *j);
 void job_resolve(struct job *j);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
 struct job *job_by_source(const struct engine *e, const char *source);
 int64_t job_lease_s(const struct job *j);
+
+/* also.c */
+void also_make(struct job *j);
+void also_free(struct job *j);
+int also_check(struct db *db, const struct job *j, struct error *e);
+const char *also_sql(const struct job *j, const char *name);
+void also_add(struct commit *c, const struct job *j);
 
 /* values.c */
 int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e);
@@ -180,6 +195,7 @@ bool look_differs(const struct record *a, const struct record *b);
 /* discovery.c */
 void discovery_start(struct job *j, bool full);
 void discovery_stop(struct job *j);
+void discovery_hold(struct job *j, const char *why);
 /* One record again: its row changed, or somebody asks for it. then may be NULL. */
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
 

@@ -41,6 +41,7 @@ struct job *job_new(struct engine *e, struct job_config *c)
     struct job *j = xcalloc(1, sizeof *j);
     j->engine = e;
     j->config = c;
+    also_make(j);
     open_instance(j);
     return j;
 }
@@ -57,6 +58,7 @@ void job_free(struct job *j)
     runs_forget(j);
     instance_free(j->instance);
     table_free(j->table);
+    also_free(j);
     job_config_free(j->config);
     free(j->slot_column);
     free(j->held);
@@ -71,6 +73,14 @@ void job_hold(struct job *j, const char *why)
     j->held = xstrdup(why);
     log_line(LEVEL_ERROR, "job held", "job", j->config->job, "reason", why, NULL);
     engine_check_ready(j->engine);
+}
+
+void job_release_hold(struct job *j)
+{
+    if (j->held)
+        log_line(LEVEL_INFO, "job no longer held", "job", j->config->job, NULL);
+    free(j->held);
+    j->held = NULL;
 }
 
 bool job_may_claim(const struct job *j)
@@ -123,6 +133,8 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = check_statements(db, c, e);
     if (res >= 0)
+        res = also_check(db, t->job, e);
+    if (res >= 0)
         res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, true, &t->row, e);
     return res;
 }
@@ -170,10 +182,7 @@ static void resolved(struct job *j, struct resolve_task *t)
     j->paused = t->row.paused;
     j->last_tick = t->row.last_tick;
     map_slots(j);
-    if (j->held)
-        log_line(LEVEL_INFO, "job no longer held", "job", j->config->job, NULL);
-    free(j->held);
-    j->held = NULL;
+    job_release_hold(j);
 }
 
 /* One table under two names ("tokens", "public.tokens") shows here only. Both jobs are held: which of

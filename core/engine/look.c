@@ -114,6 +114,15 @@ static void new_credential(struct record *r, const char *fp, bool first)
     set_text(&r->last_text, NULL);
 }
 
+/* Whose it is: also where nothing else of the row can be read, since then somebody has to look. */
+static void take_names(const struct job *j, const struct row *row, struct record *r)
+{
+    const struct cell *account = row_cell(j->table, row, "account");
+    set_text(&r->account, account ? account->text : NULL);
+    const struct cell *owner = row_cell(j->table, row, "owner");
+    set_text(&r->owner, owner ? owner->text : NULL);
+}
+
 static void take_times(const struct job *j, const struct row *row, const struct values *v,
                        struct record *r)
 {
@@ -124,10 +133,6 @@ static void take_times(const struct job *j, const struct row *row, const struct 
         r->refreshed_at = told;
     if (!r->life && r->refreshed_at && r->expires_at > r->refreshed_at)
         r->life = r->expires_at - r->refreshed_at;
-    const struct cell *account = row_cell(j->table, row, "account");
-    set_text(&r->account, account ? account->text : NULL);
-    const struct cell *owner = row_cell(j->table, row, "owner");
-    set_text(&r->owner, owner ? owner->text : NULL);
 }
 
 void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret)
@@ -143,12 +148,15 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     memcpy(ret->hash, row->hash, sizeof ret->hash);
     if (first)
         ret->state = STATE_OK;
+    take_names(j, row, ret);
 
     struct values v = {0};
     struct error e;
     char fp[FINGERPRINT_SIZE];
     int res = values_open(j, row, &v, &e);
     if (res < 0) {
+        j->discovery.unreadable++;
+        j->discovery.wrong_key = res == -EBADMSG || res == -ENOKEY;
         unreadable(ret, e.text);
         return;
     }

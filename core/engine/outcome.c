@@ -258,6 +258,7 @@ void outcome_settle_ok(struct commit *c, struct job *j, const struct values *aft
     if (look_window(j, r, &c->row, after, &e) < 0)
         r->window = (struct window){0};
     look_schedule(j, r);
+    also_add(c, j);
     if (j->table->view)
         return;
     write_core_ok(c, j);
@@ -338,6 +339,7 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     set_text(&r->last_text, c->text);
     r->last_at = c->finished_at;
     look_schedule(j, r);
+    also_add(c, j);
     if (j->table->view)
         return;
     char *said = xasprintf("%s%s%s", c->code ? c->code : outcome_name(c->outcome), c->text ? ": " : "",

@@ -17,7 +17,7 @@
 #include "core/engine/internal.h"
 #include "core/store/leases.h"
 
-enum { KEPT_BATCH = 100 };
+enum { KEPT_BATCH = 100, ASK_AGAIN_MS = 1000 };
 
 /* Statements of a commit read from text find their SQL again by name. */
 static int find_statements(const struct job *j, struct commit *c)
@@ -26,7 +26,7 @@ static int find_statements(const struct job *j, struct commit *c)
         struct commit_effect *f = &c->effects[i];
         if (f->kind != EFFECT_RUN)
             continue;
-        f->sql = NULL;
+        f->sql = also_sql(j, f->name);
         for (size_t k = 0; k < j->config->statement_count; k++)
             if (strcmp(j->config->statements[k].name, f->name) == 0)
                 f->sql = j->config->statements[k].sql;
@@ -69,7 +69,7 @@ struct lease_task {
     size_t count;
 };
 
-static void finish_file(struct engine *e, size_t index);
+static void ask_leases(void *ctx);
 
 static int leases_work(struct db *db, void *arg, struct error *e)
 {
@@ -116,36 +116,64 @@ static struct commit *ambiguous_commit(struct engine *e, struct job *j, const st
     return c;
 }
 
+/* One lease of a dead process. Whose attempt may have been sent stays leased while its job is not here. */
+static void settle_lease(struct engine *e, struct spool_file *f, struct lease_row *l)
+{
+    struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
+    const struct spool_leftover *left = leftover_of(f, l->attempt_id);
+    if (left && left->text)
+        return; /* its result is on the way */
+    bool unsent = !left && f->same_boot;
+    if (j && !unsent) {
+        commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);
+    } else if (unsent && l->record.source) {
+        if (j)
+            look_schedule(j, &l->record); /* the claim had moved it out of the way */
+        claim_release(e, &l->record, l->attempt_id);
+    } else if (!unsent && l->record.source) {
+        log_line(LEVEL_WARNING, "an attempt that was interrupted belongs to no job that runs now; its record "
+                 "waits for it", "job", l->record.job, "record", l->record.key, NULL);
+        f->stays = true;
+    }
+}
+
 static void leases_known(void *arg, int result, const struct error *err)
 {
     struct lease_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
     if (result < 0) {
-        log_line(LEVEL_ERROR, "the leases of a dead process could not be read", "reason", err->text, NULL);
+        log_line(LEVEL_ERROR, "the leases of a dead process could not be read; it is tried again", "reason",
+                 err->text, NULL);
+        e->leftovers[t->file].leases_asked = false;
+        if (!e->recover_timer && !e->stopping)
+            e->recover_timer = loop_after(e->loop, ASK_AGAIN_MS, ask_leases, e);
     } else {
         struct spool_file *f = &e->leftovers[t->file];
-        for (size_t i = 0; i < t->count; i++) {
-            struct lease_row *l = &t->leases[i];
-            struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
-            const struct spool_leftover *left = leftover_of(f, l->attempt_id);
-            if (left && left->text)
-                continue; /* its result is on the way */
-            if (!j || (!left && f->same_boot)) {
-                if (j)
-                    look_schedule(j, &l->record); /* the claim had moved it out of the way */
-                if (l->record.source)
-                    claim_release(e, &l->record, l->attempt_id);
-                continue;
-            }
-            commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);
-        }
+        for (size_t i = 0; i < t->count; i++)
+            settle_lease(e, f, &t->leases[i]);
         f->leases_done = true;
     }
     leases_free(t->leases, t->count);
     free(t);
     recover_check(e);
     engine_check_stopped(e);
+}
+
+static void ask_leases(void *ctx)
+{
+    struct engine *e = ctx;
+    e->recover_timer = NULL;
+    for (size_t i = 0; i < e->leftover_count; i++) {
+        if (e->leftovers[i].leases_asked || e->leftovers[i].leases_done)
+            continue;
+        e->leftovers[i].leases_asked = true;
+        struct lease_task *t = xcalloc(1, sizeof *t);
+        t->engine = e;
+        t->file = i;
+        e->busy++;
+        store_submit(e->store, leases_work, t, leases_known);
+    }
 }
 
 /* ---- draining ---- */
@@ -180,11 +208,6 @@ static void drain_file(struct engine *e, size_t index)
         snprintf(n, sizeof n, "%zu", results);
         log_line(LEVEL_INFO, "results of a process that died are committed", "results", n, NULL);
     }
-    struct lease_task *t = xcalloc(1, sizeof *t);
-    t->engine = e;
-    t->file = index;
-    e->busy++;
-    store_submit(e->store, leases_work, t, leases_known);
 }
 
 /* Called when the store answers and whenever a job's table got known: drains once all that could be
@@ -203,6 +226,7 @@ void recover_start(struct engine *e)
         log_line(LEVEL_ERROR, "a spool file was refused and is left as it is", "reason", err.text, NULL);
     for (size_t i = 0; i < e->leftover_count; i++)
         drain_file(e, i);
+    ask_leases(e);
     recover_check(e);
 }
 

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/seal_hex.h"
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/engine/internal.h"
 
 const char *job_seal_table(const struct job *j)
@@ -19,9 +21,38 @@ static bool is_sealed_job(const struct job *j)
     return j->table->own || strcmp(j->config->sealed, "none") != 0;
 }
 
+/* The key of the applications' own sealed form; NULL when the job uses renewd's. */
+static const unsigned char *hex_key(const struct job *j)
+{
+    if (j->table->own || strcmp(j->config->sealed, "hex-iv-tag-data") != 0)
+        return NULL;
+    const struct keyring *ring = j->engine->setup.config->keys;
+    return keyring_key(ring, j->config->sealed_key ? j->config->sealed_key : keyring_first(ring));
+}
+
+static int open_hex(const struct job *j, const char *slot, const char *text, size_t len,
+                    struct secret **ret, struct error *e)
+{
+    int res = seal_hex_open(hex_key(j), text, ret);
+    if (res == -EINVAL && j->config->accept_plain) {
+        *ret = secret_new(text, len);
+        return 0;
+    }
+    if (res == -EINVAL)
+        return error_set(e, res, "the value of %s is not of the form iv:tag:data in hexadecimal; set "
+                         "accept_plain = true to take plain values over", slot);
+    if (res < 0)
+        return error_set(e, res, "the value of %s does not open with the key \"%s\"; check sealed_key and keys",
+                         slot, j->config->sealed_key ? j->config->sealed_key
+                                                     : keyring_first(j->engine->setup.config->keys));
+    return 0;
+}
+
 static int open_secret(const struct job *j, const struct row *r, const char *slot, const char *text,
                        size_t len, struct secret **ret, struct error *e)
 {
+    if (hex_key(j))
+        return open_hex(j, slot, text, len, ret, e);
     if (!is_sealed_job(j) || (j->config->accept_plain && !seal_is_sealed(text))) {
         *ret = secret_new(text, len);
         return 0;
@@ -32,9 +63,12 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
         return error_set(e, -EINVAL,
                          "the value of %s is not sealed; set accept_plain = true to take plain "
                          "values over, or sealed = \"none\" to keep them plain", slot);
-    if (res == -ENOKEY)
-        return error_set(e, res, "the value of %s is sealed with a key that is not among keys of "
-                         "renewd.conf; add that key", slot);
+    if (res == -ENOKEY) {
+        cleanup(free_p) char *id = NULL;
+        seal_key_id(text, &id);
+        return error_set(e, res, "the value of %s is sealed with the key \"%s\", which is not among keys of "
+                         "renewd.conf; add that key", slot, id ? id : "?");
+    }
     if (res < 0)
         return error_set(e, res, "the sealed value of %s does not open: %s", slot,
                          why ? why : "it was damaged or moved from another row");
@@ -123,5 +157,7 @@ int value_seal(const struct job *j, const char *key, const char *slot, const cha
         *ret = xstrndup(plain, len);
         return 0;
     }
+    if (hex_key(j))
+        return seal_hex(hex_key(j), plain, len, ret);
     return seal(j->engine->setup.config->keys, job_seal_table(j), key, slot, plain, len, ret);
 }

@@ -82,9 +82,11 @@ struct only_rule {
 struct also_write { /* one column of `also` */
     char *column;
     char *value; /* as text; NULL = NULL */
+    bool boolean;                /* written as true or false */
 };
 struct also {
     char *table, *key, *from;
+    char slot[24];               /* "also:N": the name under which `from` is read */
     struct also_write *on_reconnect, *on_ok;
     size_t on_reconnect_count, on_ok_count;
 };
@@ -150,6 +152,7 @@ struct job_config {
     char content_hash[65]; /* of the file, for reload */
     struct column_wish
         *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
+    size_t wish_count;
     struct only_wish *wish_only;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * `also`: columns of another table that say the same as a record's state.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
@@ -23,7 +24,11 @@ static void writes_read(struct job_reading *r, const struct conf_item *item, con
                          "but is %s",
                          conf_name(column), name, conf_kind_name(column));
         else
-            (*ret)[(*ret_count)++] = (struct also_write){ xstrdup(conf_name(column)), value };
+            (*ret)[(*ret_count)++] = (struct also_write){
+                .column = xstrdup(conf_name(column)),
+                .value = value,
+                .boolean = conf_kind(column) == CONF_BOOL,
+            };
     }
 }
 
@@ -40,6 +45,7 @@ void job_also_read(struct job_reading *r)
     for (size_t i = 0; i < conf_count(list); i++) {
         const struct conf_item *item = conf_at(list, i);
         struct also *a = &j->also[j->also_count++];
+        snprintf(a->slot, sizeof a->slot, "also:%zu", i);
         conf_refuse_unknown(item, known, r->r.m);
         if (conf_get_text(item, "table", CONF_REQUIRED, r->r.m, &text))
             a->table = xstrdup(text);

@@ -170,7 +170,7 @@ void job_columns_own(struct job_config *j)
 
 void job_wish_make(struct job_config *j)
 {
-    struct column_wish *w = xcalloc(j->column_count + 1, sizeof *w);
+    struct column_wish *w = xcalloc(j->column_count + j->also_count + 2, sizeof *w);
     struct only_wish *o = xcalloc(j->only_count + 1, sizeof *o);
 
     for (size_t i = 0; i < j->column_count; i++) {
@@ -202,7 +202,7 @@ void job_wish(const struct job_config *j, struct table_wish *ret)
         .table = j->table,
         .key = j->key,
         .columns = j->wish_columns,
-        .column_count = j->column_count + (j->owner.column != NULL),
+        .column_count = j->wish_count,
         .only = j->wish_only,
         .only_count = j->only_count,
         .times = j->times,
