@@ -14,7 +14,7 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
-enum { SQL_MAX = 16384, NAME_MAX_LEN = 32 };
+enum { SQL_MAX = 16384, NAME_MAX_LEN = 48 };
 
 static void put_table(const char *text, struct buf *sql)
 {

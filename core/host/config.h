@@ -86,7 +86,7 @@ struct also_write { /* one column of `also` */
 };
 struct also {
     char *table, *key, *from;
-    char slot[24];               /* "also:N": the name under which `from` is read */
+    char slot[32];               /* "also:N": the name under which `from` is read */
     struct also_write *on_reconnect, *on_ok;
     size_t on_reconnect_count, on_ok_count;
 };

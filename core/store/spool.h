@@ -65,7 +65,7 @@ struct spool_file {
     int fd;            /* locked; closed by spool_files_free */
     char *path;
     /* For whoever drains it. */
-    bool foreign, stays, leases_done;
+    bool foreign, stays, leases_asked, leases_done;
 };
 /* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
  * that does not open with the ring refuses its file, which is then not in the list; the others go
