@@ -178,13 +178,22 @@ void job_wish_make(struct job_config *j)
         w[i] =
             (struct column_wish){ c->slot, c->column, c->type, c->core, c->credential, c->written };
     }
+    size_t n = j->column_count;
     if (j->owner.column != NULL)
-        w[j->column_count] = (struct column_wish){
+        w[n++] = (struct column_wish){
             .slot = "owner",
             .column = j->owner.column,
             .type = VALUE_TEXT,
             .core = true,
         };
+    for (size_t i = 0; i < j->also_count; i++)
+        w[n++] = (struct column_wish){
+            .slot = j->also[i].slot,
+            .column = j->also[i].from,
+            .type = VALUE_TEXT,
+            .core = true,
+        };
+    j->wish_count = n;
     for (size_t i = 0; i < j->only_count; i++)
         o[i] = (struct only_wish){ j->only[i].column, (const char *const *)j->only[i].values };
     j->wish_columns = w;
