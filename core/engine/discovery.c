@@ -117,12 +117,12 @@ static void round_done(struct job *j)
     }
     if (j->engine->setup.daemon)
         d->timer = loop_after(j->engine->loop, j->config->rescan_s * 1000, next_round, j);
-    if (first) {
+    if (first || d->full)
         schedule_start(j);
-        engine_check_ready(j->engine);
-    } else {
+    else
         schedule_due(j, 0);
-    }
+    if (first)
+        engine_check_ready(j->engine);
 }
 
 static int sweep_work(struct db *db, void *arg, struct error *e)

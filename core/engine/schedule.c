@@ -190,7 +190,7 @@ void schedule_start(struct job *j)
     if (!j->last_tick && tick)
         note_tick(j, tick); /* a new job waits for its first tick */
     else if (tick > j->last_tick) {
-        log_line(LEVEL_INFO, "a tick was missed while renewd was down; it is made up now", "job",
+        log_line(LEVEL_INFO, "a tick was missed; it is made up now", "job",
                  j->config->job, NULL);
         note_tick(j, tick);
         run_start(j, CLAIM_TICK, "tick", NULL, 0, NULL, NULL);
