@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What the tests of bad input share, beside lib.sh: a fresh stage for each scenario, jobs on it, and a
+# healthy job that must be served in the same run.
+
+export TEST_SECRET=hush-secret
+# No log may ever show these: Google's and the strict provider's tokens, the client's secret, the keys.
+HUSH='ya29\.|1//0|1%2F%2F0|hush-secret|strict\.[ar]t\.|000102030405|1a1b1c1d1e1f'
+
+own() { # renewd's own table NAME
+    if [ "$STORE" = postgresql ]; then echo "renewd.$1"; else echo "renewd_$1"; fi
+}
+
+# stage STORE [MORE OF renewd.conf]: a new database, no jobs, a forgetful simulator.
+stage() {
+    main_shell stage || return 1
+    make_store "$1" || exit 1
+    forget_renewd
+    : > "$DIR/renewd.log"
+    sim reset '{}' > /dev/null
+    write_conf "${2:-}"
+}
+
+# google_job JOB TABLE [MORE]: youtube.so against the simulator's Google.
+google_job() {
+    write_job "$1" <<EOF
+plugin = "youtube";
+schedule = [ "*/10 * * * *", "auto" ];
+$(accounts_records "$2")
+settings = { base_url = "$SIM_URL/google"; client_id = "client-1"; client_secret = "env:TEST_SECRET"; };
+${3:-}
+EOF
+}
+
+# strict_job JOB TABLE [MORE]: oauth2.so against the provider that punishes reuse.
+strict_job() {
+    write_job "$1" <<EOF
+plugin = "oauth2";
+schedule = [ "*/10 * * * *", "auto" ];
+$(accounts_records "$2")
+settings = { token_url = "$SIM_URL/strict/token"; client_id = "client-1"; client_secret = "env:TEST_SECRET"; };
+${3:-}
+EOF
+}
+
+# healthy: a second job whose records must be refreshed whatever happens beside it.
+healthy() {
+    make_accounts_table healthy
+    load_accounts google healthy 2 well-
+    google_job healthy healthy
+}
+
+check_healthy() { # WHAT
+    check "$1: the healthy job's records are refreshed" compare_truth google healthy well-
+    check_equal "$1: each once" 2 "$(sim_get 'accounts?provider=google&format=tsv' |
+        awk -F '\t' '$1 ~ /^well-/ { n += $7 } END { print n + 0 }')"
+}
+
+# Makes the healthy records due again.
+healthy_again() {
+    if [ "$STORE" = sqlite ]; then
+        sql "update healthy set expires_at = strftime('%s', 'now') - 100"
+    else
+        sql "update healthy set expires_at = now() - interval '100 s'"
+    fi
+}
+
+logs() {
+    cat "$DIR/renewd.log"
+}
+
+# dump: the whole database as text.
+dump() {
+    if [ "$STORE" = sqlite ]; then
+        sqlite3 -batch "$SQLITE_DB" .dump
+    else
+        pg_dump -d "$DSN" | grep -v -e '^\\restrict' -e '^\\unrestrict'
+    fi
+}
+
+# token_rows TABLE [WHERE]: the tokens as they lie there, in hexadecimal.
+token_rows() {
+    if [ "$STORE" = sqlite ]; then
+        sql "select id, hex(access_token), hex(refresh_token), expires_at from \"$1\" ${2:-} order by id"
+    else
+        sql "select id, encode(convert_to(access_token, 'UTF8'), 'hex'),
+            encode(convert_to(refresh_token, 'UTF8'), 'hex'), expires_at from \"$1\" ${2:-} order by id"
+    fi
+}
+
+check_hush() {
+    check_no_match "no secret in any output" "$HUSH" "$(cat "$DIR"/renewd.all "$DIR"/*.out 2> /dev/null)"
+    check_no_match "no crash" 'AddressSanitizer|runtime error|Segmentation|core dumped|assertion' \
+        "$(cat "$DIR/renewd.all")"
+}
