@@ -1,34 +1,28 @@
 /* SPDX-License-Identifier: MIT
  * See fake_services.h. Members that no plugin of ours needs are left out of the table: RENEWD_HAS
- * says so.
+ * says so. JSON, crypto and times are in fake_tools.c.
  */
-#include "tests/plugins/fake_services.h"
-
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "core/adapters/json.h"
 #include "core/base/alloc.h"
-
-struct renewd_json {
-    struct json *doc;
-};
+#include "core/domain/backoff.h"
+#include "core/domain/timestamp.h"
+#include "tests/plugins/fake_internal.h"
 
 struct renewd_request {
     char head[FAKE_TEXT], url[FAKE_TEXT], body[FAKE_TEXT];
     int has_query;
 };
 
-struct renewd_call {
+/* What a plugin sees of a reply, and behind it what only the services see. */
+struct answered {
+    struct renewd_reply reply;
     struct fake *fake;
-    struct renewd_request *request;
-    void *memory[256];
-    size_t memory_count;
-    struct renewd_json json;
 };
 
 static void __attribute__((format(printf, 2, 3))) append(char *to, const char *fmt, ...)
@@ -90,16 +84,9 @@ static int32_t fail(struct renewd_call *c, int32_t outcome, const char *code, co
     return RENEWD_FAILED;
 }
 
-static void *memory(struct renewd_call *c, size_t size)
-{
-    if (c->memory_count >= sizeof(c->memory) / sizeof(c->memory[0]))
-        return NULL;
-    return c->memory[c->memory_count++] = xcalloc(1, size ? size : 1);
-}
-
 static const char *join(struct renewd_call *c, const char *const *parts)
 {
-    char *text = memory(c, FAKE_TEXT);
+    char *text = fake_memory(c, FAKE_TEXT);
     for (; *parts; parts++)
         append(text, "%s", *parts);
     return text;
@@ -118,7 +105,7 @@ static const struct renewd_value *slot(const struct renewd_record *r, const char
 
 static const char *percent_encode(struct renewd_call *c, const char *text)
 {
-    char *to = memory(c, FAKE_TEXT);
+    char *to = fake_memory(c, FAKE_TEXT);
     for (const char *p = text; *p; p++) {
         if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~", *p))
             append(to, "%c", *p);
@@ -130,7 +117,7 @@ static const char *percent_encode(struct renewd_call *c, const char *text)
 
 static struct renewd_request *request(struct renewd_call *c, const char *method, const char *url)
 {
-    struct renewd_request *r = memory(c, sizeof(*r));
+    struct renewd_request *r = fake_memory(c, sizeof(*r));
     c->request = r;
     append(r->url, "%s %s", method, url);
     return r;
@@ -170,60 +157,25 @@ static void body(struct renewd_request *r, const char *content_type, const void 
     append(r->body, "%.*s", (int)length, (const char *)bytes);
 }
 
+static const void *request_bytes(struct renewd_request *r, size_t *ret_length)
+{
+    *ret_length = strlen(r->body);
+    return r->body;
+}
+
 static const char *reply_header(const struct renewd_reply *reply, const char *name)
 {
-    (void)reply;
-    (void)name;
+    const struct fake *f = ((const struct answered *)(const void *)reply)->fake;
+
+    for (size_t i = 0; i < f->header_count; i++)
+        if (strcasecmp(f->headers[i].name, name) == 0)
+            return f->headers[i].value;
     return NULL;
 }
 
-/* ---- JSON -------------------------------------------------------------------------------- */
-
-static int32_t kind(const struct renewd_json *j, const char *path)
+static int64_t now(struct renewd_host *h)
 {
-    return j ? (int32_t)json_kind(j->doc, path) : RENEWD_JSON_ABSENT;
-}
-
-static const char *text_at(const struct renewd_json *j, const char *path)
-{
-    const char *text;
-    return j && json_text(j->doc, path, &text, NULL) >= 0 ? text : NULL;
-}
-
-static int32_t integer_at(const struct renewd_json *j, const char *path, int64_t *ret)
-{
-    int r = j ? json_integer(j->doc, path, ret) : -ENOENT;
-    if (r >= 0)
-        return r;
-    return r == -ENOENT    ? RENEWD_ABSENT
-           : r == -ENODATA ? RENEWD_NULL
-           : r == -ERANGE  ? RENEWD_OUT_OF_RANGE
-                           : RENEWD_WRONG_TYPE;
-}
-
-static int32_t boolean_at(const struct renewd_json *j, const char *path)
-{
-    bool value = false;
-    return j && json_boolean(j->doc, path, &value) == 0 && value;
-}
-
-/* ---- Encoding ---------------------------------------------------------------------------- */
-
-static const char *base64(struct renewd_call *c, const void *data, size_t length)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = data;
-    char *to = memory(c, length * 2 + 8), *at = to;
-
-    for (size_t i = 0; i < length; i += 3) {
-        unsigned v = (unsigned)p[i] << 16 | (i + 1 < length ? p[i + 1] : 0U) << 8 |
-                     (i + 2 < length ? p[i + 2] : 0U);
-        *at++ = digits[v >> 18];
-        *at++ = digits[v >> 12 & 63];
-        *at++ = i + 1 < length ? digits[v >> 6 & 63] : '=';
-        *at++ = i + 2 < length ? digits[v & 63] : '=';
-    }
-    return to;
+    return h->now;
 }
 
 /* ---- Effects ----------------------------------------------------------------------------- */
@@ -268,12 +220,14 @@ static void once(struct renewd_call *c, const char *key)
 
 static const struct renewd_services services = {
     .size = sizeof(struct renewd_services),
+    .now = now,
+    .request_bytes = request_bytes,
     .setting_text = setting_text,
     .setting_integer = setting_integer,
     .setting_member = setting_member,
     .log = log_text,
     .fail = fail,
-    .memory = memory,
+    .memory = fake_memory,
     .join = join,
     .slot = slot,
     .request = request,
@@ -283,11 +237,23 @@ static const struct renewd_services services = {
     .body = body,
     .reply_header = reply_header,
     .percent_encode = percent_encode,
-    .json_kind = kind,
-    .json_text = text_at,
-    .json_integer = integer_at,
-    .json_boolean = boolean_at,
-    .base64 = base64,
+    .json_parse = fake_json_parse,
+    .json_kind = fake_json_kind,
+    .json_text = fake_json_text,
+    .json_integer = fake_json_integer,
+    .json_boolean = fake_json_boolean,
+    .json_digits = fake_json_digits,
+    .json_count = fake_json_count,
+    .json_name = fake_json_name,
+    .sha256 = fake_sha256,
+    .hmac_sha256 = fake_hmac_sha256,
+    .hex = fake_hex,
+    .base64 = fake_base64,
+    .base64url = fake_base64url,
+    .parse_time = fake_parse_time,
+    .format_time = fake_format_time,
+    .parse_http_date = fake_parse_http_date,
+    .add_months = fake_add_months,
     .set_text = set_text,
     .set_time = set_number,
     .set_integer = set_number,
@@ -299,10 +265,10 @@ static const struct renewd_services services = {
 
 /* ---- What tests call --------------------------------------------------------------------- */
 
-void fake_init(struct fake *f)
+void fake_init_with(struct fake *f, const struct renewd_plugin *plugin)
 {
-    *f = (struct fake){ .plugin = renewd_plugin_v1() };
-    for (size_t i = 0; f->plugin->slots[i]; i++) {
+    *f = (struct fake){ .plugin = plugin };
+    for (size_t i = 0; plugin->slots && plugin->slots[i]; i++) {
         const struct renewd_slot *s = f->plugin->slots[i];
         f->values[i] = (struct renewd_value){ .size = sizeof(f->values[i]), .name = s->name,
                                               .type = s->type };
@@ -354,9 +320,7 @@ static void end_call(struct renewd_call *c)
     f->request[0] = '\0';
     if (c->request)
         append(f->request, "%s\n%s\n%s", c->request->url, c->request->head, c->request->body);
-    while (c->memory_count)
-        free(c->memory[--c->memory_count]);
-    json_free(c->json.doc);
+    fake_call_done(c);
 }
 
 int32_t fake_open(struct fake *f)
@@ -368,6 +332,8 @@ int32_t fake_open(struct fake *f)
     int32_t r = f->plugin->open(NULL, &in, &out);
 
     f->instance = out.instance;
+    f->replay = out.replay ? out.replay : f->plugin->replay;
+    f->replay_grace = out.replay ? out.replay_grace : f->plugin->replay_grace;
     end_call(&c);
     return r;
 }
@@ -376,15 +342,16 @@ void fake_close(struct fake *f)
 {
     struct renewd_close_in in = { .size = sizeof(in) };
     struct renewd_close_out out = { .size = sizeof(out) };
-    f->plugin->close(f->instance, &in, &out);
+    if (f->plugin->close)
+        f->plugin->close(f->instance, &in, &out);
 }
 
-int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before,
+int32_t fake_window(struct fake *f, int64_t at, int64_t refresh_before,
                     struct renewd_needs_refresh_out *ret)
 {
     struct renewd_call c = { .fake = f };
     struct renewd_needs_refresh_in in = { .size = sizeof(in), .call = &c, .records = f->records,
-                                          .now = now, .refresh_before = refresh_before };
+                                          .now = at, .refresh_before = refresh_before };
     *ret = (struct renewd_needs_refresh_out){ .size = sizeof(*ret) };
     int32_t r = f->plugin->needs_refresh(f->instance, &in, ret);
 
@@ -392,58 +359,123 @@ int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before,
     return r;
 }
 
-static int32_t step(struct fake *f, const struct renewd_reply *reply, struct renewd_call *c,
-                    int64_t now)
+/* Whether an earlier step has set a token. */
+static int token_set(const struct fake *f)
 {
+    for (size_t i = 0; f->value_list[i]; i++) {
+        size_t len = strlen(f->values[i].name);
+        for (const char *line = f->effects; f->values[i].type == RENEWD_SECRET && line && *line;) {
+            if (strncmp(line, f->values[i].name, len) == 0 && line[len] == '=')
+                return 1;
+            line = strchr(line, '\n');
+            line = line ? line + 1 : NULL;
+        }
+    }
+    return 0;
+}
+
+static int32_t step(struct fake *f, const struct renewd_reply *reply, struct renewd_call *c,
+                    int64_t at)
+{
+    if (!reply)
+        f->effects[0] = '\0'; /* those of one attempt are committed together */
     struct renewd_refresh_in in = { .size = sizeof(in),
                                     .call = c,
                                     .purpose = RENEWD_PURPOSE_REFRESH,
                                     .step = f->step++,
+                                    .token_set = token_set(f),
                                     .records = f->records,
                                     .reply = reply,
-                                    .now = now,
+                                    .now = at,
                                     .scratch = f->scratch };
     struct renewd_refresh_out out = { .size = sizeof(out) };
 
-    f->effects[0] = f->code[0] = f->text[0] = '\0';
+    f->code[0] = f->text[0] = '\0';
     f->outcome = 0;
+    f->host.now = at;
     int32_t r = f->plugin->refresh(f->instance, &in, &out);
+    f->slow_for = out.slow_for;
     end_call(c);
     return r;
 }
 
-int32_t fake_ask(struct fake *f, int64_t now)
+int32_t fake_ask(struct fake *f, int64_t at)
 {
     struct renewd_call c = { .fake = f };
 
     f->step = 0;
     memset(f->scratch, 0, sizeof(f->scratch));
-    return step(f, NULL, &c, now);
+    return step(f, NULL, &c, at);
 }
 
-int32_t fake_answer(struct fake *f, int32_t status, const char *text, int64_t now)
+void fake_header(struct fake *f, const char *name, const char *value)
 {
-    struct renewd_call c = { .fake = f };
-    struct renewd_reply reply = { .size = sizeof(reply), .status = status, .body = text,
-                                  .length = strlen(text) };
-
-    if (json_parse(text, strlen(text), &c.json.doc, NULL) == 0)
-        reply.json = &c.json;
-    return step(f, &reply, &c, now);
+    f->headers[f->header_count++] = (struct fake_header){ .name = name, .value = value };
 }
 
-int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t now)
+static struct answered answered(struct fake *f, struct renewd_call *c, int32_t status,
+                                const char *text)
+{
+    return (struct answered){ .reply = { .size = sizeof(struct renewd_reply),
+                                         .status = status,
+                                         .body = text,
+                                         .length = strlen(text),
+                                         .json = fake_json_parse(c, text, strlen(text)) },
+                              .fake = f };
+}
+
+int32_t fake_answer(struct fake *f, int32_t status, const char *text, int64_t at)
 {
     struct renewd_call c = { .fake = f };
+    struct answered a = answered(f, &c, status, text);
+
+    return step(f, &a.reply, &c, at);
+}
+
+int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t at)
+{
+    return fake_failed_with(f, status, code, NULL, at);
+}
+
+/* As renewd reads it: seconds or a date, at most an hour. */
+static int64_t retry_after(const struct renewd_reply *reply, int64_t at)
+{
+    const char *text = reply ? reply_header(reply, "Retry-After") : NULL;
+    int64_t when;
+
+    if (!text || !*text)
+        return 0;
+    if (strspn(text, "0123456789") == strlen(text) && strlen(text) < 10)
+        return backoff_rate_limited(strtoll(text, NULL, 10));
+    return httpdate_parse(text, at, &when) == 0 ? backoff_rate_limited(when - at) : 0;
+}
+
+int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body_text,
+                         int64_t at)
+{
+    struct renewd_call c = { .fake = f };
+    struct answered a = answered(f, &c, status, body_text ? body_text : "");
+    const struct renewd_reply *reply = body_text ? &a.reply : NULL;
     struct renewd_on_failure_in in = { .size = sizeof(in),
                                        .call = &c,
                                        .records = f->records,
+                                       .reply = reply,
                                        .outcome = f->decision.outcome,
                                        .status = status,
                                        .code = code,
-                                       .now = now,
+                                       .text = f->text,
+                                       .attempts = f->record.attempts + 1,
+                                       .strikes = f->record.strikes,
+                                       .seconds_to_death = INT64_MAX,
+                                       .retry_after = retry_after(reply, at),
+                                       .now = at,
                                        .scratch = f->scratch };
-    int32_t r = f->plugin->on_failure(f->instance, &in, &f->decision);
+
+    f->host.now = at;
+    f->retry_after = in.retry_after;
+    if (f->retry_after && (in.outcome == RENEWD_RATE_LIMITED || in.outcome == RENEWD_TRANSIENT))
+        f->decision.next_at = at + f->retry_after; /* as renewd decides by itself */
+    int32_t r = f->plugin->on_failure ? f->plugin->on_failure(f->instance, &in, &f->decision) : 0;
 
     end_call(&c);
     return r;

@@ -15,7 +15,12 @@ struct fake_setting {
     int64_t number;
 };
 
+struct fake_header {
+    const char *name, *value;
+};
+
 struct renewd_host {
+    int64_t now; /* of the last callback */
     struct fake_setting settings[FAKE_LIST];
     size_t setting_count;
     char logged[FAKE_TEXT]; /* a line each */
@@ -31,16 +36,28 @@ struct fake {
     const struct renewd_record *records[2];
     unsigned char scratch[4096];
     int step;
+    struct fake_header headers[FAKE_LIST]; /* of the next replies */
+    size_t header_count;
+    int32_t replay; /* after fake_open */
+    int64_t replay_grace;
     /* After a callback: */
     char request[FAKE_TEXT]; /* "POST url\nName: value\n\nbody"; "" = none */
     char effects[FAKE_TEXT]; /* "access_token=a\nexpires_at=5\nscope=NULL\n" */
     int outcome;             /* of fail(); 0 = not called */
     char code[128], text[1024];
+    int64_t slow_for;
+    int64_t retry_after; /* as given to on_failure */
     struct renewd_on_failure_out decision;
 };
 
-/* The plugin under test is the one that is linked in. Slots are empty, settings unset. */
-void fake_init(struct fake *f);
+/* Slots are empty, settings unset. */
+void fake_init_with(struct fake *f, const struct renewd_plugin *plugin);
+/* The plugin under test is the one that is linked in. */
+static inline void fake_init(struct fake *f)
+{
+    fake_init_with(f, renewd_plugin_v1());
+}
+
 void fake_setting(struct fake *f, const char *name, const char *text, int64_t number);
 void fake_member(struct fake *f, const char *group, const char *name, const char *value);
 /* text NULL empties the slot. */
@@ -54,7 +71,12 @@ int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before,
 /* Step 0 of a new attempt, and the next step with a reply. */
 int32_t fake_ask(struct fake *f, int64_t now);
 int32_t fake_answer(struct fake *f, int32_t status, const char *body, int64_t now);
+/* A header of all replies that follow; the texts are not copied. */
+void fake_header(struct fake *f, const char *name, const char *value);
 /* on_failure with f->decision as the host's own. */
 int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t now);
+/* The same with a reply, whose Retry-After goes into the decision as renewd would put it. */
+int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body,
+                         int64_t now);
 
 #endif
