@@ -17,12 +17,13 @@ enum { OWNED_MAX = 100000 };
 bool job_may_run(struct request *q)
 {
     const char *held = job_held(q->found);
+    bool paused = job_paused(q->found);
 
-    if (held)
+    if (held) /* an answer ends the request */
         answer_error(q, 409, "held", "job %s is held: %s", q->job, held);
-    else if (job_paused(q->found))
+    else if (paused)
         answer_error(q, 409, "paused", "job %s is paused; resume it first", q->job);
-    return !held && !job_paused(q->found);
+    return !held && !paused;
 }
 
 static void answer_run(struct request *q, const char *trigger, const struct run_result *r)
