@@ -56,7 +56,7 @@ size_t key_id_span(const char *text)
 int keyring_add(struct keyring *ring, const char *id, const char *hex64, struct error *e)
 {
     size_t id_len = key_id_span(id);
-    cleanup(buf_done) struct buf key;
+    cleanup(buf_done) struct buf key = {0};
 
     buf_init(&key, CRYPTO_KEY);
     if (id_len == 0 || id_len > KEY_ID_MAX || id[id_len] != '\0')

@@ -118,7 +118,7 @@ static int why(const char **ret_why, const char *text, int code)
 int seal_open(const struct keyring *ring, const char *table, const char *key, const char *slot,
               const char *text, struct secret **ret_plain, const char **ret_why)
 {
-    cleanup(buf_done) struct buf aad;
+    cleanup(buf_done) struct buf aad = {0};
     cleanup(sealed_done) struct sealed s;
 
     buf_init(&aad, PLACE_MAX);

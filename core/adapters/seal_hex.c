@@ -25,7 +25,7 @@ int seal_hex(const unsigned char key[32], const void *plain, size_t len, char **
     unsigned char *cipher = xmalloc(len + 1);
     const struct crypto_gcm how = {.key = key, .nonce = iv, .nonce_len = sizeof iv};
     res = crypto_gcm_seal(&how, plain, len, cipher, tag);
-    cleanup(buf_done) struct buf text;
+    cleanup(buf_done) struct buf text = {0};
     buf_init(&text, TEXT_MAX);
     if (res == 0) {
         hex_encode(&text, iv, sizeof iv);

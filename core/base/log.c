@@ -86,7 +86,7 @@ void log_line(enum log_level level, const char *message, ...)
     if (!log_enabled(level))
         return;
     int saved = errno;
-    cleanup(buf_done) struct buf line;
+    cleanup(buf_done) struct buf line = {0};
     buf_init(&line, LINE_MAX_BYTES);
     buf_printf(&line, "level=%s msg=", level_name(level));
     add_value(&line, message);

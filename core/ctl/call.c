@@ -28,7 +28,7 @@ void ctl_encode(struct buf *to, const char *text)
 
 char *ctl_path(const char *format, const char *first, const char *second)
 {
-    cleanup(buf_done) struct buf b;
+    cleanup(buf_done) struct buf b = {0};
     const char *next = first;
 
     buf_init(&b, PATH_LIMIT);

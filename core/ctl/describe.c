@@ -42,7 +42,7 @@ static int load_here(const struct ctl *c, struct answer_doc *ret)
 static char *cell(const struct json *doc, const char *list, size_t i, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("%s.%zu.%s", list, i, name);
-    cleanup(buf_done) struct buf b;
+    cleanup(buf_done) struct buf b = {0};
     const char *text = NULL;
 
     if (json_kind(doc, path) != JSON_ARRAY)

@@ -74,7 +74,7 @@ static int part_refused(struct import *m, const struct answer_doc *d)
 static int send_part(struct import *m, size_t len)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    cleanup(buf_done) struct buf part;
+    cleanup(buf_done) struct buf part = {0};
     struct error e = {""};
 
     buf_init(&part, PART_MAX);
@@ -92,7 +92,7 @@ static int send_part(struct import *m, size_t len)
 static int next_part(struct import *m)
 {
     size_t len = m->held.len < PART_MAX ? m->held.len : PART_MAX;
-    cleanup(buf_done) struct buf rest;
+    cleanup(buf_done) struct buf rest = {0};
 
     if (!m->ended || len < m->held.len)
         while (len > 0 && m->held.data[len - 1] != '\n')

@@ -61,7 +61,7 @@ static void list_json(struct listing *l, const struct json *doc, size_t i)
 
 static char *page_path(const struct ctl *c, const char *job, const char *after)
 {
-    cleanup(buf_done) struct buf b;
+    cleanup(buf_done) struct buf b = {0};
     cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/records?limit=" PAGE_LIMIT, job, NULL);
 
     buf_init(&b, 64 * 1024);

@@ -28,7 +28,7 @@ int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt,
     fprintf(stderr, "renewctl: %s\n", text);
     if (!c->json)
         return status;
-    cleanup(buf_done) struct buf b;
+    cleanup(buf_done) struct buf b = {0};
     struct json_writer w;
     buf_init(&b, 4 * SENTENCE_SIZE);
     json_writer_init(&w, &b);

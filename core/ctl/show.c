@@ -84,7 +84,7 @@ int ctl_status(const struct ctl *c)
 /* "7 (5 ok, 2 reconnect)" */
 static char *counts_text(const struct json *doc, size_t index)
 {
-    cleanup(buf_done) struct buf b;
+    cleanup(buf_done) struct buf b = {0};
     cleanup(free_p) char *at = xasprintf("jobs.%zu.records", index);
     cleanup(free_p) char *all = xasprintf("%s.all", at);
     const char *name, *between = " (";

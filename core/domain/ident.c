@@ -34,7 +34,7 @@ static int read_quoted(const char **p, struct buf *name)
 
 static int read_part(const char **p, const char *whole, char **ret, struct error *e)
 {
-    cleanup(buf_done) struct buf name;
+    cleanup(buf_done) struct buf name = {0};
     buf_init(&name, NAME_MAX_BYTES + 1);
     if (**p == '"') {
         (*p)++;

@@ -26,13 +26,13 @@ int64_t retry_after_seconds(const struct http_reply *reply)
     if (!text || !*text)
         return 0;
     int64_t seconds, at;
-    if (strspn(text, "0123456789") == strlen(text) && strlen(text) < 10)
-        seconds = strtoll(text, NULL, 10);
+    if (strspn(text, "0123456789") == strlen(text))
+        seconds = strlen(text) < 10 ? strtoll(text, NULL, 10) : INT64_MAX;
     else if (httpdate_parse(text, clock_now(), &at) >= 0)
         seconds = at - clock_now();
     else
         return 0;
-    return backoff_rate_limited(seconds);
+    return seconds > 0 ? backoff_rate_limited(seconds) : 0; /* "at once" is no invitation to a storm */
 }
 
 static uint64_t seed(const struct attempt *a)

@@ -111,7 +111,7 @@ static bool is_core(const char *name)
 static void unknown_refuse(struct job_reading *r, const struct conf_item *columns)
 {
     const struct renewd_slot *const *slots = slots_of(r->j->plugin);
-    cleanup(buf_done) struct buf names;
+    cleanup(buf_done) struct buf names = {0};
 
     buf_init(&names, 300);
     for (size_t i = 0; slots[i] != NULL; i++)

@@ -38,7 +38,7 @@ static void expression_read(struct job_reading *r, const struct conf_item *at, c
 void job_schedule_read(struct job_reading *r)
 {
     const struct conf_item *list = NULL;
-    cleanup(buf_done) struct buf text;
+    cleanup(buf_done) struct buf text = {0};
     struct job_config *j = r->j;
 
     zone_read(r);

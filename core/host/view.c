@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/utf8.h"
 #include "core/host/call.h"
 
 struct view {
@@ -82,6 +83,29 @@ const struct renewd_value *service_slot(const struct renewd_record *record, cons
     return &absent;
 }
 
+/* A new token must not be lost over a stray byte in some other member: bytes that are not UTF-8 are
+ * read as DEL, which no token holds, so that one that was hit is not taken for a token. */
+static struct json *parse_leniently(const char *body, size_t len)
+{
+    struct json *doc = NULL;
+
+    if (len == 0 || json_parse(body, len, &doc, NULL) == 0)
+        return doc;
+    if (utf8_valid(body, len))
+        return NULL;
+    char *copy = xmemdup(body, len);
+    for (size_t at = 0, n; at < len; at += n ? n : 1) {
+        n = utf8_char(copy + at, len - at);
+        if (n == 0)
+            copy[at] = 0x7f;
+    }
+    if (json_parse(copy, len, &doc, NULL) < 0)
+        doc = NULL;
+    explicit_bzero(copy, len);
+    free(copy);
+    return doc;
+}
+
 const struct renewd_reply *reply_view_init(struct reply_view *v, const struct http_reply *reply)
 {
     *v = (struct reply_view){ .public = { .size = sizeof(v->public), .body = "" }, .reply = reply };
@@ -92,7 +116,8 @@ const struct renewd_reply *reply_view_init(struct reply_view *v, const struct ht
     v->public.status = reply->status;
     v->public.body = reply->body ? reply->body : "";
     v->public.length = reply->body ? reply->body_len : 0;
-    if (v->public.length && json_parse(v->public.body, v->public.length, &v->json.doc, NULL) == 0)
+    v->json.doc = parse_leniently(v->public.body, v->public.length);
+    if (v->json.doc)
         v->public.json = &v->json;
     return &v->public;
 }

@@ -14,7 +14,7 @@
 int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret,
                   size_t *ret_count, struct error *e)
 {
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, 1 << 14);
     buf_text(&sql, "SELECT ");
     record_columns("", &sql);
@@ -36,7 +36,7 @@ int store_spent(struct db *db, const char *const *fingerprints, size_t count, bo
     if (!count)
         return 0;
     cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql;
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, 1 << 14);
     buf_text(&sql, "SELECT fingerprint FROM {credentials} WHERE successor IS NOT NULL AND ");

@@ -63,7 +63,7 @@ static struct spool_field field(const char *text)
 static int append(struct spool *s, int type, const struct spool_field fields[SPOOL_FIELDS],
                   struct error *e)
 {
-    cleanup(buf_done) struct buf entry;
+    cleanup(buf_done) struct buf entry = {0};
     size_t done = 0;
 
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);

@@ -35,7 +35,7 @@ static void entry_slot(char ret[40], int type, uint64_t sequence)
 
 static int check_of(const unsigned char *head, const char *text, size_t len, unsigned char ret[8])
 {
-    cleanup(buf_done) struct buf both;
+    cleanup(buf_done) struct buf both = {0};
     unsigned char hash[CRYPTO_HASH];
 
     buf_init(&both, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
@@ -91,7 +91,7 @@ int spool_entry_write(struct buf *to, const struct keyring *ring, const char *in
                       uint64_t sequence, const struct spool_field fields[SPOOL_FIELDS])
 {
     unsigned char head[SPOOL_HEAD_SIZE] = { 0 };
-    cleanup(buf_done) struct buf plain;
+    cleanup(buf_done) struct buf plain = {0};
     cleanup(free_p) char *text = NULL;
     char slot[40];
 
