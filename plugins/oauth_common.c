@@ -8,10 +8,11 @@
 
 #define DAY 86400
 #define LONGEST_GRANT (INT64_C(3650) * DAY)
+#define LONGEST_COMMIT 900 /* seconds from an attempt's answer to its commit */
 
 /* ---- Slots ------------------------------------------------------------------------------- */
 
-static const struct renewd_slot access_token = {
+const struct renewd_slot oauth_access_token = {
     .size = sizeof(struct renewd_slot),
     .name = "access_token",
     .type = RENEWD_SECRET,
@@ -19,7 +20,7 @@ static const struct renewd_slot access_token = {
     .required = 1,
     .help = "What the provider's API is called with",
 };
-static const struct renewd_slot refresh_token = {
+const struct renewd_slot oauth_refresh_token = {
     .size = sizeof(struct renewd_slot),
     .name = "refresh_token",
     .type = RENEWD_SECRET,
@@ -28,21 +29,21 @@ static const struct renewd_slot refresh_token = {
     .credential = 1,
     .help = "The grant; replaced when the provider gives a new one",
 };
-static const struct renewd_slot expires_at = {
+const struct renewd_slot oauth_expires_at = {
     .size = sizeof(struct renewd_slot),
     .name = "expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
     .help = "When the access token ends",
 };
-static const struct renewd_slot refresh_expires_at = {
+const struct renewd_slot oauth_refresh_expires_at = {
     .size = sizeof(struct renewd_slot),
     .name = "refresh_expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
     .help = "When the grant ends, where the provider limits it",
 };
-static const struct renewd_slot scope = {
+const struct renewd_slot oauth_scope = {
     .size = sizeof(struct renewd_slot),
     .name = "scope",
     .type = RENEWD_TEXT,
@@ -50,7 +51,8 @@ static const struct renewd_slot scope = {
     .help = "What the access token may do, separated by blanks",
 };
 const struct renewd_slot *const oauth_slots[] = {
-    &access_token, &refresh_token, &expires_at, &refresh_expires_at, &scope, NULL,
+    &oauth_access_token, &oauth_refresh_token, &oauth_expires_at, &oauth_refresh_expires_at,
+    &oauth_scope, NULL,
 };
 
 /* ---- Lifetimes --------------------------------------------------------------------------- */
@@ -71,9 +73,8 @@ int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_js
     return life ? life : oauth_life(s, json, "refresh_expires_in", LONGEST_GRANT);
 }
 
-/* A non-empty text that could stand in a header, or NULL. */
-static const char *token_at(const struct renewd_services *s, const struct renewd_json *json,
-                            const char *path)
+const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json,
+                        const char *path)
 {
     const char *text = s->json_text(json, path);
 
@@ -87,16 +88,13 @@ static const char *token_at(const struct renewd_services *s, const struct renewd
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 
-/* Whether a code is a plain word, fit to be shown. */
-static int is_word(const char *code)
+int oauth_is_word(const char *code)
 {
     size_t len = strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
     return len > 0 && len <= 64 && !code[len];
 }
 
-/* The answer's error: NULL when it has none, "error" when it has one that is no word. Some servers
- * put an object there. */
-static const char *error_code(const struct renewd_services *s, const struct renewd_json *json)
+const char *oauth_error(const struct renewd_services *s, const struct renewd_json *json)
 {
     static const char *const places[] = { "error",      "error.error",  "error.code",
                                           "error.type", "error.status", NULL };
@@ -109,7 +107,7 @@ static const char *error_code(const struct renewd_services *s, const struct rene
         const char *text = s->json_text(json, places[i]);
         if (text && !*text && i == 0)
             return NULL;
-        if (text && is_word(text))
+        if (text && oauth_is_word(text))
             return text;
     }
     return "error";
@@ -122,7 +120,38 @@ static int says_later(const char *text)
                     strcmp(text, "temporarily_unavailable") == 0);
 }
 
-static int32_t judge(const struct oauth_call *c, const char *code)
+static int same_letter(char a, char b)
+{
+    return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a == '_' ? ' ' : a) == b;
+}
+
+static int holds(const char *text, const char *words)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+        while (words[i] && same_letter(text[i], words[i]))
+            i++;
+        if (!words[i])
+            return 1;
+    }
+    return 0;
+}
+
+int oauth_blames_grant(const struct renewd_services *s, const struct renewd_json *json)
+{
+    static const char *const places[] = { "error_description", "hint", "message", NULL };
+    int blamed = 0;
+
+    for (size_t i = 0; places[i]; i++) {
+        const char *text = s->json_text(json, places[i]);
+        if (text && (holds(text, "missing") || holds(text, "required")))
+            return 0;
+        blamed |= text && holds(text, "refresh token");
+    }
+    return blamed;
+}
+
+int32_t oauth_judge(const struct oauth_call *c, const char *code)
 {
     const struct renewd_reply *reply = c->in->reply;
 
@@ -148,7 +177,7 @@ static const char *explain(int32_t outcome, int readable)
     case RENEWD_RECONNECT:
         return " no longer accepts this grant; the account has to be connected again";
     case RENEWD_MISCONFIGURED:
-        return " refuses this client or its request; check client_id and client_secret";
+        return " refuses this client or its request; check ";
     case RENEWD_RATE_LIMITED:
         return " asks for fewer requests";
     default:
@@ -156,18 +185,19 @@ static const char *explain(int32_t outcome, int readable)
     }
 }
 
-static int32_t refuse(const struct oauth_call *c)
+int32_t oauth_fail(const struct oauth_call *c, int32_t outcome, const char *code)
 {
     const struct renewd_services *s = c->services;
     const struct renewd_reply *reply = c->in->reply;
-    const char *code = error_code(s, reply->json);
     const char *subtype = s->json_text(reply->json, "error_subtype");
-    int32_t outcome = judge(c, code);
+    const char *client = c->provider->client ? c->provider->client : "client_id and client_secret";
     char status[32];
 
     snprintf(status, sizeof(status), " (HTTP %d", (int)reply->status);
-    int shown = subtype && is_word(subtype);
-    const char *const parts[] = { c->provider->name,   explain(outcome, code != NULL), status,
+    int shown = subtype && oauth_is_word(subtype);
+    const char *const parts[] = { c->provider->name,   explain(outcome, code != NULL),
+                                  outcome == RENEWD_MISCONFIGURED ? client : "",
+                                  status,
                                   code ? ", " : "",    code ? code : "",
                                   shown ? ", " : "",   shown ? subtype : "",
                                   ")",                 NULL };
@@ -175,6 +205,31 @@ static int32_t refuse(const struct oauth_call *c)
 }
 
 /* ---- Success ----------------------------------------------------------------------------- */
+
+/* When a grant ends may have no column in its table: it is remembered beside the record, with the
+ * time of saying so. */
+static void remember_grant_end(const struct oauth_call *c, int64_t end)
+{
+    char text[64];
+    int len = snprintf(text, sizeof(text), "%lld %lld", (long long)c->in->now, (long long)end);
+
+    c->services->memo(c->in->call, text, (size_t)len);
+}
+
+/* What was remembered, unless the credential has been replaced by somebody else since. */
+static int64_t remembered_grant_end(const struct renewd_record *r)
+{
+    char text[64];
+    long long said_at, end;
+
+    if (!r->memo || r->memo_length >= sizeof(text))
+        return 0;
+    memcpy(text, r->memo, r->memo_length);
+    text[r->memo_length] = '\0';
+    if (sscanf(text, "%lld %lld", &said_at, &end) != 2 || r->first_seen > said_at + LONGEST_COMMIT)
+        return 0;
+    return end;
+}
 
 /* When the grant itself ends. A life that is not named again stands, unless it has passed or
  * belonged to a token that is now replaced. */
@@ -184,19 +239,34 @@ static void store_grant_end(const struct oauth_call *c, int replaced)
     const struct renewd_value *old = s->slot(c->in->records[0], "refresh_expires_at");
     int64_t life = oauth_grant_life(s, c->in->reply->json);
 
+    if (life && c->provider->remember_grant_end)
+        remember_grant_end(c, c->in->now + life);
     if (life)
         s->set_time(c->in->call, "refresh_expires_at", c->in->now + life);
     else if (old->present && (replaced || old->number <= c->in->now))
         s->set_null(c->in->call, "refresh_expires_at");
 }
 
-static int32_t store(const struct oauth_call *c, const char *access)
+/* The slot's words are separated by blanks, whatever the provider takes. */
+static void store_scope(const struct oauth_call *c)
+{
+    const struct renewd_services *s = c->services;
+    const char *scope = s->json_text(c->in->reply->json, "scope");
+    char *copy = scope && *scope ? s->memory(c->in->call, strlen(scope) + 1) : NULL;
+
+    if (!copy)
+        return;
+    for (size_t i = 0; scope[i]; i++)
+        copy[i] = scope[i] == c->provider->scope_separator ? ' ' : scope[i];
+    s->set_text(c->in->call, "scope", copy);
+}
+
+int32_t oauth_store(const struct oauth_call *c, const char *access)
 {
     const struct renewd_services *s = c->services;
     const struct renewd_json *json = c->in->reply->json;
     const struct renewd_value *old = s->slot(c->in->records[0], "refresh_token");
     const char *refresh = s->json_text(json, "refresh_token");
-    const char *granted = s->json_text(json, "scope");
     int64_t life = oauth_life(s, json, "expires_in", c->provider->longest_life);
 
     s->set_text(c->in->call, "access_token", access);
@@ -204,8 +274,7 @@ static int32_t store(const struct oauth_call *c, const char *access)
         s->set_text(c->in->call, "refresh_token", refresh);
     s->set_time(c->in->call, "expires_at", c->in->now + (life ? life : c->assumed_life));
     store_grant_end(c, refresh && *refresh && old->present && strcmp(refresh, old->text) != 0);
-    if (granted && *granted)
-        s->set_text(c->in->call, "scope", granted);
+    store_scope(c);
     return RENEWD_DONE;
 }
 
@@ -213,11 +282,12 @@ int32_t oauth_read(const struct oauth_call *c)
 {
     const struct renewd_services *s = c->services;
     const struct renewd_reply *reply = c->in->reply;
-    const char *access = token_at(s, reply->json, "access_token");
+    const char *access = oauth_token(s, reply->json, "access_token");
+    const char *code = oauth_error(s, reply->json);
 
-    if (reply->status < 200 || reply->status > 299 || !access || error_code(s, reply->json))
-        return refuse(c);
-    return store(c, access);
+    if (reply->status < 200 || reply->status > 299 || !access || code)
+        return oauth_fail(c, oauth_judge(c, code), code);
+    return oauth_store(c, access);
 }
 
 /* ---- The window -------------------------------------------------------------------------- */
@@ -230,6 +300,8 @@ void oauth_window(const struct renewd_services *s, const struct renewd_needs_ref
     int64_t life = r->life > 0 ? r->life : 0;
 
     out->death = s->slot(r, "refresh_expires_at")->number;
+    if (out->death <= 0)
+        out->death = remembered_grant_end(r);
     if (expires <= 0 && r->refreshed_at <= 0) {
         out->preferred = out->latest = r->first_seen > 0 ? r->first_seen : in->now;
         return;

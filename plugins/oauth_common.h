@@ -7,7 +7,9 @@
 
 #include <renewd/plugin.h>
 
-/* access_token, refresh_token (the credential), expires_at, refresh_expires_at, scope. */
+extern const struct renewd_slot oauth_access_token, oauth_refresh_token /* the credential */,
+    oauth_expires_at, oauth_refresh_expires_at, oauth_scope;
+/* These five. */
 extern const struct renewd_slot *const oauth_slots[];
 
 /* What a word in the answer's `error` means. */
@@ -21,6 +23,9 @@ struct oauth_provider {
     const struct oauth_verdict *verdicts;  /* ended by a NULL code */
     int32_t unreadable;                    /* outcome of a 2xx that holds neither token nor error */
     int64_t longest_life;                  /* an expires_in beyond it is not believed */
+    const char *client;                    /* the client's settings, for people; NULL: the usual */
+    char scope_separator;                  /* of the answer's scope; 0: blanks */
+    int remember_grant_end;                /* also where the table has no column for it */
 };
 
 /* One question while it is asked. */
@@ -37,6 +42,30 @@ int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *js
 
 /* The grant's own remaining life that a success names, in either spelling; 0 = not named. */
 int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_json *json);
+
+/* A non-empty text that could stand in a header, or NULL. */
+const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json,
+                        const char *path);
+
+/* Whether a code is a plain word, fit to be shown. */
+int oauth_is_word(const char *code);
+
+/* The answer's error: NULL when it has none, "error" when it has one that is no word. Some servers
+ * put an object there. */
+const char *oauth_error(const struct renewd_services *s, const struct renewd_json *json);
+
+/* Whether the answer's words for people complain of the refresh token, and not of its absence. */
+int oauth_blames_grant(const struct renewd_services *s, const struct renewd_json *json);
+
+/* What an answer that is no success means: words of trouble, then the status where it settles the
+ * matter, then the provider's verdicts. Never reconnect by the status. */
+int32_t oauth_judge(const struct oauth_call *c, const char *code);
+
+/* Fails with a sentence of ours for that outcome. code may be NULL. */
+int32_t oauth_fail(const struct oauth_call *c, int32_t outcome, const char *code);
+
+/* Records what a success holds; access is its access token. */
+int32_t oauth_store(const struct oauth_call *c, const char *access);
 
 /* Reads in->reply: records the new tokens and lifetimes, or fails with the reason. */
 int32_t oauth_read(const struct oauth_call *c);

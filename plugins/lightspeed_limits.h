@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * Lightspeed's rate limits as its replies tell them in headers. Part of lightspeed.so.
+ */
+#ifndef PLUGINS_LIGHTSPEED_LIMITS_H
+#define PLUGINS_LIGHTSPEED_LIMITS_H
+
+#include <renewd/plugin.h>
+
+/* R-Series' leaky bucket: X-LS-API-Bucket-Level is "level/size", X-LS-API-Drip-Rate what drains of
+ * it a second (1 where it is absent). Seconds until a tenth of it is free; 0 = it is now. Others
+ * use the account's bucket too. */
+int64_t lightspeed_bucket_wait(const struct renewd_services *s, const struct renewd_reply *reply);
+
+/* X-Series: nothing remains (X-RateLimit-Remaining: 0) until X-RateLimit-Reset, written as seconds
+ * from now, as Unix seconds or as a date. Seconds until then; 0 = something remains. */
+int64_t lightspeed_window_wait(const struct renewd_services *s, const struct renewd_reply *reply,
+                               int64_t now);
+
+#endif
