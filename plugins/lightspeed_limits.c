@@ -13,8 +13,9 @@ static int64_t thousandths(const char *text, const char **ret_rest)
 {
     int64_t value = 0, scale = 100;
 
-    for (; *text >= '0' && *text <= '9' && value < INT64_C(1000000000); text++)
-        value = value * 10 + (*text - '0') * 1000;
+    for (; *text >= '0' && *text <= '9'; text++)
+        if (value < INT64_C(1000000000))
+            value = value * 10 + (*text - '0') * 1000;
     if (*text == '.')
         for (text++; *text >= '0' && *text <= '9'; text++, scale /= 10)
             value += (*text - '0') * scale;

@@ -437,7 +437,7 @@ int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t at
     return fake_failed_with(f, status, code, NULL, at);
 }
 
-/* As renewd reads it: seconds or a date, at most an hour. */
+/* As renewd reads it: seconds or a date, at most an hour; 0 = nothing is asked for. */
 static int64_t retry_after(const struct renewd_reply *reply, int64_t at)
 {
     const char *text = reply ? reply_header(reply, "Retry-After") : NULL;
@@ -445,9 +445,11 @@ static int64_t retry_after(const struct renewd_reply *reply, int64_t at)
 
     if (!text || !*text)
         return 0;
-    if (strspn(text, "0123456789") == strlen(text) && strlen(text) < 10)
-        return backoff_rate_limited(strtoll(text, NULL, 10));
-    return httpdate_parse(text, at, &when) == 0 ? backoff_rate_limited(when - at) : 0;
+    if (strspn(text, "0123456789") == strlen(text))
+        when = strlen(text) < 10 ? at + strtoll(text, NULL, 10) : INT64_MAX;
+    else if (httpdate_parse(text, at, &when) != 0)
+        return 0;
+    return when > at ? backoff_rate_limited(when - at) : 0;
 }
 
 int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body_text,
