@@ -1,0 +1,273 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Rows that are not what one expects, and rows that the database refuses: the others of the batch are committed,
+# what came for a refused row is kept and written once the row takes it, nothing is presented twice.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/bad.sh"
+
+# An update of account NAME's access token is refused.
+refuse_updates() { # TABLE ACCOUNT
+    if [ "$STORE" = sqlite ]; then
+        sql "create trigger refuse before update of access_token on \"$1\" when new.account = '$2' and
+            new.access_token is not old.access_token
+            begin select raise(abort, 'access_token is too long for $2'); end"
+    else
+        sql "alter table \"$1\" add constraint refuse check (account <> '$2' or length(access_token) < 10) not valid"
+    fi
+}
+
+allow_updates() { # TABLE
+    if [ "$STORE" = sqlite ]; then
+        sql 'drop trigger refuse'
+    else
+        sql "alter table \"$1\" drop constraint refuse"
+    fi
+}
+
+presented() { # PROVIDER ACCOUNT
+    sim_account "$1" "$2" presented
+}
+
+# PostgreSQL's CHECK also refuses a rehearsal with the row's own values; a shorter row passes it.
+constraint() {
+    local s=$1 id
+    stage "$s"
+    healthy
+    make_accounts_table tokens
+    load_accounts strict tokens 20 c-
+    strict_job strict tokens
+    refuse_updates tokens c--7
+    [ "$s" = sqlite ] || sql "alter table tokens drop constraint refuse"
+    [ "$s" = sqlite ] || sql "update tokens set access_token = 'short' where account = 'c--7'"
+    [ "$s" = sqlite ] || refuse_updates tokens c--7
+    token_rows tokens "where account = 'c--7'" > "$DIR/before"
+    run_renewd --once
+    check_equal "$s: constraint: --once exits 1" 1 $?
+    check_match "$s: constraint: it is named, and that nothing is lost" \
+        'database refused a row; its new token is kept and tried again.*reason=.*(too long|refuse)' "$(logs)"
+    check_match "$s: constraint: record and job are named" 'refused a row.*job=strict record=7' "$(logs)"
+    check_equal "$s: constraint: the other 19 of the batch are committed" 19 \
+        "$(compare_truth strict tokens c- > /dev/null; comm -12 "$DIR/table.tsv" "$DIR/truth.tsv" | wc -l)"
+    token_rows tokens "where account = 'c--7'" > "$DIR/after"
+    check "$s: constraint: the row is as it was" diff "$DIR/before" "$DIR/after"
+    check_equal "$s: constraint: the record is pending" 7 \
+        "$(sql "select state from $(own records) where account = 'c--7'")"
+    check_equal "$s: constraint: the pair is kept sealed" 1 "$(sql "select count(*) from $(own kept) where kind = 'pending' and sealed like 'r1.test.%'")"
+    check_healthy "$s: constraint beside it"
+    run_renewd --once
+    check_equal "$s: constraint: the spent token is not presented again" 1 "$(presented strict c--7)"
+    start_renewd
+    id=$(sql "select id from tokens where account = 'c--7'")
+    ctl refresh strict "$id" > "$DIR/refresh.out" 2>&1
+    check_equal "$s: constraint: nor by hand" 1 "$(presented strict c--7)"
+    stop_renewd
+    allow_updates tokens
+    make_kept_due
+    run_renewd --once
+    check "$s: constraint: once it is gone the kept pair is written" compare_truth strict tokens c-
+    check_equal "$s: constraint: without another presentation" 1 "$(presented strict c--7)"
+    check_equal "$s: constraint: nothing is kept any more" 0 "$(sql "select count(*) from $(own kept) where kind = 'pending'")"
+    check_equal "$s: constraint: the record is well" 1 "$(sql "select count(*) from $(own records) where account = 'c--7' and state = 1 or account = 'c--7' and state = 0")"
+    check_equal "$s: constraint: no reuse" 0 "$(sim_count strict reuse)"
+}
+
+# The retry's minute has passed.
+make_kept_due() {
+    sql "update $(own kept) set retry_at = 0"
+}
+
+# Credentials and other values as applications leave them.
+strange_rows() {
+    local s=$1
+    stage "$s"
+    healthy
+    make_accounts_table tokens
+    load_accounts google tokens 9 r-
+    google_job google tokens
+    sql "update tokens set refresh_token = null where account = 'r--1'"
+    sql "update tokens set refresh_token = '' where account = 'r--2'"
+    sql "update tokens set access_token = null where account = 'r--3'"
+    sql "update tokens set access_token = '', expires_at = null where account = 'r--4'"
+    sql "update tokens set account = 'r--5''\";--' where account = 'r--5'"
+    sql "update tokens set refresh_token = refresh_token || 'Ünï ☃ ''\"; drop table tokens; --' where account = 'r--6'"
+    sql "update tokens set refresh_token = '   ' where account = 'r--7'"
+    token_rows tokens "where account in ('r--1', 'r--2', 'r--6', 'r--7')" > "$DIR/before"
+    run_renewd --once
+    token_rows tokens "where account in ('r--1', 'r--2', 'r--6', 'r--7')" > "$DIR/after"
+    check "$s: strange rows: those without a usable credential are untouched" diff "$DIR/before" "$DIR/after"
+    check_equal "$s: strange rows: the usable ones are refreshed" 5 "$(sql "select count(*) from tokens where
+        account not in ('r--1', 'r--2', 'r--6', 'r--7') and refreshed_at is not null and length(access_token) > 20")"
+    check_equal "$s: strange rows: NULL and empty are no credential, and no failure" 0 \
+        "$(sql "select count(*) from $(own attempts) a join $(own records) r on r.rkey = a.rkey and r.source = a.source
+            where r.account in ('r--1', 'r--2')")"
+    check_equal "$s: strange rows: an unknown token is reconnect, alone" reconnect \
+        "$(sql "select a.outcome from $(own attempts) a join $(own records) r on r.rkey = a.rkey and r.source = a.source where r.account = 'r--6'")"
+    check_healthy "$s: strange rows beside it"
+    sql "update tokens set refresh_token = '$(sim_account google r--1 refresh_token)' where account = 'r--1'"
+    check "$s: strange rows: a credential that appears is used" run_renewd --once
+    check_equal "$s: strange rows: refreshed" 1 "$(sql "select count(*) from tokens where account = 'r--1' and refreshed_at is not null")"
+}
+
+# Keys of every kind in one text column.
+strange_keys() {
+    local s=$1 n=0 key time=integer now
+    stage "$s"
+    healthy
+    [ "$s" = sqlite ] || time=timestamptz
+    sql "create table odd (\"The Key\" text primary key, \"Acc\"\"ount\" text, access_token text, refresh_token text,
+        expires_at $time, refreshed_at $time, last_error text)"
+    sim 'accounts?format=tsv' '{"provider":"google","count":9,"prefix":"k-","age":10800}' > "$DIR/k.tsv"
+    for key in "it''s" 'a \"b\" \\ c' $'line\nbreak' $'tab\there' 'Ünïcödé ☃ 漢字' ' ' '%s%n' '; drop table odd; --' "$(printf 'x%.0s' {1..900})"; do
+        n=$((n + 1))
+        key=${key//\\\"/\"}
+        now="$(sed -n "${n}p" "$DIR/k.tsv")"
+        sql "insert into odd (\"The Key\", \"Acc\"\"ount\", access_token, refresh_token) values ('$key', '$(cut -f 1 <<< "$now")', '$(cut -f 2 <<< "$now")', '$(cut -f 3 <<< "$now")')"
+    done
+    google_job odd odd
+    sed -i 's/key = "id"/key = "The Key"/; s/account = "account"/account = "Acc\\"ount"/' "$DIR/conf.d/odd.conf"
+    check "$s: strange keys: all are refreshed" run_renewd --once
+    check "$s: strange keys: truth and table agree" compare_truth google odd k- 'Acc""ount'
+    check_equal "$s: strange keys: log lines stay lines" 0 "$(grep -vcE '^(level=|renewd: |  |[0-9]+ due)' "$DIR/renewd.log")"
+    check_healthy "$s: strange keys beside it"
+    start_renewd
+    check_match "$s: strange keys: the API answers for one" '"id": ?"Ünïcödé' "$(ctl --json show odd 'Ünïcödé ☃ 漢字')"
+    check_match "$s: strange keys: and for one with a line break" 'line\\nbreak' "$(ctl --json show odd $'line\nbreak')"
+    check_match "$s: strange keys: and for one with percent signs" '%s%n' "$(ctl --json show odd '%s%n')"
+    stop_renewd
+}
+
+absurd_times() {
+    local s=$1 value n=0
+    stage "$s"
+    healthy
+    if [ "$s" = sqlite ]; then
+        set -- 0 -1 1000000000000000000 9223372036854775807 -9223372036854775808 1e300 "'soon'" "''" "x'00ff'" 1.5 "'1e18'" "'9999999999999999999999'"
+    else
+        set -- "'infinity'" "'-infinity'" "'epoch'" "'1960-01-01'" "'4713-01-01 BC'" "'294276-12-31'" "'9999-12-31'"
+    fi
+    make_accounts_table tokens
+    load_accounts google tokens $# t-
+    google_job google tokens
+    for value; do
+        n=$((n + 1))
+        sql "update tokens set expires_at = $value where account = 't--$n'"
+    done
+    run_renewd --once
+    local status=$?
+    check_no_match "$s: absurd times: no run breaks off" 'discovery failed|refused' "$(logs)"
+    check_healthy "$s: absurd times beside it"
+    check_equal "$s: absurd times: every row is a record" $# "$(sql "select count(*) from $(own records) where source like '%tokens%'")"
+    run_renewd --once
+    check "$s: absurd times: no overflow: nothing is asked again and again" \
+        test "$(sim_get 'accounts?provider=google&format=tsv' | awk -F '\t' '/^t-/ && $5 > 1' | wc -l)" = 0
+    check_equal "$s: absurd times: rows that were due are refreshed, far ones wait, unreadable ones say so" "$#" \
+        "$(sql "select count(*) from tokens t join $(own records) r on r.rkey = cast(t.id as text) and r.source like '%tokens%'
+            where t.refreshed_at is not null or r.point > 10000000 or r.last_text is not null or r.due_at > 0")"
+    [ $status = 0 ] || [ $status = 1 ] && ok "$s: absurd times: --once ends as it should"
+}
+
+# Text that is not UTF-8, which SQLite keeps.
+bad_text() {
+    stage sqlite
+    healthy
+    make_accounts_table tokens
+    load_accounts google tokens 4 u-
+    google_job google tokens
+    sql "update tokens set account = cast(x'ff61c0af62' as text) where account = 'u--1'"
+    sql "update tokens set refresh_token = cast(x'ff61c0af62' as text) where account = 'u--2'"
+    sql "update tokens set refresh_token = x'00ff10' where account = 'u--3'"
+    token_rows tokens "where id in (2, 3)" > "$DIR/before"
+    run_renewd --once
+    token_rows tokens "where id in (2, 3)" > "$DIR/after"
+    check "bad UTF-8: rows with it in the credential are untouched" diff "$DIR/before" "$DIR/after"
+    check_equal "bad UTF-8: in a name it is no obstacle" 2 "$(sql "select count(*) from tokens where id in (1, 4) and refreshed_at is not null")"
+    check_equal "bad UTF-8: the name in the row stays" FF61C0AF62 "$(sql "select hex(account) from tokens where id = 1")"
+    check "bad UTF-8: the log is valid UTF-8" iconv -f UTF-8 -t UTF-16 "$DIR/renewd.log" -o /dev/null
+    check_healthy "bad UTF-8 beside it"
+    start_renewd
+    ctl --json records google > "$DIR/records.out"
+    check "bad UTF-8: the API's answer is valid" iconv -f UTF-8 -t UTF-16 "$DIR/records.out" -o /dev/null
+    check_match "bad UTF-8: and JSON" '^[0-9]+$' "$(json '$.records.#' < /dev/null 2> /dev/null; sqlite3 :memory: \
+        "select json_array_length(cast(readfile('$DIR/records.out') as text), '\$.records')")"
+    stop_renewd
+}
+
+# A megabyte is no token of this world, but it must not hurt.
+long_token() {
+    local s=$1
+    stage "$s"
+    healthy
+    make_accounts_table tokens
+    load_accounts google tokens 3 l-
+    google_job google tokens
+    if [ "$s" = sqlite ]; then
+        sql "update tokens set access_token = hex(zeroblob(500000)) where account = 'l--1'"
+        sql "update tokens set refresh_token = hex(zeroblob(1000000)) where account = 'l--2'"
+    else
+        sql "update tokens set access_token = repeat('0', 1000000) where account = 'l--1'"
+        sql "update tokens set refresh_token = repeat('0', 2000000) where account = 'l--2'"
+    fi
+    token_rows tokens "where account = 'l--2'" > "$DIR/before"
+    run_renewd --once
+    check_equal "$s: long tokens: the old access token may have any size" 1 "$(sql "select count(*) from tokens where account = 'l--1' and length(access_token) < 1000")"
+    token_rows tokens "where account = 'l--2'" > "$DIR/after"
+    check "$s: long tokens: a credential that cannot be sent is untouched" diff "$DIR/before" "$DIR/after"
+    check_equal "$s: long tokens: and its record says so" 1 "$(sql "select count(*) from $(own records) where account = 'l--2' and last_text is not null")"
+    check_equal "$s: long tokens: the third is refreshed" 1 "$(sql "select count(*) from tokens where account = 'l--3' and refreshed_at is not null")"
+    check_healthy "$s: long tokens beside it"
+}
+
+# PostgreSQL: row security that hides rows, and one that lets them be read but not written.
+row_security() {
+    stage postgresql
+    healthy
+    make_accounts_table tokens
+    load_accounts google tokens 3 p-
+    google_job google tokens
+    sql "alter table tokens enable row level security; alter table tokens force row level security;
+        create policy read on tokens for select using (true)"
+    token_rows tokens > "$DIR/before"
+    run_renewd --once
+    check_equal "row security, no update: --once exits 1" 1 $?
+    token_rows tokens > "$DIR/after"
+    check_match "row security, no update: the job is held with the reason" \
+        'job google: a row of .*tokens.* can be read and takes no update: row security' "$(logs)"
+    check_equal "row security, no update: nothing was sent for it" 0 "$(sim_get 'accounts?provider=google&format=tsv' |
+        awk -F '\t' '/^p-/ { n += $5 } END { print n + 0 }')"
+    check "row security, no update: nothing was written" diff "$DIR/before" "$DIR/after"
+    check_healthy "row security, no update, beside it"
+    sql "create policy write on tokens for update using (true) with check (false)"
+    run_renewd --once
+    check_match "row security that refuses: the job is held with the reason" 'may not update|row-level security|42501' "$(logs)"
+    sql "drop policy write on tokens; create policy write on tokens for update using (true)"
+    check "row security put right: it runs" run_renewd --once
+    check "row security put right: refreshed" compare_truth google tokens p-
+    sql "drop policy read on tokens; create policy read on tokens for select using (account = 'p--1')"
+    sim mark '{}' > /dev/null
+    check "row security that hides rows: --once is well" run_renewd --once
+    check_equal "row security that hides rows: they are no records" 1 "$(sql "select count(*) from $(own records) where source like '%tokens%'")"
+    # A right that is lacking altogether.
+    make_accounts_table others
+    load_accounts google others 1 o-
+    google_job others others
+    pg_admin -d "$(sed 's/.*dbname=//' <<< "$DSN")" -c "alter table others owner to postgres; grant select on others to renewd_test"
+    run_renewd --once
+    check_match "no right to update: the job is held, with the remedy" 'job others: .*may not update.*grant' "$(logs)"
+    check_equal "no right to update: nothing was sent" 0 "$(presented google o--1)"
+    pg_admin -d "$(sed 's/.*dbname=//' <<< "$DSN")" -c "revoke select on others from renewd_test"
+    run_renewd --once
+    check_match "no right to read: the job is held, with the reason" 'job others.*(may not|permission|grant)' "$(logs)"
+}
+
+start_simulator
+for store in sqlite postgresql; do
+    constraint $store
+    strange_rows $store
+    strange_keys $store
+    absurd_times $store
+    long_token $store
+done
+bad_text
+row_security
+check_hush
+finish
