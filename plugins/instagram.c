@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT
+ * instagram.so: tokens of the Instagram API, in the two families that must not be mixed.
+ * "instagram_login": graph.instagram.com extends a token that is at least a day old and has not
+ * expired (ig_refresh_token, without any secret); a short-lived one is exchanged first, which takes
+ * the app's secret. "facebook_login": tokens of Facebook, exchanged as meta.so does. A token knows
+ * not to which family it belongs: its first letters are a hint, for people alone.
+ */
+#include <renewd/plugin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph.h"
+
+#define HOUR INT64_C(3600)
+#define DAY GRAPH_DAY
+#define LIFE (60 * DAY)
+#define TOO_EARLY "too_early"
+#define SHORT (2 * HOUR) /* a short-lived token lives an hour */
+
+enum { ASKED_REFRESH = 11, ASKED_SHORT };
+
+struct instagram {
+    struct graph graph;
+    const char *base_url;
+    int facebook;  /* the family */
+    int exchanges; /* short-lived tokens */
+};
+
+/* ---- Settings ---------------------------------------------------------------------------- */
+
+static const struct renewd_setting family = {
+    .size = sizeof(struct renewd_setting),
+    .name = "family",
+    .type = RENEWD_TEXT,
+    .default_value = "instagram_login",
+    .choices = "instagram_login|facebook_login",
+    .help = "How the accounts were connected; the tokens of one are refused for the other",
+};
+static const struct renewd_setting app_id = {
+    .size = sizeof(struct renewd_setting),
+    .name = "app_id",
+    .type = RENEWD_TEXT,
+    .help = "facebook_login: the Facebook app's id",
+};
+static const struct renewd_setting app_secret = {
+    .size = sizeof(struct renewd_setting),
+    .name = "app_secret",
+    .type = RENEWD_TEXT,
+    .secret = 1,
+    .help = "instagram_login: the Instagram app's secret, with which short-lived tokens are "
+            "exchanged; facebook_login: the Facebook app's",
+};
+static const struct renewd_setting exchange_short_lived = {
+    .size = sizeof(struct renewd_setting),
+    .name = "exchange_short_lived",
+    .type = RENEWD_BOOLEAN,
+    .default_value = "true",
+    .help = "instagram_login: exchange tokens that look short-lived, where app_secret is set",
+};
+static const struct renewd_setting appsecret_proof = {
+    .size = sizeof(struct renewd_setting),
+    .name = "appsecret_proof",
+    .type = RENEWD_BOOLEAN,
+    .default_value = "false",
+    .help = "facebook_login: send appsecret_proof, for apps that enforce it",
+};
+static const struct renewd_setting version = {
+    .size = sizeof(struct renewd_setting),
+    .name = "version",
+    .type = RENEWD_TEXT,
+    .default_value = "v26.0",
+    .help = "facebook_login: version of the Graph API",
+};
+static const struct renewd_setting base_url = {
+    .size = sizeof(struct renewd_setting),
+    .name = "base_url",
+    .type = RENEWD_URL,
+    .default_value = "https://graph.instagram.com",
+    .help = "Where the API of instagram_login is",
+};
+static const struct renewd_setting facebook_url = {
+    .size = sizeof(struct renewd_setting),
+    .name = "facebook_url",
+    .type = RENEWD_URL,
+    .default_value = "https://graph.facebook.com",
+    .help = "Where the API of facebook_login is",
+};
+static const struct renewd_setting *const settings[] = {
+    &family,          &app_id,  &app_secret, &exchange_short_lived,
+    &appsecret_proof, &version, &base_url,   &facebook_url,
+    NULL,
+};
+
+static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at, NULL };
+
+/* ---- One instance per job ---------------------------------------------------------------- */
+
+static const char *mistake(const struct instagram *i)
+{
+    const struct graph *g = &i->graph;
+
+    if (i->facebook && (!g->app_id || !*g->app_id || !g->app_secret || !*g->app_secret))
+        return "family = \"facebook_login\" needs app_id and app_secret, those of the Facebook app";
+    if (!graph_version_ok(g->version))
+        return "version must be like \"v26.0\": a v, digits and dots";
+    return NULL;
+}
+
+static int32_t instagram_open(void *instance, const struct renewd_open_in *in,
+                              struct renewd_open_out *out)
+{
+    const struct renewd_services *s = in->services;
+    struct instagram *i = calloc(1, sizeof(*i));
+
+    (void)instance;
+    if (!i)
+        return s->fail(in->call, RENEWD_TRANSIENT, NULL, "out of memory");
+    const char *name = s->setting_text(in->host, "family");
+    struct graph *g = &i->graph;
+    g->services = s;
+    g->host = in->host;
+    g->name = "Instagram";
+    g->facebook_url = s->setting_text(in->host, "facebook_url");
+    g->version = s->setting_text(in->host, "version");
+    g->app_id = s->setting_text(in->host, "app_id");
+    g->app_secret = s->setting_text(in->host, "app_secret");
+    g->proof = s->setting_integer(in->host, "appsecret_proof") != 0;
+    i->base_url = s->setting_text(in->host, "base_url");
+    i->facebook = name && strcmp(name, "facebook_login") == 0;
+    i->exchanges = s->setting_integer(in->host, "exchange_short_lived") && g->app_secret &&
+                   *g->app_secret;
+    const char *wrong = mistake(i);
+    if (wrong) {
+        free(i);
+        return s->fail(in->call, RENEWD_MISCONFIGURED, NULL, wrong);
+    }
+    out->instance = i;
+    return 0;
+}
+
+static int32_t instagram_close(void *instance, const struct renewd_close_in *in,
+                               struct renewd_close_out *out)
+{
+    (void)in;
+    (void)out;
+    free(instance);
+    return 0;
+}
+
+/* ---- When -------------------------------------------------------------------------------- */
+
+/* A token that nobody has refreshed yet and that ends within two hours, or nobody knows when. */
+static int looks_short(const struct instagram *i, const struct renewd_record *r)
+{
+    int64_t expires = i->graph.services->slot(r, "expires_at")->number;
+
+    return i->exchanges && !graph_refreshed(r) &&
+           (expires <= 0 || (expires > r->first_seen && expires - r->first_seen <= SHORT));
+}
+
+/* Before this the token may be under a day old, and is refused. When it was issued is known of what
+ * renewd refreshed; otherwise its end tells: it lives for 60 days at most. */
+static int64_t old_enough(const struct instagram *i, const struct renewd_record *r)
+{
+    int64_t expires = i->graph.services->slot(r, "expires_at")->number, issued;
+
+    if (graph_refreshed(r))
+        return r->refreshed_at + DAY;
+    if (expires <= 0)
+        return r->first_seen + DAY;
+    issued = expires - LIFE + HOUR; /* an hour for lives a little shorter */
+    if (issued < r->refreshed_at && r->refreshed_at < r->first_seen)
+        issued = r->refreshed_at;
+    return (issued < r->first_seen ? issued : r->first_seen) + DAY;
+}
+
+static void set_window(struct renewd_needs_refresh_out *out, int64_t earliest, int64_t preferred,
+                       int64_t latest)
+{
+    out->earliest = earliest;
+    out->preferred = preferred > earliest ? preferred : earliest;
+    if (out->preferred < 1)
+        out->preferred = 1;
+    out->latest = latest > out->preferred ? latest : out->preferred;
+}
+
+static int32_t instagram_needs_refresh(void *instance, const struct renewd_needs_refresh_in *in,
+                                       struct renewd_needs_refresh_out *out)
+{
+    const struct instagram *i = instance;
+    const struct renewd_record *r = in->records[0];
+    int64_t expires = i->graph.services->slot(r, "expires_at")->number;
+    int64_t before = in->refresh_before > 0 ? in->refresh_before : 7 * DAY, spread = DAY;
+    int64_t earliest = old_enough(i, r);
+
+    if (i->facebook) {
+        graph_window(&i->graph, in, out);
+        return 0;
+    }
+    out->death = expires;
+    if (looks_short(i, r)) {
+        set_window(out, 0, r->first_seen, r->first_seen);
+        return 0;
+    }
+    if (expires <= 0) { /* daily, until an answer says when it ends */
+        set_window(out, earliest, earliest, earliest);
+        return 0;
+    }
+    if (graph_refreshed(r) && r->life > 0 && before > r->life / 2)
+        before = r->life / 2;
+    if (graph_refreshed(r) && r->life > 0 && spread > r->life / 4)
+        spread = r->life / 4;
+    set_window(out, earliest, expires - before - spread, expires - before);
+    return 0;
+}
+
+/* ---- Asking ------------------------------------------------------------------------------ */
+
+static int32_t ask(const struct instagram *i, const struct renewd_refresh_in *in, int32_t what)
+{
+    const struct renewd_services *s = i->graph.services;
+    const struct renewd_value *token = s->slot(in->records[0], "access_token");
+    int exchange = what == ASKED_SHORT;
+    const char *const url[] = { i->base_url,
+                                exchange ? "/access_token" : "/refresh_access_token", NULL };
+    struct renewd_request *r = s->request(in->call, "GET", s->join(in->call, url));
+
+    s->query(r, "grant_type", exchange ? "ig_exchange_token" : "ig_refresh_token");
+    if (exchange)
+        s->query(r, "client_secret", i->graph.app_secret);
+    s->query(r, "access_token", token->text);
+    ((struct graph_steps *)in->scratch)->asked = what;
+    return RENEWD_WAIT;
+}
+
+/* ---- Reading ----------------------------------------------------------------------------- */
+
+/* The other family's tokens begin otherwise: a hint, which alone decides nothing. */
+static int looks_foreign(const struct instagram *i, const struct renewd_record *r)
+{
+    return strncmp(i->graph.services->slot(r, "access_token")->text, "EAA", 3) == 0;
+}
+
+static int32_t refuse(const struct instagram *i, const struct renewd_refresh_in *in)
+{
+    const struct renewd_record *r = in->records[0];
+    const struct graph *g = &i->graph;
+    struct graph_verdict v;
+    int64_t when = 0;
+
+    graph_judge(g, in->call, in->reply, &v);
+    if ((v.unsupported || v.unparsable) && looks_foreign(i, r)) {
+        v.outcome = RENEWD_MISCONFIGURED;
+        v.strike = 0;
+        v.why = "; the token looks like one of facebook_login";
+    } else if (v.unsupported && graph_marked(g, in->call, r, &when) == GRAPH_UNSUPPORTED &&
+               in->now - when >= HOUR) {
+        v.outcome = RENEWD_RECONNECT;
+        v.why = ", twice an hour apart: the account is gone, or a tester whose invitation waits";
+    }
+    return graph_fail(g, in->call, in->reply, &v);
+}
+
+static int32_t store(const struct instagram *i, const struct renewd_refresh_in *in,
+                     const char *token)
+{
+    const struct renewd_services *s = i->graph.services;
+    int64_t life = graph_life(&i->graph, in->reply);
+
+    s->set_text(in->call, "access_token", token);
+    s->set_time(in->call, "expires_at", life ? in->now + life : 0);
+    s->memo(in->call, "", 0);
+    return RENEWD_DONE;
+}
+
+/* The exchange says no to a token that lives long already: then it is refreshed, if it may be. */
+static int32_t read_short(const struct instagram *i, const struct renewd_refresh_in *in)
+{
+    const struct renewd_record *r = in->records[0];
+    struct graph_verdict v;
+
+    graph_judge(&i->graph, in->call, in->reply, &v);
+    if (!v.strike && (v.outcome != RENEWD_MISCONFIGURED || v.secret))
+        return graph_fail(&i->graph, in->call, in->reply, &v);
+    if (in->now >= old_enough(i, r) || i->graph.services->slot(r, "expires_at")->present)
+        return ask(i, in, ASKED_REFRESH);
+    return i->graph.services->fail(in->call, RENEWD_TRANSIENT, TOO_EARLY,
+                                   "Instagram takes it for no short-lived token; a long-lived one "
+                                   "is refreshed when it is a day old");
+}
+
+static int32_t instagram_refresh(void *instance, const struct renewd_refresh_in *in,
+                                 struct renewd_refresh_out *out)
+{
+    struct instagram *i = instance;
+    const struct renewd_services *s = i->graph.services;
+    const struct graph_steps *steps = in->scratch;
+
+    if (i->facebook)
+        return graph_exchange(&i->graph, in, out);
+    if (!s->slot(in->records[0], "access_token")->present)
+        return s->fail(in->call, RENEWD_RECONNECT, "no_access_token",
+                       "the record has no access token; the account has to be connected again");
+    if (!in->reply)
+        return ask(i, in, looks_short(i, in->records[0]) ? ASKED_SHORT : ASKED_REFRESH);
+    out->slow_for = graph_slow_for(&i->graph, in->call, in->reply);
+    const char *token = graph_token(&i->graph, in->reply);
+    if (token)
+        return store(i, in, token);
+    return steps->asked == ASKED_SHORT ? read_short(i, in) : refuse(i, in);
+}
+
+/* One "Unsupported request" says little: the second, an hour later, is believed. */
+static int32_t instagram_on_failure(void *instance, const struct renewd_on_failure_in *in,
+                                    struct renewd_on_failure_out *out)
+{
+    const struct instagram *i = instance;
+    const struct graph *g = &i->graph;
+    const struct renewd_record *r = in->records[0];
+    struct graph_verdict v = { 0 };
+    char hash[GRAPH_HASH];
+
+    graph_decide(g, in, out);
+    if (i->facebook || out->outcome != RENEWD_TRANSIENT || !in->reply || in->reply->status == 0)
+        return 0;
+    if (in->code && strcmp(in->code, TOO_EARLY) == 0) {
+        out->strike = 0;
+        out->next_at = old_enough(i, r);
+        return 0;
+    }
+    graph_judge(g, in->call, in->reply, &v);
+    if (!v.unsupported)
+        return 0;
+    if (out->next_at < in->now + HOUR + 60)
+        out->next_at = in->now + HOUR + 60;
+    if (graph_marked(g, in->call, r, NULL) == GRAPH_UNSUPPORTED)
+        return 0;
+    graph_hash(g, in->call, g->services->slot(r, "access_token")->text, hash);
+    graph_mark(g, in->call, GRAPH_UNSUPPORTED, hash, in->now);
+    return 0;
+}
+
+static const struct renewd_plugin plugin = {
+    .size = sizeof(struct renewd_plugin),
+    .minor = RENEWD_MINOR,
+    .replay = RENEWD_REPLAY_SAFE,
+    .name = "instagram",
+    .version = "1.0",
+    .summary = "Instagram accounts, connected by Instagram Login or by Facebook Login",
+    .settings = settings,
+    .slots = slots,
+    .scratch_size = sizeof(struct graph_steps),
+    .open = instagram_open,
+    .close = instagram_close,
+    .needs_refresh = instagram_needs_refresh,
+    .refresh = instagram_refresh,
+    .on_failure = instagram_on_failure,
+};
+
+const struct renewd_plugin *renewd_plugin_v1(void)
+{
+    return &plugin;
+}
