@@ -50,7 +50,7 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
 /* True when the row still is what was claimed; then the record is brought up to date with it. */
 static bool still_valid(struct job *j, struct claimed *c)
 {
-    if (!c->row_found)
+    if (!c->row_found || look_left_out(j, &c->row, &c->record))
         return false;
     if (strcmp(c->row.hash, c->record.hash) == 0)
         return true;
@@ -108,6 +108,10 @@ static bool plugin_agrees(struct run *r, struct claimed *c)
 static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
+    if (!c->row_found || look_left_out(j, &c->row, &c->record)) { /* given back, it must not be due again */
+        c->record.window = (struct window){0};
+        c->record.point = c->record.due_at = 0;
+    }
     if (!still_valid(j, c)) {
         claim_release(j->engine, &c->record, c->attempt_id);
         discovery_one(j, c->record.key, NULL, NULL);

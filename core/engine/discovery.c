@@ -253,20 +253,10 @@ static void put_done(void *arg, int result, const struct error *e)
     engine_check_stopped(j->engine);
 }
 
-/* True when the row is not a record (any more): its status was changed by somebody else. */
-static bool left_out(const struct job *j, const struct row *row, const struct record *known)
-{
-    if (!row->outside)
-        return false;
-    const struct cell *status = j->table->status >= 0 ? &row->cells[j->table->status] : NULL;
-    return !(known->source && known->wrote_status && status && status->text &&
-             strcmp(status->text, known->wrote_status) == 0);
-}
-
 static bool look_at(struct job *j, const struct row *row, const struct record *known,
                     struct record_change *ret)
 {
-    if (left_out(j, row, known))
+    if (look_left_out(j, row, known))
         return false;
     bool is_new = !known->source;
     if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0)
@@ -429,14 +419,35 @@ static void one_put(void *arg, int result, const struct error *e)
     one_end(t);
 }
 
+/* Its row is gone, or no longer one of the job's: it rests until it is seen again, or swept away. */
+static void rest(const struct record *known, struct record_change *ret)
+{
+    record_copy(&ret->now, known);
+    ret->now.hash[0] = '\0';
+    ret->now.window = (struct window){0};
+    ret->now.point = ret->now.due_at = 0;
+    memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
+    ret->old_generation = known->generation;
+    ret->old_last_at = known->last_at;
+}
+
+static bool one_changed(struct one_task *t)
+{
+    if (t->found && !look_left_out(t->job, &t->row, &t->record))
+        return look_at(t->job, &t->row, &t->record, &t->change);
+    if (!t->record.source || !t->record.hash[0])
+        return false;
+    rest(&t->record, &t->change);
+    return true;
+}
+
 static void one_arrived(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct one_task *t = arg;
     struct job *j = t->job;
     j->engine->busy--;
-    if (result < 0 || !t->found || !engine_may_work(j->engine) ||
-        !look_at(j, &t->row, &t->record, &t->change)) {
+    if (result < 0 || !engine_may_work(j->engine) || !one_changed(t)) {
         one_end(t);
         return;
     }

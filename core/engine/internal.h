@@ -153,7 +153,7 @@ void startup_down(void *ctx, const char *why);
 /* recover.c */
 void recover_start(struct engine *e);
 void recover_check(struct engine *e);
-void recover_kept(struct engine *e);
+void recover_kept(struct engine *e, bool all);
 
 /* job.c */
 struct job *job_new(struct engine *e, struct job_config *c);
@@ -190,6 +190,8 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
 void look_schedule(const struct job *j, struct record *r);
 int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
                 struct error *e);
+/* True when the row is not a record (any more): its status was changed by somebody else. */
+bool look_left_out(const struct job *j, const struct row *row, const struct record *known);
 bool look_differs(const struct record *a, const struct record *b);
 
 /* discovery.c */

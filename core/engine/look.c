@@ -160,8 +160,11 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
         unreadable(ret, e.text);
         return;
     }
-    if (look_fingerprint(j, row->key, &v, fp) < 0)
-        fp[0] = '\0';
+    if (look_fingerprint(j, row->key, &v, fp) < 0) {
+        unreadable(ret, "the credential is too long to be one; put a real one into the row");
+        values_done(&v);
+        return;
+    }
     if (first || strcmp(fp, ret->fingerprint) != 0)
         new_credential(ret, fp, first);
     else if (row_changed && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
@@ -173,6 +176,15 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     else
         look_schedule(j, ret);
     values_done(&v);
+}
+
+bool look_left_out(const struct job *j, const struct row *row, const struct record *known)
+{
+    if (!row->outside)
+        return false;
+    const struct cell *status = j->table->status >= 0 ? &row->cells[j->table->status] : NULL;
+    return !(known->source && known->wrote_status && status && status->text &&
+             strcmp(status->text, known->wrote_status) == 0);
 }
 
 static bool same(const char *a, const char *b)
