@@ -200,18 +200,14 @@ static void answer_accounts(struct call *call, struct json_object *list, struct 
 
 static void read_spec(struct call *call, const struct provider *of, struct account_spec *ret_spec)
 {
-    bool google = of == &google_provider;
-
     ret_spec->client_id = text(call, "client_id");
     ret_spec->scope = text(call, "scope");
     if (!ret_spec->scope)
-        ret_spec->scope = google ? "https://www.googleapis.com/auth/youtube.upload "
-                                   "https://www.googleapis.com/auth/youtube.readonly"
-                                 : "read write";
+        ret_spec->scope = of->scope;
     ret_spec->access_token = text(call, "access_token");
     ret_spec->refresh_token = text(call, "refresh_token");
-    ret_spec->expires_in = number(call, "expires_in", google ? 3599 : 3600);
-    ret_spec->refresh_expires_in = number(call, "refresh_expires_in", 0);
+    ret_spec->expires_in = number(call, "expires_in", of->life);
+    ret_spec->refresh_expires_in = number(call, "refresh_expires_in", of->refresh_life);
     ret_spec->grace = number(call, "grace", 0);
     ret_spec->age = number(call, "age", 0);
     ret_spec->testing = truth_value(call, "testing");
@@ -328,6 +324,28 @@ static void post_revoke(struct call *call)
     answer_empty(call);
 }
 
+/* What is granted from now on; what was granted stands. */
+static void post_lives(struct call *call)
+{
+    only(call, " provider account expires_in refresh_expires_in ");
+    const struct provider *of = provider(call);
+    const char *name = text(call, "account");
+    int64_t life = number(call, "expires_in", -1);
+    int64_t refresh_life = number(call, "refresh_expires_in", -1);
+    struct account *account;
+    size_t cursor = 0;
+
+    while (of && !*call->wrong && (account = account_next(of, &cursor))) {
+        if (name && strcmp(name, account->name) != 0)
+            continue;
+        if (life > 0)
+            account->expires_in = life;
+        if (refresh_life >= 0)
+            account->refresh_expires_in = refresh_life;
+    }
+    answer_empty(call);
+}
+
 static void get_misbehave(struct call *call)
 {
     struct json_object *json = json_object_new_object();
@@ -371,6 +389,7 @@ static const struct {
     { "GET", "clock", get_clock },         { "POST", "clock", post_clock },
     { "POST", "clients", post_clients },   { "POST", "accounts", post_accounts },
     { "GET", "accounts", get_accounts },   { "GET", "token", get_token },
+    { "POST", "lives", post_lives },
     { "POST", "revoke", post_revoke },     { "GET", "misbehave", get_misbehave },
     { "POST", "misbehave", post_misbehave }, { "GET", "log", get_log },
     { "GET", "counts", get_counts },

@@ -283,6 +283,9 @@ const struct provider google_provider = {
     .name = "google",
     .prefix = "/google",
     .token_path = "/token",
+    .scope = "https://www.googleapis.com/auth/youtube.upload "
+             "https://www.googleapis.com/auth/youtube.readonly",
+    .life = 3599,
     .presents = google_presents,
     .answer = google_answer,
 };

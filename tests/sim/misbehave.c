@@ -416,6 +416,12 @@ size_t misbehave_queued(void)
     return n;
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
 static bool fits(const struct misbehaviour *m, const struct request *request,
                  const struct token *token)
 {
@@ -423,7 +429,7 @@ static bool fits(const struct misbehaviour *m, const struct request *request,
 
     if (m->provider && m->provider != request->provider)
         return false;
-    if (strcmp(path, "*") != 0 && strcmp(path, request->rest) != 0)
+    if (strcmp(path, "*") != 0 && !ends_in(request->rest, path))
         return false;
     return !m->account || (token && strcmp(m->account, token->account->name) == 0);
 }

@@ -8,6 +8,9 @@
 static const struct provider *const providers[] = {
     &google_provider,
     &strict_provider,
+    &tiktok_provider,
+    &lightspeed_provider,
+    &lightspeed_x_provider,
 };
 
 enum { PROVIDERS = sizeof(providers) / sizeof(providers[0]) };

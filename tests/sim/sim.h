@@ -61,7 +61,11 @@ struct reply {
 };
 
 struct provider {
-    const char *name, *prefix, *token_path;
+    const char *name, *prefix;
+    const char *token_path; /* how the token endpoint's path ends, behind the prefix */
+    /* What an account is granted when its maker does not say; refresh_life 0: for ever. */
+    const char *scope;
+    int64_t life, refresh_life;
     /* Which token of ours the request presents, or NULL. Called under the truth's lock. */
     struct token *(*presents)(const struct request *request);
     /* Processes the request and fills the reply. Called under the truth's lock. */
@@ -70,6 +74,9 @@ struct provider {
 
 extern const struct provider google_provider;
 extern const struct provider strict_provider;
+extern const struct provider tiktok_provider;
+extern const struct provider lightspeed_provider;
+extern const struct provider lightspeed_x_provider;
 
 /* providers.c */
 const struct provider *provider_of_path(const char *path, const char **ret_rest);

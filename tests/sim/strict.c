@@ -235,6 +235,8 @@ const struct provider strict_provider = {
     .name = "strict",
     .prefix = "/strict",
     .token_path = "/token",
+    .scope = "read write",
+    .life = 3600,
     .presents = strict_presents,
     .answer = strict_answer,
 };

@@ -341,6 +341,105 @@ test_queue() {
         "$(sim_get 'accounts?provider=strict&format=tsv' | cut -f 1,4-7 | tr '\t' ' ')"
 }
 
+# form PATH [CURL OPTION...]: a POST; body in $DIR/body, headers in $DIR/head; prints the status.
+form() {
+    local path=$1
+    shift
+    curl -s -o "$DIR/body" -D "$DIR/head" -w '%{http_code}' "$@" "$SIM_URL$path"
+}
+
+test_tiktok() {
+    fresh tiktok 2
+    local first second access
+    first=$(refresh_of tiktok acct-1)
+    ask() { # REFRESH_TOKEN [CURL OPTION...]
+        form /tiktok/v2/oauth/token/ -d client_key=k -d client_secret=s -d grant_type=refresh_token \
+            --data-urlencode "refresh_token=$1" "${@:2}"
+    }
+    check_equal 'tiktok: a refresh is answered 200' 200 "$(ask "$first")"
+    second=$(body refresh_token) access=$(body access_token)
+    check_equal 'tiktok: lifetimes, open_id, scope' \
+        '86400 31536000 open-acct-1 user.info.basic,video.list,video.publish' \
+        "$(body expires_in) $(body refresh_expires_in) $(body open_id) $(body scope)"
+    sim lives '{"provider":"tiktok","expires_in":7200,"refresh_expires_in":15552000}' > /dev/null
+    check_equal 'tiktok: other lifetimes from now on' '200 7200 15552000' \
+        "$(ask "$second") $(body expires_in) $(body refresh_expires_in)"
+    check_equal 'tiktok: errors are 200' '200 invalid_grant' "$(ask nonsense) $(body error)"
+    check_equal 'tiktok: not a form' '200 invalid_request' \
+        "$(ask x -H 'Content-Type: application/json') $(body error)"
+    check_equal 'tiktok: client_id is not client_key' '200 invalid_request' "$(form /tiktok/v2/oauth/token/ \
+        -d client_id=k -d client_secret=s -d grant_type=refresh_token -d refresh_token=x) $(body error)"
+    check_equal 'tiktok: without the last slash' 404 "$(form /tiktok/v2/oauth/token -d a=b)"
+    check_equal 'tiktok: the API knows the access token' '200 ok open-acct-1' \
+        "$(form /tiktok/v2/user/info/ -G -H "Authorization: Bearer $access") $(body error.code) $(body data.user.open_id)"
+    check_equal 'tiktok: reuse ends the grant' '200 invalid_grant 1 reuse' \
+        "$(ask "$first") $(body error) $(sim_account tiktok acct-1 reuse) $(sim_account tiktok acct-1 reason)"
+    check_equal 'tiktok: with its access token' '401 access_token_invalid' \
+        "$(form /tiktok/v2/user/info/ -G -H "Authorization: Bearer $access") $(body error.code)"
+    sim clients '{"provider":"tiktok","client_id":"k","client_secret":"other"}' > /dev/null
+    check_equal 'tiktok: a wrong secret' '200 invalid_client 0' \
+        "$(ask "$(refresh_of tiktok acct-2)") $(body error) $(sim_account tiktok acct-2 spent)"
+}
+
+test_lightspeed() {
+    fresh lightspeed
+    sim clock "{\"now\":$(date +%s)}" > /dev/null
+    local first second access
+    first=$(refresh_of lightspeed acct-1)
+    ask() {
+        form /lightspeed/auth/oauth/token -d client_id=k -d client_secret=s \
+            -d grant_type=refresh_token --data-urlencode "refresh_token=$1" "${@:2}"
+    }
+    api() { form /lightspeed/API/V3/Account.json -G -H "Authorization: Bearer $1"; }
+    check_equal 'lightspeed: a refresh is answered 200' '200 1800' "$(ask "$first") $(body expires_in)"
+    second=$(body refresh_token) access=$(body access_token)
+    check_match 'lightspeed: the bucket' '^X-LS-Api-Bucket-Level: 1.00/90' "$(cat "$DIR/head")"
+    check_equal 'lightspeed: asked again before anything is used' '200 1' \
+        "$(ask "$first") $(sim_account lightspeed acct-1 repeats)"
+    check_equal 'lightspeed: what the first answer brought is replaced' '401 400 invalid_grant' \
+        "$(api "$access") $(ask "$second") $(body error)"
+    local n
+    for n in 2 3 4 5; do ask "$first" > /dev/null; done
+    check_equal 'lightspeed: five repeats a minute' 5 "$(sim_account lightspeed acct-1 repeats)"
+    check_equal 'lightspeed: and no more' '429 Retry-After: 60' \
+        "$(ask "$first") $(grep Retry "$DIR/head" | tr -d '\r')"
+    sim clock '{"advance":60}' > /dev/null
+    check_equal 'lightspeed: again a minute later' 200 "$(ask "$first")"
+    access=$(body access_token) second=$(body refresh_token)
+    check_equal 'lightspeed: the API knows the access token' '200 acct-1' "$(api "$access") $(body Account.name)"
+    check_equal 'lightspeed: from then on the old one is of no use' '400 invalid_grant 1' \
+        "$(ask "$first") $(body error) $(sim_account lightspeed acct-1 reuse)"
+    check_equal 'lightspeed: the new one is not harmed' 200 "$(ask "$second")"
+    check_equal 'lightspeed: a refresh ends the access token before it' 401 "$(api "$access")"
+    second=$(refresh_of lightspeed acct-1)
+    check_equal 'lightspeed: a scope is refused' '400 invalid_grant' "$(ask "$second" -d scope=x) $(body error)"
+    sim clock '{"advance":2592000}' > /dev/null
+    check_equal 'lightspeed: unused for 30 days' '400 invalid_grant' "$(ask "$second") $(body error)"
+}
+
+test_lightspeed_x() {
+    fresh lightspeed_x 2
+    local first second
+    first=$(refresh_of lightspeed_x acct-1)
+    ask() { # STORE REFRESH_TOKEN
+        form "/x/$1/api/1.0/token" -d client_id=k -d client_secret=s -d grant_type=refresh_token \
+            --data-urlencode "refresh_token=$2"
+    }
+    check_equal "x: at another retailer's server" '400 invalid_grant 0' \
+        "$(ask acct-2 "$first") $(body error) $(sim_account lightspeed_x acct-1 spent)"
+    check_equal 'x: no such retailer' 404 "$(ask nobody "$first")"
+    check_equal 'x: a refresh' '200 604800 acct-1' \
+        "$(ask acct-1 "$first") $(body expires_in) $(body domain_prefix)"
+    check_equal 'x: the point in time too' "$(body expires)" "$(sim_account lightspeed_x acct-1 expires_at)"
+    check_match 'x: its limits' '^X-RateLimit-Remaining: 299' "$(cat "$DIR/head")"
+    second=$(body refresh_token)
+    check_equal 'x: the new one works' 200 "$(ask acct-1 "$second")"
+    check_equal 'x: the old one is revoked at once' '400 invalid_grant 1' \
+        "$(ask acct-1 "$first") $(body error) $(sim_account lightspeed_x acct-1 reuse)"
+    misbehave '{"mode":"status","status":503}'
+    check_equal 'x: the token endpoint misbehaves by default' 503 "$(ask acct-2 "$(refresh_of lightspeed_x acct-2)")"
+}
+
 # 500 connections at once, each kept waiting: presented at once, all answered.
 test_many() {
     fresh google 1
@@ -372,7 +471,7 @@ test_tls() {
 
 start_simulator
 check_equal 'serves on the loopback alone' 127.0.0.1 "$(echo "$SIM_URL" | sed 's,.*//\(.*\):.*,\1,')"
-for t in google google_errors clock strict strict_grace strict_clients modes_of_replies mode_member \
+for t in google google_errors clock strict strict_grace strict_clients tiktok lightspeed lightspeed_x modes_of_replies mode_member \
     modes_of_connections close_kept queue many tls; do
     test_$t
 done

@@ -40,6 +40,8 @@ struct account {
     struct token *refresh; /* the newest refresh token */
     struct token *access;
     uint64_t spent, presented, refresh_ok, refresh_refused, reuse, repeats;
+    int64_t minute, bucket, bucket_at; /* Lightspeed: of the last repeats; in hundredths, as of */
+    unsigned repeats_of_minute;
     uint64_t most_presented; /* of one refresh token */
     unsigned most_in_flight;
 };
