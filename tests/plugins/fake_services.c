@@ -197,7 +197,7 @@ static void set_null(struct renewd_call *c, const char *name)
 
 static void memo(struct renewd_call *c, const void *bytes, size_t length)
 {
-    append(c->fake->effects, "memo %.*s\n", (int)length, (const char *)bytes);
+    append(c->fake->effects, "memo=%.*s\n", (int)length, (const char *)bytes);
 }
 
 static void run(struct renewd_call *c, const char *statement,
