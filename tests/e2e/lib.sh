@@ -69,12 +69,12 @@ seen:     $3"; fi
 
 # check_match NAME EXTENDED-REGEX TEXT
 check_match() {
-    if printf '%s\n' "$3" | grep -Eq -- "$2"; then ok "$1"; else not_ok "$1" "expected: $2
+    if grep -Eq -- "$2" <<< "$3"; then ok "$1"; else not_ok "$1" "expected: $2
 seen: $3"; fi
 }
 
 check_no_match() {
-    if printf '%s\n' "$3" | grep -Eq -- "$2"; then not_ok "$1" "not expected: $2
+    if grep -Eq -- "$2" <<< "$3"; then not_ok "$1" "not expected: $2
 seen: $3"; else ok "$1"; fi
 }
 
