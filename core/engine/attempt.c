@@ -67,7 +67,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     verdict_default(a, f, &d);
     plugin_attempt_failed(a->plugin, f, reply, clock_now(), &d);
     if (d.outcome == OUTCOME_RATE_LIMITED)
-        pace_hold(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
+        pace_slow(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
     struct commit *c = outcome_failed(a, f, &d);
     struct job *j = a->job;
     struct run *r = a->run;
@@ -84,7 +84,7 @@ static void plain_failure(struct attempt *a, int outcome, const char *code, cons
 /* On the spool as if the attempt ended here: a later result of the same attempt replaces it. */
 static int spool_now(struct attempt *a, struct commit **ret)
 {
-    struct error e;
+    struct error e = {"it is larger than the spool takes"};
     struct commit *c = outcome_ok(a, &e);
     char *text = NULL;
     size_t len = 0;
