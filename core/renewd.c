@@ -192,6 +192,29 @@ static void fatal(void *ctx, int status, const char *why)
     stop(p);
 }
 
+static bool wanted(const struct options *o, const struct job *j)
+{
+    if (!*o->jobs)
+        return true;
+    for (char **name = o->jobs; *name; name++)
+        if (strcmp(*name, job_configuration(j)->job) == 0)
+            return true;
+    return false;
+}
+
+/* At the end, since a job may be held by what its first attempt finds out. */
+static void once_ended(struct program *p)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
+        if (!wanted(p->options, j) || !job_held(j))
+            continue;
+        fprintf(stderr, "renewd: job %s is held: %s\n", job_configuration(j)->job, job_held(j));
+        p->status = EXIT_FAILED;
+    }
+    stop(p);
+}
+
 static void run_ended(void *ctx, const struct run_result *r)
 {
     struct program *p = ctx;
@@ -208,17 +231,7 @@ static void run_ended(void *ctx, const struct run_result *r)
     printf("%" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->due, r->refreshed, r->failed);
     fflush(stdout);
     if (--p->waiting == 0)
-        stop(p);
-}
-
-static bool wanted(const struct options *o, const struct job *j)
-{
-    if (!*o->jobs)
-        return true;
-    for (char **name = o->jobs; *name; name++)
-        if (strcmp(*name, job_configuration(j)->job) == 0)
-            return true;
-    return false;
+        once_ended(p);
 }
 
 static void once(struct program *p)
@@ -226,18 +239,13 @@ static void once(struct program *p)
     p->waiting = 1;
     struct job *j;
     for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
-        if (!wanted(p->options, j))
+        if (!wanted(p->options, j) || job_held(j) || job_paused(j))
             continue;
-        if (job_held(j)) {
-            fprintf(stderr, "renewd: job %s is held: %s\n", job_configuration(j)->job, job_held(j));
-            p->status = EXIT_FAILED;
-        } else if (!job_paused(j)) {
-            p->waiting++;
-            engine_run(p->engine, j, "once", run_ended, p);
-        }
+        p->waiting++;
+        engine_run(p->engine, j, "once", run_ended, p);
     }
     if (--p->waiting == 0)
-        stop(p);
+        once_ended(p);
 }
 
 static void ready(void *ctx)

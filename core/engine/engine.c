@@ -78,6 +78,7 @@ bool engine_may_work(const struct engine *e)
 void engine_drained(struct engine *e)
 {
     e->drained = true;
+    recover_kept(e, true);
     for (size_t i = 0; i < e->job_count; i++)
         discovery_start(e->jobs[i], true);
     engine_check_ready(e);

@@ -92,6 +92,8 @@ static struct commit *carry(const struct newest_task *t, struct held_row *h, con
     struct values after = {0};
     struct error e;
     char fp[FINGERPRINT_SIZE];
+    if (h->record.state == STATE_PENDING) /* its row refused the very pair, which is kept for it */
+        return NULL;
     if (values_open(j, &h->row, &after, &e) < 0)
         return NULL;
     look_fingerprint(j, h->row.key, &after, fp);

@@ -271,6 +271,7 @@ void recover_check(struct engine *e)
 
 struct kept_task {
     struct engine *engine;
+    int64_t retry_before;
     struct kept *list;
     size_t count;
 };
@@ -278,7 +279,7 @@ struct kept_task {
 static int kept_work(struct db *db, void *arg, struct error *e)
 {
     struct kept_task *t = arg;
-    return store_kept(db, "pending", clock_now(), KEPT_BATCH, &t->list, &t->count, e);
+    return store_kept(db, "pending", t->retry_before, KEPT_BATCH, &t->list, &t->count, e);
 }
 
 static void try_kept(struct engine *e, const struct kept *k)
@@ -314,12 +315,14 @@ static void kept_known(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-void recover_kept(struct engine *e)
+/* all: also those whose minute is not over, as at a start. */
+void recover_kept(struct engine *e, bool all)
 {
     if (!engine_may_work(e))
         return;
     struct kept_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
+    t->retry_before = all ? INT64_MAX : clock_now();
     e->busy++;
     store_submit(e->store, kept_work, t, kept_known);
 }

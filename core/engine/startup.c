@@ -175,7 +175,7 @@ static void beat(void *ctx)
     e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
     if (e->store_up && e->checked)
         store_submit(e->store, beat_work, e->setup.state, beat_done);
-    recover_kept(e);
+    recover_kept(e, false);
 }
 
 void startup_up(void *ctx)

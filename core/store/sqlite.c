@@ -78,8 +78,10 @@ static int refused(struct db *db, bool parsing, struct error *e)
     snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", o->state);
     if (o->result == -ENOTCONN)
         db->away = true;
-    return error_set(e, o->result, "SQLite: %s (%d)",
-                     words_are_names(code, parsing) ? sqlite3_errmsg(s) : sqlite3_errstr(code), code);
+    const char *words = words_are_names(code, parsing)        ? sqlite3_errmsg(s)
+                        : code == SQLITE_CONSTRAINT_TRIGGER ? "a trigger refuses it"
+                                                            : sqlite3_errstr(code);
+    return error_set(e, o->result, "SQLite: %s (%d)", words, code);
 }
 
 static int simple(struct db *db, const char *sql, struct error *e)
