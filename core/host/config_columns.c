@@ -216,5 +216,6 @@ void job_wish(const struct job_config *j, struct table_wish *ret)
         .only_count = j->only_count,
         .times = j->times,
         .through_statements = !written && j->statement_count > 0,
+        .statements = j->statement_count > 0,
     };
 }

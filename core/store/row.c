@@ -37,6 +37,16 @@ void table_quoted(const struct db *db, const struct table *t, struct buf *sql)
     ident_quote(t->name, sql);
 }
 
+/* Seconds, a bar, and the value to its last digit in a form that no session's settings change. */
+static void put_exact(const struct column *c, const char *name, struct buf *sql)
+{
+    bool zone = c->form == FORM_TIMESTAMPTZ;
+    buf_printf(sql,
+               "CASE WHEN isfinite(%s) THEN floor(extract(epoch FROM %s))::bigint || '|' ||"
+               " to_char(%s%s, 'YYYY-MM-DD HH24:MI:SS.US') || '%s' ELSE '|' || %s::text END",
+               name, name, name, zone ? " AT TIME ZONE 'UTC'" : "", zone ? "+00" : "", name);
+}
+
 static void put_column(const struct db *db, const struct column *c, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
@@ -50,7 +60,9 @@ static void put_column(const struct db *db, const struct column *c, struct buf *
     cleanup(buf_done) struct buf name = {0};
     buf_init(&name, 256);
     ident_quote(c->name, &name);
-    if (pg && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
+    if (pg && c->exact && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
+        put_exact(c, name.data, sql);
+    else if (pg && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
         buf_printf(sql, "CASE WHEN isfinite(%s) THEN floor(extract(epoch FROM %s))::bigint END",
                    name.data, name.data);
     else
@@ -153,14 +165,18 @@ static void time_cell(const struct column *c, const char *text, struct cell *cel
     int64_t at = 0;
     bool known = false;
     if (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP) {
-        set_number(cell, strtoll(text, NULL, 10));
+        const char *bar = c->exact ? strchr(text, '|') : NULL;
+        if (bar)
+            cell->raw = xstrdup(bar + 1);
+        if (bar != text)
+            set_number(cell, strtoll(text, NULL, 10));
         return;
     }
     known = number_to_unix(c, text, &at) == 0;
     if (!known) {
         cell->raw = xstrdup(text);
         known = timestamp_parse(text, &at, NULL) == 0;
-    } else if (c->form == FORM_TIME_TEXT) {
+    } else if (c->form == FORM_TIME_TEXT || c->exact) {
         cell->raw = xstrdup(text);
     }
     if (known)

@@ -183,7 +183,9 @@ static void map_columns(struct resolving *r)
         const struct column_wish *w = &r->wish->columns[i];
         const struct catalog_column *c = lookup(r, w->column);
         if (c) {
-            judge_type(r, c, add_column(r->t, w, c->name));
+            struct column *column = add_column(r->t, w, c->name);
+            judge_type(r, c, column);
+            column->exact = column->type == VALUE_TIME && r->wish->statements;
         } else {
             put_missing(r, w->column, w->slot);
             put_alter(r, w);

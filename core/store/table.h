@@ -53,6 +53,7 @@ struct table_wish {
     size_t only_count;
     const char *times;  /* "auto" "unix" "unix_ms" "text" */
     bool through_statements; /* the plugin writes by named statements only: a view will do */
+    bool statements;         /* it has some, which may want a time exactly as it stands */
 };
 
 struct column {
@@ -64,6 +65,7 @@ struct column {
     bool extra;    /* renewd's own table: a member of its JSON column */
     bool as_text;  /* a number that stands in a text column */
     bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
+    bool exact;     /* a time that is kept as it stands, too, in a cell's raw */
 };
 
 struct only {
@@ -90,7 +92,7 @@ struct table {
 struct cell {
     char *text;
     size_t len;
-    char *raw;         /* FORM_TIME_TEXT: the text as it stood; otherwise NULL */
+    char *raw;         /* FORM_TIME_TEXT, exact columns: the value as it stood; otherwise NULL */
 };
 
 struct row {
