@@ -267,31 +267,38 @@ static void row_gone(struct commit_task *t)
     task_end(t, OUTCOME_NONE, false);
 }
 
-/* The effects were refused and nothing was written: this record's failure alone. */
+/* Not even its verdict can be noted. Whether its credential is spent nobody knows then: the lease and the
+ * intent stay, so that it is not presented again before a person has looked. */
+static void verdict_refused(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    log_line(LEVEL_ERROR, "renewd's own tables refuse a record's outcome; its credential stays leased until "
+             "renewd is started again", "job", c->after.job, "record", c->after.key, "outcome",
+             outcome_name(c->outcome), "reason", c->why, NULL);
+    task_end(t, OUTCOME_TRANSIENT, false);
+}
+
+/* The database refused this record and nothing was written. A success without a new token becomes its own
+ * failure; a failure stays what it is, without the row and statements that were refused. */
 static void effects_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
-    char *code = c->result == COMMIT_ROWS
-                     ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "")
-                     : xstrdup("store");
-    char *text = xstrdup(c->result == COMMIT_ROWS ? "the statement touched another number of rows than declared"
-                                                  : c->why);
+    bool rows = c->result == COMMIT_ROWS;
+    char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
+    char *text = xstrdup(rows ? "the statement touched another number of rows than declared" : c->why);
     if (c->replaces) {
-        keep(t, "pending", c->result == COMMIT_ROWS ? text : c->why);
-        free(code);
-        free(text);
-        return;
-    }
-    if (!t->job || t->rounds++ > 0) { /* even its failure is refused: the history stays without it */
-        log_line(LEVEL_ERROR, "the database refused a record's outcome", "job", c->after.job, "record",
-                 c->after.key, "reason", c->why, NULL);
-        settled(t);
-        if (t->job)
-            claim_release(t->job->engine, &c->before, c->attempt_id);
-        task_end(t, OUTCOME_TRANSIENT, false);
-    } else {
+        keep(t, "pending", text);
+    } else if (t->job && c->outcome == OUTCOME_OK) {
         outcome_turn_failed(t->job, c, code, text);
         submit(t);
+    } else if (c->touches_row || c->effect_count) {
+        log_line(LEVEL_ERROR, "the database refused to write a record's failure into its row; renewd's own "
+                 "tables have it", "job", c->after.job, "record", c->after.key, "outcome",
+                 outcome_name(c->outcome), "reason", text, NULL);
+        outcome_leave_row(c);
+        submit(t);
+    } else {
+        verdict_refused(t);
     }
     free(code);
     free(text);

@@ -243,6 +243,8 @@ struct commit *outcome_ok(struct attempt *a, struct error *e);
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
 /* Its effects were refused: what was ok becomes this record's own failure. */
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
+/* A failure without what it would have written into the user's tables. */
+void outcome_leave_row(struct commit *c);
 
 /* commits.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,

@@ -349,6 +349,13 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     c->touches_row = c->write_count > 0;
 }
 
+void outcome_leave_row(struct commit *c)
+{
+    forget_effects(c);
+    c->touches_row = false;
+    set_text(&c->after.wrote_status, c->before.wrote_status);
+}
+
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text)
 {
     forget_effects(c);

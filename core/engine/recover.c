@@ -123,7 +123,7 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
     const struct spool_leftover *left = leftover_of(f, l->attempt_id);
     if (left && left->text)
         return; /* its result is on the way */
-    bool unsent = !left && f->same_boot;
+    bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be what was damaged */
     if (j && !unsent) {
         commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);
     } else if (unsent && l->record.source) {

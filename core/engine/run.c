@@ -15,6 +15,8 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */ };
+
 struct start_task {
     struct run *run;
     struct claim_request query;
@@ -277,6 +279,30 @@ static void next_keys(struct run *r, struct claim_request *q)
     r->exhausted = r->keys_asked == r->key_count;
 }
 
+static void hold_over(void *ctx)
+{
+    struct run *r = ctx;
+    r->timer = NULL;
+    run_pump(r);
+}
+
+/* A job that its provider told to wait, or of a pace slower than leases live, claims nothing meanwhile: it
+ * would only have to give it back. --once does not stay for it. */
+static bool held_back(struct run *r)
+{
+    struct job *j = r->job;
+    int64_t wait = pace_wait(&j->pace, clock_boot_ms());
+    if (r->exhausted || r->mode == CLAIM_HAND || wait < HOLD_MS)
+        return false;
+    if (!j->engine->setup.daemon) {
+        r->exhausted = true;
+        return false;
+    }
+    loop_cancel(&r->timer);
+    r->timer = loop_after(j->engine->loop, wait, hold_over, r);
+    return true;
+}
+
 void run_pump(struct run *r)
 {
     struct job *j = r->job;
@@ -284,6 +310,8 @@ void run_pump(struct run *r)
         return;
     if (!job_may_claim(j) || r->left <= 0)
         r->exhausted = true;
+    if (held_back(r))
+        return;
     size_t room = j->active < (size_t)j->config->in_flight ? (size_t)j->config->in_flight - j->active : 0;
     if (r->exhausted || !room) {
         run_check(r);

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The application's table refuses what a failure would write into it. The verdict stands all the same: what
+# is ambiguous is not presented again, what is to reconnect is not asked again. And --once does not stay for
+# a pace that is slower than its leases.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/strict.sh"
+
+refuse_failures() { # TABLE: no failure fits into it
+    if [ "$STORE" = sqlite ]; then
+        sql "create trigger no_failure before update of last_error on \"$1\"
+             when new.last_error is not null begin select raise(abort, 'no'); end"
+    else
+        sql "alter table \"$1\" alter last_error type varchar(3)"
+    fi
+}
+
+tell_nobody() { # STORE NAME MISBEHAVIOUR STATE
+    local s="$1, $2"
+    stage "$1"
+    make_accounts_table tokens
+    refuse_failures tokens
+    load_accounts strict tokens 3 told
+    strict_job tokens tokens
+    sim misbehave "$3" > /dev/null
+    check_fails "$s: a run fails" run_renewd --once
+    check_match "$s: the log says why" 'refused to write' "$(cat "$DIR/renewd.log")"
+    check_equal "$s: the verdict stands" "3|1" \
+        "$(sql "select count(*), max(attempts) from $(own records) where state = $4")"
+    check_equal "$s: the history has it" 3 "$(sql "select count(*) from $(own attempts)")"
+    run_renewd --once
+    check_equal "$s: each was presented once" "3" "$(strict_sum presented)"
+    check_equal "$s: none twice" '' "$(presented_twice)"
+    check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
+}
+
+slow_pace() {
+    local s="$1, pace of two minutes"
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 3 slow
+    strict_job tokens tokens 'pace = "2m";'
+    check "$s: --once ends" timeout 20 "$RENEWD" -c "$CONF" --once
+    check_equal "$s: one was refreshed" 1 "$(strict_sum ok)"
+    check_equal "$s: no lease is left" 0 \
+        "$(sql "select count(*) from $(own credentials) where lease_until is not null")"
+}
+
+start_simulator
+for store in sqlite postgresql; do
+    tell_nobody $store ambiguous '{"mode":"drop_after","provider":"strict","count":3}' 6
+    tell_nobody $store reconnect '{"mode":"json","provider":"strict","status":400,"count":3,
+        "body":"{\"error\":\"invalid_grant\"}"}' 4
+    slow_pace $store
+done
+finish
