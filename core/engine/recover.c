@@ -71,6 +71,13 @@ struct lease_task {
 
 static void ask_leases(void *ctx);
 
+static void ask_leases_again(struct engine *e, size_t file)
+{
+    e->leftovers[file].leases_asked = e->leftovers[file].leases_done = false;
+    if (!e->recover_timer && !e->stopping)
+        e->recover_timer = loop_after(e->loop, ASK_AGAIN_MS, ask_leases, e);
+}
+
 static int leases_work(struct db *db, void *arg, struct error *e)
 {
     struct lease_task *t = arg;
@@ -116,6 +123,50 @@ static struct commit *ambiguous_commit(struct engine *e, struct job *j, const st
     return c;
 }
 
+struct give_back_task {
+    struct engine *engine;
+    size_t file;
+    struct record record;
+    char attempt_id[ID_SIZE];
+};
+
+static int give_back_work(struct db *db, void *arg, struct error *e)
+{
+    struct give_back_task *t = arg;
+    return store_release(db, &t->record, t->attempt_id, e);
+}
+
+static void give_back_done(void *arg, int result, const struct error *err)
+{
+    struct give_back_task *t = arg;
+    struct engine *e = t->engine;
+    struct spool_file *f = &e->leftovers[t->file];
+    e->busy--;
+    f->giving_back--;
+    if (result < 0) {
+        log_line(LEVEL_WARNING, "a lease of a dead process was not given back; it is tried again", "job",
+                 t->record.job, "record", t->record.key, "reason", err->text, NULL);
+        ask_leases_again(e, t->file);
+    }
+    record_done(&t->record);
+    free(t);
+    recover_check(e);
+    engine_check_stopped(e);
+}
+
+/* The spool file stays until all of its leases are given back: it is what tells of them. */
+static void give_back(struct engine *e, struct spool_file *f, const struct lease_row *l)
+{
+    struct give_back_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    t->file = (size_t)(f - e->leftovers);
+    record_copy(&t->record, &l->record);
+    memcpy(t->attempt_id, l->attempt_id, ID_SIZE);
+    f->giving_back++;
+    e->busy++;
+    store_submit(e->store, give_back_work, t, give_back_done);
+}
+
 /* One lease of a dead process. Whose attempt may have been sent stays leased while its job is not here. */
 static void settle_lease(struct engine *e, struct spool_file *f, struct lease_row *l)
 {
@@ -129,7 +180,7 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
     } else if (unsent && l->record.source) {
         if (j)
             look_schedule(j, &l->record); /* the claim had moved it out of the way */
-        claim_release(e, &l->record, l->attempt_id);
+        give_back(e, f, l);
     } else if (!unsent && l->record.source) {
         log_line(LEVEL_WARNING, "an attempt that was interrupted belongs to no job that runs now; its record "
                  "waits for it", "job", l->record.job, "record", l->record.key, NULL);
@@ -145,9 +196,7 @@ static void leases_known(void *arg, int result, const struct error *err)
     if (result < 0) {
         log_line(LEVEL_ERROR, "the leases of a dead process could not be read; it is tried again", "reason",
                  err->text, NULL);
-        e->leftovers[t->file].leases_asked = false;
-        if (!e->recover_timer && !e->stopping)
-            e->recover_timer = loop_after(e->loop, ASK_AGAIN_MS, ask_leases, e);
+        ask_leases_again(e, t->file);
     } else {
         struct spool_file *f = &e->leftovers[t->file];
         for (size_t i = 0; i < t->count; i++)
@@ -256,7 +305,7 @@ void recover_check(struct engine *e)
     if (from_spool_waiting(e))
         return;
     for (size_t i = 0; i < e->leftover_count; i++)
-        if (!e->leftovers[i].leases_done)
+        if (!e->leftovers[i].leases_done || e->leftovers[i].giving_back)
             return;
     for (size_t i = 0; i < e->leftover_count; i++)
         finish_file(e, i);

@@ -66,6 +66,7 @@ struct spool_file {
     char *path;
     /* For whoever drains it. */
     bool foreign, stays, leases_asked, leases_done;
+    size_t giving_back; /* leases on their way back to the store */
 };
 /* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
  * that does not open with the ring refuses its file, which is then not in the list; the others go
