@@ -45,13 +45,15 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
 
 static void reader_up(void *ctx)
 {
-    (void)ctx;
+    struct engine *e = ctx;
+    e->reader_up = true;
 }
 
 static void reader_down(void *ctx, const char *why)
 {
-    (void)ctx;
+    struct engine *e = ctx;
     (void)why;
+    e->reader_up = false;
 }
 
 void engine_start(struct engine *e)
@@ -82,6 +84,8 @@ void engine_drained(struct engine *e)
     for (size_t i = 0; i < e->job_count; i++)
         discovery_start(e->jobs[i], true);
     engine_check_ready(e);
+    if (e->setup.daemon)
+        requests_start(e);
 }
 
 void engine_check_ready(struct engine *e)
@@ -123,6 +127,8 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->stop_timer);
     loop_cancel(&e->heartbeat);
     loop_cancel(&e->resume_timer);
+    loop_cancel(&e->again_timer);
+    loop_cancel(&e->requests_timer);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
     if (e->store)
         store_thread_stop(e->store, thread_stopped, e);
@@ -226,9 +232,10 @@ void engine_free(struct engine *e)
 
 /* ---- for the API ---- */
 
+/* The reader comes a little later than the store when the database is new. */
 void engine_read(struct engine *e, store_work work, void *arg, store_done done)
 {
-    store_submit(e->reader ? e->reader : e->store, work, arg, done);
+    store_submit(e->reader && e->reader_up ? e->reader : e->store, work, arg, done);
 }
 
 void engine_status(const struct engine *e, struct engine_status *ret)

@@ -24,18 +24,21 @@ struct engine {
     struct spool *spool;
     unsigned char fingerprint_key[32];
     int64_t started_at;
-    bool store_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
+    bool store_up, reader_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
     int threads;                     /* of those being stopped, how many still run */
     struct job *retired;             /* taken out by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
     char *store_why;
-    struct loop_timer *heartbeat, *stop_timer, *resume_timer;
+    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *requests_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
     struct spool_file *leftovers;
     size_t leftover_count;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     size_t busy;                     /* store work under way that refers to jobs or runs */
+    size_t claims;                   /* of it, claims, until they are attempts or given back */
+    bool lost, lost_asked;           /* leases may be out that nobody works on */
+    struct loop_timer *lost_timer;
 };
 
 struct discovery {
@@ -161,6 +164,8 @@ void job_free(struct job *j);
 void job_hold(struct job *j, const char *why);
 void job_release_hold(struct job *j);
 void job_resolve(struct job *j);
+/* What a pause, ours or another's, means here. */
+void job_set_paused(struct job *j, bool paused);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
 struct job *job_by_source(const struct engine *e, const char *source);
@@ -211,6 +216,9 @@ int64_t schedule_next(const struct job *j, int64_t now);
 /* run.c */
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
+/* A run whose row was made in SQL. */
+void run_requested(struct job *j, int64_t row_id);
+int job_run_mode(const struct job *j);
 void run_pump(struct run *r);
 void run_attempt_ended(struct run *r, int outcome, bool ask_again);
 void run_stop_all(struct job *j);
@@ -220,6 +228,9 @@ void job_pump(struct job *j);
 /* claims.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
 void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
+
+/* lost.c */
+void lost_leases(struct engine *e);
 
 /* attempt.c */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
@@ -245,6 +256,9 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
 /* A failure without what it would have written into the user's tables. */
 void outcome_leave_row(struct commit *c);
+
+/* requests.c */
+void requests_start(struct engine *e);
 
 /* commits.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,

@@ -245,6 +245,18 @@ void job_resolve(struct job *j)
 
 /* ---- pause and resume ---- */
 
+void job_set_paused(struct job *j, bool paused)
+{
+    if (j->paused == paused)
+        return;
+    j->paused = paused;
+    log_line(LEVEL_INFO, paused ? "job paused" : "job resumed", "job", j->config->job, NULL);
+    if (paused)
+        schedule_stop(j);
+    else if (j->discovered)
+        schedule_start(j);
+}
+
 struct pause_task {
     struct job *job;
     bool paused;
@@ -263,14 +275,8 @@ static void pause_done(void *arg, int result, const struct error *e)
     struct pause_task *t = arg;
     struct job *j = t->job;
     j->engine->busy--;
-    if (result >= 0) {
-        j->paused = t->paused;
-        log_line(LEVEL_INFO, t->paused ? "job paused" : "job resumed", "job", j->config->job, NULL);
-        if (t->paused)
-            schedule_stop(j);
-        else if (j->discovered)
-            schedule_start(j);
-    }
+    if (result >= 0)
+        job_set_paused(j, t->paused);
     t->done(t->ctx, result, e->text);
     free(t);
     engine_check_stopped(j->engine);

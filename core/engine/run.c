@@ -253,6 +253,7 @@ static void claim_done(void *arg, int result, const struct error *e)
     r->claiming = false;
     if (result < 0) {
         r->exhausted = true;
+        j->engine->lost = true; /* it may have been committed all the same */
         if (result != -ENOTCONN && result != -ETIMEDOUT)
             log_line(LEVEL_ERROR, "claiming due records failed", "job", j->config->job, "reason", e->text,
                      NULL);
@@ -265,8 +266,11 @@ static void claim_done(void *arg, int result, const struct error *e)
         claims_take(r, t->list, t->count, t->lease_boot_ms);
     }
     free(t);
+    struct engine *engine = j->engine;
+    engine->claims--;
+    lost_leases(engine);
     run_pump(r);
-    engine_check_stopped(j->engine);
+    engine_check_stopped(engine);
 }
 
 /* By hand each key is asked for once. */
@@ -317,6 +321,10 @@ void run_pump(struct run *r)
         run_check(r);
         return;
     }
+    if (j->engine->lost) { /* pumped again when it is clear */
+        lost_leases(j->engine);
+        return;
+    }
     struct claim_task *t = xcalloc(1, sizeof *t);
     t->run = r;
     fill_query(r, &t->query);
@@ -328,6 +336,7 @@ void run_pump(struct run *r)
         next_keys(r, &t->query);
     r->claiming = true;
     j->engine->busy++;
+    j->engine->claims++;
     store_submit(j->engine->store, claim_work, t, claim_done);
 }
 
@@ -378,7 +387,9 @@ static int start_work(struct db *db, void *arg, struct error *e)
     struct start_task *t = arg;
     struct run *r = t->run;
     const struct job_config *c = r->job->config;
-    int res = store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at, &r->row.id, e);
+    int res = r->row.id ? 0 /* asked for in SQL: its row is there */
+                        : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at,
+                                          &r->row.id, e);
     if (res >= 0 && c->ready_sql)
         res = store_ready(db, c->ready_sql, &t->not_ready, e);
     if (res >= 0 && r->mode == CLAIM_TICK)
@@ -429,11 +440,12 @@ static const char *cannot_run(const struct job *j, int *ret_error)
     return NULL;
 }
 
-struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
-                      size_t count, run_done done, void *ctx)
+static struct run *run_start_row(struct job *j, int64_t row_id, int mode, const char *trigger,
+                                 const char *const *keys, size_t count, run_done done, void *ctx)
 {
     struct run *r = xcalloc(1, sizeof *r);
     r->job = j;
+    r->row.id = row_id;
     r->mode = mode;
     r->trigger = xstrdup(trigger);
     r->row.job = j->config->job;
@@ -467,6 +479,22 @@ struct run *run_start(struct job *j, int mode, const char *trigger, const char *
     return r;
 }
 
+struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
+                      size_t count, run_done done, void *ctx)
+{
+    return run_start_row(j, 0, mode, trigger, keys, count, done, ctx);
+}
+
+int job_run_mode(const struct job *j)
+{
+    return j->config->cron_count ? CLAIM_TICK : CLAIM_AUTO;
+}
+
+void run_requested(struct job *j, int64_t row_id)
+{
+    run_start_row(j, row_id, job_run_mode(j), "sql", NULL, 0, NULL, NULL);
+}
+
 void run_stop_all(struct job *j)
 {
     for (struct run *r = j->runs, *next; r; r = next) {
@@ -479,8 +507,7 @@ void run_stop_all(struct job *j)
 void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx)
 {
     (void)e;
-    int mode = j->config->cron_count ? CLAIM_TICK : CLAIM_AUTO;
-    run_start(j, mode, trigger, NULL, 0, done, ctx);
+    run_start(j, job_run_mode(j), trigger, NULL, 0, done, ctx);
 }
 
 void runs_forget(struct job *j)

@@ -30,13 +30,13 @@ int64_t schedule_prev(const struct job *j, int64_t now)
 
 struct tick_task {
     struct job *job;
-    int64_t tick;
+    int64_t tick, next;
 };
 
 static int tick_work(struct db *db, void *arg, struct error *e)
 {
     struct tick_task *t = arg;
-    return store_job_tick(db, t->job->config->job, t->tick, e);
+    return store_job_tick(db, t->job->config->job, t->tick, t->next, e);
 }
 
 static void tick_noted(void *arg, int result, const struct error *e)
@@ -56,7 +56,7 @@ static void note_tick(struct job *j, int64_t tick)
     struct tick_task *t = malloc(sizeof *t);
     if (!t)
         abort();
-    *t = (struct tick_task){j, tick};
+    *t = (struct tick_task){j, tick, schedule_next(j, tick)};
     j->last_tick = tick;
     j->engine->busy++;
     store_submit(j->engine->store, tick_work, t, tick_noted);

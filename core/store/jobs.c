@@ -55,13 +55,15 @@ int store_job_pause(struct db *db, const char *job, bool paused, struct error *e
     return one_row(r, result, job, e);
 }
 
-int store_job_tick(struct db *db, const char *job, int64_t tick, struct error *e)
+int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
 
     args_text(&a, job);
     args_number(&a, tick);
-    return db_exec(db, "UPDATE {jobs} SET last_tick = $2 WHERE job = $1 AND last_tick < $2",
+    args_number(&a, next_tick);
+    return db_exec(db,
+                   "UPDATE {jobs} SET last_tick = $2, next_tick = $3 WHERE job = $1 AND last_tick <= $2",
                    a.params, a.count, NULL, e);
 }
 

@@ -9,14 +9,9 @@
 
 #include "core/base/cleanup.h"
 #include "core/store/db.h"
+#include "core/store/migrate_internal.h"
 
 enum { MIGRATION_MS = 60000, TRIES = 5 };
-
-/* One statement; where the dialects differ, one for each. */
-struct step {
-    const char *both;
-    const char *postgresql, *sqlite;
-};
 
 static const struct step first[] = {
     {.both = "CREATE TABLE {facts} (name text PRIMARY KEY, value text NOT NULL)"},
@@ -84,11 +79,14 @@ static const struct step first[] = {
 
 struct migration {
     const struct step *steps;
-    size_t count;
+    const size_t *count;
 };
 
+static const size_t first_count = sizeof(first) / sizeof(first[0]);
+
 static const struct migration migrations[] = {
-    {first, sizeof(first) / sizeof(first[0])},
+    {first, &first_count},
+    {migration_requests, &migration_requests_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
@@ -151,10 +149,11 @@ static int apply(struct db *db, int64_t number, struct error *e)
     const struct migration *m = &migrations[number - 1];
     char sql[128];
     int r = 0;
-    for (size_t i = 0; i < m->count && r == 0; i++) {
+    for (size_t i = 0; i < *m->count && r == 0; i++) {
         const struct step *s = &m->steps[i];
-        r = db_run(db, s->both ? s->both : db_is_postgresql(db) ? s->postgresql : s->sqlite, NULL, 0,
-                   NULL, e);
+        const char *text = s->both ? s->both : db_is_postgresql(db) ? s->postgresql : s->sqlite;
+        if (text)
+            r = db_run(db, text, NULL, 0, NULL, e);
     }
     if (r < 0)
         return r;

@@ -224,7 +224,8 @@ struct job_row { char *job; bool paused; int64_t last_tick; };
 int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
                   const char *legacy_name, bool active, struct job_row *ret, struct error *e);
 int store_job_pause(struct db *db, const char *job, bool paused, struct error *e);
-int store_job_tick(struct db *db, const char *job, int64_t tick, struct error *e); /* only forward */
+/* Only forward; next_tick is for those who ask in SQL. */
+int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e);
 void job_row_done(struct job_row *j);
 
 struct run_row {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * What was asked for in SQL; see requests.c.
+ */
+#ifndef CORE_STORE_REQUESTS_H
+#define CORE_STORE_REQUESTS_H
+
+#include "core/store/store.h"
+
+struct sql_request {
+    int64_t id;
+    char *job;
+    int64_t run_id; /* its row in {runs} is there already */
+};
+
+/* Takes open requests: nobody else gets them. */
+int store_requests_take(struct db *db, int64_t now, struct sql_request **ret, size_t *ret_count,
+                        struct error *e);
+void sql_requests_free(struct sql_request *list, size_t count);
+/* All jobs as the store has them. */
+int store_paused_jobs(struct db *db, struct job_row **ret, size_t *ret_count, struct error *e);
+void job_rows_free(struct job_row *list, size_t count);
+
+#endif
