@@ -26,13 +26,11 @@ const struct step migration_requests[] = {
          "  RETURN v_job;\n"
          "END $fn$"},
     {.postgresql =
-         "CREATE FUNCTION renewd.run(p_name text) RETURNS bigint LANGUAGE plpgsql"
-         " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$\n"
+         "CREATE FUNCTION renewd.request_run(p_name text, OUT v_run bigint, OUT v_due bigint)"
+         " LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$\n"
          "DECLARE\n"
          "  v_job renewd.jobs%ROWTYPE;\n"
          "  v_now bigint := floor(extract(epoch FROM clock_timestamp()));\n"
-         "  v_due bigint;\n"
-         "  v_run bigint;\n"
          "BEGIN\n"
          "  SELECT * INTO v_job FROM renewd.jobs WHERE job = renewd.job_named(p_name);\n"
          "  SELECT count(*) INTO v_due FROM renewd.records r WHERE r.job = v_job.job AND r.point > 0\n"
@@ -47,15 +45,17 @@ const struct step migration_requests[] = {
          "    RAISE WARNING 'no renewd was alive in the last minute; job % runs when one is', v_job.job;\n"
          "  END IF;\n"
          "  RAISE NOTICE 'renewd run % of job %: % records handed over', v_run, v_job.job, v_due;\n"
-         "  RETURN v_due;\n"
          "END $fn$"},
+    {.postgresql = "CREATE FUNCTION renewd.run(p_name text) RETURNS bigint LANGUAGE sql"
+                   " AS $fn$ SELECT v_due FROM renewd.request_run(p_name) $fn$"},
     {.postgresql = "CREATE FUNCTION renewd.pause(p_name text) RETURNS void LANGUAGE sql"
                    " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
                    " UPDATE renewd.jobs SET paused = 1 WHERE job = renewd.job_named(p_name) $fn$"},
     {.postgresql = "CREATE FUNCTION renewd.resume(p_name text) RETURNS void LANGUAGE sql"
                    " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
                    " UPDATE renewd.jobs SET paused = 0 WHERE job = renewd.job_named(p_name) $fn$"},
-    {.postgresql = "REVOKE ALL ON FUNCTION renewd.job_named(text), renewd.run(text), renewd.pause(text),"
+    {.postgresql = "REVOKE ALL ON FUNCTION renewd.job_named(text), renewd.request_run(text),"
+                   " renewd.run(text), renewd.pause(text),"
                    " renewd.resume(text) FROM PUBLIC"},
     {.postgresql = "CREATE VIEW renewd.job AS SELECT id AS jobid, coalesce(legacy_name, job) AS jobname,"
                    " schedule, active = 1 AND paused = 0 AS active FROM renewd.jobs"},
