@@ -16,7 +16,7 @@
 #include "core/base/log.h"
 #include "core/engine/internal.h"
 
-enum { HEARTBEAT_MS = 15000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80 };
+enum { HEARTBEAT_MS = 15000, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80 };
 
 struct check_task {
     struct engine *engine;
@@ -135,6 +135,26 @@ static void go_on(struct engine *e)
         discovery_start(e->jobs[i], true);
 }
 
+static void check_done(void *arg, int result, const struct error *err);
+
+static void check_start(struct engine *e)
+{
+    if (e->checking || e->checked || e->stopping || !e->store_up)
+        return;
+    e->checking = true;
+    struct check_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    e->busy++;
+    store_submit(e->store, check_work, t, check_done);
+}
+
+static void check_again(void *ctx)
+{
+    struct engine *e = ctx;
+    e->again_timer = NULL;
+    check_start(e);
+}
+
 static void check_done(void *arg, int result, const struct error *err)
 {
     struct check_task *t = arg;
@@ -148,6 +168,10 @@ static void check_done(void *arg, int result, const struct error *err)
         e->checked = true;
         if (!e->stopping)
             go_on(e);
+    } else if (result == -EBUSY || result == -EDEADLK) {
+        log_line(LEVEL_WARNING, "the store is busy and is asked again", "reason", err->text, NULL);
+        if (!e->again_timer && !e->stopping)
+            e->again_timer = loop_after(e->loop, BUSY_AGAIN_MS, check_again, e);
     } else if (result != -ENOTCONN && result != -ETIMEDOUT) {
         e->setup.fatal(e->setup.ctx, 1, err->text);
     }
@@ -194,13 +218,7 @@ void startup_up(void *ctx)
             go_on(e);
         return;
     }
-    if (e->checking || e->stopping)
-        return;
-    e->checking = true;
-    struct check_task *t = xcalloc(1, sizeof *t);
-    t->engine = e;
-    e->busy++;
-    store_submit(e->store, check_work, t, check_done);
+    check_start(e);
 }
 
 void startup_down(void *ctx, const char *why)

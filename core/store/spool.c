@@ -21,7 +21,11 @@
 #include "core/base/clock.h"
 #include "core/store/spool_internal.h"
 
-enum { GIVE_BACK = 1024 * 1024 }; /* so much unwanted at the file's beginning is worth a call */
+enum {
+    GIVE_BACK = 1024 * 1024, /* so much unwanted at the file's beginning is worth a call */
+    RESULT_ROOM = 16 * 1024, /* kept free for each result that may still come */
+    ROOM_AHEAD = 256 * 1024,
+};
 
 /* One attempt that is still wanted; the list is in the order of their first entries. */
 struct wanted {
@@ -40,6 +44,7 @@ struct spool {
     int fd;
     off_t head_end, end; /* the file's beginning that stays; its end */
     off_t given_back;    /* from head_end to here the file is a hole */
+    off_t reserved;      /* up to here the disk has room for certain */
     uint64_t sequence;
     struct map *wanted;
     struct wanted *first, *last;
@@ -83,6 +88,7 @@ static int append(struct spool *s, int type, const struct spool_field fields[SPO
         if (n <= 0) {
             r = n < 0 ? -errno : -EIO;
             (void)!ftruncate(s->fd, s->end); /* the next entry is written over what stays */
+            s->reserved = s->end;
             return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk",
                              s->path, strerror(-r));
         }
@@ -112,6 +118,26 @@ static struct wanted *remember(struct spool *s, const char *attempt_id, const ch
     return w;
 }
 
+/* Nothing is sent whose answer a full disk could not take. File systems that cannot say go without. */
+static int reserve(struct spool *s, struct error *e)
+{
+    off_t need = s->end + (off_t)(map_count(s->wanted) + 1) * RESULT_ROOM;
+
+    if (need <= s->reserved)
+        return 0;
+    for (off_t ahead = ROOM_AHEAD;; ahead = 0) {
+        if (fallocate(s->fd, FALLOC_FL_KEEP_SIZE, s->end, need + ahead - s->end) == 0) {
+            s->reserved = need + ahead;
+            return 0;
+        }
+        if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
+            return 0;
+        if (ahead == 0)
+            return error_set(e, -errno, "spool file %s: there is no room for an answer: %s; make room "
+                                        "on that disk", s->path, strerror(errno));
+    }
+}
+
 int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint,
                  const char *source, const char *key, struct error *e)
 {
@@ -122,7 +148,9 @@ int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprin
 
     if (strlen(attempt_id) >= ID_SIZE || (fingerprint && strlen(fingerprint) >= FINGERPRINT_SIZE))
         return error_set(e, -EINVAL, "spool: the name of an attempt or a credential is too long");
-    int r = append(s, SPOOL_INTENT, fields, e);
+    int r = reserve(s, e);
+    if (r == 0)
+        r = append(s, SPOOL_INTENT, fields, e);
     if (r == 0 && map_get(s->wanted, attempt_id) == NULL)
         remember(s, attempt_id, fingerprint, source, key, at);
     return r;
@@ -155,7 +183,7 @@ static void give_back(struct spool *s)
 {
     if (s->first == NULL) {
         if (s->end > GIVE_BACK && ftruncate(s->fd, s->head_end) == 0)
-            s->end = s->given_back = s->head_end;
+            s->end = s->given_back = s->reserved = s->head_end;
     } else if (s->first->at - s->given_back > GIVE_BACK &&
                fallocate(s->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, s->given_back,
                          s->first->at - s->given_back) == 0) {
