@@ -128,7 +128,6 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->heartbeat);
     loop_cancel(&e->resume_timer);
     loop_cancel(&e->again_timer);
-    loop_cancel(&e->again_timer);
     loop_cancel(&e->requests_timer);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
     if (e->store)

@@ -29,7 +29,7 @@ struct engine {
     struct job *retired;             /* taken out by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
     char *store_why;
-    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *again_timer, *requests_timer;
+    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *requests_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
     struct spool_file *leftovers;
     size_t leftover_count;
