@@ -28,12 +28,15 @@ static void release_done(void *arg, int result, const struct error *e)
 {
     struct release_task *t = arg;
     struct engine *engine = t->engine;
-    if (result < 0)
-        log_line(LEVEL_WARNING, "a lease was not given back; it ends by itself", "job",
+    if (result < 0) {
+        log_line(LEVEL_WARNING, "a lease was not given back; it is when the store answers", "job",
                  t->record.job, "record", t->record.key, "reason", e->text, NULL);
+        engine->lost = true;
+    }
     engine->busy--;
     record_done(&t->record);
     free(t);
+    lost_leases(engine);
     engine_check_stopped(engine);
 }
 
@@ -168,6 +171,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     if (result < 0 && j->engine->store_up)
         discovery_hold(j, e->text);
     take_all(r, t->list, t->count, t->lease_boot_ms);
+    j->engine->claims--;
     free(t);
     run_pump(r);
     engine_check_stopped(j->engine);
@@ -184,6 +188,7 @@ void claims_take(struct run *r, struct claimed *list, size_t count, int64_t leas
     struct rehearse_task *t = xcalloc(1, sizeof *t);
     *t = (struct rehearse_task){r, list, count, lease_boot_ms};
     r->claiming = true; /* no further claim until it is known that the table can be written */
+    j->engine->claims++;
     j->engine->busy++;
     store_submit(j->engine->store, rehearse_work, t, rehearse_done);
 }

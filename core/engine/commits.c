@@ -16,6 +16,8 @@
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
+static void resume_later(struct engine *e);
+
 enum { RESUME_MS = 1000, KEPT_RETRY_S = 60, ROUNDS_MAX = 8 };
 
 static void submit(struct commit_task *t);
@@ -153,11 +155,8 @@ static void keep_done(void *arg, int result, const struct error *e)
         log_line(LEVEL_ERROR, "a pair could not be set aside in the store; it stays on the spool", "job",
                  k->kept.job, "record", k->kept.key, "reason", e->text, NULL);
         keep_free(k);
-        if (result != -ENOTCONN && result != -ETIMEDOUT) {
-            task_end(t, OUTCOME_TRANSIENT, false);
-            return;
-        }
         t->submitted = false;
+        resume_later(t->engine);
         engine_check_stopped(t->engine);
         return;
     }

@@ -116,6 +116,8 @@ static void thread_stopped(void *ctx)
     struct engine *e = ctx;
     if (--e->threads)
         return;
+    if (e->lost)
+        spool_stay(e->spool);
     spool_close(e->spool);
     e->spool = NULL;
     e->stopped(e->stopped_ctx);
@@ -127,6 +129,7 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->stop_timer);
     loop_cancel(&e->heartbeat);
     loop_cancel(&e->resume_timer);
+    loop_cancel(&e->lost_timer);
     loop_cancel(&e->again_timer);
     loop_cancel(&e->requests_timer);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;

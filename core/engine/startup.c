@@ -131,6 +131,7 @@ static void go_on(struct engine *e)
         recover_start(e);
         return;
     }
+    lost_leases(e);
     for (size_t i = 0; i < e->job_count; i++)
         discovery_start(e->jobs[i], true);
 }
@@ -212,10 +213,12 @@ void startup_up(void *ctx)
     if (!e->heartbeat && !e->stopping)
         e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
     if (e->checked) {
-        if (e->stopping)
+        if (e->stopping) {
             commits_resume(e);
-        else
+            lost_leases(e);
+        } else {
             go_on(e);
+        }
         return;
     }
     check_start(e);

@@ -46,6 +46,7 @@ struct spool {
     off_t given_back;    /* from head_end to here the file is a hole */
     off_t reserved;      /* up to here the disk has room for certain */
     uint64_t sequence;
+    bool stays;
     struct map *wanted;
     struct wanted *first, *last;
 };
@@ -210,6 +211,17 @@ void spool_sync(struct spool *s, bool now, void (*done)(void *ctx, int result), 
     spool_sync_ask(&s->sync, now, done, ctx);
 }
 
+void spool_wanted(const struct spool *s, void (*each)(void *ctx, const char *attempt_id), void *ctx)
+{
+    for (const struct wanted *w = s->first; w; w = w->next)
+        each(ctx, w->id);
+}
+
+void spool_stay(struct spool *s)
+{
+    s->stays = true;
+}
+
 void spool_counts(const struct spool *s, struct spool_counts *ret)
 {
     *ret = (struct spool_counts){
@@ -302,7 +314,7 @@ void spool_close(struct spool *s)
     if (s == NULL)
         return;
     spool_sync_end(&s->sync);
-    if (s->first == NULL)
+    if (s->first == NULL && !s->stays)
         unlink(s->path);
     spool_free(s);
 }

@@ -42,6 +42,12 @@ void spool_settled(struct spool *s, const char *attempt_id);
  * at once when now is true. result 0 or negative errno. */
 void spool_sync(struct spool *s, bool now, void (*done)(void *ctx, int result), void *ctx);
 
+/* Each attempt that is still wanted. */
+void spool_wanted(const struct spool *s, void (*each)(void *ctx, const char *attempt_id), void *ctx);
+/* The file is not removed at the end, even if empty: leases of this incarnation may be out still, and what
+ * it does not name was not sent. */
+void spool_stay(struct spool *s);
+
 struct spool_counts { int64_t entries, bytes, oldest_at; };
 void spool_counts(const struct spool *s, struct spool_counts *ret);
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * Leases that nobody works on. When the store goes away in the middle of a claim, the claim may have been
+ * committed without our knowing it; when it goes away before a lease is given back, it stays. Such leases
+ * of this process are given back before anything else is claimed; and where renewd ends before the store
+ * answers, its spool file stays and the next process does it (rule 2).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { AGAIN_MS = 1000 };
+
+struct lost_task {
+    struct engine *engine;
+    char **held;             /* attempts that are at work, or whose result is on its way */
+    size_t count, room;
+    int64_t released;
+};
+
+static void add(struct lost_task *t, const char *attempt_id)
+{
+    if (t->count == t->room) {
+        t->room = t->room ? 2 * t->room : 64;
+        t->held = xrealloc(t->held, t->room * sizeof *t->held);
+    }
+    t->held[t->count++] = xstrdup(attempt_id);
+}
+
+static void add_wanted(void *ctx, const char *attempt_id)
+{
+    add(ctx, attempt_id);
+}
+
+static void add_attempts(struct lost_task *t, const struct job *j)
+{
+    for (const struct attempt *a = j->attempts; a; a = a->next)
+        add(t, a->claim.attempt_id);
+}
+
+static void task_free(struct lost_task *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        free(t->held[i]);
+    free(t->held);
+    free(t);
+}
+
+static int lost_work(struct db *db, void *arg, struct error *e)
+{
+    struct lost_task *t = arg;
+    const struct state_dir *s = t->engine->setup.state;
+    return store_release_incarnation(db, s->host, s->incarnation, (const char *const *)t->held, t->count,
+                                     &t->released, e);
+}
+
+static void again(void *ctx)
+{
+    struct engine *e = ctx;
+    e->lost_timer = NULL;
+    lost_leases(e);
+}
+
+static void lost_done(void *arg, int result, const struct error *err)
+{
+    struct lost_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    e->lost_asked = false;
+    if (result >= 0) {
+        e->lost = false;
+        for (size_t i = 0; i < e->job_count; i++) {
+            job_pump(e->jobs[i]);
+            schedule_due(e->jobs[i], 0);
+        }
+    } else {
+        log_line(LEVEL_WARNING, "leases that nobody works on were not given back yet", "reason", err->text,
+                 NULL);
+        if (!e->lost_timer && !e->stopping)
+            e->lost_timer = loop_after(e->loop, AGAIN_MS, again, e);
+    }
+    task_free(t);
+    engine_check_stopped(e);
+}
+
+/* The store runs work in order: what is claimed after this was submitted is not in its way, and before it
+ * no claim may be under way. */
+void lost_leases(struct engine *e)
+{
+    if (!e->lost || e->lost_asked || e->claims || !e->store_up || !e->spool)
+        return;
+    e->lost_asked = true;
+    struct lost_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    for (size_t i = 0; i < e->job_count; i++)
+        add_attempts(t, e->jobs[i]);
+    for (const struct job *j = e->retired; j; j = j->next_retired)
+        add_attempts(t, j);
+    for (const struct commit_task *c = e->commits; c; c = c->next)
+        add(t, c->commit->attempt_id);
+    spool_wanted(e->spool, add_wanted, t);
+    e->busy++;
+    store_submit(e->store, lost_work, t, lost_done);
+}
