@@ -11,6 +11,8 @@ static const struct provider *const providers[] = {
     &tiktok_provider,
     &lightspeed_provider,
     &lightspeed_x_provider,
+    &instagram_provider,
+    &facebook_provider,
 };
 
 enum { PROVIDERS = sizeof(providers) / sizeof(providers[0]) };

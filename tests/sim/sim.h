@@ -77,6 +77,8 @@ extern const struct provider strict_provider;
 extern const struct provider tiktok_provider;
 extern const struct provider lightspeed_provider;
 extern const struct provider lightspeed_x_provider;
+extern const struct provider instagram_provider;
+extern const struct provider facebook_provider;
 
 /* providers.c */
 const struct provider *provider_of_path(const char *path, const char **ret_rest);
