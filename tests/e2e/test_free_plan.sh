@@ -1,0 +1,227 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The monthly credit of a free plan on both stores: every missed period is paid once, oldest first, from
+# the day on which the subscription began; the balance is the sum of its transactions; two processes at
+# once and kill -9 in between change nothing; one broken user fails alone and is due again.
+. "$(dirname "$0")/lib.sh"
+
+SEED=${SEED:-$RANDOM}
+RANDOM=$SEED
+echo "# SEED=$SEED"
+AT=2026-06-15T00:00:00Z
+USERS=${USERS:-200}
+
+own() { # renewd's own table NAME
+    if [ "$STORE" = postgresql ]; then echo "renewd.$1"; else echo "renewd_$1"; fi
+}
+
+at() { # SQL for a time
+    if [ "$STORE" = postgresql ]; then echo "timestamptz '$1+00'"; else echo "unixepoch('$1')"; fi
+}
+
+uuid() { printf '00000000-0000-4000-8000-%012d' "$1"; }
+
+day_sql() { # COLUMN: as text in UTC
+    if [ "$STORE" = postgresql ]; then echo "to_char($1 at time zone 'UTC', 'YYYY-MM-DD')"
+    else echo "date($1, 'unixepoch')"; fi
+}
+
+job() { # MORE SETTINGS
+    sed -e '/^functions/d' -e '/^settings = {/a\    '"${1:-}" "$TOP/conf.d/free-plan.conf" > "$DIR/conf.d/free-plan.conf"
+    [ -z "${1:-}" ] || sed -i '/catch_up = "each"/d' "$DIR/conf.d/free-plan.conf"
+    echo "statements = \"$TOP/sql/$STORE/free_plan_alloc\";" >> "$DIR/conf.d/free-plan.conf"
+}
+
+second_host() { # a configuration of its own on the same store
+    mkdir -p "$DIR/state2"
+    chmod 700 "$DIR/state2"
+    sed -e 's/state_dir = "state"/state_dir = "state2"/' -e "s,$SOCKET,$DIR/second.sock," "$CONF" > "$DIR/second.conf"
+}
+
+stage() { # STORE
+    make_store "$1"
+    forget_renewd
+    rm -rf "$DIR/state2"
+    write_conf
+    second_host
+    sql_file "$TOP/sql/$STORE/free_plan.sql"
+    sql "insert into subscription_plans (id, item_id_internal, name, tokens_to_award) values
+         ('$(uuid 1)', 'SYSTEM_FREE_TIER_MONTHLY_ALLOWANCE', 'Free', 100000), ('$(uuid 2)', 'PRO', 'Pro', 7)"
+    job "${2:-}"
+}
+
+user() { # NUMBER START END [PLAN STATUS]
+    local id
+    id=$(uuid $((1000 + $1)))
+    echo "insert into user_subscriptions (id, user_id, plan_id, status, current_period_start, current_period_end)
+          values ('$id', '$id', '$(uuid "${4:-1}")', '${5:-free}', $(at "$2 00:00:00"), $(at "$3 00:00:00"));"
+}
+
+wallet() { # NUMBER [BALANCE]
+    local id
+    id=$(uuid $((1000 + $1)))
+    echo "insert into token_wallets (id, user_id, balance) values ('$id', '$id', ${2:-0});"
+}
+
+people() { # users 1.. whose period ended on 28, 29, 30 or 31 March, wallets with 5 tokens
+    local i
+    echo 'begin;'
+    for ((i = 1; i <= USERS; i++)); do
+        user $i 2026-02-28 2026-03-$((28 + i % 4))
+        wallet $i 5
+    done
+    echo 'commit;'
+}
+
+once() { run_renewd --once --at "$AT"; }
+
+# What holds at any time: no period twice, balances and transactions agree.
+sound() { # NAME
+    check_equal "$1: no period is paid twice" 0 \
+        "$(sql "select count(*) - count(distinct idempotency_key) from token_wallet_transactions")"
+    check_equal "$1: every balance is the sum of its transactions" 0 \
+        "$(sql "select count(*) from token_wallets w where w.balance <> 5 +
+                coalesce((select sum(amount) from token_wallet_transactions t where t.wallet_id = w.id), 0)")"
+    check_equal "$1: the ledger has one key for each" \
+        "$(sql "select count(*) from token_wallet_transactions")" "$(sql "select count(*) from $(own ledger)")"
+}
+
+everybody_paid() { # NAME
+    sound "$1"
+    check_equal "$1: three periods each, not one more" $((3 * USERS)) \
+        "$(sql "select count(*) from token_wallet_transactions where type = 'CREDIT_ALLOCATION_FREE_PLAN'
+                and performed_by = 'system-token-allocator' and amount = 100000")"
+    check_equal "$1: every user three times" "$USERS|3|3" \
+        "$(sql "select count(*), min(n), max(n) from (select user_id, count(*) as n
+                from token_wallet_transactions group by user_id) x")"
+    check_equal "$1: the periods keep their day" \
+        "2026-05-28|2026-06-28
+2026-05-29|2026-06-29
+2026-05-30|2026-06-30
+2026-05-31|2026-06-30" \
+        "$(sql "select distinct $(day_sql current_period_start), $(day_sql current_period_end)
+                from user_subscriptions order by 1")"
+}
+
+plain() { # STORE
+    local s="$1, plain"
+    stage "$1"
+    { people; user 900 2026-05-20 2026-06-20; wallet 900 5
+      user 901 2026-01-01 2026-02-01 2; wallet 901 5; user 902 2026-01-01 2026-02-01 1 canceled; wallet 902 5
+    } > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    check "$s: --once pays" once
+    sql "delete from user_subscriptions where id in ('$(uuid 1900)', '$(uuid 1901)', '$(uuid 1902)')"
+    everybody_paid "$s"
+    check_equal "$s: nobody else is paid" 0 \
+        "$(sql "select count(*) from token_wallet_transactions where user_id >= '$(uuid 1900)'")"
+    check_equal "$s: the run counts its periods" "$((3 * USERS))|0" \
+        "$(sql "select refreshed, failed from $(own runs) order by id desc limit 1")"
+    check "$s: again --once" once
+    everybody_paid "$s, again"
+    # A period set back (a restored row) moves again, and is not paid again.
+    sql "update user_subscriptions set current_period_start = $(at '2026-04-28 00:00:00'),
+         current_period_end = $(at '2026-05-28 00:00:00') where id = '$(uuid 1004)'"
+    check "$s: a period set back" once
+    everybody_paid "$s, set back"
+}
+
+broken() { # STORE
+    local s="$1, broken"
+    stage "$1"
+    { people; user 900 2026-02-28 2026-03-28; user 901 2026-02-28 2026-03-28
+      wallet 901 5; wallet 901 5 | sed "s/('$(uuid 1901)', /('$(uuid 5901)', /"
+      user 902 2026-02-28 2026-03-28; wallet 902 5
+    } > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    sql "update user_subscriptions set current_period_end = null where id = '$(uuid 1902)'"
+    check_fails "$s: --once says that some failed" once
+    check_equal "$s: the broken ones alone, with their reasons" \
+        "$(uuid 1900)|effect:credit
+$(uuid 1901)|effect:credit
+$(uuid 1902)|bad_period" "$(sql "select rkey, last_code from $(own records) where last_outcome <> 1 order by 1")"
+    check_equal "$s: nothing of theirs was written" 0 \
+        "$(sql "select count(*) from token_wallet_transactions where user_id >= '$(uuid 1900)'")"
+    check_equal "$s: their periods stand" 2026-03-28 \
+        "$(sql "select distinct $(day_sql current_period_end) from user_subscriptions
+                where user_id in ('$(uuid 1900)', '$(uuid 1901)')")"
+    { wallet 900 5; echo "delete from token_wallets where id = '$(uuid 5901)';"
+      echo "update user_subscriptions set current_period_end = $(at '2026-03-28 00:00:00') where id = '$(uuid 1902)';"
+    } > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    AT=2026-06-15T03:00:00Z
+    check "$s: mended, they are paid" once
+    AT=2026-06-15T00:00:00Z
+    check_equal "$s: in full" 9 "$(sql "select count(*) from token_wallet_transactions where user_id >= '$(uuid 1900)'")"
+    sound "$s"
+}
+
+latest() { # STORE
+    local s="$1, latest"
+    stage "$1" 'catch_up = "latest";'
+    people > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    check "$s: --once pays" once
+    check_equal "$s: the current period alone" "$USERS" "$(sql "select count(*) from token_wallet_transactions")"
+    check_equal "$s: the periods keep their day" 2026-05-31\|2026-06-30 \
+        "$(sql "select $(day_sql current_period_start), $(day_sql current_period_end) from user_subscriptions
+                where id = '$(uuid 1003)'")"
+    sound "$s"
+}
+
+not_ready() { # STORE
+    local s="$1, not ready"
+    stage "$1"
+    people > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    sql "update subscription_plans set tokens_to_award = 0 where name = 'Free'"
+    check_fails "$s: no award" once
+    check_match "$s: says so" 'Free plan tokens_to_award is not configured or is zero\.' "$(cat "$DIR/renewd.log")"
+    sql "update subscription_plans set tokens_to_award = 100000, name = 'Gratis' where name = 'Free'"
+    check_fails "$s: no plan" once
+    check_match "$s: says so too" 'Free plan configuration not found\.' "$(cat "$DIR/renewd.log")"
+    check_equal "$s: nothing was paid" 0 "$(sql "select count(*) from token_wallet_transactions")"
+}
+
+nap() { # MILLISECONDS
+    sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
+}
+
+killed() { # STORE
+    local s="$1, killed" round first second
+    stage "$1"
+    people > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    for ((round = 0; round < 6; round++)); do
+        "$RENEWD" -c "$CONF" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+        first=$!
+        "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+        second=$!
+        nap $((10 + RANDOM % 120))
+        stop_process $first KILL
+        nap $((RANDOM % 60))
+        stop_process $second KILL
+        echo "# $s: $(sql "select count(*) from token_wallet_transactions") of $((3 * USERS)) after round $round"
+    done
+    sound "$s, midway"
+    "$RENEWD" -c "$CONF" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+    first=$!
+    "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+    second=$!
+    wait $first
+    check_equal "$s: one of two at once ends well" 0 $?
+    wait $second
+    check_equal "$s: the other too" 0 $?
+    once
+    "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1
+    everybody_paid "$s"
+}
+
+for store in ${STORES:-sqlite postgresql}; do
+    plain $store
+    broken $store
+    latest $store
+    not_ready $store
+    killed $store
+done
+finish
