@@ -15,6 +15,7 @@
 #include "core/base/utf8.h"
 #include "core/domain/backoff.h"
 #include "core/domain/outcome.h"
+#include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
 enum { CODE_MAX = 100, TEXT_MAX = 500 };
@@ -143,6 +144,37 @@ static char *as_read(const struct attempt *a, const char *slot)
     return text ? xstrdup(text) : NULL;
 }
 
+/* A time in the form of the table's own times: of the first of them that this row holds, since one
+ * table may keep milliseconds, another one texts. */
+static void bind_time(struct bound *b, const struct attempt *a, int64_t at)
+{
+    static const int64_t ms_from = 100000000000; /* seconds reach this in the year 5138 */
+    const struct table *t = a->job->table;
+    size_t i = 0;
+    while (i < t->column_count && t->columns[i].type != VALUE_TIME)
+        i++;
+    for (size_t k = i; k < t->column_count; k++)
+        if (t->columns[k].type == VALUE_TIME && a->claim.row.cells[k].raw) {
+            i = k;
+            break;
+        }
+    if (i == t->column_count)
+        return;
+    const char *raw = a->claim.row.cells[i].raw;
+    struct timestamp_form form;
+    int64_t was;
+    char text[TIMESTAMP_SIZE];
+    b->form = t->columns[i].form;
+    if (b->form == FORM_UNIX && t->columns[i].may_be_ms && raw && strtoll(raw, NULL, 10) > ms_from)
+        b->form = FORM_UNIX_MS;
+    if (b->form != FORM_TIME_TEXT || !raw || timestamp_parse(raw, &was, &form) < 0 ||
+        timestamp_format(at, &form, text, sizeof text) < 0)
+        return;
+    free(b->text);
+    b->text = xstrdup(text);
+    b->type = RENEWD_TEXT;
+}
+
 static void bind(struct bound *b, const struct attempt *a, const struct effect_parameter *p)
 {
     char number[24];
@@ -164,10 +196,8 @@ static void bind(struct bound *b, const struct attempt *a, const struct effect_p
     default:
         b->text = p->text ? xstrdup(p->text) : NULL;
     }
-    if (p->type == RENEWD_TIME) /* in the form of the table's own times */
-        for (size_t i = 0; i < a->job->table->column_count; i++)
-            if (a->job->table->columns[i].type == VALUE_TIME)
-                b->form = a->job->table->columns[i].form;
+    if (p->type == RENEWD_TIME)
+        bind_time(b, a, p->number);
 }
 
 static void take_effect(struct commit *c, const struct attempt *a, const struct effect *f)
