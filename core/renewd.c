@@ -252,10 +252,13 @@ static void ready(void *ctx)
 {
     struct program *p = ctx;
     loop_cancel(&p->patience);
-    if (p->options->once)
+    if (p->options->once) {
         once(p);
-    else
-        log_line(LEVEL_INFO, "ready", NULL);
+        return;
+    }
+    if (p->api)
+        api_ready(p->api);
+    log_line(LEVEL_INFO, "ready", NULL);
 }
 
 static void lost_patience(void *ctx)
