@@ -120,6 +120,8 @@ static int list_all(struct listing *l)
     size_t count = 0;
     int r = ctl_call(l->c, "GET", "/v1/jobs", &d);
 
+    if (r != 0)
+        return r;
     (void)json_array_length(d.json, "jobs", &count);
     for (size_t i = 0; r == 0 && i < count; i++) {
         cleanup(free_p) char *path = xasprintf("jobs.%zu.job", i), *held = xasprintf("jobs.%zu.held", i);
