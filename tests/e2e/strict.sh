@@ -88,3 +88,13 @@ grants_agree() {
         awk -F '\t' -v prefix="$2" 'index($1, prefix) == 1' | sort > "$DIR/truth.tsv" || return 1
     [ -s "$DIR/truth.tsv" ] && diff "$DIR/table.tsv" "$DIR/truth.tsv"
 }
+
+# start_ready: the daemon, with its records discovered.
+start_ready() {
+    main_shell start_ready || return 1
+    start_renewd && wait_until 20 daemon_is_ready
+}
+
+daemon_is_ready() {
+    curl -sSf --max-time 5 --unix-socket "$SOCKET" http://localhost/readyz
+}

@@ -57,7 +57,7 @@ known_instant() { # STORE
     load_accounts strict tokens 20 spool
     auto tokens tokens 'in_flight = 50;'
     sim misbehave '{"mode":"delay","provider":"strict","ms":1000,"when":"before","count":-1}' > /dev/null
-    start_renewd || exit 1
+    start_ready || exit 1
     check "$s: 20 requests are under way" wait_until 20 presented_all
     lock_store tokens || not_ok "$s: the store is locked meanwhile" "$(cat "$DIR/lock.out")"
     check "$s: the provider has answered them all" wait_until 20 answered_all
@@ -67,7 +67,7 @@ known_instant() { # STORE
     check_equal "$s: the database has none of them" 0 "$(history ok)"
     sim misbehave '{"clear":true}' > /dev/null
     sim mark '{}' > /dev/null
-    start_renewd || exit 1
+    start_ready || exit 1
     check "$s: the next process commits what the spool has" wait_until 20 no_commits_wait
     check "$s: truth and table agree on every account" compare_truth strict tokens spool
     check_equal "$s: nothing was presented for that" 0 "$(sim_count strict presented)"
@@ -84,10 +84,10 @@ in_flight() { # STORE
     load_accounts strict tokens 20 sent
     auto tokens tokens 'in_flight = 50;'
     sim misbehave '{"mode":"delay","provider":"strict","ms":1500,"when":"before","count":-1}' > /dev/null
-    start_renewd || exit 1
+    start_ready || exit 1
     check "$s: 20 requests are under way" wait_until 20 presented_all
     stop_renewd KILL
-    start_renewd || exit 1
+    start_ready || exit 1
     check_equal "$s: all are ambiguous before anything else" 20 \
         "$(sql "select count(*) from $(own records) where state = 6")"
     check_equal "$s: the history says why" "20|interrupted" \
@@ -165,7 +165,7 @@ random_daemon() { # STORE
         stop_renewd KILL
     done
     sim misbehave '{"clear":true}' > /dev/null
-    start_renewd || exit 1
+    start_ready || exit 1
     check "$s: after $KILLS kills everything is settled" wait_until 30 settled "$total"
     stop_renewd
     check_equal "$s: no reuse" 0 "$(strict_sum reuse)"

@@ -34,7 +34,7 @@ through_store() { # STORE
     stage "$s"
     strict_job own '' '' client-1 post ' '
     check "$s: a job without records has nothing to do" run_renewd --once
-    start_renewd || exit 1
+    start_ready || exit 1
     sim 'accounts?format=tsv' '{"provider":"strict","count":5,"prefix":"own","age":10800}' > "$DIR/accounts.tsv"
     ctl pause own > /dev/null # so that the imported rows are seen before the daemon refreshes them
     { lines 1 2; echo; lines 3 3; } > "$DIR/good.jsonl"
@@ -71,7 +71,7 @@ through_store() { # STORE
 
     check "$s: --once leaves a paused job alone" run_renewd --once
     check_equal "$s: nothing is presented" 0 "$(strict_sum presented)"
-    start_renewd && ctl resume own > /dev/null
+    start_ready && ctl resume own > /dev/null
     stop_renewd
     check "$s: --once refreshes them" run_renewd --once
     check_equal "$s: all five, once each" "5 5 0" "$(strict_sum presented) $(strict_sum ok) $(strict_sum reuse)"
@@ -91,7 +91,7 @@ through_store() { # STORE
     check_equal "$s: each record has rotated twice" "2|2|5" \
         "$(sql "select min(generation), max(generation), count(*) from $(own records)")"
 
-    start_renewd || exit 1
+    start_ready || exit 1
     check "$s: a record of a key with a blank is shown" ctl show own 'id own-1'
     out=$(ctl show own 'id own-1'; ctl --json show own 'id own-1'; ctl records; ctl --json records own
         ctl jobs; ctl runs; ctl status; ctl --json status; ctl describe oauth2)
