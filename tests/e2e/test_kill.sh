@@ -87,6 +87,11 @@ in_flight() { # STORE
     start_ready || exit 1
     check "$s: 20 requests are under way" wait_until 20 presented_all
     stop_renewd KILL
+    # A process that does not keep this job must not take its attempts for settled.
+    mv "$DIR/conf.d/tokens.conf" "$DIR/tokens.conf"
+    start_ready || exit 1
+    stop_renewd
+    mv "$DIR/tokens.conf" "$DIR/conf.d/tokens.conf"
     start_ready || exit 1
     check_equal "$s: all are ambiguous before anything else" 20 \
         "$(sql "select count(*) from $(own records) where state = 6")"
