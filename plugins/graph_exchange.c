@@ -87,14 +87,14 @@ void graph_window(const struct graph *g, const struct renewd_needs_refresh_in *i
         return;
     }
     out->death = expires;
-    if (graph_refreshed(r)) { /* what is granted short is not asked for all the time */
+    if (graph_refreshed(r) && graph_marked(g, in->call, r, NULL) == GRAPH_SAME) {
+        out->earliest = out->preferred = r->refreshed_at + GRAPH_DAY;
+    } else if (graph_refreshed(r)) { /* what is granted short is not asked for all the time */
         if (r->life > 0 && before > r->life / 2)
             before = r->life / 2;
         if (r->life > 0 && spread > r->life / 4)
             spread = r->life / 4;
         out->preferred = r->refreshed_at + SOONEST;
-        if (graph_marked(g, in->call, r, NULL) == GRAPH_SAME)
-            out->earliest = out->preferred = r->refreshed_at + GRAPH_DAY;
     }
     out->latest = expires - before;
     if (out->preferred < out->latest - spread)
