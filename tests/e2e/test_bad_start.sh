@@ -279,6 +279,8 @@ disk_fills() {
     wait_until 10 eval '[ "$(ctl --json status | grep -o "\"in_flight\": *[0-9]*" | grep -o "[0-9]*$")" = 0 ]'
     local sent
     sent=$(sim_count strict presented)
+    check_no_match "the disk fills up: every answer that came had room on the spool" \
+        'could not be written to the spool' "$(cat "$DIR/renewd.all")"
     check "the disk fills up: not everything is sent" test "$sent" -lt 60
     check_equal "the disk fills up: what was sent is in the table, no other row was touched" "$sent 60" \
         "$(compare_truth strict tokens d- > /dev/null; comm -12 "$DIR/table.tsv" "$DIR/truth.tsv" | grep -c .) \
