@@ -30,6 +30,7 @@ static const struct command commands[] = {
     {"runs", ctl_runs, 0, 1, "", "runs [JOB]", "list the latest runs"},
     {"records", ctl_records, 0, 1, "S", "records [JOB] [--state S]", "list the records"},
     {"show", ctl_show, 2, 2, "", "show JOB ID", "show one record"},
+    {"explain", ctl_explain, 1, 2, "", "explain JOB [ID]", "say why nothing, or this one, is refreshed"},
     {"refresh", ctl_refresh, 1, 2, "", "refresh JOB [ID]", "refresh one or all records now and wait"},
     {"import", ctl_import, 2, 2, "R", "import JOB FILE [--replace]",
      "take records from JSON lines; FILE - is standard input"},

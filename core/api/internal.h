@@ -101,7 +101,7 @@ void answer_error(struct request *q, int status, const char *code, const char *f
 /* The engine's or the store's refusal: away 503, refused 409, what it says otherwise. */
 void answer_failure(struct request *q, int result, const char *why);
 
-/* ---- shapes.c: DESIGN's shapes into a writer ---- */
+/* ---- shapes.c: what the API promises of records and runs, into a writer ---- */
 void shape_record(struct json_writer *w, const char *name, const struct record *r,
                   const char *reconnect_url);
 void shape_run(struct json_writer *w, const char *name, const struct run_row *r);
@@ -130,6 +130,9 @@ void handle_run(struct request *q);
 void handle_runs(struct request *q);
 void handle_refresh_record(struct request *q);
 void handle_refresh_job(struct request *q);
+/* routes_explain.c */
+void handle_explain(struct request *q);
+void handle_explain_record(struct request *q);
 /* routes_records.c */
 void handle_records(struct request *q);
 void handle_record(struct request *q);

@@ -19,6 +19,8 @@ static const struct route routes[] = {
     {"POST", "/v1/jobs/{job}/pause", handle_pause, "", BODY_NONE},
     {"POST", "/v1/jobs/{job}/resume", handle_resume, "", BODY_NONE},
     {"POST", "/v1/jobs/{job}/refresh", handle_refresh_job, "", BODY_JSON},
+    {"GET", "/v1/jobs/{job}/explain", handle_explain, "", BODY_NONE},
+    {"GET", "/v1/jobs/{job}/records/{id}/explain", handle_explain_record, "", BODY_NONE},
     {"GET", "/v1/jobs/{job}/runs", handle_runs, "limit ", BODY_NONE},
     {"GET", "/v1/jobs/{job}/records", handle_records, "state after limit ", BODY_NONE},
     {"POST", "/v1/jobs/{job}/records", handle_import, "replace ", BODY_LINES},

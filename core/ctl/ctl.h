@@ -34,6 +34,7 @@ int ctl_resume(const struct ctl *c);
 int ctl_runs(const struct ctl *c);
 int ctl_records(const struct ctl *c);
 int ctl_show(const struct ctl *c);
+int ctl_explain(const struct ctl *c);
 int ctl_refresh(const struct ctl *c);
 int ctl_import(const struct ctl *c);
 int ctl_reload(const struct ctl *c);

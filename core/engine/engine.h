@@ -13,6 +13,7 @@
 #include "core/base/error.h"
 #include "core/host/config.h"
 #include "core/store/state_dir.h"
+#include "core/store/explain.h"
 #include "core/store/store.h"
 
 struct engine;
@@ -69,6 +70,13 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
 /* Runs work on the read connection, done on the loop. */
 void engine_read(struct engine *e, int (*work)(struct db *db, void *arg, struct error *e), void *arg,
                  void (*done)(void *arg, int result, const struct error *e));
+
+/* Why nothing of a job is refreshed now; the job has its table (job_source). */
+void engine_explain(struct engine *e, struct job *j,
+                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why),
+                    void *ctx);
+/* The same for one record, as a sentence. */
+void record_why(const struct record *r, int64_t now, char *ret, size_t size);
 
 struct engine_status {
     const char *host, *incarnation, *store_driver;

@@ -82,7 +82,7 @@ int store_sweep(struct db *db, const struct table *t, const char *after, size_t 
 /* ---- Claims (rule 1) ---- */
 enum claim_mode {
     CLAIM_AUTO,  /* due_at <= now */
-    CLAIM_TICK,  /* DESIGN of a tick: earliest <= now, not_before <= now, and (point <= now, or
+    CLAIM_TICK,  /* earliest <= now, not_before <= now, and (point <= now, or
                     point < next_tick and ok_at < tick) */
     CLAIM_HAND,  /* these keys: earliest <= now; state, backoff and dead do not stop it */
 };
@@ -237,6 +237,8 @@ struct run_row {
 int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
                     int64_t *ret_id, struct error *e);
 int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
+/* Runs of this host's dead processes are over. One that still runs elsewhere says so again when it ends. */
+int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e);
 int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
                size_t *ret_count, struct error *e);
 void runs_free(struct run_row *list, size_t count);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * explain JOB [ID]: why nothing, or this one, is refreshed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/ctl/ctl.h"
+
+static void print_job(const struct json *doc)
+{
+    cleanup(free_p) char *held = say_member(doc, "held"), *next = say_time(doc, "next_at");
+    size_t count = 0;
+    bool paused = false;
+
+    if (strcmp(held, "-") != 0)
+        printf("the job is held: %s\n", held);
+    (void)json_boolean(doc, "paused", &paused);
+    if (paused)
+        puts("the job is paused: renewctl resume");
+    printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", say_integer(doc, "rows"),
+           say_integer(doc, "records"), say_integer(doc, "due"));
+    (void)json_array_length(doc, "reasons", &count);
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *n = xasprintf("reasons.%zu.count", i);
+        cleanup(free_p) char *path = xasprintf("reasons.%zu.why", i);
+        cleanup(free_p) char *why = say_member(doc, path);
+        printf("%8" PRId64 "  %s\n", say_integer(doc, n), why);
+    }
+    if (strcmp(next, "-") != 0)
+        printf("the next one comes by itself at %s\n", next);
+    else if (!say_integer(doc, "due"))
+        puts("none comes by itself; they wait for the job's next tick");
+}
+
+int ctl_explain(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = c->arg_count == 2
+                                     ? ctl_path("/v1/jobs/%s/records/%s/explain", c->args[0], c->args[1])
+                                     : ctl_path("/v1/jobs/%s/explain", c->args[0], NULL);
+    int r = ctl_call(c, "GET", path, &d);
+
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+    } else if (c->arg_count == 2) {
+        cleanup(free_p) char *why = say_member(d.json, "why");
+        puts(why);
+    } else {
+        print_job(d.json);
+    }
+    return EXIT_DONE;
+}
