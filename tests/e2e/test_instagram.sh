@@ -48,6 +48,7 @@ login() { # STORE
     creator expired "\"age\":$(days 61)"
     creator short '"age":600,"expires_in":3600'
     creator unknown "\"age\":$(days 20)" null
+    creator newborn '"age":3600' null
     creator password "\"age\":$(days 55)"
     sim revoke '{"provider":"instagram","account":"password","reason":"460"}' > /dev/null
     creator tester "\"age\":$(days 55)"
@@ -67,6 +68,7 @@ login() { # STORE
     check_equal "$s: a changed password too" '4|190/460|0' "$(stands password)"
     check_equal "$s: \"Unsupported request\" is a strike at first" '2|100|1' "$(stands tester)"
     check_equal "$s: one of unknown age waits for its day" '2|too_early|0' "$(stands unknown)"
+    check_equal "$s: so does one of an hour" '2|too_early|0' "$(stands newborn)"
     sim mark '{}' > /dev/null
     later 1800
     once
@@ -82,7 +84,7 @@ login() { # STORE
         later "$(days 3)"
         once > /dev/null 2>&1
     done
-    for i in near-1 near-2 short unknown far fresh; do
+    for i in near-1 near-2 short unknown newborn far fresh; do
         check_match "$s: $i lives after two months" '^[1-9]' "$(presented $i)"
         check_equal "$s: $i is in the middle of its life" live "$(sim_token "$(column $i instagram_access_token)" state)"
         check_match "$s: $i was asked for seldom" '^[12]$' "$(presented $i)"
