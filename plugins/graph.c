@@ -192,7 +192,8 @@ static const char *explain(const struct graph_verdict *v)
     case RENEWD_MISCONFIGURED:
         return " refuses this app or its request; check the app's id, its secret and `family`";
     case RENEWD_RATE_LIMITED:
-        return v->blocked ? " blocks these requests for a while (policy)" : " asks for fewer requests";
+        return v->blocked ? " blocks these requests for a while (policy)"
+                          : " asks for fewer requests";
     default:
         return v->strike ? " refused this token and does not say why"
                : v->code ? " could not refresh now"

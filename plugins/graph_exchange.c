@@ -169,10 +169,10 @@ static void tell_short(struct graph *g, int64_t life)
         return;
     g->told_short = 1;
     snprintf(text, sizeof(text),
-             "%s grants %lld hours of life instead of about 60 days. Causes: an exchange of a token "
-             "that already lives long does not always restart its life; the token belongs to another "
-             "app than app_id; a system user's token wants system_user = true; the person has not "
-             "used the app for long",
+             "%s grants %lld hours of life instead of about 60 days. Causes: an exchange of a "
+             "token that already lives long does not always restart its life; the token belongs "
+             "to another app than app_id; a system user's token wants system_user = true; the "
+             "person has not used the app for long",
              g->name, (long long)(life / 3600));
     g->services->log(g->host, RENEWD_LOG_WARNING, text);
 }
@@ -186,7 +186,8 @@ static void store_end(struct graph *g, const struct renewd_refresh_in *in, int64
     if (before <= 0)
         before = steps->end;
     g->services->set_time(in->call, "expires_at", end);
-    graph_mark(g, in->call, before > 0 && end <= before + 3600 ? GRAPH_SAME : 0, steps->hash, in->now);
+    int same = before > 0 && end <= before + 3600;
+    graph_mark(g, in->call, same ? GRAPH_SAME : 0, steps->hash, in->now);
     tell_short(g, end - in->now);
 }
 

@@ -105,7 +105,7 @@ static void test_window(void)
     fake_close(&w.f);
 }
 
-/* From every anchor through nine years: the ends are where the anchor wants them, every month once. */
+/* From every anchor through nine years: the ends are where it wants them, every month once. */
 static void test_anchors(void)
 {
     for (int day = 28; day <= 31; day++) {
@@ -174,7 +174,8 @@ static void test_memo(void)
 
     begin(&w, "each", "2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z");
     step(&w, at("2026-12-01T00:00:00Z"));
-    fake_time(&w.f, "current_period_start", at("2026-02-28T00:00:00Z")); /* by somebody: no trace of 31 */
+    /* Somebody's work: it shows no trace of day 31. */
+    fake_time(&w.f, "current_period_start", at("2026-02-28T00:00:00Z"));
     fake_time(&w.f, "current_period_end", at("2026-04-30T00:00:00Z"));
     step(&w, at("2026-12-01T00:00:00Z"));
     CU_ASSERT_EQUAL(w.end, at("2026-05-31T00:00:00Z"));

@@ -74,8 +74,8 @@ static void test_requests(void)
     f.record.first_seen = NOW - 30 * DAY;
     fake_time(&f, "expires_at", NOW + 3 * DAY);
     CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
-    CU_ASSERT_STRING_EQUAL(f.request, "GET http://ig/refresh_access_token?grant_type=ig_refresh_token"
-                                      "&access_token=IGAA-a%20b\n\n");
+    CU_ASSERT_STRING_EQUAL(f.request, "GET http://ig/refresh_access_token?"
+                                      "grant_type=ig_refresh_token&access_token=IGAA-a%20b\n\n");
     f.record.first_seen = NOW; /* an hour left when it was first seen: short-lived */
     fake_time(&f, "expires_at", NOW + HOUR);
     window_is(&f, 0, 0, NOW, NOW, NOW + HOUR);

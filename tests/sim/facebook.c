@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Facebook's Graph API: GET /facebook/VERSION/oauth/access_token exchanges a valid token for a new one,
- * the old one keeps its own end; GET /facebook/VERSION/debug_token; GET /facebook/VERSION/me.
+ * Facebook's Graph API: GET /facebook/VERSION/oauth/access_token exchanges a valid token for a new
+ * one, the old one keeps its own end; GET /facebook/VERSION/debug_token; GET /facebook/VERSION/me.
  * Of an account, "testing" means that its tokens never expire, "grace" that an exchange does not
  * extend their life, "rotate" that the answers do not say how long they live.
  */

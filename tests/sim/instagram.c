@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Instagram Login: GET /instagram/refresh_access_token extends a token that is a day old, lives long
- * and has not expired; GET /instagram/access_token makes a long-lived one of a short-lived one;
+ * Instagram Login: GET /instagram/refresh_access_token extends a token that is a day old, lives
+ * long and has not expired; GET /instagram/access_token makes a long-lived one of a short-lived one;
  * GET /instagram/me. The token keeps its text, or gets a new one where the account says "rotate".
  * A refresh of a token under a day old counts as "reuse".
  */
