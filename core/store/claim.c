@@ -295,8 +295,11 @@ int store_claim(struct db *db, const struct claim_request *q, struct claimed **r
     }
     if (r < 0)
         return error_set(e, r, "job %s: claiming due records: %s", q->table->job, why.text);
-    *ret = c.list;
+    *ret = NULL;
     *ret_count = c.count;
-    c = (struct candidates){0};
+    if (c.count) { /* else others were quicker with all of them, and the list goes here */
+        *ret = c.list;
+        c = (struct candidates){0};
+    }
     return 0;
 }
