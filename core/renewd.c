@@ -23,7 +23,7 @@
 #include "core/engine/engine.h"
 #include "core/host/config.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000, WATCH_MS = 500 };
 
 struct options {
     const char *config_file;
@@ -40,7 +40,7 @@ struct program {
     struct state_dir *state;
     struct engine *engine;
     struct api *api;
-    struct loop_timer *patience;
+    struct loop_timer *patience, *watch;
     size_t waiting;      /* --once: runs under way */
     bool stopping;
     int status;
@@ -162,6 +162,7 @@ static void stop(struct program *p)
         return;
     p->stopping = true;
     loop_cancel(&p->patience);
+    loop_cancel(&p->watch);
     if (p->api)
         api_stop_listening(p->api);
     engine_stop(p->engine, stopped, p);
@@ -234,8 +235,31 @@ static void run_ended(void *ctx, const struct run_result *r)
         once_ended(p);
 }
 
+static void gone_too_long(void *ctx)
+{
+    struct program *p = ctx;
+    p->patience = NULL;
+    fatal(p, EXIT_FAILED, "the store went away and did not come back within 30 s; what was received is on the "
+                          "spool and goes into the store at the next start");
+}
+
+/* --once does not wait for ever for a store that went away on the way. */
+static void watch_store(void *ctx)
+{
+    struct program *p = ctx;
+    struct engine_status s;
+    p->watch = NULL;
+    engine_status(p->engine, &s);
+    if (s.store_up)
+        loop_cancel(&p->patience);
+    else if (!p->patience && !p->stopping)
+        p->patience = loop_after(p->loop, ONCE_WAIT_MS, gone_too_long, p);
+    p->watch = loop_after(p->loop, WATCH_MS, watch_store, p);
+}
+
 static void once(struct program *p)
 {
+    watch_store(p);
     p->waiting = 1;
     struct job *j;
     for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
@@ -282,7 +306,7 @@ static int run(struct program *p)
 {
     struct error e;
     bool daemon = !p->options->once;
-    if (daemon && p->config->api_socket &&
+    if (daemon && (p->config->api_socket || p->config->api_listen) &&
         api_open(p->engine, p->loop, p->config, &p->api, &e) < 0) {
         fprintf(stderr, "renewd: %s\n", e.text);
         return EXIT_FAILED;

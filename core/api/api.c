@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The API's life: the socket door is opened, closed to newcomers, closed.
+ * The API's life: its doors are opened, closed to newcomers, closed.
  */
 #include "core/api/api.h"
 
@@ -43,6 +43,19 @@ static int open_socket(struct api *a, const char *path, struct error *err)
     return 0;
 }
 
+static int open_tcp(struct api *a, const struct config *c, struct error *err)
+{
+    struct error why;
+
+    if (c->tls_certificate)
+        return error_set(err, -ENOTSUP, "opening the door at %s: this renewd does not speak TLS itself yet; listen on "
+                         "loopback without tls, and let a reverse proxy speak TLS", c->api_listen);
+    int r = http_server_tcp(a->loop, c->api_listen, request_arrived, a, &a->tcp, &why);
+    if (r < 0)
+        return error_set(err, r, "opening the door at %s: %s", c->api_listen, why.text);
+    return 0;
+}
+
 int api_open(struct engine *e, struct loop *loop, const struct config *c, struct api **ret,
              struct error *err)
 {
@@ -57,6 +70,8 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
         error_set(err, r, "the plugins in %s cannot be looked up: %s", c->plugin_dir, strerror(-r));
     else if (c->api_socket)
         r = open_socket(a, c->api_socket, err);
+    if (r == 0 && c->api_listen)
+        r = open_tcp(a, c, err);
     if (r < 0) {
         api_free(a);
         return r;
@@ -74,6 +89,8 @@ void api_stop_listening(struct api *a)
 {
     if (a->socket)
         http_server_stop_listening(a->socket);
+    if (a->tcp)
+        http_server_stop_listening(a->tcp);
 }
 
 void api_free(struct api *a)
@@ -82,6 +99,7 @@ void api_free(struct api *a)
         return;
     requests_detach(&a->requests);
     http_server_free(a->socket);
+    http_server_free(a->tcp);
     plugins_free(a->plugins);
     free(a);
 }

@@ -29,7 +29,7 @@ struct api {
     struct loop *loop;
     const struct config *config;
     struct plugins *plugins;     /* for describe: loaded here are the same as the engine's */
-    struct http_server *socket;
+    struct http_server *socket, *tcp;
     bool ready;                  /* the engine said so */
     struct requests requests;    /* not answered yet */
 };
@@ -43,6 +43,7 @@ struct request {
     const struct route *route;
     char *memory, *segments[SEGMENTS_MAX];
     char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
+    const struct api_client *client; /* over TCP: who asks; NULL over the socket */
     struct job *found;           /* routes with {job}: valid until the handler returns */
     int64_t started_at;          /* clock_now() */
 };
@@ -87,6 +88,12 @@ int request_parameter(struct request *q, const char *name, const char **ret);
 bool peer_may_operate(const struct http_call *call);
 /* "renewd" when that group exists and this process may give a file to it, else NULL. */
 const char *peer_group(void);
+
+/* ---- clients.c ---- */
+/* Over TCP: whose secret came with the request. False: it was answered, 401. */
+bool client_enter(struct request *q);
+/* The route is known: may this client do that, for that job? False: it was answered, 403. */
+bool client_may(struct request *q);
 
 /* ---- answer.c ---- */
 struct answer {

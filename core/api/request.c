@@ -83,12 +83,26 @@ static void find_job(struct request *q)
         q->route->handle(q);
 }
 
+/* Load balancers ask without a secret; the answer tells them nothing else. */
+static bool is_health(const char *path)
+{
+    return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
+}
+
 static void dispatch(struct request *q)
 {
     cleanup(free_p) char *allow = NULL;
     int n = path_split(http_call_path(q->call), q->segments, SEGMENTS_MAX, &q->memory);
 
-    if (!peer_may_operate(q->call)) {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+    bool tcp = http_call_peer(q->call, &uid, &gid, &pid) == -ENOTCONN;
+
+    if (tcp && !is_health(http_call_path(q->call))) {
+        if (!client_enter(q))
+            return;
+    } else if (!tcp && !peer_may_operate(q->call)) {
         answer_error(q, 403, "forbidden", "only root, renewd's own user and the group renewd may do this");
         return;
     }
@@ -99,6 +113,8 @@ static void dispatch(struct request *q)
     if (n >= 0)
         q->route = route_find(http_call_method(q->call), q->segments, (size_t)n, q, &allow);
     if (q->route) {
+        if (q->client && !client_may(q))
+            return;
         if (check_query(q) == 0 && check_body(q) == 0)
             find_job(q);
         return;
