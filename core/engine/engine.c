@@ -106,8 +106,8 @@ static bool quiet(const struct engine *e)
     if (e->busy || (e->commits && e->store_up))
         return false;
     for (size_t i = 0; i < e->job_count; i++)
-        if (e->jobs[i]->active || e->jobs[i]->runs)
-            return false;
+        if (e->jobs[i]->active || (e->jobs[i]->runs && (e->store_up || e->setup.daemon)))
+            return false; /* --once leaves runs that wait for a store that is away */
     return !e->retired;
 }
 

@@ -208,6 +208,29 @@ pg_killed() {
     stop_renewd
 }
 
+# --once does not wait for ever, and leaves what it received on the spool.
+pg_killed_once() {
+    stage postgresql
+    make_accounts_table tokens
+    load_accounts strict tokens 60 o-
+    strict_job strict tokens 'in_flight = 8;'
+    sim misbehave '{"mode":"delay","provider":"strict","ms":60,"when":"after","count":-1}' > /dev/null
+    "$RENEWD" -c "$CONF" --once > "$DIR/once.out" 2>&1 &
+    OTHER_PID=$!
+    wait_until 20 eval '[ "$(sim_count strict ok)" -ge 10 ]'
+    pg_stop
+    wait_until 20 grep -q 'waits for the store' "$DIR/once.out"
+    kill -TERM "$OTHER_PID"
+    check "--once ends when it is told to, although the store is away" wait_until 20 eval "! kill -0 $OTHER_PID"
+    stop_process "$OTHER_PID" KILL
+    OTHER_PID=''
+    cat "$DIR/once.out" >> "$DIR/renewd.all"
+    pg_start
+    check "the next --once does the rest" run_renewd --once
+    check "what was on the spool is in the table" compare_truth strict tokens o-
+    check_equal "without a second presentation" 0 "$(sim_count strict reuse)"
+}
+
 wrong_password() {
     stage postgresql
     healthy
@@ -303,6 +326,7 @@ disk_fills
 own_cluster
 pg_away_at_start
 pg_killed
+pg_killed_once
 wrong_password
 check_hush
 finish
