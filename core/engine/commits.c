@@ -12,13 +12,14 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/map.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
 static void resume_later(struct engine *e);
 
-enum { RESUME_MS = 1000, KEPT_RETRY_S = 60, ROUNDS_MAX = 8 };
+enum { RESUME_MS = 1000, KEPT_RETRY_S = 60, ROUNDS_MAX = 8, REPEATS_MAX = 1000 };
 
 static void submit(struct commit_task *t);
 
@@ -102,6 +103,21 @@ static void drop_kept(struct engine *e, const char *attempt_id)
     store_submit(e->store, drop_work, t, drop_done);
 }
 
+/* A record that is due again after its success, as one that is months behind: up to REPEATS_MAX times a
+ * run. Beyond that its statements do not move it; the run takes nothing more, and it stays due. */
+static void count_repeat(struct run *r, const char *key)
+{
+    if (!r->repeats)
+        r->repeats = map_new();
+    intptr_t count = (intptr_t)map_get(r->repeats, key) + 1;
+    map_put(r->repeats, key, (void *)count);
+    if (count < REPEATS_MAX || r->left == 0)
+        return;
+    log_line(LEVEL_WARNING, "a record is still due after 1,000 successes in one run, which ends with it; "
+             "does what is written move its time?", "job", r->job->config->job, "record", key, NULL);
+    r->left = 0;
+}
+
 static void committed(struct commit_task *t)
 {
     struct commit *c = t->commit;
@@ -118,6 +134,8 @@ static void committed(struct commit_task *t)
         if (c->after.due_at)
             schedule_due(t->job, c->after.due_at);
     }
+    if (again && t->run)
+        count_repeat(t->run, c->after.key);
     task_end(t, c->outcome, again);
 }
 

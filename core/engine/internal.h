@@ -99,6 +99,7 @@ struct run {
     size_t active;
     bool started, claiming, exhausted, finishing;
     bool shares_minute;              /* attempts at their own time, one run a minute */
+    struct map *repeats;             /* key -> how often it was ok here and due again; NULL = none */
     char *refused;                   /* why it could not run */
     int refused_error;
     struct run_waiter *waiters;

@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/map.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
@@ -71,6 +72,7 @@ static void run_free(struct run *r)
     free(r->keys);
     free(r->trigger);
     free(r->refused);
+    map_free(r->repeats, NULL);
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
         r->waiters = w->next;

@@ -183,6 +183,24 @@ not_ready() { # STORE
     check_equal "$s: nothing was paid" 0 "$(sql "select count(*) from token_wallet_transactions")"
 }
 
+stuck() { # STORE: a statement of somebody's own that never moves the period
+    local s="$1, stuck"
+    stage "$1"
+    { user 1 2026-02-28 2026-03-28; wallet 1 5; } > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    rm -rf "$DIR/mine"
+    cp -r "$TOP/sql/$STORE/free_plan_alloc" "$DIR/mine"
+    echo 'UPDATE user_subscriptions SET current_period_start = $3,
+          current_period_end = CASE WHEN $4 > current_period_end THEN current_period_end ELSE $4 END
+          WHERE id = $1 AND current_period_end = $2' > "$DIR/mine/advance.sql"
+    sed -i "s,^statements = .*,statements = \"$DIR/mine\";," "$DIR/conf.d/free-plan.conf"
+    check "$s: the run ends" once
+    check_match "$s: and says why" 'still due after 1,000 successes' "$(cat "$DIR/renewd.log")"
+    check_match "$s: after a thousand times" '^100[01]$' "$(sql "select refreshed from $(own runs) order by id desc limit 1")"
+    check_equal "$s: the period is paid once" 1 "$(sql "select count(*) from token_wallet_transactions")"
+    sound "$s"
+}
+
 nap() { # MILLISECONDS
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
@@ -222,6 +240,7 @@ for store in ${STORES:-sqlite postgresql}; do
     broken $store
     latest $store
     not_ready $store
+    stuck $store
     killed $store
 done
 finish
