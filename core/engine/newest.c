@@ -57,10 +57,13 @@ static int find_rows(struct db *db, struct newest_task *t, struct error *e)
         if (!h->job)
             continue;
         res = store_row(db, h->job->table, list[i].key, &h->row, &h->record, &known, e);
-        if (res == -ENOENT)
+        if (res == -ENOENT) {
+            record_done(&h->record);
+            memset(h, 0, sizeof *h);
             res = 0;
-        else if (res >= 0)
+        } else if (res >= 0) {
             t->count++;
+        }
     }
     records_free(list, count);
     return res;

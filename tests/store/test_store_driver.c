@@ -162,7 +162,7 @@ static void migrations_at_once(void)
         CU_ASSERT_EQUAL(results[i], 0);
     }
     db = kit_open();
-    CU_ASSERT_TRUE(kit_is(db, "1", "SELECT count(*) FROM {migrations}"));
+    CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) - max(version) FROM {migrations}"));
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {accounts}"));
     db_close(db);
 }

@@ -372,7 +372,7 @@ static void test_every_setting(void)
     struct table_wish w;
     job_wish(j, &w);
     CU_ASSERT_STRING_EQUAL(w.table, "public.\"App\"");
-    CU_ASSERT(w.column_count == 8 && w.only_count == 2 && !w.through_statements);
+    CU_ASSERT(w.column_count == 9 && w.only_count == 2 && !w.through_statements);
     CU_ASSERT(w.columns[1].credential && strcmp(w.columns[1].slot, "refresh_token") == 0);
     CU_ASSERT(w.columns[2].type == VALUE_TIME && w.columns[2].written);
     CU_ASSERT_STRING_EQUAL(w.columns[7].slot, "owner");
