@@ -51,6 +51,18 @@ sockets() {
     check_match "it is named" '/proc/renewd' "$(cat "$DIR/no_folder.out")"
 }
 
+# The applications' door, on the port at which the simulator listens.
+busy_port() {
+    stage sqlite
+    healthy
+    second_conf port "s,socket = \"$SOCKET\";,socket = \"$SOCKET\"; listen = \"${SIM_URL#*//}\";,"
+    second port
+    check_equal "a busy port: 1" 1 $?
+    check_match "a busy port is named" "${SIM_URL#*//}.*(in use|listens)" "$(cat "$DIR/port.out")"
+    check_equal "a busy port: nothing is sent" 0 "$(sim_count google requests)"
+    check_fails "a busy port: the socket is taken away again" test -e "$SOCKET"
+}
+
 state_dirs() {
     stage sqlite
     healthy
@@ -319,6 +331,7 @@ $(sql "select count(*) from tokens where access_token like 'strict.at.%'")"
 
 start_simulator
 sockets
+busy_port
 state_dirs
 sqlite_away
 disk_full
