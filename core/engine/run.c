@@ -16,7 +16,7 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */ };
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000 };
 
 struct start_task {
     struct run *run;
@@ -125,11 +125,31 @@ static int finish_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
+static void finish_done(void *arg, int result, const struct error *e);
+
+static void finish_submit(void *ctx)
+{
+    struct finish_task *t = ctx;
+    t->run->timer = NULL;
+    t->run->job->engine->busy++;
+    store_submit(t->run->job->engine->store, finish_work, t, finish_done);
+}
+
+static bool comes_back(int result)
+{
+    return result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK;
+}
+
 static void finish_done(void *arg, int result, const struct error *e)
 {
     struct finish_task *t = arg;
     struct run *r = t->run;
     struct engine *engine = r->job->engine;
+    if (comes_back(result) && !engine->stopping) { /* else it would look as if it ran for ever */
+        engine->busy--;
+        r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, t);
+        return;
+    }
     if (result < 0)
         log_line(LEVEL_WARNING, "the run's row was not written", "job", r->job->config->job, "reason",
                  e->text, NULL);
@@ -155,8 +175,7 @@ static void run_finish(struct run *r)
         r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
     struct finish_task *t = xcalloc(1, sizeof *t);
     t->run = r;
-    r->job->engine->busy++;
-    store_submit(r->job->engine->store, finish_work, t, finish_done);
+    finish_submit(t);
 }
 
 /* It never got a row: the store is away, the job is held, its ready statement said no. */

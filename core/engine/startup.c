@@ -117,6 +117,8 @@ static int check_work(struct db *db, void *arg, struct error *e)
         res = store_place(db, &place, e);
     if (res >= 0)
         res = store_fact(db, "place", place, &known_place, e);
+    if (res >= 0 && t->engine->setup.daemon)
+        res = store_runs_end(db, s->host, clock_now(), e);
     if (res >= 0)
         res = store_heartbeat(db, s->host, s->incarnation, e);
     return res;

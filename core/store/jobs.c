@@ -109,6 +109,16 @@ int store_run_finish(struct db *db, const struct run_row *run, struct error *e)
                    a.params, a.count, NULL, e);
 }
 
+int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, host);
+    args_number(&a, now);
+    return db_exec(db, "UPDATE {runs} SET finished_at = $2 WHERE host = $1 AND finished_at = 0", a.params,
+                   a.count, NULL, e);
+}
+
 static void run_read(const struct db_result *r, size_t row, struct run_row *run)
 {
     run->id = db_integer(r, row, 0);
