@@ -137,7 +137,8 @@ static void finish_submit(void *ctx)
 
 static bool comes_back(int result)
 {
-    return result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK;
+    return result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK ||
+           result == -ENOSPC;
 }
 
 static void finish_done(void *arg, int result, const struct error *e)

@@ -175,7 +175,7 @@ static void check_done(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "the store is busy and is asked again", "reason", err->text, NULL);
         if (!e->again_timer && !e->stopping)
             e->again_timer = loop_after(e->loop, BUSY_AGAIN_MS, check_again, e);
-    } else if (result != -ENOTCONN && result != -ETIMEDOUT) {
+    } else if (result != -ENOTCONN && result != -ETIMEDOUT && result != -ENOSPC) {
         e->setup.fatal(e->setup.ctx, 1, err->text);
     }
     crypto_wipe(t->fingerprint_key, sizeof t->fingerprint_key);

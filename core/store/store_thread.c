@@ -181,8 +181,11 @@ static void run_work(struct store_thread *st, struct job *j)
                    : error_set(&j->error, -ENOTCONN, "the store is away");
 
     struct error e = j->error;
-    if (is_lost(st, r))
+    if (is_lost(st, r)) {
         lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
+        if (r < 0 && r != -ENOSPC) /* however the driver put it: the connection ended under the work */
+            r = -ENOTCONN;
+    }
     finish(st, j, r);
 }
 
