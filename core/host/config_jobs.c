@@ -18,6 +18,7 @@ enum { JOBS_MAX = 10000 };
 struct job_file {
     struct job_config *j;
     struct conf *conf; /* NULL: not readable */
+    bool told_shared;  /* that another job has its column */
 };
 
 /* The first mistake since `before` is why the job is held. */
@@ -46,7 +47,7 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
                                      const char *name, struct conf_mistakes *m,
                                      struct secret_uses *uses)
 {
-    struct job_file f = { xcalloc(1, sizeof *f.j), NULL };
+    struct job_file f = { xcalloc(1, sizeof *f.j), NULL, false };
     size_t before = conf_mistakes_count(m);
     struct error e = { "" };
 
@@ -81,10 +82,10 @@ static bool share_credential(const struct job_config *a, const struct job_config
            strcmp(a->table, b->table) == 0 && strcmp(of_a, of_b) == 0;
 }
 
-/* Says it at both, so that both are held. */
-static void pair_check(const struct job_file *a, const struct job_file *b, struct conf_mistakes *m)
+/* Says it at both, so that both are held; at each once, however many share its column. */
+static void pair_check(struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
-    const struct job_file *pair[2] = { a, b };
+    struct job_file *pair[2] = { a, b };
     bool same_name = strcmp(a->j->job, b->j->job) == 0, shared = share_credential(a->j, b->j);
 
     for (size_t i = 0; i < 2 && (same_name || shared); i++) {
@@ -95,12 +96,14 @@ static void pair_check(const struct job_file *a, const struct job_file *b, struc
             conf_mistake(m, conf_child(root, "job"), pair[i]->j->file,
                          "the name '%s' is also that of the job in %s; each job needs its own",
                          other->job, other->file);
-        if (shared)
+        if (shared && !pair[i]->told_shared)
             conf_mistake(
                 m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
                 "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
-                "spend each other's credentials: join them, or disable one",
+                "spend each other's credentials, whatever their 'only' says: join them, or "
+                "disable one",
                 other->job, other->file);
+        pair[i]->told_shared |= shared;
         hold(pair[i]->j, m, before);
     }
 }
