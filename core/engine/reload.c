@@ -37,19 +37,19 @@ static struct job *take_out(struct engine *e, const char *name)
 static struct job *next_job(struct engine *e, struct job_config *c, struct reload_result *ret)
 {
     struct job *old = take_out(e, c->job);
-    if (old && c->mistake) {
-        log_line(LEVEL_ERROR, "the changed file has mistakes; the job runs on as it was", "job", c->job,
+    if (old && !old->config->mistake && c->mistake) {
+        log_line(LEVEL_ERROR, "the changed file has mistakes; the job stays as it was", "job", c->job,
                  "reason", c->mistake, NULL);
         job_config_free(c);
         ret->held++;
         return old;
     }
-    if (old && strcmp(old->config->content_hash, c->content_hash) == 0)
+    if (c->mistake)
+        ret->held++;
+    else if (old && strcmp(old->config->content_hash, c->content_hash) == 0)
         ret->unchanged++;
     else
         ret->loaded++;
-    if (c->mistake)
-        ret->held++;
     struct job *fresh = job_new(e, c);
     if (old)
         retire(e, old);
