@@ -181,7 +181,8 @@ static void keep_done(void *arg, int result, const struct error *e)
     settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
     log_line(LEVEL_WARNING, orphan ? "a late token was set aside: the application's own stands"
-                                   : "the database refused a row; its new token is kept and tried again",
+                                   : "the database refused a row; its new token is kept and tried again: "
+                                     "correct the row or its table",
              "job", k->kept.job, "record", k->kept.key, "reason", k->kept.why, NULL);
     struct job *j = t->job;
     char *key = xstrdup(k->kept.key);

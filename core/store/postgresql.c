@@ -66,6 +66,30 @@ static int result_of(const char *state)
     return -EINVAL;
 }
 
+/* What a refused row is told by; the server's own words may hold the row. */
+static const char *words_of(const char *state)
+{
+    static const struct {
+        const char *state, *words;
+    } known[] = {
+        {"22001", "a value is too long for its column"},
+        {"22003", "a number does not fit its column"},
+        {"22007", "a text is no time for its column"},
+        {"22P02", "a text does not fit its column's type"},
+        {"23502", "a column must not be null"},
+        {"23503", "a foreign key does not allow it"},
+        {"23505", "a unique index does not allow it"},
+        {"23514", "a check constraint does not allow it"},
+        {"23P01", "an exclusion constraint does not allow it"},
+        {"53100", "the disk is full"},
+        {"P0001", "a trigger does not allow it"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(state, known[i].state))
+            return known[i].words;
+    return "";
+}
+
 static const char *field(const PGresult *r, int code)
 {
     const char *text = PQresultErrorField(r, code);
@@ -87,10 +111,10 @@ static int refused(struct db *db, const PGresult *r, struct error *e)
     const char *constraint = field(r, PG_DIAG_CONSTRAINT_NAME);
     const char *table = field(r, PG_DIAG_TABLE_NAME), *column = field(r, PG_DIAG_COLUMN_NAME);
     bool names_only = !strncmp(state, "42", 2);
+    const char *words = names_only ? field(r, PG_DIAG_MESSAGE_PRIMARY) : words_of(state);
     return error_set(e, result, "PostgreSQL: SQLSTATE %s%s%s%s%s%s%s%s%s", state,
                      *constraint ? ", constraint " : "", constraint, *table ? ", table " : "", table,
-                     *column ? ", column " : "", column, names_only ? ": " : "",
-                     names_only ? field(r, PG_DIAG_MESSAGE_PRIMARY) : "");
+                     *column ? ", column " : "", column, *words ? ": " : "", words);
 }
 
 /* Sends what is queued; reads while doing so, lest both sides wait for each other. */
