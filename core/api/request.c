@@ -78,7 +78,7 @@ static void find_job(struct request *q)
     if (q->job)
         q->found = engine_job_by_name(q->api->engine, q->job);
     if (q->job && !q->found)
-        answer_error(q, 404, "unknown_job", "there is no job %s; see GET /v1/jobs", q->job);
+        answer_error(q, 404, "unknown_job", "there is no job %s; renewctl jobs lists them", q->job);
     else
         q->route->handle(q);
 }
