@@ -21,10 +21,11 @@ static void put_id(struct json_writer *w, const char *name, int64_t id)
     json_put_text(w, name, text);
 }
 
-/* Before a first failure's wait is over nothing happens, and a wait that has passed says nothing. */
+/* Before a first failure's wait is over nothing happens, and a wait that has passed says nothing;
+ * a pending record waits for its row. */
 int64_t record_next_at(const struct record *r)
 {
-    if (r->state == STATE_RECONNECT || r->without_credential)
+    if (r->state == STATE_RECONNECT || r->state == STATE_PENDING || r->without_credential)
         return 0;
     if (r->due_at)
         return r->due_at;

@@ -158,6 +158,7 @@ static void keep_free(struct keep_task *k)
     free(k->kept.kind);
     free(k->kept.sealed);
     free(k->kept.why);
+    free(k->kept.code);
     free(k->kept.source);
     free(k->kept.key);
     free(k->kept.job);
@@ -193,7 +194,7 @@ static void keep_done(void *arg, int result, const struct error *e)
     free(key);
 }
 
-static void keep(struct commit_task *t, const char *kind, const char *why)
+static void keep(struct commit_task *t, const char *kind, const char *code, const char *why)
 {
     struct commit *c = t->commit;
     char *text = NULL;
@@ -206,6 +207,7 @@ static void keep(struct commit_task *t, const char *kind, const char *why)
     k->kept.key = xstrdup(c->after.key);
     k->kept.job = xstrdup(c->after.job);
     k->kept.why = xstrdup(why);
+    k->kept.code = code ? xstrdup(code) : NULL;
     k->kept.created_at = clock_now();
     k->kept.retry_at = clock_now() + KEPT_RETRY_S;
     int res = commit_to_text(c, &text, &len);
@@ -258,7 +260,7 @@ static void row_changed(struct commit_task *t)
         return;
     }
     if (c->replaces) {
-        keep(t, "orphan", "the row holds another credential now");
+        keep(t, "orphan", NULL, "the row holds another credential now");
         return;
     }
     settled(t);
@@ -276,7 +278,7 @@ static void row_gone(struct commit_task *t)
 {
     struct commit *c = t->commit;
     if (c->replaces) {
-        keep(t, "orphan", "the row is gone");
+        keep(t, "orphan", NULL, "the row is gone");
         return;
     }
     settled(t);
@@ -303,9 +305,11 @@ static void effects_refused(struct commit_task *t)
     struct commit *c = t->commit;
     bool rows = c->result == COMMIT_ROWS;
     char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
-    char *text = xstrdup(rows ? "the statement touched another number of rows than declared" : c->why);
+    char *text = rows ? xasprintf("the statement %s touched another number of rows than declared",
+                                  c->failed_effect ? c->failed_effect : "")
+                      : xstrdup(c->why);
     if (c->replaces) {
-        keep(t, "pending", text);
+        keep(t, "pending", code, text);
     } else if (t->job && c->outcome == OUTCOME_OK) {
         outcome_turn_failed(t->job, c, code, text);
         submit(t);

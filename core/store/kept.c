@@ -37,7 +37,7 @@ static int put_kept(struct db *db, const struct kept *k, struct error *e)
         a.params, a.count, NULL, e);
 }
 
-/* Not due until the row takes its pair. */
+/* Not due until the row takes its pair; why, its record tells until then. */
 static int record_pending(struct db *db, const struct kept *k, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -45,8 +45,13 @@ static int record_pending(struct db *db, const struct kept *k, struct error *e)
     args_text(&a, k->source);
     args_text(&a, k->key);
     args_number(&a, STATE_PENDING);
+    args_number(&a, OUTCOME_TRANSIENT);
+    args_text(&a, k->code);
+    args_text(&a, k->why);
+    args_number(&a, k->created_at);
     return db_exec(db,
-                   "UPDATE {records} SET state = $3, due_at = 0, point = 0"
+                   "UPDATE {records} SET state = $3, due_at = 0, point = 0, last_outcome = $4,"
+                   " last_code = $5, last_text = $6, last_at = $7"
                    " WHERE source = $1 AND rkey = $2",
                    a.params, a.count, NULL, e);
 }
@@ -149,6 +154,7 @@ void kept_free(struct kept *list, size_t count)
         free(list[i].job);
         wipe_free(list[i].sealed);
         free(list[i].why);
+        free(list[i].code);
     }
     free(list);
 }

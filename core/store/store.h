@@ -205,6 +205,7 @@ struct kept {
     char *source, *key, *job;
     char *sealed;                /* the commit's text, sealed */
     char *why;
+    char *code;                  /* of a pending one, for its record's last error; not kept itself */
     int64_t created_at, retry_at;
 };
 /* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair),
