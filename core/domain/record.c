@@ -40,3 +40,10 @@ void record_copy(struct record *ret, const struct record *from)
     ret->wrote_status = copy(from->wrote_status);
     ret->memo = copy(from->memo);
 }
+
+void record_set_text(char **field, const char *text)
+{
+    char *fresh = copy(text);
+    free(*field);
+    *field = fresh;
+}

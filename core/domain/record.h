@@ -46,6 +46,8 @@ struct record {
 
 /* Frees what a record holds, not the record itself. Accepts a zeroed one. */
 void record_done(struct record *r);
+/* Replaces one of its texts by a copy; NULL = none. */
+void record_set_text(char **field, const char *text);
 void record_copy(struct record *ret, const struct record *from);
 
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/encoding.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
@@ -244,17 +243,6 @@ static void begin_paced(void *ctx)
     step(a, NULL);
 }
 
-static void *memo_of(const struct record *rec, size_t *ret_len)
-{
-    struct buf b;
-    buf_init(&b, 4096);
-    *ret_len = 0;
-    if (!rec->memo || hex_decode(&b, rec->memo, strlen(rec->memo)) < 0)
-        return NULL;
-    *ret_len = b.len;
-    return buf_steal(&b);
-}
-
 /* Takes the record and the row out of c. */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
@@ -278,7 +266,7 @@ void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
     struct record_view view;
     values_view(j, &a->claim.record, &a->claim.row, &a->values, &view);
     size_t memo_len;
-    a->memo = memo_of(&a->claim.record, &memo_len);
+    a->memo = look_memo(&a->claim.record, &memo_len);
     view.memo = a->memo;
     view.memo_len = memo_len;
     a->plugin = plugin_attempt_new(j->instance, &view);

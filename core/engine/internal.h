@@ -194,6 +194,8 @@ int look_fingerprint(const struct job *j, const char *key, const struct values *
 /* known may be NULL. ret is the record as it should stand. */
 void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret);
 void look_schedule(const struct job *j, struct record *r);
+/* The memo's bytes, malloc'd; NULL for none. */
+void *look_memo(const struct record *r, size_t *ret_len);
 int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
                 struct error *e);
 /* True when the row is not a record (any more): its status was changed by somebody else. */

@@ -28,15 +28,8 @@ int look_fingerprint(const struct job *j, const char *key, const struct values *
                        c->len, ret);
 }
 
-static void set_text(char **field, const char *text)
-{
-    char *fresh = text ? xstrdup(text) : NULL;
-    free(*field);
-    *field = fresh;
-}
-
 /* The memo is kept as hex in renewd's row. */
-static void *memo_bytes(const struct record *r, size_t *ret_len)
+void *look_memo(const struct record *r, size_t *ret_len)
 {
     struct buf b;
     buf_init(&b, 4096);
@@ -55,7 +48,7 @@ int look_window(struct job *j, struct record *r, const struct row *row, const st
     struct record_view view;
     values_view(j, r, row, v, &view);
     size_t len;
-    void *memo = memo_bytes(r, &len);
+    void *memo = look_memo(r, &len);
     view.memo = memo;
     view.memo_len = len;
     struct window w = {0};
@@ -94,8 +87,8 @@ static void unreadable(struct record *r, const char *why)
 {
     r->state = STATE_MISCONFIGURED;
     r->last_outcome = OUTCOME_MISCONFIGURED;
-    set_text(&r->last_code, "row");
-    set_text(&r->last_text, why);
+    record_set_text(&r->last_code, "row");
+    record_set_text(&r->last_text, why);
     r->window = (struct window){0};
     r->point = r->due_at = 0;
 }
@@ -110,17 +103,17 @@ static void new_credential(struct record *r, const char *fp, bool first)
     r->not_before = 0;
     r->state = STATE_OK;
     r->last_outcome = OUTCOME_NONE;
-    set_text(&r->last_code, NULL);
-    set_text(&r->last_text, NULL);
+    record_set_text(&r->last_code, NULL);
+    record_set_text(&r->last_text, NULL);
 }
 
 /* Whose it is: also where nothing else of the row can be read, since then somebody has to look. */
 static void take_names(const struct job *j, const struct row *row, struct record *r)
 {
     const struct cell *account = row_cell(j->table, row, "account");
-    set_text(&r->account, account ? account->text : NULL);
+    record_set_text(&r->account, account ? account->text : NULL);
     const struct cell *owner = row_cell(j->table, row, "owner");
-    set_text(&r->owner, owner ? owner->text : NULL);
+    record_set_text(&r->owner, owner ? owner->text : NULL);
 }
 
 static void take_times(const struct job *j, const struct row *row, const struct values *v,
@@ -141,9 +134,9 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     bool first = !known || !known->source;
     if (!first)
         record_copy(ret, known);
-    set_text(&ret->source, j->table->source);
-    set_text(&ret->key, row->key);
-    set_text(&ret->job, j->config->job);
+    record_set_text(&ret->source, j->table->source);
+    record_set_text(&ret->key, row->key);
+    record_set_text(&ret->job, j->config->job);
     bool row_changed = first || strcmp(ret->hash, row->hash) != 0;
     memcpy(ret->hash, row->hash, sizeof ret->hash);
     if (first)

@@ -29,13 +29,6 @@ static char *cleaned(const char *text, size_t max)
     return copy;
 }
 
-static void set_text(char **field, const char *text)
-{
-    char *fresh = text ? xstrdup(text) : NULL;
-    free(*field);
-    *field = fresh;
-}
-
 /* A commit of a fresh attempt id for one row. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row)
 {
@@ -109,7 +102,7 @@ static void write_status(struct commit *c, const struct job *j, int state)
     if (!value || j->table->status < 0)
         return;
     write_text(c, j, "status", value);
-    set_text(&c->after.wrote_status, value);
+    record_set_text(&c->after.wrote_status, value);
 }
 
 /* ---- effects ---- */
@@ -276,8 +269,8 @@ void outcome_settle_ok(struct commit *c, struct job *j, const struct values *aft
     r->attempts = r->strikes = 0;
     r->not_before = 0;
     r->last_outcome = OUTCOME_OK;
-    set_text(&r->last_code, NULL);
-    set_text(&r->last_text, NULL);
+    record_set_text(&r->last_code, NULL);
+    record_set_text(&r->last_text, NULL);
     r->ok_at = r->refreshed_at = r->last_at = c->finished_at;
     if (j->expires_slot >= 0) {
         r->expires_at = after->list[j->expires_slot].number;
@@ -365,8 +358,8 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     r->attempts++;
     r->not_before = next_at;
     r->last_outcome = c->outcome;
-    set_text(&r->last_code, c->code);
-    set_text(&r->last_text, c->text);
+    record_set_text(&r->last_code, c->code);
+    record_set_text(&r->last_text, c->text);
     r->last_at = c->finished_at;
     look_schedule(j, r);
     also_add(c, j);
@@ -383,7 +376,7 @@ void outcome_leave_row(struct commit *c)
 {
     forget_effects(c);
     c->touches_row = false;
-    set_text(&c->after.wrote_status, c->before.wrote_status);
+    record_set_text(&c->after.wrote_status, c->before.wrote_status);
 }
 
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text)
