@@ -53,7 +53,7 @@ static void usage(FILE *to)
           "       renewd [-c FILE] --once [--at TIME] [JOB...]   refresh what is due, and exit\n"
           "       renewd --version | --help\n"
           "  -c, --config FILE   default " SYSCONFDIR "/renewd/renewd.conf\n"
-          "      --at TIME       with --once: decide as if it were TIME (RFC 3339 or Unix seconds)\n"
+          "      --at TIME       with --once: refresh what is due at TIME (RFC 3339 or Unix seconds)\n"
           "      --debug         log more\n",
           to);
 }

@@ -209,6 +209,10 @@ int store_migrate(struct db *db, struct error *e)
     int r = migrate(db, &why);
     db->statement_ms = before;
     if (r < 0)
-        return error_set(e, r, "renewd's own tables cannot be made or brought up to date: %s", why.text);
+        return error_set(e, r, "renewd's own tables cannot be made or brought up to date: %s%s", why.text,
+                         r == -EACCES && db_is_postgresql(db)
+                             ? "; grant renewd's role CREATE on the database, or make it the owner of "
+                               "the schema renewd"
+                             : "");
     return 0;
 }
