@@ -170,8 +170,11 @@ static void stop(struct program *p)
 
 static void on_stop_signal(void *ctx, int signo)
 {
+    struct program *p = ctx;
     log_line(LEVEL_INFO, "stopping", "signal", signo == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
-    stop(ctx);
+    if (p->options->once && !p->stopping) /* before it was through */
+        p->status = EXIT_FAILED;
+    stop(p);
 }
 
 static void on_reload_signal(void *ctx, int signo)
