@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/api/internal.h"
+#include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/host/plugin_load.h"
 
@@ -65,22 +66,38 @@ void handle_readyz(struct request *q)
         answer_ok(q);
 }
 
-void handle_reload(struct request *q)
+struct reload_task {
+    struct request *q;
+    struct reload_result result;
+};
+
+static void reloaded(void *ctx)
 {
-    struct reload_result r;
+    struct reload_task *t = ctx;
+    const struct reload_result *r = &t->result;
     struct answer a;
 
-    engine_reload(q->api->engine, &r);
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
-    json_put_integer(&a.json, "loaded", (int64_t)r.loaded);
-    json_put_integer(&a.json, "unchanged", (int64_t)r.unchanged);
-    json_put_integer(&a.json, "removed", (int64_t)r.removed);
-    json_put_integer(&a.json, "held", (int64_t)r.held);
-    json_put_text(&a.json, "text", r.text ? r.text : "");
+    json_put_integer(&a.json, "loaded", (int64_t)r->loaded);
+    json_put_integer(&a.json, "unchanged", (int64_t)r->unchanged);
+    json_put_integer(&a.json, "removed", (int64_t)r->removed);
+    json_put_integer(&a.json, "held", (int64_t)r->held);
+    json_put_text(&a.json, "text", r->text ? r->text : "");
     json_end(&a.json);
-    reload_result_done(&r);
-    answer_json(q, 200, &a);
+    answer_json(t->q, 200, &a);
+    reload_result_done(&t->result);
+    free(t);
+}
+
+/* Answered when the jobs can be asked again. */
+void handle_reload(struct request *q)
+{
+    struct reload_task *t = xcalloc(1, sizeof *t);
+
+    t->q = q;
+    engine_reload(q->api->engine, &t->result);
+    engine_when_settled(q->api->engine, reloaded, t);
 }
 
 void handle_plugin(struct request *q)

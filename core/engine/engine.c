@@ -88,13 +88,42 @@ void engine_drained(struct engine *e)
         requests_start(e);
 }
 
-void engine_check_ready(struct engine *e)
+static bool settled(const struct engine *e)
 {
-    if (e->ready_told || !e->drained)
-        return;
     for (size_t i = 0; i < e->job_count; i++)
         if (!e->jobs[i]->discovered && !e->jobs[i]->held)
-            return;
+            return false;
+    return true;
+}
+
+void engine_tell_settled(struct engine *e)
+{
+    while (e->settled) {
+        struct settled_waiter *w = e->settled;
+        e->settled = w->next;
+        w->done(w->ctx);
+        free(w);
+    }
+}
+
+void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
+{
+    if (!engine_may_work(e) || settled(e)) {
+        done(ctx);
+        return;
+    }
+    struct settled_waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct settled_waiter){done, ctx, e->settled};
+    e->settled = w;
+}
+
+void engine_check_ready(struct engine *e)
+{
+    if (!e->drained || !settled(e))
+        return;
+    engine_tell_settled(e);
+    if (e->ready_told)
+        return;
     e->ready_told = true;
     e->setup.ready(e->setup.ctx);
 }
@@ -197,6 +226,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
     e->stopping = true;
     e->stopped = stopped;
     e->stopped_ctx = ctx;
+    engine_tell_settled(e);
     e->stop_timer = loop_after(e->loop, STOP_WAIT_MS, waited_long_enough, e);
     for (size_t i = 0; i < e->job_count; i++) {
         schedule_stop(e->jobs[i]);

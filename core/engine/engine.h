@@ -62,6 +62,9 @@ void engine_pause(struct engine *e, struct job *j, bool paused,
 struct reload_result { size_t loaded, unchanged, removed, held; char *text; };
 void engine_reload(struct engine *e, struct reload_result *ret);
 void reload_result_done(struct reload_result *r);
+/* done once, when every job's records are discovered or the job is held; at once when the store is away or
+ * renewd stops. After a reload: what is asked next finds the jobs. */
+void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
 
 /* JSON lines of one record each: {"id": "...", "account": "...", "access_token": "...", ...}. */
 void engine_import(struct engine *e, struct job *j, const char *lines, size_t len, bool replace,

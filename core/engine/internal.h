@@ -14,6 +14,12 @@
 
 enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
 
+struct settled_waiter {
+    void (*done)(void *ctx);
+    void *ctx;
+    struct settled_waiter *next;
+};
+
 struct engine {
     struct engine_setup setup;
     struct loop *loop;
@@ -33,6 +39,7 @@ struct engine {
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
     struct spool_file *leftovers;
     size_t leftover_count;
+    struct settled_waiter *settled;  /* who waits for all jobs to be discovered or held */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     size_t busy;                     /* store work under way that refers to jobs or runs */
@@ -147,6 +154,7 @@ struct commit_task {
 /* engine.c */
 void engine_drained(struct engine *e);
 void engine_check_ready(struct engine *e);
+void engine_tell_settled(struct engine *e);
 void engine_check_stopped(struct engine *e);
 bool engine_may_work(const struct engine *e);
 

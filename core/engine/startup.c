@@ -234,5 +234,6 @@ void startup_down(void *ctx, const char *why)
     e->store_why = xstrdup(why);
     log_line(LEVEL_ERROR, "the store is away; nothing new is attempted until it answers", "reason", why,
              NULL);
+    engine_tell_settled(e);
     engine_check_stopped(e);
 }
