@@ -35,6 +35,27 @@ static int count_work(struct db *db, void *arg, struct error *e)
     return 0;
 }
 
+static void put_granted(struct json_writer *w, const struct job *j)
+{
+    struct granted g;
+
+    if (!job_granted(j, &g)) {
+        json_put_null(w, "granted");
+        return;
+    }
+    json_begin_object(w, "granted");
+    if (g.life)
+        json_put_integer(w, "life", g.life);
+    else
+        json_put_null(w, "life");
+    if (g.rotates < 0)
+        json_put_null(w, "rotates");
+    else
+        json_put_bool(w, "rotates", g.rotates > 0);
+    json_put_time(w, "changed_at", g.changed_at);
+    json_end(w);
+}
+
 static void put_job(struct json_writer *w, const struct job *j, const int64_t *counts)
 {
     const struct job_config *c = job_configuration(j);
@@ -52,6 +73,7 @@ static void put_job(struct json_writer *w, const struct job *j, const int64_t *c
     json_put_integer(w, "in_flight", (int64_t)job_in_flight(j));
     json_put_text(w, "table", c->table);
     json_put_text(w, "legacy_name", c->legacy_name);
+    put_granted(w, j);
     shape_counts(w, "records", counts);
     json_end(w);
 }

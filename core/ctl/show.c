@@ -154,6 +154,27 @@ static void print_held(const struct json *doc, size_t count)
     }
 }
 
+static void print_granted(const struct json *doc, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *at = xasprintf("jobs.%zu.granted.changed_at", i);
+        cleanup(free_p) char *life = xasprintf("jobs.%zu.granted.life", i);
+        cleanup(free_p) char *rotates = xasprintf("jobs.%zu.granted.rotates", i);
+        cleanup(free_p) char *job = member_of(doc, "jobs", i, "job");
+        bool replaces = false;
+        if (json_kind(doc, at) != JSON_STRING)
+            continue;
+        cleanup(free_p) char *since = say_time(doc, at);
+        (void)json_boolean(doc, rotates, &replaces);
+        fputs("\njob ", stdout);
+        say_text(job);
+        printf(": what its provider grants changed at %s: access tokens live %" PRId64
+               " s now, and a refresh %s\n",
+               since, say_integer(doc, life),
+               replaces ? "replaces the credential" : "leaves the credential as it is");
+    }
+}
+
 int ctl_jobs(const struct ctl *c)
 {
     static const char *const titles[] = {"JOB", "PLUGIN", "STATE", "SCHEDULE", "NEXT", "RECORDS", NULL};
@@ -178,6 +199,7 @@ int ctl_jobs(const struct ctl *c)
     }
     sheet_flush(&s);
     print_held(d.json, count);
+    print_granted(d.json, count);
     return EXIT_DONE;
 }
 

@@ -129,6 +129,7 @@ static void committed(struct commit_task *t)
         newest_share(t->engine, c);
     bool again = false;
     if (t->job) {
+        granted_take(t->job, c);
         int64_t now = clock_now();
         again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
         if (c->after.due_at)

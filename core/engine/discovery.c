@@ -259,7 +259,8 @@ static bool look_at(struct job *j, const struct row *row, const struct record *k
     if (look_left_out(j, row, known))
         return false;
     bool is_new = !known->source;
-    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0)
+    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0 &&
+        look_same_owner(j, row, known))
         return false;
     look_row(j, row, known, &ret->now);
     if (j->discovery.full && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {

@@ -99,6 +99,13 @@ const char *job_held(const struct job *j);   /* why it does not run, or NULL */
 bool job_paused(const struct job *j);
 const char *job_source(const struct job *j); /* NULL before its table was resolved */
 int64_t job_next_at(const struct job *j);    /* next tick or own time; 0 = none */
+/* What its provider grants, as last seen. */
+struct granted {
+    int64_t life;                /* of an access token, in seconds; 0 = not known */
+    int rotates;                 /* 1: a refresh replaces the credential, 0: it does not, -1: not known */
+    int64_t changed_at;          /* when that changed; 0 = never */
+};
+bool job_granted(const struct job *j, struct granted *ret); /* false: nothing was seen yet */
 size_t job_in_flight(const struct job *j);
 
 #endif

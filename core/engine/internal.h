@@ -85,6 +85,9 @@ struct job {
     size_t active;                   /* attempts under way */
     struct run *runs;
     struct attempt *attempts;
+    struct granted granted;
+    bool granted_known;              /* read from the store */
+    int unlike;                      /* successes in a row that rotate otherwise than `granted` says */
     struct job *next_retired;
 };
 
@@ -187,6 +190,10 @@ int also_check(struct db *db, const struct job *j, struct error *e);
 const char *also_sql(const struct job *j, const char *name);
 void also_add(struct commit *c, const struct job *j);
 
+/* granted.c */
+int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
+void granted_take(struct job *j, const struct commit *c);
+
 /* values.c */
 int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e);
 void values_done(struct values *v);
@@ -208,6 +215,8 @@ int look_window(struct job *j, struct record *r, const struct row *row, const st
                 struct error *e);
 /* True when the row is not a record (any more): its status was changed by somebody else. */
 bool look_left_out(const struct job *j, const struct row *row, const struct record *known);
+/* The owner may stand in another table, out of the row's hash. */
+bool look_same_owner(const struct job *j, const struct row *row, const struct record *known);
 bool look_differs(const struct record *a, const struct record *b);
 
 /* discovery.c */

@@ -105,6 +105,7 @@ struct resolve_task {
     struct job *job;
     struct table *table;
     struct job_row row;
+    struct granted granted;
 };
 
 static int check_statements(struct db *db, const struct job_config *c, struct error *e)
@@ -134,6 +135,8 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
         res = check_statements(db, c, e);
     if (res >= 0)
         res = also_check(db, t->job, e);
+    if (res >= 0)
+        res = granted_read(db, c->job, &t->granted, e);
     if (res >= 0)
         res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, true, &t->row, e);
     return res;
@@ -181,6 +184,8 @@ static void resolved(struct job *j, struct resolve_task *t)
     t->table = NULL;
     j->paused = t->row.paused;
     j->last_tick = t->row.last_tick;
+    j->granted = t->granted;
+    j->granted_known = true;
     map_slots(j);
     job_release_hold(j);
 }

@@ -185,6 +185,12 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+bool look_same_owner(const struct job *j, const struct row *row, const struct record *known)
+{
+    const struct cell *owner = row_cell(j->table, row, "owner");
+    return same(owner ? owner->text : NULL, known->owner);
+}
+
 bool look_differs(const struct record *a, const struct record *b)
 {
     return strcmp(a->hash, b->hash) != 0 || strcmp(a->fingerprint, b->fingerprint) != 0 ||

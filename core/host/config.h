@@ -18,6 +18,7 @@
 
 struct column_wish;
 struct only_wish;
+struct owner_wish;
 struct table_wish;
 
 struct api_client {
@@ -153,6 +154,7 @@ struct job_config {
     struct column_wish
         *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
     size_t wish_count;
+    struct owner_wish *wish_owner; /* NULL: none, or a plain column */
     struct only_wish *wish_only;
 };
 

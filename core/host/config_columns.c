@@ -168,6 +168,24 @@ void job_columns_own(struct job_config *j)
     j->owner.column = xstrdup("owner");
 }
 
+static void owner_wish_make(struct job_config *j)
+{
+    const struct owner_map *o = &j->owner;
+    const char *const others[] = { o->email, o->name, o->language };
+    size_t n = 0;
+
+    if (o->via == NULL)
+        return;
+    j->wish_owner = xcalloc(1, sizeof *j->wish_owner);
+    *j->wish_owner = (struct owner_wish){ .via = o->via,
+                                          .table = o->table,
+                                          .key = o->key,
+                                          .column = o->table_column };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i] != NULL)
+            j->wish_owner->others[n++] = others[i];
+}
+
 void job_wish_make(struct job_config *j)
 {
     struct column_wish *w = xcalloc(j->column_count + j->also_count + 2, sizeof *w);
@@ -179,10 +197,13 @@ void job_wish_make(struct job_config *j)
             (struct column_wish){ c->slot, c->column, c->type, c->core, c->credential, c->written };
     }
     size_t n = j->column_count;
-    if (j->owner.column != NULL)
+    owner_wish_make(j);
+    const char *owner = j->owner.via != NULL && j->owner.table_column == NULL ? j->owner.via
+                                                                              : j->owner.column;
+    if (owner != NULL)
         w[n++] = (struct column_wish){
             .slot = "owner",
-            .column = j->owner.column,
+            .column = owner,
             .type = VALUE_TEXT,
             .core = true,
         };
@@ -214,6 +235,7 @@ void job_wish(const struct job_config *j, struct table_wish *ret)
         .column_count = j->wish_count,
         .only = j->wish_only,
         .only_count = j->only_count,
+        .owner = j->wish_owner,
         .times = j->times,
         .through_statements = !written && j->statement_count > 0,
         .statements = j->statement_count > 0,

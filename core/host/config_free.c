@@ -54,6 +54,7 @@ static void records_done(struct job_config *j)
     free(j->status_values);
     free(j->also);
     free(j->wish_columns);
+    free(j->wish_owner);
     free(j->wish_only);
     free(j->table);
     free(j->key);

@@ -57,6 +57,25 @@ static void status_values_read(struct job_reading *r, const struct conf_item *re
                      "'status_values' needs a column: add status = \"...\"; to 'columns'");
 }
 
+static void owner_names_check(struct job_reading *r, const struct conf_item *item)
+{
+    static const char *const columns[] = { "via", "key", "column", "email", "name", "language" };
+    cleanup(free_p) char *schema = NULL, *name = NULL;
+    const struct conf_item *table = conf_child(item, "table");
+    struct error e = { "" };
+
+    if (table != NULL && conf_kind(table) == CONF_TEXT &&
+        ident_split(conf_text(table), &schema, &name, &e) < 0)
+        conf_mistake(r->r.m, table, NULL, "setting 'table' in 'owner': %s", e.text);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        const struct conf_item *column = conf_child(item, columns[i]);
+        if (column != NULL && conf_kind(column) == CONF_TEXT && !ident_valid(conf_text(column)))
+            conf_mistake(r->r.m, column, NULL,
+                         "setting '%s' in 'owner' must be the name of one column, 1 to 63 bytes",
+                         columns[i]);
+    }
+}
+
 static void owner_read(struct job_reading *r, const struct conf_item *records)
 {
     static const char *const known[] = { "via",   "table", "key",      "column",
@@ -86,6 +105,7 @@ static void owner_read(struct job_reading *r, const struct conf_item *records)
         o->table = xstrdup(text);
     if (conf_get_text(item, "key", CONF_REQUIRED, r->r.m, &text))
         o->key = xstrdup(text);
+    owner_names_check(r, item);
     text_take(&r->r, item, "column", &o->table_column);
     text_take(&r->r, item, "email", &o->email);
     text_take(&r->r, item, "name", &o->name);

@@ -88,7 +88,7 @@ static int look_again(struct db *db, struct commit_work *w, struct error *e)
     buf_text(&sql, "SELECT CASE WHEN 1 = 1");
     put_only(c, &a, &sql);
     buf_text(&sql, " THEN 1 ELSE 0 END, ");
-    row_select_list(db, c->table, &sql);
+    row_select_list(db, c->table, false, &sql);
     buf_text(&sql, " FROM ");
     table_quoted(db, c->table, &sql);
     buf_text(&sql, " WHERE ");
@@ -158,7 +158,7 @@ static int put_statement(struct db *db, const struct commit *c, struct args *a, 
     put_only(c, a, sql);
     if (update) {
         buf_text(sql, " RETURNING ");
-        row_select_list(db, c->table, sql);
+        row_select_list(db, c->table, false, sql);
     } else if (db_is_postgresql(db)) {
         buf_text(sql, " FOR UPDATE");
     }

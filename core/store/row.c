@@ -69,14 +69,18 @@ static void put_column(const struct db *db, const struct column *c, struct buf *
         buf_printf(sql, "CAST(%s AS text)", name.data);
 }
 
-void row_select_list(const struct db *db, const struct table *t, struct buf *sql)
+void row_select_list(const struct db *db, const struct table *t, bool lookups, struct buf *sql)
 {
     buf_text(sql, "CAST(");
     ident_quote(t->key, sql);
     buf_text(sql, " AS text)");
     for (size_t i = 0; i < t->column_count; i++) {
+        const char *lookup = t->columns[i].lookup;
         buf_text(sql, ", ");
-        put_column(db, &t->columns[i], sql);
+        if (lookup)
+            buf_text(sql, lookups ? lookup : "CAST(NULL AS text)");
+        else
+            put_column(db, &t->columns[i], sql);
     }
 }
 

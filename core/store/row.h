@@ -14,8 +14,10 @@
 /* "schema"."table", or renewd's own table. To be run with db_exec. */
 void table_quoted(const struct db *db, const struct table *t, struct buf *sql);
 
-/* The columns to read: the key first, then each column normalised. For SELECT and RETURNING alike. */
-void row_select_list(const struct db *db, const struct table *t, struct buf *sql);
+/* The columns to read: the key first, then each column normalised. For SELECT and RETURNING alike. With
+ * lookups what stands in another table is read too, and the table must be AS renewd_t; without, it is
+ * NULL (it is no part of a row's hash). */
+void row_select_list(const struct db *db, const struct table *t, bool lookups, struct buf *sql);
 size_t row_select_columns(const struct table *t);
 /* Fills *ret, which the caller ends with row_done, from row_select_columns() columns at first_column. */
 int row_from_result(const struct db *db, const struct table *t, const struct db_result *r, size_t row,

@@ -18,7 +18,7 @@
 void rows_begin(const struct db *db, const struct table *t, struct args *a, struct buf *sql)
 {
     buf_text(sql, "SELECT ");
-    row_select_list(db, t, sql);
+    row_select_list(db, t, true, sql);
     buf_text(sql, " FROM ");
     table_quoted(db, t, sql);
     buf_text(sql, " AS renewd_t WHERE ");

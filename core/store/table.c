@@ -278,7 +278,7 @@ static struct table *table_new(const struct table_wish *wish)
 {
     struct table *t = xcalloc(1, sizeof(*t));
     t->job = xstrdup(wish->job);
-    t->columns = xcalloc(wish->column_count + 1, sizeof(*t->columns));
+    t->columns = xcalloc(wish->column_count + 2, sizeof(*t->columns));
     t->credential = t->status = -1;
     return t;
 }
@@ -303,7 +303,7 @@ static int resolve_named(struct resolving *r, struct error *e)
     res = verdict(r, e);
     if (res == 0)
         name_source(r->t);
-    return res;
+    return res == 0 && r->wish->owner ? table_owner(r->db, r->wish, &r->catalog, r->t, e) : res;
 }
 
 /* renewd's own table: its columns are known; a plugin's own slots are members of its JSON column. */
@@ -359,6 +359,7 @@ void table_free(struct table *t)
     for (size_t i = 0; i < t->column_count; i++) {
         free(t->columns[i].slot);
         free(t->columns[i].name);
+        free(t->columns[i].lookup);
     }
     for (size_t i = 0; i < t->only_count; i++) {
         for (char **v = t->only[i].values; *v; v++)

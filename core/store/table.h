@@ -43,6 +43,14 @@ struct only_wish {
     const char *const *values; /* NULL-terminated; equality with any of them */
 };
 
+/* The owner of a row is found by its column `via` in another table. */
+struct owner_wish {
+    const char *via;    /* a column of the job's table */
+    const char *table, *key; /* where, and the column that `via` is looked up in */
+    const char *column; /* holds the owner; NULL: what `via` holds is the owner itself */
+    const char *others[4];   /* further columns that must be there; NULL-terminated */
+};
+
 struct table_wish {
     const char *job;
     const char *table;  /* NULL: renewd's own table */
@@ -51,6 +59,7 @@ struct table_wish {
     size_t column_count;
     const struct only_wish *only;
     size_t only_count;
+    const struct owner_wish *owner; /* NULL: none, or a column like any other */
     const char *times;  /* "auto" "unix" "unix_ms" "text" */
     bool through_statements; /* the plugin writes by named statements only: a view will do */
     bool statements;         /* it has some, which may want a time exactly as it stands */
@@ -58,6 +67,7 @@ struct table_wish {
 
 struct column {
     char *slot, *name;
+    char *lookup;  /* the expression that reads it in another table by renewd_t.NAME; NULL: none */
     int type;
     int form;      /* enum column_form */
     bool core, credential, written;

@@ -6,6 +6,7 @@
 #define CORE_STORE_TABLE_INTERNAL_H
 
 #include "core/store/db.h"
+#include "core/store/table.h"
 
 enum type_class {
     CLASS_OTHER,
@@ -37,6 +38,9 @@ int catalog_postgresql(struct db *db, const char *schema, const char *name, stru
 int catalog_sqlite(struct db *db, const char *schema, const char *name, struct catalog *ret,
                    struct error *e);
 void catalog_done(struct catalog *c);
+/* table_owner.c: the column "owner" of *t that is read in another table; t has room for it. */
+int table_owner(struct db *db, const struct table_wish *wish, const struct catalog *own, struct table *t,
+                struct error *e);
 struct catalog_column *catalog_add(struct catalog *c, const char *name, const char *type);
 
 #endif

@@ -45,7 +45,7 @@ static int no_such_table(struct db *db, const char *schema, const char *name, st
     return error_set(e, -ENOENT, "there is no table %s%s%s%s%s%s", schema ? schema : "",
                      schema ? "." : "", name,
                      schema ? "" : " in the schemas that renewd's role searches",
-                     like ? "; write its name as it is: " : "; create it, or correct records.table",
+                     like ? "; write its name as it is: " : "; create it, or correct its name in the job's file",
                      like ? like : "");
 }
 

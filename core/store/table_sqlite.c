@@ -50,7 +50,7 @@ static int find(struct db *db, const char *name, struct catalog *c, struct error
     if (res < 0)
         return res;
     if (!db_rows(r))
-        return error_set(e, -ENOENT, "there is no table %s; create it, or correct records.table", name);
+        return error_set(e, -ENOENT, "there is no table %s; create it, or correct its name in the job's file", name);
     c->name = xstrdup(db_text(r, 0, 0));
     c->view = !strcmp(db_text(r, 0, 1), "view");
     return 0;

@@ -110,7 +110,7 @@ tables() {
     wait_until 20 compare_truth google healthy well-
     ctl --json jobs > "$DIR/jobs.out"
     check_match "$s: a missing table is named, with the remedy" \
-        'there is no table "?absent"?; create it, or correct records.table' "$(logs_all)"
+        'there is no table "?absent"?; create it, or correct its name' "$(logs_all)"
     check_match "$s: missing columns are all named" 'has no column .*refresh_token.*last_error' "$(logs_all)"
     check_match "$s: and the statement that adds them" \
         'ALTER TABLE .*thin.* ADD COLUMN .*refresh_token.* text.* ADD COLUMN .*last_error.* text' "$(logs_all)"
