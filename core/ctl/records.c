@@ -43,7 +43,7 @@ static void list_row(struct listing *l, const struct json *doc, size_t i)
 {
     cleanup(free_p) char *at = xasprintf("records.%zu.", i);
     char *cells[] = {text_at(doc, at, "job"), text_at(doc, at, "id"), text_at(doc, at, "account"),
-                     text_at(doc, at, "state"), text_at(doc, at, "expires_at"),
+                     text_at(doc, at, "owner"), text_at(doc, at, "state"), text_at(doc, at, "expires_at"),
                      text_at(doc, at, "refreshed_at"), text_at(doc, at, "next_at"), error_text(doc, at)};
 
     sheet_row(&l->sheet, cells);
@@ -147,7 +147,7 @@ static int first_check(const struct ctl *c)
 
 int ctl_records(const struct ctl *c)
 {
-    static const char *const titles[] = {"JOB", "ID", "ACCOUNT", "STATE", "EXPIRES", "REFRESHED",
+    static const char *const titles[] = {"JOB", "ID", "ACCOUNT", "OWNER", "STATE", "EXPIRES", "REFRESHED",
                                          "NEXT", "LAST ERROR", NULL};
     struct listing l = {.c = c};
     int r = c->json ? first_check(c) : 0;

@@ -69,7 +69,8 @@ static void owner_names_check(struct job_reading *r, const struct conf_item *ite
         conf_mistake(r->r.m, table, NULL, "setting 'table' in 'owner': %s", e.text);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         const struct conf_item *column = conf_child(item, columns[i]);
-        if (column != NULL && conf_kind(column) == CONF_TEXT && !ident_valid(conf_text(column)))
+        if (column != NULL && conf_kind(column) == CONF_TEXT && *conf_text(column) != '\0' &&
+            !ident_valid(conf_text(column)))
             conf_mistake(r->r.m, column, NULL,
                          "setting '%s' in 'owner' must be the name of one column, 1 to 63 bytes",
                          columns[i]);

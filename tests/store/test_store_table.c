@@ -431,6 +431,50 @@ static void twins_of_a_view(void)
     db_close(db);
 }
 
+static int owned(struct db *db, const char *via, const char *key, struct table **ret, struct error *e)
+{
+    const struct column_wish columns[] = {{"refresh_token", "Token", VALUE_SECRET, false, true, true}};
+    const struct owner_wish owner = {.via = via, .table = "App", .key = key, .column = "userId"};
+    const struct table_wish wish = {.job = "kit", .table = "Page", .key = "id", .columns = columns,
+                                    .column_count = 1, .owner = &owner, .times = "auto"};
+    return table_resolve(db, &wish, ret, e);
+}
+
+/* "id" and "appId" are columns of both tables. */
+static void owners_in_another_table(void)
+{
+    struct db *db = kit_fresh();
+    struct table *t = NULL;
+    struct page p = {0};
+    struct error e = {""};
+    kit_sql(db, "CREATE TABLE \"App\" (id integer PRIMARY KEY, \"userId\" bigint, \"appId\" integer, n text)");
+    kit_sql(db, "CREATE TABLE \"Page\" (id text PRIMARY KEY, \"appId\" integer, \"Token\" text, word text)");
+    kit_sql(db, "INSERT INTO \"App\" VALUES (1, 70, 2, 'x'), (2, 80, 1, 'y'), (3, NULL, 3, 'z')");
+    kit_sql(db, "INSERT INTO \"Page\" VALUES ('a', 1, 't', ''), ('b', 2, 't', ''), ('c', 3, 't', ''),"
+                " ('d', 9, 't', ''), ('e', NULL, 't', '')");
+    CU_ASSERT_EQUAL_FATAL(owned(db, "appId", "id", &t, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(store_page(db, t, NULL, 10, &p, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(p.count, 5);
+    CU_ASSERT_STRING_EQUAL(row_cell(t, &p.rows[0], "owner")->text, "70");
+    CU_ASSERT_STRING_EQUAL(row_cell(t, &p.rows[1], "owner")->text, "80");
+    for (size_t i = 2; i < 5; i++)
+        CU_ASSERT_PTR_NULL(row_cell(t, &p.rows[i], "owner")->text);
+    page_done(&p);
+    table_free(t);
+    CU_ASSERT_EQUAL(owned(db, "word", "id", &t, &e), -EINVAL);
+    CU_ASSERT_TRUE(says(e.text, "different types"));
+    CU_ASSERT_EQUAL(owned(db, "word", "n", &t, &e), -EINVAL);
+    CU_ASSERT_TRUE(says(e.text, "no unique index"));
+    if (kit_postgresql()) {
+        kit_sql(db, "ALTER TABLE \"Page\" ADD u uuid");
+        kit_sql(db, "CREATE TYPE mood AS ENUM ('well')");
+        kit_sql(db, "ALTER TABLE \"App\" ADD m mood UNIQUE");
+        CU_ASSERT_NOT_EQUAL(owned(db, "u", "m", &t, &e), 0);
+        CU_ASSERT_TRUE(says(e.text, "the owner cannot be read in table App by its column m"));
+    }
+    db_close(db);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -445,6 +489,7 @@ int main(void)
         {"rehearsals", rehearsals},
         {"renewd's own table", own_table},
         {"a view that shows a key twice", twins_of_a_view},
+        {"owners in another table", owners_in_another_table},
         {NULL, NULL},
     };
     return run_tests(kit_suite("store tables"), tests);

@@ -211,6 +211,9 @@ static const struct broken broken_jobs[] = {
     { REC("status_values = { ok = \"x\"; };"), "a.conf:4:", "needs a column" },
     { REC("owner = 5;"), "a.conf:4:", "'owner' must be" },
     { REC("owner = { via = \"a\"; table = \"b\"; };"), "a.conf:4:", "'key' is missing" },
+    { REC("owner = { via = \"a\"; table = \"b.c.d\"; key = \"k\"; };"), "a.conf:4:", "'table' in 'owner'" },
+    { REC("owner = { via = \"v\"; table = \"b\"; key = \"k123456789k123456789k123456789k123456789k123456789k123456789abcd\"; };"),
+      "a.conf:4:", "'key' in 'owner'" },
     { REC("where = \"1=1\";"), "a.conf:4:", "unknown setting 'where'" },
     { JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { access_token = \"at\"; "
                    "refresh_token = \"rt\";"
