@@ -60,8 +60,8 @@ static void log_committed(const struct commit_task *t)
     }
     if (c->http_status)
         snprintf(status, sizeof status, "%d", c->http_status);
-    if (c->after.not_before)
-        timestamp_rfc3339(c->after.not_before, at, sizeof at);
+    if (c->after.due_at)
+        timestamp_rfc3339(c->after.due_at, at, sizeof at);
     bool person = c->outcome == OUTCOME_RECONNECT;
     const char *url = t->job ? t->job->config->reconnect_url : NULL;
     log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "outcome",
