@@ -42,6 +42,7 @@ cut_at_random() {
     check_equal "$s: none was presented twice" '' "$(presented_twice)"
     stop_renewd
     check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
+    check "$s: the next start finds nothing to do" run_renewd --once # and ends runs that could not be noted
     check_equal "$s: no run looks as if it went on" 0 \
         "$(sql 'select count(*) from renewd.runs where finished_at = 0 and refreshed + failed > 0')"
 }
