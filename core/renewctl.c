@@ -32,9 +32,13 @@ static const struct command commands[] = {
     {"show", ctl_show, 2, 2, "", "show JOB ID", "show one record"},
     {"explain", ctl_explain, 1, 2, "", "explain JOB [ID]", "say why nothing, or this one, is refreshed"},
     {"refresh", ctl_refresh, 1, 2, "", "refresh JOB [ID]", "refresh one or all records now and wait"},
+    {"token", ctl_token, 2, 2, "v", "token JOB ID [--min-valid 5m]", "print a record's access token, fresh"},
     {"import", ctl_import, 2, 2, "R", "import JOB FILE [--replace]",
      "take records from JSON lines; FILE - is standard input"},
     {"reload", ctl_reload, 0, 0, "", "reload", "read the jobs' files again"},
+    {"adopt", ctl_adopt, 0, 0, "", "adopt", "go on with a database that was copied, moved or restored"},
+    {"forget-host", ctl_forget_host, 0, 1, "", "forget-host [HOST]",
+     "list the hosts, or say that one does not come back"},
     {"next", ctl_next, 1, 1, "Zfn", "next EXPR [--timezone Z] [--from TIME] [-n N]",
      "print when a cron expression fires next"},
     {"keygen", ctl_keygen, 0, 0, "", "keygen", "print a fresh key"},
@@ -47,6 +51,7 @@ static const struct option options[] = {
     {"socket", required_argument, NULL, 's'},
     {"json", no_argument, NULL, 'j'},
     {"state", required_argument, NULL, 'S'},
+    {"min-valid", required_argument, NULL, 'v'},
     {"replace", no_argument, NULL, 'R'},
     {"timezone", required_argument, NULL, 'Z'},
     {"from", required_argument, NULL, 'f'},
@@ -109,6 +114,7 @@ static void take_option(struct given *g, int option)
     case 'h': g->help = true; return;
     case 'V': g->version = true; return;
     case 'S': g->ctl.state = optarg; break;
+    case 'v': g->ctl.min_valid = optarg; break;
     case 'R': g->ctl.replace = true; break;
     case 'Z': g->ctl.timezone = optarg; break;
     case 'f': g->ctl.from = optarg; break;

@@ -18,12 +18,13 @@
 #include "core/api/api.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/timestamp.h"
 #include "core/engine/engine.h"
 #include "core/host/config.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000, WATCH_MS = 500 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000, WATCH_MS = 500, FILES_MAX = 65536 };
 
 struct options {
     const char *config_file;
@@ -109,9 +110,23 @@ static int parse_options(int argc, char **argv, struct options *o)
     return 0;
 }
 
+/* Connections of both sides are descriptors. */
+static void want_descriptors(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    rlim_t wanted = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
+    if (files.rlim_cur < wanted) {
+        files.rlim_cur = wanted;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 /* No core dump may ever hold a token; files that we make are ours alone. */
 static void harden(void)
 {
+    want_descriptors();
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
@@ -162,6 +177,7 @@ static void stop(struct program *p)
         return;
     p->stopping = true;
     loop_cancel(&p->patience);
+    fault_point(FAULT_STOPPING, NULL);
     loop_cancel(&p->watch);
     if (p->api)
         api_stop_listening(p->api);
@@ -213,7 +229,9 @@ static void once_ended(struct program *p)
     for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
         if (!wanted(p->options, j) || !job_held(j))
             continue;
-        fprintf(stderr, "renewd: job %s is held: %s\n", job_configuration(j)->job, job_held(j));
+        const struct job_config *c = job_configuration(j);
+        fprintf(stderr, "renewd: job %s is held: %s\n", c->job,
+                c->mistake ? "its configuration has mistakes, see above" : job_held(j));
         p->status = EXIT_FAILED;
     }
     stop(p);
@@ -223,7 +241,7 @@ static void run_ended(void *ctx, const struct run_result *r)
 {
     struct program *p = ctx;
     if (r->why) {
-        fprintf(stderr, "renewd: %s\n", r->why);
+        fprintf(stderr, "renewd: job %s: %s\n", r->job, r->why);
         p->status = EXIT_FAILED;
     }
     if (r->failed)
@@ -232,7 +250,8 @@ static void run_ended(void *ctx, const struct run_result *r)
         printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome,
                r->failures[i].code ? " " : "", r->failures[i].code ? r->failures[i].code : "",
                r->failures[i].text ? ": " : "", r->failures[i].text ? r->failures[i].text : "");
-    printf("%" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->due, r->refreshed, r->failed);
+    printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,
+           r->failed);
     fflush(stdout);
     if (--p->waiting == 0)
         once_ended(p);
@@ -278,6 +297,7 @@ static void once(struct program *p)
 static void ready(void *ctx)
 {
     struct program *p = ctx;
+    fault_point(FAULT_READY, NULL);
     loop_cancel(&p->patience);
     if (p->options->once) {
         once(p);
@@ -332,7 +352,10 @@ static int make_engine(struct program *p, struct error *e)
     print_mistakes(m);
     conf_mistakes_free(m);
     secret_uses_done(&uses);
-    return engine_new(&s, &p->engine, e);
+    int res = engine_new(&s, &p->engine, e); /* takes the jobs, unless it fails */
+    if (res < 0)
+        jobs_free(s.jobs, s.job_count);
+    return res;
 }
 
 static int start(struct program *p)
@@ -353,17 +376,29 @@ static int start(struct program *p)
     return res ? res : run(p);
 }
 
+static bool faults_ordered(void)
+{
+    char mistake[128];
+    if (fault_setup(mistake, sizeof mistake))
+        return true;
+    fprintf(stderr, "renewd: %s\n", mistake);
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {0};
     int res = parse_options(argc, argv, &o);
     if (res)
         return res - 1;
+    if (!faults_ordered())
+        return EXIT_USAGE;
     harden();
     if (o.check)
         return check(&o);
     if (o.has_at)
         clock_set_offset(o.at - clock_real());
+    fault_point(FAULT_START, NULL);
     struct program p = {.options = &o};
     struct conf_mistakes *m = conf_mistakes_new();
     struct secret_uses uses = {0};

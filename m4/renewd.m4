@@ -69,3 +69,12 @@ AC_DEFUN([RENEWD_SANITIZE], [
   AM_CONDITIONAL([SANITIZERS], [test "x$SANITIZE_CFLAGS" != x])
   AC_SUBST([SANITIZE_CFLAGS])
 ])
+
+dnl Steps at which tests have the daemon killed, and switches that turn its defences off: core/base/fault.h.
+AC_DEFUN([RENEWD_FAULT_POINTS], [
+  AC_ARG_ENABLE([fault-points],
+    [AS_HELP_STRING([--enable-fault-points], [compile in what the fault suite needs; for tests alone, never for a package])])
+  AM_CONDITIONAL([FAULT_POINTS], [test "x$enable_fault_points" = xyes])
+  AS_IF([test "x$enable_fault_points" = xyes], [FAULT_CPPFLAGS=-DFAULT_POINTS])
+  AC_SUBST([FAULT_CPPFLAGS])
+])

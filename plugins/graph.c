@@ -6,6 +6,7 @@
 #include "graph.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HOUR INT64_C(3600)
@@ -28,6 +29,14 @@ const struct renewd_slot graph_expires_at = {
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
     .help = "When the token ends; empty = unknown, or never",
+};
+const struct renewd_slot graph_data_access = {
+    .size = sizeof(struct renewd_slot),
+    .name = "data_access_expires_at",
+    .type = RENEWD_TIME,
+    .direction = RENEWD_OUT,
+    .help = "When a token that may live on ceases to reach its person's data; known of tokens whose "
+            "end had to be looked up; empty = never",
 };
 
 int graph_version_ok(const char *version)
@@ -66,14 +75,15 @@ static const struct meaning meanings[] = {
 static const struct {
     int32_t subcode;
     const char *why;
+    int32_t heals; /* without a new token, once the person has done it */
 } losses[] = {
-    { 458, ": the user removed the app" },
-    { 459, ": the user has to log in at facebook.com first (checkpoint)" },
-    { 460, ": the password was changed" },
-    { 463, ": the token has expired" },
-    { 464, ": the user has to confirm the account at facebook.com first" },
-    { 467, ": the user logged out or revoked it" },
-    { 492, ": the user has no role on the page any more, which has to be given back first" },
+    { 458, ": the user removed the app", 0 },
+    { 459, ": the user has to log in at facebook.com first (checkpoint)", 1 },
+    { 460, ": the password was changed", 0 },
+    { 463, ": the token has expired", 0 },
+    { 464, ": the user has to confirm the account at facebook.com first", 1 },
+    { 467, ": the user logged out or revoked it", 0 },
+    { 492, ": the user has no role on the page any more, which has to be given back first", 0 },
 };
 
 static int is_permission(int64_t code)
@@ -163,8 +173,10 @@ int graph_judge_code(const struct graph *g, struct renewd_call *call, int64_t co
     if (is_permission(code))
         ret->why = ": a permission is missing";
     for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
-        if ((code == 190 || code == 102) && subcode == losses[i].subcode)
+        if ((code == 190 || code == 102) && subcode == losses[i].subcode) {
             ret->why = losses[i].why;
+            ret->heals = losses[i].heals;
+        }
     return known;
 }
 
@@ -188,7 +200,8 @@ static const char *explain(const struct graph_verdict *v)
 {
     switch (v->outcome) {
     case RENEWD_RECONNECT:
-        return " no longer accepts this token; the account has to be connected again";
+        return v->heals ? " does not accept this token for now; it is asked again every day"
+                        : " no longer accepts this token; the account has to be connected again";
     case RENEWD_MISCONFIGURED:
         return " refuses this app or its request; check the app's id, its secret and `family`";
     case RENEWD_RATE_LIMITED:
@@ -346,6 +359,17 @@ int64_t graph_slow_for(const struct graph *g, struct renewd_call *call,
 
 /* ---- After a failure --------------------------------------------------------------------- */
 
+/* A code as graph_judge_code wrote it; debug_token's refusals stand elsewhere in the reply. */
+static int code_heals(const char *code)
+{
+    const char *subcode = code ? strchr(code, '/') : NULL;
+
+    for (size_t i = 0; subcode && i < sizeof(losses) / sizeof(losses[0]); i++)
+        if (losses[i].heals && strtol(subcode + 1, NULL, 10) == losses[i].subcode)
+            return 1;
+    return 0;
+}
+
 void graph_decide(const struct graph *g, const struct renewd_on_failure_in *in,
                   struct renewd_on_failure_out *out)
 {
@@ -357,6 +381,8 @@ void graph_decide(const struct graph *g, const struct renewd_on_failure_in *in,
     graph_judge(g, in->call, in->reply, &v);
     if (out->outcome == RENEWD_TRANSIENT && v.strike)
         out->strike = 1;
+    if (out->outcome == RENEWD_RECONNECT && code_heals(in->code))
+        out->next_at = in->now + GRAPH_DAY;
     if (out->outcome != RENEWD_RATE_LIMITED)
         return;
     read_headers(g, in->call, in->reply, &u);

@@ -10,8 +10,8 @@
 
 #define GRAPH_DAY INT64_C(86400)
 
-/* access_token (the credential) and expires_at. */
-extern const struct renewd_slot graph_access_token, graph_expires_at;
+/* access_token (the credential), expires_at and data_access_expires_at. */
+extern const struct renewd_slot graph_access_token, graph_expires_at, graph_data_access;
 
 /* One job. The texts are settings: they live as long as this. */
 struct graph {
@@ -23,6 +23,7 @@ struct graph {
     int proof;       /* send appsecret_proof */
     int system_user; /* ask for 60 days, as system users have to */
     int told_short;  /* a life far below 60 days was reported */
+    int told_access; /* so was the end of data access */
 };
 
 /* Whether the text can stand in a path: "v26.0". */
@@ -38,6 +39,7 @@ struct graph_verdict {
     int32_t secret;      /* the app's secret is wrong */
     int32_t unparsable;  /* the token is none of this host's: the wrong family, or cut */
     int32_t blocked;     /* for policy: come back late */
+    int32_t heals;       /* once the person has acted this very token may work again */
     const char *code;    /* "190/463"; NULL = none */
     const char *why;     /* what befell the grant, for people; "" = not said */
 };

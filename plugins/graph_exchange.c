@@ -222,12 +222,34 @@ static int64_t debugged_end(const struct graph *g, const struct renewd_reply *re
     return end;
 }
 
+/* The token may outlive this, and fail at every call for data: a person has to use the app again. */
+static void store_access(struct graph *g, const struct renewd_refresh_in *in)
+{
+    const struct renewd_services *s = g->services;
+    int64_t end = 0;
+
+    if (s->json_integer(in->reply->json, "data.data_access_expires_at", &end) < 0 || end < 0 ||
+        end > LAST)
+        return;
+    s->set_time(in->call, "data_access_expires_at", end);
+    if (end == 0 || end - in->now > WEEK || g->told_access)
+        return;
+    g->told_access = 1;
+    const char *const text[] = { g->name, " lets a token reach its person's data until ",
+                                 s->format_time(in->call, end),
+                                 " only, however long the token lives: the person has to log in to "
+                                 "the app again; renewing the token does not help", NULL };
+    s->log(g->host, RENEWD_LOG_WARNING, s->join(in->call, text));
+}
+
 /* The token is kept whatever this says; an unknown end is looked at again in a day. */
 static int32_t read_debug_after(struct graph *g, const struct renewd_refresh_in *in)
 {
     const struct graph_steps *steps = in->scratch;
     int64_t end = debugged_end(g, in->reply);
 
+    if (end >= 0)
+        store_access(g, in);
     if (end > 0)
         store_end(g, in, end);
     else
@@ -265,6 +287,7 @@ static int32_t read_debug_first(struct graph *g, const struct renewd_refresh_in 
     if (end < 0)
         return refuse_debug(g, in);
     steps->end = end;
+    store_access(g, in);
     if (end > 0 && end - in->now <= WEEK)
         return ask_exchange(g, in, token);
     graph_hash(g, in->call, token, steps->hash);

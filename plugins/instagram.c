@@ -92,7 +92,8 @@ static const struct renewd_setting *const settings[] = {
     NULL,
 };
 
-static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at, NULL };
+static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at,
+                                                   &graph_data_access, NULL };
 
 /* ---- One instance per job ---------------------------------------------------------------- */
 
@@ -159,16 +160,21 @@ static int looks_short(const struct instagram *i, const struct renewd_record *r)
            (expires <= 0 || (expires > r->first_seen && expires - r->first_seen <= SHORT));
 }
 
-/* Before this the token may be under a day old, and is refused. When it was issued is known of what
- * renewd refreshed; otherwise its end tells: it lives for 60 days at most. */
+/* From here on it is a day old for certain: renewd has refreshed it that long ago, or known it. */
+static int64_t surely_old(const struct renewd_record *r)
+{
+    return (graph_refreshed(r) ? r->refreshed_at : r->first_seen) + DAY;
+}
+
+/* Before this the token may be under a day old, and is refused. Where nobody knows when it was issued
+ * its end tells, as it lives for 60 days at most; an end that is wrong, or a shorter life, makes it
+ * look older than it is: refuse() survives that. */
 static int64_t old_enough(const struct instagram *i, const struct renewd_record *r)
 {
     int64_t expires = i->graph.services->slot(r, "expires_at")->number, issued;
 
-    if (graph_refreshed(r))
-        return r->refreshed_at + DAY;
-    if (expires <= 0)
-        return r->first_seen + DAY;
+    if (graph_refreshed(r) || expires <= 0)
+        return surely_old(r);
     issued = expires - LIFE + HOUR; /* an hour for lives a little shorter */
     if (issued < r->refreshed_at && r->refreshed_at < r->first_seen)
         issued = r->refreshed_at;
@@ -242,6 +248,13 @@ static int looks_foreign(const struct instagram *i, const struct renewd_record *
     return strncmp(i->graph.services->slot(r, "access_token")->text, "EAA", 3) == 0;
 }
 
+/* Whether the answer leaves open what is wrong. Nobody documents how a token under a day old is
+ * refused; one that is revoked or has expired is told so. */
+static int unclear(const struct graph_verdict *v)
+{
+    return v->strike || (v->outcome == RENEWD_MISCONFIGURED && !v->secret);
+}
+
 static int32_t refuse(const struct instagram *i, const struct renewd_refresh_in *in)
 {
     const struct renewd_record *r = in->records[0];
@@ -254,6 +267,10 @@ static int32_t refuse(const struct instagram *i, const struct renewd_refresh_in 
         v.outcome = RENEWD_MISCONFIGURED;
         v.strike = 0;
         v.why = "; the token looks like one of facebook_login";
+    } else if (unclear(&v) && in->now < surely_old(r)) {
+        v.outcome = RENEWD_TRANSIENT;
+        v.strike = 1;
+        v.why = "; it may be under a day old, and is presented again when it cannot be";
     } else if (v.unsupported && graph_marked(g, in->call, r, &when) == GRAPH_UNSUPPORTED &&
                in->now - when >= HOUR) {
         v.outcome = RENEWD_RECONNECT;
@@ -281,7 +298,7 @@ static int32_t read_short(const struct instagram *i, const struct renewd_refresh
     struct graph_verdict v;
 
     graph_judge(&i->graph, in->call, in->reply, &v);
-    if (!v.strike && (v.outcome != RENEWD_MISCONFIGURED || v.secret))
+    if (!unclear(&v))
         return graph_fail(&i->graph, in->call, in->reply, &v);
     if (in->now >= old_enough(i, r) || i->graph.services->slot(r, "expires_at")->present)
         return ask(i, in, ASKED_REFRESH);
@@ -311,6 +328,18 @@ static int32_t instagram_refresh(void *instance, const struct renewd_refresh_in 
     return steps->asked == ASKED_SHORT ? read_short(i, in) : refuse(i, in);
 }
 
+/* When one that may be too young is presented again: as soon as it cannot be. If it is said to end
+ * before that, also in between, as it may be old after all. */
+static int64_t when_older(const struct instagram *i, const struct renewd_record *r, int64_t now)
+{
+    int64_t expires = i->graph.services->slot(r, "expires_at")->number, old = surely_old(r);
+
+    if (expires <= now || expires >= old)
+        return old;
+    int64_t half = (expires - now) / 2 > HOUR ? (expires - now) / 2 : HOUR;
+    return now + half < old ? now + half : old;
+}
+
 /* One "Unsupported request" says little: the second, an hour later, is believed. */
 static int32_t instagram_on_failure(void *instance, const struct renewd_on_failure_in *in,
                                     struct renewd_on_failure_out *out)
@@ -324,12 +353,12 @@ static int32_t instagram_on_failure(void *instance, const struct renewd_on_failu
     graph_decide(g, in, out);
     if (i->facebook || out->outcome != RENEWD_TRANSIENT || !in->reply || in->reply->status == 0)
         return 0;
-    if (in->code && strcmp(in->code, TOO_EARLY) == 0) {
+    graph_judge(g, in->call, in->reply, &v);
+    if (unclear(&v) && in->now < surely_old(r)) {
         out->strike = 0;
-        out->next_at = old_enough(i, r);
+        out->next_at = when_older(i, r, in->now);
         return 0;
     }
-    graph_judge(g, in->call, in->reply, &v);
     if (!v.unsupported)
         return 0;
     if (out->next_at < in->now + HOUR + 60)

@@ -57,7 +57,8 @@ static const struct renewd_setting *const settings[] = {
     &app_id, &app_secret, &system_user, &appsecret_proof, &version, &base_url, NULL,
 };
 
-static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at, NULL };
+static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at,
+                                                   &graph_data_access, NULL };
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 

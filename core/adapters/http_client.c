@@ -16,6 +16,7 @@
 #include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/map.h"
 
 #define TRANSFERS_PER_HANDLE 256
@@ -181,7 +182,7 @@ static void deadline_passed(void *ctx)
     struct http_client *client = t->client;
 
     t->deadline_timer = NULL;
-    if (t->state == TRANSFER_RUNNING)
+    if (t->state == TRANSFER_RUNNING && !defence_off(DEFENCE_READ_ONCE_MORE))
         http_handle_read_once_more(t);
     if (t->state != TRANSFER_DONE) {
         t->timed_out = true;

@@ -13,6 +13,7 @@
 #include "core/adapters/http_client_internal.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/utf8.h"
 
 #define CONNECT_MS 10000
@@ -27,6 +28,7 @@ _Static_assert(sizeof(((struct http_transfer *)0)->curl_text) >= CURL_ERROR_SIZE
 static int about_to_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
     struct http_transfer *t = ctx;
+    fault_point(FAULT_REQUEST, NULL);
     int64_t now = clock_boot_ms();
 
     (void)peer_ip;
@@ -39,8 +41,9 @@ static int about_to_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, 
         t->refused_again = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    if ((t->lease_boot_ms > 0 && now > t->lease_boot_ms) ||
-        (t->deadline_boot_ms > 0 && now >= t->deadline_boot_ms)) {
+    bool late = (t->lease_boot_ms > 0 && now > t->lease_boot_ms) ||
+                (t->deadline_boot_ms > 0 && now >= t->deadline_boot_ms);
+    if (late && !defence_off(DEFENCE_LATE)) {
         t->refused_late = true;
         return CURL_PREREQFUNC_ABORT;
     }

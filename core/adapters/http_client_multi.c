@@ -11,6 +11,7 @@
 #include "core/adapters/http_client_internal.h"
 #include "core/adapters/loop.h"
 #include "core/base/alloc.h"
+#include "core/base/fault.h"
 
 #define READS_AT_DEADLINE 1024
 
@@ -34,6 +35,7 @@ static void act(struct http_handle *handle, curl_socket_t fd, int events)
     int running;
 
     (void)curl_multi_socket_action(handle->multi, fd, events, &running);
+    fault_point(FAULT_WIRE, NULL);
     read_results(handle);
 }
 

@@ -15,9 +15,10 @@
 #include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 
-#define CONNECTIONS_MAX 256U
+#define CONNECTIONS_MAX 512U
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 #define IDLE_SECONDS 30U
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define RUNS_AT_END 64
 /* A body over the limit is read and dropped this far: a connection closed while its caller still
  * writes would be reset, and the answer lost with it. */
@@ -79,6 +80,7 @@ static void *request_line_seen(void *ctx, const char *uri, struct MHD_Connection
     struct http_call *call = http_call_new(ctx, uri);
 
     call->connection = connection;
+    http_peer_phase(call, PEER_SENDS_REQUEST);
     return call;
 }
 
@@ -88,12 +90,30 @@ static void request_over(void *ctx, struct MHD_Connection *connection, void **ca
     (void)ctx;
     (void)connection;
     (void)why;
+    if (*call)
+        http_peer_phase(*call, PEER_IDLE);
     http_call_free(*call);
     *call = NULL;
 }
 
+static void connection_changed(void *ctx, struct MHD_Connection *connection, void **peer,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *server = ctx;
+
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *peer = info ? http_peer_begin(server, info->connect_fd) : NULL;
+    } else {
+        http_peer_end(server, *peer);
+        *peer = NULL;
+    }
+}
+
 static void hand_over(struct http_call *call)
 {
+    http_peer_phase(call, PEER_WAITS);
     call->handed = true;
     LIST_INSERT_HEAD(&call->server->waiting, call, link);
     call->server->waiting_count++;
@@ -103,6 +123,7 @@ static enum MHD_Result send_answer(struct http_call *call)
 {
     if (!call->answer)
         return MHD_NO;
+    http_peer_phase(call, PEER_READS_ANSWER);
     return MHD_queue_response(call->connection, (unsigned)call->answer_status, call->answer);
 }
 
@@ -160,18 +181,41 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     return MHD_YES;
 }
 
-static int start(struct http_server *server, struct error *error)
-{
-    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+/* PEM texts; certificate NULL: no TLS. */
+struct pair {
+    const char *certificate, *key;
+};
 
-    server->daemon = MHD_start_daemon(
+static void *start_daemon(struct http_server *server, const struct pair *tls)
+{
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (tls->certificate ? MHD_USE_TLS : 0);
+    const struct MHD_OptionItem with_tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)tls->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)tls->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
         request_line_seen, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, server,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_CONNECTION_LIMIT,
+        CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_ARRAY,
+        tls->certificate ? with_tls : with_tls + 3, MHD_OPTION_END);
+}
+
+static int start(struct http_server *server, const struct pair *tls, struct error *error)
+{
+    if (tls->certificate && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return error_set(error, -ENOTSUP, "libmicrohttpd %s was built without TLS", MHD_get_version());
+    server->daemon = start_daemon(server, tls);
     const union MHD_DaemonInfo *info =
         server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (!info && tls->certificate)
+        return error_set(error, -EINVAL, "the certificate and its key were not taken: both must be PEM, and belong "
+                                         "together");
     if (!info)
         return error_set(error, -EIO, "libmicrohttpd %s could not be started", MHD_get_version());
     int r = loop_watch(server->loop, info->epoll_fd, LOOP_READ, ready, server, &server->watch);
@@ -181,15 +225,18 @@ static int start(struct http_server *server, struct error *error)
     return 0;
 }
 
-static int server_new(struct loop *loop, struct http_listener listener, http_handler_fn *handler,
-                      void *ctx, struct http_server **ret_server, struct error *error)
+static const struct pair plain;
+
+static int server_new(struct loop *loop, struct http_listener listener, const struct pair *tls,
+                      http_handler_fn *handler, void *ctx, struct http_server **ret_server, struct error *error)
 {
     struct http_server *server = xcalloc(1, sizeof *server);
 
     *server = (struct http_server){
         .loop = loop, .listener = listener, .handler = handler, .ctx = ctx};
     LIST_INIT(&server->waiting);
-    int r = start(server, error);
+    LIST_INIT(&server->peers);
+    int r = start(server, tls, error);
     if (r < 0) {
         http_server_free(server);
         return r;
@@ -205,7 +252,7 @@ int http_server_unix(struct loop *loop, const char *path, mode_t mode, const cha
     struct http_listener listener;
 
     int r = http_listen_unix(path, mode, group, &listener, error);
-    return r < 0 ? r : server_new(loop, listener, handler, ctx, ret_server, error);
+    return r < 0 ? r : server_new(loop, listener, &plain, handler, ctx, ret_server, error);
 }
 
 int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *handler, void *ctx,
@@ -213,8 +260,18 @@ int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *han
 {
     struct http_listener listener;
 
-    int r = http_listen_tcp(address, &listener, error);
-    return r < 0 ? r : server_new(loop, listener, handler, ctx, ret_server, error);
+    int r = http_listen_tcp(address, false, &listener, error);
+    return r < 0 ? r : server_new(loop, listener, &plain, handler, ctx, ret_server, error);
+}
+
+int http_server_tls(struct loop *loop, const char *address, const char *certificate, const char *key,
+                    http_handler_fn *handler, void *ctx, struct http_server **ret_server, struct error *error)
+{
+    const struct pair tls = {certificate, key};
+    struct http_listener listener;
+
+    int r = http_listen_tcp(address, true, &listener, error);
+    return r < 0 ? r : server_new(loop, listener, &tls, handler, ctx, ret_server, error);
 }
 
 uint16_t http_server_port(const struct http_server *server)
@@ -267,5 +324,6 @@ void http_server_free(struct http_server *server)
         MHD_stop_daemon(server->daemon);
     }
     loop_cancel(&server->timer);
+    loop_cancel(&server->sweep_timer);
     free(server);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Incoming HTTP on the loop, over a Unix socket or TCP. Used by core/api for both doors.
- * A handler gets each request once and whole, and answers it now or later. Limits: 256 connections,
- * 16 KiB of request line and headers, a body of 1 MiB, 30 s without a byte. It knows no routes.
+ * A handler gets each request once and whole, and answers it now or later. Limits: 512 connections,
+ * 16 KiB of request line and headers, a body of 1 MiB, 30 s without a byte, 20 s to send a request and
+ * 20 s to read an answer. It knows no routes.
  */
 #ifndef CORE_ADAPTERS_HTTP_SERVER_H
 #define CORE_ADAPTERS_HTTP_SERVER_H
@@ -29,6 +30,11 @@ int http_server_unix(struct loop *loop, const char *path, mode_t mode, const cha
 /* address: "127.0.0.1:8642", "[::1]:8642"; numbers only, port 0 lets the system choose. */
 int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *handler, void *ctx,
                     struct http_server **ret_server, struct error *error);
+
+/* The same over TLS 1.2 or newer, on any address: certificate (with its chain) and key as PEM text, read here and
+ * not needed afterwards. */
+int http_server_tls(struct loop *loop, const char *address, const char *certificate, const char *key,
+                    http_handler_fn *handler, void *ctx, struct http_server **ret_server, struct error *error);
 
 /* The port that a TCP server listens on; 0 for a Unix one. */
 uint16_t http_server_port(const struct http_server *server);

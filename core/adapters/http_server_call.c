@@ -16,6 +16,7 @@
 #include "core/base/alloc.h"
 
 #define BODY_MAX (1024 * 1024)
+#define KEPT_MAX 256U /* connections that are kept for a next request */
 
 /* The length stands before the bytes, so that they can be wiped when libmicrohttpd lets them go. */
 struct answer_body {
@@ -266,6 +267,8 @@ static struct MHD_Response *make_response(const struct http_call *call, const ch
     }
     if (content_type && is_clean(content_type))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    if (call->server->peer_count > KEPT_MAX) /* others want a place, too */
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     SLIST_FOREACH(header, &call->answer_headers, link)
         MHD_add_response_header(response, header->name, header->value);
     return response;

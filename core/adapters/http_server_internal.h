@@ -18,6 +18,7 @@ struct loop_timer;
 struct loop_watch;
 
 LIST_HEAD(http_calls, http_call);
+LIST_HEAD(http_peers, http_peer);
 SLIST_HEAD(http_texts, http_text);
 
 /* A decoded query member, or a header of the answer. */
@@ -65,7 +66,16 @@ struct http_server {
     void *ctx;
     struct http_calls waiting;
     size_t waiting_count;
+    struct http_peers peers; /* its connections */
+    size_t peer_count;
+    struct loop_timer *sweep_timer;
 };
+
+/* http_server_peers.c */
+enum { PEER_IDLE, PEER_SENDS_REQUEST, PEER_WAITS, PEER_READS_ANSWER };
+void *http_peer_begin(struct http_server *server, int fd);
+void http_peer_end(struct http_server *server, void *peer);
+void http_peer_phase(const struct http_call *call, int phase);
 
 /* http_server.c: the server has something to do outside an event. */
 void http_server_wake(struct http_server *server);
@@ -77,7 +87,8 @@ void http_call_free(struct http_call *call);
 /* http_server_listen.c */
 int http_listen_unix(const char *path, mode_t mode, const char *group,
                      struct http_listener *ret_listener, struct error *error);
-int http_listen_tcp(const char *address, struct http_listener *ret_listener, struct error *error);
+/* Without TLS on loopback alone. */
+int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_listener, struct error *error);
 /* Closes the socket and removes its file, unless the file is another's by now. */
 void http_listener_close(struct http_listener *listener);
 

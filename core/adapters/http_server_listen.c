@@ -20,7 +20,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 
-#define BACKLOG 256
+#define BACKLOG 1024
 
 static int make_address(const char *path, struct sockaddr_un *ret_address, struct error *error)
 {
@@ -170,7 +170,7 @@ static uint16_t port_of(int fd)
     return ntohs(port);
 }
 
-int http_listen_tcp(const char *address, struct http_listener *ret_listener, struct error *error)
+int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_listener, struct error *error)
 {
     struct addrinfo *info = NULL;
     struct http_listener l = {.fd = -1};
@@ -179,7 +179,7 @@ int http_listen_tcp(const char *address, struct http_listener *ret_listener, str
     int r = resolve(address, &info, error);
     if (r < 0)
         return r;
-    if (!is_loopback(info->ai_addr)) {
+    if (!tls && !is_loopback(info->ai_addr)) {
         freeaddrinfo(info);
         return error_set(error, -EPERM, "listening on %s without TLS is refused; listen on "
                                         "127.0.0.1 or [::1]", address);

@@ -21,6 +21,11 @@ static void request_end(struct request *q, int status, const char *type, const v
     free(q);
 }
 
+void answer_bytes(struct request *q, int status, const char *type, const void *body, size_t len)
+{
+    request_end(q, status, type, body, len);
+}
+
 void answer_begin(struct answer *a)
 {
     buf_init(&a->body, ANSWER_MAX);
@@ -66,6 +71,9 @@ void answer_failure(struct request *q, int result, const char *why)
     case -ENOTCONN:
     case -ETIMEDOUT:
         answer_error(q, 503, "store_away", "%s", why);
+        return;
+    case -EROFS:
+        answer_error(q, 503, "read_only", "%s", why);
         return;
     case -ESHUTDOWN:
         answer_error(q, 503, "stopping", "%s", why);

@@ -11,9 +11,10 @@
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/file.h"
 #include "core/host/plugin_load.h"
 
-enum { SOCKET_MODE = 0660, DIRECTORY_MODE = 0755 };
+enum { SOCKET_MODE = 0660, DIRECTORY_MODE = 0755, CERTIFICATE_MAX = 256 * 1024 };
 
 /* /run is empty after a reboot. Only the last directory is made: a missing one above it is a mistake. */
 static int make_directory(const char *socket, struct error *err)
@@ -43,14 +44,22 @@ static int open_socket(struct api *a, const char *path, struct error *err)
     return 0;
 }
 
+static int open_tls(struct api *a, const struct config *c, struct error *err)
+{
+    cleanup(buf_done) struct buf certificate = {0};
+    int r = file_read(c->tls_certificate, CERTIFICATE_MAX, &certificate);
+    if (r < 0)
+        return error_set(err, r, "reading the certificate %s: %s", c->tls_certificate, strerror(-r));
+    return http_server_tls(a->loop, c->api_listen, certificate.data ? certificate.data : "", secret_text(c->tls_key),
+                           request_arrived, a, &a->tcp, err);
+}
+
 static int open_tcp(struct api *a, const struct config *c, struct error *err)
 {
     struct error why;
+    int r = c->tls_certificate ? open_tls(a, c, &why)
+                               : http_server_tcp(a->loop, c->api_listen, request_arrived, a, &a->tcp, &why);
 
-    if (c->tls_certificate)
-        return error_set(err, -ENOTSUP, "opening the door at %s: this renewd does not speak TLS itself yet; listen on "
-                         "loopback without tls, and let a reverse proxy speak TLS", c->api_listen);
-    int r = http_server_tcp(a->loop, c->api_listen, request_arrived, a, &a->tcp, &why);
     if (r < 0)
         return error_set(err, r, "opening the door at %s: %s", c->api_listen, why.text);
     return 0;
@@ -65,6 +74,7 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
     a->loop = loop;
     a->config = c;
     LIST_INIT(&a->requests);
+    a->door = door_new();
     int r = plugins_new(c->plugin_dir, &a->plugins);
     if (r < 0)
         error_set(err, r, "the plugins in %s cannot be looked up: %s", c->plugin_dir, strerror(-r));
@@ -97,6 +107,7 @@ void api_free(struct api *a)
 {
     if (!a)
         return;
+    door_free(a->door);
     requests_detach(&a->requests);
     http_server_free(a->socket);
     http_server_free(a->tcp);

@@ -8,6 +8,7 @@
 
 #include "core/adapters/crypto.h"
 #include "core/api/internal.h"
+#include "core/base/log.h"
 
 static bool listed(char *const *list, const char *name)
 {
@@ -32,44 +33,63 @@ static const char *bearer(const struct http_call *call)
 static const struct api_client *client_of(const struct config *c, const char *secret)
 {
     const struct api_client *found = NULL;
-    unsigned char given[CRYPTO_HASH], known[CRYPTO_HASH];
+    unsigned char given[CRYPTO_HASH];
 
-    if (crypto_sha256(secret, strlen(secret), given) < 0)
+    if (!*secret || crypto_sha256(secret, strlen(secret), given) < 0)
         return NULL;
-    for (size_t i = 0; i < c->client_count; i++) {
-        const struct secret *s = c->clients[i].secret;
-        if (s && secret_len(s) && crypto_sha256(secret_text(s), secret_len(s), known) == 0 &&
-            crypto_equal(given, known, sizeof given))
+    for (size_t i = 0; i < c->client_count; i++) /* all of them, whichever it is */
+        if (crypto_equal(given, c->clients[i].secret_hash, sizeof given) && c->clients[i].has_secret)
             found = &c->clients[i];
-    }
-    crypto_wipe(known, sizeof known);
     crypto_wipe(given, sizeof given);
     return found;
 }
 
-bool client_enter(struct request *q)
+int client_identify(struct request *q)
 {
     const char *secret = bearer(q->call);
 
     if (secret)
         q->client = client_of(q->api->config, secret);
     if (q->client)
-        return true;
+        return CLIENT_KNOWN;
+    return http_call_header(q->call, "Authorization") ? CLIENT_WRONG : CLIENT_NO_HEADER;
+}
+
+static void refuse_wrong(struct request *q)
+{
+    if (q->api && door_may_log(q->api->door, REFUSED_WRONG))
+        log_line(LEVEL_WARNING, "a call with a wrong secret was refused", NULL);
     (void)http_answer_header(q->call, "WWW-Authenticate", "Bearer");
-    if (secret)
-        answer_error(q, 401, "wrong_secret", "no client of renewd.conf has this secret");
-    else
+    answer_error(q, 401, "wrong_secret", "no client of renewd.conf has this secret");
+}
+
+bool client_enter(struct request *q)
+{
+    int known = client_identify(q);
+
+    if (known == CLIENT_WRONG) {
+        door_delay(q, refuse_wrong);
+    } else if (known == CLIENT_NO_HEADER) {
+        (void)http_answer_header(q->call, "WWW-Authenticate", "Bearer");
         answer_error(q, 401, "no_secret",
                      "this door wants the header Authorization: Bearer SECRET; where SQL makes it, a setting that "
                      "is NULL leaves the header out");
-    return false;
+    }
+    return known == CLIENT_KNOWN;
+}
+
+bool client_allows(const struct api_client *c, const char *right, const char *job)
+{
+    return listed(c->allow, right) && listed(c->jobs, job ? job : "*");
 }
 
 bool client_may(struct request *q)
 {
-    const char *right = strcmp(q->route->method, "GET") == 0 ? "read" : "operate";
+    const char *right = q->route->right;
 
-    if (listed(q->client->allow, right) && listed(q->client->jobs, q->job ? q->job : "*"))
+    if (!right)
+        right = strcmp(q->route->method, "GET") == 0 ? "read" : "operate";
+    if (client_allows(q->client, right, q->job))
         return true;
     answer_error(q, 403, "forbidden", "the client %s may not %s %s", q->client->name, right,
                  q->job ? q->job : "all jobs");

@@ -31,6 +31,7 @@ struct api {
     struct plugins *plugins;     /* for describe: loaded here are the same as the engine's */
     struct http_server *socket, *tcp;
     bool ready;                  /* the engine said so */
+    struct door *door;           /* slows wrong secrets down */
     struct requests requests;    /* not answered yet */
 };
 
@@ -44,6 +45,7 @@ struct request {
     char *memory, *segments[SEGMENTS_MAX];
     char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
     const struct api_client *client; /* over TCP: who asks; NULL over the socket */
+    bool anonymous;              /* over TCP, a function: without a key */
     struct job *found;           /* routes with {job}: valid until the handler returns */
     int64_t started_at;          /* clock_now() */
 };
@@ -59,6 +61,7 @@ struct route {
     void (*handle)(struct request *q);
     const char *query;           /* names of its parameters, each followed by a blank; "" = none */
     int body;                    /* enum body_kind */
+    const char *right;           /* what `allow` of a client must hold; NULL: read for GET, else operate */
 };
 
 /* ---- routes.c ---- */
@@ -83,14 +86,37 @@ int request_limit(struct request *q, size_t *ret);
 /* 0 with *ret, which is NULL when the parameter is absent. -EINVAL: it was answered. */
 int request_parameter(struct request *q, const char *name, const char **ret);
 
+/* The answer to come says when to ask again. */
+void request_retry_after(struct request *q, int64_t seconds);
+
+/* ---- functions.c ---- */
+/* The path, in count segments, is one of a function. */
+bool is_function(const struct request *q, size_t count);
+void function_arrived(struct request *q, bool tcp);
+
 /* ---- peer.c ---- */
 /* Root, the daemon's own user, and the group renewd. */
 bool peer_may_operate(const struct http_call *call);
+/* Root and the daemon's own user, and the users of api.token_users. */
+bool peer_may_have_tokens(const struct request *q);
 /* "renewd" when that group exists and this process may give a file to it, else NULL. */
 const char *peer_group(void);
 
 /* ---- clients.c ---- */
-/* Over TCP: whose secret came with the request. False: it was answered, 401. */
+enum { CLIENT_KNOWN, CLIENT_NO_HEADER, CLIENT_WRONG };
+/* Over TCP: whose secret came with the request. */
+int client_identify(struct request *q);
+bool client_allows(const struct api_client *c, const char *right, const char *job);
+/* ---- door.c ---- */
+struct door *door_new(void);
+/* Answers those it holds. */
+void door_free(struct door *d);
+/* One line of the log a second for each sort of refusal, however many there are. */
+enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSALS };
+bool door_may_log(struct door *d, int refusal);
+/* Answers by answer(q), later when such answers have become many. */
+void door_delay(struct request *q, void (*answer)(struct request *q));
+/* False: it was answered, 401. */
 bool client_enter(struct request *q);
 /* The route is known: may this client do that, for that job? False: it was answered, 403. */
 bool client_may(struct request *q);
@@ -105,10 +131,13 @@ void answer_begin(struct answer *a);
 void answer_json(struct request *q, int status, struct answer *a);
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+void answer_bytes(struct request *q, int status, const char *type, const void *body, size_t len);
 /* The engine's or the store's refusal: away 503, refused 409, what it says otherwise. */
 void answer_failure(struct request *q, int result, const char *why);
 
 /* ---- shapes.c: what the API promises of records and runs, into a writer ---- */
+/* Where the owners of the request's job connect an account again, or NULL. */
+const char *reconnect_url_of(const struct request *q);
 void shape_record(struct json_writer *w, const char *name, const struct record *r,
                   const char *reconnect_url);
 void shape_run(struct json_writer *w, const char *name, const struct run_row *r);
@@ -127,7 +156,11 @@ void handle_status(struct request *q);
 void handle_healthz(struct request *q);
 void handle_readyz(struct request *q);
 void handle_reload(struct request *q);
+void handle_adopt(struct request *q);
 void handle_plugin(struct request *q);
+/* routes_hosts.c */
+void handle_hosts(struct request *q);
+void handle_forget_host(struct request *q);
 /* routes_jobs.c */
 void handle_jobs(struct request *q);
 void handle_pause(struct request *q);
@@ -144,9 +177,11 @@ void handle_explain_record(struct request *q);
 void handle_records(struct request *q);
 void handle_record(struct request *q);
 void handle_import(struct request *q);
+/* routes_token.c */
+void handle_token(struct request *q);
 /* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
 bool job_has_records(struct request *q);
 /* False when the job is held or paused; then it was answered. */
-bool job_may_run(struct request *q);
+bool job_may_run(struct request *q, bool by_hand);
 
 #endif

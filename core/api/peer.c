@@ -50,6 +50,30 @@ bool peer_may_operate(const struct http_call *call)
     return find_group(&g, room, sizeof room) && (gid == g.gr_gid || is_member(&g, uid));
 }
 
+static bool is_user(char *const *names, uid_t uid)
+{
+    struct passwd entry, *found = NULL;
+    char room[16 * 1024];
+
+    if (!names || getpwuid_r(uid, &entry, room, sizeof room, &found) != 0 || !found)
+        return false;
+    for (; *names; names++)
+        if (strcmp(*names, entry.pw_name) == 0)
+            return true;
+    return false;
+}
+
+bool peer_may_have_tokens(const struct request *q)
+{
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+
+    if (http_call_peer(q->call, &uid, &gid, &pid) < 0)
+        return false;
+    return uid == 0 || uid == geteuid() || is_user(q->api->config->token_users, uid);
+}
+
 const char *peer_group(void)
 {
     struct group g;

@@ -3,6 +3,7 @@
  * wrong is answered here; a handler sees only what fits.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -55,7 +56,8 @@ static int check_type(struct request *q)
     const char *type = http_call_header(q->call, "Content-Type");
 
     (void)http_call_body(q->call, &len);
-    if (len == 0 || !type || is_type(type, "application/json") || is_type(type, "application/x-ndjson"))
+    if (len == 0 || !type || is_type(type, "application/json") ||
+        (q->route->body == BODY_LINES && is_type(type, "application/x-ndjson")))
         return 0;
     answer_error(q, 415, "unsupported_media_type", "the body is of another type than application/json");
     return -EINVAL;
@@ -89,6 +91,11 @@ static bool is_health(const char *path)
     return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
 }
 
+static bool is_tokens(const struct route *r)
+{
+    return r->right && strcmp(r->right, "token") == 0;
+}
+
 static void dispatch(struct request *q)
 {
     cleanup(free_p) char *allow = NULL;
@@ -99,6 +106,10 @@ static void dispatch(struct request *q)
     pid_t pid;
     bool tcp = http_call_peer(q->call, &uid, &gid, &pid) == -ENOTCONN;
 
+    if (n > 0 && is_function(q, (size_t)n) && (tcp || peer_may_operate(q->call))) {
+        function_arrived(q, tcp);
+        return;
+    }
     if (tcp && !is_health(http_call_path(q->call))) {
         if (!client_enter(q))
             return;
@@ -115,6 +126,11 @@ static void dispatch(struct request *q)
     if (q->route) {
         if (q->client && !client_may(q))
             return;
+        if (!tcp && is_tokens(q->route) && !peer_may_have_tokens(q)) {
+            answer_error(q, 403, "forbidden", "over this socket only root, renewd's own user and the users of "
+                         "api.token_users are given tokens");
+            return;
+        }
         if (check_query(q) == 0 && check_body(q) == 0)
             find_job(q);
         return;
@@ -218,4 +234,13 @@ int request_limit(struct request *q, size_t *ret)
     }
     *ret = value;
     return 0;
+}
+
+void request_retry_after(struct request *q, int64_t seconds)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)(seconds > 0 ? seconds : 1));
+    if (q->call)
+        (void)http_answer_header(q->call, "Retry-After", text);
 }

@@ -2,6 +2,7 @@
  * Routes about renewd itself: its status, whether it lives and is ready, reading conf.d again, what a
  * plugin is.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "core/api/internal.h"
@@ -54,7 +55,9 @@ void handle_readyz(struct request *q)
     const struct job *j = unready_job(q->api->engine);
 
     engine_status(q->api->engine, &s);
-    if (!s.store_up)
+    if (s.read_only)
+        answer_error(q, 503, "read_only", "%s", s.store_why);
+    else if (!s.store_up)
         answer_error(q, 503, "store_away", "the store is away: %s",
                      s.store_why ? s.store_why : "not connected yet");
     else if (j)
@@ -98,6 +101,23 @@ void handle_reload(struct request *q)
     t->q = q;
     engine_reload(q->api->engine, &t->result);
     engine_when_settled(q->api->engine, reloaded, t);
+}
+
+static void adopted(void *ctx, int result, const char *why)
+{
+    struct request *q = ctx;
+
+    if (result == -EINVAL)
+        answer_error(q, 409, "refused", "%s", why);
+    else if (result < 0)
+        answer_failure(q, result, why);
+    else
+        answer_ok(q);
+}
+
+void handle_adopt(struct request *q)
+{
+    engine_adopt(q->api->engine, adopted, q);
 }
 
 void handle_plugin(struct request *q)

@@ -41,7 +41,7 @@ static int records_work(struct db *db, void *arg, struct error *e)
     return store_records(db, &query, &t->list, &t->count, e);
 }
 
-static const char *reconnect_url(const struct request *q)
+const char *reconnect_url_of(const struct request *q)
 {
     const struct job *j = q->api ? engine_job_by_name(q->api->engine, q->job) : NULL;
 
@@ -50,7 +50,7 @@ static const char *reconnect_url(const struct request *q)
 
 static void answer_records(const struct records_task *t)
 {
-    const char *url = reconnect_url(t->q);
+    const char *url = reconnect_url_of(t->q);
     size_t shown = t->count < t->limit ? t->count : t->limit;
     struct answer a;
 
@@ -135,7 +135,7 @@ static void record_found(void *arg, int result, const struct error *e)
         answer_failure(t->q, result, e->text);
     } else {
         answer_begin(&a);
-        shape_record(&a.json, NULL, &t->record, reconnect_url(t->q));
+        shape_record(&a.json, NULL, &t->record, reconnect_url_of(t->q));
         answer_json(t->q, 200, &a);
     }
     record_done(&t->record);

@@ -14,9 +14,10 @@
 /* One owner's records are a handful; this bounds what one request can make grow. */
 enum { OWNED_MAX = 100000 };
 
-bool job_may_run(struct request *q)
+/* By hand also while the breaker holds the job: that is how a person tries. */
+bool job_may_run(struct request *q, bool by_hand)
 {
-    const char *held = job_held(q->found);
+    const char *held = by_hand && job_held_by_breaker(q->found) ? NULL : job_held(q->found);
     bool paused = job_paused(q->found);
 
     if (held) /* an answer ends the request */
@@ -73,7 +74,7 @@ static void run_ended(void *ctx, const struct run_result *r)
 
 void handle_run(struct request *q)
 {
-    if (job_may_run(q))
+    if (job_may_run(q, false))
         engine_run(q->api->engine, q->found, "run", run_ended, q);
 }
 
@@ -87,66 +88,24 @@ static void all_refreshed(void *ctx, const struct run_result *r)
         answer_run(q, "hand", r);
 }
 
-/* Nothing was attempted: is there such a record at all? */
-struct refresh_task {
-    struct request *q;
-    char *source;
-    struct run_result result;
-};
-
-static int known_work(struct db *db, void *arg, struct error *e)
-{
-    struct refresh_task *t = arg;
-    struct record r = {0};
-    int res = store_record(db, t->source, t->q->id, &r, e);
-
-    record_done(&r);
-    return res;
-}
-
-static void known_done(void *arg, int result, const struct error *e)
-{
-    struct refresh_task *t = arg;
-
-    if (result == -ENOENT)
-        answer_error(t->q, 404, "unknown_record", "job %s has no record %s", t->q->job, t->q->id);
-    else if (result < 0)
-        answer_failure(t->q, result, e->text);
-    else
-        answer_run(t->q, "hand", &t->result);
-    free(t->source);
-    free(t);
-}
-
 static void one_refreshed(void *ctx, const struct run_result *r)
 {
-    struct refresh_task *t = ctx;
-    bool over = refused(t->q, r);
+    struct request *q = ctx;
 
-    if (!over && (r->refreshed || r->failed || !t->q->api)) {
-        answer_run(t->q, "hand", r);
-        over = true;
-    }
-    if (over) {
-        free(t->source);
-        free(t);
-        return;
-    }
-    t->result = *r;
-    t->result.failures = NULL;
-    t->result.failure_count = 0;
-    engine_read(t->q->api->engine, known_work, t, known_done);
+    if (r->error == -ENOENT)
+        answer_error(q, 404, "unknown_record",
+                     "job %s has no record %s: there is no such row, `only` leaves it out, or it is newer than "
+                     "the last look at the table (rescan)", q->job, q->id);
+    else if (!refused(q, r))
+        answer_run(q, "hand", r);
 }
 
 void handle_refresh_record(struct request *q)
 {
-    if (!job_may_run(q) || !job_has_records(q))
-        return;
-    struct refresh_task *t = xcalloc(1, sizeof *t);
     const char *keys[] = {q->id};
-    t->q = q;
-    t->source = xstrdup(job_source(q->found));
-    engine_refresh(q->api->engine, q->found, keys, 1, one_refreshed, t);
+
+    if (job_may_run(q, true) && job_has_records(q))
+        engine_refresh(q->api->engine, q->found, keys, 1, one_refreshed, q);
 }
 
 struct owner_task {
@@ -229,7 +188,7 @@ void handle_refresh_job(struct request *q)
 
     if (take_owner(q, &owner) < 0)
         return;
-    if (!job_may_run(q) || !job_has_records(q)) {
+    if (!job_may_run(q, true) || !job_has_records(q)) {
         free(owner);
         return;
     }

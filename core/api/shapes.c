@@ -9,6 +9,7 @@
 
 #include "core/api/internal.h"
 #include "core/domain/outcome.h"
+#include "core/domain/silence.h"
 
 /* A list of failures ends before the answer gets too long for a reader of JSON with our own limits. */
 enum { STATES = 16, ID_TEXT = 24, FAILURES_MAX = JSON_TEXT_MAX - 64 * 1024 };
@@ -26,6 +27,8 @@ static void put_id(struct json_writer *w, const char *name, int64_t id)
 int64_t record_next_at(const struct record *r)
 {
     if (r->state == STATE_RECONNECT || r->state == STATE_PENDING || r->without_credential)
+        return 0;
+    if (r->not_before == SILENCE_FOR_EVER)
         return 0;
     if (r->due_at)
         return r->due_at;
@@ -65,6 +68,16 @@ void shape_record(struct json_writer *w, const char *name, const struct record *
         json_put_text(w, "remedy", "the account's owner has to connect it again; renewd makes no further "
                                    "attempt until its application stores a new credential");
         json_put_text(w, "reconnect_url", reconnect_url);
+    } else if (r->last_outcome == OUTCOME_RECONNECT && r->state == STATE_RETRYING) {
+        json_put_text(w, "remedy", "the account's owner has to do what the last error says; renewd asks again by "
+                                   "itself");
+        json_put_text(w, "reconnect_url", reconnect_url);
+    }
+    if (r->state == STATE_AMBIGUOUS && r->not_before == SILENCE_FOR_EVER) {
+        json_put_text(w, "remedy", "no answer came twice, and the credential may be spent; renewd does not "
+                                   "present it again by itself: refresh it by hand, or have the account "
+                                   "connected again");
+        json_put_text(w, "reconnect_url", reconnect_url);
     }
     json_end(w);
 }
@@ -80,6 +93,8 @@ void shape_run_members(struct json_writer *w, const struct run_row *r)
     json_put_integer(w, "refreshed", r->refreshed);
     json_put_integer(w, "failed", r->failed);
     json_put_integer(w, "skipped", r->skipped);
+    if (r->refused) /* why it attempted nothing */
+        json_put_text(w, "refused", r->refused);
 }
 
 void shape_run(struct json_writer *w, const char *name, const struct run_row *r)
@@ -122,6 +137,7 @@ static void put_store(struct json_writer *w, const struct engine_status *s)
     json_begin_object(w, "store");
     json_put_text(w, "driver", s->store_driver);
     json_put_bool(w, "up", s->store_up);
+    json_put_bool(w, "read_only", s->read_only);
     json_put_text(w, "why", s->store_up ? NULL : s->store_why ? s->store_why : "not connected yet");
     json_end(w);
 }
@@ -140,10 +156,17 @@ void shape_status(struct json_writer *w, const struct engine_status *s, int64_t 
     json_put_integer(w, "paused", (int64_t)s->paused);
     json_put_integer(w, "in_flight", (int64_t)s->in_flight);
     json_put_integer(w, "waiting_commits", (int64_t)s->waiting_commits);
+    json_begin_object(w, "set_aside");
+    json_put_integer(w, "pending", s->pending);
+    json_put_integer(w, "orphans", s->orphans);
+    json_end(w);
     json_begin_object(w, "spool");
     json_put_integer(w, "entries", s->spool_entries);
     json_put_integer(w, "bytes", s->spool_bytes);
     json_put_time(w, "oldest_at", s->spool_oldest_at);
+    json_put_integer(w, "kept", s->kept);
+    json_put_integer(w, "kept_bytes", s->kept_bytes);
+    json_put_integer(w, "left_alone", s->left_alone);
     json_end(w);
     json_end(w);
 }

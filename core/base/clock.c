@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "core/base/clock_source.h"
+#include "core/base/fault.h"
 
 static _Atomic int64_t offset_ms;
 
@@ -41,5 +42,5 @@ int64_t clock_real(void)
 
 int64_t clock_boot_ms(void)
 {
-    return clock_source_boot_ms();
+    return clock_source_boot_ms() + fault_slept_ms();
 }

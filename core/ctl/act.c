@@ -107,6 +107,20 @@ int ctl_resume(const struct ctl *c)
     return switch_job(c, "/v1/jobs/%s/resume", " goes on");
 }
 
+int ctl_adopt(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    int r = ctl_call(c, "POST", "/v1/adopt", &d);
+
+    if (r != 0)
+        return r;
+    if (c->json)
+        fputs(d.body.data, stdout);
+    else
+        puts("this database is the one that counts from now on; renewd goes on with it");
+    return EXIT_DONE;
+}
+
 /* Each mistake stands on a line of its own. */
 static void print_lines(const char *text)
 {

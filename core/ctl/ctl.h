@@ -19,7 +19,7 @@ struct ctl {
     const char *socket;
     bool json;
     /* options of single commands; NULL when not given */
-    const char *state, *timezone, *from, *count;
+    const char *state, *timezone, *from, *count, *min_valid;
     bool replace;
     char **args;                 /* the command's operands */
     int arg_count;
@@ -36,8 +36,11 @@ int ctl_records(const struct ctl *c);
 int ctl_show(const struct ctl *c);
 int ctl_explain(const struct ctl *c);
 int ctl_refresh(const struct ctl *c);
+int ctl_token(const struct ctl *c);
 int ctl_import(const struct ctl *c);
 int ctl_reload(const struct ctl *c);
+int ctl_adopt(const struct ctl *c);
+int ctl_forget_host(const struct ctl *c);
 int ctl_next(const struct ctl *c);
 int ctl_keygen(const struct ctl *c);
 int ctl_describe(const struct ctl *c);

@@ -34,7 +34,8 @@ static int load_here(const struct ctl *c, struct answer_doc *ret)
     if (r == 0)
         r = json_parse(ret->body.data, ret->body.len, &ret->json, NULL);
     if (r < 0)
-        return ctl_fail(c, EXIT_FAILED, "unknown_plugin", "%s", *e.text ? e.text : strerror(-r));
+        return ctl_fail(c, EXIT_FAILED, "unknown_plugin", "%s%s", *e.text ? e.text : strerror(-r),
+                        r == -ENOENT ? "; no renewd answers: RENEWD_PLUGIN_DIR names the folder of the plugins" : "");
     return 0;
 }
 

@@ -13,6 +13,7 @@
 static void print_job(const struct json *doc)
 {
     cleanup(free_p) char *held = say_member(doc, "held"), *next = say_time(doc, "next_at");
+    cleanup(free_p) char *refused = say_member(doc, "last_run_refused");
     size_t count = 0;
     bool paused = false;
 
@@ -21,6 +22,8 @@ static void print_job(const struct json *doc)
     (void)json_boolean(doc, "paused", &paused);
     if (paused)
         puts("the job is paused: renewctl resume");
+    if (strcmp(refused, "-") != 0)
+        printf("the last run was refused: %s\n", refused);
     printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", say_integer(doc, "rows"),
            say_integer(doc, "records"), say_integer(doc, "due"));
     (void)json_array_length(doc, "reasons", &count);
@@ -30,6 +33,8 @@ static void print_job(const struct json *doc)
         cleanup(free_p) char *why = say_member(doc, path);
         printf("%8" PRId64 "  %s\n", say_integer(doc, n), why);
     }
+    if (paused || strcmp(held, "-") != 0 || !say_integer(doc, "rows"))
+        return; /* no time is known: somebody or something else comes first */
     if (strcmp(next, "-") != 0)
         printf("the next one comes by itself at %s\n", next);
     else if (!say_integer(doc, "due"))
@@ -49,8 +54,8 @@ int ctl_explain(const struct ctl *c)
     if (c->json) {
         fputs(d.body.data, stdout);
     } else if (c->arg_count == 2) {
-        cleanup(free_p) char *why = say_member(d.json, "why");
-        puts(why);
+        cleanup(free_p) char *why = say_member(d.json, "why"), *url = say_member(d.json, "reconnect_url");
+        printf(strcmp(url, "-") != 0 ? "%s, at %s\n" : "%s\n", why, url);
     } else {
         print_job(d.json);
     }

@@ -8,6 +8,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/ctl/ctl.h"
+#include "core/domain/outcome.h"
 
 /* So many records of the longest texts fit the limit of a JSON document. */
 #define PAGE_LIMIT "150"
@@ -150,6 +151,10 @@ int ctl_records(const struct ctl *c)
     static const char *const titles[] = {"JOB", "ID", "ACCOUNT", "OWNER", "STATE", "EXPIRES", "REFRESHED",
                                          "NEXT", "LAST ERROR", NULL};
     struct listing l = {.c = c};
+
+    if (c->state && state_from_name(c->state) < 0)
+        return ctl_fail(c, EXIT_USAGE, "usage", "there is no state %s; it is one of ok, retrying, rate_limited, "
+                        "reconnect, misconfigured, ambiguous, pending, paused", c->state);
     int r = c->json ? first_check(c) : 0;
 
     if (r != 0)

@@ -20,10 +20,13 @@ static void pair_member(const struct json *doc, const char *name, const char *pa
 static void pair_store(const struct json *doc)
 {
     cleanup(free_p) char *driver = say_member(doc, "store.driver"), *why = say_member(doc, "store.why");
-    bool up = false;
+    bool up = false, read_only = false;
 
     (void)json_boolean(doc, "store.up", &up);
-    cleanup(free_p) char *text = up ? xasprintf("%s, up", driver) : xasprintf("%s, away: %s", driver, why);
+    (void)json_boolean(doc, "store.read_only", &read_only);
+    cleanup(free_p) char *text =
+        up ? xasprintf("%s, up", driver)
+           : xasprintf("%s, %s: %s", driver, read_only ? "only read" : "away", why);
     say_pair("store", text);
 }
 
@@ -47,6 +50,16 @@ static void pair_jobs(const struct json *doc)
     say_pair("jobs", text);
 }
 
+/* Tokens that their rows did not take. */
+static void pair_aside(const struct json *doc)
+{
+    int64_t pending = say_integer(doc, "set_aside.pending"), orphans = say_integer(doc, "set_aside.orphans");
+    cleanup(free_p) char *text =
+        xasprintf("%" PRId64 " refused by their rows, %" PRId64 " too late for them", pending, orphans);
+
+    say_pair("set aside", pending || orphans ? text : "nothing");
+}
+
 static void pair_spool(const struct json *doc)
 {
     cleanup(free_p) char *oldest = say_time(doc, "spool.oldest_at");
@@ -57,6 +70,20 @@ static void pair_spool(const struct json *doc)
                 : xstrdup("empty");
 
     say_pair("spool", text);
+    int64_t left_alone = say_integer(doc, "spool.left_alone");
+    bool read_only = false;
+    (void)json_boolean(doc, "store.read_only", &read_only);
+    cleanup(free_p) char *kept =
+        read_only && !say_integer(doc, "spool.kept")
+            ? xstrdup("not looked through yet: the database is only read")
+            : xasprintf("%" PRId64 " newest credentials, %" PRId64 " bytes", say_integer(doc, "spool.kept"),
+                        say_integer(doc, "spool.kept_bytes"));
+    say_pair("kept for a day", kept);
+    if (!left_alone)
+        return;
+    cleanup(free_p) char *files = xasprintf("%" PRId64 " files that are not this host's, this database's or of "
+                                            "these keys; the log names them", left_alone);
+    say_pair("left alone", files);
 }
 
 int ctl_status(const struct ctl *c)
@@ -77,6 +104,7 @@ int ctl_status(const struct ctl *c)
     pair_jobs(d.json);
     pair_member(d.json, "in flight", "in_flight");
     pair_member(d.json, "waiting commits", "waiting_commits");
+    pair_aside(d.json);
     pair_spool(d.json);
     return EXIT_DONE;
 }
@@ -203,6 +231,21 @@ int ctl_jobs(const struct ctl *c)
     return EXIT_DONE;
 }
 
+static void print_refused(const struct json *doc, size_t count)
+{
+    const char *why = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *refused = xasprintf("runs.%zu.refused", i);
+        if (json_text(doc, refused, &why, NULL) < 0 || !why)
+            continue;
+        cleanup(free_p) char *id = member_of(doc, "runs", i, "id");
+        printf("\nrun %s was refused: ", id);
+        say_text(why);
+        putchar('\n');
+    }
+}
+
 int ctl_runs(const struct ctl *c)
 {
     static const char *const titles[] = {"RUN", "JOB", "TRIGGER", "STARTED", "FINISHED",
@@ -232,5 +275,6 @@ int ctl_runs(const struct ctl *c)
         sheet_row(&s, cells);
     }
     sheet_flush(&s);
+    print_refused(d.json, count);
     return EXIT_DONE;
 }

@@ -70,6 +70,50 @@ void also_free(struct job *j)
     j->also = NULL;
 }
 
+/* The alias keeps SQLite from reading a quoted name that it does not know as a text. */
+static bool has_column(struct db *db, const char *table, const char *column)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    struct error ignored;
+    buf_init(&sql, SQL_MAX);
+    buf_text(&sql, "SELECT t.");
+    ident_quote(column, &sql);
+    buf_text(&sql, " FROM ");
+    put_table(table, &sql);
+    buf_text(&sql, " t WHERE 1 = 0");
+    return !sql.failed && store_check_statement(db, sql.data, 0, &ignored) >= 0;
+}
+
+/* What adds the columns that are missing; "; add: ALTER TABLE ...". */
+static void put_alter(struct db *db, const struct also *a, const struct also_write *list, size_t count,
+                      struct buf *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        cleanup(buf_done) struct buf one = {0};
+        buf_init(&one, SQL_MAX);
+        buf_text(&one, "ALTER TABLE ");
+        put_table(a->table, &one);
+        buf_text(&one, " ADD COLUMN ");
+        ident_quote(list[i].column, &one);
+        buf_text(&one, list[i].boolean ? " boolean DEFAULT false;" : " text;");
+        if (one.failed || has_column(db, a->table, list[i].column) || (to->len && strstr(to->data, one.data)))
+            continue;
+        buf_printf(to, "%s%s", to->len ? " " : "; add: ", one.data);
+    }
+}
+
+static int unfit(struct db *db, const struct also *a, int result, const struct error *why, struct error *e)
+{
+    cleanup(buf_done) struct buf alter = {0};
+    buf_init(&alter, SQL_MAX);
+    if (has_column(db, a->table, a->key)) {
+        put_alter(db, a, a->on_ok, a->on_ok_count, &alter);
+        put_alter(db, a, a->on_reconnect, a->on_reconnect_count, &alter);
+    }
+    return error_set(e, result, "also: the table %s, its key %s or a column to be written does not fit this "
+                     "database: %s%s", a->table, a->key, why->text, alter.len ? alter.data : "");
+}
+
 int also_check(struct db *db, const struct job *j, struct error *e)
 {
     for (size_t i = 0; i < j->config->also_count; i++) {
@@ -81,8 +125,7 @@ int also_check(struct db *db, const struct job *j, struct error *e)
         if (res >= 0 && j->also[i].on_reconnect)
             res = store_check_statement(db, j->also[i].on_reconnect, a->on_reconnect_count + 1, &why);
         if (res < 0)
-            return error_set(e, res, "also: the table %s, its key %s or a column to be written does not fit "
-                             "this database: %s", a->table, a->key, why.text);
+            return unfit(db, a, res, &why, e);
     }
     return 0;
 }
@@ -154,4 +197,10 @@ void also_add(struct commit *c, const struct job *j)
                   (after->strikes > before->strikes && after->strikes == j->config->strikes);
     for (size_t i = 0; (ok || person) && i < j->config->also_count; i++)
         add(c, j, i, ok);
+}
+
+void also_take_back(struct commit *c, const struct job *j)
+{
+    for (size_t i = 0; i < j->config->also_count; i++)
+        add(c, j, i, true);
 }

@@ -11,10 +11,13 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/backoff.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
+
+enum { SPOOL_FULL_MS = 5000 /* until its disk is asked again */ };
 
 static void step(struct attempt *a, const struct http_reply *reply);
 
@@ -65,13 +68,15 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     struct decision d;
     verdict_default(a, f, &d);
     plugin_attempt_failed(a->plugin, f, reply, clock_now(), &d);
+    verdict_bound(a, &d);
     if (d.outcome == OUTCOME_RATE_LIMITED)
         pace_slow(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
+    fault_point(FAULT_FAILED, rec->key);
     struct commit *c = outcome_failed(a, f, &d);
     struct job *j = a->job;
     struct run *r = a->run;
     attempt_free(a);
-    commits_submit(j->engine, j, r, c, false, false);
+    breaker_failed(j, r, c);
 }
 
 static void plain_failure(struct attempt *a, int outcome, const char *code, const char *text)
@@ -87,9 +92,12 @@ static int spool_now(struct attempt *a, struct commit **ret)
     struct commit *c = outcome_ok(a, &e);
     char *text = NULL;
     size_t len = 0;
+    fault_point(FAULT_TOKEN_SET, a->claim.record.key);
     int res = c ? commit_to_text(c, &text, &len) : -EINVAL;
-    if (res >= 0)
+    if (res >= 0 && !defence_off(DEFENCE_SPOOL))
         res = spool_result(a->job->engine->spool, a->claim.attempt_id, text, len, &e);
+    if (res >= 0)
+        fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
     if (res < 0)
         log_line(LEVEL_ERROR, "a fresh token could not be written to the spool; it goes to the store "
                  "alone", "job", a->job->config->job, "record", a->claim.record.key, "reason", e.text,
@@ -128,6 +136,7 @@ static void finish_ok(struct attempt *a)
     if (a->step.slow_for > 0)
         pace_slow(&j->pace, clock_boot_ms(), a->step.slow_for * 1000);
     attempt_free(a);
+    breaker_fine(j, r, c);
     commits_submit(j->engine, j, r, c, false, false);
 }
 
@@ -135,6 +144,7 @@ static void replied(void *ctx, const struct http_reply *reply)
 {
     struct attempt *a = ctx;
     a->transfer = NULL;
+    fault_point(FAULT_REPLY, a->claim.record.key);
     a->status = reply->failure == HTTP_OK_REPLY ? reply->status : 0;
     a->retry_after = retry_after_seconds(reply);
     a->sent = a->sent || reply->sent;
@@ -156,10 +166,10 @@ static void send_request(struct attempt *a)
 {
     struct job *j = a->job;
     struct http_request *q = &a->step.request;
-    int64_t until = clock_boot_ms() + j->config->timeout_ms;
+    int64_t until = clock_boot_ms() + job_timeout_ms(j);
     q->deadline_boot_ms = until < a->deadline_boot_ms ? until : a->deadline_boot_ms;
     q->lease_boot_ms = a->lease_boot_ms - j->config->timeout_ms;
-    q->resend_allowed = j->safe;
+    q->resend_allowed = j->safe || defence_off(DEFENCE_SEND_ONCE);
     q->idle_limit_ms = j->replay == RENEWD_REPLAY_SINGLE_USE ? 2000 : 0;
     q->ca_file = j->config->ca_file;
     q->allow_insecure = j->config->allow_insecure;
@@ -182,16 +192,41 @@ static void on_disk(void *ctx, int result)
     send_request(a);
 }
 
+/* The intent, and room on the disk for all that may follow from it. */
+static int announce(struct attempt *a, struct error *e)
+{
+    struct engine *engine = a->job->engine;
+    const struct record *rec = &a->claim.record;
+    struct spool_counts counts;
+    spool_counts(engine->spool, &counts);
+    int res = a->job->safe ? 0 : keep_room(engine->keep, (size_t)counts.entries + 1, e);
+    return res < 0 ? res : spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source,
+                                        rec->key, e);
+}
+
+/* The spool takes nothing: the job's attempts stop. This one says so, the others are given back; --once does
+ * not stay until there is room. */
+static void no_room(struct attempt *a, const struct error *e)
+{
+    struct job *j = a->job;
+    pace_hold(&j->pace, clock_boot_ms(), SPOOL_FULL_MS);
+    if (!j->engine->setup.daemon)
+        a->run->exhausted = true;
+    plain_failure(a, OUTCOME_TRANSIENT, "spool", e->text);
+    attempt_abandon_unsent(j);
+}
+
 static void want_request(struct attempt *a)
 {
     struct engine *engine = a->job->engine;
     struct error e;
     const struct record *rec = &a->claim.record;
-    if (!a->token_set && a->status == 0 && !a->sent &&
-        spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source, rec->key, &e) < 0) {
-        plain_failure(a, OUTCOME_TRANSIENT, "spool", e.text);
+    fault_point(FAULT_INTENT, rec->key);
+    if (!a->token_set && a->status == 0 && !a->sent && !defence_off(DEFENCE_INTENT) && announce(a, &e) < 0) {
+        no_room(a, &e);
         return;
     }
+    fault_point(FAULT_INTENT_WRITTEN, rec->key);
     if (!a->token_set) {
         send_request(a);
         return;
@@ -258,6 +293,7 @@ void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
     j->attempts = a;
     j->active++;
     r->active++;
+    fault_point(FAULT_CLAIMED, a->claim.record.key);
     struct error e;
     if (values_open(j, &a->claim.row, &a->values, &e) < 0) {
         give_up_unsent(a);

@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/map.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
@@ -29,8 +30,9 @@ static void release_done(void *arg, int result, const struct error *e)
     struct release_task *t = arg;
     struct engine *engine = t->engine;
     if (result < 0) {
-        log_line(LEVEL_WARNING, "a lease was not given back; it is when the store answers", "job",
-                 t->record.job, "record", t->record.key, "reason", e->text, NULL);
+        if (!engine->lost)
+            log_line(LEVEL_WARNING, "leases were not given back; they are when the store answers", "job",
+                     t->record.job, "record", t->record.key, "reason", e->text, NULL);
         engine->lost = true;
     }
     engine->busy--;
@@ -84,6 +86,9 @@ static bool still_due(const struct run *r, const struct record *rec)
     switch (r->mode) {
     case CLAIM_HAND:
         return due_by_hand(&d, now);
+    case CLAIM_DEMAND:
+        return (r->wish.min_valid >= 0 && due_on_demand(&d, now, r->wish.min_valid)) ||
+               (r->wish.as_tick && due_tick(&d, now, r->tick, r->next_tick));
     case CLAIM_TICK:
         return due_tick(&d, now, r->tick, r->next_tick);
     default:
@@ -123,7 +128,8 @@ static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
     if (!plugin_agrees(r, c)) {
         look_schedule(j, &c->record);
         claim_release(j->engine, &c->record, c->attempt_id);
-        r->row.skipped++;
+        if (!r->repeats || !map_get(r->repeats, c->record.key)) /* else it is done: it was asked once more */
+            r->row.skipped++;
         return;
     }
     if (r->left != INT64_MAX) {
@@ -145,7 +151,7 @@ static void take_all(struct run *r, struct claimed *list, size_t count, int64_t 
 {
     r->claiming = true; /* an attempt that ends at once must not end the run under us */
     for (size_t i = 0; i < count; i++) {
-        if (job_may_claim(r->job))
+        if (run_may_claim(r))
             take_one(r, &list[i], lease_boot_ms);
         else
             claim_release(r->job->engine, &list[i].record, list[i].attempt_id);

@@ -11,11 +11,13 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/domain/outcome.h"
+#include "core/domain/silence.h"
 #include "core/domain/timestamp.h"
-#include "core/engine/internal.h"
+#include "core/engine/tokens.h"
 
 static void resume_later(struct engine *e);
 
@@ -40,8 +42,33 @@ static void task_end(struct commit_task *t, int outcome, bool ask_again)
     engine_check_stopped(e);
 }
 
+/* Of a credential that may not be presented twice the newest pair stays for a day. */
+static int retain(const struct commit_task *t, struct error *e)
+{
+    const struct commit *c = t->commit;
+    char *text = NULL;
+    size_t len = 0;
+    if (!c->replaces || c->safe || t->lost[0] || !t->engine->keep)
+        return 0;
+    int res = commit_to_text(c, &text, &len);
+    if (res < 0)
+        return error_set(e, res, "it could not be made a text");
+    res = keep_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, text, len, e);
+    explicit_bzero(text, len);
+    free(text);
+    return res;
+}
+
 static void settled(struct commit_task *t)
 {
+    struct error e;
+    if (retain(t, &e) < 0) {
+        log_line(LEVEL_ERROR, "a pair that is stored could not be kept for a day as well", "job",
+                 t->commit->after.job, "record", t->commit->after.key, "reason", e.text, NULL);
+        for (size_t i = 0; i < t->engine->leftover_count; i++)
+            t->engine->leftovers[i].stays = true;
+        return; /* it stays where it is, and is kept at the next start */
+    }
     if (!t->from_spool && t->engine->spool)
         spool_settled(t->engine->spool, t->commit->attempt_id);
 }
@@ -62,13 +89,17 @@ static void log_committed(const struct commit_task *t)
         snprintf(status, sizeof status, "%d", c->http_status);
     if (c->after.due_at)
         timestamp_rfc3339(c->after.due_at, at, sizeof at);
-    bool person = c->outcome == OUTCOME_RECONNECT;
+    bool person = c->outcome == OUTCOME_RECONNECT, silent = c->after.not_before == SILENCE_FOR_EVER;
     const char *url = t->job ? t->job->config->reconnect_url : NULL;
     log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "outcome",
              outcome_name(c->outcome), "status", status[0] ? status : NULL, "code", c->code, "text", c->text,
              "next_at", at[0] ? at : NULL, "remedy",
-             person ? "the account must be reconnected by its owner" : NULL, "reconnect_url",
-             person ? url : NULL, NULL);
+             silent    ? "no answer came twice: refresh it by hand, or have the account connected again"
+             : !person ? NULL
+             : c->after.state == STATE_RETRYING
+                 ? "its owner has to do what the text says; renewd asks again by itself"
+                 : "the account must be reconnected by its owner",
+             "reconnect_url", person || silent ? url : NULL, NULL);
 }
 
 struct drop_task {
@@ -121,8 +152,11 @@ static void count_repeat(struct run *r, const char *key)
 static void committed(struct commit_task *t)
 {
     struct commit *c = t->commit;
+    fault_point(FAULT_COMMITTED, c->after.key);
     settled(t);
+    fault_point(FAULT_SETTLED, c->after.key);
     log_committed(t);
+    tokens_follow(t->engine->tokens, t->job, c);
     if (t->kept)
         drop_kept(t->engine, c->attempt_id);
     if (c->outcome == OUTCOME_OK)
@@ -151,10 +185,14 @@ struct keep_task {
 static int keep_work(struct db *db, void *arg, struct error *e)
 {
     struct keep_task *t = arg;
-    return store_keep(db, &t->kept, t->commit->commit, e);
+    fault_point(FAULT_KEEP, t->kept.key);
+    int res = store_keep(db, &t->kept, t->commit->commit, e);
+    if (res >= 0)
+        fault_point(FAULT_KEPT, t->kept.key);
+    return res;
 }
 
-static void keep_free(struct keep_task *k)
+static void keep_task_free(struct keep_task *k)
 {
     free(k->kept.kind);
     free(k->kept.sealed);
@@ -174,7 +212,7 @@ static void keep_done(void *arg, int result, const struct error *e)
     if (result < 0) { /* it is on the spool still: tried again when the store comes back */
         log_line(LEVEL_ERROR, "a pair could not be set aside in the store; it stays on the spool", "job",
                  k->kept.job, "record", k->kept.key, "reason", e->text, NULL);
-        keep_free(k);
+        keep_task_free(k);
         t->submitted = false;
         resume_later(t->engine);
         engine_check_stopped(t->engine);
@@ -182,16 +220,20 @@ static void keep_done(void *arg, int result, const struct error *e)
     }
     settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
-    log_line(LEVEL_WARNING, orphan ? "a late token was set aside: the application's own stands"
+    log_line(LEVEL_WARNING, orphan ? "a late token was set aside: it came for a row that has changed"
                                    : "the database refused a row; its new token is kept and tried again: "
                                      "correct the row or its table",
              "job", k->kept.job, "record", k->kept.key, "reason", k->kept.why, NULL);
     struct job *j = t->job;
     char *key = xstrdup(k->kept.key);
-    keep_free(k);
+    keep_task_free(k);
+    struct engine *engine = t->engine;
+    if (orphan && !t->commit->safe && engine_may_work(engine)) /* others may hold what it replaced */
+        newest_check(engine, t->commit->before.fingerprint);
     task_end(t, orphan ? OUTCOME_OK : OUTCOME_TRANSIENT, false);
-    if (j && engine_may_work(j->engine))
+    if (j && engine_may_work(engine))
         discovery_one(j, key, NULL, NULL);
+    aside_count(engine);
     free(key);
 }
 
@@ -221,7 +263,7 @@ static void keep(struct commit_task *t, const char *kind, const char *code, cons
     if (res < 0) {
         log_line(LEVEL_ERROR, "a pair could not be sealed to be set aside; it stays on the spool", "job",
                  c->after.job, "record", c->after.key, NULL);
-        keep_free(k);
+        keep_task_free(k);
         task_end(t, OUTCOME_TRANSIENT, false);
         return;
     }
@@ -231,28 +273,51 @@ static void keep(struct commit_task *t, const char *kind, const char *code, cons
 
 /* ---- results that are no success ---- */
 
+static bool current_fingerprint(struct commit_task *t, char ret[FINGERPRINT_SIZE])
+{
+    struct commit *c = t->commit;
+    struct job *j = t->job;
+    struct values now = {0};
+    struct error e;
+    ret[0] = '\0';
+    if (!j || j->table->credential < 0 || values_open(j, &c->current, &now, &e) < 0)
+        return false;
+    look_fingerprint(j, c->current.key, &now, ret);
+    values_done(&now);
+    return ret[0] != '\0';
+}
+
 /* Stored bytes differ. The same value in another wrapping is the same credential: decide again with it.
  * Anything else is the application's, and wins. */
 static bool same_credential(struct commit_task *t)
 {
-    struct commit *c = t->commit;
-    struct job *j = t->job;
-    if (!j || j->table->credential < 0)
+    char fp[FINGERPRINT_SIZE];
+    return current_fingerprint(t, fp) && strcmp(fp, t->commit->before.fingerprint) == 0;
+}
+
+/* The row of a lost credential holds one that it replaced, or that very one: it is written over that. */
+static bool went_back(struct commit_task *t)
+{
+    char fp[FINGERPRINT_SIZE];
+    if (!t->lost[0] || !current_fingerprint(t, fp) || !keep_came_after(t->engine->keep, t->lost, fp))
         return false;
-    struct values now = {0};
-    struct error e;
-    char fp[FINGERPRINT_SIZE] = "";
-    if (values_open(j, &c->current, &now, &e) < 0)
-        return false;
-    look_fingerprint(j, c->current.key, &now, fp);
-    values_done(&now);
-    return fp[0] && strcmp(fp, c->before.fingerprint) == 0;
+    memcpy(t->commit->before.fingerprint, fp, sizeof fp);
+    return true;
+}
+
+/* A pair that was carried from another row is there: somebody was quicker to carry it. */
+static bool carried_before(struct commit_task *t)
+{
+    const struct commit *c = t->commit;
+    char fp[FINGERPRINT_SIZE];
+    return c->code && strcmp(c->code, "shared") == 0 && current_fingerprint(t, fp) &&
+           strcmp(fp, c->after.fingerprint) == 0;
 }
 
 static void row_changed(struct commit_task *t)
 {
     struct commit *c = t->commit;
-    if (t->rounds++ < ROUNDS_MAX && same_credential(t)) {
+    if (t->rounds++ < ROUNDS_MAX && (same_credential(t) || went_back(t))) {
         row_done(&c->row);
         c->row = c->current;
         memset(&c->current, 0, sizeof c->current);
@@ -260,7 +325,7 @@ static void row_changed(struct commit_task *t)
         submit(t);
         return;
     }
-    if (c->replaces) {
+    if (c->replaces && !carried_before(t)) {
         keep(t, "orphan", NULL, "the row holds another credential now");
         return;
     }
@@ -279,7 +344,7 @@ static void row_gone(struct commit_task *t)
 {
     struct commit *c = t->commit;
     if (c->replaces) {
-        keep(t, "orphan", NULL, "the row is gone");
+        keep(t, "orphan", NULL, "the row is gone or was disconnected");
         return;
     }
     settled(t);
@@ -346,12 +411,12 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
     struct commit_task *t = arg;
     t->submitted = false;
     if (result < 0) {
-        log_line(LEVEL_WARNING, "a result waits for the store", "job", c->after.job, "record",
-                 c->after.key, "reason", e->text, NULL);
+        engine_blocked(t->engine, "results wait for the store", c->after.job, e->text);
         resume_later(t->engine);
         engine_check_stopped(t->engine);
         return;
     }
+    t->engine->blocked = false;
     switch (c->result) {
     case COMMIT_DONE:
     case COMMIT_ALREADY:
@@ -382,6 +447,16 @@ void commits_submit(struct engine *e, struct job *j, struct run *r, struct commi
     struct commit_task *t = xcalloc(1, sizeof *t);
     *t = (struct commit_task){
         .engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
+    t->next = e->commits;
+    e->commits = t;
+    submit(t);
+}
+
+void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost)
+{
+    struct commit_task *t = xcalloc(1, sizeof *t);
+    *t = (struct commit_task){.engine = e, .job = j, .commit = c, .from_spool = true};
+    snprintf(t->lost, sizeof t->lost, "%s", lost);
     t->next = e->commits;
     e->commits = t;
     submit(t);

@@ -11,17 +11,19 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 #include "core/store/sharing.h"
 
-enum { SLOW_SHARE = 100, CHANGES_MAX = 500 };
+enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
 
 struct page_task {
     struct job *job;
     char *after;
     struct page page;
+    bool *spent;                     /* which of its records hold a credential that has a successor */
 };
 
 struct put_task {
@@ -48,6 +50,10 @@ static void round_failed(struct job *j, int result, const struct error *e)
     d->running = false;
     if (result == -ENOTCONN || result == -ETIMEDOUT)
         return; /* startup_up starts a full round again */
+    if (result == -ESTALE) {
+        discovery_misfit(j, e->text);
+        return;
+    }
     log_line(LEVEL_WARNING, "reading the job's table failed; it is tried again", "job", j->config->job,
              "reason", e->text, NULL);
     if (!d->timer)
@@ -76,15 +82,30 @@ static void next_round(void *ctx)
     discovery_start(j, j->discovery.held);
 }
 
-/* The job is held for what its table holds or refuses; a full round later looks again. */
-void discovery_hold(struct job *j, const char *why)
+static void hold_for(struct job *j, const char *why, int64_t again_s)
 {
     struct discovery *d = &j->discovery;
     d->held = true;
+    if (d->timer)
+        d->running = false; /* the round rests between two steps */
     loop_cancel(&d->timer);
-    if (j->engine->setup.daemon && !j->engine->stopping)
-        d->timer = loop_after(j->engine->loop, j->config->rescan_s * 1000, next_round, j);
+    if (d->running)
+        d->again = true; /* what it is about to hear ends it */
+    else if (j->engine->setup.daemon && !j->engine->stopping)
+        d->timer = loop_after(j->engine->loop, again_s * 1000, next_round, j);
     job_hold(j, why);
+}
+
+/* The job is held for what its table holds or refuses; a full round later looks again. */
+void discovery_hold(struct job *j, const char *why)
+{
+    hold_for(j, why, j->config->rescan_s);
+}
+
+void discovery_misfit(struct job *j, const char *why)
+{
+    int64_t rescan = j->config->rescan_s;
+    hold_for(j, why, rescan < MISFIT_S ? rescan : MISFIT_S);
 }
 
 static void round_done(struct job *j)
@@ -116,7 +137,11 @@ static void round_done(struct job *j)
         return;
     }
     if (j->engine->setup.daemon)
-        d->timer = loop_after(j->engine->loop, j->config->rescan_s * 1000, next_round, j);
+        d->timer = loop_after(j->engine->loop, d->changed_behind ? BEHIND_MS : j->config->rescan_s * 1000,
+                              next_round, j);
+    d->changed_behind = false;
+    if (first)
+        canary_start(j);
     if (first || d->full)
         schedule_start(j);
     else
@@ -231,7 +256,7 @@ static void change_put(struct job *j, const struct record_change *c, bool spent)
 {
     if (c->now.due_at)
         schedule_due(j, c->now.due_at);
-    if (spent)
+    if (spent && !defence_off(DEFENCE_WRITE_BACK))
         newest_check(j->engine, c->now.fingerprint);
 }
 
@@ -239,6 +264,7 @@ static void put_done(void *arg, int result, const struct error *e)
 {
     struct put_task *t = arg;
     struct job *j = t->job;
+    fault_point(FAULT_DISCOVERED, NULL);
     j->engine->busy--;
     if (j->discovery.running) {
         if (result < 0) {
@@ -263,7 +289,7 @@ static bool look_at(struct job *j, const struct row *row, const struct record *k
         look_same_owner(j, row, known))
         return false;
     look_row(j, row, known, &ret->now);
-    if (j->discovery.full && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {
+    if (!j->discovered && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {
         ret->now.not_before = 0;
         look_schedule(j, &ret->now);
     }
@@ -279,13 +305,39 @@ static bool look_at(struct job *j, const struct row *row, const struct record *k
     return true;
 }
 
+/* Each credential is told once. */
+static void tell_once(const char *const *fingerprints, bool *spent, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i + 1; spent[i] && k < count; k++)
+            if (spent[k] && strcmp(fingerprints[i], fingerprints[k]) == 0)
+                spent[k] = false;
+}
+
+/* A record may have missed what its credential was replaced by: the process died in between, or its job was
+ * not there at that moment. */
+static int page_spent(struct db *db, struct page_task *t, struct error *e)
+{
+    size_t count = t->page.count;
+    const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
+    t->spent = xcalloc(count + 1, sizeof *t->spent);
+    for (size_t i = 0; i < count; i++)
+        fingerprints[i] = t->page.records[i].fingerprint;
+    int res = t->job->safe ? 0 : store_spent(db, fingerprints, count, t->spent, e);
+    if (res >= 0)
+        tell_once(fingerprints, t->spent, count);
+    free(fingerprints);
+    return res;
+}
+
 static int page_work(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
-    return store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+    int res = store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+    return res < 0 ? job_still_fits(db, t->job, res, e) : page_spent(db, t, e);
 }
 
-static void look_through(struct job *j, struct page *p)
+static void look_through(struct job *j, struct page *p, const bool *spent)
 {
     struct put_task *put = xcalloc(1, sizeof *put);
     put->job = j;
@@ -294,6 +346,8 @@ static void look_through(struct job *j, struct page *p)
     for (size_t i = 0; i < p->count; i++)
         if (look_at(j, &p->rows[i], &p->records[i], &put->changes[put->count]))
             put->count++;
+        else if (spent[i] && !defence_off(DEFENCE_WRITE_BACK))
+            newest_check(j->engine, p->records[i].fingerprint);
     put->last = p->last;
     if (p->count)
         put->next = xstrdup(p->rows[p->count - 1].key);
@@ -317,9 +371,10 @@ static void page_arrived(void *arg, int result, const struct error *e)
         if (result < 0)
             round_failed(j, result, e);
         else
-            look_through(j, &t->page);
+            look_through(j, &t->page, t->spent);
     }
     page_done(&t->page);
+    free(t->spent);
     free(t->after);
     free(t);
     engine_check_stopped(j->engine);
@@ -356,6 +411,14 @@ void discovery_start(struct job *j, bool full)
     free(d->after);
     d->after = NULL;
     ask_page(j);
+}
+
+void discovery_again(struct job *j)
+{
+    if (j->discovery.running)
+        j->discovery.changed_behind = true;
+    else
+        discovery_start(j, false);
 }
 
 void discovery_stop(struct job *j)

@@ -10,7 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/internal.h"
+#include "core/engine/tokens.h"
 
 enum { STOP_WAIT_MS = 45000, CHECK_MS = 20 };
 
@@ -20,8 +20,10 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
     en->setup = *s;
     en->loop = s->loop;
     en->started_at = clock_now();
+    en->tokens = tokens_new();
     int res = http_client_new(s->loop, NULL, &en->http);
     if (res < 0) {
+        tokens_free(en->tokens);
         free(en);
         return error_set(e, res, "starting the HTTP client failed: %s", strerror(-res));
     }
@@ -29,9 +31,13 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
                      &en->spool, e);
     if (res < 0) {
         http_client_free(en->http);
+        tokens_free(en->tokens);
         free(en);
         return res;
     }
+    const struct keep_setup keep = {s->state->path, s->state->host, s->state->incarnation, s->config->keys,
+                                    s->config->spool_keep};
+    en->keep = keep_new(&keep);
     en->jobs = xcalloc(s->job_count + 1, sizeof *en->jobs);
     for (size_t i = 0; i < s->job_count; i++)
         if (s->jobs[i]->enabled)
@@ -47,6 +53,8 @@ static void reader_up(void *ctx)
 {
     struct engine *e = ctx;
     e->reader_up = true;
+    if (e->refused)
+        startup_show(e);
 }
 
 static void reader_down(void *ctx, const char *why)
@@ -60,7 +68,8 @@ void engine_start(struct engine *e)
 {
     const struct config *c = e->setup.config;
     struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn};
-    struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e};
+    struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e,
+                              .admit = startup_admit, .refused = startup_refused};
     struct store_events quiet = {.up = reader_up, .down = reader_down, .ctx = e};
     struct error err;
     int res = store_thread_start(e->loop, &o, &ev, &e->store, &err);
@@ -69,6 +78,13 @@ void engine_start(struct engine *e)
         res = store_thread_start(e->loop, &o, &quiet, &e->reader, &err);
     if (res < 0)
         e->setup.fatal(e->setup.ctx, 1, err.text);
+}
+
+void engine_blocked(struct engine *e, const char *what, const char *job, const char *why)
+{
+    if (!e->blocked)
+        log_line(LEVEL_WARNING, what, "job", job, "reason", why, NULL);
+    e->blocked = true;
 }
 
 bool engine_may_work(const struct engine *e)
@@ -81,17 +97,23 @@ void engine_drained(struct engine *e)
 {
     e->drained = true;
     recover_kept(e, true);
-    for (size_t i = 0; i < e->job_count; i++)
+    gone_check(e);
+    aside_count(e);
+    for (size_t i = 0; i < e->job_count; i++) {
         discovery_start(e->jobs[i], true);
+        job_pump(e->jobs[i]);
+        schedule_due(e->jobs[i], 0);
+    }
     engine_check_ready(e);
     if (e->setup.daemon)
         requests_start(e);
+    history_start(e);
 }
 
 static bool settled(const struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
-        if (!e->jobs[i]->discovered && !e->jobs[i]->held)
+        if (!e->jobs[i]->held && (!e->jobs[i]->discovered || e->jobs[i]->breaker.asking))
             return false;
     return true;
 }
@@ -130,14 +152,33 @@ void engine_check_ready(struct engine *e)
 
 /* ---- stopping ---- */
 
+/* While the store is away runs wait for it alone: what they received is on the spool, and the next start
+ * ends their rows. */
+static bool works(const struct job *j)
+{
+    return j->active || (j->runs && j->engine->store_up);
+}
+
 static bool quiet(const struct engine *e)
 {
     if (e->busy || (e->commits && e->store_up))
         return false;
     for (size_t i = 0; i < e->job_count; i++)
-        if (e->jobs[i]->active || (e->jobs[i]->runs && (e->store_up || e->setup.daemon)))
-            return false; /* --once leaves runs that wait for a store that is away */
-    return !e->retired;
+        if (works(e->jobs[i]))
+            return false;
+    for (const struct job *j = e->retired; j; j = j->next_retired)
+        if (works(j))
+            return false;
+    return !e->retired || !e->store_up;
+}
+
+/* Those who wait for a run whose end the store would have to hear of. */
+static void tell_waiting(struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        runs_tell_stopping(e->jobs[i]);
+    for (struct job *j = e->retired; j; j = j->next_retired)
+        runs_tell_stopping(j);
 }
 
 static void thread_stopped(void *ctx)
@@ -149,6 +190,8 @@ static void thread_stopped(void *ctx)
         spool_stay(e->spool);
     spool_close(e->spool);
     e->spool = NULL;
+    keep_free(e->keep);
+    e->keep = NULL;
     e->stopped(e->stopped_ctx);
 }
 
@@ -160,7 +203,10 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->resume_timer);
     loop_cancel(&e->lost_timer);
     loop_cancel(&e->again_timer);
+    loop_cancel(&e->recover_timer);
     loop_cancel(&e->requests_timer);
+    loop_cancel(&e->history_timer);
+    hints_stop(e);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
     if (e->store)
         store_thread_stop(e->store, thread_stopped, e);
@@ -207,6 +253,8 @@ static void check_later(void *ctx)
     free_retired(e);
     if (e->stopping && !e->stop_begun && quiet(e)) {
         e->stop_begun = true;
+        if (e->setup.daemon)
+            tell_waiting(e);
         stop_threads(e);
     }
 }
@@ -244,8 +292,11 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
+    demands_free(e);
+    changed_free(e);
     loop_cancel(&e->check_timer);
     http_client_free(e->http);
+    keep_free(e->keep);
     for (size_t i = 0; i < e->job_count; i++)
         job_free(e->jobs[i]);
     while (e->retired) {
@@ -256,6 +307,7 @@ void engine_free(struct engine *e)
     commits_forget(e);
     store_thread_free(e->store);
     store_thread_free(e->reader);
+    tokens_free(e->tokens);
     spool_files_free(e->leftovers, e->leftover_count);
     explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
     free(e->store_why);
@@ -274,23 +326,32 @@ void engine_read(struct engine *e, store_work work, void *arg, store_done done)
 void engine_status(const struct engine *e, struct engine_status *ret)
 {
     struct spool_counts spool = {0};
+    struct keep_counts kept = {0};
     if (e->spool)
         spool_counts(e->spool, &spool);
+    if (e->keep)
+        keep_counts(e->keep, &kept);
     *ret = (struct engine_status){
         .host = e->setup.state->host,
         .incarnation = e->setup.state->incarnation,
         .store_driver = e->setup.config->store_driver,
         .store_up = e->store_up,
         .store_why = e->store_up ? NULL : e->store_why,
+        .read_only = e->refused,
         .started_at = e->started_at,
         .jobs = e->job_count,
         .waiting_commits = commits_waiting(e),
+        .orphans = e->aside.orphans,
+        .pending = e->aside.pending,
         .spool_entries = spool.entries,
         .spool_bytes = spool.bytes,
         .spool_oldest_at = spool.oldest_at,
+        .kept = kept.entries,
+        .kept_bytes = kept.bytes,
+        .left_alone = e->left_alone + kept.left_alone,
     };
     for (size_t i = 0; i < e->job_count; i++) {
-        ret->held += e->jobs[i]->held != NULL;
+        ret->held += job_held(e->jobs[i]) != NULL;
         ret->paused += e->jobs[i]->paused;
         ret->in_flight += e->jobs[i]->active;
     }

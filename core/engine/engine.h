@@ -43,10 +43,12 @@ void engine_free(struct engine *e);
 
 /* ---- What the API and --once ask ---- */
 struct run_result {
+    const char *job;
     int64_t id;                  /* 0: the run did not start, see `why` */
     int64_t due, refreshed, failed, skipped;
     const char *why;             /* NULL, or a sentence */
-    int error;                   /* 0, -ENOTCONN store away, -ESHUTDOWN stopping, -EBUSY held, paused, -EINVAL not ready */
+    int error;                   /* 0, -ENOTCONN store away, -EROFS only read, -ESHUTDOWN stopping, -EBUSY held, paused, -EINVAL not ready,
+                                    -ENOENT by hand: no such record */
     struct failure_row *failures;
     size_t failure_count;
 };
@@ -54,6 +56,8 @@ typedef void (*run_done)(void *ctx, const struct run_result *r);
 
 /* As a tick. trigger: "run" or "once". */
 void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx);
+/* How far the run is that reports to ctx; false when it has not begun. No failures are listed. */
+bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *ret);
 /* By hand: the records of these keys; count 0 = all of the job. */
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
                     run_done done, void *ctx);
@@ -66,6 +70,40 @@ void reload_result_done(struct reload_result *r);
  * renewd stops. After a reload: what is asked next finds the jobs. */
 void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
 
+/* ---- A token on demand ---- */
+struct token_wish {
+    int64_t min_valid;           /* seconds that it should live yet */
+    bool as_tick;                /* due as at a tick, instead */
+    int64_t serve_ms, wait_ms;   /* how long to wait while a token lives, and while there is none */
+};
+enum token_status {
+    TOKEN_SERVED = 1,
+    TOKEN_UNKNOWN,               /* no such record */
+    TOKEN_PERSON,                /* only a person can help */
+    TOKEN_LATER,                 /* again after retry_after */
+    TOKEN_UNDER_WAY,             /* wait_ms is over; the work goes on */
+    TOKEN_AWAY,                  /* the store is, or renewd stops */
+};
+struct token_answer {
+    int status;
+    const char *access_token;    /* served, or what the row holds all the same; may be NULL */
+    int64_t expires_at, generation;
+    int state;                   /* enum state; 0 = not known */
+    bool lives, without_credential, tried; /* tried: an attempt has ended since it was asked */
+    const char *code, *why;      /* may be NULL */
+    int64_t retry_after;         /* seconds */
+};
+/* What it points to is valid in the callback, which may come before engine_token returns. */
+typedef void (*token_done)(void *ctx, const struct token_answer *t);
+/* The access token of a record, refreshed first when that is due. It has reached the store before. */
+void engine_token(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
+                  token_done done, void *ctx);
+
+/* Which of the jobs (count > 0) has a row of that key with its credential filled, else one with a row. */
+enum filled { FILLED_NO_ROW, FILLED_EMPTY, FILLED };
+void engine_filled(struct engine *e, struct job *const *jobs, size_t count, const char *key,
+                   void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx);
+
 /* JSON lines of one record each: {"id": "...", "account": "...", "access_token": "...", ...}. */
 void engine_import(struct engine *e, struct job *j, const char *lines, size_t len, bool replace,
                    void (*done)(void *ctx, int64_t imported, int result, const char *why), void *ctx);
@@ -74,20 +112,34 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
 void engine_read(struct engine *e, int (*work)(struct db *db, void *arg, struct error *e), void *arg,
                  void (*done)(void *arg, int result, const struct error *e));
 
+/* The database that was refused as a copy or as old is the one that counts from now on. -EINVAL: it is not
+ * refused. */
+void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const char *why), void *ctx);
+
 /* Why nothing of a job is refreshed now; the job has its table (job_source). */
 void engine_explain(struct engine *e, struct job *j,
                     void (*done)(void *ctx, const struct explanation *x, int result, const char *why),
                     void *ctx);
 /* The same for one record, as a sentence. */
-void record_why(const struct record *r, int64_t now, char *ret, size_t size);
+typedef void (*why_done)(void *ctx, const struct record *r, int result, const char *why);
+void engine_explain_record(struct engine *e, struct job *j, const char *key, why_done done, void *ctx);
+
+/* host: its id or name. The callback's struct is only valid in it; why: a sentence when refused. */
+struct host_row;
+typedef void host_done(void *ctx, const struct host_row *h, int result, const char *why);
+void engine_forget_host(struct engine *e, const char *host, host_done *done, void *ctx);
 
 struct engine_status {
     const char *host, *incarnation, *store_driver;
     bool store_up;
-    const char *store_why;       /* why it is down; NULL when up */
+    const char *store_why;       /* why it is down or only read; NULL when up */
+    bool read_only;              /* it is there, but a copy or an old one (clone guard) */
     int64_t started_at;
     size_t jobs, held, paused, in_flight, waiting_commits;
+    int64_t orphans, pending;    /* set aside: too late for their rows, refused by them */
     int64_t spool_entries, spool_bytes, spool_oldest_at;
+    int64_t kept, kept_bytes;    /* pairs that the store has, for a day */
+    int64_t left_alone;          /* spool files of another host, installation or key */
 };
 void engine_status(const struct engine *e, struct engine_status *ret);
 
@@ -96,6 +148,7 @@ struct job *engine_job(const struct engine *e, size_t index); /* NULL past the e
 struct job *engine_job_by_name(const struct engine *e, const char *name);
 const struct job_config *job_configuration(const struct job *j);
 const char *job_held(const struct job *j);   /* why it does not run, or NULL */
+bool job_held_by_breaker(const struct job *j); /* it goes on by itself, or when a person says so */
 bool job_paused(const struct job *j);
 const char *job_source(const struct job *j); /* NULL before its table was resolved */
 int64_t job_next_at(const struct job *j);    /* next tick or own time; 0 = none */

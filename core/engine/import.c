@@ -202,7 +202,8 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
 {
     struct error err;
     if (!e->store_up || !j->table) {
-        done(ctx, 0, -ENOTCONN, j->held ? j->held : "the store is away");
+        done(ctx, 0, e->refused ? -EROFS : -ENOTCONN,
+             e->refused ? e->store_why : j->held ? j->held : "the store is away");
         return;
     }
     if (!j->table->own) {

@@ -6,9 +6,13 @@
 
 #include "core/adapters/http_client.h"
 #include "core/adapters/json.h"
+#include "core/domain/breaker.h"
 #include "core/domain/rate.h"
 #include "core/engine/engine.h"
 #include "core/host/instance.h"
+#include "core/store/breaker.h"
+#include "core/store/keep.h"
+#include "core/store/leases.h"
 #include "core/store/spool.h"
 #include "core/store/store_thread.h"
 
@@ -28,28 +32,47 @@ struct engine {
     struct http_client *http;
     struct store_thread *store, *reader;
     struct spool *spool;
+    struct keep *keep;               /* what the store has taken, for a day */
+    enum { SET_BACK_TO_LOOK, SET_BACK_LOOKING, SET_BACK_WRITING } set_back;
+    int64_t left_alone;              /* spool files that are not for us */
     unsigned char fingerprint_key[32];
     int64_t started_at;
     bool store_up, reader_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
     int threads;                     /* of those being stopped, how many still run */
     struct job *retired;             /* taken out by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
-    char *store_why;
-    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *requests_timer;
+    char *store_why;                 /* why it is away, or refused */
+    bool refused;                    /* the clone guard: it is there, and only read (startup.c) */
+    char installation[ID_SIZE];
+    unsigned beats;                  /* of the heartbeat */
+    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *requests_timer, *history_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
     struct spool_file *leftovers;
     size_t leftover_count;
+    size_t dead_files;               /* spool files of processes that are over, as last counted */
     struct settled_waiter *settled;  /* who waits for all jobs to be discovered or held */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
+    struct tokens *tokens;           /* remembered for those who ask */
+    struct demand *demands;          /* who waits for a token */
     size_t busy;                     /* store work under way that refers to jobs or runs */
     size_t claims;                   /* of it, claims, until they are attempts or given back */
     bool lost, lost_asked;           /* leases may be out that nobody works on */
+    bool blocked;                    /* something waits for the store, and that was said */
+    struct kept_counts aside;        /* as last counted */
+    bool gone_asked;                 /* leases of processes that are gone are being looked for */
     struct loop_timer *lost_timer;
+    struct listener *listener;       /* NULL = the poll finds requests alone */
+    bool history_started;
+    struct changed *changed;         /* rows to be looked at */
+    struct loop_watch *hints_watch;
+    struct loop_timer *hints_timer;
+    int64_t requests_boot_ms;        /* when requests were looked for last */
 };
 
 struct discovery {
     bool running, full, again;
+    bool changed_behind;             /* rows were changed that this round may have passed already */
     bool held;                       /* the job is held because none of its rows opened */
     char *after;                     /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
@@ -60,6 +83,17 @@ struct discovery {
 
 struct run;
 
+/* Why and until when the breaker holds a job, and what it has seen. */
+struct breaker {
+    struct breaker_window window;
+    struct breaker_row row;          /* as the store has it, or will once it is told */
+    struct withheld *withheld;       /* verdicts that wait for what else comes */
+    struct loop_timer *settle_timer, *canary_timer, *tell_timer;
+    bool telling;                    /* a change on its way to the store: what the store says is older */
+    bool asking;                     /* a canary is on its way */
+    bool cleared;                    /* made by a reload: what held it before is over */
+};
+
 struct also_update {
     char *on_ok, *on_reconnect;      /* SQL; NULL = nothing to write */
 };
@@ -69,6 +103,7 @@ struct job {
     struct job_config *config;
     struct instance *instance;
     struct table *table;
+    char *read_source;               /* job_find_source */
     struct also_update *also;        /* as many as the configuration's */
     int *slot_column;                /* slot -> column of the table, or -1 */
     int expires_slot, credential_slot;
@@ -77,11 +112,14 @@ struct job {
     bool safe;
     char *held;
     bool paused, resolving, discovered, rehearsed, removed;
+    bool ran;                        /* before a reload, under another configuration */
     struct discovery discovery;
     struct loop_timer *tick_timer, *auto_timer, *retry_timer;
     int64_t last_tick, next_tick;    /* Unix seconds; 0 = none */
     int64_t auto_at;
     struct pace pace;
+    struct breaker breaker;
+    size_t gentle;                   /* after a hold at most so many attempts at once; grows; 0 = no matter */
     size_t active;                   /* attempts under way */
     struct run *runs;
     struct attempt *attempts;
@@ -101,6 +139,7 @@ struct run {
     struct job *job;
     struct run_row row;
     int mode;                        /* enum claim_mode */
+    struct token_wish wish;          /* CLAIM_DEMAND */
     char *trigger;
     int64_t tick, next_tick;
     char **keys;
@@ -108,7 +147,9 @@ struct run {
     int64_t left, failing_left;      /* of the job's limit; INT64_MAX = no limit */
     size_t active;
     bool started, claiming, exhausted, finishing;
+    bool general;                    /* nobody means the very record: by hand with a key alone does */
     bool shares_minute;              /* attempts at their own time, one run a minute */
+    bool probes;                     /* a few, by hand or as a canary: also of a job that the breaker holds */
     struct map *repeats;             /* key -> how often it was ok here and due again; NULL = none */
     char *refused;                   /* why it could not run */
     int refused_error;
@@ -150,6 +191,7 @@ struct commit_task {
     struct commit *commit;
     bool submitted, from_spool;      /* from_spool: of a dead incarnation */
     bool kept;                       /* a pending pair that is tried again */
+    char lost[FINGERPRINT_SIZE];     /* one that the database had lost (set_back.c): its name there; or "" */
     int rounds;
     struct commit_task *next;
 };
@@ -161,27 +203,49 @@ void engine_tell_settled(struct engine *e);
 void engine_check_stopped(struct engine *e);
 bool engine_may_work(const struct engine *e);
 
+/* Said once until something is stored again. */
+void engine_blocked(struct engine *e, const char *what, const char *job, const char *why);
+
 /* startup.c: what happens when the store answers. */
 void startup_up(void *ctx);
 void startup_down(void *ctx, const char *why);
+int startup_admit(void *ctx, struct db *db, struct error *e); /* on the store's thread */
+void startup_refused(void *ctx, const char *why);
+void startup_show(struct engine *e);
 
 /* recover.c */
 void recover_start(struct engine *e);
 void recover_check(struct engine *e);
+void recover_siblings(struct engine *e);
+/* A commit from its text, ready to be submitted; NULL when its job is not here. */
+struct commit *recover_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
+                              struct error *why);
 void recover_kept(struct engine *e, bool all);
+
+/* set_back.c */
+void set_back_check(struct engine *e);
 
 /* job.c */
 struct job *job_new(struct engine *e, struct job_config *c);
 void job_free(struct job *j);
+/* The sentence without "job NAME: " before it. */
+const char *job_unnamed(const struct job *j, const char *why);
 void job_hold(struct job *j, const char *why);
 void job_release_hold(struct job *j);
 void job_resolve(struct job *j);
+/* Where its records stand, so that they can be shown while the store is only read. */
+void job_find_source(struct job *j);
 /* What a pause, ours or another's, means here. */
 void job_set_paused(struct job *j, bool paused);
+/* See table_still_fits(). */
+int job_still_fits(struct db *db, const struct job *j, int result, struct error *e);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
+bool run_may_claim(const struct run *r);
 struct job *job_by_source(const struct engine *e, const char *source);
 int64_t job_lease_s(const struct job *j);
+/* Of one request: the configured one, or a third of a grace that is given in seconds. */
+int64_t job_timeout_ms(const struct job *j);
 
 /* also.c */
 void also_make(struct job *j);
@@ -189,6 +253,8 @@ void also_free(struct job *j);
 int also_check(struct db *db, const struct job *j, struct error *e);
 const char *also_sql(const struct job *j, const char *name);
 void also_add(struct commit *c, const struct job *j);
+/* What on_reconnect wrote, undone by on_ok. */
+void also_take_back(struct commit *c, const struct job *j);
 
 /* granted.c */
 int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
@@ -221,8 +287,12 @@ bool look_differs(const struct record *a, const struct record *b);
 
 /* discovery.c */
 void discovery_start(struct job *j, bool full);
+/* A slow round now, and another one after that which runs. */
+void discovery_again(struct job *j);
 void discovery_stop(struct job *j);
 void discovery_hold(struct job *j, const char *why);
+/* The table no longer is what the configuration says; looked at again soon. */
+void discovery_misfit(struct job *j, const char *why);
 /* One record again: its row changed, or somebody asks for it. then may be NULL. */
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
 
@@ -236,12 +306,16 @@ int64_t schedule_next(const struct job *j, int64_t now);
 /* run.c */
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
+/* Why no run of the job can begin now; NULL = it can. probes: what the breaker lets through. */
+const char *run_cannot(const struct job *j, bool probes, int *ret_error);
 /* A run whose row was made in SQL. */
 void run_requested(struct job *j, int64_t row_id);
 int job_run_mode(const struct job *j);
 void run_pump(struct run *r);
 void run_attempt_ended(struct run *r, int outcome, bool ask_again);
 void run_stop_all(struct job *j);
+/* They do not end any more: the store is away. */
+void runs_tell_stopping(struct job *j);
 void runs_forget(struct job *j);
 void job_pump(struct job *j);
 
@@ -252,6 +326,15 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
 /* lost.c */
 void lost_leases(struct engine *e);
 
+/* aside.c: what was set aside. */
+void aside_count(struct engine *e);
+
+/* gone.c: leases whose holder is gone. */
+/* What is noted of an attempt whose end nobody knows, under its own attempt id. */
+struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
+                           const char *text);
+void gone_check(struct engine *e);
+
 /* attempt.c */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
 void attempt_abandon_unsent(struct job *j);
@@ -259,8 +342,31 @@ void attempt_free(struct attempt *a);
 
 /* verdict.c */
 void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
-int64_t verdict_after_silence(const struct job *j, const struct record *r, int failures, uint64_t jitter);
+struct silence {
+    int64_t expires_at;
+    int failures;        /* of the record, in a row, with this one */
+    int presented;       /* how often its credential was presented without an answer, with this one */
+    int64_t lease_left_s;
+    uint64_t jitter;
+};
+int64_t verdict_after_silence(const struct job *j, const struct silence *s);
+void verdict_bound(const struct attempt *a, struct decision *d);
 int64_t retry_after_seconds(const struct http_reply *reply);
+
+/* breaker.c: verdicts before they are committed (rule 10). */
+void breaker_fine(struct job *j, struct run *r, const struct commit *c);
+/* Takes c over: submits it, now or when it is clear whose fault it was. */
+void breaker_failed(struct job *j, struct run *r, struct commit *c);
+bool breaker_holds(const struct job *j);
+void breaker_remember(struct job *j, const struct answer_row *list, size_t count);
+void breaker_reopen(struct job *j);
+void breaker_done(struct job *j);
+
+/* canary.c: a held job from the alarm until it goes on. */
+void canary_hold(struct job *j, struct breaker_row *b);
+void canary_start(struct job *j);
+void canary_seen(struct job *j, int64_t held_at);
+void canary_release(struct job *j, int64_t proved_at);
 
 /* newest.c: the newer pair into rows that hold what it replaced. */
 void newest_share(struct engine *e, const struct commit *c);
@@ -274,15 +380,44 @@ struct commit *outcome_ok(struct attempt *a, struct error *e);
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
 /* Its effects were refused: what was ok becomes this record's own failure. */
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
+/* A reconnect that is no verdict: nobody is told, the row and the credential stay as they are. */
+void outcome_withhold(const struct job *j, struct commit *c);
+/* Takes a verdict back that stands in the row. */
+struct commit *outcome_reopen(const struct job *j, const struct record *rec, const struct row *row);
 /* A failure without what it would have written into the user's tables. */
 void outcome_leave_row(struct commit *c);
 
+/* redact.c: the record's and the job's secrets become stars in text, which may be NULL. */
+void redact(const struct job *j, const struct values *v, char *text);
+
+/* demand.c */
+void demands_free(struct engine *e);
+
 /* requests.c */
 void requests_start(struct engine *e);
+void requests_serve(struct engine *e); /* notes which jobs are here */
+void requests_look(struct engine *e); /* at once, or as soon as is bearable */
+
+/* hints.c */
+void hints_start(struct engine *e);
+void hints_stop(struct engine *e);
+
+/* history.c */
+void history_start(struct engine *e);
+
+/* changed.c */
+void changed_start(struct engine *e);
+/* "JOB KEY": that row was changed; "JOB": many of its rows were. */
+void changed_row(struct engine *e, const char *about);
+/* Hints may have been missed: a slow round of every job. */
+void changed_missed(struct engine *e);
+void changed_free(struct engine *e);
 
 /* commits.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
                     bool kept);
+/* Again what the database has lost: `lost` is its name in engine->keep. */
+void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost);
 void commits_resume(struct engine *e);
 void commits_forget(struct engine *e);
 size_t commits_waiting(const struct engine *e);

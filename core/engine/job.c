@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
 
@@ -17,6 +18,10 @@ static void open_instance(struct job *j)
 {
     struct error e;
     const struct job_config *c = j->config;
+    if (c->mistake && !j->engine->setup.daemon) { /* --once has named it with all others */
+        j->held = xstrdup(c->mistake);
+        return;
+    }
     if (c->mistake) {
         job_hold(j, c->mistake);
         return;
@@ -56,17 +61,29 @@ void job_free(struct job *j)
     while (j->attempts)
         attempt_free(j->attempts);
     runs_forget(j);
+    breaker_done(j);
     instance_free(j->instance);
     table_free(j->table);
     also_free(j);
     job_config_free(j->config);
     free(j->slot_column);
+    free(j->read_source);
     free(j->held);
     free(j);
 }
 
+/* Whoever shows the reason names the job. */
+const char *job_unnamed(const struct job *j, const char *why)
+{
+    size_t len = strlen(j->config->job);
+    bool named = !strncmp(why, "job ", 4) && !strncmp(why + 4, j->config->job, len) &&
+                 !strncmp(why + 4 + len, ": ", 2);
+    return named ? why + 4 + len + 2 : why;
+}
+
 void job_hold(struct job *j, const char *why)
 {
+    why = job_unnamed(j, why);
     if (j->held && strcmp(j->held, why) == 0)
         return;
     free(j->held);
@@ -85,7 +102,21 @@ void job_release_hold(struct job *j)
 
 bool job_may_claim(const struct job *j)
 {
-    return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered;
+    return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered &&
+           !breaker_holds(j);
+}
+
+bool run_may_claim(const struct run *r)
+{
+    const struct job *j = r->job;
+    return job_may_claim(j) || (r->probes && engine_may_work(j->engine) && !j->held && !j->paused &&
+                                !j->removed && j->discovered);
+}
+
+int64_t job_timeout_ms(const struct job *j)
+{
+    int64_t most = j->replay == RENEWD_REPLAY_GRACE ? j->grace_s * 1000 / 3 : 0;
+    return most && most < j->config->timeout_ms ? most : j->config->timeout_ms;
 }
 
 int64_t job_lease_s(const struct job *j)
@@ -93,12 +124,14 @@ int64_t job_lease_s(const struct job *j)
     return 3 * j->config->timeout_ms / 1000 + STORE_TIMEOUT_S + LEASE_SPARE_S;
 }
 
+/* Of two that name the same table the one that is not held for it. */
 struct job *job_by_source(const struct engine *e, const char *source)
 {
+    struct job *found = NULL;
     for (size_t i = 0; i < e->job_count; i++)
-        if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0)
-            return e->jobs[i];
-    return NULL;
+        if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0 && (!found || found->held))
+            found = e->jobs[i];
+    return found;
 }
 
 struct resolve_task {
@@ -106,6 +139,9 @@ struct resolve_task {
     struct table *table;
     struct job_row row;
     struct granted granted;
+    struct breaker_row breaker;
+    struct answer_row *answers;
+    size_t answer_count;
 };
 
 static int check_statements(struct db *db, const struct job_config *c, struct error *e)
@@ -124,6 +160,37 @@ static int check_statements(struct db *db, const struct job_config *c, struct er
     return 0;
 }
 
+/* A reload ends what the breaker held, once. */
+static int read_breaker(struct db *db, struct resolve_task *t, struct error *e)
+{
+    const struct job *j = t->job;
+    int res = store_breaker_read(db, j->config->job, &t->breaker, e);
+    if (res >= 0 && t->breaker.held_at && j->breaker.cleared) {
+        res = store_breaker_release(db, j->config->job, t->table->source, &t->breaker, 0, e);
+        t->breaker.held_at = 0;
+    }
+    return res < 0 ? res : store_breaker_answers(db, j->config->job, clock_now() - j->config->breaker_within_s,
+                                                 &t->answers, &t->answer_count, e);
+}
+
+/* A changed schedule counts from now on: its ticks of before were nobody's. One that the old schedule missed
+ * while renewd was down is made up all the same. */
+static int take_schedule(struct db *db, struct resolve_task *t, struct error *e)
+{
+    const struct job *j = t->job;
+    int64_t now = clock_now(), tick = schedule_prev(j, now);
+    bool missed = t->row.next_tick && t->row.next_tick <= now;
+    if (!t->row.last_tick || !tick)
+        return 0;
+    if (missed) {
+        t->row.last_tick = t->row.last_tick < tick ? t->row.last_tick : tick - 1;
+        return 0;
+    }
+    if (tick > t->row.last_tick)
+        t->row.last_tick = tick;
+    return store_job_tick(db, j->config->job, t->row.last_tick, schedule_next(j, now), e);
+}
+
 static int resolve_work(struct db *db, void *arg, struct error *e)
 {
     struct resolve_task *t = arg;
@@ -138,8 +205,22 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = granted_read(db, c->job, &t->granted, e);
     if (res >= 0)
-        res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, true, &t->row, e);
+        res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, c->limit, &t->row,
+                            e);
+    if (res >= 0 && t->row.rescheduled)
+        res = take_schedule(db, t, e);
+    if (res >= 0)
+        res = store_job_watchable(db, t->table, e);
+    if (res >= 0)
+        res = read_breaker(db, t, e);
     return res;
+}
+
+int job_still_fits(struct db *db, const struct job *j, int result, struct error *e)
+{
+    struct table_wish wish;
+    job_wish(j->config, &wish);
+    return table_still_fits(db, &wish, result, e);
 }
 
 /* For the refusal of a wrong key: how many values of the job's table it should open. */
@@ -186,12 +267,19 @@ static void resolved(struct job *j, struct resolve_task *t)
     j->last_tick = t->row.last_tick;
     j->granted = t->granted;
     j->granted_known = true;
+    breaker_row_done(&j->breaker.row);
+    j->breaker.row = t->breaker;
+    memset(&t->breaker, 0, sizeof t->breaker);
+    if (!breaker_holds(j) && !j->breaker.cleared)
+        breaker_remember(j, t->answers, t->answer_count);
+    if (j->breaker.cleared)
+        j->gentle = 1;
     map_slots(j);
     job_release_hold(j);
 }
 
-/* One table under two names ("tokens", "public.tokens") shows here only. Both jobs are held: which of
- * them was meant, nobody can tell. */
+/* One table under two names ("tokens", "public.tokens") shows here only. The job that ran before a reload goes
+ * on; else both are held: which of them was meant, nobody can tell. True: j is held. */
 static bool shares_source(struct job *j, const struct table *table)
 {
     struct job *other = job_by_source(j->engine, table->source);
@@ -199,13 +287,15 @@ static bool shares_source(struct job *j, const struct table *table)
         return false;
     struct job *pair[2] = {j, other};
     for (int i = 0; i < 2; i++) {
+        if (pair[i]->ran && !pair[1 - i]->ran)
+            continue;
         char *why = xasprintf("job %s keeps the same column of the same table fresh (%s); two jobs would "
                               "spend each other's credentials: join them, or disable one",
                               pair[1 - i]->config->job, table->source);
         job_hold(pair[i], why);
         free(why);
     }
-    return true;
+    return !j->ran || other->ran;
 }
 
 static void resolve_done(void *arg, int result, const struct error *e)
@@ -231,6 +321,8 @@ static void resolve_done(void *arg, int result, const struct error *e)
     }
     table_free(t->table);
     job_row_done(&t->row);
+    breaker_row_done(&t->breaker);
+    answers_free(t->answers, t->answer_count);
     free(t);
     engine_check_stopped(en);
 }
@@ -246,6 +338,39 @@ void job_resolve(struct job *j)
     t->job = j;
     en->busy++;
     store_submit(en->store, resolve_work, t, resolve_done);
+}
+
+static int source_work(struct db *db, void *arg, struct error *e)
+{
+    struct resolve_task *t = arg;
+    struct table_wish wish;
+    job_wish(t->job->config, &wish);
+    return table_resolve(db, &wish, &t->table, e);
+}
+
+static void source_known(void *arg, int result, const struct error *err)
+{
+    (void)err;
+    struct resolve_task *t = arg;
+    struct engine *en = t->job->engine;
+    en->busy--;
+    if (result >= 0) {
+        free(t->job->read_source);
+        t->job->read_source = xstrdup(t->table->source);
+    }
+    table_free(t->table);
+    free(t);
+    engine_check_stopped(en);
+}
+
+void job_find_source(struct job *j)
+{
+    if (!j->instance || j->table || j->engine->stopping)
+        return;
+    struct resolve_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    j->engine->busy++;
+    store_submit(j->engine->reader, source_work, t, source_known);
 }
 
 /* ---- pause and resume ---- */
@@ -280,6 +405,8 @@ static void pause_done(void *arg, int result, const struct error *e)
     struct pause_task *t = arg;
     struct job *j = t->job;
     j->engine->busy--;
+    if (result >= 0 && !t->paused)
+        canary_release(j, 0);
     if (result >= 0)
         job_set_paused(j, t->paused);
     t->done(t->ctx, result, e->text);
@@ -290,6 +417,10 @@ static void pause_done(void *arg, int result, const struct error *e)
 void engine_pause(struct engine *e, struct job *j, bool paused,
                   void (*done)(void *ctx, int result, const char *why), void *ctx)
 {
+    if (e->refused) {
+        done(ctx, -EROFS, e->store_why);
+        return;
+    }
     struct pause_task *t = xcalloc(1, sizeof *t);
     *t = (struct pause_task){j, paused, done, ctx};
     e->busy++;
@@ -303,7 +434,12 @@ const struct job_config *job_configuration(const struct job *j)
 
 const char *job_held(const struct job *j)
 {
-    return j->held;
+    return j->held ? j->held : breaker_holds(j) ? j->breaker.row.why : NULL;
+}
+
+bool job_held_by_breaker(const struct job *j)
+{
+    return !j->held && breaker_holds(j);
 }
 
 bool job_paused(const struct job *j)
@@ -313,7 +449,7 @@ bool job_paused(const struct job *j)
 
 const char *job_source(const struct job *j)
 {
-    return j->table ? j->table->source : NULL;
+    return j->table ? j->table->source : j->engine->refused ? j->read_source : NULL;
 }
 
 int64_t job_next_at(const struct job *j)

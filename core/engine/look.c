@@ -11,6 +11,7 @@
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/domain/outcome.h"
+#include "core/domain/silence.h"
 #include "core/engine/internal.h"
 
 int look_fingerprint(const struct job *j, const char *key, const struct values *v,
@@ -79,7 +80,7 @@ void look_schedule(const struct job *j, struct record *r)
         break;
     }
     if (r->due_at && r->due_at < r->not_before)
-        r->due_at = r->not_before;
+        r->due_at = r->not_before == SILENCE_FOR_EVER ? 0 : r->not_before;
 }
 
 /* A row that cannot be read is held until it changes; a person has to look. */

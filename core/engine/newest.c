@@ -29,6 +29,8 @@ struct newest_task {
     char newest[FINGERPRINT_SIZE]; /* the pair's own; binds its sealing */
     char *sealed;                  /* NULL: to be looked up */
     const char *why;
+    struct job **jobs;             /* whose tables are known; as they are now, for the store's thread */
+    size_t job_count;
     struct held_row *rows;
     size_t count;
 };
@@ -40,8 +42,17 @@ static void task_free(struct newest_task *t)
         row_done(&t->rows[i].row);
     }
     free(t->rows);
+    free(t->jobs);
     wipe_free(t->sealed);
     free(t);
+}
+
+static struct job *job_of(const struct newest_task *t, const char *source)
+{
+    for (size_t i = 0; i < t->job_count; i++)
+        if (strcmp(t->jobs[i]->table->source, source) == 0)
+            return t->jobs[i];
+    return NULL;
 }
 
 static int find_rows(struct db *db, struct newest_task *t, struct error *e)
@@ -53,7 +64,7 @@ static int find_rows(struct db *db, struct newest_task *t, struct error *e)
     for (size_t i = 0; res >= 0 && i < count; i++) {
         struct held_row *h = &t->rows[t->count];
         bool known;
-        h->job = job_by_source(t->engine, list[i].source);
+        h->job = job_of(t, list[i].source);
         if (!h->job)
             continue;
         res = store_row(db, h->job->table, list[i].key, &h->row, &h->record, &known, e);
@@ -96,6 +107,8 @@ static struct commit *carry(const struct newest_task *t, struct held_row *h, con
     struct error e;
     char fp[FINGERPRINT_SIZE];
     if (h->record.state == STATE_PENDING) /* its row refused the very pair, which is kept for it */
+        return NULL;
+    if (look_left_out(j, &h->row, &h->record)) /* disconnected by its application */
         return NULL;
     if (values_open(j, &h->row, &after, &e) < 0)
         return NULL;
@@ -149,9 +162,14 @@ static void newest_known(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
+/* A reload may change the engine's list at any time; the jobs stay while the engine is busy. */
 static void start(struct engine *e, struct newest_task *t)
 {
     t->engine = e;
+    t->jobs = xcalloc(e->job_count + 1, sizeof *t->jobs);
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]->table)
+            t->jobs[t->job_count++] = e->jobs[i];
     e->busy++;
     store_submit(e->store, newest_work, t, newest_known);
 }

@@ -18,7 +18,7 @@
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
-enum { CODE_MAX = 100, TEXT_MAX = 500 };
+enum { CODE_MAX = 100, TEXT_MAX = 500, WITHHELD_AGAIN_S = 86400 };
 
 static char *cleaned(const char *text, size_t max)
 {
@@ -354,7 +354,7 @@ static void forget_effects(struct commit *c)
 static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
 {
     struct record *r = &c->after;
-    r->state = state_after(c->outcome);
+    r->state = next_at && c->outcome == OUTCOME_RECONNECT ? STATE_RETRYING : state_after(c->outcome);
     r->attempts++;
     r->not_before = next_at;
     r->last_outcome = c->outcome;
@@ -370,6 +370,56 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     write_core_failed(c, j, said);
     free(said);
     c->touches_row = c->write_count > 0;
+}
+
+static void withheld(struct commit *c, const char *said, const char *why)
+{
+    char *text = xasprintf("%s; %s", said, why);
+    free(c->code);
+    free(c->text);
+    c->code = xstrdup("withheld");
+    c->text = cleaned(text, TEXT_MAX);
+    free(text);
+    c->outcome = OUTCOME_MISCONFIGURED;
+    c->dead = false;
+}
+
+void outcome_withhold(const struct job *j, struct commit *c)
+{
+    char *said = xasprintf("the provider said %s", c->code ? c->code : "no");
+    forget_effects(c);
+    withheld(c, said, "so it did of too many to be believed: see why the job is held");
+    free(said);
+    record_done(&c->after);
+    record_copy(&c->after, &c->before);
+    note_failure(c, j, c->finished_at + WITHHELD_AGAIN_S);
+    outcome_leave_row(c);
+}
+
+/* The status that says "it will be tried again", or else that all is well, as it was before. */
+static int reopened_status(const struct job *j)
+{
+    bool has[STATE_PAUSED + 1] = {false};
+    for (size_t i = 0; i < j->config->status_value_count; i++)
+        has[j->config->status_values[i].state] = true;
+    return has[STATE_MISCONFIGURED] ? STATE_MISCONFIGURED : has[STATE_RETRYING] ? STATE_RETRYING : STATE_OK;
+}
+
+struct commit *outcome_reopen(const struct job *j, const struct record *rec, const struct row *row)
+{
+    struct commit *c = outcome_begin(j, rec, row);
+    c->release = false; /* nobody has a lease for it */
+    char *said = xasprintf("the provider said %s", rec->last_code ? rec->last_code : "no");
+    withheld(c, said, "the verdict is taken back: see why the job is held");
+    free(said);
+    note_failure(c, j, c->finished_at + WITHHELD_AGAIN_S);
+    also_take_back(c, j);
+    if (!j->table->view) {
+        write_text(c, j, "last_error", NULL);
+        write_status(c, j, reopened_status(j));
+        c->touches_row = c->write_count > 0;
+    }
+    return c;
 }
 
 void outcome_leave_row(struct commit *c)
@@ -398,13 +448,15 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     c->outcome = d->outcome;
     c->code = cleaned(f->code, CODE_MAX);
     c->text = cleaned(f->text, TEXT_MAX);
+    redact(j, &a->values, c->code);
+    redact(j, &a->values, c->text);
     struct values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);
     free(after.list);
     if (d->strike)
         c->after.strikes++;
-    c->dead = d->outcome == OUTCOME_RECONNECT;
+    c->dead = d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
     note_failure(c, j, d->next_at);
     return c;
 }

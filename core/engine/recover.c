@@ -12,12 +12,13 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
-#include "core/store/leases.h"
+#include "core/store/hosts.h"
 
-enum { KEPT_BATCH = 100, ASK_AGAIN_MS = 1000 };
+enum { KEPT_BATCH = 100, CANNOT_AGAIN_S = 3600, ASK_AGAIN_MS = 1000 };
 
 /* Statements of a commit read from text find their SQL again by name. */
 static int find_statements(const struct job *j, struct commit *c)
@@ -36,16 +37,17 @@ static int find_statements(const struct job *j, struct commit *c)
     return 0;
 }
 
-/* A commit from its text, ready to be submitted; NULL when its job is not here (then it stays). */
-static struct commit *revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
-                             struct error *why)
+struct commit *recover_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
+                              struct error *why)
 {
     struct commit *c = NULL;
     if (commit_from_text(text, len, &c, why) < 0)
         return NULL;
     struct job *j = job_by_source(e, c->after.source);
     if (!j) {
-        error_set(why, -ENOENT, "no job keeps %s now", c->after.source);
+        error_set(why, -ENOENT, "no job keeps %s now; put its file back into conf_dir and reload, or, where the "
+                  "table was given up, delete the row from %s", c->after.source,
+                  strcmp(e->setup.config->store_driver, "sqlite") == 0 ? "renewd_kept" : "renewd.kept");
     } else if (commit_attach(c, j->table, why) < 0) {
         j = NULL;
     } else if (find_statements(j, c) < 0) {
@@ -78,11 +80,19 @@ static void ask_leases_again(struct engine *e, size_t file)
         e->recover_timer = loop_after(e->loop, ASK_AGAIN_MS, ask_leases, e);
 }
 
+/* A file that nobody locks tells that its process is dead, unless it is a copy or was written before a reboot,
+ * which a copied machine looks like: then the process has to be silent first. */
 static int leases_work(struct db *db, void *arg, struct error *e)
 {
     struct lease_task *t = arg;
     const struct spool_file *f = &t->engine->leftovers[t->file];
-    return store_leases(db, f->host, f->incarnation, &t->leases, &t->count, e);
+    bool lives = false;
+    int res = f->copied || !f->same_boot ? store_process_lives(db, f->host, f->incarnation, &lives, e) : 0;
+    if (res == 0 && lives)
+        return -EAGAIN;
+    if (res == 0)
+        res = store_process_over(db, f->host, f->incarnation, e);
+    return res < 0 ? res : store_leases(db, f->host, f->incarnation, &t->leases, &t->count, e);
 }
 
 static const struct spool_leftover *leftover_of(const struct spool_file *f, const char *attempt_id)
@@ -91,36 +101,6 @@ static const struct spool_leftover *leftover_of(const struct spool_file *f, cons
         if (strcmp(f->leftovers[i].attempt_id, attempt_id) == 0)
             return &f->leftovers[i];
     return NULL;
-}
-
-static struct commit *ambiguous_commit(struct engine *e, struct job *j, const struct lease_row *l)
-{
-    struct commit *c = commit_new();
-    memcpy(c->attempt_id, l->attempt_id, ID_SIZE);
-    c->plugin = xstrdup(plugin_name(j->config->plugin));
-    c->table = j->table;
-    c->host = xstrdup(e->setup.state->host);
-    c->incarnation = xstrdup(e->setup.state->incarnation);
-    record_copy(&c->before, &l->record);
-    record_copy(&c->after, &l->record);
-    c->safe = j->safe;
-    c->release = true;
-    c->outcome = OUTCOME_AMBIGUOUS;
-    c->code = xstrdup("interrupted");
-    c->text = xstrdup("renewd was stopped between the request and its answer");
-    c->started_at = c->finished_at = clock_now();
-    struct record *r = &c->after;
-    r->state = STATE_AMBIGUOUS;
-    r->attempts++;
-    r->last_outcome = OUTCOME_AMBIGUOUS;
-    free(r->last_code);
-    free(r->last_text);
-    r->last_code = xstrdup(c->code);
-    r->last_text = xstrdup(c->text);
-    r->last_at = c->finished_at;
-    r->not_before = verdict_after_silence(j, r, r->attempts, 0);
-    look_schedule(j, r);
-    return c;
 }
 
 struct give_back_task {
@@ -176,7 +156,9 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
         return; /* its result is on the way */
     bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be what was damaged */
     if (j && !unsent) {
-        commits_submit(e, j, NULL, ambiguous_commit(e, j, l), true, false);
+        struct commit *c = gone_commit(e, j, l, "interrupted",
+                                       "renewd was stopped between the request and its answer");
+        commits_submit(e, j, NULL, c, true, false);
     } else if (unsent && l->record.source) {
         if (j)
             look_schedule(j, &l->record); /* the claim had moved it out of the way */
@@ -188,12 +170,24 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
     }
 }
 
+static void say_alive(struct engine *e, struct spool_file *f)
+{
+    if (!f->said_alive)
+        log_line(LEVEL_WARNING, "the process that wrote this spool file was alive a minute ago: nothing is claimed "
+                 "until it is silent. If this machine or state_dir is a copy of one that runs, stop this process "
+                 "and give it an empty state_dir", "file", f->path, "state_dir", e->setup.state->path, NULL);
+    f->said_alive = true;
+}
+
 static void leases_known(void *arg, int result, const struct error *err)
 {
     struct lease_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
-    if (result < 0) {
+    if (result == -EAGAIN) {
+        say_alive(e, &e->leftovers[t->file]);
+        ask_leases_again(e, t->file);
+    } else if (result < 0) {
         log_line(LEVEL_ERROR, "the leases of a dead process could not be read; it is tried again", "reason",
                  err->text, NULL);
         ask_leases_again(e, t->file);
@@ -230,9 +224,13 @@ static void ask_leases(void *ctx)
 static void drain_file(struct engine *e, size_t index)
 {
     struct spool_file *f = &e->leftovers[index];
-    if (strcmp(f->host, e->setup.state->host) != 0) {
-        log_line(LEVEL_WARNING, "a spool file of another host is left alone", "file", f->path, NULL);
+    bool other_host = strcmp(f->host, e->setup.state->host) != 0;
+    if (other_host || (f->installation[0] && strcmp(f->installation, e->installation) != 0)) {
+        log_line(LEVEL_WARNING, other_host ? "a spool file of another host is left alone"
+                                           : "a spool file of another installation's database is left alone",
+                 "file", f->path, NULL);
         f->foreign = f->leases_done = true;
+        e->left_alone++;
         return;
     }
     size_t results = 0;
@@ -240,9 +238,10 @@ static void drain_file(struct engine *e, size_t index)
         const struct spool_leftover *l = &f->leftovers[i];
         struct job *j = NULL;
         struct error why;
-        if (!l->text)
+        if (!l->text || defence_off(DEFENCE_DRAIN))
             continue;
-        struct commit *c = revive(e, l->text, l->text_len, &j, &why);
+        fault_point(FAULT_DRAIN, l->key);
+        struct commit *c = recover_revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
             log_line(LEVEL_ERROR, "a result on the spool has no place to go; it stays there", "record", l->key,
                      "file", f->path, "reason", why.text, NULL);
@@ -259,19 +258,26 @@ static void drain_file(struct engine *e, size_t index)
     }
 }
 
+static bool tables_known(const struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        if (!e->jobs[i]->table && !e->jobs[i]->held)
+            return false;
+    return true;
+}
+
 /* Called when the store answers and whenever a job's table got known: drains once all that could be
  * known is. */
 void recover_start(struct engine *e)
 {
-    if (e->recovering || e->drained)
+    if (e->recovering || e->drained || !tables_known(e))
         return;
-    for (size_t i = 0; i < e->job_count; i++)
-        if (!e->jobs[i]->table && !e->jobs[i]->held)
-            return;
     e->recovering = true;
+    e->set_back = SET_BACK_TO_LOOK;
     struct error err;
-    if (spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers, &e->leftover_count,
-                        &err) < 0)
+    e->left_alone = spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers,
+                                    &e->leftover_count, &err) < 0;
+    if (e->left_alone)
         log_line(LEVEL_ERROR, "a spool file was refused and is left as it is", "reason", err.text, NULL);
     for (size_t i = 0; i < e->leftover_count; i++)
         drain_file(e, i);
@@ -294,24 +300,51 @@ static void finish_file(struct engine *e, size_t index)
         spool_file_remove(f);
 }
 
-void recover_check(struct engine *e)
+/* What dead processes left is in the store. */
+static bool leftovers_done(struct engine *e)
 {
-    if (e->drained || e->stopping)
-        return;
-    if (!e->recovering) {
-        recover_start(e);
-        return;
-    }
-    if (from_spool_waiting(e))
-        return;
     for (size_t i = 0; i < e->leftover_count; i++)
         if (!e->leftovers[i].leases_done || e->leftovers[i].giving_back)
-            return;
+            return false;
+    if (e->leftover_count)
+        fault_point(FAULT_DRAINED, NULL);
     for (size_t i = 0; i < e->leftover_count; i++)
         finish_file(e, i);
     spool_files_free(e->leftovers, e->leftover_count);
     e->leftovers = NULL;
     e->leftover_count = 0;
+    e->dead_files = spool_dead_files(e->setup.state->path);
+    return true;
+}
+
+/* With the heartbeat: a --once beside the daemon may have died. Files that were left where they are were
+ * counted, so that they alone are no reason. */
+void recover_siblings(struct engine *e)
+{
+    if (!engine_may_work(e) || e->recovering || !tables_known(e))
+        return;
+    size_t dead = spool_dead_files(e->setup.state->path);
+    bool more = dead > e->dead_files;
+    e->dead_files = dead;
+    if (!more)
+        return;
+    e->drained = false;
+    recover_start(e);
+}
+
+void recover_check(struct engine *e)
+{
+    if (e->drained || e->stopping || !e->store_up || !e->checked)
+        return;
+    if (!e->recovering) {
+        recover_start(e);
+        return;
+    }
+    if (from_spool_waiting(e) || !leftovers_done(e))
+        return;
+    set_back_check(e);
+    if (e->set_back != SET_BACK_WRITING)
+        return;
     e->recovering = false;
     engine_drained(e);
 }
@@ -331,6 +364,42 @@ static int kept_work(struct db *db, void *arg, struct error *e)
     return store_kept(db, "pending", t->retry_before, KEPT_BATCH, &t->list, &t->count, e);
 }
 
+struct later_task {
+    struct engine *engine;
+    char attempt_id[ID_SIZE];
+    int64_t retry_at;
+};
+
+static int later_work(struct db *db, void *arg, struct error *e)
+{
+    struct later_task *t = arg;
+    return store_kept_later(db, t->attempt_id, t->retry_at, e);
+}
+
+static void later_done(void *arg, int result, const struct error *e)
+{
+    (void)result;
+    (void)e;
+    struct later_task *t = arg;
+    struct engine *engine = t->engine;
+    engine->busy--;
+    free(t);
+    engine_check_stopped(engine);
+}
+
+/* Waiting does not heal it: it is said again in an hour, or at the next start. */
+static void cannot_try(struct engine *e, const struct kept *k, const char *why)
+{
+    log_line(LEVEL_WARNING, "a pair that is kept aside cannot be tried", "job", k->job, "record", k->key,
+             "attempt", k->attempt_id, "reason", why, NULL);
+    struct later_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    snprintf(t->attempt_id, sizeof t->attempt_id, "%s", k->attempt_id);
+    t->retry_at = clock_now() + CANNOT_AGAIN_S;
+    e->busy++;
+    store_submit(e->store, later_work, t, later_done);
+}
+
 static void try_kept(struct engine *e, const struct kept *k)
 {
     for (const struct commit_task *t = e->commits; t; t = t->next)
@@ -342,13 +411,12 @@ static void try_kept(struct engine *e, const struct kept *k)
     struct error why = {"it does not open"};
     struct commit *c = NULL;
     if (seal_open(e->setup.config->keys, "kept", k->attempt_id, "commit", k->sealed, &text, &reason) >= 0)
-        c = revive(e, secret_text(text), secret_len(text), &j, &why);
+        c = recover_revive(e, secret_text(text), secret_len(text), &j, &why);
     secret_free(text);
     if (c)
         commits_submit(e, j, NULL, c, false, true);
     else
-        log_line(LEVEL_WARNING, "a pair that is kept aside cannot be tried", "job", k->job, "record", k->key,
-                 "reason", why.text, NULL);
+        cannot_try(e, k, why.text);
 }
 
 static void kept_known(void *arg, int result, const struct error *err)

@@ -23,20 +23,22 @@ static void retire(struct engine *e, struct job *j)
     engine_check_stopped(e);
 }
 
-static struct job *take_out(struct engine *e, const char *name)
+static struct job *take_out(struct job **jobs, size_t count, const char *name)
 {
-    for (size_t i = 0; i < e->job_count; i++)
-        if (e->jobs[i] && strcmp(e->jobs[i]->config->job, name) == 0) {
-            struct job *j = e->jobs[i];
-            e->jobs[i] = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i] && strcmp(jobs[i]->config->job, name) == 0) {
+            struct job *j = jobs[i];
+            jobs[i] = NULL;
             return j;
         }
     return NULL;
 }
 
-static struct job *next_job(struct engine *e, struct job_config *c, struct reload_result *ret)
+/* before: the jobs that nothing has taken the place of yet. */
+static struct job *next_job(struct engine *e, struct job **before, struct job_config *c,
+                            struct reload_result *ret)
 {
-    struct job *old = take_out(e, c->job);
+    struct job *old = take_out(before, e->job_count, c->job);
     if (old && !old->config->mistake && c->mistake) {
         log_line(LEVEL_ERROR, "the changed file has mistakes; the job stays as it was", "job", c->job,
                  "reason", c->mistake, NULL);
@@ -51,6 +53,8 @@ static struct job *next_job(struct engine *e, struct job_config *c, struct reloa
     else
         ret->loaded++;
     struct job *fresh = job_new(e, c);
+    fresh->breaker.cleared = true;
+    fresh->ran = old && old->table && !old->held;
     if (old)
         retire(e, old);
     return fresh;
@@ -70,18 +74,21 @@ void engine_reload(struct engine *e, struct reload_result *ret)
     for (size_t i = 0; i < conf_mistakes_count(m); i++)
         buf_printf(&text, "%s\n", conf_mistakes_at(m, i));
     struct job **jobs = xcalloc(count + 1, sizeof *jobs);
+    /* the engine's own list stays whole until the next one is: a job that is held looks through it */
+    struct job **before = xmemdup(e->jobs, (e->job_count + 1) * sizeof *before);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         if (list[i]->enabled)
-            jobs[n++] = next_job(e, list[i], ret);
+            jobs[n++] = next_job(e, before, list[i], ret);
         else
             job_config_free(list[i]);
     }
     for (size_t i = 0; i < e->job_count; i++)
-        if (e->jobs[i]) {
+        if (before[i]) {
             ret->removed++;
-            retire(e, e->jobs[i]);
+            retire(e, before[i]);
         }
+    free(before);
     free(e->jobs);
     free(list);
     e->jobs = jobs;
@@ -92,6 +99,8 @@ void engine_reload(struct engine *e, struct reload_result *ret)
     secret_uses_done(&uses);
     for (size_t i = 0; i < n; i++)
         job_resolve(jobs[i]);
+    requests_serve(e);
+    engine_check_ready(e);
     log_line(LEVEL_INFO, "configuration read again", NULL);
 }
 

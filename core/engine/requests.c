@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * What people ask for in SQL: a run (its row is there already), a pause, a resume. Looked for every five
- * seconds; the daemon alone does it.
+ * seconds, and at once upon a hint (hints.c); the daemon alone does it, for the jobs that it has.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,23 +12,46 @@
 #include "core/engine/internal.h"
 #include "core/store/requests.h"
 
-enum { POLL_MS = 5000 };
+/* Whoever may connect may notify: hints come as fast as somebody likes. */
+enum { POLL_MS = 5000, PAUSE_MS = 200 };
 
 struct poll_task {
     struct engine *engine;
+    char **names;                /* of our jobs that can be asked */
+    size_t name_count;
     struct sql_request *requests;
     size_t request_count;
     struct job_row *jobs;
     size_t job_count;
 };
 
+static void name_jobs(struct poll_task *t, bool that_can_run)
+{
+    struct engine *e = t->engine;
+    t->names = xcalloc(e->job_count + 1, sizeof *t->names);
+    for (size_t i = 0; i < e->job_count; i++)
+        if (!that_can_run || e->jobs[i]->discovered || e->jobs[i]->held)
+            t->names[t->name_count++] = xstrdup(e->jobs[i]->config->job);
+}
+
 static int poll_work(struct db *db, void *arg, struct error *e)
 {
     struct poll_task *t = arg;
     int res = store_paused_jobs(db, &t->jobs, &t->job_count, e);
     if (res >= 0)
-        res = store_requests_take(db, clock_real(), &t->requests, &t->request_count, e);
+        res = store_requests_take(db, t->engine->setup.state->host, (const char *const *)t->names,
+                                  t->name_count, clock_real(), &t->requests, &t->request_count, e);
     return res;
+}
+
+static void task_free(struct poll_task *t)
+{
+    for (size_t i = 0; i < t->name_count; i++)
+        free(t->names[i]);
+    free(t->names);
+    job_rows_free(t->jobs, t->job_count);
+    sql_requests_free(t->requests, t->request_count);
+    free(t);
 }
 
 static void poll_done(void *arg, int result, const struct error *err)
@@ -39,20 +63,20 @@ static void poll_done(void *arg, int result, const struct error *err)
     e->busy--;
     for (size_t i = 0; i < t->job_count; i++) {
         struct job *j = engine_job_by_name(e, t->jobs[i].job);
-        if (j)
+        if (j) {
             job_set_paused(j, t->jobs[i].paused);
+            canary_seen(j, t->jobs[i].breaker_held_at);
+        }
     }
     for (size_t i = 0; i < t->request_count; i++) {
         struct job *j = engine_job_by_name(e, t->requests[i].job);
         if (j)
             run_requested(j, t->requests[i].run_id);
         else
-            log_line(LEVEL_WARNING, "a run was asked for in SQL of a job that is not here", "job",
+            log_line(LEVEL_WARNING, "a run was asked for in SQL of a job that was just taken away", "job",
                      t->requests[i].job, NULL);
     }
-    job_rows_free(t->jobs, t->job_count);
-    sql_requests_free(t->requests, t->request_count);
-    free(t);
+    task_free(t);
     engine_check_stopped(e);
 }
 
@@ -60,16 +84,58 @@ static void poll(void *ctx)
 {
     struct engine *e = ctx;
     e->requests_timer = loop_after(e->loop, POLL_MS, poll, e);
+    e->requests_boot_ms = clock_boot_ms();
     if (!engine_may_work(e))
         return;
     struct poll_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
+    name_jobs(t, true); /* the others' wait until they can run */
     e->busy++;
     store_submit(e->store, poll_work, t, poll_done);
 }
 
 void requests_start(struct engine *e)
 {
-    if (!e->requests_timer)
-        e->requests_timer = loop_after(e->loop, POLL_MS, poll, e);
+    if (e->requests_timer)
+        return;
+    e->requests_timer = loop_after(e->loop, 0, poll, e);
+    hints_start(e);
+}
+
+void requests_look(struct engine *e)
+{
+    if (!e->requests_timer || e->stopping)
+        return;
+    loop_cancel(&e->requests_timer);
+    e->requests_timer = loop_at(e->loop, e->requests_boot_ms + PAUSE_MS, poll, e);
+}
+
+static int serve_work(struct db *db, void *arg, struct error *e)
+{
+    struct poll_task *t = arg;
+    const struct state_dir *s = t->engine->setup.state;
+    return store_jobs_served(db, s->host, s->incarnation, (const char *const *)t->names, t->name_count, e);
+}
+
+static void serve_done(void *arg, int result, const struct error *err)
+{
+    struct poll_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+        log_line(LEVEL_WARNING, "which jobs are here could not be noted; renewd.job may show others as active",
+                 "reason", err->text, NULL);
+    task_free(t);
+    engine_check_stopped(e);
+}
+
+void requests_serve(struct engine *e)
+{
+    if (!e->setup.daemon || !e->store_up || !e->checked || e->stopping)
+        return;
+    struct poll_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    name_jobs(t, false);
+    e->busy++;
+    store_submit(e->store, serve_work, t, serve_done);
 }

@@ -16,7 +16,8 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000 };
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000,
+       PROBES_MAX = 10 };
 
 struct start_task {
     struct run *run;
@@ -40,6 +41,12 @@ struct finish_task {
 
 static void run_check(struct run *r);
 
+/* By hand and on demand: records are named by key, each asked for once. */
+static bool names_keys(const struct run *r)
+{
+    return r->mode == CLAIM_HAND || r->mode == CLAIM_DEMAND;
+}
+
 static void fill_query(const struct run *r, struct claim_request *q)
 {
     const struct job *j = r->job;
@@ -54,8 +61,9 @@ static void fill_query(const struct run *r, struct claim_request *q)
         .incarnation = j->engine->setup.state->incarnation,
         .lease_s = job_lease_s(j),
         .safe = j->safe,
+        .general = r->general,
         .run_id = r->row.id,
-        .failed_since = r->mode == CLAIM_HAND || r->shares_minute ? 0 : r->row.started_at,
+        .failed_since = names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
     };
 }
 
@@ -84,6 +92,7 @@ static void run_free(struct run *r)
 static void tell(struct run *r, struct finish_task *t)
 {
     struct run_result res = {
+        .job = r->row.job,
         .id = r->row.id,
         .due = r->row.due,
         .refreshed = r->row.refreshed,
@@ -186,6 +195,7 @@ static void run_refuse(struct run *r, int error, const char *why)
     free(r->refused);
     r->refused = xstrdup(why);
     if (r->row.id) {
+        r->row.refused = r->refused;
         run_finish(r);
         return;
     }
@@ -256,7 +266,8 @@ static int claim_work(struct db *db, void *arg, struct error *e)
 {
     struct claim_task *t = arg;
     t->lease_boot_ms = clock_boot_ms() + t->query.lease_s * 1000;
-    return store_claim(db, &t->query, &t->list, &t->count, e);
+    int res = store_claim(db, &t->query, &t->list, &t->count, e);
+    return res < 0 ? job_still_fits(db, t->run->job, res, e) : res;
 }
 
 static void give_back(struct job *j, struct claimed *list, size_t count)
@@ -264,6 +275,19 @@ static void give_back(struct job *j, struct claimed *list, size_t count)
     for (size_t i = 0; i < count; i++)
         claim_release(j->engine, &list[i].record, list[i].attempt_id);
     claimed_free(list, count);
+}
+
+static void claim_refused(struct run *r, int result, const char *why)
+{
+    struct job *j = r->job;
+    r->refused_error = -EBUSY;
+    free(r->refused);
+    r->refused = xstrdup(job_unnamed(j, why));
+    r->row.refused = r->refused;
+    if (result == -ESTALE)
+        discovery_misfit(j, why);
+    else
+        log_line(LEVEL_ERROR, "claiming due records failed", "job", j->config->job, "reason", why, NULL);
 }
 
 static void claim_done(void *arg, int result, const struct error *e)
@@ -276,12 +300,13 @@ static void claim_done(void *arg, int result, const struct error *e)
     if (result < 0) {
         r->exhausted = true;
         j->engine->lost = true; /* it may have been committed all the same */
-        if (result != -ENOTCONN && result != -ETIMEDOUT)
-            log_line(LEVEL_ERROR, "claiming due records failed", "job", j->config->job, "reason", e->text,
-                     NULL);
+        if (result == -EBUSY || result == -EDEADLK)
+            engine_blocked(j->engine, "claiming due records waits for the store", j->config->job, e->text);
+        else if (result != -ENOTCONN && result != -ETIMEDOUT)
+            claim_refused(r, result, e->text);
     } else if (t->count == 0) {
-        r->exhausted = r->exhausted || r->mode != CLAIM_HAND;
-    } else if (!job_may_claim(j)) {
+        r->exhausted = r->exhausted || !names_keys(r);
+    } else if (!run_may_claim(r)) {
         r->exhausted = true;
         give_back(j, t->list, t->count);
     } else {
@@ -295,7 +320,6 @@ static void claim_done(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-/* By hand each key is asked for once. */
 static void next_keys(struct run *r, struct claim_request *q)
 {
     size_t left = r->key_count - r->keys_asked;
@@ -318,7 +342,7 @@ static bool held_back(struct run *r)
 {
     struct job *j = r->job;
     int64_t wait = pace_wait(&j->pace, clock_boot_ms());
-    if (r->exhausted || r->mode == CLAIM_HAND || wait < HOLD_MS)
+    if (r->exhausted || names_keys(r) || wait < HOLD_MS)
         return false;
     if (!j->engine->setup.daemon) {
         r->exhausted = true;
@@ -329,16 +353,26 @@ static bool held_back(struct run *r)
     return true;
 }
 
+static size_t room_of(const struct job *j)
+{
+    size_t most = (size_t)j->config->in_flight;
+    if (j->gentle && j->gentle < most)
+        most = j->gentle;
+    return j->active < most ? most - j->active : 0;
+}
+
 void run_pump(struct run *r)
 {
     struct job *j = r->job;
     if (!r->started || r->claiming || r->finishing)
         return;
-    if (!job_may_claim(j) || r->left <= 0)
+    if (!run_may_claim(r) || r->left <= 0)
         r->exhausted = true;
     if (held_back(r))
         return;
-    size_t room = j->active < (size_t)j->config->in_flight ? (size_t)j->config->in_flight - j->active : 0;
+    size_t room = room_of(j);
+    if (r->mode == CLAIM_DEMAND && !room) /* somebody waits for it */
+        room = 1;
     if (r->exhausted || !room) {
         run_check(r);
         return;
@@ -354,7 +388,7 @@ void run_pump(struct run *r)
     if ((int64_t)t->query.limit > r->left)
         t->query.limit = (size_t)r->left;
     t->query.failing_limit = r->failing_left < CLAIM_BATCH ? (size_t)r->failing_left : CLAIM_BATCH;
-    if (r->mode == CLAIM_HAND)
+    if (names_keys(r))
         next_keys(r, &t->query);
     r->claiming = true;
     j->engine->busy++;
@@ -373,13 +407,15 @@ void job_pump(struct job *j)
 void run_attempt_ended(struct run *r, int outcome, bool ask_again)
 {
     r->active--;
+    if (r->job->gentle && outcome != OUTCOME_NONE && outcome != OUTCOME_MISCONFIGURED)
+        r->job->gentle = r->job->gentle < (size_t)r->job->config->in_flight ? r->job->gentle + 1 : 0;
     if (outcome == OUTCOME_OK)
         r->row.refreshed++;
     else if (outcome == OUTCOME_NONE)
         r->row.skipped++;
     else
         r->row.failed++;
-    if (ask_again && r->mode != CLAIM_HAND)
+    if (ask_again && !names_keys(r))
         r->exhausted = false;
     job_pump(r->job);
 }
@@ -433,9 +469,9 @@ static void start_done(void *arg, int result, const struct error *e)
     } else if (t->not_ready) {
         run_refuse(r, -EINVAL, t->not_ready);
     } else {
-        if (r->mode == CLAIM_HAND)
+        if (names_keys(r))
             r->row.due = (int64_t)r->key_count;
-        r->exhausted = r->mode == CLAIM_HAND && !r->key_count;
+        r->exhausted = names_keys(r) && !r->key_count;
         run_pump(r);
     }
     free(t->not_ready);
@@ -443,16 +479,21 @@ static void start_done(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-static const char *cannot_run(const struct job *j, int *ret_error)
+const char *run_cannot(const struct job *j, bool probes, int *ret_error)
 {
     *ret_error = -EBUSY;
     if (j->held)
         return j->held;
+    if (breaker_holds(j) && !probes)
+        return job_held(j);
     if (j->paused)
         return "the job is paused; resume it first";
     *ret_error = -ESHUTDOWN;
     if (j->engine->stopping)
         return "renewd is stopping";
+    *ret_error = -EROFS;
+    if (j->engine->refused)
+        return j->engine->store_why;
     *ret_error = -ENOTCONN;
     if (!j->engine->store_up)
         return "the store is away; nothing is attempted until it answers";
@@ -475,20 +516,22 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, const 
     r->row.started_at = clock_now();
     r->tick = schedule_prev(j, r->row.started_at);
     r->next_tick = schedule_next(j, r->row.started_at);
-    r->left = j->config->limit && mode != CLAIM_HAND ? j->config->limit : INT64_MAX;
+    r->left = j->config->limit && !names_keys(r) ? j->config->limit : INT64_MAX;
     r->failing_left = r->left == INT64_MAX ? INT64_MAX : (r->left + 1) / 2;
     r->keys = xcalloc(count + 1, sizeof *r->keys);
     for (size_t i = 0; i < count; i++)
         r->keys[i] = xstrdup(keys[i]);
     r->key_count = count;
+    r->general = strcmp(trigger, "hand") != 0 || !count;
     r->shares_minute = strcmp(trigger, "auto") == 0;
+    r->probes = mode == CLAIM_HAND && count > 0 && count <= PROBES_MAX;
     r->waiters = xcalloc(1, sizeof *r->waiters);
     r->waiters->done = done;
     r->waiters->ctx = ctx;
     r->next = j->runs;
     j->runs = r;
     int error;
-    const char *why = cannot_run(j, &error);
+    const char *why = run_cannot(j, r->probes, &error);
     if (why) {
         run_refuse(r, error, why);
         return NULL;
@@ -526,44 +569,18 @@ void run_stop_all(struct job *j)
     }
 }
 
-void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx)
+void runs_tell_stopping(struct job *j)
 {
-    (void)e;
-    run_start(j, job_run_mode(j), trigger, NULL, 0, done, ctx);
+    for (struct run *r = j->runs; r; r = r->next) {
+        r->refused_error = -ESHUTDOWN;
+        free(r->refused);
+        r->refused = xstrdup("renewd is stopping while the store is away; what was received is on the spool");
+        tell(r, NULL);
+    }
 }
 
 void runs_forget(struct job *j)
 {
     while (j->runs)
         run_free(j->runs);
-}
-
-struct hand_task {
-    struct job *job;
-    char *key;
-    run_done done;
-    void *ctx;
-};
-
-static void hand_looked(void *arg)
-{
-    struct hand_task *t = arg;
-    const char *keys[] = {t->key};
-    run_start(t->job, CLAIM_HAND, "hand", keys, 1, t->done, t->ctx);
-    free(t->key);
-    free(t);
-}
-
-/* One record is looked at first: its application may have changed it a moment ago. */
-void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
-                    run_done done, void *ctx)
-{
-    int error;
-    if (count != 1 || cannot_run(j, &error) || !e->store_up) {
-        run_start(j, CLAIM_HAND, "hand", keys, count, done, ctx);
-        return;
-    }
-    struct hand_task *t = xcalloc(1, sizeof *t);
-    *t = (struct hand_task){j, xstrdup(keys[0]), done, ctx};
-    discovery_one(j, keys[0], hand_looked, t);
 }

@@ -101,7 +101,7 @@ struct due_task {
 static int due_work(struct db *db, void *arg, struct error *e)
 {
     struct due_task *t = arg;
-    return store_next_due(db, t->job->table, &t->due_at, e);
+    return store_next_due(db, t->job->table, t->job->safe, &t->due_at, e);
 }
 
 static void arm_auto(struct job *j, int64_t due_at);

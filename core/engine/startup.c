@@ -15,13 +15,16 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
+#include "core/store/guard.h"
+#include "core/store/hosts.h"
 
-enum { HEARTBEAT_MS = 15000, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80 };
+enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80 };
 
 struct check_task {
     struct engine *engine;
     bool wrong_key;      /* fatal */
     unsigned char fingerprint_key[32];
+    char installation[ID_SIZE];
 };
 
 static void key_fact(const char *id, char name[KEY_NAME_MAX])
@@ -102,25 +105,17 @@ static int check_work(struct db *db, void *arg, struct error *e)
 {
     struct check_task *t = arg;
     const struct state_dir *s = t->engine->setup.state;
-    cleanup(free_p) char *place = NULL;
-    cleanup(free_p) char *known_place = NULL;
-    cleanup(free_p) char *installation = NULL;
-    char fresh[ID_SIZE];
     int res = check_keys(db, t, e);
     if (res >= 0)
         res = open_fingerprint_key(db, t, e);
     if (res >= 0)
-        res = crypto_id(fresh);
-    if (res >= 0)
-        res = store_fact(db, "installation", fresh, &installation, e);
-    if (res >= 0)
-        res = store_place(db, &place, e);
-    if (res >= 0)
-        res = store_fact(db, "place", place, &known_place, e);
+        res = guard_count(db, s, t->installation, e);
     if (res >= 0 && t->engine->setup.daemon)
         res = store_runs_end(db, s->host, clock_now(), e);
     if (res >= 0)
         res = store_heartbeat(db, s->host, s->incarnation, e);
+    if (res >= 0)
+        res = store_hosts_tidy(db, s->host, s->incarnation, e);
     return res;
 }
 
@@ -128,14 +123,10 @@ static void go_on(struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
         job_resolve(e->jobs[i]);
+    requests_serve(e);
     commits_resume(e);
-    if (!e->drained) {
-        recover_start(e);
-        return;
-    }
     lost_leases(e);
-    for (size_t i = 0; i < e->job_count; i++)
-        discovery_start(e->jobs[i], true);
+    recover_check(e);
 }
 
 static void check_done(void *arg, int result, const struct error *err);
@@ -168,8 +159,12 @@ static void check_done(void *arg, int result, const struct error *err)
         e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
     } else if (result >= 0) {
         memcpy(e->fingerprint_key, t->fingerprint_key, sizeof e->fingerprint_key);
+        struct error why;
+        memcpy(e->installation, t->installation, sizeof e->installation);
         e->checked = true;
-        if (!e->stopping)
+        if (spool_belongs(e->spool, e->installation, &why) < 0)
+            e->setup.fatal(e->setup.ctx, 1, why.text);
+        else if (!e->stopping)
             go_on(e);
     } else if (result == -EBUSY || result == -EDEADLK) {
         log_line(LEVEL_WARNING, "the store is busy and is asked again", "reason", err->text, NULL);
@@ -189,6 +184,14 @@ static int beat_work(struct db *db, void *arg, struct error *e)
     return store_heartbeat(db, s->host, s->incarnation, e);
 }
 
+static int count_work(struct db *db, void *arg, struct error *e)
+{
+    const struct state_dir *s = arg;
+    char installation[ID_SIZE];
+    int res = store_heartbeat(db, s->host, s->incarnation, e);
+    return res < 0 ? res : guard_count(db, s, installation, e);
+}
+
 static void beat_done(void *arg, int result, const struct error *e)
 {
     (void)arg;
@@ -200,20 +203,29 @@ static void beat(void *ctx)
 {
     struct engine *e = ctx;
     e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
+    bool counts = ++e->beats % COUNT_BEATS == 0;
+    if (counts)
+        keep_age(e->keep);
     if (e->store_up && e->checked)
-        store_submit(e->store, beat_work, e->setup.state, beat_done);
+        store_submit(e->store, counts ? count_work : beat_work, e->setup.state, beat_done);
+    recover_siblings(e);
     recover_kept(e, false);
+    gone_check(e);
+    aside_count(e);
 }
 
 void startup_up(void *ctx)
 {
     struct engine *e = ctx;
     e->store_up = true;
+    e->refused = false;
     free(e->store_why);
     e->store_why = NULL;
     log_line(LEVEL_INFO, "the store answers", "driver", e->setup.config->store_driver, NULL);
     if (!e->heartbeat && !e->stopping)
         e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
+    for (size_t i = 0; e->checked && i < e->job_count; i++)
+        e->jobs[i]->gentle = 1;
     if (e->checked) {
         if (e->stopping) {
             commits_resume(e);
@@ -226,14 +238,87 @@ void startup_up(void *ctx)
     check_start(e);
 }
 
+static void lost_store(struct engine *e, const char *why, bool refused)
+{
+    e->store_up = e->drained = false;
+    e->refused = refused;
+    if (e->set_back == SET_BACK_WRITING)
+        e->set_back = SET_BACK_TO_LOOK;
+    free(e->store_why);
+    e->store_why = xstrdup(why);
+    engine_tell_settled(e);
+    engine_check_stopped(e);
+}
+
 void startup_down(void *ctx, const char *why)
 {
     struct engine *e = ctx;
-    e->store_up = false;
-    free(e->store_why);
-    e->store_why = xstrdup(why);
     log_line(LEVEL_ERROR, "the store is away; nothing new is attempted until it answers", "reason", why,
              NULL);
-    engine_tell_settled(e);
+    lost_store(e, why, false);
+}
+
+/* ---- the clone guard (rule 13) ---- */
+
+int startup_admit(void *ctx, struct db *db, struct error *e)
+{
+    const struct engine *engine = ctx;
+    return guard_look(db, engine->setup.state, e);
+}
+
+/* The doors serve what there is to read. */
+void startup_show(struct engine *e)
+{
+    for (size_t i = 0; e->reader && e->reader_up && i < e->job_count; i++)
+        job_find_source(e->jobs[i]);
+}
+
+void startup_refused(void *ctx, const char *why)
+{
+    struct engine *e = ctx;
+    lost_store(e, why, true);
+    e->checked = false; /* what is adopted may be another installation's */
+    if (!e->setup.daemon) {
+        e->setup.fatal(e->setup.ctx, 1, why);
+        return;
+    }
+    log_line(LEVEL_ERROR, "the database is only read; nothing is attempted", "reason", why, NULL);
+    startup_show(e);
+}
+
+struct adopt_task {
+    struct engine *engine;
+    void (*done)(void *ctx, int result, const char *why);
+    void *ctx;
+};
+
+static int adopt_work(struct db *db, void *arg, struct error *e)
+{
+    const struct adopt_task *t = arg;
+    return guard_adopt(db, t->engine->setup.state, e);
+}
+
+static void adopt_done(void *arg, int result, const struct error *err)
+{
+    struct adopt_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    if (result >= 0)
+        log_line(LEVEL_WARNING, "the database was adopted: it is the one that counts from now on", NULL);
+    t->done(t->ctx, result, err->text);
+    free(t);
     engine_check_stopped(e);
+}
+
+void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const char *why), void *ctx)
+{
+    if (!e->refused) {
+        done(ctx, e->store_up ? -EINVAL : -ENOTCONN,
+             e->store_up ? "there is nothing to adopt: this database is the one that counts" : e->store_why);
+        return;
+    }
+    struct adopt_task *t = xcalloc(1, sizeof *t);
+    *t = (struct adopt_task){e, done, ctx};
+    e->busy++;
+    store_submit_refused(e->store, adopt_work, t, adopt_done);
 }

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/domain/backoff.h"
 #include "core/domain/outcome.h"
+#include "core/domain/silence.h"
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
@@ -15,9 +17,9 @@ enum {
     RETRY_CAP_S = 3600,
     RATE_BASE_S = 60,
     MISCONFIGURED_AGAIN_S = 86400,
-    LAST_MOMENT_S = 300,      /* before the access token ends */
-    AFTER_LEASE_S = 600,
-    GRACE_REPEATS = 3,        /* at once, then backoff */
+    GRACE_REPEATS = 3,        /* at once; with the backoff that follows no more than that in a minute */
+    GRACE_BASE_S = 120,
+    PRESENTED_MAX = 2,        /* of a single_use credential whose answers do not come */
 };
 
 int64_t retry_after_seconds(const struct http_reply *reply)
@@ -41,18 +43,42 @@ static uint64_t seed(const struct attempt *a)
 }
 
 /* When a credential of which nobody knows whether it is spent is presented again (rule 11). */
-int64_t verdict_after_silence(const struct job *j, const struct record *r, int failures, uint64_t jitter)
+int64_t verdict_after_silence(const struct job *j, const struct silence *s)
 {
     int64_t now = clock_now();
     if (j->replay == RENEWD_REPLAY_SAFE)
-        return now + backoff_next(failures, jitter, RETRY_BASE_S, RETRY_CAP_S);
+        return now + backoff_next(s->failures, s->jitter, RETRY_BASE_S, RETRY_CAP_S);
     if (j->replay == RENEWD_REPLAY_GRACE)
-        return failures <= GRACE_REPEATS
+        return s->presented <= GRACE_REPEATS
                    ? now + 1
-                   : now + backoff_next(failures - GRACE_REPEATS, jitter, RETRY_BASE_S, RETRY_CAP_S);
-    int64_t at = r->expires_at - LAST_MOMENT_S;
-    int64_t soonest = now + job_lease_s(j) + AFTER_LEASE_S;
-    return at > soonest ? at : soonest;
+                   : now + backoff_next(s->presented - GRACE_REPEATS, s->jitter, GRACE_BASE_S, RETRY_CAP_S);
+    if (defence_off(DEFENCE_SILENCE))
+        return now + 1;
+    if (s->presented >= PRESENTED_MAX && !defence_off(DEFENCE_ONCE))
+        return SILENCE_FOR_EVER;
+    int64_t at = silence_last_moment(s->expires_at, now + s->lease_left_s);
+    return at > now ? at : now;
+}
+
+static int64_t after_silence(const struct attempt *a)
+{
+    const struct record *r = &a->claim.record;
+    struct silence s = {.expires_at = r->expires_at,
+                        .failures = r->attempts + 1,
+                        .presented = a->claim.unanswered + 1,
+                        .lease_left_s = (a->lease_boot_ms - clock_boot_ms()) / 1000,
+                        .jitter = seed(a)};
+    return verdict_after_silence(a->job, &s);
+}
+
+/* A plugin may put an unanswered presentation off, never bring it forward. */
+void verdict_bound(const struct attempt *a, struct decision *d)
+{
+    if (d->outcome != OUTCOME_AMBIGUOUS || a->job->safe)
+        return;
+    int64_t soonest = after_silence(a);
+    if (d->next_at < soonest)
+        d->next_at = soonest;
 }
 
 void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret)
@@ -72,7 +98,7 @@ void verdict_default(const struct attempt *a, const struct failure *f, struct de
         ret->next_at = now + MISCONFIGURED_AGAIN_S;
         break;
     case OUTCOME_AMBIGUOUS:
-        ret->next_at = verdict_after_silence(a->job, &a->claim.record, failures, seed(a));
+        ret->next_at = after_silence(a);
         ret->notify = a->job->replay == RENEWD_REPLAY_SINGLE_USE;
         break;
     default:

@@ -138,11 +138,14 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     if (r == 0)
         r = conf_load(c->file, &conf, &e);
     if (r < 0) {
-        conf_mistake(m, NULL, NULL, "%s", e.text);
+        conf_mistake(m, NULL, NULL, "%s%s", e.text,
+                     r == -ENOENT ? "; name another with -c FILE, or make it: an example is renewd.conf among "
+                                    "the installed examples, and renewd.conf(5) has every setting"
+                                  : "");
         config_free(c);
         return r;
     }
-    struct reading reading = { m, uses, c->dir, true };
+    struct reading reading = { m, uses, c->dir, true, false };
     const struct conf_item *root = conf_root(conf);
     conf_refuse_unknown(root, known, m);
     folders_read(&reading, root, c);
@@ -164,7 +167,7 @@ void config_free(struct config *c)
         return;
     for (size_t i = 0; i < c->client_count; i++) {
         free(c->clients[i].name);
-        secret_free(c->clients[i].secret);
+        crypto_wipe(c->clients[i].secret_hash, sizeof c->clients[i].secret_hash);
         texts_free(c->clients[i].jobs);
         texts_free(c->clients[i].allow);
     }
@@ -182,6 +185,6 @@ void config_free(struct config *c)
     free(c->api_listen);
     free(c->tls_certificate);
     secret_free(c->tls_key);
-    texts_free(c->socket_token_users);
+    texts_free(c->token_users);
     free(c);
 }

@@ -23,7 +23,8 @@ struct table_wish;
 
 struct api_client {
     char *name;
-    struct secret *secret;
+    unsigned char secret_hash[CRYPTO_HASH];
+    bool has_secret;
     char **jobs;  /* NULL-terminated; "*" = all */
     char **allow; /* NULL-terminated: functions token forward events read operate */
 };
@@ -41,7 +42,7 @@ struct config {
     struct secret *tls_key;
     struct api_client *clients;
     size_t client_count;
-    char **socket_token_users; /* reserved, may be NULL */
+    char **token_users; /* who gets tokens over the socket beside root and renewd's own user; may be NULL */
     int64_t spool_keep;        /* bytes */
 };
 
@@ -149,6 +150,7 @@ struct job_config {
     int replay; /* RENEWD_REPLAY_..., 0 = the plugin's */
     int64_t replay_grace_s;
     char *legacy_name;
+    bool secret_missing;   /* one that it names is not set */
     char *mistake;         /* not NULL: the job is held with this reason (the first mistake) */
     char content_hash[65]; /* of the file, for reload */
     struct column_wish

@@ -101,6 +101,15 @@ static bool one_of(const char *text, const char *const *list)
     return false;
 }
 
+/* The secret itself is not kept. */
+static void client_secret_read(struct reading *r, const struct conf_item *item, struct api_client *client)
+{
+    cleanup(secret_free_p) struct secret *secret = NULL;
+
+    if (secret_read(r, item, "secret", &secret) == 0)
+        client->has_secret = crypto_sha256(secret_text(secret), secret_len(secret), client->secret_hash) == 0;
+}
+
 static void client_read(struct reading *r, const struct conf_item *item, struct config *c)
 {
     static const char *const known[] = { "name", "secret", "jobs", "allow", NULL };
@@ -119,7 +128,7 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
     if (secret == NULL)
         conf_mistake(r->m, item, NULL, "setting 'secret' is missing in a client of 'clients'");
     else
-        (void)secret_read(r, secret, "secret", &client->secret);
+        client_secret_read(r, secret, client);
     if (conf_get_text_list(item, "jobs", CONF_REQUIRED, r->m, &list))
         client->jobs = texts_copy(list);
     if (!conf_get_text_list(item, "allow", CONF_REQUIRED, r->m, &list))
@@ -135,13 +144,15 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
 
 void api_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
-    static const char *const known[] = { "socket", "listen", "tls", "clients", NULL };
-    const struct conf_item *api = NULL, *clients = NULL;
+    static const char *const known[] = { "socket", "listen", "tls", "clients", "token_users", NULL };
+    const struct conf_item *api = NULL, *clients = NULL, *users = NULL;
 
     conf_get_group(root, "api", CONF_OPTIONAL, r->m, &api);
     conf_refuse_unknown(api, known, r->m);
     socket_read(r, api, c);
     listen_read(r, api, c);
+    if (conf_get_text_list(api, "token_users", CONF_OPTIONAL, r->m, &users))
+        c->token_users = texts_copy(users);
     if (!conf_get_group_list(api, "clients", CONF_OPTIONAL, r->m, &clients))
         return;
     c->clients = xcalloc(conf_count(clients) + 1, sizeof *c->clients);

@@ -14,6 +14,7 @@ struct reading {
     struct secret_uses *uses;
     const char *dir;     /* of renewd.conf: what relative paths start at */
     bool secrets_needed; /* one that is not set is a mistake */
+    bool secret_missing; /* there was one */
 };
 
 struct job_reading {

@@ -58,8 +58,9 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
         f.j->enabled = true;
         conf_mistake(m, NULL, NULL, "%s", e.text);
     } else {
-        struct job_reading r = { { m, uses, c->dir, true }, c, plugins, conf_root(f.conf), f.j };
+        struct job_reading r = { { m, uses, c->dir, true, false }, c, plugins, conf_root(f.conf), f.j };
         job_read(&r);
+        f.j->secret_missing = r.r.secret_missing;
     }
     job_wish_make(f.j);
     hold(f.j, m, before);

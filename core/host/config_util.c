@@ -71,6 +71,7 @@ int secret_read(struct reading *r, const struct conf_item *item, const char *set
     }
     int code = secretref_read(conf_text(item), r->dir, ret, &e);
     use_note(r, item, setting, code == 0);
+    r->secret_missing |= code < 0 && r->secrets_needed;
     if (code < 0 && r->secrets_needed)
         conf_mistake(r->m, item, NULL, "setting '%s': %s", setting, e.text);
     return code;

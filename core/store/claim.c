@@ -10,14 +10,18 @@
 #include "core/adapters/crypto.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/fault.h"
 #include "core/base/map.h"
 #include "core/store/claim_internal.h"
+#include "core/store/hosts.h"
 #include "core/store/list.h"
 #include "core/store/record_row.h"
 #include "core/store/rows.h"
 
 /* Of more than LOOK_AT due records those due first are put in order: a claim stays short however many wait. */
 enum { TRIES = 4, LOOK_AT = 10000, OTHER_HOSTS = 5 };
+
+static const char failing[] = " AND r.attempts > 0";
 
 struct candidates {
     struct claimed *list;
@@ -38,8 +42,20 @@ void claimed_free(struct claimed *list, size_t count)
     free(list);
 }
 
+/* Soonest death first, as death_of says; of those that keep failing the one that was tried longest ago. */
+static void put_order(const char *of, bool tried, size_t limit, struct buf *sql)
+{
+    if (tried) {
+        buf_printf(sql, " ORDER BY %s.last_at, %s.rkey LIMIT %zu", of, of, limit);
+        return;
+    }
+    buf_printf(sql, " ORDER BY (%s.death = 0 AND %s.expires_at <= 0),"
+                    " CASE WHEN %s.death <> 0 THEN %s.death ELSE %s.expires_at END, %s.rkey LIMIT %zu",
+               of, of, of, of, of, of, limit);
+}
+
 /* The keys worth locking: of the first LOOK_AT due ones those whose credential can be had. More of them
- * than wanted, because other hosts hold some of them at this moment. */
+ * than wanted, because other hosts lock some of them at this moment; SQLite has one writer at a time. */
 static int find_keys(struct db *db, const struct claim_request *q, const char *attempts, size_t limit,
                      struct db_result **ret, struct error *e)
 {
@@ -47,13 +63,14 @@ static int find_keys(struct db *db, const struct claim_request *q, const char *a
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(&sql, "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death FROM {records} r WHERE ");
+    buf_text(&sql, "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death, r.expires_at, r.last_at FROM {records} r WHERE ");
     claim_put_due(db, q, true, &a, &sql);
     buf_printf(&sql, "%s ORDER BY r.%s LIMIT %d) y", attempts, by, LOOK_AT);
     buf_text(&sql, " LEFT JOIN {credentials} c ON c.fingerprint = y.fingerprint WHERE 1 = 1");
     claim_put_alive(q, &sql);
     claim_put_free(db, q->safe, &sql);
-    buf_printf(&sql, " ORDER BY (y.death = 0), y.death, y.rkey LIMIT %zu", limit * OTHER_HOSTS);
+    put_order("y", strcmp(attempts, failing) == 0,
+              db_is_postgresql(db) ? limit * OTHER_HOSTS : limit, &sql);
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
 
@@ -78,7 +95,7 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
     claim_put_due(db, q, false, &a, &sql);
     buf_printf(&sql, "%s AND ", attempts);
     list_put_in(db, "r.rkey", list_add(db, &a, keys, db_rows(found)), &sql);
-    buf_printf(&sql, " ORDER BY (r.death = 0), r.death, r.rkey LIMIT %zu", limit);
+    put_order("r", strcmp(attempts, failing) == 0, limit, &sql);
     if (db_is_postgresql(db))
         buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
     res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -135,7 +152,7 @@ static int pick(struct db *db, const struct claim_request *q, struct candidates 
     } else {
         r = select_due(db, q, " AND r.attempts = 0", q->limit, c, e);
         if (r == 0)
-            r = select_due(db, q, " AND r.attempts > 0", q->failing_limit, c, e);
+            r = select_due(db, q, failing, q->failing_limit, c, e);
     }
     if (r < 0 || !c->count)
         return r;
@@ -179,7 +196,7 @@ static void put_take(const struct db *db, const struct claim_request *q, int fin
                q->mode == CLAIM_HAND ? ", dead = 0" : "");
     claim_put_alive(q, sql);
     claim_put_free(db, q->safe, sql);
-    buf_text(sql, " RETURNING fingerprint, lease_until");
+    buf_text(sql, " RETURNING fingerprint, lease_until, unanswered");
 }
 
 /* Takes the credentials' leases and drops the candidates whose credential somebody was quicker to take. */
@@ -204,19 +221,21 @@ static int take_leases(struct db *db, const struct claim_request *q, struct cand
         return res;
     struct map *at = map_new();
     for (size_t i = 0; i < c->count; i++)
-        map_put(at, fingerprints[i], &keep[i]);
+        map_put(at, fingerprints[i], &c->list[i]);
     for (size_t i = 0; i < db_rows(r); i++) {
-        bool *mark = map_get(at, db_text(r, i, 0));
-        if (mark)
-            *mark = true;
+        struct claimed *taken = map_get(at, db_text(r, i, 0));
         *ret_until = db_integer(r, i, 1);
+        if (!taken)
+            continue;
+        taken->unanswered = (int)db_integer(r, i, 2);
+        keep[taken - c->list] = true;
     }
     map_free(at, NULL);
     keep_marked(c, keep);
     return 0;
 }
 
-/* Out of the due index until the lease ends. */
+/* Out of the due index until the lease ends. Not found by that index: it holds all that is not due yet. */
 static int move_due(struct db *db, const struct claim_request *q, const struct candidates *c,
                     int64_t until, struct error *e)
 {
@@ -226,7 +245,7 @@ static int move_due(struct db *db, const struct claim_request *q, const struct c
     for (size_t i = 0; i < c->count; i++)
         keys[i] = c->list[i].record.key;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE source = $%d AND due_at > 0 AND ",
+    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE source = $%d AND due_at + 0 > 0 AND ",
                until, args_text(&a, q->table->source));
     list_put_in(db, "rkey", list_add(db, &a, keys, c->count), &sql);
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
@@ -238,15 +257,20 @@ static int claim_once(struct db *db, const struct claim_request *q, struct candi
     int r = db_begin(db, e);
     if (r < 0)
         return r;
-    r = pick(db, q, c, e);
+    r = host_may_claim(db, q->host, q->incarnation, e);
+    if (r == 0)
+        r = pick(db, q, c, e);
     if (r == 0)
         r = name_attempts(c, e);
     if (r == 0 && c->count)
         r = take_leases(db, q, c, &until, e);
     if (r == 0 && c->count)
         r = move_due(db, q, c, until, e);
+    fault_point(FAULT_CLAIM_READY, NULL);
     if (r == 0)
         r = db_commit(db, e);
+    if (r == 0)
+        fault_point(FAULT_CLAIM_COMMITTED, NULL);
     db_rollback(db);
     return r;
 }

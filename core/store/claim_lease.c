@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
+#include "core/base/fault.h"
 #include "core/domain/outcome.h"
 #include "core/store/claim_internal.h"
 #include "core/store/list.h"
@@ -45,6 +46,8 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
         put_tick(q, plus, sql);
         break;
     default:
+        if (q->mode == CLAIM_DEMAND)
+            buf_printf(sql, " AND r.not_before <= %" PRId64 "%s", q->now, not_stopped);
         buf_printf(sql, " AND r.earliest <= %" PRId64 " AND r.state <> 7 AND r.state <> 8", q->now);
         if (q->key_count) {
             buf_text(sql, " AND ");
@@ -61,14 +64,18 @@ void claim_put_alive(const struct claim_request *q, struct buf *sql)
 {
     if (q->mode != CLAIM_HAND)
         buf_text(sql, " AND coalesce(c.dead, 0) = 0");
-    if (!q->safe)
+    if (!q->safe && (q->mode != CLAIM_HAND || q->general))
+        buf_printf(sql, " AND coalesce(c.hold_until, 0) <= %" PRId64, q->now);
+    if (!q->safe && !defence_off(DEFENCE_SPENT))
         buf_text(sql, " AND (c.successor IS NULL OR c.successor = c.fingerprint)");
 }
 
 void claim_put_free(const struct db *db, bool safe, struct buf *sql)
 {
+    if (defence_off(DEFENCE_LEASE))
+        return;
     buf_text(sql, " AND (c.lease_until IS NULL");
-    if (safe)
+    if (safe || defence_off(DEFENCE_GONE))
         buf_printf(sql, " OR c.lease_until < %s", db_now(db));
     /* asked for one attempt at a time: EXISTS might have PostgreSQL read the whole history */
     buf_text(sql, " OR (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NOT NULL)");
@@ -91,9 +98,12 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
 }
 
 /* A record whose credential is out has its time when the lease ends; one whose credential is dead or
- * spent is looked at again later, should its row have changed. */
-int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct error *e)
+ * spent is looked at again later, should its row have changed; one that may be spent has it when its answer
+ * is no longer waited for. */
+int store_next_due(struct db *db, const struct table *t, bool safe, int64_t *ret, struct error *e)
 {
+    static const char left[] = " OR (c.lease_until IS NOT NULL AND"
+                               "  (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL)";
     const char *texts[] = {t->source};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -103,12 +113,13 @@ int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct er
                " WHEN c.lease_until >= %s AND c.lease_until >= r.due_at AND"
                "  (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL"
                "  THEN c.lease_until + 1"
-               " WHEN c.dead = 1 OR c.successor <> c.fingerprint THEN %s + %d"
+               " WHEN c.dead = 1 OR c.successor <> c.fingerprint%s THEN %s + %d"
+               " WHEN c.hold_until > r.due_at THEN c.hold_until"
                " ELSE r.due_at END AS at"
                " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint"
                " WHERE r.source = $1 AND r.due_at > 0 AND r.without_credential = 0%s"
                " ORDER BY r.due_at LIMIT %d) x",
-               db_now(db), db_now(db), NEVER_PRESENTED_S, not_stopped, LOOK_AHEAD);
+               db_now(db), safe ? "" : left, db_now(db), NEVER_PRESENTED_S, not_stopped, LOOK_AHEAD);
     int res = db_run(db, sql.data, texts, 1, &r, e);
     if (res == 0)
         *ret = db_integer(r, 0, 0);
@@ -148,8 +159,11 @@ static int release_one(struct db *db, const struct record *rec, const char *atte
                texts, 2, &freed, e);
     if (r == 0 && db_affected(freed) > 0)
         r = put_back(db, rec, e);
+    fault_point(FAULT_RELEASE, rec->key);
     if (r == 0)
         r = db_commit(db, e);
+    if (r == 0)
+        fault_point(FAULT_RELEASED, rec->key);
     db_rollback(db);
     return r;
 }

@@ -11,6 +11,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/fault.h"
 #include "core/base/secret.h"
 #include "core/store/args.h"
 #include "core/store/commit_internal.h"
@@ -76,7 +77,8 @@ static int work_order(const void *a, const void *b)
 static void work_reset(struct commit_work *w)
 {
     w->verdict = COMMIT_WAITING;
-    w->already = w->lease_passed = w->hashed = false;
+    w->already = w->hashed = false;
+    w->lease_passed = w->c->release;
     w->failed_effect = NULL;
     row_done(&w->current);
     memset(&w->current, 0, sizeof(w->current));
@@ -123,7 +125,7 @@ static int lock_records(struct db *db, const struct commit_work *list, size_t co
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
-/* And tells whose lease has passed to another attempt. */
+/* And tells whose lease has passed on: to another attempt, or to nobody when it was over. */
 static int lock_credentials(struct db *db, struct commit_work *list, size_t count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -162,7 +164,7 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
         if (r == 0)
             r = commit_record(db, w, e);
         if (r == 0)
-            r = commit_credentials(db, c, e);
+            r = commit_credentials(db, c, true, e);
     }
     if (r == 0)
         r = commit_history(db, c, e);
@@ -178,8 +180,9 @@ static int write_all(struct db *db, struct commit_work *list, size_t count, size
     for (size_t i = 0; i < count; i++)
         work_reset(&list[i]);
     *ret_at = count;
+    fault_point(FAULT_COMMIT_BEGIN, NULL);
     int r = db_begin(db, e);
-    if (r == 0)
+    if (r == 0 && !defence_off(DEFENCE_ALREADY))
         r = mark_already(db, list, count, e);
     if (r == 0)
         r = lock_records(db, list, count, e);
@@ -191,9 +194,13 @@ static int write_all(struct db *db, struct commit_work *list, size_t count, size
             *ret_at = i;
     }
     if (r == 0)
+        r = fault_error(FAULT_COMMIT_READY, NULL);
+    if (r == 0)
         r = db_commit(db, e);
     if (r < 0)
         db_rollback(db);
+    else
+        fault_point(FAULT_COMMIT_ANSWERED, NULL);
     return r < 0 ? r : 0;
 }
 

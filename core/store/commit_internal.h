@@ -12,7 +12,7 @@ struct commit_work {
     size_t index;            /* where it stood in the caller's list */
     int verdict;             /* enum commit_result */
     bool already;            /* its attempt is in the history */
-    bool lease_passed;       /* another attempt holds the credential */
+    bool lease_passed;       /* the attempt no longer holds the credential */
     bool hashed;
     char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */
     struct row current;      /* COMMIT_CHANGED */
@@ -27,7 +27,8 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e);
 int commit_effects(struct db *db, struct commit_work *w, struct error *e);
 /* renewd's own rows. */
 int commit_record(struct db *db, const struct commit_work *w, struct error *e);
-int commit_credentials(struct db *db, const struct commit *c, struct error *e);
+/* newest: the pair replaces a successor that is known already; an orphan does not. */
+int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e);
 int commit_history(struct db *db, const struct commit *c, struct error *e);
 
 #endif

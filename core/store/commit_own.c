@@ -45,7 +45,7 @@ int commit_record(struct db *db, const struct commit_work *w, struct error *e)
 }
 
 /* Spent: it has a successor from now on, and its pair is no longer the newest. */
-static int old_spent(struct db *db, const struct commit *c, struct error *e)
+static int old_spent(struct db *db, const struct commit *c, bool newest, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
 
@@ -54,11 +54,14 @@ static int old_spent(struct db *db, const struct commit *c, struct error *e)
     args_text(&a, c->after.fingerprint);
     args_number(&a, c->finished_at);
     args_text(&a, c->attempt_id);
+    args_text(&a, newest ? "newest" : "late");
     return db_exec(db,
                    "INSERT INTO {credentials} AS c"
                    " (fingerprint, plugin, successor, dead, created_at, replaced_at)"
                    " VALUES ($1, $2, $3, 0, $4, $4)"
-                   " ON CONFLICT (fingerprint) DO UPDATE SET successor = excluded.successor,"
+                   " ON CONFLICT (fingerprint) DO UPDATE SET successor = CASE"
+                   " WHEN $6 = 'newest' THEN excluded.successor"
+                   " ELSE coalesce(c.successor, excluded.successor) END,"
                    " sealed = NULL, replaced_at = excluded.replaced_at,"
                    " lease_host = CASE WHEN c.attempt_id = $5 THEN NULL ELSE c.lease_host END,"
                    " lease_incarnation ="
@@ -82,7 +85,8 @@ static int new_known(struct db *db, const struct commit *c, struct error *e)
     return db_exec(db,
                    "INSERT INTO {credentials} AS c (fingerprint, plugin, dead, sealed, created_at)"
                    " VALUES ($1, $2, 0, $3, $4)"
-                   " ON CONFLICT (fingerprint) DO UPDATE SET successor = NULL, dead = 0,"
+                   " ON CONFLICT (fingerprint) DO UPDATE SET successor = NULL, dead = 0, unanswered = 0,"
+                   " hold_until = 0,"
                    " sealed = coalesce(excluded.sealed, c.sealed), replaced_at = NULL",
                    a.params, a.count, NULL, e);
 }
@@ -98,7 +102,20 @@ static int lease_clear(struct db *db, const struct commit *c, struct error *e)
         texts, 2, NULL, e);
 }
 
-static int credentials_replaced(struct db *db, const struct commit *c, struct error *e)
+/* Presented without an answer: nobody presents it before its time, whatever record holds it. */
+static int credential_silent(struct db *db, const struct commit *c, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, c->before.fingerprint);
+    args_number(&a, c->after.not_before);
+    return db_exec(db,
+                   "UPDATE {credentials} SET unanswered = unanswered + 1, hold_until = $2"
+                   " WHERE fingerprint = $1",
+                   a.params, a.count, NULL, e);
+}
+
+static int credentials_replaced(struct db *db, const struct commit *c, bool newest, struct error *e)
 {
     const char *forget[] = {c->before.fingerprint, c->attempt_id};
     int r = 0;
@@ -113,21 +130,23 @@ static int credentials_replaced(struct db *db, const struct commit *c, struct er
                    " AND (attempt_id IS NULL OR attempt_id = $2)",
                    forget, 2, NULL, e);
     else if (c->before.fingerprint[0])
-        r = old_spent(db, c, e);
+        r = old_spent(db, c, newest, e);
     return r < 0 ? r : new_known(db, c, e);
 }
 
-int commit_credentials(struct db *db, const struct commit *c, struct error *e)
+int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e)
 {
     const char *old[] = {c->before.fingerprint};
     int r = 0;
 
     if (c->replaces)
-        return credentials_replaced(db, c, e);
+        return credentials_replaced(db, c, newest, e);
     if (!c->before.fingerprint[0])
         return 0;
     if (c->dead)
         r = db_run(db, "UPDATE {credentials} SET dead = 1 WHERE fingerprint = $1", old, 1, NULL, e);
+    if (r == 0 && c->outcome == OUTCOME_AMBIGUOUS && !c->safe)
+        r = credential_silent(db, c, e);
     if (r < 0 || !c->release)
         return r;
     return lease_clear(db, c, e);

@@ -10,6 +10,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/fault.h"
 #include "core/domain/ident.h"
 #include "core/store/args.h"
 #include "core/store/row.h"
@@ -44,7 +45,7 @@ static void put_credential(struct db *db, const struct commit *c, struct args *a
 {
     int at = c->table->credential;
 
-    if (at < 0)
+    if (at < 0 || defence_off(DEFENCE_COMMIT_CONDITION))
         return;
     buf_text(sql, " AND (");
     put_stored(db, &c->table->columns[at], a, sql);
@@ -59,7 +60,7 @@ static void put_credential(struct db *db, const struct commit *c, struct args *a
  * itself takes none out. */
 static void put_only(const struct commit *c, struct args *a, struct buf *sql)
 {
-    row_put_filter(c->table, a, sql);
+    row_put_filter(c->table, "", a, sql);
     for (size_t i = 0; i < c->table->only_count; i++) {
         const struct only *only = &c->table->only[i];
         const char *between = "";
@@ -165,6 +166,49 @@ static int put_statement(struct db *db, const struct commit *c, struct args *a, 
     return r;
 }
 
+/* The row after its update. SQLite's RETURNING tells nothing of what a trigger did afterwards, and SQLite
+ * has no other triggers that change a value. */
+static int read_written(struct db *db, const struct commit *c, const struct db_result *returned, struct row *ret,
+                        struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql = {0};
+
+    if (db_is_postgresql(db))
+        return row_from_result(db, c->table, returned, 0, 0, ret);
+    buf_init(&sql, ROW_SQL_MAX);
+    buf_text(&sql, "SELECT ");
+    row_select_list(db, c->table, false, &sql);
+    buf_text(&sql, " FROM ");
+    table_quoted(db, c->table, &sql);
+    buf_text(&sql, " WHERE ");
+    put_key(c, &a, &sql);
+    int r = db_exec(db, sql.data, a.params, a.count, &found, e);
+    if (r == 0 && db_rows(found) == 0)
+        return error_set(e, -EINVAL, "%s: a trigger deletes the row when it is updated", c->table->name);
+    return r < 0 ? r : row_from_result(db, c->table, found, 0, 0, ret);
+}
+
+/* A token that a trigger or the column's type has changed is no token any more, and the row would hold the
+ * only one. */
+static int as_written(const struct commit *c, const struct row *now, struct error *e)
+{
+    for (size_t i = 0; i < c->write_count; i++) {
+        const struct write *w = &c->writes[i];
+        const struct column *column = &c->table->columns[w->column];
+        const struct cell *cell = &now->cells[w->column];
+        if (!w->text || (column->type != VALUE_SECRET && !column->credential))
+            continue;
+        if (!cell->text || cell->len != w->len || memcmp(cell->text, w->text, w->len) != 0)
+            return error_set(e, -EINVAL,
+                             "%s: column \"%s\" does not keep a token as it is written (a trigger changes it, or"
+                             " its type does: it wants type text)",
+                             c->table->name, column->name);
+    }
+    return 0;
+}
+
 int commit_row(struct db *db, struct commit_work *w, struct error *e)
 {
     const struct commit *c = w->c;
@@ -189,7 +233,9 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
         return not_matched(db, w, e);
     if (c->write_count == 0)
         return 0;
-    r = row_from_result(db, c->table, result, 0, 0, &now);
+    r = read_written(db, c, result, &now, e);
+    if (r == 0)
+        r = as_written(c, &now, e);
     if (r == 0) {
         memcpy(w->hash, now.hash, sizeof(w->hash));
         w->hashed = true;

@@ -16,13 +16,32 @@ struct explanation {
     int64_t never;              /* the plugin asks for nothing */
     int64_t backoff;            /* failed, and wait for their next try */
     int64_t too_early;          /* the provider would refuse before their `earliest` */
-    int64_t leased;             /* an attempt is under way, here or at another host */
+    int64_t leased_here;        /* an attempt of this process is under way, or its lease stays */
+    int64_t leased_elsewhere;   /* another's */
+    int64_t silent;             /* presented without an answer; not presented again before their time */
+    int64_t later_point;        /* the soonest point of `later` */
+    int64_t later_at;           /* when that one is taken: no store's business */
     int64_t spent;              /* hold a credential that was replaced, or is dead */
     int64_t next_at;            /* the soonest that comes by itself; 0 = none */
     int64_t states[16];
+    char refused[512];          /* why the last run could not run; empty = it could */
 };
 
-int store_explain(struct db *db, const struct table *t, int64_t now, struct explanation *ret,
-                  struct error *e);
+/* Who asks, and when: by a tick as well where tick is not 0. */
+struct explain_query {
+    const struct table *table;
+    const char *host, *incarnation;
+    bool safe;
+    int64_t now, tick, next_tick;
+};
+int store_explain(struct db *db, const struct explain_query *q, struct explanation *ret, struct error *e);
+
+/* One record's lease: empty = none, or nobody's any more. */
+struct lease_seen {
+    bool held, elsewhere, dead, spent;
+    int64_t until;
+};
+int store_explain_record(struct db *db, const struct explain_query *q, const char *key, struct record *ret,
+                         struct lease_seen *ret_lease, struct error *e);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the database knows of the installation: facts made once by the first host, where it stands (rule
- * 13), hosts' heartbeats, and how many values a key has sealed.
+ * 13), and how many values a key has sealed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -143,17 +143,33 @@ int store_count_sealed_in(struct db *db, const struct table *t, const char *pref
     return count(db, sql.data, &a, ret, e);
 }
 
-int store_heartbeat(struct db *db, const char *host, const char *incarnation, struct error *e)
+/* What renewd does outside of a transaction would be refused. */
+static int refuse_read_only(struct db *db, struct error *e)
 {
-    char name[256] = "";
-    char sql[512];
-    const char *texts[] = {host, incarnation, name};
-    if (gethostname(name, sizeof(name) - 1) < 0)
-        name[0] = '\0';
-    snprintf(sql, sizeof(sql),
-             "INSERT INTO {hosts} (id, incarnation, name, started_at, beat_at)"
-             " VALUES ($1, $2, $3, %s, %s) ON CONFLICT (id, incarnation) DO UPDATE SET"
-             " beat_at = excluded.beat_at",
-             db_now(db), db_now(db));
-    return db_run(db, sql, texts, 3, NULL, e);
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    if (!db_is_postgresql(db))
+        return 0;
+    int res = db_run(db, "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'",
+                     NULL, 0, &r, e);
+    if (res < 0)
+        return res;
+    bool standby = !strcmp(db_text(r, 0, 0), "t");
+    if (standby || !strcmp(db_text(r, 0, 1), "t"))
+        return error_set(e, -ENOTCONN, "PostgreSQL takes no writes: it is %s",
+                         standby ? "a standby" : "set to default_transaction_read_only");
+    return 0;
+}
+
+int store_probe(struct db *db, bool keep, struct error *e)
+{
+    int r = refuse_read_only(db, e);
+    if (r == 0)
+        r = db_begin(db, e);
+    if (r < 0)
+        return r;
+    r = db_run(db, "UPDATE {facts} SET value = value WHERE name = 'installation'", NULL, 0, NULL, e);
+    if (r == 0 && keep)
+        r = db_commit(db, e);
+    db_rollback(db);
+    return r;
 }

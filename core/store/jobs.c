@@ -17,19 +17,39 @@ static char *copy(const struct db_result *r, size_t row, size_t column)
     return text ? xstrdup(text) : NULL;
 }
 
-int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
-                  const char *legacy_name, bool active, struct job_row *ret, struct error *e)
+/* What the row says before it is written. */
+static int schedule_before(struct db *db, const char *job, const char *schedule, struct job_row *ret,
+                           struct error *e)
 {
-    const char *texts[] = {job, plugin, schedule, legacy_name, active ? "1" : "0"};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    int res = db_run(db, "SELECT schedule, next_tick FROM {jobs} WHERE job = $1", &job, 1, &r, e);
+    if (res < 0 || !db_rows(r))
+        return res;
+    const char *was = db_text(r, 0, 0);
+    ret->rescheduled = was && schedule && strcmp(was, schedule) != 0;
+    ret->next_tick = db_integer(r, 0, 1);
+    return 0;
+}
+
+int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
+                  const char *legacy_name, int64_t limit, struct job_row *ret, struct error *e)
+{
+    const char *texts[] = {job, plugin, schedule, legacy_name};
+    cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    int r =
-        db_run(db,
-               "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, active, paused, last_tick)"
-               " VALUES ($1, $2, $3, $4, $5, 0, 0)"
-               " ON CONFLICT (job) DO UPDATE SET plugin = excluded.plugin,"
-               " schedule = excluded.schedule, legacy_name = excluded.legacy_name,"
-               " active = excluded.active RETURNING paused, last_tick",
-               texts, 5, &found, e);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        args_text(&a, texts[i]);
+    args_number(&a, limit);
+    int r = schedule_before(db, job, schedule, ret, e);
+    if (r < 0)
+        return r;
+    r = db_exec(db,
+                "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, paused, last_tick, run_limit)"
+                " VALUES ($1, $2, $3, $4, 0, 0, $5)"
+                " ON CONFLICT (job) DO UPDATE SET plugin = excluded.plugin,"
+                " schedule = excluded.schedule, legacy_name = excluded.legacy_name,"
+                " run_limit = excluded.run_limit RETURNING paused, last_tick",
+                a.params, a.count, &found, e);
 
     if (r < 0)
         return r;
@@ -103,9 +123,10 @@ int store_run_finish(struct db *db, const struct run_row *run, struct error *e)
     args_number(&a, run->refreshed);
     args_number(&a, run->failed);
     args_number(&a, run->skipped);
+    args_text(&a, run->refused);
     return db_exec(db,
                    "UPDATE {runs} SET finished_at = $2, due = $3, refreshed = $4, failed = $5,"
-                   " skipped = $6 WHERE id = $1",
+                   " skipped = $6, refused = $7 WHERE id = $1",
                    a.params, a.count, NULL, e);
 }
 
@@ -130,6 +151,7 @@ static void run_read(const struct db_result *r, size_t row, struct run_row *run)
     run->refreshed = db_integer(r, row, 6);
     run->failed = db_integer(r, row, 7);
     run->skipped = db_integer(r, row, 8);
+    run->refused = copy(r, row, 9);
 }
 
 int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret,
@@ -144,9 +166,9 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     int r = db_exec(
         db,
         job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-              " skipped FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
+              " skipped, refused FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
             : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-              " skipped FROM {runs} ORDER BY id DESC LIMIT $1",
+              " skipped, refused FROM {runs} ORDER BY id DESC LIMIT $1",
         a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -162,6 +184,7 @@ void runs_free(struct run_row *list, size_t count)
     for (size_t i = 0; list && i < count; i++) {
         free(list[i].job);
         free(list[i].trigger);
+        free(list[i].refused);
     }
     free(list);
 }
@@ -176,8 +199,9 @@ int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failu
     args_number(&a, (int64_t)limit);
     int r =
         db_exec(db,
-                "SELECT rkey, outcome, code, text FROM {attempts}"
-                " WHERE run_id = $1 AND outcome <> 'ok' ORDER BY started_at, attempt_id LIMIT $2",
+                "SELECT a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r"
+                " ON r.source = a.source AND r.rkey = a.rkey"
+                " WHERE a.run_id = $1 AND a.outcome <> 'ok' ORDER BY a.started_at, a.attempt_id LIMIT $2",
                 a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -188,6 +212,7 @@ int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failu
         (*ret)[i].outcome = copy(found, i, 1);
         (*ret)[i].code = copy(found, i, 2);
         (*ret)[i].text = copy(found, i, 3);
+        (*ret)[i].owner = copy(found, i, 4);
     }
     return 0;
 }
@@ -199,6 +224,23 @@ void failures_free(struct failure_row *list, size_t count)
         free(list[i].outcome);
         free(list[i].code);
         free(list[i].text);
+        free(list[i].owner);
     }
     free(list);
+}
+
+int store_run_people(struct db *db, int64_t run_id, struct run_people *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+
+    args_number(&a, run_id);
+    int r = db_exec(db,
+                    "SELECT count(DISTINCT rkey), count(DISTINCT CASE WHEN outcome = 'ok' THEN rkey END),"
+                    " count(DISTINCT CASE WHEN outcome <> 'ok' THEN rkey END) FROM {attempts} WHERE run_id = $1",
+                    a.params, a.count, &found, e);
+    if (r < 0)
+        return r;
+    *ret = (struct run_people){db_integer(found, 0, 0), db_integer(found, 0, 1), db_integer(found, 0, 2)};
+    return 0;
 }

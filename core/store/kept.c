@@ -74,7 +74,7 @@ static int keep(struct db *db, const struct kept *k, const struct commit *c, str
     if (r == 0 && pending)
         r = record_pending(db, k, e);
     if (r == 0)
-        r = commit_credentials(db, c, e);
+        r = commit_credentials(db, c, pending, e);
     if (r == 0 && !pending)
         r = history_once(db, c, e);
     return r;
@@ -137,6 +137,36 @@ int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t lim
     *ret = xcalloc(*ret_count + 1, sizeof(**ret));
     for (size_t i = 0; i < *ret_count; i++)
         kept_read(found, i, &(*ret)[i]);
+    return 0;
+}
+
+int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, attempt_id);
+    args_number(&a, retry_at);
+    return db_exec(db, "UPDATE {kept} SET retry_at = $2 WHERE attempt_id = $1", a.params, a.count, NULL, e);
+}
+
+int store_kept_count(struct db *db, int64_t orphans_before, struct kept_counts *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *gone = NULL, *left = NULL;
+
+    args_number(&a, orphans_before);
+    int r = db_exec(db, "DELETE FROM {kept} WHERE kind = 'orphan' AND created_at < $1", a.params, a.count, &gone,
+                    e);
+    if (r == 0)
+        r = db_run(db,
+                   "SELECT coalesce(sum(CASE WHEN kind = 'pending' THEN 1 ELSE 0 END), 0),"
+                   " coalesce(sum(CASE WHEN kind = 'orphan' THEN 1 ELSE 0 END), 0) FROM {kept}",
+                   NULL, 0, &left, e);
+    if (r < 0)
+        return r;
+    *ret = (struct kept_counts){.pending = db_integer(left, 0, 0),
+                                .orphans = db_integer(left, 0, 1),
+                                .removed = db_affected(gone)};
     return 0;
 }
 

@@ -10,36 +10,67 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/store/claim_internal.h"
 #include "core/store/db.h"
 #include "core/store/record_row.h"
 
-int store_leases(struct db *db, const char *host, const char *incarnation, struct lease_row **ret,
-                 size_t *ret_count, struct error *e)
+enum { EVERY = 1000000, BEFORE_RECORD = 7 };
+
+static void take(const struct db_result *r, size_t row, struct lease_row *to)
+{
+    snprintf(to->attempt_id, ID_SIZE, "%s", db_text(r, row, 0));
+    snprintf(to->fingerprint, FINGERPRINT_SIZE, "%s", db_text(r, row, 1));
+    snprintf(to->host, ID_SIZE, "%s", db_text(r, row, 2));
+    snprintf(to->incarnation, ID_SIZE, "%s", db_text(r, row, 3));
+    to->left_s = db_integer(r, row, 4) - db_integer(r, row, 5);
+    to->unanswered = (int)db_integer(r, row, 6);
+    record_from_result(r, row, BEFORE_RECORD, &to->record);
+}
+
+int leases_where(struct db *db, const char *where, const char *const *texts, size_t text_count,
+                 size_t limit, struct lease_row **ret, size_t *ret_count, struct error *e)
 {
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, 1 << 14);
-    buf_text(&sql, "SELECT c.attempt_id, c.fingerprint, ");
+    buf_printf(&sql, "SELECT c.attempt_id, c.fingerprint, c.lease_host, c.lease_incarnation, c.lease_until,"
+                     " %s, c.unanswered, ", db_now(db));
     record_columns("r.", &sql);
-    buf_text(&sql, " FROM {credentials} c LEFT JOIN {records} r ON r.fingerprint = c.fingerprint"
-                   " WHERE c.lease_host = $1 AND c.lease_incarnation = $2 ORDER BY c.fingerprint, r.rkey");
-    const char *texts[] = {host, incarnation};
+    buf_printf(&sql, " FROM {credentials} c LEFT JOIN {records} r ON r.fingerprint = c.fingerprint"
+                     " WHERE %s ORDER BY c.fingerprint, r.rkey LIMIT %zu", where, limit);
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db, sql.data, texts, 2, &r, e);
+    int res = db_run(db, sql.data, texts, text_count, &r, e);
     if (res < 0)
         return res;
     struct lease_row *list = xcalloc(db_rows(r) + 1, sizeof *list);
     size_t n = 0;
-    for (size_t i = 0; i < db_rows(r); i++) {
-        if (n && strcmp(list[n - 1].fingerprint, db_text(r, i, 1)) == 0)
-            continue; /* several records of one credential: one of them speaks for it */
-        snprintf(list[n].attempt_id, ID_SIZE, "%s", db_text(r, i, 0));
-        snprintf(list[n].fingerprint, FINGERPRINT_SIZE, "%s", db_text(r, i, 1));
-        record_from_result(r, i, 2, &list[n].record);
-        n++;
-    }
+    for (size_t i = 0; i < db_rows(r); i++)
+        if (!n || strcmp(list[n - 1].fingerprint, db_text(r, i, 1)) != 0)
+            take(r, i, &list[n++]); /* several records of one credential: one of them speaks for it */
     *ret = list;
     *ret_count = n;
     return 0;
+}
+
+int store_leased(struct db *db, const char *fingerprint, bool safe, bool *ret, struct error *e)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_text(&sql, "SELECT 1 FROM {credentials} c WHERE c.fingerprint = $1 AND NOT (1 = 1");
+    claim_put_free(db, safe, &sql);
+    buf_char(&sql, ')');
+    int res = db_run(db, sql.data, &fingerprint, 1, &r, e);
+    if (res >= 0)
+        *ret = db_rows(r) > 0;
+    return res;
+}
+
+int store_leases(struct db *db, const char *host, const char *incarnation, struct lease_row **ret,
+                 size_t *ret_count, struct error *e)
+{
+    const char *texts[] = {host, incarnation};
+    return leases_where(db, "c.lease_host = $1 AND c.lease_incarnation = $2", texts, 2, EVERY, ret,
+                        ret_count, e);
 }
 
 void leases_free(struct lease_row *list, size_t count)

@@ -87,6 +87,12 @@ static const size_t first_count = sizeof(first) / sizeof(first[0]);
 static const struct migration migrations[] = {
     {first, &first_count},
     {migration_requests, &migration_requests_count},
+    {migration_asking, &migration_asking_count},
+    {migration_breaker, &migration_breaker_count},
+    {migration_leases, &migration_leases_count},
+    {migration_watch, &migration_watch_count},
+    {migration_served, &migration_served_count},
+    {migration_history, &migration_history_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
@@ -109,6 +115,13 @@ static int version_now(struct db *db, int64_t *ret, struct error *e)
         return res;
     *ret = db_integer(r, 0, 0);
     return 0;
+}
+
+int store_made(struct db *db, struct error *e)
+{
+    int64_t version = 0;
+    int r = version_now(db, &version, e);
+    return r == -ENOENT ? 0 : r < 0 ? r : version > 0;
 }
 
 static int refuse_newer(int64_t version, struct error *e)

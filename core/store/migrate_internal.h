@@ -15,5 +15,26 @@ struct step {
 /* migrate_requests.c: requests out of SQL, and what people and their queries look at. */
 extern const struct step migration_requests[];
 extern const size_t migration_requests_count;
+extern const struct step migration_asking[];
+extern const size_t migration_asking_count;
+/* migrate_breaker.c: a job that its breaker holds. */
+extern const struct step migration_breaker[];
+extern const size_t migration_breaker_count;
+
+/* migrate_leases.c: leases of hosts that are gone, presentations without an answer. */
+extern const struct step migration_leases[];
+extern const size_t migration_leases_count;
+
+/* migrate_watch.c: changed rows are told of by triggers. */
+extern const struct step migration_watch[];
+extern const size_t migration_watch_count;
+
+/* migrate_served.c: which daemons have which jobs. */
+extern const struct step migration_served[];
+extern const size_t migration_served_count;
+
+/* migrate_history.c: old attempts are found when they go. */
+extern const struct step migration_history[];
+extern const size_t migration_history_count;
 
 #endif

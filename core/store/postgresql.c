@@ -14,6 +14,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 
 enum { GRACE_MS = 2000, PARAMS_MAX = 65535 };
 
@@ -181,23 +182,29 @@ static int collect(struct db *db, PGresult **ret, struct error *e)
     return r;
 }
 
-static int simple(struct db *db, const char *sql, struct error *e)
+static int collect_only(struct db *db, struct error *e)
 {
     PGresult *r = NULL;
-    if (!PQsendQuery(db->connection, sql))
-        return lost(db, -ENOTCONN, e);
     int res = collect(db, &r, e);
     if (res == 0)
         PQclear(r);
     return res;
 }
 
+static int simple(struct db *db, const char *sql, struct error *e)
+{
+    if (!PQsendQuery(db->connection, sql))
+        return lost(db, -ENOTCONN, e);
+    return collect_only(db, e);
+}
+
 static int pg_begin(struct db *db, struct error *e)
 {
-    char sql[256];
+    char sql[320];
     int lock_ms = db->statement_ms;
     snprintf(sql, sizeof(sql),
-             "BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL statement_timeout = %d;"
+             "BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL renewd.own = on;"
+             " SET LOCAL statement_timeout = %d;"
              " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
              db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
     int r = simple(db, sql, e);
@@ -210,7 +217,10 @@ static int pg_commit(struct db *db, struct error *e)
 {
     PGconn *c = db->connection;
     bool failed = PQtransactionStatus(c) == PQTRANS_INERROR;
-    int r = simple(db, "COMMIT", e);
+    if (!PQsendQuery(c, "COMMIT"))
+        return lost(db, -ENOTCONN, e);
+    fault_point(FAULT_COMMIT_SENT, NULL);
+    int r = collect_only(db, e);
     if (r == 0 && failed) /* the server has rolled back in silence */
         return error_set(e, -EINVAL, "PostgreSQL: the transaction had failed before its commit");
     return r;

@@ -40,8 +40,8 @@ static int judge(struct db *db, const struct table *t, int result, const char *w
                          "job %s: renewd's role may not update the mapped columns of %s (%s): grant it "
                          "UPDATE on the table, and mind its row security",
                          t->job, t->name, words);
-    return error_set(e, -EIO, "job %s: a trigger or a constraint refuses to have a row of %s written with "
-                              "its own values: %s", t->job, t->name, words);
+    return error_set(e, -EIO, "job %s: a row of %s cannot be written with its own values, for which a trigger, "
+                              "a constraint or a column that is gone may be the reason: %s", t->job, t->name, words);
 }
 
 static int rehearse(struct db *db, const struct table *t, const char *key, struct error *e)

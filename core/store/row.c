@@ -47,7 +47,7 @@ static void put_exact(const struct column *c, const char *name, struct buf *sql)
                name, name, name, zone ? " AT TIME ZONE 'UTC'" : "", zone ? "+00" : "", name);
 }
 
-static void put_column(const struct db *db, const struct column *c, struct buf *sql)
+static void put_column(const struct db *db, const struct column *c, const char *of, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
     if (c->extra) {
@@ -59,6 +59,7 @@ static void put_column(const struct db *db, const struct column *c, struct buf *
     }
     cleanup(buf_done) struct buf name = {0};
     buf_init(&name, 256);
+    buf_text(&name, of);
     ident_quote(c->name, &name);
     if (pg && c->exact && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
         put_exact(c, name.data, sql);
@@ -71,7 +72,8 @@ static void put_column(const struct db *db, const struct column *c, struct buf *
 
 void row_select_list(const struct db *db, const struct table *t, bool lookups, struct buf *sql)
 {
-    buf_text(sql, "CAST(");
+    const char *of = lookups ? ROW_TABLE : "";
+    buf_printf(sql, "CAST(%s", of);
     ident_quote(t->key, sql);
     buf_text(sql, " AS text)");
     for (size_t i = 0; i < t->column_count; i++) {
@@ -80,7 +82,7 @@ void row_select_list(const struct db *db, const struct table *t, bool lookups, s
         if (lookup)
             buf_text(sql, lookups ? lookup : "CAST(NULL AS text)");
         else
-            put_column(db, &t->columns[i], sql);
+            put_column(db, &t->columns[i], of, sql);
     }
 }
 
@@ -89,7 +91,7 @@ size_t row_select_columns(const struct table *t)
     return t->column_count + 1;
 }
 
-void row_put_filter(const struct table *t, struct args *a, struct buf *sql)
+void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql)
 {
     if (t->own)
         buf_printf(sql, " AND job = $%d", args_text(a, t->job));
@@ -97,7 +99,7 @@ void row_put_filter(const struct table *t, struct args *a, struct buf *sql)
         const struct only *only = &t->only[i];
         if (only->is_status)
             continue;
-        buf_text(sql, " AND CAST(");
+        buf_printf(sql, " AND CAST(%s", of);
         ident_quote(only->column, sql);
         buf_text(sql, " AS text) IN (");
         for (char **value = only->values; *value; value++)

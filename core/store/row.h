@@ -11,6 +11,9 @@
 #include "core/store/db.h"
 #include "core/store/table.h"
 
+/* Before a column's name: SQLite takes a quoted name of no column for a text, unless its table is named. */
+#define ROW_TABLE "renewd_t."
+
 /* "schema"."table", or renewd's own table. To be run with db_exec. */
 void table_quoted(const struct db *db, const struct table *t, struct buf *sql);
 
@@ -22,8 +25,9 @@ size_t row_select_columns(const struct table *t);
 /* Fills *ret, which the caller ends with row_done, from row_select_columns() columns at first_column. */
 int row_from_result(const struct db *db, const struct table *t, const struct db_result *r, size_t row,
                     size_t first_column, struct row *ret);
-/* " AND CAST(col AS text) IN (...)" for each `only` but the status; for renewd's own table its job. */
-void row_put_filter(const struct table *t, struct args *a, struct buf *sql);
+/* " AND CAST(col AS text) IN (...)" for each `only` but the status; for renewd's own table its job. of:
+ * ROW_TABLE, or "" where the table has no such name. */
+void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql);
 
 /* The expression by which $parameter becomes the column's value: times are Unix seconds, but for
  * FORM_TIME_TEXT, whose text is written as it is. Not for members of renewd's JSON column. */

@@ -21,10 +21,10 @@ void rows_begin(const struct db *db, const struct table *t, struct args *a, stru
     row_select_list(db, t, true, sql);
     buf_text(sql, " FROM ");
     table_quoted(db, t, sql);
-    buf_text(sql, " AS renewd_t WHERE ");
+    buf_text(sql, " AS renewd_t WHERE " ROW_TABLE);
     ident_quote(t->key, sql);
     buf_text(sql, " IS NOT NULL");
-    row_put_filter(t, a, sql);
+    row_put_filter(t, ROW_TABLE, a, sql);
 }
 
 /* A view has no unique index: what a table guarantees is looked at here. */

@@ -8,6 +8,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/map.h"
 #include "core/store/list.h"
 #include "core/store/record_row.h"
 
@@ -52,4 +53,37 @@ int store_spent(struct db *db, const char *const *fingerprints, size_t count, bo
 int store_revive(struct db *db, const char *fingerprint, struct error *e)
 {
     return db_run(db, "UPDATE {credentials} SET dead = 0 WHERE fingerprint = $1", &fingerprint, 1, NULL, e);
+}
+
+enum { KNOWN_BATCH = 1000 };
+
+static int known_batch(struct db *db, const char *const *ids, size_t count, bool *ret_known, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    struct map *found = map_new();
+    buf_init(&sql, 1 << 14);
+    int number = list_add(db, &a, ids, count);
+    buf_text(&sql, "SELECT attempt_id FROM {attempts} WHERE ");
+    list_put_in(db, "attempt_id", number, &sql);
+    buf_text(&sql, " UNION ALL SELECT attempt_id FROM {kept} WHERE ");
+    list_put_in(db, "attempt_id", number, &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
+        map_put(found, db_text(r, i, 0), found);
+    for (size_t i = 0; i < count; i++)
+        ret_known[i] = map_get(found, ids[i]) != NULL;
+    map_free(found, NULL);
+    return res;
+}
+
+int store_attempts_known(struct db *db, const char *const *attempt_ids, size_t count, bool *ret_known,
+                         struct error *e)
+{
+    int res = 0;
+    for (size_t i = 0; res == 0 && i < count; i += KNOWN_BATCH)
+        res = known_batch(db, attempt_ids + i, count - i < KNOWN_BATCH ? count - i : KNOWN_BATCH,
+                          ret_known + i, e);
+    return res;
 }

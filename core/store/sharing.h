@@ -16,4 +16,8 @@ int store_revive(struct db *db, const char *fingerprint, struct error *e);
 int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent,
                 struct error *e);
 
+/* Which of these attempts the store knows: in the history, or as a pair that is kept aside. */
+int store_attempts_known(struct db *db, const char *const *attempt_ids, size_t count, bool *ret_known,
+                         struct error *e);
+
 #endif

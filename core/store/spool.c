@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/store/spool_internal.h"
 
 enum {
@@ -39,7 +41,7 @@ struct wanted {
 struct spool {
     struct spool_sync sync;
     const struct keyring *ring;
-    char incarnation[ID_SIZE];
+    char host[ID_SIZE], incarnation[ID_SIZE];
     char *path;
     int fd;
     off_t head_end, end; /* the file's beginning that stays; its end */
@@ -82,6 +84,12 @@ static int append(struct spool *s, int type, const struct spool_field fields[SPO
     if (r < 0)
         return error_set(e, r, "spool file %s: an entry could not be sealed: %s", s->path,
                          strerror(-r));
+    r = fault_error(FAULT_SPOOL_WRITE, NULL);
+    if (r < 0)
+        return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk", s->path,
+                         strerror(-r));
+    if (type == SPOOL_RESULT)
+        fault_torn(FAULT_SPOOL_TORN, s->fd, entry.data, entry.len, s->end);
     while (done < entry.len) {
         ssize_t n = pwrite(s->fd, entry.data + done, entry.len - done, s->end + (off_t)done);
         if (n < 0 && errno == EINTR)
@@ -246,6 +254,16 @@ static void spool_free(struct spool *s)
     free(s);
 }
 
+/* What tells this file from a copy of it, as in a copied state directory. */
+static void inode_text(int fd, char ret[24])
+{
+    struct stat st;
+
+    ret[0] = '\0';
+    if (fstat(fd, &st) == 0)
+        snprintf(ret, 24, "%ju", (uintmax_t)st.st_ino);
+}
+
 /* The file gets its name when it is locked and has its head: nobody finds it unlocked before. */
 static int file_make(struct spool *s, const char *dir, const char *host, struct error *e)
 {
@@ -262,7 +280,9 @@ static int file_make(struct spool *s, const char *dir, const char *host, struct 
     if (s->fd < 0)
         return error_set(e, -errno, "the spool file %s cannot be made: %s", new_path,
                          strerror(errno));
-    const struct spool_field head[SPOOL_FIELDS] = { field(host), field(boot) };
+    char inode[24];
+    inode_text(s->fd, inode);
+    const struct spool_field head[SPOOL_FIELDS] = { field(host), field(boot), field(""), field(inode) };
     if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
         r = error_set(e, -errno, "the spool file %s cannot be locked: %s", new_path,
                       strerror(errno));
@@ -291,6 +311,7 @@ int spool_open(struct loop *loop, const char *state_dir, const char *host, const
     s->fd = -1;
     s->ring = ring;
     memcpy(s->incarnation, incarnation, strlen(incarnation));
+    memcpy(s->host, host, strlen(host));
     s->path = xasprintf("%s/%s.spool", dir, incarnation);
     s->wanted = map_new();
     int r = file_make(s, dir, host, e);
@@ -307,6 +328,23 @@ int spool_open(struct loop *loop, const char *state_dir, const char *host, const
     }
     *ret = s;
     return 0;
+}
+
+int spool_belongs(struct spool *s, const char *installation, struct error *e)
+{
+    char boot[40], inode[24];
+
+    int r = spool_boot_id(boot);
+    if (r < 0)
+        return error_set(e, r, "the system's boot id cannot be read: %s", strerror(-r));
+    inode_text(s->fd, inode);
+    const struct spool_field head[SPOOL_FIELDS] = {
+        field(s->host), field(boot), field(installation), field(inode),
+    };
+    r = append(s, SPOOL_HEAD, head, e);
+    if (r == 0 && s->first == NULL)
+        s->head_end = s->given_back = s->end;
+    return r;
 }
 
 void spool_close(struct spool *s)

@@ -25,6 +25,8 @@ struct spool;
  * host id, boot id and installation. */
 int spool_open(struct loop *loop, const char *state_dir, const char *host, const char *incarnation,
                const struct keyring *ring, struct spool **ret, struct error *e);
+/* Notes the installation that everything after this belongs to. */
+int spool_belongs(struct spool *s, const char *installation, struct error *e);
 /* Ends the sync thread (who waits for a sync is told before this returns); removes the file when
  * nothing in it is still wanted. */
 void spool_close(struct spool *s);
@@ -63,7 +65,9 @@ struct spool_file {
     char incarnation[ID_SIZE];
     char host[ID_SIZE];
     char boot[40];
+    char installation[ID_SIZE]; /* "" when it sent nothing */
     bool same_boot;
+    bool copied;       /* it is not the file that its process wrote: the directory was copied, or restored */
     bool torn;         /* its last entry was cut off, and is left out */
     bool damaged;      /* something between its entries cannot be read, and is left out */
     struct spool_leftover *leftovers;
@@ -71,7 +75,7 @@ struct spool_file {
     int fd;            /* locked; closed by spool_files_free */
     char *path;
     /* For whoever drains it. */
-    bool foreign, stays, leases_asked, leases_done;
+    bool foreign, stays, leases_asked, leases_done, said_alive;
     size_t giving_back; /* leases on their way back to the store */
 };
 /* All files of state_dir/spool that no live process locks; each locked by us until freed. An entry
@@ -80,6 +84,8 @@ struct spool_file {
  * the list is given in every case. */
 int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
                     size_t *ret_count, struct error *e);
+/* How many files of state_dir/spool no live process locks. */
+size_t spool_dead_files(const char *state_dir);
 /* Unlinks it once its leftovers are in the store; it stays locked until freed. */
 void spool_file_remove(struct spool_file *f);
 void spool_files_free(struct spool_file *list, size_t count);

@@ -33,7 +33,7 @@ enum {
     SPOOL_SYNC_MS = 20,
 };
 
-enum spool_type { SPOOL_HEAD = 1, SPOOL_INTENT, SPOOL_RESULT, SPOOL_SETTLED };
+enum spool_type { SPOOL_HEAD = 1, SPOOL_INTENT, SPOOL_RESULT, SPOOL_SETTLED, SPOOL_KEPT };
 
 struct spool_head {
     int version, type;
@@ -41,8 +41,8 @@ struct spool_head {
     uint64_t sequence;
 };
 
-/* An entry's content: HEAD host, boot; INTENT attempt, fingerprint, source, key; RESULT the same
- * and the text; SETTLED attempt. */
+/* An entry's content: HEAD host, boot, installation, inode (KEPT's the first three); KEPT attempt, newest,
+ * replaced, text; INTENT attempt, fingerprint, source, key; RESULT the same and the text; SETTLED attempt. */
 struct spool_field {
     const char *data; /* NULL = absent */
     size_t len;
@@ -57,6 +57,23 @@ bool spool_check_fits(const unsigned char bytes[SPOOL_HEAD_SIZE], const char *te
 int spool_entry_open(const struct keyring *ring, const char *incarnation,
                      const struct spool_head *head, const char *text, struct secret **ret_plain,
                      struct spool_field ret_fields[SPOOL_FIELDS], const char **ret_why);
+
+void spool_field_copy(char *to, size_t size, const struct spool_field *from);
+
+/* Whole or negative errno; -ENODATA past the end. */
+int spool_read_at(int fd, void *to, size_t len, off_t at);
+/* Going through a file: entry is called with each whole entry and where it begins; a negative errno of it
+ * ends. */
+struct spool_scan {
+    int fd;
+    const char *path;
+    off_t size;
+    bool torn, damaged; /* as in struct spool_file */
+    char *text;
+};
+typedef int spool_entry_fn(void *ctx, const struct spool_head *head, const char *text, off_t at,
+                           struct error *e);
+int spool_scan(struct spool_scan *s, spool_entry_fn *entry, void *ctx, struct error *e);
 
 int spool_boot_id(char ret[40]);
 

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,86 +19,14 @@
 #include "core/base/cleanup.h"
 #include "core/store/spool_internal.h"
 
-enum { CHUNK = 64 * 1024 };
-
 /* Reading one file. known: attempt id -> its place in file->leftovers + 1. */
 struct reader {
     const struct keyring *ring;
     struct spool_file *file;
     struct map *known;
     size_t room;
-    off_t size;
-    char *text; /* SPOOL_TEXT_MAX + 1 */
+    char inode[24];
 };
-
-static int read_at(int fd, void *to, size_t len, off_t at)
-{
-    size_t done = 0;
-
-    while (done < len) {
-        ssize_t n = pread(fd, (char *)to + done, len - done, at + (off_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            return -ENODATA;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-/* 1 and the entry when a whole one begins here, 0 when none does. */
-static int entry_at(const struct reader *r, off_t at, struct spool_head *ret)
-{
-    unsigned char bytes[SPOOL_HEAD_SIZE];
-
-    if (r->size - at < SPOOL_HEAD_SIZE)
-        return 0;
-    int result = read_at(r->file->fd, bytes, sizeof bytes, at);
-    if (result < 0)
-        return result;
-    if (!spool_head_read(bytes, ret) || r->size - at - SPOOL_HEAD_SIZE < (off_t)ret->length)
-        return 0;
-    result = read_at(r->file->fd, r->text, ret->length, at + SPOOL_HEAD_SIZE);
-    if (result < 0)
-        return result;
-    r->text[ret->length] = '\0';
-    return spool_check_fits(bytes, r->text, ret->length);
-}
-
-/* The place of the next magic at or after `at`, or the file's size; tells whether all between is
- * zero. */
-static int next_magic(const struct reader *r, off_t at, off_t *ret_at, bool *ret_zero)
-{
-    cleanup(free_p) char *chunk = xmalloc(CHUNK);
-    bool zero = true;
-
-    while (at < r->size) {
-        off_t data = lseek(r->file->fd, at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO)
-            break;
-        if (data > at)
-            at = data;
-        size_t len = r->size - at < CHUNK ? (size_t)(r->size - at) : CHUNK;
-        int result = read_at(r->file->fd, chunk, len, at);
-        if (result < 0)
-            return result;
-        const char *found = memmem(chunk, len, SPOOL_MAGIC, 4);
-        size_t skip = found ? (size_t)(found - chunk) : len > 3 ? len - 3 : len;
-        for (size_t i = 0; i < skip && zero; i++)
-            zero = chunk[i] == '\0';
-        at += (off_t)skip;
-        if (found) {
-            *ret_at = at;
-            *ret_zero = zero;
-            return 0;
-        }
-    }
-    *ret_at = r->size;
-    *ret_zero = zero;
-    return 0;
-}
 
 static void leftover_done(struct spool_leftover *l)
 {
@@ -109,7 +38,7 @@ static void leftover_done(struct spool_leftover *l)
     *l = (struct spool_leftover){ .text = NULL };
 }
 
-static void copy_field(char *to, size_t size, const struct spool_field *from)
+void spool_field_copy(char *to, size_t size, const struct spool_field *from)
 {
     size_t len = from->data == NULL ? 0 : from->len < size ? from->len : size - 1;
 
@@ -138,7 +67,7 @@ leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS], con
     struct spool_leftover *l = &f->leftovers[f->count++];
     *l = (struct spool_leftover){ .text = NULL };
     memcpy(l->attempt_id, attempt_id, ID_SIZE);
-    copy_field(l->fingerprint, sizeof l->fingerprint, &fields[1]);
+    spool_field_copy(l->fingerprint, sizeof l->fingerprint, &fields[1]);
     l->source = own_field(&fields[2]);
     l->key = own_field(&fields[3]);
     map_put(r->known, attempt_id, (void *)(uintptr_t)f->count);
@@ -150,11 +79,13 @@ static void entry_take(struct reader *r, int type, const struct spool_field fiel
     char attempt_id[ID_SIZE];
 
     if (type == SPOOL_HEAD) {
-        copy_field(r->file->host, sizeof r->file->host, &fields[0]);
-        copy_field(r->file->boot, sizeof r->file->boot, &fields[1]);
+        spool_field_copy(r->file->host, sizeof r->file->host, &fields[0]);
+        spool_field_copy(r->file->boot, sizeof r->file->boot, &fields[1]);
+        spool_field_copy(r->file->installation, sizeof r->file->installation, &fields[2]);
+        spool_field_copy(r->inode, sizeof r->inode, &fields[3]);
         return;
     }
-    copy_field(attempt_id, sizeof attempt_id, &fields[0]);
+    spool_field_copy(attempt_id, sizeof attempt_id, &fields[0]);
     if (type == SPOOL_SETTLED) {
         size_t place = (size_t)(uintptr_t)map_remove(r->known, attempt_id);
         if (place > 0)
@@ -173,14 +104,16 @@ static void entry_take(struct reader *r, int type, const struct spool_field fiel
         memcpy(l->text, fields[4].data, l->text_len);
 }
 
-static int entry_open(struct reader *r, const struct spool_head *head, struct error *e)
+static int entry_open(void *ctx, const struct spool_head *head, const char *text, off_t at, struct error *e)
 {
+    struct reader *r = ctx;
     cleanup(secret_free_p) struct secret *plain = NULL;
     struct spool_field fields[SPOOL_FIELDS];
     const char *why = NULL;
 
+    (void)at;
     int result =
-        spool_entry_open(r->ring, r->file->incarnation, head, r->text, &plain, fields, &why);
+        spool_entry_open(r->ring, r->file->incarnation, head, text, &plain, fields, &why);
     if (result < 0)
         return error_set(
             e, result == -ENOMEM ? result : -EKEYREJECTED,
@@ -188,41 +121,6 @@ static int entry_open(struct reader *r, const struct spool_head *head, struct er
             "when it was written",
             r->file->path, why);
     entry_take(r, head->type, fields);
-    return 0;
-}
-
-/* All whole entries of the file, in their order. */
-static int entries_read(struct reader *r, struct error *e)
-{
-    struct spool_head head;
-    off_t at = 0, found;
-    bool lost = false, zero;
-    int result;
-
-    while (at < r->size) {
-        result = entry_at(r, at, &head);
-        if (result > 0) {
-            result = entry_open(r, &head, e);
-            if (result < 0)
-                return result;
-            r->file->damaged = r->file->damaged || lost;
-            lost = false;
-            at += SPOOL_HEAD_SIZE + (off_t)head.length;
-            continue;
-        }
-        if (result == 0)
-            result = next_magic(r, at, &found, &zero);
-        if (result == 0 && found == at) { /* a head that lies: look behind its magic */
-            lost = true;
-            result = next_magic(r, at + 1, &found, &zero);
-        }
-        if (result < 0)
-            return error_set(e, result, "spool file %s: reading failed: %s", r->file->path,
-                             strerror(-result));
-        lost = lost || !zero;
-        r->file->torn = found == r->size;
-        at = found;
-    }
     return 0;
 }
 
@@ -267,18 +165,19 @@ static int file_take(const char *dir, const char *name, const struct keyring *ri
     if (r < 0 && r != -EAGAIN)
         error_set(e, r, "spool file %s cannot be opened: %s", f.path, strerror(-r));
     if (r == 0) {
-        reader.size = st.st_size;
+        struct spool_scan scan = { .fd = f.fd, .path = f.path, .size = st.st_size };
         reader.known = map_new();
-        reader.text = xmalloc(SPOOL_TEXT_MAX + 1);
-        r = entries_read(&reader, e);
+        r = spool_scan(&scan, entry_open, &reader, e);
         map_free(reader.known, NULL);
-        free(reader.text);
+        f.torn = scan.torn;
+        f.damaged = scan.damaged;
         settled_drop(&f);
     }
     if (r < 0) {
         file_done(&f);
         return r;
     }
+    f.copied = strtoumax(reader.inode, NULL, 10) != (uintmax_t)st.st_ino;
     f.same_boot = spool_boot_id(boot) == 0 && f.boot[0] != '\0' && strcmp(boot, f.boot) == 0;
     *ret = f;
     return 0;
@@ -329,6 +228,28 @@ int spool_leftovers(const char *state_dir, const struct keyring *ring, struct sp
     *ret = list;
     *ret_count = count;
     return refused;
+}
+
+static bool is_locked(const char *dir, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("%s/%s", dir, name);
+    cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    return fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
+size_t spool_dead_files(const char *state_dir)
+{
+    cleanup(free_p) char *dir = xasprintf("%s/spool", state_dir);
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    size_t count = 0;
+
+    while (d != NULL && (entry = readdir(d)) != NULL)
+        count += is_spool_name(entry->d_name) && !is_locked(dir, entry->d_name);
+    if (d != NULL)
+        closedir(d);
+    return count;
 }
 
 void spool_file_remove(struct spool_file *f)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/alloc.h"
+#include "core/base/fault.h"
 #include "core/store/spool_internal.h"
 
 static void *sync_thread(void *arg)
@@ -24,7 +25,10 @@ static void *sync_thread(void *arg)
             break;
         s->wanted = false;
         pthread_mutex_unlock(&s->lock);
-        int r = fdatasync(s->fd) < 0 ? -errno : 0;
+        int r = fault_error(FAULT_SYNC, NULL);
+        if (r == 0 && fdatasync(s->fd) < 0)
+            r = -errno;
+        fault_point(FAULT_SYNCED, NULL);
         pthread_mutex_lock(&s->lock);
         s->result = r;
         (void)!write(s->bell, &one, sizeof one);

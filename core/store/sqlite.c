@@ -112,7 +112,7 @@ static int set_up(struct db *db, struct error *e)
     if (r == 0)
         r = simple(db,
                    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-                   "PRAGMA temp_store = MEMORY",
+                   "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384" /* KiB */,
                    e);
     if (r == 0 && db->read_only)
         r = simple(db, "PRAGMA query_only = ON", e);

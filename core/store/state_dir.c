@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,56 @@ int state_dir_open(const char *path, bool daemon, struct state_dir **ret, struct
     }
     *ret = s;
     return 0;
+}
+
+/* "INSTALLATION SEQUENCE": another installation's number says nothing about this one. */
+int state_dir_seen(const struct state_dir *s, const char *installation, int64_t *ret, struct error *e)
+{
+    cleanup(free_p) char *file = xasprintf("%s/seen", s->path);
+    cleanup(buf_done) struct buf text = { 0 };
+    char name[ID_SIZE];
+    int64_t sequence;
+
+    *ret = 0;
+    int r = file_read(file, 4096, &text);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return error_set(e, r, "the file %s cannot be read: %s", file, strerror(-r));
+    if (text.len == 0 || sscanf(text.data, "%32[0-9a-f] %" SCNd64 "\n", name, &sequence) != 2)
+        return error_set(e, -EROFS,
+                         "the file %s is damaged, which tells whether the database is an old copy; if it is "
+                         "none, run `renewctl adopt`, which writes it anew", file);
+    if (strcmp(name, installation) == 0)
+        *ret = sequence;
+    return 0;
+}
+
+static int write_whole(const char *file, const char *line, size_t len)
+{
+    cleanup(close_p) int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return -errno;
+    ssize_t n = write(fd, line, len);
+    if (n != (ssize_t)len)
+        return n < 0 ? -errno : -ENOSPC;
+    return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+/* A daemon and a --once may both do this; the lower number of the two only guards less. */
+int state_dir_see(const struct state_dir *s, const char *installation, int64_t sequence, struct error *e)
+{
+    cleanup(free_p) char *file = xasprintf("%s/seen", s->path);
+    cleanup(free_p) char *temporary = xasprintf("%s.%s", file, s->incarnation);
+    cleanup(free_p) char *line = xasprintf("%s %" PRId64 "\n", installation, sequence);
+
+    int r = write_whole(temporary, line, strlen(line));
+    if (r == 0 && rename(temporary, file) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(temporary);
+    return r == 0 ? 0 : error_set(e, r, "the file %s cannot be written: %s", file, strerror(-r));
 }
 
 void state_dir_free(struct state_dir *s)

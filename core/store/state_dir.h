@@ -7,6 +7,7 @@
 #define CORE_STORE_STATE_DIR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/base/error.h"
 #include "core/domain/record.h"
@@ -22,6 +23,10 @@ struct state_dir {
  * locked: -EBUSY with the process id of the daemon that has it. Without, any number may open it
  * (--once). */
 int state_dir_open(const char *path, bool daemon, struct state_dir **ret, struct error *e);
+/* How far this host has seen an installation's database count (guard.h); 0 = never seen. Kept in the file
+ * `seen`, with the one installation that was seen last. */
+int state_dir_seen(const struct state_dir *s, const char *installation, int64_t *ret, struct error *e);
+int state_dir_see(const struct state_dir *s, const char *installation, int64_t sequence, struct error *e);
 void state_dir_free(struct state_dir *s);
 
 #endif

@@ -34,6 +34,13 @@ bool db_alive(const struct db *db);
  * newer than this renewd is refused. */
 int store_migrate(struct db *db, struct error *e);
 
+/* 1 when renewd's own tables are there, whatever their version, 0 when not. Writes nothing. */
+int store_made(struct db *db, struct error *e);
+
+/* Does it take writes? keep: one is committed, since a full disk shows only then. -ENOTCONN for a database that
+ * only lets itself be read. */
+int store_probe(struct db *db, bool keep, struct error *e);
+
 /* ---- Facts about the installation ---- */
 /* The value of a name, made with `fresh` when absent (first host wins). *ret_value is the caller's. */
 int store_fact(struct db *db, const char *name, const char *fresh, char **ret_value, struct error *e);
@@ -47,7 +54,6 @@ int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct e
 /* The same in a user's table, over its mapped secret columns. */
 int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret,
                           struct error *e);
-int store_heartbeat(struct db *db, const char *host, const char *incarnation, struct error *e);
 
 /* ---- Discovery ---- */
 struct page {
@@ -84,15 +90,17 @@ enum claim_mode {
     CLAIM_AUTO,  /* due_at <= now */
     CLAIM_TICK,  /* earliest <= now, not_before <= now, and (point <= now, or
                     point < next_tick and ok_at < tick) */
-    CLAIM_HAND,  /* these keys: earliest <= now; state, backoff and dead do not stop it */
+    CLAIM_DEMAND, /* these keys: earliest <= now, not_before <= now, not stopped */
+    CLAIM_HAND,  /* these keys: earliest <= now; state, backoff, dead and a missing answer do not stop it */
 };
 struct claim_request {
     const struct table *table;
     const char *plugin;
     int mode;
     int64_t now, tick, next_tick;
-    const char *const *keys;     /* CLAIM_HAND */
+    const char *const *keys;     /* CLAIM_HAND, CLAIM_DEMAND */
     size_t key_count;
+    bool general;                /* CLAIM_HAND that means no single record: a missing answer keeps its time */
     size_t limit;                /* at most so many */
     size_t failing_limit;        /* at most so many of them with attempts > 0 */
     const char *host, *incarnation;
@@ -107,10 +115,11 @@ struct claimed {
     struct row row;              /* read after the claim committed */
     bool row_found;
     char attempt_id[ID_SIZE];
+    int unanswered;              /* how often its credential was presented without an answer before */
 };
 /* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the
  * lease's end, commits; then reads their rows. Skips held, spent and dead credentials. Also tells how
- * many were due in all. */
+ * many were due in all. -EOWNERDEAD: this process was declared over, or its host forgotten. */
 int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
                 struct error *e);
 void claimed_free(struct claimed *list, size_t count);
@@ -119,7 +128,7 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
 /* Gives a claim back unused: lease released, due_at restored to what the record says. */
 int store_release(struct db *db, const struct record *r, const char *attempt_id, struct error *e);
 /* When the next record of the table is due by itself; 0 = none. */
-int store_next_due(struct db *db, const struct table *t, int64_t *ret, struct error *e);
+int store_next_due(struct db *db, const struct table *t, bool safe, int64_t *ret, struct error *e);
 /* After a crash in the same boot (rule 2): releases leases of dead incarnations of this host whose
  * attempt is not in `except`; the rest become ambiguous through commits. boot_changed: none is released. */
 int store_release_incarnation(struct db *db, const char *host, const char *incarnation,
@@ -209,11 +218,15 @@ struct kept {
     int64_t created_at, retry_at;
 };
 /* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair),
- * its lease given back; "pending" also sets the record to STATE_PENDING, never due; "orphan" leaves a row in
+ * its lease given back; a successor that an orphan's credential has already stays the one; "pending" also sets the record to STATE_PENDING, never due; "orphan" leaves a row in
  * the history. An attempt that is kept already is kept anew. */
 int store_keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e);
 int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
                size_t *ret_count, struct error *e);
+int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e);
+struct kept_counts { int64_t pending, orphans, removed; };
+/* How many there are of each kind, once the orphans from before that time are removed. */
+int store_kept_count(struct db *db, int64_t orphans_before, struct kept_counts *ret, struct error *e);
 int store_kept_drop(struct db *db, const char *attempt_id, struct error *e);
 void kept_free(struct kept *list, size_t count);
 /* The newest pair that came after `fingerprint`, following successors; -ENOENT = none is known. */
@@ -221,9 +234,17 @@ int store_successor(struct db *db, const char *fingerprint, char ret_newest[FING
                     char **ret_sealed, struct error *e);
 
 /* ---- Jobs, runs, history ---- */
-struct job_row { char *job; bool paused; int64_t last_tick; };
+struct job_row {
+    char *job;
+    bool paused;
+    int64_t last_tick, breaker_held_at;
+    int64_t next_tick;           /* after last_tick, of the schedule it had; store_job_put alone */
+    bool rescheduled;            /* it was there with another schedule; store_job_put alone */
+};
 int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
-                  const char *legacy_name, bool active, struct job_row *ret, struct error *e);
+                  const char *legacy_name, int64_t limit, struct job_row *ret, struct error *e);
+/* Where its rows are, for renewd.watch(job). */
+int store_job_watchable(struct db *db, const struct table *t, struct error *e);
 int store_job_pause(struct db *db, const char *job, bool paused, struct error *e);
 /* Only forward; next_tick is for those who ask in SQL. */
 int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e);
@@ -234,6 +255,7 @@ struct run_row {
     char *job, *trigger;         /* tick auto once hand start */
     int64_t started_at, finished_at; /* 0 = running */
     int64_t due, refreshed, failed, skipped;
+    char *refused;               /* why it could not run; NULL = it could */
 };
 int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
                     int64_t *ret_id, struct error *e);
@@ -243,10 +265,14 @@ int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e
 int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
                size_t *ret_count, struct error *e);
 void runs_free(struct run_row *list, size_t count);
-struct failure_row { char *key, *outcome, *code, *text; };
+struct failure_row { char *key, *outcome, *code, *text, *owner; };
 int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret,
                        size_t *ret_count, struct error *e);
 void failures_free(struct failure_row *list, size_t count);
+/* How many different records of a run were attempted, and with which end: one that was ok and failed later
+ * counts for both. */
+struct run_people { int64_t all, ok, failed; };
+int store_run_people(struct db *db, int64_t run_id, struct run_people *ret, struct error *e);
 
 /* ---- Reading for people ---- */
 struct records_query {

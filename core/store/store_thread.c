@@ -14,8 +14,10 @@
 
 #include "core/base/alloc.h"
 #include "core/base/secret.h"
+#include "core/domain/hash.h"
 
-enum { GATHER_MAX = 100, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000 };
+enum { GATHER_MAX = 100, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000,
+       STEADY_MS = 10000 };
 
 typedef void commit_done(void *arg, struct commit *c, int result, const struct error *e);
 
@@ -29,7 +31,11 @@ struct job {
     commit_done *committed;
     int result;
     struct error error;
+    bool past_refusal;
 };
+
+/* What was told last; each differs from the one before. */
+enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN, TOLD_REFUSED };
 
 struct store_thread {
     struct loop *loop;
@@ -42,14 +48,15 @@ struct store_thread {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct job *first, **last; /* under lock */
-    bool stopping, away;       /* under lock */
+    bool stopping, away, refused; /* under lock; refused: the connection is there, away is true too */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     bool joined;
 
     struct db *db; /* the thread's own from here; NULL = away */
-    bool told_up, told_down;
+    enum told told;
     int64_t pause_ms, retry_at;
+    int64_t up_at; /* 0 = never yet */
 };
 
 static int64_t now_ms(void)
@@ -75,17 +82,19 @@ static void job_done(void *ctx)
 
 struct news {
     struct store_thread *st;
-    char *why; /* NULL = up */
+    enum told what;
+    char *why;
 };
 
 static void news_tell(void *ctx)
 {
     struct news *n = ctx;
 
-    if (n->why)
-        n->st->events.down(n->st->events.ctx, n->why);
+    const struct store_events *to = &n->st->events;
+    if (n->what == TOLD_UP)
+        to->up(to->ctx);
     else
-        n->st->events.up(n->st->events.ctx);
+        (n->what == TOLD_DOWN ? to->down : to->refused)(to->ctx, n->why);
     free(n->why);
     free(n);
 }
@@ -110,15 +119,15 @@ static void post(struct store_thread *st, loop_fn *fn, void *ctx)
         nanosleep(&moment, NULL);
 }
 
-static void tell(struct store_thread *st, const char *why)
+static void tell(struct store_thread *st, enum told what, const char *why)
 {
-    if (why ? st->told_down : st->told_up)
+    if (st->told == what)
         return;
     struct news *n = xcalloc(1, sizeof(*n));
     n->st = st;
+    n->what = what;
     n->why = why ? xstrdup(why) : NULL;
-    st->told_up = !why;
-    st->told_down = why != NULL;
+    st->told = what;
     post(st, news_tell, n);
 }
 
@@ -128,9 +137,11 @@ static void finish(struct store_thread *st, struct job *j, int result)
     post(st, job_done, j);
 }
 
+/* Spread, so that many hosts do not come back at one instant. */
 static void retry_later(struct store_thread *st, int64_t pause_ms)
 {
-    st->retry_at = now_ms() + pause_ms;
+    st->retry_at = now_ms() + pause_ms - (int64_t)(hash_mix((uintptr_t)st ^ (uint64_t)now_ms()) %
+                                                   (uint64_t)(pause_ms / 2 + 1));
     st->pause_ms = pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms * 2;
 }
 
@@ -144,35 +155,48 @@ static void lost(struct store_thread *st, int result, const char *why)
 {
     db_close(st->db);
     st->db = NULL;
-    retry_later(st, result == -ENOSPC ? RETRY_MAX_MS : RETRY_FIRST_MS);
-    tell(st, why);
+    if (now_ms() - st->up_at > STEADY_MS) /* else it came back for a moment only */
+        st->pause_ms = RETRY_FIRST_MS;
+    retry_later(st, result == -ENOSPC ? RETRY_MAX_MS : st->pause_ms);
+    tell(st, TOLD_DOWN, why);
 }
 
 /* From here on work is taken; before `up` is told, so that none submitted there is refused. */
-static void take_work(struct store_thread *st)
+static void take_work(struct store_thread *st, bool taken, bool refused)
 {
     pthread_mutex_lock(&st->lock);
-    st->away = false;
+    st->away = !taken;
+    st->refused = refused;
     pthread_mutex_unlock(&st->lock);
 }
 
 static void connect_store(struct store_thread *st)
 {
     struct error e = {{0}};
-    int r = db_open(&st->options, &st->db, &e);
+    int r = st->db ? 0 : db_open(&st->options, &st->db, &e);
 
+    if (r == 0 && st->events.admit)
+        r = st->events.admit(st->events.ctx, st->db, &e);
+    if (r == -EROFS) {
+        retry_later(st, RETRY_MAX_MS);
+        take_work(st, false, true);
+        tell(st, TOLD_REFUSED, e.text);
+        return;
+    }
     if (r == 0)
         r = store_migrate(st->db, &e);
+    if (r == 0 && !st->options.read_only)
+        r = store_probe(st->db, st->up_at != 0, &e);
+    take_work(st, r == 0, false);
     if (r == 0) {
-        st->pause_ms = RETRY_FIRST_MS;
-        take_work(st);
-        tell(st, NULL);
+        st->up_at = now_ms();
+        tell(st, TOLD_UP, NULL);
         return;
     }
     db_close(st->db);
     st->db = NULL;
     retry_later(st, st->pause_ms);
-    tell(st, e.text);
+    tell(st, TOLD_DOWN, e.text);
 }
 
 static void run_work(struct store_thread *st, struct job *j)
@@ -186,6 +210,8 @@ static void run_work(struct store_thread *st, struct job *j)
         if (r < 0 && r != -ENOSPC) /* however the driver put it: the connection ended under the work */
             r = -ENOTCONN;
     }
+    if (j->past_refusal)
+        st->retry_at = now_ms();
     finish(st, j, r);
 }
 
@@ -255,9 +281,9 @@ static size_t next_jobs(struct store_thread *st, struct job *list[GATHER_MAX], b
     size_t count = 0;
 
     pthread_mutex_lock(&st->lock);
-    st->away = !st->db;
-    while (!st->first && !st->stopping && (st->db || now_ms() < st->retry_at)) {
-        if (st->db)
+    st->away = !st->db || st->refused;
+    while (!st->first && !st->stopping && (!st->away || now_ms() < st->retry_at)) {
+        if (!st->away)
             pthread_cond_wait(&st->changed, &st->lock);
         else
             wait_until(st, st->retry_at);
@@ -297,7 +323,7 @@ static void *thread_main(void *arg)
 static void submit(struct store_thread *st, struct job *j)
 {
     pthread_mutex_lock(&st->lock);
-    bool refused = st->away || st->stopping;
+    bool refused = (st->away && !(st->refused && j->past_refusal)) || st->stopping;
     if (!refused) {
         *st->last = j;
         st->last = &j->next;
@@ -317,6 +343,17 @@ void store_submit(struct store_thread *st, store_work work, void *arg, store_don
     j->work = work;
     j->arg = arg;
     j->done = done;
+    submit(st, j);
+}
+
+void store_submit_refused(struct store_thread *st, store_work work, void *arg, store_done done)
+{
+    struct job *j = xcalloc(1, sizeof(*j));
+
+    j->work = work;
+    j->arg = arg;
+    j->done = done;
+    j->past_refusal = true;
     submit(st, j);
 }
 

@@ -17,6 +17,10 @@ struct store_events {
     void (*up)(void *ctx);
     void (*down)(void *ctx, const char *why);
     void *ctx;
+    /* Optional. Asked on the store's thread before anything is written, at each connection and every five
+     * seconds while it answers -EROFS: then the store is there and takes no work, and refused is told why. */
+    int (*admit)(void *ctx, struct db *db, struct error *e);
+    void (*refused)(void *ctx, const char *why);
 };
 
 int store_thread_start(struct loop *loop, const struct store_options *o,
@@ -28,6 +32,9 @@ int store_thread_start(struct loop *loop, const struct store_options *o,
 typedef int (*store_work)(struct db *db, void *arg, struct error *e);
 typedef void (*store_done)(void *arg, int result, const struct error *e);
 void store_submit(struct store_thread *st, store_work work, void *arg, store_done done);
+
+/* The same while the store is refused, for what ends that: it is asked for admission again at once. */
+void store_submit_refused(struct store_thread *st, store_work work, void *arg, store_done done);
 
 /* Batched with its neighbours; done gets 0 when c->result is set, else the store is away and c is
  * unchanged. c stays the caller's. */

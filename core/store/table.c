@@ -267,7 +267,7 @@ static int verdict(struct resolving *r, struct error *e)
     if (r->missing.len)
         buf_printf(&all, "has no column %s", r->missing.data);
     if (r->alter.len)
-        buf_printf(&all, "; add: %s;", r->alter.data);
+        buf_printf(&all, "; correct the name in the job's file, or add: %s;", r->alter.data);
     if (r->unfit.len)
         buf_printf(&all, "%s%s", all.len ? " Also: " : ": ", r->unfit.data);
     return error_set(e, r->missing.len ? -ENOENT : -EINVAL, "job %s: table %s%s%s", r->wish->job,
@@ -350,6 +350,25 @@ int table_resolve(struct db *db, const struct table_wish *wish, struct table **r
     else
         *ret = r.t;
     return res;
+}
+
+static bool tells_of_the_table(int result)
+{
+    return result == -ENOENT || result == -EINVAL || result == -EACCES;
+}
+
+int table_still_fits(struct db *db, const struct table_wish *wish, int result, struct error *e)
+{
+    if (!tells_of_the_table(result))
+        return result;
+    struct table *t = NULL;
+    struct error why;
+    bool names = !strncmp(db->sqlstate, "42", 2);
+    int res = table_resolve(db, wish, &t, &why);
+    table_free(t);
+    if (tells_of_the_table(res))
+        return error_set(e, -ESTALE, "%s", why.text);
+    return names && res >= 0 ? -ESTALE : result;
 }
 
 void table_free(struct table *t)

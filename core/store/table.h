@@ -117,6 +117,9 @@ struct row {
  * column and the remedy (S5: a missing column prints the ALTER TABLE that adds it). -ENOENT table or
  * column missing, -EINVAL unfit, -ENOTCONN and alike: the store is away. */
 int table_resolve(struct db *db, const struct table_wish *wish, struct table **ret, struct error *e);
+/* After a refused read: result, or -ESTALE with the sentence of table_resolve() when the names no longer fit the
+ * database. */
+int table_still_fits(struct db *db, const struct table_wish *wish, int result, struct error *e);
 void table_free(struct table *t);
 int table_column(const struct table *t, const char *slot); /* index or -1 */
 

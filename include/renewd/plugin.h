@@ -248,7 +248,7 @@ struct renewd_on_failure_out {
     int32_t strike;
     int32_t notify;
     int32_t reserved;
-    int64_t next_at; /* 0 = no further attempt by itself */
+    int64_t next_at; /* 0 = no further attempt by itself; see renewd-plugin(3) about reconnect */
 };
 
 struct renewd_plugin {

@@ -80,6 +80,8 @@ test_usage() {
     ctl 2 'an option of another command' jobs --replace
     check_match 'the option is named' '--replace does not belong to jobs' "$err"
     ctl 2 'an empty operand' show job ''
+    ctl 2 'a state that is none' records job --state recon
+    check_match 'the states are named' 'no state recon.*ok, retrying, .*reconnect' "$err"
     ctl 0 'help' --help
     local command
     for command in status jobs run pause resume runs records show refresh import reload next keygen describe; do

@@ -28,7 +28,7 @@ DIR=$(mktemp -d /tmp/renewd-test.XXXXXX)
 chmod 711 "$DIR"
 CONF=$DIR/renewd.conf
 SOCKET=$DIR/renewd.sock
-SIM_PID='' SIM_URL='' RENEWD_PID='' STORE='' SQLITE_DB='' DSN=''
+SIM_PID='' SIM_URL='' RENEWD_PID='' POOLER_PID='' STORE='' SQLITE_DB='' DSN=''
 own_databases='' passed=0 failed=0 ended=no stores_made=0
 # Invented, like everything here. 32 bytes in hexadecimal.
 export RENEWD_TEST_KEY=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
@@ -94,6 +94,7 @@ cleanup() {
     fi
     stop_process "$RENEWD_PID"
     stop_process "$SIM_PID"
+    stop_process "$POOLER_PID"
     for database in $own_databases; do
         pg_admin -c "drop database if exists $database with (force)" > /dev/null 2>&1
     done
@@ -253,6 +254,10 @@ sql_file() {
     fi
 }
 
+own() { # renewd's own table NAME
+    if [ "$STORE" = postgresql ]; then echo "renewd.$1"; else echo "renewd_$1"; fi
+}
+
 # make_accounts_table TABLE: id, account, access_token, refresh_token, expires_at, refreshed_at, status,
 # last_error; times are Unix seconds on SQLite, timestamptz on PostgreSQL.
 make_accounts_table() {
@@ -361,6 +366,16 @@ start_renewd() {
     return 1
 }
 
+# start_ready: the daemon, with its records discovered.
+start_ready() {
+    main_shell start_ready || return 1
+    start_renewd && wait_until 20 daemon_is_ready
+}
+
+daemon_is_ready() {
+    curl -sSf --max-time 5 --unix-socket "$SOCKET" http://localhost/readyz
+}
+
 renewd_is_up() {
     kill -0 "$RENEWD_PID" 2> /dev/null && [ -S "$SOCKET" ] && "$RENEWCTL" -s "$SOCKET" status
 }
@@ -373,4 +388,17 @@ stop_renewd() {
 
 ctl() {
     "$RENEWCTL" -s "$SOCKET" "$@"
+}
+
+# What no output may ever show: the simulator's tokens, also percent-encoded, the clients' secrets (hush-...),
+# the sealing key.
+HUSH='ya29\.|1(//|%2F%2F)0g|(strict|tiktok|lightspeed|lightspeed_x|instagram|facebook)\.[ar]t\.|hush-'
+HUSH="$HUSH|$RENEWD_TEST_KEY|${RENEWD_TEST_KEY:0:12}|${RENEWD_TEST_KEY:52}"
+
+# no_tokens_in_logs: neither they, nor a sealed one, nor a crash in any output of renewd's.
+no_tokens_in_logs() {
+    local all
+    all=$(cat "$DIR/renewd.all" "$DIR"/*.out 2> /dev/null)
+    check_no_match "no token and no secret in any output" "$HUSH|r1\.test\." "$all"
+    check_no_match "no crash" '(Address|Thread)Sanitizer|runtime error|Segmentation|core dumped|[Aa]ssertion' "$all"
 }

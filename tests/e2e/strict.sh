@@ -5,10 +5,6 @@
 
 export TEST_SECRET=hush-secret
 
-own() { # renewd's own table NAME
-    if [ "$STORE" = postgresql ]; then echo "renewd.$1"; else echo "renewd_$1"; fi
-}
-
 # stage STORE: a new database, no jobs, a forgetful simulator.
 stage() {
     main_shell stage || return 1
@@ -69,13 +65,6 @@ state() {
          from $(own records) r join \"$1\" t on r.rkey = cast(t.id as text) where t.account = '$2'"
 }
 
-no_tokens_in_logs() { # NAME
-    check_no_match "$1: no token in any log" 'ya29\.|1//0|hush-secret|stra?ct-(access|refresh)' \
-        "$(cat "$DIR/renewd.all")"
-    check_no_match "$1: no crash" 'AddressSanitizer|runtime error|Segmentation|core dumped' \
-        "$(cat "$DIR/renewd.all")"
-}
-
 spool_files() {
     find "$DIR/state/spool" -name '*.spool' 2> /dev/null | wc -l
 }
@@ -89,12 +78,30 @@ grants_agree() {
     [ -s "$DIR/truth.tsv" ] && diff "$DIR/table.tsv" "$DIR/truth.tsv"
 }
 
-# start_ready: the daemon, with its records discovered.
-start_ready() {
-    main_shell start_ready || return 1
-    start_renewd && wait_until 20 daemon_is_ready
+NOW=$(date +%s)
+
+# later: an hour has passed, at the provider too; every token wants a refresh.
+later() {
+    main_shell later || return 1
+    NOW=$((NOW + 3600))
+    sim clock "{\"now\":$NOW}" > /dev/null
 }
 
-daemon_is_ready() {
-    curl -sSf --max-time 5 --unix-socket "$SOCKET" http://localhost/readyz
+# back_up, set_back: the same database, with the content it had. The file stays the file that it was.
+back_up() {
+    if [ "$STORE" = sqlite ]; then
+        rm -f "$DIR/backup.db"
+        sqlite3 -batch "$SQLITE_DB" "vacuum into '$DIR/backup.db'"
+    else
+        pg_dump -d "$DSN" --clean --if-exists --no-owner -f "$DIR/backup.sql"
+    fi
+}
+
+set_back() {
+    if [ "$STORE" = sqlite ]; then
+        rm -f "$SQLITE_DB-wal" "$SQLITE_DB-shm"
+        cat "$DIR/backup.db" > "$SQLITE_DB"
+    else
+        sql_file "$DIR/backup.sql" > /dev/null 2> "$DIR/restore.log"
+    fi
 }

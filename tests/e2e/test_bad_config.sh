@@ -74,7 +74,10 @@ mistakes() {
     check_no_match "--check says nothing of the healthy job but its secret" 'healthy.conf.*(unknown|must)' "$out"
     run_renewd --once
     check_equal "--once exits 1" 1 $?
-    check_reasons "--once" "$(grep 'is held' "$DIR/renewd.log")"
+    check_reasons "--once" "$(cat "$DIR/renewd.log")"
+    check_equal "--once names each mistake once" '' \
+        "$(grep -oE '[^ "]*\.conf:[0-9]+: .*' "$DIR/renewd.log" | tr -d '\\"' | sort | uniq -d)"
+    check_match "--once says which jobs are held by them" '^renewd: job no_env is held: .*mistakes' "$(cat "$DIR/renewd.log")"
     check_no_match "--once never prints it either" "$CLEAR" "$(logs)"
     check_healthy "mistakes beside it"
     start_renewd
@@ -84,6 +87,10 @@ mistakes() {
     ctl run unknown_top > "$DIR/run.out" 2>&1
     check_equal "renewctl run of a held job exits 1" 1 $?
     check_match "and says why" 'scedule' "$(cat "$DIR/run.out")"
+    check "the daemon is ready beside them" wait_until 20 curl -sSf --unix-socket "$SOCKET" http://localhost/readyz
+    ctl reload > "$DIR/reload.out" 2>&1
+    check_match "a reload names the mistakes again" 'scedule' "$(cat "$DIR/reload.out")"
+    check_match "and leaves the healthy job as it was" '^healthy .* on ' "$(ctl jobs)"
     stop_renewd
 }
 
@@ -256,5 +263,5 @@ for store in sqlite postgresql; do
     wrong_key $store
     foreign_seal $store
 done
-check_hush
+no_tokens_in_logs
 finish

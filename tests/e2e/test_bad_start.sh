@@ -37,6 +37,10 @@ sockets() {
     check "a crash leaves its socket" test -S "$SOCKET"
     start_renewd
     check "a stale socket is replaced" renewd_is_up
+    "$RENEWD" -c "$DIR/nowhere.conf" --check > "$DIR/nowhere.out" 2>&1
+    check_equal "no renewd.conf: exit status 78" 78 $?
+    check_match "no renewd.conf: it is named, and what to do" \
+        "$DIR/nowhere.conf: the file cannot be read: No such file.*-c FILE.*example.*renewd.conf\(5\)" "$(cat "$DIR/nowhere.out")"
     stop_renewd
     check_fails "an orderly end removes it" test -e "$SOCKET"
     echo keep > "$SOCKET"
@@ -300,10 +304,10 @@ disk_fills() {
     healthy
     rm -rf "$DIR/state"
     mkdir -p "$DIR/state"
-    mount -t tmpfs -o size=1m,mode=700 tmpfs "$DIR/state" 2> /dev/null || return 0
+    mount -t tmpfs -o size=4m,mode=700 tmpfs "$DIR/state" 2> /dev/null || return 0
     start_renewd
     wait_until 20 compare_truth google healthy well-
-    head -c 2000000 /dev/zero > "$DIR/state/ballast" 2> /dev/null
+    head -c 8000000 /dev/zero > "$DIR/state/ballast" 2> /dev/null
     make_accounts_table tokens
     load_accounts strict tokens 60 d-
     strict_job strict tokens 'in_flight = 60;'
@@ -341,5 +345,5 @@ pg_away_at_start
 pg_killed
 pg_killed_once
 wrong_password
-check_hush
+no_tokens_in_logs
 finish

@@ -68,7 +68,7 @@ commands() { # STORE
     check_equal "$s: records of a state" "4" "$(member '$.records[0].id' ctl --json records t --state reconnect)"
     check_equal "$s: one of them" 1 "$(ctl --json records t --state reconnect | members '$.records' | wc -w)"
     check_equal "$s: all" 4 "$(ctl --json records | members '$.records' | wc -w)"
-    check_equal "$s: an unknown state" 1 "$(status_of ctl records t --state good)"
+    check_equal "$s: an unknown state" 2 "$(status_of ctl records t --state good)"
     check_equal "$s: show" 0 "$(status_of ctl show t 4)"
     check_match "$s: show tells what to do" 'connect' "$(cat "$DIR/out")"
     check_equal "$s: a record as JSON" \
@@ -87,7 +87,9 @@ commands() { # STORE
     check_equal "$s: as JSON" "1|reconnect" "$(member '$.failed' ctl --json refresh t 4)|$(
         member '$.failures[0].outcome' ctl --json refresh t 4)"
     check_equal "$s: refresh of an unknown one exits 1" 1 "$(status_of ctl refresh t 99)"
-    check_match "$s: and names it" '99' "$(cat "$DIR/out")"
+    check_match "$s: and names it" 'job t has no record 99' "$(cat "$DIR/out")"
+    check_equal "$s: and leaves no run behind" '4|1' "$(sql "select rkey, (select due from $(own runs) order by id desc limit 1)
+        from $(own attempts) where run_id = (select max(id) from $(own runs))")"
     id=$(ctl --json status | json '$.host')
     check_match "$s: next needs no daemon" '2026-11-22T00:00:00Z' \
         "$("$RENEWCTL" -s /nowhere --json next '@daily' --from 2026-11-21T14:00:00Z -n 1)"
@@ -232,5 +234,5 @@ for store in sqlite postgresql; do
     missed_tick $store
     checking $store
 done
-no_tokens_in_logs daemon
+no_tokens_in_logs
 finish

@@ -4,76 +4,26 @@
 # the day on which the subscription began; the balance is the sum of its transactions; two processes at
 # once and kill -9 in between change nothing; one broken user fails alone and is due again.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/free_plan.sh"
 
-SEED=${SEED:-$RANDOM}
-RANDOM=$SEED
-echo "# SEED=$SEED"
 AT=2026-06-15T00:00:00Z
 USERS=${USERS:-200}
 
-own() { # renewd's own table NAME
-    if [ "$STORE" = postgresql ]; then echo "renewd.$1"; else echo "renewd_$1"; fi
-}
-
-at() { # SQL for a time
-    if [ "$STORE" = postgresql ]; then echo "timestamptz '$1+00'"; else echo "unixepoch('$1')"; fi
-}
-
-uuid() { printf '00000000-0000-4000-8000-%012d' "$1"; }
-
-day_sql() { # COLUMN: as text in UTC
-    if [ "$STORE" = postgresql ]; then echo "to_char($1 at time zone 'UTC', 'YYYY-MM-DD')"
-    else echo "date($1, 'unixepoch')"; fi
-}
-
-job() { # MORE SETTINGS
-    sed -e '/^functions/d' -e '/^settings = {/a\    '"${1:-}" "$TOP/conf.d/free-plan.conf" > "$DIR/conf.d/free-plan.conf"
-    [ -z "${1:-}" ] || sed -i '/catch_up = "each"/d' "$DIR/conf.d/free-plan.conf"
-    echo "statements = \"$TOP/sql/$STORE/free_plan_alloc\";" >> "$DIR/conf.d/free-plan.conf"
-}
-
-second_host() { # a configuration of its own on the same store
-    mkdir -p "$DIR/state2"
-    chmod 700 "$DIR/state2"
-    sed -e 's/state_dir = "state"/state_dir = "state2"/' -e "s,$SOCKET,$DIR/second.sock," "$CONF" > "$DIR/second.conf"
-}
-
-stage() { # STORE
-    make_store "$1"
-    forget_renewd
-    rm -rf "$DIR/state2"
-    write_conf
-    second_host
-    sql_file "$TOP/sql/$STORE/free_plan.sql"
-    sql "insert into subscription_plans (id, item_id_internal, name, tokens_to_award) values
-         ('$(uuid 1)', 'SYSTEM_FREE_TIER_MONTHLY_ALLOWANCE', 'Free', 100000), ('$(uuid 2)', 'PRO', 'Pro', 7)"
-    job "${2:-}"
-}
-
-user() { # NUMBER START END [PLAN STATUS]
-    local id
-    id=$(uuid $((1000 + $1)))
-    echo "insert into user_subscriptions (id, user_id, plan_id, status, current_period_start, current_period_end)
-          values ('$id', '$id', '$(uuid "${4:-1}")', '${5:-free}', $(at "$2 00:00:00"), $(at "$3 00:00:00"));"
-}
-
-wallet() { # NUMBER [BALANCE]
-    local id
-    id=$(uuid $((1000 + $1)))
-    echo "insert into token_wallets (id, user_id, balance) values ('$id', '$id', ${2:-0});"
-}
-
 people() { # users 1.. whose period ended on 28, 29, 30 or 31 March, wallets with 5 tokens
-    local i
-    echo 'begin;'
-    for ((i = 1; i <= USERS; i++)); do
-        user $i 2026-02-28 2026-03-$((28 + i % 4))
-        wallet $i 5
-    done
-    echo 'commit;'
+    awk -v users="$USERS" -v plan="$(uuid 1)" -v store="$STORE" '
+        function at(day) { return store == "sqlite" ? "unixepoch(\047" day "\047)" : "timestamptz \047" day "+00\047" }
+        BEGIN {
+            print "begin;"
+            for (i = 1; i <= users; i++) {
+                id = sprintf("\04700000000-0000-4000-8000-%012d\047", 1000 + i)
+                printf "insert into user_subscriptions (id, user_id, plan_id, status, current_period_start,"
+                printf " current_period_end) values (%s, %s, \047%s\047, \047free\047, %s, %s);\n", id, id, plan,
+                    at("2026-02-28 00:00:00"), at("2026-03-" 28 + i % 4 " 00:00:00")
+                printf "insert into token_wallets (id, user_id, balance) values (%s, %s, 5);\n", id, id
+            }
+            print "commit;"
+        }'
 }
-
-once() { run_renewd --once --at "$AT"; }
 
 # What holds at any time: no period twice, balances and transactions agree.
 sound() { # NAME
@@ -205,8 +155,22 @@ nap() { # MILLISECONDS
     sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"
 }
 
+paid() { sql "select count(*) from token_wallet_transactions"; }
+
+paid_or_ended() { # COUNT PID: so many are paid, or that process has nothing left to do
+    ! kill -0 "$2" 2> /dev/null || [ "$(paid)" -ge "$1" ]
+}
+
+# kill_within COUNT PID: kills it once up to COUNT more are paid, a random number; 0 = in its first moments.
+kill_within() {
+    local more=$(((RANDOM * 32768 + RANDOM) % ($1 + 1)))
+    [ $more = 0 ] || wait_until 120 paid_or_ended $(($(paid) + more)) "$2"
+    nap $((RANDOM % 60))
+    stop_process "$2" KILL
+}
+
 killed() { # STORE
-    local s="$1, killed" round first second
+    local s="$1, killed" round share first second
     stage "$1"
     people > "$DIR/people.sql"
     sql_file "$DIR/people.sql"
@@ -215,11 +179,10 @@ killed() { # STORE
         first=$!
         "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
         second=$!
-        nap $((10 + RANDOM % 120))
-        stop_process $first KILL
-        nap $((RANDOM % 60))
-        stop_process $second KILL
-        echo "# $s: $(sql "select count(*) from token_wallet_transactions") of $((3 * USERS)) after round $round"
+        share=$((round % 3 == 2 ? 0 : USERS / 3))
+        kill_within $share $first
+        kill_within $((share / 2)) $second
+        echo "# $s: $(paid) of $((3 * USERS)) after round $round"
     done
     sound "$s, midway"
     "$RENEWD" -c "$CONF" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
@@ -235,12 +198,11 @@ killed() { # STORE
     everybody_paid "$s"
 }
 
+# contrib/check has PARTS=killed USERS=10000, too: thirty thousand transactions.
 for store in ${STORES:-sqlite postgresql}; do
-    plain $store
-    broken $store
-    latest $store
-    not_ready $store
-    stuck $store
-    killed $store
+    for part in ${PARTS:-plain broken latest not_ready stuck killed}; do
+        $part $store
+    done
 done
+no_tokens_in_logs
 finish

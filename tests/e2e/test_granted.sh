@@ -80,4 +80,5 @@ for store in sqlite postgresql; do
     lives "$store"
     single_use "$store"
 done
+no_tokens_in_logs
 finish

@@ -7,12 +7,7 @@
 . "$(dirname "$0")/graph.sh"
 
 stage() { # STORE SED...
-    make_store "$1"
-    sim reset '{}' > /dev/null
-    AHEAD=0
-    forget_renewd
-    write_conf
-    sim clients '{"provider":"facebook","client_id":"app","client_secret":"hush-facebook"}' > /dev/null
+    graph_stage "$1"
     sql_file "$TOP/sql/$STORE/meta.sql"
     job meta.conf facebook "${@:2}"
 }
@@ -53,6 +48,7 @@ tokens() { # STORE
     app never '"testing":true' null
     app unsaid "\"age\":$(days 30)" null
     app mute "\"age\":$(days 55),\"rotate\":true"
+    app short '"age":600,"expires_in":3600'
     app expired "\"age\":$(days 61)"
     app removed "\"age\":$(days 55)"
     sim revoke '{"provider":"facebook","account":"removed","reason":"458"}' > /dev/null
@@ -73,6 +69,7 @@ tokens() { # STORE
     check_equal "$s: what never ends is left alone" '0|No expiry set' "$(exchanges never)|$(status never)"
     check_equal "$s: an end that nobody knew is looked up, no more" '0|Valid' "$(exchanges unsaid)|$(status unsaid)"
     check_equal "$s: an answer without expires_in is looked up" '1|Valid' "$(exchanges mute)|$(status mute)"
+    check_equal "$s: a short-lived one is exchanged at once, for a long-lived one" '1|Valid' "$(exchanges short)|$(status short)"
     check_equal "$s: an expired one wants its person" '4|190/463|0' "$(stands expired)"
     check_equal "$s: so does a removed app" '4|190/458|0' "$(stands removed)"
     check_equal "$s: and a permission that is missing" '4|200|0' "$(stands permission)"
@@ -104,6 +101,43 @@ useless() { # STORE: an exchange that does not extend
     later 50000
     once
     check_equal "$s: a day later it is tried again" 2 "$(exchanges same)"
+}
+
+checkpoint() { # STORE: a person has to log in at facebook.com, and has done so a day later
+    local s="$1, checkpoint" subcode
+    stage "$1"
+    for subcode in 459 464; do
+        app s$subcode "\"age\":$(days 54)"
+        sim misbehave "{\"mode\":\"json\",\"provider\":\"facebook\",\"account\":\"s$subcode\",\"status\":400,\"count\":1,
+            \"body\":\"{\\\"error\\\":{\\\"code\\\":190,\\\"error_subcode\\\":$subcode}}\"}" > /dev/null
+    done
+    check_fails "$s: it is said" once
+    check_equal "$s: as what a person has to do, without a strike" '4|190/459|0 4|190/464|0' \
+        "$(stands s459) $(stands s464)"
+    check_match "$s: which is told" 'log in at facebook.com first.*remedy=.*asks again by itself' "$(cat "$DIR/renewd.log")"
+    check_match "$s: of both" 'confirm the account at facebook.com first' "$(cat "$DIR/renewd.log")"
+    check_equal "$s: nothing is dead" '0' "$(sql "select count(*) from $(own credentials) where dead <> 0")"
+    sim mark '{}' > /dev/null
+    later 80000
+    once
+    check_equal "$s: they are not asked for within a day" 0 "$(asked)"
+    later 10000
+    check "$s: a day later they are" once
+    check_equal "$s: and the same token is exchanged" '1|1' "$(exchanges s459)|$(exchanges s464)"
+    check_equal "$s: all is well" '1||0|Valid' "$(stands s459)|$(status s459)"
+}
+
+data_access() { # STORE: the token lives for ever, what it may reach does not
+    local s="$1, data access"
+    stage "$1" -e 's/# data_access_expires_at = "...";.*/data_access_expires_at = "dataUntil";/'
+    sql "alter table \"AppSettings\" add column \"dataUntil\" $([ "$1" = sqlite ] && echo integer || echo timestamptz)" > /dev/null
+    app never '"testing":true' null
+    sim misbehave "{\"mode\":\"json\",\"provider\":\"facebook\",\"path\":\"/debug_token\",\"status\":200,\"count\":1,
+        \"body\":\"{\\\"data\\\":{\\\"is_valid\\\":true,\\\"expires_at\\\":0,\\\"data_access_expires_at\\\":1700000000}}\"}" > /dev/null
+    check "$s: a token that never ends" once
+    check_equal "$s: the end of its data is stored" 1 \
+        "$(sql "select count(*) from \"AppSettings\" where \"dataUntil\" = $(time_sql 1700000000)")"
+    check_match "$s: and said" "reach its person's data until 2023-11-14T22:13:20Z only" "$(cat "$DIR/renewd.log")"
 }
 
 lost() { # STORE: the second round trip fails
@@ -150,8 +184,10 @@ start_simulator
 for store in ${STORES:-sqlite postgresql}; do
     tokens $store
     useless $store
+    checkpoint $store
+    data_access $store
     lost $store
     config $store
 done
-no_secrets_in_logs
+no_tokens_in_logs
 finish

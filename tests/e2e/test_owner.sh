@@ -106,4 +106,5 @@ start_simulator
 for store in sqlite postgresql; do
     through_store "$store"
 done
+no_tokens_in_logs
 finish

@@ -71,11 +71,38 @@ daemon() { # STORE TIMES
     check "$s: after it stopped, truth and table agree" compare_truth strict short short
 }
 
+# Two jobs' tables hold the same credentials; one of the jobs is not there when the other refreshes them.
+missed() { # STORE
+    local s=$1
+    stage "$s"
+    NOW=$(date +%s)
+    sim clock "{\"now\":$NOW}" > /dev/null
+    make_accounts_table here
+    make_accounts_table there
+    load_accounts strict here 5 m- '"age":0'
+    sql "insert into there (account, access_token, refresh_token, expires_at)
+        select account, access_token, refresh_token, expires_at from here"
+    strict_job here here
+    strict_job there there
+    run_renewd --once --at "$NOW"
+    check_equal "$s: shared credentials: none is due yet" 0 "$(strict_sum presented)"
+    mv "$DIR/conf.d/there.conf" "$DIR/there.away"
+    later
+    run_renewd --once --at "$NOW"
+    check "$s: shared credentials: refreshed while the other job is away" compare_truth strict here m-
+    mv "$DIR/there.away" "$DIR/conf.d/there.conf"
+    run_renewd --once --at "$NOW"
+    check "$s: shared credentials: its rows get them at its next look" compare_truth strict there m-
+    check_equal "$s: shared credentials: without another presentation" 5 "$(strict_sum presented)"
+    check_equal "$s: shared credentials: nothing is set aside" 0 "$(sql "select count(*) from $(own kept)")"
+}
+
 start_simulator
 for store in sqlite postgresql; do
     rounds $store
+    missed $store
 done
 daemon sqlite 3
 daemon postgresql 2
-no_tokens_in_logs rotation
+no_tokens_in_logs
 finish

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Connections to PostgreSQL that end at any instant: no lease stays behind that nobody works on, neither in
-# the live process nor after one that was told to end while the store was away. SEED repeats a run's instants.
+# the live process nor after one that was told to end while the store was away. And a row that is locked by its
+# application. SEED repeats a run's instants.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
@@ -68,7 +69,38 @@ ended_while_away() {
     check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
 }
 
+# An application holds one row, for longer than many of our statements may take: the others go on.
+a_row_locked() {
+    local s="a row is locked" held
+    set_up row 200 'in_flight = 7;'
+    mkfifo "$DIR/hold"
+    psql -XqAt -d "$DSN" < "$DIR/hold" > "$DIR/hold.out" 2>&1 &
+    held=$!
+    exec 8> "$DIR/hold"
+    printf 'begin; select 77 from tokens where account = (select max(account) from tokens) for update;\n' >&8
+    check "$s: its application holds it" wait_until 10 grep -q 77 "$DIR/hold.out"
+    start_renewd || exit 1
+    check "$s: all others are refreshed meanwhile" wait_until 60 all_ok 199
+    check "$s: its result is asked for again" wait_until 30 waits_for_lock
+    check_equal "$s: it waits on the spool" 1 "$(ctl --json status | json '$.spool.entries')"
+    printf 'commit;\n\\q\n' >&8
+    exec 8>&-
+    wait "$held"
+    check "$s: then it is stored too" wait_until 20 all_ok 200
+    check "$s: truth and table agree" compare_truth strict tokens row
+    check_equal "$s: none was presented twice" '' "$(presented_twice)"
+    stop_renewd
+    check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
+}
+
+# Some statement of ours stands before the lock.
+waits_for_lock() {
+    [ "$(sql "select count(*) from pg_locks where not granted and pid <> pg_backend_pid()")" -gt 0 ]
+}
+
 start_simulator
+a_row_locked
 cut_at_random
 ended_while_away
+no_tokens_in_logs
 finish

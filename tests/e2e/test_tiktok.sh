@@ -4,29 +4,9 @@
 # change from one to the other, what each kind of answer leaves behind.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
+. "$(dirname "$0")/shipped.sh"
 
-export TIKTOK_CLIENT_KEY_ALYAN=key-1 TIKTOK_CLIENT_SECRET_ALYAN=hush-secret
 TABLE=airpublisher_tiktok_tokens
-
-# The shipped job, asking the simulator. shipped [SCHEDULE]
-shipped() {
-    mkdir -p "$DIR/conf.d"
-    sed -e "s,^settings = {,&\n    base_url = \"$SIM_URL/tiktok\";," \
-        -e "${1:+s/^schedule = .*/schedule = $1;/}" "$TOP/conf.d/tiktok.conf" > "$DIR/conf.d/tiktok.conf"
-}
-
-# load COUNT PREFIX [MEMBERS]: accounts at the provider, and their rows.
-load() {
-    sim 'accounts?format=tsv' "{\"provider\":\"tiktok\",\"count\":$1,\"prefix\":\"$2\",${3:-\"age\":90000}}" \
-        > "$DIR/accounts.tsv" || return 1
-    awk -F '\t' -v table="$TABLE" -v store="$STORE" '
-        { time = store == "sqlite" ? $4 : "to_timestamp(" $4 ")"
-          gsub(/\047/, "\047\047")
-          printf "insert into %s (creator_unique_identifier, tiktok_access_token, tiktok_refresh_token,", table
-          printf " expires_at) values (\047%s\047, \047%s\047, \047%s\047, %s);\n", $1, $2, $3, time }' \
-        "$DIR/accounts.tsv" > "$DIR/accounts.sql"
-    sql_file "$DIR/accounts.sql"
-}
 
 truth() { # PREFIX
     compare_truth tiktok "$TABLE" "$1" creator_unique_identifier tiktok_access_token tiktok_refresh_token
@@ -49,13 +29,13 @@ row() { # ACCOUNT: its tokens and id
 begin() { # STORE [SCHEDULE]
     stage "$1"
     sql_file "$TOP/sql/$1/airpublisher.sql" > /dev/null 2>&1 || exit 1
-    shipped "${2:-}"
+    shipped tiktok ${2:+-e "s/^schedule = .*/schedule = $2;/"}
 }
 
 rotation() { # STORE
     local s=$1 now
     begin "$s"
-    load 12 old
+    creators tiktok 12 old
     check "$s: the shipped job has no mistake" run_renewd --check
     check "$s: --once" run_renewd --once
     check_equal "$s: ten a run as shipped" 10 "$(sim_count tiktok ok)"
@@ -73,11 +53,11 @@ rotation() { # STORE
 
 # Tokens of 24 hours; after a day the provider grants 2, and a day later 24 again.
 lifetimes() { # STORE
-    local s=$1 now start step late='' failed=''
+    local s=$1 now start step late='' broken=''
     begin "$s" '"auto"'
     now=$(date +%s) start=$(date +%s)
     sim clock "{\"now\":$now}" > /dev/null
-    load 3 life '"age":0'
+    creators tiktok 3 life '"age":0'
     for ((step = 0; step < 180; step++)); do
         sim clock "{\"now\":$now}" > /dev/null
         [ $step != 72 ] || sim lives '{"provider":"tiktok","expires_in":7200,"refresh_expires_in":15552000}' > /dev/null
@@ -90,11 +70,11 @@ lifetimes() { # STORE
             check "$s: and no more than needed" test "$(sim_count tiktok ok)" -le 75
             echo "# $s: $(sim_count tiktok ok) requests for 3 accounts in the day after the change"
         fi
-        run_renewd --once --at "$now" || failed="$failed $step"
+        run_renewd --once --at "$now" || broken="$broken $step"
         [ "$(expiry min)" -gt "$now" ] || late="$late $step"
         now=$((now + 1200))
     done
-    check_equal "$s: 60 hours of runs all succeed" '' "$failed"
+    check_equal "$s: 60 hours of runs all succeed" '' "$broken"
     check_equal "$s: no token is ever found expired, 24 h or 2 h" '' "$late"
     check_equal "$s: nothing but live refresh tokens was presented" 0 "$(sim_count tiktok reuse)"
     check "$s: truth and table agree after both changes" truth life
@@ -104,7 +84,7 @@ lifetimes() { # STORE
 refused() {
     local s=$STORE before
     n=$((n + 1))
-    load 1 "bad$n"
+    creators tiktok 1 "bad$n"
     [ "$1" = revoked ] || sim misbehave "$1" > /dev/null
     [ "$1" != revoked ] || sim revoke "{\"provider\":\"tiktok\",\"account\":\"bad$n-1\"}" > /dev/null
     before=$(row "bad$n-1")
@@ -136,7 +116,7 @@ answers() { # STORE; states: 2 retrying 3 rate_limited 4 reconnect 5 misconfigur
 other_user() { # STORE
     local s=$1
     begin "$s"
-    load 1 user
+    creators tiktok 1 user
     sql "update $TABLE set tiktok_open_id = 'open-somebody'" > /dev/null
     check "$s: an answer for another open_id" run_renewd --once
     check "$s: its pair is stored" truth user
@@ -151,6 +131,5 @@ for store in sqlite postgresql; do
     answers $store
     other_user $store
 done
-check_no_match 'no token in any log' 'tiktok\.[ar]t\.|hush-secret' "$(cat "$DIR/renewd.all")"
-no_tokens_in_logs tiktok
+no_tokens_in_logs
 finish

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/truth.h"
 
@@ -23,6 +24,7 @@ static const char *const count_names[COUNTS] = {
 struct entry {
     uint64_t number, peer;
     int64_t at;
+    int64_t boot_ms; /* the same moment, by a clock that nobody sets */
     const struct provider *provider;
     char method[12], path[96], account[64], outcome[24];
     const char *mode; /* of misbehaviour, static text */
@@ -71,6 +73,7 @@ uint64_t ledger_enter(const struct request *request, const struct token *token)
     entry->number = ledger.last;
     entry->peer = request->peer ? request->peer->id : 0;
     entry->at = sim_now();
+    entry->boot_ms = clock_boot_ms();
     entry->provider = request->provider;
     entry->refresh = token && token->kind == TOKEN_REFRESH;
     entry->written = -1;
@@ -137,6 +140,7 @@ static struct json_object *entry_json(const struct entry *entry)
     json_object_object_add(json, "number", json_object_new_int64((int64_t)entry->number));
     json_object_object_add(json, "connection", json_object_new_int64((int64_t)entry->peer));
     json_object_object_add(json, "at", json_object_new_int64(entry->at));
+    json_object_object_add(json, "boot_ms", json_object_new_int64(entry->boot_ms));
     add_text(json, "method", entry->method);
     add_text(json, "path", entry->path);
     add_text(json, "provider", entry->provider->name);

@@ -25,7 +25,8 @@ struct misbehaviour {
     unsigned users;
     int status;
     int64_t ms, bytes, size;
-    bool after, process, rst;
+    int64_t share, seed; /* of a hundred fitting requests; which of them */
+    bool after, process, rst, any_bytes;
     char *body, *content_type, *name, *value, *retry_after;
     struct header headers[REPLY_HEADERS];
     size_t header_count;
@@ -39,6 +40,17 @@ struct mode {
 };
 
 static struct misbehaviour *queue;
+
+/* Of one seed the same for an account and how often it came, in whatever order they come. */
+static uint64_t chance(const struct misbehaviour *m, const struct account *account)
+{
+    uint64_t h = 14695981039346656037u ^ (uint64_t)m->seed;
+
+    for (const char *c = account->name; *c; c++)
+        h = (h ^ (unsigned char)*c) * 1099511628211u;
+    h = (h ^ account->presented) * 1099511628211u;
+    return (h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 17;
+}
 
 static void spoil_nothing(const struct misbehaviour *m, const struct request *request,
                           struct reply *reply)
@@ -86,10 +98,10 @@ static void spoil_drop(const struct misbehaviour *m, const struct request *reque
 static void spoil_cut(const struct misbehaviour *m, const struct request *request,
                       struct reply *reply)
 {
-    (void)request;
     reply_render(reply);
+    size_t at = m->any_bytes && reply->len ? request->luck % reply->len : (size_t)m->bytes;
     reply->cut = true;
-    reply->cut_at = (size_t)m->bytes < reply->len ? (size_t)m->bytes : reply->len;
+    reply->cut_at = at < reply->len ? at : reply->len;
 }
 
 /* Valid JSON with a refresh token in it, but far too long. */
@@ -347,8 +359,14 @@ static const char *read_member(const char *name, struct json_object *value,
         read_number(value, -1, INT32_MAX, &m->count, &bad);
     else if (strcmp(name, "ms") == 0)
         read_number(value, 0, 3600000, &m->ms, &bad);
+    else if (strcmp(name, "bytes") == 0 && text && strcmp(text, "any") == 0)
+        m->any_bytes = true;
     else if (strcmp(name, "bytes") == 0)
         read_number(value, 0, SIZE_LIMIT, &m->bytes, &bad);
+    else if (strcmp(name, "share") == 0)
+        read_number(value, 1, 100, &m->share, &bad);
+    else if (strcmp(name, "seed") == 0)
+        read_number(value, INT64_MIN, INT64_MAX, &m->seed, &bad);
     else if (strcmp(name, "size") == 0)
         read_number(value, 1, SIZE_LIMIT, &m->size, &bad);
     else if (strcmp(name, "status") == 0)
@@ -357,7 +375,7 @@ static const char *read_member(const char *name, struct json_object *value,
         return read_texts(name, value, m);
     if (status)
         m->status = (int)status;
-    return bad ? "count, ms, bytes, size or status: not a number, or out of range" : NULL;
+    return bad ? "count, ms, bytes, size, share, seed or status: not a number, or out of range" : NULL;
 }
 
 const char *misbehave_add(struct json_object *json)
@@ -375,6 +393,7 @@ const char *misbehave_add(struct json_object *json)
     m->mode = mode;
     m->process = mode->process;
     m->count = 1;
+    m->share = 100;
     m->users = 1;
     const char *wrong = NULL;
     json_object_object_foreach(json, member, value) {
@@ -431,10 +450,13 @@ static bool fits(const struct misbehaviour *m, const struct request *request,
         return false;
     if (strcmp(path, "*") != 0 && !ends_in(request->rest, path))
         return false;
-    return !m->account || (token && strcmp(m->account, token->account->name) == 0);
+    if (m->account && (!token || strcmp(m->account, token->account->name) != 0))
+        return false;
+    return m->share == 100 ||
+           (token && chance(m, token->account) % 100 < (uint64_t)m->share);
 }
 
-struct misbehaviour *misbehave_take(const struct request *request, const struct token *token)
+struct misbehaviour *misbehave_take(struct request *request, struct token *token)
 {
     struct misbehaviour **at = &queue;
 
@@ -444,6 +466,10 @@ struct misbehaviour *misbehave_take(const struct request *request, const struct 
     if (!m)
         return NULL;
     m->users++;
+    if (token) {
+        request->luck = chance(m, token->account) / 100;
+        token->account->misbehaved += m->mode->spoil != spoil_close_kept;
+    }
     if (m->count > 0 && --m->count == 0) {
         *at = m->next;
         m->next = NULL;

@@ -19,8 +19,9 @@ void misbehave_reset(void);
 size_t misbehave_queued(void);
 /* Reads one from the control API's JSON. NULL, or what is wrong with it (static text). */
 const char *misbehave_add(struct json_object *json);
-/* The first in the queue that fits, counted down; give it back with misbehave_release. */
-struct misbehaviour *misbehave_take(const struct request *request, const struct token *token);
+/* The first in the queue that fits, counted down; give it back with misbehave_release. Sets
+ * the request's luck and counts it with the token's account. */
+struct misbehaviour *misbehave_take(struct request *request, struct token *token);
 void misbehave_release(struct misbehaviour *m);
 
 const char *misbehave_name(const struct misbehaviour *m);

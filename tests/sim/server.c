@@ -208,10 +208,13 @@ static struct misbehaviour *present(struct request *request, char **ret_value)
     *ret_value = token ? xstrdup(token->value) : NULL;
     if (token)
         token_presented(token);
-    if (request->peer->drop_next)
+    if (request->peer->drop_next) {
         ledger_misbehaviour(request->number, "close_kept");
-    else
+        if (token)
+            token->account->misbehaved++;
+    } else {
         m = misbehave_take(request, token);
+    }
     if (m)
         ledger_misbehaviour(request->number, misbehave_name(m));
     truth_unlock();

@@ -35,6 +35,7 @@ struct request {
     size_t len, cap;
     bool too_large;
     uint64_t number; /* in the log; 0 for the control API */
+    uint64_t luck;   /* what its misbehaviour chooses by */
     const struct provider *provider;
     const char *rest; /* path behind the provider's prefix */
 };

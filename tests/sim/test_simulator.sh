@@ -440,6 +440,23 @@ test_lightspeed_x() {
     check_equal 'x: the token endpoint misbehaves by default' 503 "$(ask acct-2 "$(refresh_of lightspeed_x acct-2)")"
 }
 
+# A share of the requests, by a seed: the same again, whoever comes first; another seed, others.
+test_share() {
+    hit() { # SEED ORDER: the accounts of fifty that were refused
+        fresh strict 50
+        misbehave "{\"mode\":\"status\",\"count\":-1,\"share\":40,\"seed\":$1}"
+        sim_get 'accounts?provider=strict&format=tsv' | sort ${2:-} | cut -f 3 | while read -r token; do
+            request strict "$token" > /dev/null
+        done
+        sim_get 'accounts?provider=strict&format=tsv' | awk -F '\t' '$8 > 0 { print $1 }' | sort
+    }
+    local first
+    first=$(hit 7)
+    check 'share: about so many' test "$(wc -l <<< "$first")" -ge 8 -a "$(wc -l <<< "$first")" -le 32
+    check_equal 'share: the same in another order' "$first" "$(hit 7 -r)"
+    check_no_match 'share: others with another seed' "^yes$" "$([ "$first" = "$(hit 8)" ] && echo yes)"
+}
+
 # 500 connections at once, each kept waiting: presented at once, all answered.
 test_many() {
     fresh google 1
@@ -472,7 +489,7 @@ test_tls() {
 start_simulator
 check_equal 'serves on the loopback alone' 127.0.0.1 "$(echo "$SIM_URL" | sed 's,.*//\(.*\):.*,\1,')"
 for t in google google_errors clock strict strict_grace strict_clients tiktok lightspeed lightspeed_x modes_of_replies mode_member \
-    modes_of_connections close_kept queue many tls; do
+    modes_of_connections close_kept queue share many tls; do
     test_$t
 done
 finish

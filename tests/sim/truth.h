@@ -39,7 +39,7 @@ struct account {
     struct token *newest; /* all tokens, newest first */
     struct token *refresh; /* the newest refresh token */
     struct token *access;
-    uint64_t spent, presented, refresh_ok, refresh_refused, reuse, repeats;
+    uint64_t spent, presented, refresh_ok, refresh_refused, reuse, repeats, misbehaved;
     int64_t minute, bucket, bucket_at; /* Lightspeed: of the last repeats; in hundredths, as of */
     unsigned repeats_of_minute;
     uint64_t most_presented; /* of one refresh token */

@@ -59,6 +59,7 @@ struct json_object *truth_account_json(const struct account *account)
     add_number(json, "refresh_refused", account->refresh_refused);
     add_number(json, "reuse", account->reuse);
     add_number(json, "repeats", account->repeats);
+    add_number(json, "misbehaved", account->misbehaved);
     add_number(json, "max_presented", account->most_presented);
     add_number(json, "max_concurrent", account->most_in_flight);
     add_time(json, "changed_at", account->changed_at);
@@ -67,11 +68,12 @@ struct json_object *truth_account_json(const struct account *account)
 
 void truth_account_line(const struct account *account, struct buf *out)
 {
-    buf_printf(out, "%s\t%s\t%s\t%d\t%llu\t%llu\t%llu\n", account->name,
+    buf_printf(out, "%s\t%s\t%s\t%d\t%llu\t%llu\t%llu\t%llu\t%llu\t%u\n", account->name,
                is_live(account->access) ? account->access->value : "",
                is_live(account->refresh) ? account->refresh->value : "", account->revoked ? 1 : 0,
                (unsigned long long)account->presented, (unsigned long long)account->reuse,
-               (unsigned long long)account->refresh_ok);
+               (unsigned long long)account->refresh_ok, (unsigned long long)account->misbehaved,
+               (unsigned long long)account->most_presented, account->most_in_flight);
 }
 
 struct json_object *truth_token_json(const char *value)

@@ -11,6 +11,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/store/hosts.h"
 #include "tests/store/kit.h"
 
 enum { NOW = 1000000, ALL = 1000, LEASE = 300, HOSTS = 4, RECORDS = 2000 };
@@ -29,6 +30,11 @@ static void scene_begin(struct scene *s)
     s->q = (struct claim_request){.table = s->t, .plugin = "oauth2", .mode = CLAIM_AUTO, .now = NOW,
                                   .limit = ALL, .failing_limit = ALL, .host = "h1", .incarnation = "i1",
                                   .lease_s = LEASE};
+    static const char *const hosts[] = {"h1", "h2", "h"};
+    for (size_t i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(store_heartbeat(s->db, hosts[i], "i1", NULL), 0);
+        CU_ASSERT_EQUAL(store_heartbeat(s->db, hosts[i], "i", NULL), 0);
+    }
 }
 
 static void scene_end(struct scene *s)
@@ -364,25 +370,25 @@ static void automatic(void)
     struct error e = {""};
     int64_t at = -1;
     scene_begin(&s);
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
     CU_ASSERT_EQUAL(at, 0);
     put(&s, "later", "f1", "due_at = 1000500");
     put(&s, "never", "f2", "due_at = 0");
     put(&s, "gone", "f3", "due_at = 5, state = 4");
     put(&s, "none", "f4", "due_at = 5, without_credential = 1");
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
     CU_ASSERT_EQUAL(at, 1000500);
     CU_ASSERT_TRUE(gives(&s, ""));
     s.q.now = 1000500;
     CU_ASSERT_TRUE(gives(&s, "later"));
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
     CU_ASSERT_TRUE(at >= clock_real() + LEASE - 5);
     put(&s, "twin", "f1", "due_at = 7"); /* another record of the credential that is out */
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
     CU_ASSERT_TRUE(at >= clock_real() + LEASE - 5);
     put(&s, "spent", "f9", "due_at = 7");
     set_credential(&s, "f9", "successor", "'f10'");
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
     CU_ASSERT_TRUE(at > clock_real() + 30);
     scene_end(&s);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "core/base/cleanup.h"
+#include "core/store/hosts.h"
 #include "tests/store/kit.h"
 
 enum { HOSTS = 6 };

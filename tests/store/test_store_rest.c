@@ -284,14 +284,14 @@ static void jobs(void)
     struct job_row j = {0};
     struct error e = {{0}};
 
-    CU_ASSERT_EQUAL(store_job_put(db, "youtube", "youtube", "auto", NULL, true, &j, &e), 0);
+    CU_ASSERT_EQUAL(store_job_put(db, "youtube", "youtube", "auto", NULL, 0, &j, &e), 0);
     CU_ASSERT_TRUE(!j.paused && j.last_tick == 0);
     job_row_done(&j);
     CU_ASSERT_EQUAL(store_job_pause(db, "youtube", true, &e), 0);
     CU_ASSERT_EQUAL(store_job_pause(db, "nobody", true, &e), -ENOENT);
     CU_ASSERT_EQUAL(store_job_tick(db, "youtube", 600, 1200, &e), 0);
     CU_ASSERT_EQUAL(store_job_tick(db, "youtube", 300, 600, &e), 0);
-    CU_ASSERT_EQUAL(store_job_put(db, "youtube", "youtube", "@hourly", "old", true, &j, &e), 0);
+    CU_ASSERT_EQUAL(store_job_put(db, "youtube", "youtube", "@hourly", "old", 0, &j, &e), 0);
     CU_ASSERT_TRUE(j.paused && j.last_tick == 600);
     CU_ASSERT_TRUE(kit_is(db, "@hourly", "SELECT schedule FROM {jobs}"));
     job_row_done(&j);

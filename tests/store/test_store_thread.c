@@ -52,7 +52,7 @@ static bool turn_until(const int *what, int value)
 
 static void start_with(const struct store_options *o)
 {
-    const struct store_events events = {on_up, on_down, NULL};
+    const struct store_events events = {.up = on_up, .down = on_down};
     struct error e = {{0}};
 
     ups = downs = done_count = 0;

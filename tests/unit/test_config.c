@@ -91,7 +91,7 @@ static void test_good_main(void)
                        "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_SECRET\"; };\n"
                        "keys = ( { id = \"k2\"; secret = \"" KEY
                        "\"; }, { id = \"k1\"; secret = \"" KEY "\"; } );\n"
-                       "api = { socket = \"run.sock\"; listen = \"192.0.2.1:8642\";\n"
+                       "api = { socket = \"run.sock\"; token_users = [ \"deploy\" ]; listen = \"192.0.2.1:8642\";\n"
                        "  tls = { certificate = \"c.pem\"; key = \"file:key.pem\"; };\n"
                        "  clients = ( { name = \"app\"; secret = \"" KEY "\"; jobs = [ \"*\" ];\n"
                        "                allow = [ \"functions\", \"token\" ]; } ); };\n"
@@ -111,6 +111,8 @@ static void test_good_main(void)
     CU_ASSERT_STRING_EQUAL(secret_text(l.c->tls_key), VALUE);
     CU_ASSERT_EQUAL(l.c->client_count, 1);
     CU_ASSERT_STRING_EQUAL(l.c->clients[0].allow[1], "token");
+    CU_ASSERT_TRUE(l.c->clients[0].has_secret);
+    CU_ASSERT_STRING_EQUAL(l.c->token_users[0], "deploy");
     CU_ASSERT_EQUAL(l.c->spool_keep, 64 * 1024 * 1024);
     CU_ASSERT_EQUAL(l.uses.count, 5);
     put("renewd.conf", MAIN);

@@ -108,6 +108,7 @@ static void test_leftovers(void)
     struct spool_file *files;
     struct spool_counts counts;
 
+    CU_ASSERT_EQUAL(spool_belongs(s, TWO, NULL), 0);
     CU_ASSERT_EQUAL(spool_intent(s, "a1", PRINT, "public.t/refresh", "key 1", NULL), 0);
     CU_ASSERT_EQUAL(spool_intent(s, "a2", PRINT, "public.t/refresh", "key 2", NULL), 0);
     CU_ASSERT_EQUAL(spool_intent(s, "a3", PRINT, "public.t/refresh", "key 3", NULL), 0);
@@ -126,6 +127,7 @@ static void test_leftovers(void)
     CU_ASSERT_EQUAL_FATAL(leftovers(&files), 1);
     CU_ASSERT_STRING_EQUAL(files->incarnation, ONE);
     CU_ASSERT_STRING_EQUAL(files->host, HOST);
+    CU_ASSERT_STRING_EQUAL(files->installation, TWO);
     CU_ASSERT(files->same_boot && !files->torn && !files->damaged);
     CU_ASSERT_EQUAL(files->count, 2);
     const struct spool_leftover *a1 = find(files, "a1"), *a2 = find(files, "a2");
@@ -454,6 +456,26 @@ static void test_killed_writer(void)
     }
 }
 
+/* How far a database was seen to count; another installation's number is none of this one's. */
+static void test_seen(const struct state_dir *s)
+{
+    cleanup(free_p) char *file = xasprintf("%s/seen", s->path);
+    struct error e = { "" };
+    int64_t seen = 1;
+
+    CU_ASSERT_EQUAL(state_dir_seen(s, ONE, &seen, &e), 0);
+    CU_ASSERT_EQUAL(seen, 0);
+    CU_ASSERT_EQUAL(state_dir_see(s, ONE, 41, &e), 0);
+    CU_ASSERT_EQUAL(state_dir_see(s, ONE, 42, &e), 0);
+    CU_ASSERT_EQUAL(state_dir_seen(s, ONE, &seen, &e), 0);
+    CU_ASSERT_EQUAL(seen, 42);
+    CU_ASSERT_EQUAL(state_dir_seen(s, TWO, &seen, &e), 0);
+    CU_ASSERT_EQUAL(seen, 0);
+    CU_ASSERT_EQUAL(truncate(file, 20), 0);
+    CU_ASSERT_EQUAL(state_dir_seen(s, ONE, &seen, &e), -EROFS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, file));
+}
+
 static void test_state_dir(void)
 {
     cleanup(free_p) char *path = xasprintf("%s/a/b/state", dir);
@@ -473,6 +495,7 @@ static void test_state_dir(void)
     CU_ASSERT_EQUAL_FATAL(state_dir_open(path, false, &beside, &e), 0);
     CU_ASSERT_STRING_EQUAL(beside->host, first->host);
     CU_ASSERT_STRING_NOT_EQUAL(beside->incarnation, first->incarnation);
+    test_seen(first);
     state_dir_free(first);
     CU_ASSERT_EQUAL_FATAL(state_dir_open(path, true, &second, &e), 0);
     CU_ASSERT_STRING_EQUAL(second->host, beside->host);

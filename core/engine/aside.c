@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * What was set aside (rules 4 and 5), for people: how many pairs wait for their rows, and how many came too
+ * late. The late ones are kept sealed for 30 days.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { ORPHANS_S = 30 * 86400 };
+
+struct aside_task {
+    struct engine *engine;
+    struct kept_counts counts;
+};
+
+static int aside_work(struct db *db, void *arg, struct error *e)
+{
+    struct aside_task *t = arg;
+    return store_kept_count(db, clock_now() - ORPHANS_S, &t->counts, e);
+}
+
+static void aside_known(void *arg, int result, const struct error *e)
+{
+    struct aside_task *t = arg;
+    struct engine *engine = t->engine;
+    char removed[24];
+    (void)e;
+    engine->busy--;
+    if (result >= 0)
+        engine->aside = t->counts;
+    snprintf(removed, sizeof removed, "%" PRId64, t->counts.removed);
+    if (result >= 0 && t->counts.removed)
+        log_line(LEVEL_INFO, "late tokens that were set aside 30 days ago are removed", "tokens", removed, NULL);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+/* At start, with each heartbeat, and when one more was set aside. */
+void aside_count(struct engine *e)
+{
+    if (!engine_may_work(e))
+        return;
+    struct aside_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    e->busy++;
+    store_submit(e->store, aside_work, t, aside_known);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * Runs that are asked for and act as at a tick, and how far they are.
+ */
+#include "core/engine/internal.h"
+
+void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx)
+{
+    (void)e;
+    run_start(j, job_run_mode(j), trigger, NULL, 0, done, ctx);
+}
+
+bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *ret)
+{
+    for (const struct run *r = j->runs; r; r = r->next)
+        for (const struct run_waiter *w = r->waiters; w; w = w->next)
+            if (w->ctx == ctx && r->row.id) {
+                *ret = (struct run_result){.id = r->row.id, .due = r->row.due, .refreshed = r->row.refreshed,
+                                           .failed = r->row.failed};
+                return true;
+            }
+    return false;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ * Rows of which a trigger said that their application changed them (renewd.watch): each is looked at, one after
+ * the other, at once. Anybody may notify, and what is said is a hint: a row is read, nothing else. One that gets
+ * lost, or that comes when nobody can look, costs a wait until the next round of its table.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/map.h"
+#include "core/engine/internal.h"
+
+/* However fast a row changes it is read five times a second at most. */
+enum { WAITING_MAX = 1000, PAUSE_MS = 200 };
+
+struct changed {
+    struct map *rows;          /* "JOB KEY" -> the key within it */
+    size_t left;               /* to be looked at before the next pause */
+    bool looking;
+    int64_t looked_boot_ms;
+    struct loop_timer *timer;
+};
+
+static struct job *job_of(struct engine *e, const char *name, size_t len)
+{
+    for (size_t i = 0; i < e->job_count; i++) {
+        struct job *j = e->jobs[i];
+        if (strncmp(j->config->job, name, len) == 0 && !j->config->job[len])
+            return j->table && j->discovered && !j->held ? j : NULL;
+    }
+    return NULL;
+}
+
+static void look_next(void *ctx);
+
+static void begin(void *ctx)
+{
+    struct engine *e = ctx;
+    struct changed *c = e->changed;
+    c->timer = NULL;
+    c->looking = true;
+    c->left = map_count(c->rows);
+    look_next(e);
+}
+
+static void begin_soon(struct engine *e)
+{
+    struct changed *c = e->changed;
+    if (!c->timer && !c->looking && map_count(c->rows) && !e->stopping)
+        c->timer = loop_at(e->loop, c->looked_boot_ms + PAUSE_MS, begin, e);
+}
+
+/* Takes rows until one is being read, which comes back here. */
+static void look_next(void *ctx)
+{
+    struct engine *e = ctx;
+    struct changed *c = e->changed;
+    const char *about = NULL;
+    void *key = NULL;
+    size_t cursor = 0;
+    while (c->left && map_next(c->rows, &cursor, &about, &key)) {
+        struct job *j = job_of(e, about, strcspn(about, " "));
+        map_remove(c->rows, about);
+        c->left--;
+        if (j && engine_may_work(e)) {
+            discovery_one(j, key, look_next, e);
+            free(key);
+            return;
+        }
+        free(key);
+    }
+    c->looking = false;
+    c->looked_boot_ms = clock_boot_ms();
+    begin_soon(e);
+}
+
+void changed_row(struct engine *e, const char *about)
+{
+    struct changed *c = e->changed;
+    size_t len = strcspn(about, " ");
+    struct job *j = job_of(e, about, len);
+    if (!j || !engine_may_work(e))
+        return;
+    if (!about[len] || map_count(c->rows) >= WAITING_MAX)
+        discovery_again(j);
+    else if (!map_get(c->rows, about))
+        map_put(c->rows, about, xstrdup(about + len + 1));
+    begin_soon(e);
+}
+
+void changed_missed(struct engine *e)
+{
+    for (size_t i = 0; engine_may_work(e) && i < e->job_count; i++)
+        if (e->jobs[i]->discovered)
+            discovery_again(e->jobs[i]);
+}
+
+void changed_start(struct engine *e)
+{
+    if (e->changed)
+        return;
+    e->changed = xcalloc(1, sizeof *e->changed);
+    e->changed->rows = map_new();
+}
+
+void changed_free(struct engine *e)
+{
+    if (!e->changed)
+        return;
+    loop_cancel(&e->changed->timer);
+    map_free(e->changed->rows, free);
+    free(e->changed);
+    e->changed = NULL;
+}

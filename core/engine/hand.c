@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * A refresh by hand: one record, an owner's, or all of a job. One record is looked at first, because its
+ * application may have changed it a moment ago; where there is none, there is no run.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/engine/internal.h"
+
+struct hand_task {
+    struct job *job;
+    char *key;
+    run_done done;
+    void *ctx;
+};
+
+static int known_work(struct db *db, void *arg, struct error *e)
+{
+    struct hand_task *t = arg;
+    struct record r = {0};
+    int res = store_record(db, t->job->table->source, t->key, &r, e);
+    record_done(&r);
+    return res;
+}
+
+static void known(void *arg, int result, const struct error *e)
+{
+    (void)e;
+    struct hand_task *t = arg;
+    struct engine *engine = t->job->engine;
+    const char *keys[] = {t->key};
+    engine->busy--;
+    if (result == -ENOENT)
+        t->done(t->ctx, &(struct run_result){.error = -ENOENT, .why = "there is no such record"});
+    else /* a store that went away is the run's to say */
+        run_start(t->job, CLAIM_HAND, "hand", keys, 1, t->done, t->ctx);
+    free(t->key);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+static void looked(void *arg)
+{
+    struct hand_task *t = arg;
+    t->job->engine->busy++;
+    store_submit(t->job->engine->store, known_work, t, known);
+}
+
+void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
+                    run_done done, void *ctx)
+{
+    int error;
+    if (!count)
+        canary_release(j, 0);
+    if (count != 1 || run_cannot(j, true, &error) || !e->store_up) {
+        run_start(j, CLAIM_HAND, "hand", keys, count, done, ctx);
+        return;
+    }
+    struct hand_task *t = xcalloc(1, sizeof *t);
+    *t = (struct hand_task){j, xstrdup(keys[0]), done, ctx};
+    discovery_one(j, keys[0], looked, t);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * History older than 90 days goes, in small batches, at no more than 1 % of a core: at start and then every
+ * hour. By the real clock: a rehearsal of next year removes nothing.
+ */
+#include "core/store/history.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { KEEP_S = 90 * 86400, HOUR_MS = 3600 * 1000, REST_SHARE = 99 };
+
+struct trim_task {
+    struct engine *engine;
+    bool more;
+    int64_t took_ms;
+};
+
+static void trim(void *ctx);
+
+static int trim_work(struct db *db, void *arg, struct error *e)
+{
+    struct trim_task *t = arg;
+    int64_t begun_ms = clock_boot_ms();
+    int res = store_history_trim(db, clock_real() - KEEP_S, &t->more, e);
+    t->took_ms = clock_boot_ms() - begun_ms;
+    return res;
+}
+
+static void trimmed(void *arg, int result, const struct error *err)
+{
+    struct trim_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+        log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
+                 err->text, NULL);
+    if (e->setup.daemon && !e->stopping)
+        e->history_timer =
+            loop_after(e->loop, result >= 0 && t->more ? t->took_ms * REST_SHARE : HOUR_MS, trim, e);
+    free(t);
+    engine_check_stopped(e);
+}
+
+static void trim(void *ctx)
+{
+    struct engine *e = ctx;
+    e->history_timer = NULL;
+    if (!engine_may_work(e)) {
+        e->history_timer = loop_after(e->loop, HOUR_MS, trim, e);
+        return;
+    }
+    struct trim_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    e->busy++;
+    store_submit(e->store, trim_work, t, trimmed);
+}
+
+void history_start(struct engine *e)
+{
+    if (e->history_started)
+        return;
+    e->history_started = true;
+    trim(e);
+}

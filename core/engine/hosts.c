@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * forget-host: the operator's word that a host does not come back. Until then what it attempted is its own.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+#include "core/store/hosts.h"
+
+struct forget_task {
+    struct engine *engine;
+    char *asked;                 /* an id or a name */
+    struct host_row host;        /* whose it is; id "" until found */
+    char why[512];
+    host_done *done;
+    void *ctx;
+};
+
+static int refuse(struct forget_task *t, int result, const char *why)
+{
+    snprintf(t->why, sizeof t->why, "%s", why);
+    return result;
+}
+
+static int pick(struct forget_task *t, struct host_row *list, size_t count)
+{
+    struct host_row *found = NULL;
+    size_t named = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool by_id = strcmp(list[i].id, t->asked) == 0;
+        bool by_name = list[i].name && strcmp(list[i].name, t->asked) == 0;
+        named += by_name;
+        if (by_id || (by_name && !found))
+            found = &list[i];
+        if (by_id)
+            named = 1;
+        if (by_id)
+            break;
+    }
+    if (!found)
+        return refuse(t, -ENOENT, "no host of that id or name is known; renewctl forget-host lists them");
+    if (named > 1)
+        return refuse(t, -EBUSY, "several hosts have that name; say the id, as renewctl forget-host lists it");
+    t->host = *found;
+    found->name = NULL;
+    return 0;
+}
+
+static int forget_work(struct db *db, void *arg, struct error *e)
+{
+    struct forget_task *t = arg;
+    struct host_row *list = NULL;
+    size_t count = 0;
+    bool forgotten = false;
+    int res = store_hosts(db, &list, &count, e);
+    if (res < 0)
+        return refuse(t, res, e->text);
+    res = pick(t, list, count);
+    hosts_free(list, count);
+    if (res < 0)
+        return res;
+    if (strcmp(t->host.id, t->engine->setup.state->host) == 0)
+        return refuse(t, -EBUSY, "that is the host which answers here: it settles what it left itself, at its "
+                                 "next start");
+    res = store_forget_host(db, t->host.id, &forgotten, e);
+    if (res < 0)
+        return refuse(t, res, e->text);
+    if (!forgotten) {
+        snprintf(t->why, sizeof t->why, "the host lives: its last heartbeat is %" PRId64 " seconds old; stop "
+                 "its renewd, and ask again a minute later", t->host.now - t->host.beat_at);
+        return -EBUSY;
+    }
+    return 0;
+}
+
+static void forget_done(void *arg, int result, const struct error *e)
+{
+    struct forget_task *t = arg;
+    struct engine *engine = t->engine;
+    char leases[24];
+    engine->busy--;
+    snprintf(leases, sizeof leases, "%" PRId64, t->host.leases);
+    if (result >= 0)
+        log_line(LEVEL_WARNING, "a host is forgotten: what it attempted and did not tell of counts as without "
+                 "an answer when its leases are over", "host", t->host.id, "name", t->host.name, "leases",
+                 leases, NULL);
+    t->done(t->ctx, &t->host, result, t->why[0] ? t->why : e->text);
+    if (result >= 0)
+        gone_check(engine);
+    free(t->host.name);
+    free(t->asked);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+void engine_forget_host(struct engine *e, const char *host, host_done *done, void *ctx)
+{
+    struct forget_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    t->asked = xstrdup(host);
+    t->done = done;
+    t->ctx = ctx;
+    e->busy++;
+    store_submit(e->store, forget_work, t, forget_done);
+}

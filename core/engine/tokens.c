@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ * See tokens.h.
+ */
+#include "core/engine/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/map.h"
+#include "core/domain/outcome.h"
+
+enum { TOKENS_MAX = 10000, HOLD_MS = 30000 };
+
+struct tokens {
+    struct map *by_name;
+};
+
+static char *name_of(const char *source, const char *key)
+{
+    return xasprintf("%s\n%s", source, key);
+}
+
+static void entry_done(struct token_entry *e)
+{
+    secret_free(e->token);
+    free(e->code);
+    free(e->text);
+}
+
+static void entry_free(void *entry)
+{
+    if (!entry)
+        return;
+    entry_done(entry);
+    free(entry);
+}
+
+struct tokens *tokens_new(void)
+{
+    struct tokens *t = xcalloc(1, sizeof *t);
+    t->by_name = map_new();
+    return t;
+}
+
+void tokens_free(struct tokens *t)
+{
+    if (!t)
+        return;
+    map_free(t->by_name, entry_free);
+    free(t);
+}
+
+const struct token_entry *tokens_get(const struct tokens *t, const char *source, const char *key)
+{
+    cleanup(free_p) char *name = name_of(source, key);
+    return map_get(t->by_name, name);
+}
+
+/* Put anew each time, so that the first of the map is the one that stood longest. */
+void tokens_put(struct tokens *t, const char *source, const char *key, struct token_entry *e)
+{
+    cleanup(free_p) char *name = name_of(source, key);
+    const char *oldest;
+    size_t cursor = 0;
+    void *value;
+
+    entry_free(map_remove(t->by_name, name));
+    if (map_count(t->by_name) >= TOKENS_MAX && map_next(t->by_name, &cursor, &oldest, &value)) {
+        cleanup(free_p) char *gone = xstrdup(oldest);
+        entry_free(map_remove(t->by_name, gone));
+    }
+    map_put(t->by_name, name, xmemdup(e, sizeof *e));
+    memset(e, 0, sizeof *e);
+}
+
+void tokens_forget(struct tokens *t, const char *source, const char *key)
+{
+    cleanup(free_p) char *name = name_of(source, key);
+    entry_free(map_remove(t->by_name, name));
+}
+
+int token_entry_of(const struct job *j, const struct row *row, const struct record *rec,
+                   struct token_entry *ret, struct error *e)
+{
+    int slot = plugin_slot(j->config->plugin, "access_token");
+    struct values v = {0};
+    int res = values_open(j, row, &v, e);
+    if (res < 0)
+        return res;
+    int64_t expires_at = j->expires_slot >= 0 ? v.list[j->expires_slot].number : 0;
+    *ret = (struct token_entry){
+        .token = slot >= 0 && v.list[slot].text ? secret_new(v.list[slot].text, v.list[slot].len) : NULL,
+        .read_ms = clock_boot_ms(),
+        .expires_at = expires_at,
+        .generation = rec->generation,
+        .due = {.window = rec->window, .point = rec->point, .ok_at = rec->ok_at,
+                .not_before = rec->not_before, .expires_at = expires_at, .life = rec->life},
+        .state = rec->state,
+        .without_credential = rec->without_credential,
+        .code = rec->last_code ? xstrdup(rec->last_code) : NULL,
+        .text = rec->last_text ? xstrdup(rec->last_text) : NULL,
+    };
+    values_done(&v);
+    return 0;
+}
+
+/* The row as the commit has left it. */
+static void row_after(const struct commit *c, struct row *ret)
+{
+    row_copy(ret, &c->row);
+    for (size_t i = 0; i < c->write_count; i++) {
+        const struct write *w = &c->writes[i];
+        struct cell *cell = &ret->cells[w->column];
+        wipe_free(cell->text);
+        cell->text = w->text ? xstrndup(w->text, w->len) : NULL;
+        cell->len = w->text ? w->len : 0;
+    }
+}
+
+void tokens_follow(struct tokens *t, const struct job *j, const struct commit *c)
+{
+    struct token_entry fresh = {0};
+    struct row row = {0};
+    struct error e;
+
+    if (!tokens_get(t, c->after.source, c->after.key))
+        return;
+    tokens_forget(t, c->after.source, c->after.key);
+    if (!j || j->table != c->table || !c->row.cells)
+        return;
+    row_after(c, &row);
+    if (token_entry_of(j, &row, &c->after, &fresh, &e) == 0)
+        tokens_put(t, c->after.source, c->after.key, &fresh);
+    row_done(&row);
+}
+
+/* ---- what follows from it ---- */
+
+bool token_lives(const struct token_entry *t, int64_t now)
+{
+    return t->token && (t->expires_at == 0 || t->expires_at > now);
+}
+
+static bool wanted(const struct job *j, const struct token_entry *t, const struct token_wish *w, int64_t now)
+{
+    if (w->as_tick)
+        return due_tick(&t->due, now, schedule_prev(j, now), schedule_next(j, now));
+    return due_on_demand(&t->due, now, w->min_valid);
+}
+
+static bool stopped(const struct token_entry *t)
+{
+    return t->state == STATE_RECONNECT || t->state == STATE_PENDING || t->state == STATE_PAUSED ||
+           t->without_credential;
+}
+
+int token_judge(const struct job *j, const struct token_entry *t, const struct token_wish *w, bool may_try)
+{
+    int64_t now = clock_now();
+
+    if (may_try && !stopped(t) && job_may_claim(j) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
+        wanted(j, t, w, now))
+        return VERDICT_TRY;
+    return token_lives(t, now) && t->state != STATE_RECONNECT ? VERDICT_SERVE : VERDICT_REFUSE;
+}
+
+static void refuse_person(const struct token_entry *t, const char *why, struct token_answer *ret)
+{
+    ret->status = TOKEN_PERSON;
+    ret->why = t->text ? t->text : why;
+}
+
+static int64_t next_try(const struct job *j, const struct token_entry *t, int64_t now)
+{
+    int64_t at = t->due.not_before > t->due.window.earliest ? t->due.not_before : t->due.window.earliest;
+    int64_t paced = pace_wait(&j->pace, clock_boot_ms());
+
+    if (paced >= HOLD_MS && now + paced / 1000 > at)
+        at = now + paced / 1000;
+    return at > now ? at - now : 1;
+}
+
+void token_refusal(const struct job *j, const struct token_entry *t, struct token_answer *ret)
+{
+    ret->state = t->state;
+    ret->code = t->code;
+    if (t->without_credential) {
+        refuse_person(t, "the record holds no credential to refresh with; its account has to be connected", ret);
+    } else if (t->state == STATE_RECONNECT) {
+        refuse_person(t, "its account has to be connected again", ret);
+    } else if (t->state == STATE_MISCONFIGURED) {
+        refuse_person(t, "the job's settings or the record's row are wrong", ret);
+    } else if (t->state == STATE_PENDING) {
+        refuse_person(t, "the database refuses the record's row; correct the row or its table", ret);
+    } else if (job_held(j)) {
+        ret->status = TOKEN_PERSON;
+        ret->why = job_held(j);
+    } else if (j->paused) {
+        ret->status = TOKEN_PERSON;
+        ret->why = "the job is paused; resume it";
+    } else {
+        ret->status = TOKEN_LATER;
+        ret->retry_after = next_try(j, t, clock_now());
+        ret->why = t->text ? t->text : "no token that lives is at hand";
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * Old history goes, a batch at a time: attempts, runs, requests, and the rows of hosts that nobody has heard of.
+ * What somebody may still ask for stays: an attempt that a lease or a pair set aside names. So do the ledger
+ * (an effect once done is never done again) and what is known of credentials that are spent or dead (rule 7).
+ */
+#include "core/store/history.h"
+
+#include <stdio.h>
+
+#include "core/base/cleanup.h"
+#include "core/store/args.h"
+
+enum { BATCH = 500 };
+
+static const char *const old_rows[] = {
+    "DELETE FROM {attempts} WHERE attempt_id IN (SELECT a.attempt_id FROM {attempts} a"
+    " WHERE a.finished_at < $1 AND a.attempt_id NOT IN (SELECT c.attempt_id FROM {credentials} c"
+    "  WHERE c.lease_incarnation IS NOT NULL AND c.attempt_id IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM {kept} k WHERE k.attempt_id = a.attempt_id)"
+    " ORDER BY a.finished_at LIMIT $2)",
+    "DELETE FROM {runs} WHERE id IN (SELECT r.id FROM"
+    " (SELECT id, started_at FROM {runs} ORDER BY id LIMIT $2) r WHERE r.started_at < $1)",
+    "DELETE FROM {requests} WHERE id IN (SELECT r.id FROM"
+    " (SELECT id, created_at FROM {requests} ORDER BY id LIMIT $2) r WHERE r.created_at < $1)",
+    "DELETE FROM {hosts} WHERE incarnation IN (SELECT h.incarnation FROM {hosts} h WHERE h.beat_at < $1"
+    " AND NOT EXISTS (SELECT 1 FROM {credentials} c WHERE c.lease_incarnation = h.incarnation)"
+    " ORDER BY h.beat_at LIMIT $2)",
+};
+
+int store_history_trim(struct db *db, int64_t before, bool *ret_more, struct error *e)
+{
+    *ret_more = false;
+    for (size_t i = 0; i < sizeof old_rows / sizeof old_rows[0]; i++) {
+        cleanup(args_done) struct args a = {0};
+        cleanup(db_result_free_p) struct db_result *gone = NULL;
+        args_number(&a, before);
+        args_number(&a, BATCH);
+        int res = db_exec(db, old_rows[i], a.params, a.count, &gone, e);
+        if (res < 0)
+            return res;
+        *ret_more = *ret_more || db_affected(gone) == BATCH;
+    }
+    return 0;
+}
