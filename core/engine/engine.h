@@ -74,6 +74,10 @@ void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
 struct token_wish {
     int64_t min_valid;           /* seconds that it should live yet */
     bool as_tick;                /* due as at a tick, instead */
+    bool refused;                /* the provider refused the token of refused_generation: unless the record has a newer
+                                    one, it is refreshed however long it should live, once a generation */
+    int64_t refused_generation;
+    const char *refused_token;   /* the very token, where it is known; else NULL. Copied */
     int64_t serve_ms, wait_ms;   /* how long to wait while a token lives, and while there is none */
 };
 enum token_status {

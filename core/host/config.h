@@ -104,6 +104,8 @@ struct job_statement {
     char *sql; /* as read; parameters $1.. */
 };
 
+enum forward_put { FORWARD_BEARER, FORWARD_QUERY, FORWARD_FORM, FORWARD_HEADER };
+
 struct job_config {
     char *file; /* absolute */
     char *job;  /* [A-Za-z0-9_.-]+; the file's name without .conf when the file is unreadable */
@@ -143,6 +145,14 @@ struct job_config {
     size_t statement_count;
     char *ready_sql; /* NULL: none */
     bool allow_anonymous;
+    char **forward_allow;  /* URL prefixes; NULL: nothing is forwarded */
+    int forward_put;       /* enum forward_put */
+    char *forward_name;    /* of the member or header; NULL with FORWARD_BEARER */
+    int64_t forward_refresh_before_s; /* default 60 */
+    int64_t events_depth;             /* default 100000 */
+    int64_t events_max_age_s;         /* default 7 days */
+    struct secret **webhook_secrets;
+    size_t webhook_secret_count;
     int64_t breaker_records, breaker_share, breaker_within_s;
     int64_t timeout_ms; /* default 30 s */
     char *ca_file;

@@ -76,6 +76,11 @@ void job_config_free(struct job_config *j)
     free(j->ready_sql);
     settings_free(j->settings);
     texts_free(j->functions);
+    texts_free(j->forward_allow);
+    free(j->forward_name);
+    for (size_t i = 0; i < j->webhook_secret_count; i++)
+        secret_free(j->webhook_secrets[i]);
+    free(j->webhook_secrets);
     zone_free(j->zone);
     free(j->crons);
     free(j->file);

@@ -52,12 +52,15 @@ void api_read(struct reading *r, const struct conf_item *root, struct config *c)
 void job_read(struct job_reading *r);
 void job_schedule_read(struct job_reading *r);
 void job_records_read(struct job_reading *r);
+/* An optional duration in whole seconds; *to stays as it is when it is absent or wrong. */
+bool seconds_take(struct job_reading *r, const struct conf_item *group, const char *name, int64_t min_s,
+                  int64_t max_s, int64_t *to);
 void job_columns_read(struct job_reading *r, const struct conf_item *records);
 void job_columns_own(struct job_config *j);
 void job_also_read(struct job_reading *r);
 void job_settings_read(struct job_reading *r);
 void job_statements_read(struct job_reading *r);
-void job_later_read(struct job_reading *r);
+void job_door_read(struct job_reading *r);
 void job_wish_make(struct job_config *j);
 
 #endif

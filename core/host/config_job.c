@@ -53,23 +53,6 @@ static void plugin_read(struct job_reading *r)
     }
 }
 
-static bool seconds_take(struct job_reading *r, const struct conf_item *group, const char *name,
-                         int64_t min_s, int64_t max_s, int64_t *to)
-{
-    int64_t ms;
-
-    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m,
-                           &ms))
-        return false;
-    if (ms % SECOND_MS != 0) {
-        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds",
-                     name);
-        return false;
-    }
-    *to = ms / SECOND_MS;
-    return true;
-}
-
 static void numbers_read(struct job_reading *r)
 {
     struct conf_mistakes *m = r->r.m;
@@ -191,5 +174,5 @@ void job_read(struct job_reading *r)
     job_also_read(r);
     job_settings_read(r);
     job_statements_read(r);
-    job_later_read(r);
+    job_door_read(r);
 }

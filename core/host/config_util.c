@@ -191,3 +191,20 @@ size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct
     }
     return count;
 }
+
+bool seconds_take(struct job_reading *r, const struct conf_item *group, const char *name,
+                         int64_t min_s, int64_t max_s, int64_t *to)
+{
+    int64_t ms;
+
+    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m,
+                           &ms))
+        return false;
+    if (ms % SECOND_MS != 0) {
+        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds",
+                     name);
+        return false;
+    }
+    *to = ms / SECOND_MS;
+    return true;
+}

@@ -102,4 +102,59 @@ struct failure {
 void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
                            const struct http_reply *reply, int64_t now, struct decision *io);
 
+/* ---- Tokens in use, and events: instance_answer.c, instance_events.c ---- */
+struct answer_says {
+    bool token_refused;
+    int64_t slow_for;    /* seconds */
+};
+/* Without the callback, and when it fails: 401 refuses the token, 429 slows. r shows no values. */
+void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply,
+                     int64_t now, struct answer_says *ret);
+
+bool instance_takes_events(const struct instance *i);
+size_t instance_event_batch(const struct instance *i); /* at least 1 */
+
+struct event_message {
+    const char *source;  /* "" or the webhook's word */
+    const char *body;    /* NUL-terminated beyond its length */
+    size_t body_len;
+    const char *headers; /* as http_reply's; NULL = none */
+    size_t headers_len;
+    const char *const *secrets; /* NULL-terminated */
+    const char *key;
+};
+struct taken_event {
+    int what;            /* RENEWD_EVENT_... */
+    char *event, *event_id, *name; /* TAKE; name may be NULL */
+    size_t event_len;
+    char **same;         /* NULL-terminated; may be NULL */
+    int64_t event_time, last_at;
+    char *why;           /* REFUSE, FORGED: a sentence */
+};
+/* -EBADMSG with a sentence when the plugin breaks a rule. */
+int instance_take_event(struct instance *i, const struct event_message *m, int64_t now,
+                        struct taken_event *ret, struct error *e);
+void taken_event_done(struct taken_event *t);
+
+struct batch_event {
+    const char *text;
+    size_t len;
+    int64_t event_time;
+    int sends;
+};
+/* One batch on its way: made with everything that it needs, asked twice. */
+struct plugin_batch;
+struct plugin_batch *plugin_batch_new(struct instance *i, const struct record_view *r,
+                                      const struct batch_event *events, size_t count); /* copies all */
+void plugin_batch_free(struct plugin_batch *b); /* wipes */
+/* The request, valid until the batch is freed; transport's fields unset. -EBADMSG with a sentence. */
+int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e);
+struct batch_result {
+    int became;          /* RENEWD_SENT...; a plugin that breaks a rule: LATER */
+    int64_t wait;        /* seconds, 0..3600 */
+    const char *code, *text; /* valid until the batch is freed; code may be NULL */
+};
+void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, int64_t now,
+                        struct batch_result *ret);
+
 #endif

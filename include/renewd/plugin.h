@@ -29,7 +29,7 @@
 extern "C" {
 #endif
 
-#define RENEWD_MINOR 0
+#define RENEWD_MINOR 1
 
 #if defined(__GNUC__)
 #define RENEWD_EXPORT __attribute__((visibility("default")))
@@ -59,6 +59,22 @@ extern "C" {
 /* Why `refresh` is called. Later minors may add purposes (probe, revoke, connect); they are asked
  * only of plugins that say they know them. */
 #define RENEWD_PURPOSE_REFRESH 1
+
+/* What became of an event that came in: what `take_event` returns. (minor 1) */
+#define RENEWD_EVENT_TAKE 1   /* out says what is to be kept and sent */
+#define RENEWD_EVENT_REFUSE 2 /* it can never be sent: services->fail() says why; answered 400 */
+#define RENEWD_EVENT_FORGED 3 /* its signature is absent or wrong; answered 401 */
+#define RENEWD_EVENT_IGNORE 4 /* in order, but of no use here; answered 200 and dropped */
+
+/* What became of a batch of events that was sent: out->became of `send_events`. (minor 1) */
+#define RENEWD_SENT 1          /* the provider has all of them */
+#define RENEWD_SENT_BAD 2      /* it refuses the batch for an event's sake: the batch is halved until that one
+                                  stands alone, and is set aside */
+#define RENEWD_SENT_TOKEN 3    /* it refuses the access token */
+#define RENEWD_SENT_HOLD 4     /* it refuses the destination (unknown, no permission): its events wait for a person */
+#define RENEWD_SENT_LATER 5    /* none of them arrived: again after out->wait, or with backoff */
+#define RENEWD_SENT_TOO_OLD 6  /* an event is too old for it: as BAD, and that one is given up */
+#define RENEWD_SENT_UNKNOWN 7  /* they may have arrived: sent again with the same ids */
 
 /* Types of settings, slots and statement parameters. */
 #define RENEWD_TEXT 1
@@ -120,6 +136,9 @@ struct renewd_slot {
     int32_t required;   /* must be mapped by a job with `records` */
     int32_t credential; /* 1 for the one slot whose value a refresh presents */
     const char *help;
+    int32_t destination; /* minor 1. 1: where events go (a pixel's id). Events of records that agree in their
+                            credential and all such slots may travel in one request */
+    int32_t reserved;
 };
 
 /* A statement of sql/DRIVER/PLUGIN/NAME.sql, run in the transaction that commits the attempt. */
@@ -251,6 +270,81 @@ struct renewd_on_failure_out {
     int64_t next_at; /* 0 = no further attempt by itself; see renewd-plugin(3) about reconnect */
 };
 
+/* ---- minor 1: tokens in use, and events ---- */
+
+/* An answer of the provider's API to a call made with the record's access token, by renewd or by an
+ * application that hands it in. */
+struct renewd_on_answer_in {
+    size_t size;
+    struct renewd_call *call;
+    const struct renewd_record *const *records; /* NULL-terminated; one today. Only what is known without
+                                                   secrets: key and times; its slots are not present */
+    const struct renewd_reply *reply;
+    int64_t retry_after; /* seconds, 1..3600, from the reply; 0 = none */
+    int64_t now;
+};
+/* Filled before the call with what holds for most: 401 refuses the token, 429 slows. */
+struct renewd_on_answer_out {
+    size_t size;
+    int32_t token_refused; /* 1: the access token, not the request: a fresh one is worth a try */
+    int32_t reserved;
+    int64_t slow_for;      /* seconds in which no further call of this record is made; 0 = none */
+};
+
+/* One event of an application, or one webhook. */
+struct renewd_take_event_in {
+    size_t size;
+    struct renewd_call *call;
+    const char *source; /* "" = an application's event; else the WORD of the path /webhooks/WORD/... */
+    const struct renewd_reply *message; /* status 0; its body as it came, its headers by reply_header. An
+                                           application's event: one JSON object, without headers */
+    const char *const *secrets; /* the job's webhooks.secrets; NULL-terminated, never NULL */
+    const char *job, *key;      /* of the record */
+    int64_t now;
+};
+/* For RENEWD_EVENT_TAKE; copied by renewd. */
+struct renewd_take_event_out {
+    size_t size;
+    const char *event;    /* the JSON object that send_events will be given */
+    size_t event_length;
+    const char *event_id; /* the same for the same event, for ever; at most 200 bytes */
+    const char *name;     /* what happened ("Purchase"); NULL = nothing to say */
+    const char *const *same; /* further keys, NULL-terminated, or NULL: an event of this record that came with one
+                                of them, or with this name and event_id, is this event again */
+    int64_t event_time;   /* when it happened; 0 = now */
+    int64_t last_at;      /* the provider takes it until then; 0 = for ever */
+};
+
+struct renewd_event {
+    size_t size;
+    const char *text; /* as take_event gave it */
+    size_t length;
+    int64_t event_time;
+    int32_t sends;    /* how often it was sent before */
+    int32_t reserved;
+};
+
+/* A batch. Without a reply: queue the request that carries it and return RENEWD_WAIT. With one: say in out
+ * what became of the batch and return RENEWD_DONE. RENEWD_FAILED after fail() at either: as LATER. */
+struct renewd_send_events_in {
+    size_t size;
+    struct renewd_call *call;
+    const struct renewd_record *const *records; /* NULL-terminated; one: whose token and destination serve */
+    const struct renewd_event *const *events;   /* NULL-terminated; 1 .. event_batch */
+    size_t count;
+    const struct renewd_reply *reply; /* status 0 = no whole answer came */
+    int64_t retry_after;
+    int64_t now;
+};
+struct renewd_send_events_out {
+    size_t size;
+    int32_t became;   /* RENEWD_SENT... */
+    int32_t reserved;
+    int64_t wait;     /* LATER: seconds; 0 = renewd's backoff */
+    const char *code; /* the provider's own short word, or NULL */
+    const char *text; /* a sentence for people, with what to do; copied */
+};
+
 struct renewd_plugin {
     size_t size;
     int32_t minor;        /* RENEWD_MINOR */
@@ -277,6 +371,17 @@ struct renewd_plugin {
     /* May change the decision and record effects. 0 = success. May be NULL. */
     int32_t (*on_failure)(void *instance, const struct renewd_on_failure_in *in,
                           struct renewd_on_failure_out *out);
+
+    /* ---- minor 1; each may be NULL ---- */
+    /* What an answer says about the token that was used. 0 = success. */
+    int32_t (*on_answer)(void *instance, const struct renewd_on_answer_in *in,
+                         struct renewd_on_answer_out *out);
+    /* RENEWD_EVENT_... NULL: the job takes no events. */
+    int32_t (*take_event)(void *instance, const struct renewd_take_event_in *in,
+                          struct renewd_take_event_out *out);
+    int32_t (*send_events)(void *instance, const struct renewd_send_events_in *in,
+                           struct renewd_send_events_out *out);
+    int64_t event_batch; /* events in one request; 0 = 1 */
 };
 
 /* ---- What renewd offers ------------------------------------------------------------------ */

@@ -41,7 +41,7 @@ set_up() { # STORE PREFIX
 refused() {
     local s=$1 before rows
     before=$(presented)
-    rows=$(own_rows)
+    rows=$(own_rows) || not_ok "$s: its rows can be read"
     once
     check_equal "$s: --once fails" 1 $?
     check_match "$s: and says why, and what to do" "$2.*renewctl adopt" "$(cat "$DIR/renewd.log")"

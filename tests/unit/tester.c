@@ -57,20 +57,20 @@ static int32_t t_failure(void *instance, const struct renewd_on_failure_in *in,
 }
 
 static const struct renewd_slot s_token = { sizeof(s_token), "access_token", RENEWD_SECRET,
-                                            RENEWD_INOUT, 1, 0, NULL };
+                                            RENEWD_INOUT, 1, 0, NULL, 0, 0 };
 static const struct renewd_slot s_grant = { sizeof(s_grant), "refresh_token", RENEWD_SECRET,
-                                            RENEWD_INOUT, 1, 1, NULL };
+                                            RENEWD_INOUT, 1, 1, NULL, 0, 0 };
 static const struct renewd_slot s_end = {
-    sizeof(s_end), "expires_at", RENEWD_TIME, RENEWD_INOUT, 0, 0, NULL
+    sizeof(s_end), "expires_at", RENEWD_TIME, RENEWD_INOUT, 0, 0, NULL, 0, 0
 };
 static const struct renewd_slot s_shop = {
-    sizeof(s_shop), "shop", RENEWD_TEXT, RENEWD_IN, 0, 0, NULL
+    sizeof(s_shop), "shop", RENEWD_TEXT, RENEWD_IN, 0, 0, NULL, 0, 0
 };
 static const struct renewd_slot s_count = {
-    sizeof(s_count), "count", RENEWD_INTEGER, RENEWD_INOUT, 0, 0, NULL
+    sizeof(s_count), "count", RENEWD_INTEGER, RENEWD_INOUT, 0, 0, NULL, 0, 0
 };
 static const struct renewd_slot s_note = {
-    sizeof(s_note), "note", RENEWD_TEXT, RENEWD_OUT, 0, 0, NULL
+    sizeof(s_note), "note", RENEWD_TEXT, RENEWD_OUT, 0, 0, NULL, 0, 0
 };
 static const struct renewd_slot *const slots[] = { &s_token, &s_grant, &s_end,  &s_shop,
                                                    &s_count, &s_note,  NULL };
