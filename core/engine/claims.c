@@ -11,7 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/domain/outcome.h"
-#include "core/engine/internal.h"
+#include "core/engine/tokens.h"
 
 struct release_task {
     struct engine *engine;
@@ -72,7 +72,17 @@ static bool still_valid(struct job *j, struct claimed *c)
     return same;
 }
 
-static bool still_due(const struct run *r, const struct record *rec)
+/* The provider refused the very token that the row still holds. */
+static bool still_refused(const struct run *r, const struct record *rec, const struct values *v)
+{
+    int slot = plugin_slot(r->job->config->plugin, "access_token");
+    const struct token_held held = {slot < 0 ? NULL : v->list[slot].text, rec->generation, rec->ok_at,
+                                    rec->first_seen};
+    int64_t now = clock_now();
+    return now >= rec->window.earliest && now >= rec->not_before && token_refused(&r->wish, &held, now);
+}
+
+static bool still_due(const struct run *r, const struct record *rec, const struct values *v)
 {
     struct due d = {
         .window = rec->window,
@@ -88,7 +98,7 @@ static bool still_due(const struct run *r, const struct record *rec)
         return due_by_hand(&d, now);
     case CLAIM_DEMAND:
         return (r->wish.min_valid >= 0 && due_on_demand(&d, now, r->wish.min_valid)) ||
-               (r->wish.as_tick && due_tick(&d, now, r->tick, r->next_tick));
+               (r->wish.as_tick && due_tick(&d, now, r->tick, r->next_tick)) || still_refused(r, rec, v);
     case CLAIM_TICK:
         return due_tick(&d, now, r->tick, r->next_tick);
     default:
@@ -107,7 +117,7 @@ static bool plugin_agrees(struct run *r, struct claimed *c)
     if (agrees) {
         struct record *rec = &c->record;
         rec->point = window_point(&rec->window, rec->source, rec->key, rec->generation);
-        agrees = still_due(r, rec);
+        agrees = still_due(r, rec, &v);
     }
     values_done(&v);
     return agrees;

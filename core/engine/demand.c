@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A token on demand. All who ask for one record at a time share one demand: one read of the row, and one
  * attempt if a refresh is due. A lease elsewhere, on this host or another, is waited for by reading the
- * record again. While the store is away what is remembered is served as long as it lives.
+ * record again. While the store is away what is remembered is served as long as it lives. A token that the
+ * provider has refused is not served: one refresh follows, also shared by all, whatever life it should have.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,7 +25,10 @@ struct asker {
     struct token_wish wish;
     token_done done;
     void *ctx;
+    struct secret *refused_token; /* the wish's */
     bool tried;                  /* an attempt has ended since it asked */
+    bool looked;                 /* ok_at is what the record said when it asked */
+    int64_t ok_at;
     int64_t until_ms;
     struct loop_timer *timer;
     struct asker *next;
@@ -81,6 +85,7 @@ static void answer(struct asker *a, const struct token_answer *said)
         }
     loop_cancel(&a->timer);
     a->done(a->ctx, said);
+    secret_free(a->refused_token);
     free(a);
 }
 
@@ -111,7 +116,7 @@ static void refuse(struct asker *a, const struct token_entry *t)
 {
     struct token_answer said;
     fill(t, &said);
-    token_refusal(a->demand->job, t, &said);
+    token_refusal(a->demand->job, t, &a->wish, &said);
     said.tried = a->tried;
     if (said.status == TOKEN_LATER && a->demand->refused)
         said.why = a->demand->refused;
@@ -179,6 +184,18 @@ static void run_over(void *ctx, const struct run_result *r)
     d->timer = loop_after(d->engine->loop, nothing ? POLL_MS : 0, read_again, d);
 }
 
+/* Of those who were refused the token that the record still has, one who knows it speaks for all. */
+static void add_refused(const struct demand *d, const struct asker *a, struct token_wish *io)
+{
+    const struct token_held held = token_held_of(remembered(d));
+    if (!token_refused(&a->wish, &held, clock_now()))
+        return;
+    io->refused = true;
+    io->refused_generation = a->wish.refused_generation;
+    if (a->wish.refused_token)
+        io->refused_token = a->wish.refused_token;
+}
+
 static void start_run(struct demand *d)
 {
     const char *keys[] = {d->key};
@@ -187,11 +204,12 @@ static void start_run(struct demand *d)
         most.as_tick = most.as_tick || a->wish.as_tick;
         if (!a->wish.as_tick && a->wish.min_valid > most.min_valid)
             most.min_valid = a->wish.min_valid;
+        add_refused(d, a, &most);
     }
     d->running = true;
     struct run *r = run_start(d->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, run_over, d);
     if (r)
-        r->wish = most;
+        run_wishes(r, &most);
 }
 
 /* ---- reading ---- */
@@ -214,12 +232,22 @@ static void end(struct demand *d)
         demand_free(d);
 }
 
+/* A refresh that ended since it asked was its own, whichever host made it. */
+static void note_refresh(struct asker *a, const struct token_entry *t)
+{
+    if (a->looked && a->ok_at != t->due.ok_at)
+        a->tried = true;
+    a->looked = true;
+    a->ok_at = t->due.ok_at;
+}
+
 static void settle(struct demand *d)
 {
     const struct token_entry *t = remembered(d);
     bool try = false;
     for (struct asker *a = d->askers, *next; a; a = next) {
         next = a->next;
+        note_refresh(a, t);
         switch (token_judge(d->job, t, &a->wish, !a->tried)) {
         case VERDICT_SERVE:
             serve(a, t);
@@ -339,13 +367,20 @@ static struct demand *demand_new(struct engine *e, struct job *j, const char *ke
     return d;
 }
 
+/* Whether what is remembered may be older than what the wish tells of. */
+static bool may_be_behind(const struct token_entry *t, const struct token_wish *w)
+{
+    return w->refused && (t->generation < w->refused_generation ||
+                          (t->generation == w->refused_generation && !w->refused_token));
+}
+
 /* A moment ago it was read and will do. */
 static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
                              token_done done, void *ctx)
 {
     const struct token_entry *t = tokens_get(e->tokens, j->table->source, key);
     struct token_answer said;
-    if (!t || clock_boot_ms() - t->read_ms >= FRESH_MS || token_judge(j, t, w, true) != VERDICT_SERVE)
+    if (!t || clock_boot_ms() - t->read_ms >= FRESH_MS || may_be_behind(t, w) || token_judge(j, t, w, true) != VERDICT_SERVE)
         return false;
     fill(t, &said);
     said.status = TOKEN_SERVED;
@@ -369,7 +404,9 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
     if (fresh)
         d = demand_new(e, j, key);
     struct asker *a = xcalloc(1, sizeof *a);
-    *a = (struct asker){.demand = d, .wish = *w, .done = done, .ctx = ctx, .next = d->askers};
+    *a = (struct asker){.demand = d, .wish = *w, .done = done, .ctx = ctx, .next = d->askers,
+                        .refused_token = secret_from_text(w->refused_token)};
+    a->wish.refused_token = secret_text(a->refused_token);
     a->until_ms = clock_boot_ms() + w->wait_ms;
     a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, waited, a);
     d->askers = a;

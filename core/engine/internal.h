@@ -140,6 +140,7 @@ struct run {
     struct run_row row;
     int mode;                        /* enum claim_mode */
     struct token_wish wish;          /* CLAIM_DEMAND */
+    struct secret *refused_token;    /* the wish's */
     char *trigger;
     int64_t tick, next_tick;
     char **keys;
@@ -306,6 +307,8 @@ int64_t schedule_next(const struct job *j, int64_t now);
 /* run.c */
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
+/* CLAIM_DEMAND: what is wanted; w's token is copied. */
+void run_wishes(struct run *r, const struct token_wish *w);
 /* Why no run of the job can begin now; NULL = it can. probes: what the breaker lets through. */
 const char *run_cannot(const struct job *j, bool probes, int *ret_error);
 /* A run whose row was made in SQL. */

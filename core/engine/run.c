@@ -80,6 +80,7 @@ static void run_free(struct run *r)
     free(r->keys);
     free(r->trigger);
     free(r->refused);
+    secret_free(r->refused_token);
     map_free(r->repeats, NULL);
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
@@ -548,6 +549,13 @@ struct run *run_start(struct job *j, int mode, const char *trigger, const char *
                       size_t count, run_done done, void *ctx)
 {
     return run_start_row(j, 0, mode, trigger, keys, count, done, ctx);
+}
+
+void run_wishes(struct run *r, const struct token_wish *w)
+{
+    r->wish = *w;
+    r->refused_token = secret_from_text(w->refused_token);
+    r->wish.refused_token = secret_text(r->refused_token);
 }
 
 int job_run_mode(const struct job *j)

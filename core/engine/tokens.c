@@ -12,7 +12,7 @@
 #include "core/base/map.h"
 #include "core/domain/outcome.h"
 
-enum { TOKENS_MAX = 10000, HOLD_MS = 30000 };
+enum { TOKENS_MAX = 10000, HOLD_MS = 30000, FORCED_APART_S = 60 };
 
 struct tokens {
     struct map *by_name;
@@ -59,6 +59,12 @@ const struct token_entry *tokens_get(const struct tokens *t, const char *source,
     return map_get(t->by_name, name);
 }
 
+static bool same_token(const struct token_entry *a, const struct token_entry *b)
+{
+    return a->token && b->token && a->generation == b->generation &&
+           strcmp(secret_text(a->token), secret_text(b->token)) == 0;
+}
+
 /* Put anew each time, so that the first of the map is the one that stood longest. */
 void tokens_put(struct tokens *t, const char *source, const char *key, struct token_entry *e)
 {
@@ -67,7 +73,10 @@ void tokens_put(struct tokens *t, const char *source, const char *key, struct to
     size_t cursor = 0;
     void *value;
 
-    entry_free(map_remove(t->by_name, name));
+    struct token_entry *before = map_remove(t->by_name, name);
+    e->unchanged = before && same_token(before, e) &&
+                   (before->unchanged || before->due.ok_at != e->due.ok_at);
+    entry_free(before);
     if (map_count(t->by_name) >= TOKENS_MAX && map_next(t->by_name, &cursor, &oldest, &value)) {
         cleanup(free_p) char *gone = xstrdup(oldest);
         entry_free(map_remove(t->by_name, gone));
@@ -96,6 +105,7 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .read_ms = clock_boot_ms(),
         .expires_at = expires_at,
         .generation = rec->generation,
+        .first_seen = rec->first_seen,
         .due = {.window = rec->window, .point = rec->point, .ok_at = rec->ok_at,
                 .not_before = rec->not_before, .expires_at = expires_at, .life = rec->life},
         .state = rec->state,
@@ -125,16 +135,19 @@ void tokens_follow(struct tokens *t, const struct job *j, const struct commit *c
     struct token_entry fresh = {0};
     struct row row = {0};
     struct error e;
+    bool known = false;
 
     if (!tokens_get(t, c->after.source, c->after.key))
         return;
-    tokens_forget(t, c->after.source, c->after.key);
-    if (!j || j->table != c->table || !c->row.cells)
-        return;
-    row_after(c, &row);
-    if (token_entry_of(j, &row, &c->after, &fresh, &e) == 0)
+    if (j && j->table == c->table && c->row.cells) {
+        row_after(c, &row);
+        known = token_entry_of(j, &row, &c->after, &fresh, &e) == 0;
+        row_done(&row);
+    }
+    if (known)
         tokens_put(t, c->after.source, c->after.key, &fresh);
-    row_done(&row);
+    else
+        tokens_forget(t, c->after.source, c->after.key);
 }
 
 /* ---- what follows from it ---- */
@@ -151,6 +164,37 @@ static bool wanted(const struct job *j, const struct token_entry *t, const struc
     return due_on_demand(&t->due, now, w->min_valid);
 }
 
+static bool within_a_minute(int64_t at, int64_t now)
+{
+    return at <= now && now - at < FORCED_APART_S;
+}
+
+bool token_refused(const struct token_wish *w, const struct token_held *h, int64_t now)
+{
+    if (!w->refused || h->generation != w->refused_generation)
+        return false;
+    if (w->refused_token)
+        return h->token && strcmp(h->token, w->refused_token) == 0;
+    bool replaced = h->generation > 0 && h->first_seen >= h->ok_at;
+    return replaced || !within_a_minute(h->ok_at, now);
+}
+
+struct token_held token_held_of(const struct token_entry *t)
+{
+    return (struct token_held){secret_text(t->token), t->generation, t->due.ok_at, t->first_seen};
+}
+
+/* Asking once more for what was just brought again would bring it again. */
+static bool just_brought(const struct token_entry *t, int64_t now)
+{
+    return t->unchanged && within_a_minute(t->due.ok_at, now);
+}
+
+static bool forced(const struct token_entry *t, int64_t now)
+{
+    return due_by_hand(&t->due, now) && now >= t->due.not_before && !just_brought(t, now);
+}
+
 static bool stopped(const struct token_entry *t)
 {
     return t->state == STATE_RECONNECT || t->state == STATE_PENDING || t->state == STATE_PAUSED ||
@@ -160,10 +204,14 @@ static bool stopped(const struct token_entry *t)
 int token_judge(const struct job *j, const struct token_entry *t, const struct token_wish *w, bool may_try)
 {
     int64_t now = clock_now();
+    const struct token_held held = token_held_of(t);
+    bool refused = token_refused(w, &held, now);
 
     if (may_try && !stopped(t) && job_may_claim(j) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
-        wanted(j, t, w, now))
+        (wanted(j, t, w, now) || (refused && forced(t, now))))
         return VERDICT_TRY;
+    if (refused)
+        return VERDICT_REFUSE;
     return token_lives(t, now) && t->state != STATE_RECONNECT ? VERDICT_SERVE : VERDICT_REFUSE;
 }
 
@@ -173,9 +221,16 @@ static void refuse_person(const struct token_entry *t, const char *why, struct t
     ret->why = t->text ? t->text : why;
 }
 
-static int64_t next_try(const struct job *j, const struct token_entry *t, int64_t now)
+static int64_t later(int64_t a, int64_t b)
 {
-    int64_t at = t->due.not_before > t->due.window.earliest ? t->due.not_before : t->due.window.earliest;
+    return a > b ? a : b;
+}
+
+static int64_t next_try(const struct job *j, const struct token_entry *t, bool refused, int64_t now)
+{
+    int64_t at = later(t->due.not_before, t->due.window.earliest);
+    if (refused && just_brought(t, now))
+        at = later(at, t->due.ok_at + FORCED_APART_S);
     int64_t paced = pace_wait(&j->pace, clock_boot_ms());
 
     if (paced >= HOLD_MS && now + paced / 1000 > at)
@@ -183,8 +238,12 @@ static int64_t next_try(const struct job *j, const struct token_entry *t, int64_
     return at > now ? at - now : 1;
 }
 
-void token_refusal(const struct job *j, const struct token_entry *t, struct token_answer *ret)
+void token_refusal(const struct job *j, const struct token_entry *t, const struct token_wish *w,
+                   struct token_answer *ret)
 {
+    const struct token_held held = token_held_of(t);
+    int64_t now = clock_now();
+    bool refused = token_refused(w, &held, now);
     ret->state = t->state;
     ret->code = t->code;
     if (t->without_credential) {
@@ -203,7 +262,9 @@ void token_refusal(const struct job *j, const struct token_entry *t, struct toke
         ret->why = "the job is paused; resume it";
     } else {
         ret->status = TOKEN_LATER;
-        ret->retry_after = next_try(j, t, clock_now());
-        ret->why = t->text ? t->text : "no token that lives is at hand";
+        ret->retry_after = next_try(j, t, refused, now);
+        ret->why = t->text   ? t->text
+                   : refused ? "the provider refuses the access token, and no newer one is to be had now"
+                             : "no token that lives is at hand";
     }
 }

@@ -12,7 +12,9 @@ struct token_entry {
     struct secret *token;        /* NULL: the row holds none */
     int64_t read_ms;             /* clock_boot_ms() */
     int64_t expires_at, generation;
+    int64_t first_seen;          /* of its credential */
     struct due due;
+    bool unchanged;              /* the last refresh brought the token that was there before */
     int state;
     bool without_credential;
     char *code, *text;           /* of the last failure; NULL after ok */
@@ -35,12 +37,23 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
 /* A commit is in the store: what is remembered of its record follows. */
 void tokens_follow(struct tokens *t, const struct job *j, const struct commit *c);
 
+/* What a provider's refusal is held against: a record as it stands. */
+struct token_held {
+    const char *token;           /* may be NULL */
+    int64_t generation, ok_at, first_seen;
+};
+/* The refusal that w tells of is one of this token: no refresh has followed it. Where a refresh replaces no
+ * credential and the token is not known, one of the last minute counts as having followed. */
+bool token_refused(const struct token_wish *w, const struct token_held *h, int64_t now);
+struct token_held token_held_of(const struct token_entry *t);
+
 enum token_verdict { VERDICT_SERVE, VERDICT_TRY, VERDICT_REFUSE };
 
 bool token_lives(const struct token_entry *t, int64_t now);
 /* may_try false: no attempt may follow any more. */
 int token_judge(const struct job *j, const struct token_entry *t, const struct token_wish *w, bool may_try);
 /* What a refusal says: status, state, when to come again, why. Texts live as long as entry and job. */
-void token_refusal(const struct job *j, const struct token_entry *t, struct token_answer *ret);
+void token_refusal(const struct job *j, const struct token_entry *t, const struct token_wish *w,
+                   struct token_answer *ret);
 
 #endif
