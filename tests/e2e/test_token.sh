@@ -8,7 +8,7 @@
 
 export APP_SECRET=app-secret-0123456789 READER_SECRET=reader-secret-0123456789
 SECOND_PID=''
-trap 'stop_process "$SECOND_PID"; cleanup' EXIT
+trap 'ended_with=$?; stop_process "$SECOND_PID"; (exit $ended_with); cleanup' EXIT
 start_simulator
 
 stop_second() {
