@@ -10,6 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "tests/sim/facebook_events.h"
 #include "tests/sim/form.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/misbehave.h"
@@ -309,6 +310,49 @@ static void get_token(struct call *call)
         answer_json(call, truth_token_json(value));
 }
 
+static void post_unfit(struct call *call)
+{
+    only(call, " token ");
+    const char *value = text(call, "token");
+    struct token *token = value ? token_find(value) : NULL;
+
+    if (!token)
+        wrong(call, "no such", "token");
+    if (*call->wrong)
+        return;
+    token->unfit = true;
+    answer_empty(call);
+}
+
+static void post_pixels(struct call *call)
+{
+    only(call, " pixel account refusal ");
+    const char *pixel = text(call, "pixel"), *account = text(call, "account");
+    int64_t refusal = number(call, "refusal", 0);
+
+    if (!pixel || refusal < 0 || refusal > 1000000)
+        wrong(call, "needed", "pixel; refusal is a code");
+    if (*call->wrong)
+        return;
+    pixel_add(pixel, account, (int)refusal);
+    answer_empty(call);
+}
+
+static void get_events(struct call *call)
+{
+    const char *pixel = form_get(&call->query, "pixel");
+    struct buf lines;
+
+    if (!wants_lines(call)) {
+        answer_json(call, events_json(pixel, form_get(&call->query, "event_id")));
+        return;
+    }
+    buf_init(&lines, TEXT_MAX);
+    events_lines(pixel, &lines);
+    answer_lines(call, &lines);
+    buf_done(&lines);
+}
+
 static void post_revoke(struct call *call)
 {
     only(call, " provider account reason ");
@@ -389,7 +433,8 @@ static const struct {
     { "GET", "clock", get_clock },         { "POST", "clock", post_clock },
     { "POST", "clients", post_clients },   { "POST", "accounts", post_accounts },
     { "GET", "accounts", get_accounts },   { "GET", "token", get_token },
-    { "POST", "lives", post_lives },
+    { "POST", "lives", post_lives },       { "POST", "unfit", post_unfit },
+    { "POST", "pixels", post_pixels },     { "GET", "events", get_events },
     { "POST", "revoke", post_revoke },     { "GET", "misbehave", get_misbehave },
     { "POST", "misbehave", post_misbehave }, { "GET", "log", get_log },
     { "GET", "counts", get_counts },

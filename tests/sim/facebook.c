@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Facebook's Graph API: GET /facebook/VERSION/oauth/access_token exchanges a valid token for a new
- * one, the old one keeps its own end; GET /facebook/VERSION/debug_token; GET /facebook/VERSION/me.
+ * one, the old one keeps its own end; GET /facebook/VERSION/debug_token; GET /facebook/VERSION/me;
+ * POST /facebook/VERSION/PIXEL/events, in facebook_events.c.
  * Of an account, "testing" means that its tokens never expire, "grace" that an exchange does not
  * extend their life, "rotate" that the answers do not say how long they live.
  */
@@ -10,6 +11,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "tests/sim/facebook_events.h"
 #include "tests/sim/graph.h"
 
 enum { LONG_LIFE = 5183944 };
@@ -26,9 +28,29 @@ static const char *behind_version(const char *rest)
     return *rest == '/' ? rest : NULL;
 }
 
+/* In the query, as a bearer, or among what the body holds. */
+static struct token *events_token(const struct request *request)
+{
+    struct token *token = graph_token(&facebook_provider, request, "access_token");
+    const char *bearer = bearer_of(request);
+    struct form form;
+
+    if (!token && bearer)
+        token = token_find(bearer);
+    if (!token && !bearer) {
+        events_form(request, &form);
+        const char *value = form_get(&form, "access_token");
+        token = value ? token_find(value) : NULL;
+        form_done(&form);
+    }
+    return token && token->account->provider == &facebook_provider ? token : NULL;
+}
+
 static struct token *facebook_presents(const struct request *request)
 {
     const char *path = behind_version(request->rest);
+    if (events_path(path))
+        return events_token(request);
     const char *name = !path                                ? "access_token"
                        : strcmp(path, exchange_path) == 0 ? "fb_exchange_token"
                        : strcmp(path, debug_path) == 0    ? "input_token"
@@ -129,6 +151,29 @@ static void debug(const struct form *form, const struct token *token, struct rep
     reply->outcome = "resource";
 }
 
+/* A call of the API itself: some tokens serve for an exchange alone. */
+static bool serves(struct token *token, struct reply *reply)
+{
+    if (!is_good(token, reply))
+        return false;
+    if (token->unfit)
+        graph_refuse(reply, 400, 190, 463, "OAuthException",
+                     "Error validating access token: Session has expired on Thursday, 15-Jan-26.");
+    return !token->unfit;
+}
+
+static void take_events(const struct request *request, struct token *token, struct reply *reply)
+{
+    struct form form;
+
+    if (serves(token, reply)) {
+        events_form(request, &form);
+        events_take(request, &form, token, reply);
+        form_done(&form);
+    }
+    reply->outcome = reply->status == 200 ? "resource" : "resource_refused";
+}
+
 static void facebook_answer(const struct request *request, struct reply *reply)
 {
     const char *path = behind_version(request->rest);
@@ -136,14 +181,16 @@ static void facebook_answer(const struct request *request, struct reply *reply)
     struct form form;
 
     form_parse(request->query, &form);
-    if (strcmp(request->method, "GET") != 0 || !path) {
+    if (events_path(path) && strcmp(request->method, "POST") == 0) {
+        take_events(request, token, reply);
+    } else if (strcmp(request->method, "GET") != 0 || !path) {
         graph_refuse(reply, 400, 100, 0, "GraphMethodException", "Unsupported request");
     } else if (strcmp(path, exchange_path) == 0) {
         exchange(&form, token, reply);
     } else if (strcmp(path, debug_path) == 0) {
         debug(&form, token, reply);
     } else if (strcmp(path, "/me") == 0) {
-        if (is_good(token, reply)) {
+        if (serves(token, reply)) {
             struct json_object *json = json_object_new_object();
             json_object_object_add(json, "id", json_object_new_string(token->account->name));
             reply_json(reply, 200, json);

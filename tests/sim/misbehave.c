@@ -493,6 +493,12 @@ bool misbehave_processes(const struct misbehaviour *m)
     return m->process;
 }
 
+bool misbehave_spoils(const struct misbehaviour *m)
+{
+    return m->mode->spoil != spoil_nothing && m->mode->spoil != spoil_close_kept &&
+           m->mode->spoil != spoil_close_after;
+}
+
 void misbehave_spoil(const struct misbehaviour *m, const struct request *request,
                      struct reply *reply)
 {

@@ -27,6 +27,8 @@ void misbehave_release(struct misbehaviour *m);
 const char *misbehave_name(const struct misbehaviour *m);
 /* Milliseconds to wait before and after processing. */
 int64_t misbehave_delay(const struct misbehaviour *m, bool after);
+/* Whether it touches the reply. */
+bool misbehave_spoils(const struct misbehaviour *m);
 /* Whether the provider is to process the request at all. */
 bool misbehave_processes(const struct misbehaviour *m);
 /* Spoils the reply. Needs no lock; may take a while (a bomb is made once). */

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/base/alloc.h"
+#include "tests/sim/facebook_events.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/misbehave.h"
 #include "tests/sim/sim.h"
@@ -85,6 +86,8 @@ static void request_end(void *cls, struct MHD_Connection *connection, void **con
     if (request->number) {
         truth_lock();
         ledger_written(request->number, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+        if (code != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+            events_lost(request->number);
         truth_unlock();
     }
     if (request->peer && request->peer->close_after)
@@ -244,6 +247,8 @@ static void process(struct server *server, struct request *request, struct reply
         reply_text(reply, 500, "text/plain", "not processed\n");
     truth_lock();
     ledger_outcome(request->number, reply);
+    if (m && misbehave_spoils(m))
+        events_lost(request->number);
     if (value)
         token_released(value);
     misbehave_release(m);

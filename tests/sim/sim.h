@@ -15,7 +15,7 @@ struct MHD_Connection;
 struct provider;
 struct token;
 
-enum { BODY_MAX = 64 << 20, PROVIDER_BODY_MAX = 256 << 10, REPLY_HEADERS = 16 };
+enum { BODY_MAX = 64 << 20, PROVIDER_BODY_MAX = 4 << 20, REPLY_HEADERS = 16 };
 
 /* One connection, for as long as it lives. */
 struct peer {

@@ -440,6 +440,84 @@ test_lightspeed_x() {
     check_equal 'x: the token endpoint misbehaves by default' 503 "$(ask acct-2 "$(refresh_of lightspeed_x acct-2)")"
 }
 
+# post PATH [CURL OPTION...]: status; body in $DIR/body.
+post() { curl -sS --max-time 30 -o "$DIR/body" -w '%{http_code}' "${@:2}" "$SIM_URL/facebook/v26.0/$1" 2> "$DIR/curl.err"; }
+event() { # ID [NAME [AGE [MEMBERS]]]
+    local source=website hash
+    hash=$(printf x | sha256sum | cut -c1-64)
+    printf '{"event_name":"%s","event_id":"%s","event_time":%s,"action_source":"%s","user_data":{"em":["%s"]}%s}' \
+        "${2-Purchase}" "$1" $(($(date +%s) - ${3:-0})) "$source" "$hash" "${4:+,$4}"
+}
+events() { # JSON of each...: in a form that curl sends
+    local IFS=,
+    printf '{"data":[%s]}' "$*" > "$DIR/events.json"
+    post "111/events?access_token=$TOKEN" -H 'Content-Type: application/json' --data-binary "@$DIR/events.json"
+}
+meant() { echo "$1 $(body error.code)/$(body error.error_subcode)"; }
+
+test_events() {
+    fresh facebook 2
+    local second
+    TOKEN=$(sim_account facebook acct-1 access_token)
+    second=$(sim_account facebook acct-2 access_token)
+    check_equal 'events: taken' '200 2' "$(events "$(event a)" "$(event b)") $(body events_received)"
+    check_equal 'events: each is remembered, with who sent it' \
+        $'111\tPurchase\ta\t1\t0\tacct-1\n111\tPurchase\tb\t1\t0\tacct-1' \
+        "$(sim_get 'events?format=tsv')"
+    check_equal 'events: and what it was' "$(event a)" "$(sim_get 'events?event_id=a' | json '$.events[0].event')"
+    check_equal 'events: as a form, with a bearer' '200 1' "$(post 222/events -H "Authorization: Bearer $second" \
+        --data-urlencode "data=[$(event a)]") $(body events_received)"
+    check_equal 'events: with the token in the body' '200 1' "$(post 222/events -H 'Content-Type: application/json' \
+        -d "{\"data\":[$(event a)],\"access_token\":\"$second\"}") $(body events_received)"
+    check_equal 'events: by pixel' $'222\tPurchase\ta\t2\t0\tacct-2' "$(sim_get 'events?format=tsv&pixel=222')"
+    test_events_refused
+    misbehave '{"mode":"drop_after","path":"/events"}'
+    events "$(event a)" > /dev/null
+    misbehave '{"mode":"status","status":500,"process":true,"path":"/events"}'
+    events "$(event a)" > /dev/null
+    misbehave '{"mode":"status","status":500,"path":"/events"}'
+    events "$(event a)" > /dev/null
+    check_equal 'events: answers that did not arrive are counted with them' $'111\tPurchase\ta\t3\t2\tacct-1' \
+        "$(sim_get 'events?format=tsv&pixel=111' | grep $'\ta\t')"
+    test_events_tokens "$second"
+}
+
+test_events_refused() {
+    local day=86400 many
+    check_equal 'events: too old, and all are refused' '400 100/2804003' \
+        "$(meant "$(events "$(event c)" "$(event d Purchase $((7 * day + 10)))")")"
+    check_equal 'events: in the future' '400 100/2804004' "$(meant "$(events "$(event c Purchase -300)")")"
+    check_equal 'events: bad on purpose' '400 100/2804099' "$(meant "$(events "$(event c)" "$(event d BAD)")")"
+    check_equal 'events: one without a name' '400 100/2804010' "$(meant "$(events "$(event c '')")")"
+    check_equal 'events: an address that is no hash' '400 100/2804050' \
+        "$(meant "$(events "$(event c | sed 's/"em":.*\]/"em":["a@b.example"]/')")")"
+    many=$(event c)
+    check_equal 'events: a thousand' 200 "$(events $(yes "$many" | tr -d ' ' | head -1000))"
+    check_equal 'events: no more' '400 100/2804002' "$(meant "$(events $(yes "$many" | tr -d ' ' | head -1001))")"
+    check_equal 'events: nothing of what was refused is remembered' 0 \
+        "$(sim_get 'events?format=tsv' | awk -F '\t' '$3 == "d"' | wc -l)"
+    check_equal 'events: the largest batch' 1000 "$(sim_get events | json '$.largest')"
+}
+
+test_events_tokens() {
+    sim pixels '{"pixel":"111","account":"acct-1"}' > /dev/null
+    sim pixels '{"pixel":"333","account":"acct-1","refusal":200}' > /dev/null
+    check_equal 'events: a pixel that is hers' 200 "$(events "$(event e)")"
+    TOKEN=$1
+    check_equal "events: another's pixel" '400 100/33' "$(meant "$(events "$(event e)")")"
+    TOKEN=$(sim_account facebook acct-1 access_token)
+    check_equal 'events: a permission' '403 200/' "$(meant "$(post "333/events?access_token=$TOKEN" \
+        -H 'Content-Type: application/json' --data-binary "@$DIR/events.json")")"
+    sim unfit "{\"token\":\"$TOKEN\"}" > /dev/null
+    check_equal 'events: a token that serves for an exchange alone' '400 190/463' "$(meant "$(events "$(event e)")")"
+    check_equal 'events: but for that it serves' 200 "$(post \
+        "oauth/access_token?grant_type=fb_exchange_token&client_id=a&client_secret=b&fb_exchange_token=$TOKEN")"
+    TOKEN=$(body access_token)
+    check_equal 'events: its successor is taken' 200 "$(events "$(event e)")"
+    sim revoke '{"provider":"facebook","account":"acct-1","reason":"460"}' > /dev/null
+    check_equal 'events: a revoked token' '400 190/460' "$(meant "$(events "$(event e)")")"
+}
+
 # A share of the requests, by a seed: the same again, whoever comes first; another seed, others.
 test_share() {
     hit() { # SEED ORDER: the accounts of fifty that were refused
@@ -488,7 +566,7 @@ test_tls() {
 
 start_simulator
 check_equal 'serves on the loopback alone' 127.0.0.1 "$(echo "$SIM_URL" | sed 's,.*//\(.*\):.*,\1,')"
-for t in google google_errors clock strict strict_grace strict_clients tiktok lightspeed lightspeed_x modes_of_replies mode_member \
+for t in google google_errors clock strict strict_grace strict_clients tiktok lightspeed lightspeed_x events modes_of_replies mode_member \
     modes_of_connections close_kept queue share many tls; do
     test_$t
 done

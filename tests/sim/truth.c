@@ -13,6 +13,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/map.h"
+#include "tests/sim/facebook_events.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/misbehave.h"
 #include "tests/sim/sim.h"
@@ -74,6 +75,7 @@ static void client_free(void *p)
 
 void truth_init(void)
 {
+    events_init();
     truth.tokens = map_new();
     for (size_t i = 0; i < PROVIDERS_MAX; i++) {
         truth.accounts[i] = map_new();
@@ -83,6 +85,7 @@ void truth_init(void)
 
 void truth_done(void)
 {
+    events_done();
     map_free(truth.tokens, token_free);
     for (size_t i = 0; i < PROVIDERS_MAX; i++) {
         map_free(truth.accounts[i], account_free);

@@ -24,6 +24,7 @@ struct token {
     int64_t issued_at, expires_at; /* expires_at 0: never */
     int64_t spent_at;
     bool spent, revoked;
+    bool unfit; /* Facebook's API refuses it, an exchange takes it */
     struct token *next_refresh, *next_access; /* what a spent one was exchanged for */
     uint64_t presented;
     unsigned in_flight, most_in_flight;
