@@ -85,11 +85,13 @@ static void print_plugin(const struct json *doc)
                                            "HELP", NULL};
     static const char *const of_settings[] = {"name", "type", "required", "secret", "default", "choices",
                                               "help"};
-    static const char *const slots[] = {"NAME", "TYPE", "DIRECTION", "REQUIRED", "CREDENTIAL", "HELP", NULL};
-    static const char *const of_slots[] = {"name", "type", "direction", "required", "credential", "help"};
+    static const char *const slots[] = {"NAME", "TYPE", "DIRECTION", "REQUIRED", "CREDENTIAL", "DESTINATION",
+                                        "HELP", NULL};
+    static const char *const of_slots[] = {"name", "type", "direction", "required", "credential", "destination",
+                                           "help"};
     static const char *const statements[] = {"NAME", "PARAMETERS", "ROWS", "HELP", NULL};
     static const char *const of_statements[] = {"name", "parameters", "rows", "help"};
-    static const char *const pairs[] = {"name", "version", "summary", "file", "replay"};
+    static const char *const pairs[] = {"name", "version", "summary", "file", "replay", "events"};
 
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         cleanup(free_p) char *text = say_member(doc, pairs[i]);

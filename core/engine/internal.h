@@ -354,7 +354,6 @@ struct silence {
 };
 int64_t verdict_after_silence(const struct job *j, const struct silence *s);
 void verdict_bound(const struct attempt *a, struct decision *d);
-int64_t retry_after_seconds(const struct http_reply *reply);
 
 /* breaker.c: verdicts before they are committed (rule 10). */
 void breaker_fine(struct job *j, struct run *r, const struct commit *c);

@@ -9,7 +9,6 @@
 #include "core/domain/backoff.h"
 #include "core/domain/outcome.h"
 #include "core/domain/silence.h"
-#include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
 enum {
@@ -21,21 +20,6 @@ enum {
     GRACE_BASE_S = 120,
     PRESENTED_MAX = 2,        /* of a single_use credential whose answers do not come */
 };
-
-int64_t retry_after_seconds(const struct http_reply *reply)
-{
-    const char *text = reply ? http_reply_header(reply, "Retry-After") : NULL;
-    if (!text || !*text)
-        return 0;
-    int64_t seconds, at;
-    if (strspn(text, "0123456789") == strlen(text))
-        seconds = strlen(text) < 10 ? strtoll(text, NULL, 10) : INT64_MAX;
-    else if (httpdate_parse(text, clock_now(), &at) >= 0)
-        seconds = at - clock_now();
-    else
-        return 0;
-    return seconds > 0 ? backoff_rate_limited(seconds) : 0; /* "at once" is no invitation to a storm */
-}
 
 static uint64_t seed(const struct attempt *a)
 {

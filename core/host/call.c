@@ -16,7 +16,7 @@
 
 void call_begin(struct renewd_call *c, struct renewd_host *host, const char *question)
 {
-    *c = (struct renewd_call){ .host = host, .question = question };
+    *c = (struct renewd_call){ .host = host, .question = question, .body_max = BODY_MAX };
     c->started_ms = clock_boot_ms();
 }
 
@@ -61,6 +61,19 @@ void call_break(struct renewd_call *c, const char *fmt, ...)
     snprintf(c->broken, sizeof(c->broken), "the plugin %.63s is at fault: its %s %.400s",
              c->host->plugin->name, c->question, what);
     utf8_clean(c->broken, sizeof(c->broken) - 1);
+}
+
+void call_judge_fail(struct renewd_call *c, bool failed, const char *result)
+{
+    if (failed && !c->failed)
+        call_break(c, "returned %s without fail()", result);
+    else if (!failed && c->failed)
+        call_break(c, "called fail() and did not return %s", result);
+}
+
+const char *call_why(const struct renewd_call *c)
+{
+    return c->broken[0] ? c->broken : c->text[0] ? c->text : "it does not say why";
 }
 
 void *call_alloc(struct renewd_call *c, size_t size)

@@ -25,6 +25,7 @@ enum {
     EFFECT_TEXT_MAX = 64 * 1024,
     MEMO_MAX = 1024,
     DOCUMENTS_MAX = 16,
+    BODY_MAX = 1024 * 1024,
 };
 
 struct renewd_host {
@@ -50,6 +51,7 @@ struct renewd_call {
     const char *question; /* "refresh": which callback runs */
     struct effects *effects; /* NULL: this callback records none */
     bool may_request;
+    size_t body_max; /* of the request, and of JSON that is written */
     struct renewd_request *request; /* owned until taken */
     struct arena *arena;
     struct renewd_json *documents;
@@ -68,6 +70,10 @@ void call_begin(struct renewd_call *c, struct renewd_host *host, const char *que
 /* Reports a slow callback; to be called right after it returned. */
 void call_returned(struct renewd_call *c);
 void call_done(struct renewd_call *c); /* wipes */
+/* Breaks the call where it used fail() in another way than for the result that says so. */
+void call_judge_fail(struct renewd_call *c, bool failed, const char *result);
+/* Why it failed: the rule that it broke, or what fail() was given, or a sentence that it said nothing. */
+const char *call_why(const struct renewd_call *c);
 /* Remembers the first thing that the plugin did wrong. */
 void call_break(struct renewd_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void *call_alloc(struct renewd_call *c, size_t size);           /* NULL past the limit */
@@ -86,6 +92,8 @@ struct reply_view {
     const struct http_reply *reply;
     struct renewd_json json;
 };
+/* What came in: its body byte by byte as it is, and read as JSON only where it is that to the letter. */
+void message_view_init(struct reply_view *v, const struct http_reply *message);
 /* NULL reply gives NULL. A reply that did not arrive whole has status 0 and no body. */
 const struct renewd_reply *reply_view_init(struct reply_view *v, const struct http_reply *reply);
 void reply_view_done(struct reply_view *v);

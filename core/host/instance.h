@@ -102,17 +102,28 @@ struct failure {
 void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
                            const struct http_reply *reply, int64_t now, struct decision *io);
 
-/* ---- Tokens in use, and events: instance_answer.c, instance_events.c ---- */
+/* ---- Tokens in use, and events: instance_answer.c, instance_events.c, plugin_batch.c ---- */
+/* Of the header Retry-After, 1..3600; 0 = absent, nonsense or over. */
+int64_t retry_after_seconds(const struct http_reply *reply);
+
 struct answer_says {
     bool token_refused;
-    int64_t slow_for;    /* seconds */
+    int64_t slow_for;    /* seconds, 0..86400 */
 };
-/* Without the callback, and when it fails: 401 refuses the token, 429 slows. r shows no values. */
+/* Without the callback, and when it fails: 401 refuses the token, 429 slows. A reply that did not come
+ * whole says nothing. r shows no values: its `values` is NULL. */
 void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply,
                      int64_t now, struct answer_says *ret);
 
 bool instance_takes_events(const struct instance *i);
 size_t instance_event_batch(const struct instance *i); /* at least 1 */
+
+enum {
+    EVENT_TEXT_MAX = 256 * 1024,   /* of one event as take_event gave it */
+    EVENT_KEY_MAX = 200,           /* bytes of an event_id, a name, a further key */
+    EVENT_SAME_MAX = 16,           /* further keys of an event */
+    BATCH_TEXT_MAX = 1024 * 1024,  /* of the events of one batch together: the caller cuts it there */
+};
 
 struct event_message {
     const char *source;  /* "" or the webhook's word */
@@ -128,10 +139,11 @@ struct taken_event {
     char *event, *event_id, *name; /* TAKE; name may be NULL */
     size_t event_len;
     char **same;         /* NULL-terminated; may be NULL */
-    int64_t event_time, last_at;
+    int64_t event_time;  /* never 0 */
+    int64_t last_at;
     char *why;           /* REFUSE, FORGED: a sentence */
 };
-/* -EBADMSG with a sentence when the plugin breaks a rule. */
+/* -EBADMSG with a sentence when the plugin breaks a rule; ret is empty then. */
 int instance_take_event(struct instance *i, const struct event_message *m, int64_t now,
                         struct taken_event *ret, struct error *e);
 void taken_event_done(struct taken_event *t);
@@ -152,7 +164,7 @@ int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_reques
 struct batch_result {
     int became;          /* RENEWD_SENT...; a plugin that breaks a rule: LATER */
     int64_t wait;        /* seconds, 0..3600 */
-    const char *code, *text; /* valid until the batch is freed; code may be NULL */
+    const char *code, *text; /* valid until the batch is freed; code may be NULL, "plugin": it broke a rule */
 };
 void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, int64_t now,
                         struct batch_result *ret);

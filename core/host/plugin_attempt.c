@@ -59,12 +59,9 @@ static void judge(struct renewd_call *c, int32_t result)
         call_break(c, "returned RENEWD_WAIT without a request");
     else if (result == RENEWD_DONE && c->request)
         call_break(c, "returned RENEWD_DONE with a request that was not sent");
-    else if (result == RENEWD_FAILED && !c->failed)
-        call_break(c, "returned RENEWD_FAILED without fail()");
-    else if (result != RENEWD_FAILED && c->failed)
-        call_break(c, "called fail() and did not return RENEWD_FAILED");
     else if (result < RENEWD_DONE || result > RENEWD_FAILED)
         call_break(c, "returned an unknown result (%d)", result);
+    call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
 }
 
 /* A plugin that trips over a success has perhaps lost what replaced the credential. */

@@ -12,7 +12,8 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 
-enum { NAME_MAX_LENGTH = 63, LIST_MAX = 128, SIZE_ABSURD = 65536, SCRATCH_MAX = 1024 * 1024 };
+enum { NAME_MAX_LENGTH = 63, LIST_MAX = 128, SIZE_ABSURD = 65536, SCRATCH_MAX = 1024 * 1024,
+       EVENT_BATCH_MAX = 10000 };
 
 /* What every plugin of this major has: all members up to and with the named one. */
 #define UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
@@ -166,6 +167,11 @@ static int check_slot(const struct plugin *p, const struct renewd_slot *s, struc
     if (s->credential && (s->type != RENEWD_SECRET || !(s->direction & RENEWD_IN)))
         return refuse(p, e,
                       "marks a credential that is not a secret read from the record:", s->name);
+    if (s->destination &&
+        ((s->type != RENEWD_TEXT && s->type != RENEWD_INTEGER) || !(s->direction & RENEWD_IN)))
+        return refuse(p, e,
+                      "marks a destination that is not a text or integer read from the record:",
+                      s->name);
     return 0;
 }
 
@@ -237,6 +243,11 @@ static int check_head(struct plugin *p, struct error *e)
         return refuse(p, e, "lacks the callback needs_refresh", NULL);
     if (!d->refresh)
         return refuse(p, e, "lacks the callback refresh", NULL);
+    if (!d->take_event != !d->send_events)
+        return refuse(p, e, d->take_event ? "takes events and lacks the callback send_events"
+                                          : "sends events and lacks the callback take_event", NULL);
+    if (d->event_batch < 0 || d->event_batch > EVENT_BATCH_MAX)
+        return refuse(p, e, "gives an .event_batch below 0 or above 10000", NULL);
     return 0;
 }
 

@@ -42,6 +42,7 @@ static void describe_slots(const struct plugin *p, struct json_writer *w)
         json_put_text(w, "direction", directions[s->direction]);
         json_put_bool(w, "required", s->required != 0);
         json_put_bool(w, "credential", s->credential != 0);
+        json_put_bool(w, "destination", s->destination != 0);
         json_put_text(w, "help", s->help);
         json_end(w);
     }
@@ -81,6 +82,9 @@ void plugin_describe(const struct plugin *p, struct json_writer *w)
     json_put_text(w, "replay", replay_name(d->replay));
     if (d->replay == RENEWD_REPLAY_GRACE)
         json_put_integer(w, "replay_grace", d->replay_grace);
+    json_put_bool(w, "events", d->take_event != NULL);
+    if (d->take_event)
+        json_put_integer(w, "event_batch", d->event_batch ? d->event_batch : 1);
     describe_settings(p, w);
     describe_slots(p, w);
     describe_statements(p, w);

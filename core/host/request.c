@@ -13,7 +13,6 @@
 
 enum {
     URL_MAX = 16384,
-    BODY_MAX = 1024 * 1024,
     HEADERS_MAX = 32,
     HEADER_MAX = 16384,
     METHOD_MAX = 16
@@ -97,10 +96,10 @@ struct renewd_request *service_request(struct renewd_call *c, const char *method
     struct renewd_request *r = xcalloc(1, sizeof(*r));
     r->call = c;
     buf_init(&r->url, URL_MAX);
-    buf_init(&r->body, BODY_MAX);
+    buf_init(&r->body, c->body_max);
     c->request = r;
     if (!c->may_request)
-        call_break(c, "made a request; only refresh may");
+        call_break(c, "made a request; only refresh and send_events may");
     set_method(r, method);
     set_url(r, url);
     return r;
@@ -173,7 +172,7 @@ void service_form(struct renewd_request *r, const char *name, const char *value)
     r->has_form = true;
     append_pair(&r->body, name, value);
     if (r->body.failed)
-        call_break(r->call, "made a request of more than 1 MiB");
+        call_break(r->call, "made a request of more than %zu MiB", r->call->body_max >> 20);
 }
 
 static void add_type(struct renewd_request *r, const char *type)
@@ -195,7 +194,7 @@ void service_body(struct renewd_request *r, const char *content_type, const void
     else if (content_type)
         add_type(r, content_type);
     if (buf_append(&r->body, bytes ? bytes : "", bytes ? len : 0) < 0)
-        call_break(r->call, "made a request of more than 1 MiB");
+        call_break(r->call, "made a request of more than %zu MiB", r->call->body_max >> 20);
 }
 
 const void *service_request_bytes(struct renewd_request *r, size_t *ret_len)

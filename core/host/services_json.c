@@ -117,7 +117,7 @@ struct renewd_writer *service_json_write(struct renewd_call *c)
     struct renewd_writer *w = xcalloc(1, sizeof(*w));
 
     w->call = c;
-    buf_init(&w->buf, CALL_MEMORY);
+    buf_init(&w->buf, c->body_max);
     json_writer_init(&w->writer, &w->buf);
     json_begin_object(&w->writer, NULL);
     w->next = c->writers;
@@ -175,7 +175,8 @@ const char *service_written(struct renewd_writer *w, size_t *ret_len)
         json_end(&w->writer);
     if (json_finish(&w->writer) < 0) {
         call_break(w->call,
-                   "wrote JSON of more than 1 MiB, or with levels or names that do not match");
+                   "wrote JSON of more than %zu MiB, or with levels or names that do not match",
+                   w->call->body_max >> 20);
         *ret_len = 0;
         return "";
     }

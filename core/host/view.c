@@ -20,7 +20,7 @@ static void fill_value(struct view *v, const struct renewd_slot *slot,
                        const struct slot_value *from, struct renewd_value *ret)
 {
     *ret = (struct renewd_value){ .size = sizeof(*ret), .name = slot->name, .type = slot->type };
-    if (!(slot->direction & RENEWD_IN) || !from->text || from->len == 0)
+    if (!from || !(slot->direction & RENEWD_IN) || !from->text || from->len == 0)
         return;
     ret->present = 1;
     ret->text = arena_copy(v->arena, from->text, from->len);
@@ -37,7 +37,7 @@ struct view *view_new(const struct plugin *p, const struct record_view *r)
     v->values = xcalloc(p->slot_count + 1, sizeof(*v->values));
     v->list = xcalloc(p->slot_count + 1, sizeof(*v->list));
     for (size_t i = 0; i < p->slot_count; i++) {
-        fill_value(v, &p->slots[i], &r->values[i], &v->values[i]);
+        fill_value(v, &p->slots[i], r->values ? &r->values[i] : NULL, &v->values[i]);
         v->list[i] = &v->values[i];
     }
     v->record = (struct renewd_record){
@@ -106,13 +106,24 @@ static struct json *parse_leniently(const char *body, size_t len)
     return doc;
 }
 
+void message_view_init(struct reply_view *v, const struct http_reply *message)
+{
+    *v = (struct reply_view){ .public = { .size = sizeof(v->public) }, .reply = message };
+    v->public.body = message->body;
+    v->public.length = message->body_len;
+    if (json_parse(message->body, message->body_len, &v->json.doc, NULL) == 0)
+        v->public.json = &v->json;
+}
+
 const struct renewd_reply *reply_view_init(struct reply_view *v, const struct http_reply *reply)
 {
     *v = (struct reply_view){ .public = { .size = sizeof(v->public), .body = "" }, .reply = reply };
     if (!reply)
         return NULL;
-    if (reply->failure != HTTP_OK_REPLY)
+    if (reply->failure != HTTP_OK_REPLY) {
+        v->reply = NULL;
         return &v->public;
+    }
     v->public.status = reply->status;
     v->public.body = reply->body ? reply->body : "";
     v->public.length = reply->body ? reply->body_len : 0;
@@ -131,7 +142,7 @@ const char *service_reply_header(const struct renewd_reply *reply, const char *n
 {
     const struct reply_view *v = (const struct reply_view *)reply;
 
-    if (!reply || !name || !v->reply || reply->status == 0)
+    if (!reply || !name || !v->reply)
         return NULL;
     return http_reply_header(v->reply, name);
 }

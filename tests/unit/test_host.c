@@ -280,6 +280,14 @@ static void test_slots(void)
               "of its own");
     slots_are(SLOT(.name = "expires_at", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
               "another type than all plugins");
+    slots_are(token, SLOT(.name = "b", .type = RENEWD_INTEGER, .direction = RENEWD_IN, .destination = 1),
+              NULL);
+    slots_are(token, SLOT(.name = "b", .type = RENEWD_TEXT, .direction = RENEWD_OUT, .destination = 1),
+              "marks a destination that is not");
+    slots_are(token, SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_IN, .destination = 1),
+              "marks a destination that is not");
+    slots_are(token, SLOT(.name = "b", .type = RENEWD_TIME, .direction = RENEWD_IN, .destination = 1),
+              "marks a destination that is not");
     slots_are(&(const struct renewd_slot){ .name = "b" }, NULL, "wrong size");
     slots_are(&(const struct renewd_slot){ .size = SIZE_MAX, .name = "b" }, NULL, "wrong size");
 }
@@ -355,6 +363,45 @@ static void test_head(void)
     mistake(&d, "lacks the callback refresh");
 }
 
+static int32_t take_nothing(void *instance, const struct renewd_take_event_in *in,
+                            struct renewd_take_event_out *out)
+{
+    (void)instance;
+    (void)in;
+    (void)out;
+    return RENEWD_EVENT_IGNORE;
+}
+
+static int32_t send_nothing(void *instance, const struct renewd_send_events_in *in,
+                            struct renewd_send_events_out *out)
+{
+    (void)instance;
+    (void)in;
+    (void)out;
+    return RENEWD_FAILED;
+}
+
+static void test_events(void)
+{
+    struct renewd_plugin d = good();
+
+    d.take_event = take_nothing;
+    mistake(&d, "lacks the callback send_events");
+    d.send_events = send_nothing;
+    mistake(&d, NULL);
+    d.event_batch = 10000;
+    mistake(&d, NULL);
+    d.event_batch = 10001;
+    mistake(&d, "event_batch");
+    d.event_batch = -1;
+    mistake(&d, "event_batch");
+    d = good(), d.send_events = send_nothing;
+    mistake(&d, "lacks the callback take_event");
+    /* What lies behind the end that the plugin names is not read. */
+    d.size = offsetof(struct renewd_plugin, on_answer);
+    mistake(&d, NULL);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -367,6 +414,7 @@ int main(void)
         { "foreign files", test_foreign },
         { "not a file", test_no_file },
         { "the descriptor's head", test_head },
+        { "events: both callbacks or none", test_events },
         { "slots", test_slots },
         { "settings", test_settings },
         { "statements", test_statements },

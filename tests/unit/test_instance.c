@@ -150,7 +150,7 @@ static void test_open(void)
     CU_ASSERT_EQUAL(open_with(refuse_open, &replay, &e), -EBADMSG);
     CU_ASSERT(strstr(e.text, "the region is unknown") && strstr(e.text, "job-2"));
     CU_ASSERT_EQUAL(open_with(request_in_open, &replay, &e), -EBADMSG);
-    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "only refresh may"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "only refresh and send_events may"));
     CU_ASSERT_EQUAL(open_with(single_use_open, &replay, &e), 0);
     CU_ASSERT_EQUAL(replay, RENEWD_REPLAY_SINGLE_USE);
     tester_end();

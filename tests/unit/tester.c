@@ -56,6 +56,27 @@ static int32_t t_failure(void *instance, const struct renewd_on_failure_in *in,
     return tester.on_failure ? tester.on_failure(in, out) : 0;
 }
 
+static int32_t t_answer(void *instance, const struct renewd_on_answer_in *in,
+                        struct renewd_on_answer_out *out)
+{
+    (void)instance;
+    return tester.on_answer ? tester.on_answer(in, out) : 0;
+}
+
+static int32_t t_take(void *instance, const struct renewd_take_event_in *in,
+                      struct renewd_take_event_out *out)
+{
+    (void)instance;
+    return tester.take(in, out);
+}
+
+static int32_t t_send(void *instance, const struct renewd_send_events_in *in,
+                      struct renewd_send_events_out *out)
+{
+    (void)instance;
+    return tester.send(in, out);
+}
+
 static const struct renewd_slot s_token = { sizeof(s_token), "access_token", RENEWD_SECRET,
                                             RENEWD_INOUT, 1, 0, NULL, 0, 0 };
 static const struct renewd_slot s_grant = { sizeof(s_grant), "refresh_token", RENEWD_SECRET,
@@ -64,7 +85,7 @@ static const struct renewd_slot s_end = {
     sizeof(s_end), "expires_at", RENEWD_TIME, RENEWD_INOUT, 0, 0, NULL, 0, 0
 };
 static const struct renewd_slot s_shop = {
-    sizeof(s_shop), "shop", RENEWD_TEXT, RENEWD_IN, 0, 0, NULL, 0, 0
+    sizeof(s_shop), "shop", RENEWD_TEXT, RENEWD_IN, 0, 0, NULL, 1, 0
 };
 static const struct renewd_slot s_count = {
     sizeof(s_count), "count", RENEWD_INTEGER, RENEWD_INOUT, 0, 0, NULL, 0, 0
@@ -93,6 +114,9 @@ static const struct renewd_plugin descriptor = {
     .needs_refresh = t_window,
     .refresh = t_refresh,
     .on_failure = t_failure,
+    .on_answer = t_answer,
+    .take_event = t_take,
+    .send_events = t_send,
 };
 
 /* ---- Before and after each test ----------------------------------------------------------- */
@@ -132,6 +156,9 @@ void tester_end(void)
     plugin_free(tester.plugin);
     settings_free(tester.settings);
     tester.on_failure = NULL;
+    tester.on_answer = NULL;
+    tester.take = NULL;
+    tester.send = NULL;
     tester.open = NULL;
     tester.window = NULL;
 }

@@ -15,6 +15,9 @@ typedef int32_t act_window_fn(const struct renewd_needs_refresh_in *in,
                               struct renewd_needs_refresh_out *out);
 typedef int32_t act_failure_fn(const struct renewd_on_failure_in *in,
                                struct renewd_on_failure_out *out);
+typedef int32_t act_answer_fn(const struct renewd_on_answer_in *in, struct renewd_on_answer_out *out);
+typedef int32_t act_take_fn(const struct renewd_take_event_in *in, struct renewd_take_event_out *out);
+typedef int32_t act_send_fn(const struct renewd_send_events_in *in, struct renewd_send_events_out *out);
 
 struct tester {
     const struct renewd_services *table; /* what open was given */
@@ -24,6 +27,9 @@ struct tester {
     act_open_fn *open;
     act_window_fn *window;
     act_failure_fn *on_failure;
+    act_answer_fn *on_answer;
+    act_take_fn *take;
+    act_send_fn *send;
     struct plugin *plugin;
     struct settings *settings;
     struct instance *instance;
@@ -32,7 +38,7 @@ struct tester {
 };
 extern struct tester tester;
 
-/* Slots: access_token, refresh_token, expires_at, shop (in), count, note (out). */
+/* Slots: access_token, refresh_token, expires_at, shop (in, a destination), count, note (out). */
 extern const struct record_view tester_record;
 
 void tester_begin(void);
