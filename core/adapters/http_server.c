@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #define IDLE_SECONDS 30U
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define RUNS_AT_END 64
+#define MALFORMED_SIZE 512
 /* A body over the limit is read and dropped this far: a connection closed while its caller still
  * writes would be reset, and the answer lost with it. */
 #define DROPPED_MAX (16U * 1024 * 1024)
@@ -134,12 +136,27 @@ static enum MHD_Result refuse_too_large(struct http_call *call)
     return send_answer(call);
 }
 
-static enum MHD_Result begin(struct http_call *call, const char *method)
+/* Nothing that follows on such a connection can be told from what it sent. */
+static enum MHD_Result refuse_malformed(struct http_call *call, const char *mistake)
 {
+    char text[MALFORMED_SIZE];
+    int len = snprintf(text, sizeof text, "{\"error\":{\"code\":\"malformed_request\",\"message\":\"%s\"}}\n", mistake);
+
+    call->last = true;
+    hand_over(call);
+    http_answer(call, 400, "application/json", text, (size_t)len);
+    return send_answer(call);
+}
+
+static enum MHD_Result begin(struct http_call *call, const char *method, const char *version)
+{
+    const char *mistake = http_head_mistake(call, method, version);
     const char *length = http_call_header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
     call->begun = true;
     call->method = method;
+    if (mistake)
+        return refuse_malformed(call, mistake);
     if (length && strtoull(length, NULL, 10) > DROPPED_MAX)
         return refuse_too_large(call);
     return MHD_YES;
@@ -163,9 +180,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 
     (void)connection;
     (void)url;
-    (void)version;
     if (!call->begun)
-        return begin(call, method);
+        return begin(call, method, version);
     if (*len > 0)
         return take_body(call, data, len);
     if (call->answer_status != 0)

@@ -267,7 +267,7 @@ static struct MHD_Response *make_response(const struct http_call *call, const ch
     }
     if (content_type && is_clean(content_type))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    if (call->server->peer_count > KEPT_MAX) /* others want a place, too */
+    if (call->last || call->server->peer_count > KEPT_MAX) /* others want a place, too */
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     SLIST_FOREACH(header, &call->answer_headers, link)
         MHD_add_response_header(response, header->name, header->value);

@@ -40,6 +40,7 @@ struct http_call {
     bool begun;     /* libmicrohttpd has shown its headers */
     bool handed;    /* with the handler's owner, not answered yet */
     bool suspended; /* its connection sleeps until the answer */
+    bool last;      /* its connection ends with the answer */
     void *data;
     struct http_texts decoded;
     struct http_texts answer_headers;
@@ -83,6 +84,9 @@ void http_server_wake(struct http_server *server);
 /* http_server_call.c */
 struct http_call *http_call_new(struct http_server *server, const char *uri);
 void http_call_free(struct http_call *call);
+
+/* http_server_check.c: why a request whose headers are there is refused unread, or NULL. */
+const char *http_head_mistake(const struct http_call *call, const char *method, const char *version);
 
 /* http_server_listen.c */
 int http_listen_unix(const char *path, mode_t mode, const char *group,

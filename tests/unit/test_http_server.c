@@ -35,7 +35,8 @@ struct caller {
     pthread_t thread;
     const char *method, *target, *type, *body; /* over the Unix socket */
     size_t len;
-    const char *raw; /* or these bytes over TCP */
+    const char *raw; /* or these bytes over TCP; as many as raw_len when that is set */
+    size_t raw_len;
     bool hang_up;    /* without waiting for the answer */
     int result, status;
     struct buf answer;
@@ -59,7 +60,7 @@ static void call_raw(struct caller *caller)
     ssize_t n;
 
     caller->result = connect(fd, (struct sockaddr *)&address, sizeof address);
-    for (size_t at = 0, len = strlen(caller->raw); at < len; at += (size_t)n)
+    for (size_t at = 0, len = caller->raw_len ? caller->raw_len : strlen(caller->raw); at < len; at += (size_t)n)
         if ((n = send(fd, caller->raw + at, len - at, MSG_NOSIGNAL)) < 0)
             break;
     while (!caller->hang_up && (n = recv(fd, data, sizeof data, 0)) > 0)
@@ -296,6 +297,90 @@ static void limits(void)
     free(big);
 }
 
+#define RAW(text) {text, sizeof(text) - 1}
+#define END "\r\nConnection: close\r\n\r\n"
+
+struct raw {
+    const char *text;
+    size_t len;
+};
+
+/* What a proxy before us might have read as another request, or as two. */
+static const struct raw malformed[] = {
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3" END "okx"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\ncontent-length: 2" END "ok"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2, 2" END "ok"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: +2" END "ok"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked" END "0\r\n\r\n"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5" END "0\r\n\r\n"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked" END "0\r\n\r\n"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked" END "0\r\n\r\n"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity" END "0\r\n\r\n"),
+    RAW("POST /x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked" END "0\r\n\r\n"),
+    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked" END "0\r\n\r\n"),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: 1\r\n Content-Length: 4" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: 1\r\n\tY: 2" END),
+    RAW("GET /x HTTP/1.1\nHost: a\r\nX: 1" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\nX: 1" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: 1\r\nConnection: close\r\n\n"),
+    RAW("GET /x HTTP/1.1\r\nHost: a\rX: 1" END),
+    RAW("GET /x\0/../y HTTP/1.1\r\nHost: a" END),
+    RAW("GET /x?q=1\0 HTTP/1.1\r\nHost: a" END),
+    RAW("GET /x\t HTTP/1.1\r\nHost: a" END),
+    RAW("GET\0 /x HTTP/1.1\r\nHost: a" END),
+    RAW("GET  /x HTTP/1.1\r\nHost: a" END),
+    RAW("GET /x y HTTP/1.1\r\nHost: a\0" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\0two" END),
+    RAW("GET /x HTTP/1.1\r\nHost:a\r\nX:1\r\nY:2\r\nAuthorization:Bearer one\0" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: \0Bearer one" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\n\0X: 1" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\r\nauthorization: Bearer two" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nHost: b" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: a\x01" "b" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX(: b" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\n: b" END),
+};
+
+static const struct raw unusual[] = {
+    RAW("GET /x?q=1 HTTP/1.1\r\nHost:a\r\nX:1" END),
+    RAW("GET /x?q=1 HTTP/1.1\r\nHOST: a\r\nx-y_z:  \t 1" END),
+    RAW("GET /x?q=1 HTTP/1.1\r\nHost: a\r\nX:\r\nCookie: a=b; c=\xc3\xa9" END),
+    RAW("GET /x?q=1&r=a%00&s HTTP/1.0\r\nHost: a" END),
+    RAW("POST /x?q=1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked" END "2\r\nok\r\n0\r\n\r\n"),
+    RAW("\r\nGET /x?q=1 HTTP/1.1\r\nHost: a" END),
+};
+
+static void shapes(void)
+{
+    struct caller c;
+
+    begin_tcp(echo);
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+        struct buf twice; /* nothing that follows on the connection is read either */
+        buf_init(&twice, 4096);
+        buf_append(&twice, malformed[i].text, malformed[i].len);
+        buf_text(&twice, "GET /next HTTP/1.1\r\nHost: a" END);
+        c = (struct caller){.raw = twice.data, .raw_len = twice.len};
+        caller_start(&c);
+        caller_wait(&c);
+        bool refused = strncmp(c.answer.data, "HTTP/1.1 400 ", 13) == 0 || c.answer.len == 0;
+        CU_ASSERT_TRUE(refused && handled == 0 && !strstr(c.answer.data, " 207 "));
+        if (!refused || handled)
+            printf("# malformed %zu: %s\n", i, c.answer.data);
+        handled = 0;
+        buf_done(&c.answer);
+        buf_done(&twice);
+    }
+    for (size_t i = 0; i < sizeof unusual / sizeof *unusual; i++) {
+        call_bytes(&c, unusual[i].text);
+        CU_ASSERT_PTR_NOT_NULL(strstr(c.answer.data, " /x q=1:1 "));
+        if (!strstr(c.answer.data, " 207 "))
+            printf("# unusual %zu: %s\n", i, c.answer.data);
+        buf_done(&c.answer);
+    }
+    end();
+}
+
 static void answer_later(void)
 {
     struct caller a = {.method = "GET", .target = "/a"}, b = {.method = "GET", .target = "/b"};
@@ -492,6 +577,7 @@ int main(void)
         {"requests over a Unix socket", requests_over_unix},
         {"requests over TCP", requests_over_tcp},
         {"limits", limits},
+        {"malformed and unusual requests", shapes},
         {"answers later", answer_later},
         {"a caller hangs up", caller_hangs_up},
         {"end with calls waiting", end_with_calls_waiting},
