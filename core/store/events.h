@@ -26,8 +26,10 @@ struct new_event {
     int64_t id;                  /* result: its own, or that of the event that it is again */
     bool duplicate;              /* result */
 };
-/* All or none, committed when it returns. -ENOENT: the job has no such record; -EDQUOT: `depth` (0 = no
- * matter) events of the job wait already. Two of one batch may be the same event. */
+/* All or none, committed when it returns. -ENOENT: the job has no such record; -EILSEQ: a text is not valid UTF-8
+ * or holds a NUL; -EDQUOT: `depth` (0 = no matter) events of the job wait already, and there is a new one among
+ * these. Two of one batch may be the same event. -ENOTCONN: it may have been committed; handed in again, they are
+ * known. */
 int store_events_add(struct db *db, const char *job, const char *source, struct new_event *list, size_t count,
                      int64_t depth, int64_t now, struct error *e);
 
@@ -47,7 +49,8 @@ struct event_row {
 void event_rows_free(struct event_row *list, size_t count);
 
 /* Takes due events of these keys, oldest first, and counts the sending; nobody else takes them before lease_s
- * seconds are over by the database's clock. Those whose last_at has passed are expired instead. */
+ * seconds are over by the database's clock. Those whose last_at has passed are expired instead; with
+ * *ret_count 0 there is nothing more at this time. Oldest: due longest, then taken in first. */
 struct event_claim {
     const char *job, *host, *incarnation;
     const char *const *keys;
@@ -66,13 +69,18 @@ struct event_settle {
     int state;
     int64_t due_at, now;
     bool unsent;
-    const char *code, *why;
+    const char *code, *why;      /* NULL: what was there stays */
 };
 int store_events_settle(struct db *db, const struct event_settle *s, struct error *e);
 
-/* Every other waiting or held event of these keys, not leased: as the settled ones (state WAITING or HELD). */
+/* Every other waiting or held event of these keys, not leased: as the settled ones (state WAITING or HELD). Writes
+ * each of them that is not so already: for what changes rarely. */
 int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count, int state,
                       int64_t due_at, const char *code, const char *why, struct error *e);
+
+/* Waiting and held events of the job whose last_at has passed are given up, also those that nobody claims
+ * (their record needs a person); at most limit of them. */
+int store_events_expire(struct db *db, const char *job, int64_t now, size_t limit, int64_t *ret, struct error *e);
 
 /* Leases of a process of ours that is over; their events are due at once. */
 int store_events_release(struct db *db, const char *host, const char *incarnation, int64_t *ret, struct error *e);
@@ -88,12 +96,14 @@ struct event_query {
 int store_events(struct db *db, const struct event_query *q, struct event_row **ret, size_t *ret_count,
                  struct error *e);
 /* Held, aside and expired ones (ids NULL: all held ones of the job) wait again, due now; their texts are there.
- * An expired one is sent once more however old it is. */
+ * An expired or set aside one is sent however old it is. Those that are in somebody's hands, wait or are sent
+ * are left as they are. -ENOENT: an id is no event of the job; then nothing is done. */
 int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now,
                        int64_t *ret, struct error *e);
-/* counts[state]; counts[0] = sendings beyond the first of each event. */
+/* counts[state], but for the sent ones, which are many; counts[0] = sendings beyond the first of each event. */
 int store_event_counts(struct db *db, const char *job, int64_t counts[EVENT_STATES], struct error *e);
-/* Events that were sent, set aside or expired before that time, with their keys; at most limit of them. */
-int store_events_sweep(struct db *db, int64_t before, size_t limit, int64_t *ret, struct error *e);
+/* Removes events of that state (EVENT_SENT, EVENT_ASIDE, EVENT_EXPIRED) that came into it before that time, with
+ * their keys: at most limit of them, and at most 2,000. */
+int store_events_sweep(struct db *db, int state, int64_t before, size_t limit, int64_t *ret, struct error *e);
 
 #endif

@@ -93,6 +93,7 @@ static const struct migration migrations[] = {
     {migration_watch, &migration_watch_count},
     {migration_served, &migration_served_count},
     {migration_history, &migration_history_count},
+    {migration_events, &migration_events_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

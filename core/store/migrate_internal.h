@@ -37,4 +37,8 @@ extern const size_t migration_served_count;
 extern const struct step migration_history[];
 extern const size_t migration_history_count;
 
+/* migrate_events.c: events that wait for their provider. */
+extern const struct step migration_events[];
+extern const size_t migration_events_count;
+
 #endif
