@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define HOUR INT64_C(3600)
+#define LIMIT_USUAL 300 /* seconds without a call where nobody says how long a limit lasts */
+#define LIMIT_NEAR 60   /* and just before it */
 #define LONGEST_LIFE (400 * GRAPH_DAY) /* more is not believed */
 
 /* ---- Slots ------------------------------------------------------------------------------- */
@@ -355,6 +357,49 @@ int64_t graph_slow_for(const struct graph *g, struct renewd_call *call,
     if (u.percent >= 90)
         return 900;
     return u.percent >= 75 ? 300 : 0;
+}
+
+/* ---- Answers to calls with the token ------------------------------------------------------- */
+
+/* 492 names a role that is missing on the page: the next token fails the same way, and the one after
+ * it. The flat form is believed of errors alone: a success may have a `code` of its own. */
+static int refuses_token(int64_t code, int64_t subcode)
+{
+    return (code == 190 || code == 102) && subcode != 492;
+}
+
+static int64_t limit_lasts(const struct graph_verdict *v, const struct usage *u, int64_t retry_after,
+                           int64_t otherwise)
+{
+    if (v->blocked)
+        return HOUR;
+    if (retry_after)
+        return retry_after;
+    return u->regain ? u->regain : otherwise;
+}
+
+void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in,
+                  struct renewd_on_answer_out *out)
+{
+    const struct renewd_services *s = g->services;
+    const struct renewd_reply *reply = in->reply;
+    int64_t code = error_number(s, reply->json, "error.code", reply->status >= 400 ? "code" : NULL);
+    int64_t subcode = error_number(s, reply->json, "error.error_subcode", NULL);
+    struct graph_verdict v;
+    struct usage u;
+
+    graph_judge_code(g, in->call, code, subcode, &v);
+    read_headers(g, in->call, reply, &u);
+    if (code > 0)
+        out->token_refused = refuses_token(code, subcode);
+    if (v.outcome == RENEWD_RATE_LIMITED)
+        out->slow_for = limit_lasts(&v, &u, in->retry_after, LIMIT_USUAL);
+    else if (reply->status == 429)
+        out->slow_for = limit_lasts(&v, &u, in->retry_after, out->slow_for);
+    else if (u.percent >= 100)
+        out->slow_for = limit_lasts(&v, &u, in->retry_after, LIMIT_USUAL);
+    else if (u.percent >= 95)
+        out->slow_for = LIMIT_NEAR;
 }
 
 /* ---- After a failure --------------------------------------------------------------------- */

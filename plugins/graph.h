@@ -66,6 +66,10 @@ int64_t graph_life(const struct graph *g, const struct renewd_reply *reply);
 int64_t graph_slow_for(const struct graph *g, struct renewd_call *call,
                        const struct renewd_reply *reply);
 
+/* What an answer to a call with the token says about it, whatever its status; for on_answer. */
+void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in,
+                  struct renewd_on_answer_out *out);
+
 /* Strikes, and how long a limit lasts; for on_failure. */
 void graph_decide(const struct graph *g, const struct renewd_on_failure_in *in,
                   struct renewd_on_failure_out *out);

@@ -370,6 +370,15 @@ static int32_t instagram_on_failure(void *instance, const struct renewd_on_failu
     return 0;
 }
 
+static int32_t instagram_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                                   struct renewd_on_answer_out *out)
+{
+    const struct instagram *i = instance;
+
+    graph_answer(&i->graph, in, out);
+    return 0;
+}
+
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),
     .minor = RENEWD_MINOR,
@@ -385,6 +394,7 @@ static const struct renewd_plugin plugin = {
     .needs_refresh = instagram_needs_refresh,
     .refresh = instagram_refresh,
     .on_failure = instagram_on_failure,
+    .on_answer = instagram_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

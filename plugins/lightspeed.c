@@ -318,6 +318,30 @@ static int32_t lightspeed_on_failure(void *instance, const struct renewd_on_fail
     return 0;
 }
 
+/* R-Series says in `hint` what it has against a token; any 401 of X-Series is about it. */
+static int refuses_token(const struct lightspeed *l, const struct renewd_reply *reply)
+{
+    const char *hint = l->x_series ? NULL : l->services->json_text(reply->json, "hint");
+
+    if (hint && reply->status >= 400 && reply->status < 500)
+        return strncmp(hint, "Access token", strlen("Access token")) == 0;
+    return reply->status == 401;
+}
+
+static int32_t lightspeed_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                                    struct renewd_on_answer_out *out)
+{
+    const struct lightspeed *l = instance;
+    int64_t wait = until_free(l, in->reply, in->now);
+
+    out->token_refused = refuses_token(l, in->reply);
+    if (!l->x_series && wait == 0)
+        wait = lightspeed_burst_wait(l->services, in->reply);
+    if (in->reply->status != 429 || (wait > 0 && !in->retry_after))
+        out->slow_for = wait;
+    return 0;
+}
+
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),
     .minor = RENEWD_MINOR,
@@ -333,6 +357,7 @@ static const struct renewd_plugin plugin = {
     .needs_refresh = lightspeed_needs_refresh,
     .refresh = lightspeed_refresh,
     .on_failure = lightspeed_on_failure,
+    .on_answer = lightspeed_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

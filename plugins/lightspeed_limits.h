@@ -7,9 +7,13 @@
 #include <renewd/plugin.h>
 
 /* R-Series' leaky bucket: X-LS-API-Bucket-Level is "level/size", X-LS-API-Drip-Rate what drains of
- * it a second (1 where it is absent). Seconds until a tenth of it is free; 0 = it is now. Others
- * use the account's bucket too. */
+ * it a second (1 where it is absent), X-LS-API-Request-Cost what a request like this one takes.
+ * Seconds until that and a tenth of it are free; 0 = they are now. Others use the account's bucket
+ * too. */
 int64_t lightspeed_bucket_wait(const struct renewd_services *s, const struct renewd_reply *reply);
+
+/* R-Series' second limit, X-LS-API-Burst-Level: requests in one second. 1 when it is reached. */
+int64_t lightspeed_burst_wait(const struct renewd_services *s, const struct renewd_reply *reply);
 
 /* X-Series: nothing remains (X-RateLimit-Remaining: 0) until X-RateLimit-Reset, written as seconds
  * from now, as Unix seconds or as a date. Seconds until then; 0 = something remains. */

@@ -118,6 +118,13 @@ static int32_t meta_on_failure(void *instance, const struct renewd_on_failure_in
     return 0;
 }
 
+static int32_t meta_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                              struct renewd_on_answer_out *out)
+{
+    graph_answer(instance, in, out);
+    return 0;
+}
+
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),
     .minor = RENEWD_MINOR,
@@ -133,6 +140,7 @@ static const struct renewd_plugin plugin = {
     .needs_refresh = meta_needs_refresh,
     .refresh = meta_refresh,
     .on_failure = meta_on_failure,
+    .on_answer = meta_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

@@ -210,6 +210,15 @@ static int32_t oauth2_refresh(void *instance, const struct renewd_refresh_in *in
     return oauth_read(&call);
 }
 
+static int32_t oauth2_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                                struct renewd_on_answer_out *out)
+{
+    const struct oauth2 *o = instance;
+
+    oauth_answer(o->services, in, out);
+    return 0;
+}
+
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),
     .minor = RENEWD_MINOR,
@@ -223,6 +232,7 @@ static const struct renewd_plugin plugin = {
     .close = oauth2_close,
     .needs_refresh = oauth2_needs_refresh,
     .refresh = oauth2_refresh,
+    .on_answer = oauth2_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

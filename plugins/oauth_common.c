@@ -290,6 +290,46 @@ int32_t oauth_read(const struct oauth_call *c)
     return oauth_store(c, access);
 }
 
+/* ---- Answers to calls with the token ------------------------------------------------------- */
+
+/* Whether the challenge's `error` is that word. Quoted text before it may hold anything. */
+static int challenge_says(const char *text, const char *word)
+{
+    int quoted = 0;
+
+    for (const char *p = text; *p; p++) {
+        if (*p == '"') {
+            quoted = !quoted;
+        } else if (quoted) {
+            p += *p == '\\' && p[1];
+        } else if ((p == text || strchr(" \t,", p[-1])) && strncmp(p, "error=", 6) == 0) {
+            p += 6 + (p[6] == '"');
+            size_t len = strcspn(p, "\", \t");
+            return len == strlen(word) && strncmp(p, word, len) == 0;
+        }
+    }
+    return 0;
+}
+
+void oauth_answer(const struct renewd_services *s, const struct renewd_on_answer_in *in,
+                  struct renewd_on_answer_out *out)
+{
+    static const struct {
+        const char *word;
+        int32_t refused;
+    } words[] = { { "insufficient_scope", 0 }, { "invalid_request", 0 }, { "invalid_token", 1 } };
+    const struct renewd_reply *reply = in->reply;
+    const char *challenge = s->reply_header(reply, "WWW-Authenticate");
+    const char *error = s->json_text(reply->json, "error");
+
+    if (reply->status < 400 || reply->status > 499)
+        return;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if ((challenge && challenge_says(challenge, words[i].word)) ||
+            (error && strcmp(error, words[i].word) == 0))
+            out->token_refused = words[i].refused;
+}
+
 /* ---- The window -------------------------------------------------------------------------- */
 
 void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in,

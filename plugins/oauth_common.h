@@ -70,6 +70,11 @@ int32_t oauth_store(const struct oauth_call *c, const char *access);
 /* Reads in->reply: records the new tokens and lifetimes, or fails with the reason. */
 int32_t oauth_read(const struct oauth_call *c);
 
+/* What an answer to a call with the access token says about it, by RFC 6750: in the error of a
+ * WWW-Authenticate: Bearer, or in the body's `error`; for on_answer. */
+void oauth_answer(const struct renewd_services *s, const struct renewd_on_answer_in *in,
+                  struct renewd_on_answer_out *out);
+
 /* The window of in's record. assumed_life: where no expiry is known after a refresh. */
 void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in,
                   int64_t assumed_life, struct renewd_needs_refresh_out *out);

@@ -192,6 +192,23 @@ static int32_t skeleton_on_failure(void *instance, const struct renewd_on_failur
     return 0;
 }
 
+/* ---- Fourth question: what does an answer say about the token? ------------------------------ */
+
+/* Optional. Applications' calls of the provider's API go through renewd, or are told to it; each
+ * answer is shown here. `out` says already what holds for most: 401 refuses the token, 429 slows.
+ * This provider refuses a token with 403 and a word, and gives 401 to a wrong api_key alone. */
+static int32_t skeleton_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                                  struct renewd_on_answer_out *out)
+{
+    const struct skeleton *k = instance;
+    const char *code = k->services->json_text(in->reply->json, "error");
+
+    out->token_refused = in->reply->status == 403 && code && strcmp(code, "token_expired") == 0;
+    if (in->reply->status == 503 && out->slow_for == 0)
+        out->slow_for = in->retry_after ? in->retry_after : 30; /* it is pausing: calls are of no use */
+    return 0;
+}
+
 /* ---- The descriptor, and the one function that the file exports ---------------------------- */
 
 static const struct renewd_plugin plugin = {
@@ -208,6 +225,7 @@ static const struct renewd_plugin plugin = {
     .needs_refresh = skeleton_needs_refresh,
     .refresh = skeleton_refresh,
     .on_failure = skeleton_on_failure,
+    .on_answer = skeleton_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

@@ -19,6 +19,7 @@
 
 #define DAY 86400
 #define YEAR (INT64_C(365) * DAY)
+#define RATE_WINDOW 60 /* seconds over which the API counts calls */
 #define ASSUMED_LIFE (2 * 3600) /* of an access token whose answer does not say */
 
 struct tiktok {
@@ -104,15 +105,14 @@ static const struct oauth_provider tiktok = {
 };
 
 /* Version 1's number as a word, NULL when it is absent or 0. */
-static const char *old_code(const struct oauth_call *c)
+static const char *old_code(const struct renewd_services *s, struct renewd_call *call,
+                            const struct renewd_json *json)
 {
-    const struct renewd_services *s = c->services;
-    const struct renewd_json *json = c->in->reply->json;
     const char *message = s->json_text(json, "message");
     int64_t number = 0;
 
     if (s->json_integer(json, "data.error_code", &number) >= 0 && number != 0) {
-        char *word = s->memory(c->in->call, 24);
+        char *word = s->memory(call, 24);
         if (word)
             snprintf(word, 24, "%lld", (long long)number);
         return word;
@@ -121,10 +121,9 @@ static const char *old_code(const struct oauth_call *c)
 }
 
 /* The answer's error in whichever of the three shapes, or NULL. "ok" and 0 are none. */
-static const char *error_word(const struct oauth_call *c)
+static const char *error_word(const struct renewd_services *s, struct renewd_call *call,
+                              const struct renewd_json *json)
 {
-    const struct renewd_services *s = c->services;
-    const struct renewd_json *json = c->in->reply->json;
     const char *word = oauth_error(s, json);
     int64_t number = 1;
 
@@ -132,7 +131,7 @@ static const char *error_word(const struct oauth_call *c)
         word = NULL;
     if (word && s->json_integer(json, "error", &number) >= 0 && number == 0)
         word = NULL;
-    return word ? word : old_code(c);
+    return word ? word : old_code(s, call, json);
 }
 
 static int32_t judge(const struct oauth_call *c, const char *word)
@@ -179,7 +178,7 @@ static int32_t read_reply(const struct tiktok *t, const struct renewd_refresh_in
     const struct oauth_call c = {
         .services = t->services, .provider = &tiktok, .in = in, .assumed_life = ASSUMED_LIFE,
     };
-    const char *word = error_word(&c);
+    const char *word = error_word(t->services, in->call, in->reply->json);
     const char *access = oauth_token(t->services, in->reply->json, "access_token");
 
     if (word || !access)
@@ -258,6 +257,22 @@ static int32_t tiktok_refresh(void *instance, const struct renewd_refresh_in *in
     return in->reply ? read_reply(instance, in) : ask(instance, in);
 }
 
+/* access_token_invalid comes with 401, and with 200; a scope that is missing comes with 401 too, and
+ * no new token has it. */
+static int32_t tiktok_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                                struct renewd_on_answer_out *out)
+{
+    const struct tiktok *t = instance;
+    const char *word = error_word(t->services, in->call, in->reply->json);
+
+    for (size_t i = 0; word && verdicts[i].code; i++)
+        if (strcmp(verdicts[i].code, word) == 0)
+            out->token_refused = strcmp(word, "access_token_invalid") == 0;
+    if (word && strcmp(word, "rate_limit_exceeded") == 0)
+        out->slow_for = in->retry_after ? in->retry_after : RATE_WINDOW;
+    return 0;
+}
+
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),
     .minor = RENEWD_MINOR,
@@ -271,6 +286,7 @@ static const struct renewd_plugin plugin = {
     .close = tiktok_close,
     .needs_refresh = tiktok_needs_refresh,
     .refresh = tiktok_refresh,
+    .on_answer = tiktok_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

@@ -3,12 +3,18 @@
  * refresh tokens, so repeating a request does no harm.
  */
 #include <renewd/plugin.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "oauth_common.h"
 
 #define HOUR 3600
-#define YEAR (INT64_C(365) * 24 * HOUR)
+#define DAY (24 * HOUR)
+#define YEAR (INT64_C(365) * DAY)
+#define RATE_WINDOW 60 /* seconds over which Google counts a user's calls */
+
+enum { REASONS = 8 }; /* of one error, as many as are looked at */
 
 struct youtube {
     const struct renewd_services *services;
@@ -153,6 +159,57 @@ static int32_t youtube_refresh(void *instance, const struct renewd_refresh_in *i
     return result;
 }
 
+/* ---- Answers to calls with the token ------------------------------------------------------- */
+
+/* Whether the error of Google's APIs has that reason, in its older place or in its newer one. */
+static int has_reason(const struct renewd_services *s, const struct renewd_json *json,
+                      const char *reason)
+{
+    static const char *const lists[] = { "errors", "details" };
+    char path[48];
+
+    for (size_t i = 0; i < 2; i++)
+        for (int k = 0; k < REASONS; k++) {
+            snprintf(path, sizeof(path), "error.%s.%d.reason", lists[i], k);
+            const char *text = s->json_text(json, path);
+            if (text && strcmp(text, reason) == 0)
+                return 1;
+        }
+    return 0;
+}
+
+/* A day's quota returns at midnight in California, which is 07:00 UTC in summer and 08:00 in winter.
+ * It may be raised before: it is asked for each hour. */
+static int64_t quota_wait(int64_t now)
+{
+    int64_t second = now % DAY, seven = (7 * HOUR - second + DAY) % DAY,
+            eight = (8 * HOUR - second + DAY) % DAY;
+    int64_t wait = seven > 0 && (eight <= 0 || seven < eight) ? seven : eight;
+
+    return wait > HOUR ? HOUR : wait;
+}
+
+/* 403 is a quota or a missing permission, never the token; an account without a channel gets 401, and
+ * no token changes that. */
+static int32_t youtube_on_answer(void *instance, const struct renewd_on_answer_in *in,
+                                 struct renewd_on_answer_out *out)
+{
+    const struct renewd_services *s = ((const struct youtube *)instance)->services;
+    const struct renewd_json *json = in->reply->json;
+
+    oauth_answer(s, in, out);
+    if (in->reply->status < 400 || in->reply->status > 499)
+        return 0;
+    if (has_reason(s, json, "youtubeSignupRequired"))
+        out->token_refused = 0;
+    if (has_reason(s, json, "quotaExceeded") || has_reason(s, json, "dailyLimitExceeded"))
+        out->slow_for = in->retry_after ? in->retry_after : quota_wait(in->now);
+    else if (has_reason(s, json, "rateLimitExceeded") || has_reason(s, json, "userRateLimitExceeded") ||
+             has_reason(s, json, "RATE_LIMIT_EXCEEDED"))
+        out->slow_for = in->retry_after ? in->retry_after : RATE_WINDOW;
+    return 0;
+}
+
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),
     .minor = RENEWD_MINOR,
@@ -166,6 +223,7 @@ static const struct renewd_plugin plugin = {
     .close = youtube_close,
     .needs_refresh = youtube_needs_refresh,
     .refresh = youtube_refresh,
+    .on_answer = youtube_on_answer,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Holds the plugins against answers.txt: each recorded answer of a provider has to lead to the
- * outcome, code, time and effects that stand beside it. The plugins are loaded as renewd does it;
- * there is no network and no core. A new case is a line in that file, not here.
+ * Holds the plugins against answers.txt and calls.txt: each recorded answer of a provider has to lead
+ * to the outcome, code, time and effects, or to the verdict on the token, that stand beside it. The
+ * plugins are loaded as renewd does it; there is no network and no core. A new case is a line in those
+ * files, not here.
  *
  *     answers [FILE [PLUGIN_DIR]]
  */
@@ -141,6 +142,30 @@ static const char *not_as_wanted(const struct fake *f, const struct answer_case 
     return NULL;
 }
 
+static const char *call_broken(struct fake *f, const struct answer_step *step, int64_t now,
+                               struct renewd_on_answer_out *ret)
+{
+    f->header_count = 0;
+    for (size_t k = 0; k < step->header_count; k++)
+        fake_header(f, step->headers[k].name, step->headers[k].value);
+    if (fake_call(f, step->status, step->body, now, ret) != 0)
+        return "on_answer failed";
+    f->slow_for = ret->slow_for;
+    return f->effects[0] || f->request[0] || f->host.logged[0] ? "on_answer did more than answer" : NULL;
+}
+
+static const char *call_not_as_wanted(struct fake *f, const struct answer_case *c, int64_t now)
+{
+    struct renewd_on_answer_out out;
+    const char *broken = call_broken(f, &c->steps[0], now, &out);
+
+    if (broken)
+        return broken;
+    if ((out.token_refused != 0) != c->refused)
+        return out.token_refused ? "the token counts as refused" : "the token does not count as refused";
+    return out.slow_for != (c->slow > 0 ? c->slow : 0) ? "another slow" : NULL;
+}
+
 /* A plugin with its settings and a record, ready to be asked. */
 static bool make_ready(struct fake *f, const struct renewd_plugin *plugin,
                        const struct setup *setup, int line)
@@ -171,13 +196,30 @@ static void run_case(const struct renewd_plugin *plugin, const struct setup *set
     }
     if (!make_ready(&f, plugin, setup, line))
         return;
-    if (!run_steps(&f, &c, setup->now, &last))
+    if (c.call)
+        why = call_not_as_wanted(&f, &c, setup->now);
+    else if (!run_steps(&f, &c, setup->now, &last))
         why = "not as many replies as the plugin asks for";
     else if (!(why = rules_broken(&f)))
         why = not_as_wanted(&f, &c, last);
     if (why)
         complain(line, why, &f);
     fake_close(&f);
+}
+
+/* A body that says nothing: 401 alone can mean the token then, 429 alone a limit. */
+static void sweep_call(struct fake *f, int32_t status, const char *body, int64_t now, int line)
+{
+    const struct answer_step step = { .status = status, .body = body };
+    struct renewd_on_answer_out out;
+    const char *broken = call_broken(f, &step, now, &out);
+
+    if (!broken && ((out.token_refused && status != 401) || (out.slow_for && status != 429)))
+        broken = "a status alone decided about a call";
+    if (!broken)
+        return;
+    printf("# HTTP %d, body \"%s\":\n", (int)status, body);
+    complain(line, broken, f);
 }
 
 /* Every status with bodies that say nothing: none of them may end a grant. */
@@ -199,6 +241,8 @@ static void sweep(const struct renewd_plugin *plugin, const struct setup *setup,
                 printf("# HTTP %d, body \"%s\":\n", (int)status, bodies[i]);
                 complain(line, broken ? broken : "a status alone decided", &f);
             }
+            f.host.logged[0] = '\0';
+            sweep_call(&f, status, bodies[i], setup->now, line);
         }
     fake_close(&f);
 }
@@ -242,21 +286,19 @@ static const char *from_environment(const char *name, const char *otherwise)
     return value && *value ? value : otherwise;
 }
 
-int main(int argc, char **argv)
+/* False when there is no such file. */
+static bool run_file(const char *path)
 {
-    cleanup(free_p) char *standard =
-        xasprintf("%s/tests/plugins/answers.txt", from_environment("srcdir", "."));
     struct setup setup = { .now = 1000 };
     const struct renewd_plugin *plugin = NULL;
     char *line = NULL;
     size_t size = 0;
 
-    file = argc > 1 ? argv[1] : standard;
-    plugin_dir = argc > 2 ? argv[2] : from_environment("PLUGIN_DIR", "plugins/.libs");
+    file = path;
     FILE *in = fopen(file, "r");
     if (!in) {
         perror(file);
-        return 99;
+        return false;
     }
     for (int number = 1; getline(&line, &size, in) > 0; number++)
         take(&setup, &plugin, number, line);
@@ -264,5 +306,21 @@ int main(int argc, char **argv)
     setup_forget(&setup);
     free(line);
     fclose(in);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const standard[] = { "answers.txt", "calls.txt" };
+    size_t count = argc > 1 ? 1 : sizeof(standard) / sizeof(standard[0]);
+
+    plugin_dir = argc > 2 ? argv[2] : from_environment("PLUGIN_DIR", "plugins/.libs");
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *path =
+            argc > 1 ? xstrdup(argv[1])
+                     : xasprintf("%s/tests/plugins/%s", from_environment("srcdir", "."), standard[i]);
+        if (!run_file(path))
+            return 99;
+    }
     return all_wrong ? 1 : 0;
 }

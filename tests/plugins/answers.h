@@ -22,6 +22,8 @@ struct answer_step {
 struct answer_case {
     struct answer_step steps[STEPS_MAX];
     size_t step_count; /* 0: the plugin fails before it asks */
+    bool call;         /* it answers a call of the API, not a refresh */
+    bool refused;      /* of a call: its token */
     int32_t outcome;
     const char *code;                /* "" = none */
     const char *effects[WANTED_MAX]; /* "name=value" */

@@ -110,8 +110,10 @@ static bool read_expected(char *text, struct answer_case *c, const char **ret_wh
 {
     char *save, *word = strtok_r(text, " \t", &save);
 
-    c->outcome = word ? outcome_from_name(word) : -1;
-    if (c->outcome < 0)
+    c->refused = word && strcmp(word, "refused") == 0;
+    c->call = c->refused || (word && strcmp(word, "fine") == 0);
+    c->outcome = word && !c->call ? outcome_from_name(word) : c->call ? 0 : -1;
+    if (c->outcome < 0 || (c->call && c->step_count != 1))
         *ret_why = "no such outcome";
     while (!*ret_why && (word = strtok_r(NULL, " \t", &save)))
         read_wanted(word, c, ret_why);

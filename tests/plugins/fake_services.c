@@ -452,6 +452,29 @@ static int64_t retry_after(const struct renewd_reply *reply, int64_t at)
     return when > at ? backoff_rate_limited(when - at) : 0;
 }
 
+int32_t fake_call(struct fake *f, int32_t status, const char *text, int64_t at,
+                  struct renewd_on_answer_out *ret)
+{
+    const struct renewd_value *const none[] = { NULL };
+    const struct renewd_record bare = { .size = sizeof(bare), .key = "1", .values = none };
+    const struct renewd_record *const records[] = { &bare, NULL };
+    struct renewd_call c = { .fake = f };
+    struct answered a = answered(f, &c, status, text);
+    struct renewd_on_answer_in in = { .size = sizeof(in), .call = &c, .records = records,
+                                      .reply = &a.reply, .now = at };
+
+    in.retry_after = retry_after(&a.reply, at);
+    *ret = (struct renewd_on_answer_out){ .size = sizeof(*ret), .token_refused = status == 401 };
+    if (status == 429)
+        ret->slow_for = in.retry_after ? in.retry_after : 60;
+    f->host.now = at;
+    f->code[0] = f->text[0] = f->effects[0] = '\0';
+    int32_t r = f->plugin->on_answer ? f->plugin->on_answer(f->instance, &in, ret) : 0;
+
+    end_call(&c);
+    return r;
+}
+
 int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body_text,
                          int64_t at)
 {

@@ -73,6 +73,10 @@ int32_t fake_ask(struct fake *f, int64_t now);
 int32_t fake_answer(struct fake *f, int32_t status, const char *body, int64_t now);
 /* A header of all replies that follow; the texts are not copied. */
 void fake_header(struct fake *f, const char *name, const char *value);
+/* on_answer, beginning with what renewd fills in; the record shows no slot. A plugin without it leaves
+ * that as it is. */
+int32_t fake_call(struct fake *f, int32_t status, const char *body, int64_t now,
+                  struct renewd_on_answer_out *ret);
 /* on_failure with f->decision as the host's own. */
 int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t now);
 /* The same with a reply, whose Retry-After goes into the decision as renewd would put it. */
