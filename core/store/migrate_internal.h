@@ -12,7 +12,7 @@ struct step {
     const char *postgresql, *sqlite;
 };
 
-/* migrate_requests.c: requests out of SQL, and what people and their queries look at. */
+/* migrate_requests.c: requests out of SQL. */
 extern const struct step migration_requests[];
 extern const size_t migration_requests_count;
 extern const struct step migration_asking[];
@@ -29,7 +29,7 @@ extern const size_t migration_leases_count;
 extern const struct step migration_watch[];
 extern const size_t migration_watch_count;
 
-/* migrate_served.c: which daemons have which jobs. */
+/* migrate_served.c: which daemons have which jobs; the functions and views of SQL. */
 extern const struct step migration_served[];
 extern const size_t migration_served_count;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The second migration: requests out of SQL as rows (a notification is only a hint), and on PostgreSQL the
- * functions that write them and the views that people and their monitoring look at. The functions run
- * with their owner's rights and are revoked from PUBLIC: GRANT EXECUTE to the roles that may ask.
+ * Two migrations: requests out of SQL are rows (a notification is only a hint), what is handed over is what the
+ * run takes, and a run that was refused says why. What people call and look at in SQL is in migrate_served.c.
  */
 #include "core/store/migrate_internal.h"
 
@@ -25,64 +24,13 @@ const struct step migration_requests[] = {
          "  END IF;\n"
          "  RETURN v_job;\n"
          "END $fn$"},
-    {.postgresql =
-         "CREATE FUNCTION renewd.request_run(p_name text, OUT v_run bigint, OUT v_due bigint)"
-         " LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$\n"
-         "DECLARE\n"
-         "  v_job renewd.jobs%ROWTYPE;\n"
-         "  v_now bigint := floor(extract(epoch FROM clock_timestamp()));\n"
-         "BEGIN\n"
-         "  SELECT * INTO v_job FROM renewd.jobs WHERE job = renewd.job_named(p_name);\n"
-         "  SELECT count(*) INTO v_due FROM renewd.records r WHERE r.job = v_job.job AND r.point > 0\n"
-         "    AND r.state NOT IN (4, 7, 8) AND r.without_credential = 0\n"
-         "    AND r.earliest <= v_now AND r.not_before <= v_now\n"
-         "    AND (r.point <= v_now OR (r.point < v_job.next_tick AND r.ok_at < v_job.last_tick));\n"
-         "  INSERT INTO renewd.runs (job, trigger, started_at, due) VALUES (v_job.job, 'sql', v_now, v_due)\n"
-         "    RETURNING id INTO v_run;\n"
-         "  INSERT INTO renewd.requests (job, run_id, created_at) VALUES (v_job.job, v_run, v_now);\n"
-         "  PERFORM pg_notify('renewd', v_job.job);\n"
-         "  IF NOT EXISTS (SELECT 1 FROM renewd.hosts WHERE beat_at > v_now - 60) THEN\n"
-         "    RAISE WARNING 'no renewd was alive in the last minute; job % runs when one is', v_job.job;\n"
-         "  END IF;\n"
-         "  RAISE NOTICE 'renewd run % of job %: % records handed over', v_run, v_job.job, v_due;\n"
-         "END $fn$"},
-    {.postgresql = "CREATE FUNCTION renewd.run(p_name text) RETURNS bigint LANGUAGE sql"
-                   " AS $fn$ SELECT v_due FROM renewd.request_run(p_name) $fn$"},
-    {.postgresql = "CREATE FUNCTION renewd.pause(p_name text) RETURNS void LANGUAGE sql"
-                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
-                   " UPDATE renewd.jobs SET paused = 1 WHERE job = renewd.job_named(p_name) $fn$"},
-    {.postgresql = "CREATE FUNCTION renewd.resume(p_name text) RETURNS void LANGUAGE sql"
-                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
-                   " UPDATE renewd.jobs SET paused = 0 WHERE job = renewd.job_named(p_name) $fn$"},
-    {.postgresql = "REVOKE ALL ON FUNCTION renewd.job_named(text), renewd.request_run(text),"
-                   " renewd.run(text), renewd.pause(text),"
-                   " renewd.resume(text) FROM PUBLIC"},
-    {.postgresql = "CREATE VIEW renewd.job AS SELECT id AS jobid, coalesce(legacy_name, job) AS jobname,"
-                   " schedule, active = 1 AND paused = 0 AS active FROM renewd.jobs"},
-    {.postgresql =
-         "CREATE VIEW renewd.job_run_details AS SELECT r.id AS runid, j.id AS jobid,"
-         " CASE WHEN r.finished_at = 0 THEN 'running' WHEN r.failed > 0 THEN 'failed'"
-         " ELSE 'succeeded' END AS status,"
-         " format('%s due, %s refreshed, %s failed', r.due, r.refreshed, r.failed) AS return_message,"
-         " to_timestamp(r.started_at) AS start_time,"
-         " CASE WHEN r.finished_at > 0 THEN to_timestamp(r.finished_at) END AS end_time"
-         " FROM renewd.runs r LEFT JOIN renewd.jobs j ON j.job = r.job"},
-    {.postgresql =
-         "CREATE VIEW renewd.record AS SELECT job, rkey AS id, account, owner,"
-         " (ARRAY['ok','retrying','rate_limited','reconnect','misconfigured','ambiguous','pending',"
-         "'paused'])[state] AS state,"
-         " CASE WHEN expires_at > 0 THEN to_timestamp(expires_at) END AS expires_at,"
-         " CASE WHEN refreshed_at > 0 THEN to_timestamp(refreshed_at) END AS refreshed_at,"
-         " attempts, CASE WHEN due_at > 0 THEN to_timestamp(due_at)"
-         " WHEN not_before > 0 THEN to_timestamp(not_before)"
-         " WHEN point > 0 THEN to_timestamp(point) END AS next_at,"
-         " generation, last_code, last_text,"
-         " CASE WHEN last_at > 0 THEN to_timestamp(last_at) END AS last_at FROM renewd.records"},
-    {.postgresql = "DO $do$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN"
-                   " ALTER VIEW renewd.job SET (security_invoker = true);"
-                   " ALTER VIEW renewd.job_run_details SET (security_invoker = true);"
-                   " ALTER VIEW renewd.record SET (security_invoker = true);"
-                   " END IF; END $do$"},
 };
 
 const size_t migration_requests_count = sizeof(migration_requests) / sizeof(migration_requests[0]);
+
+const struct step migration_asking[] = {
+    {.both = "ALTER TABLE {jobs} ADD COLUMN run_limit bigint NOT NULL DEFAULT 0"},
+    {.both = "ALTER TABLE {runs} ADD COLUMN refused text"},
+};
+
+const size_t migration_asking_count = sizeof(migration_asking) / sizeof(migration_asking[0]);

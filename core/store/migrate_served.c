@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * A migration: which daemons have which jobs. A job is active where it is not paused and a daemon that is alive
- * has it; a run asked for in SQL of one that nobody has is warned of.
+ * A migration: which daemons have which jobs; and on PostgreSQL the functions that people call and the views that
+ * they and their monitoring look at. A job is active where it is not paused and a daemon that is alive has it; a
+ * run asked for of one that nobody has is warned of; resuming ends what the breaker holds, too. The functions
+ * run with their owner's rights and are revoked from PUBLIC: whoever was granted EXECUTE on one needs no other
+ * right. Nothing was released with another form of them, so each stands here once, and replaces what an earlier
+ * state of the development may have left.
  */
 #include "core/store/migrate_internal.h"
 
 const struct step migration_served[] = {
     {.both = "CREATE TABLE {served} (job text NOT NULL, host text NOT NULL, incarnation text NOT NULL,"
              " PRIMARY KEY (job, host, incarnation))"},
-    {.postgresql =
-         "CREATE OR REPLACE VIEW renewd.job AS SELECT j.id AS jobid, coalesce(j.legacy_name, j.job) AS jobname,"
-         " j.schedule, j.paused = 0 AND EXISTS (SELECT 1 FROM renewd.served s JOIN renewd.hosts h"
-         " ON h.id = s.host AND h.incarnation = s.incarnation WHERE s.job = j.job AND h.over_at = 0"
-         " AND h.beat_at > extract(epoch FROM clock_timestamp()) - 60) AS active FROM renewd.jobs j"},
-    {.postgresql = "DO $do$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN"
-                   " ALTER VIEW renewd.job SET (security_invoker = true); END IF; END $do$"},
-    {.both = "ALTER TABLE {jobs} DROP COLUMN active"},
     {.postgresql =
          "CREATE OR REPLACE FUNCTION renewd.request_run(p_name text, OUT v_run bigint, OUT v_due bigint)"
          " LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$\n"
@@ -46,6 +42,51 @@ const struct step migration_served[] = {
          "  END IF;\n"
          "  RAISE NOTICE 'renewd run % of job %: % records handed over', v_run, v_job.job, v_due;\n"
          "END $fn$"},
+    {.postgresql = "CREATE OR REPLACE FUNCTION renewd.run(p_name text) RETURNS bigint LANGUAGE sql"
+                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+                   " AS $fn$ SELECT v_due FROM renewd.request_run(p_name) $fn$"},
+    {.postgresql = "CREATE OR REPLACE FUNCTION renewd.pause(p_name text) RETURNS void LANGUAGE sql"
+                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
+                   " UPDATE renewd.jobs SET paused = 1 WHERE job = renewd.job_named(p_name);"
+                   " SELECT pg_notify('renewd', p_name) $fn$"},
+    {.postgresql = "CREATE OR REPLACE FUNCTION renewd.resume(p_name text) RETURNS void LANGUAGE sql"
+                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
+                   " UPDATE renewd.jobs SET paused = 0, breaker_held_at = 0"
+                   " WHERE job = renewd.job_named(p_name); SELECT pg_notify('renewd', p_name) $fn$"},
+    {.postgresql = "REVOKE ALL ON FUNCTION renewd.job_named(text), renewd.request_run(text),"
+                   " renewd.run(text), renewd.pause(text), renewd.resume(text) FROM PUBLIC"},
+    {.postgresql =
+         "CREATE OR REPLACE VIEW renewd.job AS SELECT j.id AS jobid, coalesce(j.legacy_name, j.job) AS jobname,"
+         " j.schedule, j.paused = 0 AND EXISTS (SELECT 1 FROM renewd.served s JOIN renewd.hosts h"
+         " ON h.id = s.host AND h.incarnation = s.incarnation WHERE s.job = j.job AND h.over_at = 0"
+         " AND h.beat_at > extract(epoch FROM clock_timestamp()) - 60) AS active FROM renewd.jobs j"},
+    {.postgresql =
+         "CREATE OR REPLACE VIEW renewd.job_run_details AS SELECT r.id AS runid, j.id AS jobid,"
+         " CASE WHEN r.finished_at = 0 THEN 'running' WHEN r.failed > 0 OR r.refused IS NOT NULL THEN 'failed'"
+         " ELSE 'succeeded' END AS status,"
+         " coalesce(r.refused, format('%s due, %s refreshed, %s failed', r.due, r.refreshed, r.failed))"
+         " AS return_message,"
+         " to_timestamp(r.started_at) AS start_time,"
+         " CASE WHEN r.finished_at > 0 THEN to_timestamp(r.finished_at) END AS end_time"
+         " FROM renewd.runs r LEFT JOIN renewd.jobs j ON j.job = r.job"},
+    {.postgresql =
+         "CREATE OR REPLACE VIEW renewd.record AS SELECT job, rkey AS id, account, owner,"
+         " (ARRAY['ok','retrying','rate_limited','reconnect','misconfigured','ambiguous','pending',"
+         "'paused'])[state] AS state,"
+         " CASE WHEN expires_at > 0 THEN to_timestamp(expires_at) END AS expires_at,"
+         " CASE WHEN refreshed_at > 0 THEN to_timestamp(refreshed_at) END AS refreshed_at,"
+         " attempts, CASE WHEN due_at > 0 THEN to_timestamp(due_at)"
+         " WHEN not_before > 0 THEN to_timestamp(not_before)"
+         " WHEN point > 0 THEN to_timestamp(point) END AS next_at,"
+         " generation, last_code, last_text,"
+         " CASE WHEN last_at > 0 THEN to_timestamp(last_at) END AS last_at FROM renewd.records"},
+    /* replacing a view forgets its options */
+    {.postgresql = "DO $do$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN"
+                   " ALTER VIEW renewd.job SET (security_invoker = true);"
+                   " ALTER VIEW renewd.job_run_details SET (security_invoker = true);"
+                   " ALTER VIEW renewd.record SET (security_invoker = true);"
+                   " END IF; END $do$"},
+    {.both = "ALTER TABLE {jobs} DROP COLUMN active"},
 };
 
 const size_t migration_served_count = sizeof(migration_served) / sizeof(migration_served[0]);
