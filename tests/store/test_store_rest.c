@@ -252,6 +252,14 @@ static void kept_aside(void)
     CU_ASSERT_TRUE(kit_is(db, "1", "SELECT count(*) FROM {attempts} WHERE attempt_id = 'a2'"));
     CU_ASSERT_TRUE(kit_is(db, "1", "SELECT state FROM {records}"));
     commit_free(c);
+    /* another late one of the credential that was replaced long since: its pair is not what came after */
+    c = commit_of(db, t, "5", "a3");
+    snprintf(c->before.fingerprint, FINGERPRINT_SIZE, "fp-5");
+    commit_new_pair(c, EXPIRES);
+    snprintf(c->after.fingerprint, FINGERPRINT_SIZE, "fp-late-5");
+    keep_one(db, c, "orphan", 0);
+    CU_ASSERT_TRUE(kit_is(db, "fp-new-5", "SELECT successor FROM {credentials} WHERE fingerprint = 'fp-5'"));
+    commit_free(c);
     table_free(t);
     db_close(db);
 }
