@@ -38,27 +38,39 @@ next_of() { # JOB: its next run, in Unix seconds
     date -u -d "$(ctl --json explain "$1" | json '$.next_run_at')" +%s
 }
 
+# check_next NAME JOB SECONDS: it runs at the next multiple of them; the hour may turn while we ask.
+check_next() {
+    local before at
+    before=$(($(date +%s) / $3 * $3 + $3))
+    at=$(next_of "$2")
+    check "$1 ($at)" test "$at" = $before -o "$at" = $(($(date +%s) / $3 * $3 + $3))
+}
+
+schedule_of() { # JOB: as written, and in which zone
+    ctl --json jobs | tr -d '\n' | grep -o "\"job\":\"$1\".*" | grep -o '"\(schedule\|timezone\)":"[^"]*"' | head -n 2 |
+        cut -d '"' -f 4 | paste -sd '|'
+}
+
 schedules() { # STORE
-    local s="$1, schedules" now at
+    local s="$1, schedules"
     stage "$1"
     shipped youtube
     shipped instagram
     shipped tiktok
     shipped instagram-facebook
     check "$s: the shipped jobs have no mistake" run_renewd --check
-    start_renewd
+    TZ=Asia/Kolkata start_renewd # half an hour beside UTC, which must not matter
     check "$s: up" wait_until 20 ctl explain tiktok
     check_equal "$s: the names that monitoring knows" \
         'refresh-expired-instagram-tokens refresh-expired-tiktok-tokens refresh-expired-youtube-tokens' \
         "$(ctl --json jobs | grep -o '"legacy_name":"[^"]*"' | cut -d '"' -f 4 | sort | tr '\n' ' ' | sed 's/ $//')"
     check_no_match "$s: Facebook Login is off as shipped" 'instagram-facebook' "$(ctl jobs)"
-    now=$(date +%s)
-    at=$(next_of youtube)
-    check "$s: YouTube every ten minutes" test $((at % 600)) = 0 -a $((at - now)) -le 600
-    at=$(next_of instagram)
-    check "$s: Instagram every six hours, in UTC" test $((at % 21600)) = 0 -a $((at - now)) -le 21600
-    at=$(next_of tiktok)
-    check "$s: TikTok every twelve hours, in UTC" test $((at % 43200)) = 0 -a $((at - now)) -le 43200
+    check_next "$s: YouTube every ten minutes" youtube 600
+    check_equal "$s: as shipped" '*/10 * * * *|UTC' "$(schedule_of youtube)"
+    check_next "$s: Instagram every six hours, in UTC" instagram 21600
+    check_equal "$s: as shipped" '0 */6 * * *|UTC' "$(schedule_of instagram)"
+    check_next "$s: TikTok every twelve hours, in UTC" tiktok 43200
+    check_equal "$s: as shipped" '0 */12 * * *, auto|UTC' "$(schedule_of tiktok)"
     shipped youtube -e 's/^schedule = .*/schedule = "0 0 1 1 *";/'
     check "$s: a schedule is changed by reload" ctl reload
     check_match "$s: and holds" '"next_run_at":"20[0-9][0-9]-01-01T00:00:00Z"' "$(ctl --json explain youtube | tr -d ' ')"
@@ -80,7 +92,31 @@ due() { # STORE: at a tick of YouTube's
     check "$s: a run at a tick" run_renewd --once --at $tick
     check_equal "$s: expired, about to, before the next tick, unknown; no other" 'yt-1 yt-2 yt-3 yt-4' "$(done_of google)"
     check_equal "$s: the run's row" '4|4|0' "$(run_row)"
+    check_equal "$s: five minutes before its end at the latest" 300 \
+        "$(sql "select expires_at - latest from $(own records) where rkey = 'yt-6'")"
     check_equal "$s: one line for each" 4 "$(grep -c 'msg="record refreshed" job=youtube record=yt-[1-4] ' "$DIR/renewd.log")"
+}
+
+# The other two as shipped: a week (and up to a day more, so that they spread) and a day ahead, or what ends so
+# before the next tick.
+due_ahead() { # STORE
+    local s="$1, due ahead" tick
+    stage "$1"
+    shipped instagram
+    shipped tiktok -e 's/^schedule = .*/schedule = "0 *\/12 * * *";/'
+    tick=$(($(date +%s) / 43200 * 43200))
+    creators instagram 3 ig
+    expires instagram ig-1 $((tick + 7 * 86400 - 3600))
+    expires instagram ig-2 $((tick + 7 * 86400 + 18000))
+    expires instagram ig-3 $((tick + 8 * 86400 + 25200))
+    creators tiktok 4 tt
+    expires tiktok tt-1 $((tick + 86400 - 3600))
+    expires tiktok tt-2 $((tick + 86400 + 39600))
+    expires tiktok tt-3 $((tick + 86400 + 46800))
+    sql "update airpublisher_tiktok_tokens set expires_at = null where creator_unique_identifier = 'tt-4'" > /dev/null
+    check "$s: a run at a tick" run_renewd --once --at $tick
+    check_equal "$s: Instagram: within a week, so before the next tick; no other" 'ig-1 ig-2' "$(done_of instagram)"
+    check_equal "$s: TikTok: within a day, so before the next tick, unknown; no other" 'tt-1 tt-2 tt-4' "$(done_of tiktok)"
 }
 
 order() { # STORE: twelve are due, those that die first are the last by name
@@ -238,7 +274,7 @@ short_lived() { # STORE
 
 start_simulator
 for store in ${STORES:-sqlite postgresql}; do
-    for part in ${PARTS:-schedules due order crowd one_fails explain two_hours short_lived}; do $part $store; done
+    for part in ${PARTS:-schedules due due_ahead order crowd one_fails explain two_hours short_lived}; do $part $store; done
 done
 no_tokens_in_logs
 finish

@@ -165,6 +165,28 @@ grace_timeout() { # STORE
     check_match "$s: is none" '^6\|' "$(records)"
 }
 
+# A plugin that wants another try at once decides about other failures, not about this one.
+a_plugin_decides() { # STORE
+    local s="$1, a plugin decides" plugins=$PLUGIN_DIR PLUGIN_DIR=$DIR/plugins
+    mkdir -p "$PLUGIN_DIR"
+    cp "$plugins/oauth2.so" "$PLUGIN_DIR/"
+    check "$s: it is built" ${CC:-cc} -shared -fPIC -I"$TOP/include" -I"$TOP/plugins" -o "$PLUGIN_DIR/hasty.so" \
+        "$TOP/tests/plugins/hasty.c" "$TOP/plugins/oauth_common.c"
+    begin "$1" single_use
+    sed -i 's/plugin = "oauth2"/plugin = "hasty"/' "$DIR/conf.d/tokens.conf"
+    lose_answers status
+    once_at $NOW
+    check_equal "$s: a fault of the provider's is tried again when it says" "2|$((NOW + 1))" \
+        "$(sql "select distinct state, not_before from $(own records)")"
+    answers_come
+    lose_answers drop_before
+    once_at $((NOW + 2))
+    check_equal "$s: without an answer nobody presents it before its last safe moment" "6|$((END - 300))" \
+        "$(sql "select distinct state, not_before from $(own records)")"
+    once_at $((NOW + 600))
+    check_equal "$s: nor does it" 4 "$(strict_sum presented)"
+}
+
 safe() { # STORE
     local s="$1, safe"
     begin "$1" safe
@@ -220,6 +242,7 @@ for store in sqlite postgresql; do
     shared $store
 done
 grace_timeout sqlite
+a_plugin_decides sqlite
 safe sqlite
 not_sent postgresql
 no_tokens_in_logs

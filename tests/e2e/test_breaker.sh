@@ -74,6 +74,16 @@ a_canary_fails() {
     check "$s: all are fine" all_fine 5
 }
 
+# Fewer than the limit, and none of them was ever fine: that says nothing about the client.
+none_was_fine() {
+    local s="$1, none was ever fine"
+    make_world "$1" fresh 5 'in_flight = 1;'
+    the_client_is other
+    check_fails "$s: a run fails" run_renewd --once
+    check_equal "$s: each is misconfigured" 5 "$(in_state 5)"
+    check "$s: the job is not held" goes_on
+}
+
 truly_dead() { # STORE ACCOUNTS DEAD
     local s="$1, $3 of $2 are dead" i
     make_world "$1" dead "$2"
@@ -155,6 +165,7 @@ for store in ${STORES:-sqlite postgresql}; do
     secret_goes_wrong $store invalid_grant
     never_right $store
     a_canary_fails $store
+    none_was_fine $store
     truly_dead $store 1000 3
     truly_dead $store 100 9
     truly_dead $store 3 3

@@ -46,8 +46,12 @@ askers() { # SOCKET NAME COUNT: so many at once; their answers in $DIR/NAME.*
         printf 'url = "http://localhost/v1/jobs/tokens/records/%s/token?min_valid=60"\noutput = "%s"\n' \
             "$id" "$DIR/$2.$i"
     done > "$DIR/$2-urls"
-    curl -sS -Z --parallel-max "$3" --max-time 60 --unix-socket "$1" -K "$DIR/$2-urls" > /dev/null 2> "$DIR/$2-errors"
+    curl -sS -Z --parallel-immediate --parallel-max "$3" --max-time 60 --unix-socket "$1" -K "$DIR/$2-urls" > /dev/null 2> "$DIR/$2-errors"
 }
+
+# reads: how often the table's rows were looked for, told when all connections have ended (PostgreSQL).
+reads() { sql "select coalesce(idx_scan, 0) + seq_scan from pg_stat_user_tables where relname = 'tokens'"; }
+alone() { [ "$(sql "select count(*) from pg_stat_activity where datname = current_database()")" = 1 ]; }
 
 different_answers() { cat "$DIR"/crowd?.* | sort -u | wc -l; }
 
@@ -78,6 +82,9 @@ one_host() { # STORE
     check_equal "$s: it is refreshed as far as 80 % of its life go" 1 "$(sim_count strict presented)"
     rm -f "$DIR"/crowd*
     stop_renewd
+    [ "$1" = postgresql ] || return 0
+    wait_until 20 alone
+    check "$s: all who wait share what is read ($(reads) reads)" [ "$(reads)" -lt 250 ]
 }
 
 two_hosts() { # STORE
@@ -149,7 +156,7 @@ each_once() { # SOCKET NAME: every record whose account begins with "more"
         printf 'url = "http://localhost/v1/jobs/tokens/records/%s/token?min_valid=60"\noutput = "%s"\n' \
             "$one" "$DIR/$2.$one"
     done > "$DIR/$2-urls"
-    curl -sS -Z --parallel-max 8 --max-time 60 --unix-socket "$1" -K "$DIR/$2-urls" > /dev/null 2> "$DIR/$2-errors"
+    curl -sS -Z --parallel-immediate --parallel-max 8 --max-time 60 --unix-socket "$1" -K "$DIR/$2-urls" > /dev/null 2> "$DIR/$2-errors"
 }
 
 strict_accounts() { # PREFIX ok|presented: summed
