@@ -288,7 +288,7 @@ struct renewd_on_answer_out {
     size_t size;
     int32_t token_refused; /* 1: the access token, not the request: a fresh one is worth a try */
     int32_t reserved;
-    int64_t slow_for;      /* seconds in which no further call of this record is made; 0 = none */
+    int64_t slow_for;      /* seconds, at most a day, in which no further call of this record is made; 0 = none */
 };
 
 /* One event of an application, or one webhook. */
@@ -302,14 +302,15 @@ struct renewd_take_event_in {
     const char *job, *key;      /* of the record */
     int64_t now;
 };
-/* For RENEWD_EVENT_TAKE; copied by renewd. */
+/* For RENEWD_EVENT_TAKE; copied by renewd. Texts are UTF-8 without control characters, of at most 200
+ * bytes; what goes beyond that, or beyond a limit below, counts as the plugin's mistake: nothing is kept. */
 struct renewd_take_event_out {
     size_t size;
-    const char *event;    /* the JSON object that send_events will be given */
+    const char *event;    /* the JSON object that send_events will be given; at most 256 KiB */
     size_t event_length;
-    const char *event_id; /* the same for the same event, for ever; at most 200 bytes */
+    const char *event_id; /* the same for the same event, for ever */
     const char *name;     /* what happened ("Purchase"); NULL = nothing to say */
-    const char *const *same; /* further keys, NULL-terminated, or NULL: an event of this record that came with one
+    const char *const *same; /* at most 16 further keys, NULL-terminated, or NULL: an event of this record that came with one
                                 of them, or with this name and event_id, is this event again */
     int64_t event_time;   /* when it happened; 0 = now */
     int64_t last_at;      /* the provider takes it until then; 0 = for ever */
@@ -324,8 +325,9 @@ struct renewd_event {
     int32_t reserved;
 };
 
-/* A batch. Without a reply: queue the request that carries it and return RENEWD_WAIT. With one: say in out
- * what became of the batch and return RENEWD_DONE. RENEWD_FAILED after fail() at either: as LATER. */
+/* A batch: events of at most 1 MiB together; its request may have 4 MiB. Without a reply: queue the request
+ * that carries it and return RENEWD_WAIT. With one: say in out what became of the batch and return
+ * RENEWD_DONE. RENEWD_FAILED after fail() at either: as LATER. RENEWD_SENT is believed with an answer alone. */
 struct renewd_send_events_in {
     size_t size;
     struct renewd_call *call;
@@ -340,7 +342,7 @@ struct renewd_send_events_out {
     size_t size;
     int32_t became;   /* RENEWD_SENT... */
     int32_t reserved;
-    int64_t wait;     /* LATER: seconds; 0 = renewd's backoff */
+    int64_t wait;     /* LATER: seconds, at most 3600; 0 = renewd's backoff */
     const char *code; /* the provider's own short word, or NULL */
     const char *text; /* a sentence for people, with what to do; copied */
 };
@@ -381,7 +383,7 @@ struct renewd_plugin {
                           struct renewd_take_event_out *out);
     int32_t (*send_events)(void *instance, const struct renewd_send_events_in *in,
                            struct renewd_send_events_out *out);
-    int64_t event_batch; /* events in one request; 0 = 1 */
+    int64_t event_batch; /* events in one request, at most 10000; 0 = 1 */
 };
 
 /* ---- What renewd offers ------------------------------------------------------------------ */

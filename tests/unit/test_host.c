@@ -118,6 +118,33 @@ static void test_old_header(void)
     CU_ASSERT_PTR_NOT_NULL(plugin_descriptor(p)->refresh);
 }
 
+/* Built with the header of minor 0: everything later is absent, and it is described and runs. */
+static void test_old_minor(void)
+{
+    cleanup(free_plugins_p) struct plugins *all = NULL;
+    cleanup(buf_done) struct buf text;
+    struct json_writer w;
+    const struct plugin *p;
+    struct error e;
+
+    CU_ASSERT_EQUAL_FATAL(plugins_new(BAD, &all), 0);
+    CU_ASSERT_EQUAL_FATAL(plugins_get(all, "old_minor", &p, &e), 0);
+    CU_ASSERT_EQUAL(plugin_descriptor(p)->minor, 0);
+    CU_ASSERT_PTR_NULL(plugin_descriptor(p)->on_answer);
+    CU_ASSERT_PTR_NULL(plugin_descriptor(p)->take_event);
+    CU_ASSERT_PTR_NULL(plugin_descriptor(p)->send_events);
+    CU_ASSERT_EQUAL(plugin_descriptor(p)->event_batch, 0);
+    CU_ASSERT_PTR_NOT_NULL(plugin_descriptor(p)->on_failure);
+    for (size_t i = 0; i < p->slot_count; i++)
+        CU_ASSERT_EQUAL(p->slots[i].destination, 0);
+    buf_init(&text, 65536);
+    json_writer_init(&w, &text);
+    plugin_describe(p, &w);
+    CU_ASSERT_EQUAL_FATAL(json_finish(&w), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.data, "\"events\":false"));
+    CU_ASSERT_PTR_NULL(strstr(text.data, "\"destination\":true"));
+}
+
 /* ---- Files ------------------------------------------------------------------------------- */
 
 static char folder[64];
@@ -410,6 +437,7 @@ int main(void)
         { "bad names", test_bad_names },
         { "bad modules", test_bad_modules },
         { "an older header", test_old_header },
+        { "the header of minor 0", test_old_minor },
         { "a file cut off anywhere", test_cut },
         { "foreign files", test_foreign },
         { "not a file", test_no_file },

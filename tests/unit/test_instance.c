@@ -273,6 +273,61 @@ static void test_youtube(void)
     settings_free(set);
 }
 
+/* ---- A plugin built with the header of minor 0 ----------------------------------------------- */
+
+static void old_minor_attempt(struct instance *i)
+{
+    static const struct slot_value row[] = { { "old", 3, 0 }, { "r1", 2, 0 }, { "1500", 4, 1500 } };
+    const struct record_view r = { .key = "1", .values = row, .refreshed_at = 900 };
+    const struct failure failure = { .outcome = OUTCOME_TRANSIENT, .status = 503 };
+    struct http_reply reply = { .status = 200, .body = "{\"access_token\":\"new\"}", .body_len = 22 };
+    struct plugin_attempt *a = plugin_attempt_new(i, &r);
+    struct decision d = { .outcome = OUTCOME_TRANSIENT, .next_at = 9000 };
+    struct step_result s;
+    struct window w;
+    struct error e = { "" };
+
+    CU_ASSERT_EQUAL(instance_window(i, &r, 1000, 0, &w, &e), 0);
+    CU_ASSERT_EQUAL(w.latest, 1440);
+    plugin_attempt_step(a, NULL, 1000, &s);
+    CU_ASSERT_EQUAL_FATAL(s.what, RENEWD_WAIT);
+    CU_ASSERT_STRING_EQUAL((const char *)s.request.body, "refresh_token=r1");
+    plugin_attempt_step(a, &reply, 1000, &s);
+    CU_ASSERT_EQUAL(s.what, RENEWD_DONE);
+    CU_ASSERT_EQUAL_FATAL(plugin_attempt_effects(a)->count, 1);
+    CU_ASSERT_STRING_EQUAL(plugin_attempt_effects(a)->list[0].text, "new");
+    plugin_attempt_failed(a, &failure, NULL, 1000, &d);
+    CU_ASSERT_EQUAL(d.next_at, 1060);
+    plugin_attempt_free(a);
+}
+
+static void test_old_minor(void)
+{
+    const struct http_reply refused = { .status = 401, .body = "" };
+    const struct event_message m = { .source = "", .body = "{}", .body_len = 2, .key = "1" };
+    const struct record_view bare = { .key = "1" };
+    struct settings *set = settings_new();
+    struct plugins *all = NULL;
+    struct instance *i = NULL;
+    const struct plugin *p;
+    struct answer_says says;
+    struct taken_event t;
+    struct error e = { "" };
+
+    CU_ASSERT_EQUAL_FATAL(plugins_new("tests/plugins/.libs", &all), 0);
+    CU_ASSERT_EQUAL_FATAL(plugins_get(all, "old_minor", &p, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(instance_open(p, "old", set, &i, &e), 0);
+    old_minor_attempt(i);
+    instance_answer(i, &bare, &refused, 1000, &says);
+    CU_ASSERT(says.token_refused && says.slow_for == 0);
+    CU_ASSERT_FALSE(instance_takes_events(i));
+    CU_ASSERT_EQUAL(instance_take_event(i, &m, 1000, &t, &e), -EBADMSG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "old_minor takes no events"));
+    instance_free(i);
+    plugins_free(all);
+    settings_free(set);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -282,6 +337,7 @@ int main(void)
         { "the window", test_window },
         { "a slow callback is named", test_slow },
         { "youtube through the real table", test_youtube },
+        { "a plugin of minor 0", test_old_minor },
         { NULL, NULL },
     };
     return run_tests("instance", tests);
