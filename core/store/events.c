@@ -174,24 +174,46 @@ static void sort_out(const struct adding *a, struct round *w)
     }
 }
 
+/* The oldest of a state, by the index of the list alone: a planner that looked for it by id might go through all
+ * that were ever sent. */
+static int oldest_of(struct db *db, const struct adding *a, int state, int64_t *io_oldest, struct error *e)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, EVENTS_SQL_MAX);
+    buf_printf(&sql, "SELECT id FROM {events} WHERE (state, job, id) > (%d, $1, 0) AND (state, job) <= (%d, $1)"
+                     " ORDER BY state, job, id LIMIT 1", state, state);
+    int res = db_run(db, sql.data, &a->job, 1, &r, e);
+    if (res == 0 && db_rows(r) && db_integer(r, 0, 0) < *io_oldest)
+        *io_oldest = db_integer(r, 0, 0);
+    return res;
+}
+
 /* From the oldest that waits to the newest of all there are at most so many ids: nobody counts while that is
  * below the depth. */
+static int span(struct db *db, const struct adding *a, int64_t *ret, struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *newest = NULL;
+    int64_t oldest = INT64_MAX;
+    int r = oldest_of(db, a, EVENT_WAITING, &oldest, e);
+    if (r == 0)
+        r = oldest_of(db, a, EVENT_HELD, &oldest, e);
+    if (r == 0)
+        r = db_run(db, "SELECT max(id) FROM {events}", NULL, 0, &newest, e);
+    if (r == 0)
+        *ret = oldest == INT64_MAX ? 0 : db_integer(newest, 0, 0) - oldest + 1;
+    return r;
+}
+
 static int check_depth(struct db *db, const struct adding *a, struct error *e)
 {
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0};
-    cleanup(db_result_free_p) struct db_result *span = NULL, *r = NULL;
-    int64_t oldest = INT64_MAX;
-    int res = db_run(db, "SELECT (SELECT max(id) FROM {events}),"
-                         " (SELECT min(id) FROM {events} WHERE job = $1 AND state = 1),"
-                         " (SELECT min(id) FROM {events} WHERE job = $1 AND state = 2)", &a->job, 1, &span, e);
-    if (res < 0)
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    int64_t most = 0;
+    int res = span(db, a, &most, e);
+    if (res < 0 || most < a->depth)
         return res;
-    for (size_t i = 1; i <= 2; i++)
-        if (db_text(span, 0, i) && db_integer(span, 0, i) < oldest)
-            oldest = db_integer(span, 0, i);
-    if (oldest == INT64_MAX || db_integer(span, 0, 0) - oldest + 1 < a->depth)
-        return 0;
     buf_init(&sql, EVENTS_SQL_MAX);
     buf_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM {events} WHERE job = $%d AND " EVENTS_OPEN
                      " LIMIT %" PRId64 ") x", args_text(&p, a->job), a->depth);

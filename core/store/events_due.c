@@ -9,7 +9,7 @@
 
 /* Of more than LOOK_AT due events those due first say whose they are; should that be too few records, the first
  * RECORDS_AT ones with events are asked one by one. */
-enum { LOOK_AT = 10000, RECORDS_AT = 1000 };
+enum { LOOK_AT = 2000, RECORDS_AT = 1000 };
 
 static int due_first(struct db *db, const char *job, int64_t now, size_t limit, struct db_result **ret,
                      struct error *e)
@@ -33,10 +33,10 @@ static int due_by_record(struct db *db, const char *job, int64_t now, size_t lim
                      " " EVENTS_OPEN " UNION ALL SELECT (SELECT min(e.rkey) FROM {events} e WHERE e.job = $1"
                      " AND e." EVENTS_OPEN " AND e.rkey > k.rkey), k.n + 1 FROM k"
                      " WHERE k.rkey IS NOT NULL AND k.n < %d)"
-                     " SELECT x.rkey, x.at FROM (SELECT k.rkey, (SELECT min(e.due_at) FROM {events} e"
+                     " SELECT x.rkey, x.at FROM (SELECT k.rkey, (SELECT e.due_at FROM {events} e"
                      " WHERE e.job = $1 AND e.rkey = k.rkey AND e." EVENTS_OPEN, RECORDS_AT);
     events_put_free(db, "e.", &sql);
-    buf_printf(&sql, ") AS at FROM k WHERE k.rkey IS NOT NULL) x WHERE x.at <= %" PRId64
+    buf_printf(&sql, " ORDER BY e.due_at, e.id LIMIT 1) AS at FROM k WHERE k.rkey IS NOT NULL) x WHERE x.at <= %" PRId64
                      " ORDER BY 2, 1 LIMIT %zu", now, limit);
     return db_run(db, sql.data, &job, 1, ret, e);
 }

@@ -21,8 +21,8 @@ const struct step migration_events[] = {
      .sqlite = "CREATE TABLE {events} (id integer PRIMARY KEY AUTOINCREMENT," COLUMNS},
     {.both = "CREATE INDEX renewd_events_due ON {events} (job, due_at) WHERE state < 3"},
     {.both = "CREATE INDEX renewd_events_record ON {events} (job, rkey, due_at, id) WHERE state < 3"},
-    {.both = "CREATE INDEX renewd_events_list ON {events} (job, state, id)"},
-    {.both = "CREATE INDEX renewd_events_last ON {events} (last_at) WHERE state < 3 AND last_at > 0"},
+    {.both = "CREATE INDEX renewd_events_list ON {events} (state, job, id)"},
+    {.both = "CREATE INDEX renewd_events_last ON {events} (job, last_at) WHERE state < 3 AND last_at > 0"},
     {.both = "CREATE INDEX renewd_events_finished ON {events} (state, finished_at) WHERE state >= 3"},
     {.both = "CREATE INDEX renewd_events_lease ON {events} (lease_incarnation)"
              " WHERE lease_incarnation IS NOT NULL"},

@@ -13,7 +13,7 @@
 #include "core/store/events.h"
 #include "tests/store/kit.h"
 
-enum { NOW = 1000000, LEASE = 300, ALL = 1000, MANY = 100000, HOSTS = 4, TURNS = 40, SAME = 25 };
+enum { NOW = 1000000, LEASE = 300, ALL = 1000, HOSTS = 4, TURNS = 40, SAME = 25 };
 
 static const char source[] = "public.t/refresh_token";
 static const char *const one_key[] = {"k1"};
