@@ -41,6 +41,12 @@ void answer_json(struct request *q, int status, struct answer *a)
     buf_done(&a->body);
 }
 
+void answer_mark(struct request *q, const char *code)
+{
+    if (q->call)
+        (void)http_answer_header(q->call, "Renewd-Error", code);
+}
+
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
 {
     struct answer a;
@@ -51,6 +57,7 @@ void answer_error(struct request *q, int status, const char *code, const char *f
     vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
     utf8_clean(message, sizeof message - 1);
+    answer_mark(q, code);
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
     json_begin_object(&a.json, "error");

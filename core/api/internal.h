@@ -43,6 +43,7 @@ struct request {
     struct http_call *call;      /* likewise */
     const struct route *route;
     char *memory, *segments[SEGMENTS_MAX];
+    const char *rest;            /* of the path, as it came: what follows .../forward/; NULL elsewhere */
     char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
     const struct api_client *client; /* over TCP: who asks; NULL over the socket */
     bool anonymous;              /* over TCP, a function: without a key */
@@ -54,12 +55,13 @@ enum body_kind {
     BODY_NONE,                   /* nothing, or an empty JSON object */
     BODY_JSON,
     BODY_LINES,
+    BODY_ANY,                    /* of any type; the handler's matter */
 };
 
 struct route {
-    const char *method, *pattern; /* "/v1/jobs/{job}/run" */
+    const char *method, *pattern; /* "/v1/jobs/{job}/run"; "*": the handler looks at the method */
     void (*handle)(struct request *q);
-    const char *query;           /* names of its parameters, each followed by a blank; "" = none */
+    const char *query;           /* names of its parameters, each followed by a blank; "" = none, NULL = any */
     int body;                    /* enum body_kind */
     const char *right;           /* what `allow` of a client must hold; NULL: read for GET, else operate */
 };
@@ -131,6 +133,8 @@ void answer_begin(struct answer *a);
 void answer_json(struct request *q, int status, struct answer *a);
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Marks the answer to come as renewd's own refusal: with the header Renewd-Error. */
+void answer_mark(struct request *q, const char *code);
 void answer_bytes(struct request *q, int status, const char *type, const void *body, size_t len);
 /* The engine's or the store's refusal: away 503, refused 409, what it says otherwise. */
 void answer_failure(struct request *q, int result, const char *why);
@@ -179,6 +183,15 @@ void handle_record(struct request *q);
 void handle_import(struct request *q);
 /* routes_token.c */
 void handle_token(struct request *q);
+/* Why there is none: 404, 409 with state and reconnect_url, 503 with Retry-After. */
+void answer_no_token(struct request *q, const struct token_answer *t);
+void shape_token(struct json_writer *w, const struct token_answer *t);
+/* False when its job cannot be asked, or its records hold no access token; then it was answered. */
+bool job_has_token(struct request *q);
+/* routes_forward.c */
+void handle_forward(struct request *q);
+/* routes_refused.c */
+void handle_refused(struct request *q);
 /* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
 bool job_has_records(struct request *q);
 /* False when the job is held or paused; then it was answered. */

@@ -30,7 +30,7 @@ static int check_query(struct request *q)
 {
     const char *at = http_call_query_raw(q->call);
 
-    while (*at) {
+    while (q->route->query && *at) {
         size_t len = strcspn(at, "&"), name = strcspn(at, "=&");
         if (len && !is_listed(q->route->query, at, name)) {
             answer_error(q, 400, "unknown_parameter", "unknown query parameter \"%.*s\"",
@@ -66,7 +66,7 @@ static int check_type(struct request *q)
 static int check_body(struct request *q)
 {
     struct json *doc = NULL;
-    int r = check_type(q);
+    int r = q->route->body == BODY_ANY ? 0 : check_type(q);
 
     if (r < 0 || q->route->body != BODY_NONE)
         return r;
@@ -93,13 +93,38 @@ static bool is_health(const char *path)
 
 static bool is_tokens(const struct route *r)
 {
-    return r->right && strcmp(r->right, "token") == 0;
+    return r->right && (strcmp(r->right, "token") == 0 || strcmp(r->right, "forward") == 0);
+}
+
+/* What of a path is the provider's own: behind /v1/jobs/{job}/records/{id}/forward/, as it came. Or NULL. */
+static const char *rest_of(const char *path)
+{
+    static const char *const pieces[] = {"v1", "jobs", NULL, "records", NULL, "forward"};
+
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        if (*path++ != '/')
+            return NULL;
+        size_t len = strcspn(path, "/");
+        if (pieces[i] && (strlen(pieces[i]) != len || memcmp(path, pieces[i], len) != 0))
+            return NULL;
+        path += len;
+    }
+    return *path == '/' ? path + 1 : NULL;
+}
+
+static int split(struct request *q)
+{
+    const char *path = http_call_path(q->call);
+
+    q->rest = rest_of(path);
+    cleanup(free_p) char *head = q->rest ? xstrndup(path, (size_t)(q->rest - path) - 1) : xstrdup(path);
+    return path_split(head, q->segments, SEGMENTS_MAX, &q->memory);
 }
 
 static void dispatch(struct request *q)
 {
     cleanup(free_p) char *allow = NULL;
-    int n = path_split(http_call_path(q->call), q->segments, SEGMENTS_MAX, &q->memory);
+    int n = split(q);
 
     uid_t uid;
     gid_t gid;
@@ -128,7 +153,7 @@ static void dispatch(struct request *q)
             return;
         if (!tcp && is_tokens(q->route) && !peer_may_have_tokens(q)) {
             answer_error(q, 403, "forbidden", "over this socket only root, renewd's own user and the users of "
-                         "api.token_users are given tokens");
+                         "api.token_users may have tokens and use them");
             return;
         }
         if (check_query(q) == 0 && check_body(q) == 0)

@@ -30,6 +30,8 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs/{job}/records/{id}", handle_record, "", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/records/{id}/refresh", handle_refresh_record, "", BODY_NONE, NULL},
     {"GET", "/v1/jobs/{job}/records/{id}/token", handle_token, "min_valid ", BODY_NONE, "token"},
+    {"POST", "/v1/jobs/{job}/records/{id}/refused", handle_refused, "", BODY_JSON, "token"},
+    {"*", "/v1/jobs/{job}/records/{id}/forward", handle_forward, NULL, BODY_ANY, "forward"},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 
@@ -72,7 +74,7 @@ const struct route *route_find(const char *method, char *const segments[], size_
     for (const struct route *r = routes; r->pattern; r++) {
         if (!route_match(r->pattern, segments, count, &q->job, &q->id))
             continue;
-        if (strcmp(r->method, method) == 0) {
+        if (strcmp(r->method, method) == 0 || strcmp(r->method, "*") == 0) {
             free(allow);
             return r;
         }

@@ -32,15 +32,20 @@ static int take_min_valid(struct request *q, int64_t *ret)
     return -1;
 }
 
+void shape_token(struct json_writer *w, const struct token_answer *t)
+{
+    json_put_text(w, "access_token", t->access_token);
+    json_put_time(w, "expires_at", t->expires_at);
+    json_put_integer(w, "generation", t->generation);
+}
+
 static void serve(struct request *q, const struct token_answer *t)
 {
     struct answer a;
 
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
-    json_put_text(&a.json, "access_token", t->access_token);
-    json_put_time(&a.json, "expires_at", t->expires_at);
-    json_put_integer(&a.json, "generation", t->generation);
+    shape_token(&a.json, t);
     json_end(&a.json);
     answer_json(q, 200, &a);
 }
@@ -64,6 +69,7 @@ static void refuse_person(struct request *q, const struct token_answer *t)
     const char *name = state_name(t->state);
     struct answer a;
 
+    answer_mark(q, person_word(j, t));
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
     json_begin_object(&a.json, "error");
@@ -82,16 +88,9 @@ static void refuse_later(struct request *q, const char *code, const struct token
     answer_error(q, 503, code, "%s", t->why && *t->why ? t->why : "no token that lives is at hand; ask again later");
 }
 
-static void token_known(void *ctx, const struct token_answer *t)
+void answer_no_token(struct request *q, const struct token_answer *t)
 {
-    struct request *q = ctx;
-
-    if (q->call)
-        (void)http_answer_header(q->call, "Cache-Control", "no-store");
     switch (t->status) {
-    case TOKEN_SERVED:
-        serve(q, t);
-        return;
     case TOKEN_UNKNOWN:
         answer_error(q, 404, "unknown_record", "job %s has no record %s", q->job, q->id);
         return;
@@ -109,15 +108,33 @@ static void token_known(void *ctx, const struct token_answer *t)
     }
 }
 
+static void token_known(void *ctx, const struct token_answer *t)
+{
+    struct request *q = ctx;
+
+    if (q->call)
+        (void)http_answer_header(q->call, "Cache-Control", "no-store");
+    if (t->status == TOKEN_SERVED)
+        serve(q, t);
+    else
+        answer_no_token(q, t);
+}
+
+bool job_has_token(struct request *q)
+{
+    if (!job_has_records(q))
+        return false;
+    if (plugin_slot(job_configuration(q->found)->plugin, "access_token") >= 0)
+        return true;
+    answer_error(q, 404, "no_token", "the records of job %s hold no access token", q->job);
+    return false;
+}
+
 void handle_token(struct request *q)
 {
     struct token_wish w = {.serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
 
-    if (take_min_valid(q, &w.min_valid) < 0 || !job_has_records(q))
+    if (take_min_valid(q, &w.min_valid) < 0 || !job_has_token(q))
         return;
-    if (plugin_slot(job_configuration(q->found)->plugin, "access_token") < 0) {
-        answer_error(q, 404, "no_token", "the records of job %s hold no access token", q->job);
-        return;
-    }
     engine_token(q->api->engine, q->found, q->id, &w, token_known, q);
 }

@@ -10,6 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/engine/notes.h"
 #include "core/engine/tokens.h"
 
 enum { STOP_WAIT_MS = 45000, CHECK_MS = 20 };
@@ -38,6 +39,8 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
     const struct keep_setup keep = {s->state->path, s->state->host, s->state->incarnation, s->config->keys,
                                     s->config->spool_keep};
     en->keep = keep_new(&keep);
+    en->notes = notes_new();
+    en->forwards = forwards_new();
     en->jobs = xcalloc(s->job_count + 1, sizeof *en->jobs);
     for (size_t i = 0; i < s->job_count; i++)
         if (s->jobs[i]->enabled)
@@ -275,6 +278,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
     e->stopped = stopped;
     e->stopped_ctx = ctx;
     engine_tell_settled(e);
+    forwards_stop(e);
     e->stop_timer = loop_after(e->loop, STOP_WAIT_MS, waited_long_enough, e);
     for (size_t i = 0; i < e->job_count; i++) {
         schedule_stop(e->jobs[i]);
@@ -293,6 +297,7 @@ void engine_free(struct engine *e)
     if (!e)
         return;
     demands_free(e);
+    forwards_free(e);
     changed_free(e);
     loop_cancel(&e->check_timer);
     http_client_free(e->http);
@@ -308,6 +313,7 @@ void engine_free(struct engine *e)
     store_thread_free(e->store);
     store_thread_free(e->reader);
     tokens_free(e->tokens);
+    notes_free(e->notes);
     spool_files_free(e->leftovers, e->leftover_count);
     explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
     free(e->store_why);

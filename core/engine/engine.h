@@ -103,6 +103,56 @@ typedef void (*token_done)(void *ctx, const struct token_answer *t);
 void engine_token(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
                   token_done done, void *ctx);
 
+/* ---- Calls of a provider's API with a record's token ---- */
+struct forward_call {
+    const char *method;
+    const char *path, *query;    /* as they came; the path without the "/" before it */
+    const char *const *headers;  /* "Name: value" as they came, NULL-terminated */
+    const char *body;
+    size_t body_len;
+};
+enum forward_status {
+    FORWARD_ANSWERED = 1,        /* whatever the provider said */
+    FORWARD_NO_TOKEN,            /* `token` says why */
+    FORWARD_BAD,                 /* the call cannot be made of this */
+    FORWARD_NOT_ALLOWED,
+    FORWARD_TYPE,                /* put = "form", and the body is none */
+    FORWARD_SLOWED,              /* the provider wants no calls of this record until retry_after is over */
+    FORWARD_BUSY,                /* too many at a time, or renewd stops */
+    FORWARD_NO_ANSWER,
+    FORWARD_TIMED_OUT,
+};
+struct forward_answer {
+    int status;
+    int http_status;             /* ANSWERED; what may be passed on of it */
+    const char *content_type;    /* NULL = none */
+    const char *const *headers;  /* "Name: value", NULL-terminated */
+    const char *body;
+    size_t body_len;
+    const struct token_answer *token;
+    const char *code, *why;      /* a word for programs and a sentence, of all but ANSWERED and NO_TOKEN */
+    int64_t retry_after;
+};
+/* What it points to is valid in the callback, which may come before engine_forward returns. */
+typedef void (*forward_done)(void *ctx, const struct forward_answer *a);
+/* c is copied. Goes on to its end whatever becomes of who asked. */
+void engine_forward(struct engine *e, struct job *j, const char *key, const struct forward_call *c,
+                    forward_done done, void *ctx);
+
+/* An answer that an application got itself with the token of a generation. */
+struct refused_claim {
+    int64_t generation;
+    int status;
+    const char *body;            /* NUL-terminated beyond its length */
+    size_t body_len;
+    const char *headers;         /* as http_reply's */
+    size_t headers_len;
+};
+/* refused: the answer refuses the token, and t is what follows from that, else NULL. */
+typedef void (*refused_done)(void *ctx, bool refused, int64_t slow_for, const struct token_answer *t);
+void engine_refused(struct engine *e, struct job *j, const char *key, const struct refused_claim *c,
+                    const struct token_wish *w, refused_done done, void *ctx);
+
 /* Which of the jobs (count > 0) has a row of that key with its credential filled, else one with a row. */
 enum filled { FILLED_NO_ROW, FILLED_EMPTY, FILLED };
 void engine_filled(struct engine *e, struct job *const *jobs, size_t count, const char *key,

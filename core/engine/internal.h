@@ -55,6 +55,8 @@ struct engine {
     void *stopped_ctx;
     struct tokens *tokens;           /* remembered for those who ask */
     struct demand *demands;          /* who waits for a token */
+    struct notes *notes;             /* what calls with tokens were answered */
+    struct forwards *forwards;       /* calls that are passed on */
     size_t busy;                     /* store work under way that refers to jobs or runs */
     size_t claims;                   /* of it, claims, until they are attempts or given back */
     bool lost, lost_asked;           /* leases may be out that nobody works on */
@@ -391,6 +393,12 @@ void outcome_leave_row(struct commit *c);
 
 /* redact.c: the record's and the job's secrets become stars in text, which may be NULL. */
 void redact(const struct job *j, const struct values *v, char *text);
+
+/* forward.c */
+struct forwards *forwards_new(void);
+/* Those that were not sent are answered. */
+void forwards_stop(struct engine *e);
+void forwards_free(struct engine *e);
 
 /* demand.c */
 void demands_free(struct engine *e);

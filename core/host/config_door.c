@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * What applications may do through a job: `forward`, `events` and `webhooks`.
  */
+#include <string.h>
+#include <strings.h>
+
+#include "core/adapters/http_hop.h"
+#include "core/adapters/http_target.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/host/config_internal.h"
@@ -16,7 +21,20 @@ static void allow_read(struct job_reading *r, const struct conf_item *forward)
         const char *wrong = url_wrong(conf_text_list_at(allow, i), r->j->allow_insecure);
         if (wrong != NULL)
             conf_mistake(r->r.m, allow, NULL, "element %zu of 'allow' %s", i + 1, wrong);
+        else if ((wrong = target_prefix_wrong(conf_text_list_at(allow, i))) != NULL)
+            conf_mistake(r->r.m, allow, NULL, "element %zu of 'allow': %s", i + 1, wrong);
     }
+}
+
+/* A header's name, and none that renewd writes itself or never passes on. */
+static bool may_carry(const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < len; i++)
+        if (name[i] <= ' ' || name[i] >= 127 || strchr("\"(),/:;<=>?@[\\]{}", name[i]))
+            return false;
+    return strcasecmp(name, "Authorization") == 0 || !hop_drops_request(name, len, NULL);
 }
 
 static void forward_read(struct job_reading *r)
@@ -40,6 +58,8 @@ static void forward_read(struct job_reading *r)
                      "setting 'name' is missing in 'forward': put = \"%s\" needs the name to put "
                      "the token under",
                      places[place]);
+    if (place == FORWARD_HEADER && r->j->forward_name && !may_carry(r->j->forward_name))
+        conf_mistake(m, conf_child(forward, "name"), NULL, "setting 'name' is no header that can carry the token");
     seconds_take(r, forward, "refresh_before", 0, 400 * 86400, &r->j->forward_refresh_before_s);
 }
 

@@ -310,7 +310,8 @@ static void get_token(struct call *call)
         answer_json(call, truth_token_json(value));
 }
 
-static void post_unfit(struct call *call)
+/* NULL: it was answered. */
+static struct token *named_token(struct call *call)
 {
     only(call, " token ");
     const char *value = text(call, "token");
@@ -319,9 +320,25 @@ static void post_unfit(struct call *call)
     if (!token)
         wrong(call, "no such", "token");
     if (*call->wrong)
-        return;
-    token->unfit = true;
+        return NULL;
     answer_empty(call);
+    return token;
+}
+
+static void post_unfit(struct call *call)
+{
+    struct token *token = named_token(call);
+
+    if (token)
+        token->unfit = true;
+}
+
+static void post_kill(struct call *call)
+{
+    struct token *token = named_token(call);
+
+    if (token)
+        token->revoked = true;
 }
 
 static void post_pixels(struct call *call)
@@ -437,7 +454,7 @@ static const struct {
     { "POST", "pixels", post_pixels },     { "GET", "events", get_events },
     { "POST", "revoke", post_revoke },     { "GET", "misbehave", get_misbehave },
     { "POST", "misbehave", post_misbehave }, { "GET", "log", get_log },
-    { "GET", "counts", get_counts },
+    { "GET", "counts", get_counts },       { "POST", "kill", post_kill },
 };
 
 static void mistake(struct reply *reply, int status, const char *what)

@@ -13,6 +13,7 @@ static const struct provider *const providers[] = {
     &lightspeed_x_provider,
     &instagram_provider,
     &facebook_provider,
+    &echo_provider,
 };
 
 enum { PROVIDERS = sizeof(providers) / sizeof(providers[0]) };

@@ -80,6 +80,7 @@ extern const struct provider lightspeed_provider;
 extern const struct provider lightspeed_x_provider;
 extern const struct provider instagram_provider;
 extern const struct provider facebook_provider;
+extern const struct provider echo_provider;
 
 /* providers.c */
 const struct provider *provider_of_path(const char *path, const char **ret_rest);
