@@ -12,6 +12,7 @@
 #define HOUR INT64_C(3600)
 #define LIMIT_USUAL 300 /* seconds without a call where nobody says how long a limit lasts */
 #define LIMIT_NEAR 60   /* and just before it */
+#define NAME_LENGTH 64  /* of an account or a measure; the provider's have 20 */
 #define LONGEST_LIFE (400 * GRAPH_DAY) /* more is not believed */
 
 /* ---- Slots ------------------------------------------------------------------------------- */
@@ -284,6 +285,12 @@ static void raise(int64_t *to, int64_t value)
         *to = value;
 }
 
+/* Whether a name can stand in a path as it is, without using up the callback's memory. */
+static int is_plain(const char *name)
+{
+    return strlen(name) <= NAME_LENGTH && !strpbrk(name, ".\\");
+}
+
 /* Every number of the object at path is a percentage, but for the times. */
 static void read_usage(const struct graph *g, struct renewd_call *call,
                        const struct renewd_json *json, const char *path, struct usage *u)
@@ -294,7 +301,7 @@ static void read_usage(const struct graph *g, struct renewd_call *call,
     for (size_t i = 0; i < 16 && (name = s->json_name(json, path, i)); i++) {
         const char *const parts[] = { path, *path ? "." : "", name, NULL };
         int64_t number = 0;
-        if (strpbrk(name, ".\\") || s->json_integer(json, s->join(call, parts), &number) < 0)
+        if (!is_plain(name) || s->json_integer(json, s->join(call, parts), &number) < 0)
             continue;
         if (strcmp(name, "estimated_time_to_regain_access") == 0)
             raise(&u->regain, number > 60 ? HOUR : number * 60); /* minutes */
@@ -313,12 +320,12 @@ static void read_business(const struct graph *g, struct renewd_call *call,
     const char *name;
 
     for (size_t i = 0; i < 8 && (name = s->json_name(json, "", i)); i++)
-        for (int k = 0; k < 8; k++) {
+        for (int k = 0; k < 8 && is_plain(name); k++) {
             char index[16];
             snprintf(index, sizeof(index), ".%d", k);
             const char *const parts[] = { name, index, NULL };
             const char *path = s->join(call, parts);
-            if (strpbrk(name, ".\\") || s->json_kind(json, path) != RENEWD_JSON_OBJECT)
+            if (s->json_kind(json, path) != RENEWD_JSON_OBJECT)
                 break;
             read_usage(g, call, json, path, u);
         }
