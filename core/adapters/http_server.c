@@ -132,6 +132,7 @@ static enum MHD_Result send_answer(struct http_call *call)
 static enum MHD_Result refuse_too_large(struct http_call *call)
 {
     hand_over(call);
+    (void)http_answer_header(call, OWN_REFUSAL, "too_large");
     http_answer(call, 413, "application/json", too_large, sizeof too_large - 1);
     return send_answer(call);
 }
@@ -144,6 +145,7 @@ static enum MHD_Result refuse_malformed(struct http_call *call, const char *mist
 
     call->last = true;
     hand_over(call);
+    (void)http_answer_header(call, OWN_REFUSAL, "malformed_request");
     http_answer(call, 400, "application/json", text, (size_t)len);
     return send_answer(call);
 }

@@ -15,6 +15,9 @@
 
 #include "core/base/error.h"
 
+/* The header of answers that are refusals of the server or its owner, with a word for programs. */
+#define OWN_REFUSAL "Renewd-Error"
+
 struct loop;
 struct http_server;
 struct http_call;

@@ -44,7 +44,7 @@ void answer_json(struct request *q, int status, struct answer *a)
 void answer_mark(struct request *q, const char *code)
 {
     if (q->call)
-        (void)http_answer_header(q->call, "Renewd-Error", code);
+        (void)http_answer_header(q->call, OWN_REFUSAL, code);
 }
 
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)

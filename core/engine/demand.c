@@ -232,11 +232,14 @@ static void end(struct demand *d)
         demand_free(d);
 }
 
-/* A refresh that ended since it asked was its own, whichever host made it. */
+/* A refresh that ended well since it asked was its own, whichever host made it, also where it brought the same
+ * token again. */
 static void note_refresh(struct asker *a, const struct token_entry *t)
 {
-    if (a->looked && a->ok_at != t->due.ok_at)
+    if (a->looked && a->ok_at != t->due.ok_at) {
         a->tried = true;
+        a->wish.refused = false;
+    }
     a->looked = true;
     a->ok_at = t->due.ok_at;
 }
