@@ -32,6 +32,20 @@ void answer_begin(struct answer *a)
     json_writer_init(&a->json, &a->body);
 }
 
+void answer_begin_list(struct answer *a, const char *name)
+{
+    answer_begin(a);
+    json_begin_object(&a->json, NULL);
+    json_begin_array(&a->json, name);
+}
+
+void answer_list(struct request *q, struct answer *a)
+{
+    json_end(&a->json);
+    json_end(&a->json);
+    answer_json(q, 200, a);
+}
+
 void answer_json(struct request *q, int status, struct answer *a)
 {
     if (json_finish(&a->json) < 0 || buf_char(&a->body, '\n') < 0)

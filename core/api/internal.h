@@ -129,6 +129,9 @@ struct answer {
     struct json_writer json;
 };
 void answer_begin(struct answer *a);
+/* An object whose one member is a list: begun here, ended and sent by answer_list. */
+void answer_begin_list(struct answer *a, const char *name);
+void answer_list(struct request *q, struct answer *a);
 /* Sends and frees; status 500 when the answer did not fit its limit. Ends both. */
 void answer_json(struct request *q, int status, struct answer *a);
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)

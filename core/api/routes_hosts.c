@@ -43,14 +43,10 @@ static void hosts_known(void *arg, int result, const struct error *e)
     if (result < 0) {
         answer_failure(t->q, result, e->text);
     } else {
-        answer_begin(&a);
-        json_begin_object(&a.json, NULL);
-        json_begin_array(&a.json, "hosts");
+        answer_begin_list(&a, "hosts");
         for (size_t i = 0; i < t->count; i++)
             put_host(&a.json, &t->list[i], strcmp(t->list[i].id, t->own) == 0);
-        json_end(&a.json);
-        json_end(&a.json);
-        answer_json(t->q, 200, &a);
+        answer_list(t->q, &a);
     }
     hosts_free(t->list, t->count);
     free(t);

@@ -227,14 +227,10 @@ static void runs_done(void *arg, int result, const struct error *e)
     if (result < 0) {
         answer_failure(t->q, result, e->text);
     } else {
-        answer_begin(&a);
-        json_begin_object(&a.json, NULL);
-        json_begin_array(&a.json, "runs");
+        answer_begin_list(&a, "runs");
         for (size_t i = 0; i < t->count; i++)
             shape_run(&a.json, NULL, &t->list[i]);
-        json_end(&a.json);
-        json_end(&a.json);
-        answer_json(t->q, 200, &a);
+        answer_list(t->q, &a);
     }
     runs_free(t->list, t->count);
     free(t->job);

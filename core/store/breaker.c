@@ -61,21 +61,28 @@ int store_breaker_hold(struct db *db, const char *job, const struct breaker_row 
     return res;
 }
 
+/* A statement on one name, with two times. */
+static int query(struct db *db, const char *sql, const char *name, int64_t first, int64_t second,
+                 struct db_result **ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    args_text(&a, name);
+    args_number(&a, first);
+    args_number(&a, second);
+    return db_exec(db, sql, a.params, a.count, ret, e);
+}
+
 static int find_canary(struct db *db, const char *source, int64_t now, int64_t held_at, char **ret_key,
                        struct error *e)
 {
-    cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    args_text(&a, source);
-    args_number(&a, now);
-    args_number(&a, held_at);
-    int res = db_exec(db,
-                      "SELECT rkey FROM {records} WHERE source = $1 AND point > 0 AND earliest <= $2"
-                      " AND without_credential = 0 AND state <> 4 AND state <> 7 AND state <> 8"
-                      " AND (point <= $2 OR state = 5 OR (state = 1 AND ok_at > 0))"
-                      " ORDER BY CASE WHEN state = 1 AND ok_at > 0 THEN 0 ELSE 1 END,"
-                      " CASE WHEN last_at > $3 THEN last_at ELSE 0 END, ok_at DESC, rkey LIMIT 1",
-                      a.params, a.count, &r, e);
+    int res = query(db,
+                    "SELECT rkey FROM {records} WHERE source = $1 AND point > 0 AND earliest <= $2"
+                    " AND without_credential = 0 AND state <> 4 AND state <> 7 AND state <> 8"
+                    " AND (point <= $2 OR state = 5 OR (state = 1 AND ok_at > 0))"
+                    " ORDER BY CASE WHEN state = 1 AND ok_at > 0 THEN 0 ELSE 1 END,"
+                    " CASE WHEN last_at > $3 THEN last_at ELSE 0 END, ok_at DESC, rkey LIMIT 1",
+                    source, now, held_at, &r, e);
     if (res == 0 && db_rows(r))
         *ret_key = xstrdup(db_text(r, 0, 0));
     return res;
@@ -84,16 +91,12 @@ static int find_canary(struct db *db, const char *source, int64_t now, int64_t h
 int store_breaker_turn(struct db *db, const char *job, const char *source, int64_t now, int64_t next_at,
                        char **ret_key, struct error *e)
 {
-    cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    args_text(&a, job);
-    args_number(&a, now);
-    args_number(&a, next_at);
-    int res = db_exec(db,
-                      "UPDATE {jobs} SET breaker_next_at = $3, breaker_asked_at = $2,"
-                      " breaker_tries = breaker_tries + 1"
-                      " WHERE job = $1 AND breaker_held_at > 0 AND breaker_next_at <= $2"
-                      " RETURNING breaker_held_at", a.params, a.count, &r, e);
+    int res = query(db,
+                    "UPDATE {jobs} SET breaker_next_at = $3, breaker_asked_at = $2,"
+                    " breaker_tries = breaker_tries + 1"
+                    " WHERE job = $1 AND breaker_held_at > 0 AND breaker_next_at <= $2"
+                    " RETURNING breaker_held_at", job, now, next_at, &r, e);
     if (res < 0 || !db_rows(r))
         return res;
     return find_canary(db, source, now, db_integer(r, 0, 0), ret_key, e);

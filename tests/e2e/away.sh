@@ -11,6 +11,20 @@ is_up() { ctl --json status | grep -q '"up": *true'; }
 all_fine() { compare_truth strict tokens; }
 log_lines() { grep -c "$1" "$DIR/renewd.all"; }
 
+# begin_away MORE: on the current stage $ACCOUNTS records that are due, whose answers take a while, and the daemon.
+begin_away() {
+    main_shell begin_away || return 1
+    make_accounts_table tokens
+    load_accounts strict tokens "$ACCOUNTS" away
+    strict_job tokens tokens "$1"
+    sim misbehave '{"clear":true}' > /dev/null
+    sim misbehave '{"mode":"delay","provider":"strict","ms":300,"when":"after","count":-1}' > /dev/null
+    : > "$DIR/renewd.all"
+    rm -f "$DIR/watched"
+    start_ready || exit 1
+    wait_until 20 some_answered 8
+}
+
 # The door is asked all the time; what took longest is in $DIR/slowest, in milliseconds.
 watch_door() {
     local from took slowest=0

@@ -1,41 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# What the tests of bad input share, beside lib.sh: a fresh stage for each scenario, jobs on it, and a
-# healthy job that must be served in the same run.
+# What the tests of bad input share, beside lib.sh and strict.sh: a healthy job that must be served in the
+# same run, and what lies in the tables.
 
-export TEST_SECRET=hush-secret
-
-# stage STORE [MORE OF renewd.conf]: a new database, no jobs, a forgetful simulator.
-stage() {
-    main_shell stage || return 1
-    make_store "$1" || exit 1
-    forget_renewd
-    : > "$DIR/renewd.log"
-    sim reset '{}' > /dev/null
-    write_conf "${2:-}"
-}
-
-# google_job JOB TABLE [MORE]: youtube.so against the simulator's Google.
-google_job() {
-    write_job "$1" <<EOF
-plugin = "youtube";
-schedule = [ "*/10 * * * *", "auto" ];
-$(accounts_records "$2")
-settings = { base_url = "$SIM_URL/google"; client_id = "client-1"; client_secret = "env:TEST_SECRET"; };
-${3:-}
-EOF
-}
-
-# strict_job JOB TABLE [MORE]: oauth2.so against the provider that punishes reuse.
-strict_job() {
-    write_job "$1" <<EOF
-plugin = "oauth2";
-schedule = [ "*/10 * * * *", "auto" ];
-$(accounts_records "$2")
-settings = { token_url = "$SIM_URL/strict/token"; client_id = "client-1"; client_secret = "env:TEST_SECRET"; };
-${3:-}
-EOF
-}
+. "$TOP/tests/e2e/strict.sh"
 
 # healthy: a second job whose records must be refreshed whatever happens beside it.
 healthy() {

@@ -6,29 +6,13 @@
 export LIGHTSPEED_CLIENT_ID=client-1 LIGHTSPEED_CLIENT_SECRET=hush-secret
 export HEX_KEY=$RENEWD_TEST_KEY
 TABLE=lightspeed_connections
+. "$TOP/tests/e2e/shops.sh"
 
 # The shipped job, asking the simulator. shipped [SCHEDULE [SETTINGS]]
 shipped() {
     mkdir -p "$DIR/conf.d"
     sed -e "s,^settings = {,&\n    base_url = \"$SIM_URL/lightspeed\"; ${2:-}," -e 's/^pace = .*/pace = "0ms";/' \
         -e "${1:+s/^schedule = .*/schedule = $1;/}" "$TOP/conf.d/lightspeed.conf" > "$DIR/conf.d/lightspeed.conf"
-}
-
-# load COUNT PREFIX [MEMBERS [PROVIDER]]: accounts at the provider, and their rows as the application
-# writes them: sealed, connected, of one user each.
-load() {
-    local of=${4:-lightspeed}
-    sim 'accounts?format=tsv' "{\"provider\":\"$of\",\"count\":$1,\"prefix\":\"$2\",${3:-\"age\":5400}}" \
-        > "$DIR/accounts.tsv" || return 1
-    cut -f 2 "$DIR/accounts.tsv" | "$BUILD/tests/e2e/hex_seal" seal > "$DIR/access" || return 1
-    cut -f 3 "$DIR/accounts.tsv" | "$BUILD/tests/e2e/hex_seal" seal > "$DIR/refresh" || return 1
-    paste "$DIR/accounts.tsv" "$DIR/access" "$DIR/refresh" | awk -F '\t' -v table=$TABLE -v store="$STORE" '
-        { time = store == "sqlite" ? $4 : "to_timestamp(" $4 ")"
-          user = sprintf("00000000-0000-4000-8000-%012d", NR)
-          printf "insert into %s (user_id, account_id, account_name, access_token_encrypted,", table
-          printf " refresh_token_encrypted, token_expires_at) values (\047%s\047, \047%s\047, \047%s\047,", user, $1, $1
-          printf " \047%s\047, \047%s\047, %s);\n", $5, $6, time }' > "$DIR/accounts.sql"
-    sql_file "$DIR/accounts.sql"
 }
 
 # opened [WHERE]: account, access and refresh token as the application reads them.

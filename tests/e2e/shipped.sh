@@ -7,6 +7,7 @@ export GOOGLE_CLIENT_ID_ALYAN=client-1 GOOGLE_CLIENT_SECRET_ALYAN=hush-google \
     INSTAGRAM_APP_ID_ALYAN=app INSTAGRAM_APP_SECRET_ALYAN=hush-instagram \
     TIKTOK_CLIENT_KEY_ALYAN=key-1 TIKTOK_CLIENT_SECRET_ALYAN=hush-tiktok \
     LIGHTSPEED_CLIENT_ID=client-1 LIGHTSPEED_CLIENT_SECRET=hush-lightspeed
+. "$TOP/tests/e2e/shops.sh"
 
 # shipped NAME [SED...]: conf.d/NAME.conf as shipped, but for where its provider is.
 shipped() {
@@ -42,21 +43,6 @@ creators() {
           printf "insert into %s (creator_unique_identifier, %s, expires_at)", table, columns
           printf " values (\047%s\047, %s, %s);\n", $1, values, time }
         END { print "commit;" }' "$DIR/accounts.tsv" > "$DIR/accounts.sql"
-    sql_file "$DIR/accounts.sql"
-}
-
-# shops COUNT PREFIX [JSON MEMBERS]: Lightspeed connections as their application writes them, sealed.
-shops() {
-    sim 'accounts?format=tsv' "{\"provider\":\"lightspeed\",\"count\":$1,\"prefix\":\"$2\",${3:-\"age\":5400}}" \
-        > "$DIR/accounts.tsv" || return 1
-    cut -f 2 "$DIR/accounts.tsv" | HEX_KEY=$RENEWD_TEST_KEY "$BUILD/tests/e2e/hex_seal" seal > "$DIR/access" || return 1
-    cut -f 3 "$DIR/accounts.tsv" | HEX_KEY=$RENEWD_TEST_KEY "$BUILD/tests/e2e/hex_seal" seal > "$DIR/refresh" || return 1
-    paste "$DIR/accounts.tsv" "$DIR/access" "$DIR/refresh" | awk -F '\t' -v store="$STORE" '
-        { time = store == "sqlite" ? $4 : "to_timestamp(" $4 ")"
-          printf "insert into lightspeed_connections (user_id, account_id, account_name, access_token_encrypted,"
-          printf " refresh_token_encrypted, token_expires_at) values"
-          printf " (\04700000000-0000-4000-8000-%012d\047, \047%s\047, \047%s\047,", NR, $1, $1
-          printf " \047%s\047, \047%s\047, %s);\n", $5, $6, time }' > "$DIR/accounts.sql"
     sql_file "$DIR/accounts.sql"
 }
 

@@ -5,14 +5,14 @@
 
 export TEST_SECRET=hush-secret
 
-# stage STORE: a new database, no jobs, a forgetful simulator.
+# stage STORE [MORE OF renewd.conf]: a new database, no jobs, a forgetful simulator.
 stage() {
     main_shell stage || return 1
     make_store "$1" || exit 1
     forget_renewd
     : > "$DIR/renewd.log"
     sim reset '{}' > /dev/null
-    write_conf
+    write_conf "${2:-}"
 }
 
 # strict_job JOB TABLE [MORE [CLIENT [AUTH [RECORDS]]]]

@@ -34,7 +34,7 @@ paced() { # STORE
     begin "$1"
     sed -n 's/^pace = /&/p' "$TOP/conf.d/lightspeed.conf" > "$DIR/pace"
     sed -i -e "/^pace/r $DIR/pace" -e '/^pace = "0ms"/d' "$DIR/conf.d/lightspeed.conf"
-    load 8 slow
+    shops 8 slow
     opened > "$DIR/before.tsv"
     check "$s: a run" run_renewd --once
     check_equal "$s: refreshes all" 8 "$(sim_count lightspeed ok)"
@@ -49,7 +49,7 @@ paced() { # STORE
 under_way() { # STORE
     local s="$1, under way" run before said
     begin "$1" '"0 0 1 1 *"'
-    load 4 away
+    shops 4 away
     said=$(wc -l < "$DIR/renewd.all")
     start_ready || exit 1
     sql "update $TABLE set status = 'disconnected' where account_name = 'away-4'"
@@ -83,7 +83,7 @@ remedy() { # STORE
     begin "$1"
     set_line reconnect_url "\"$URL\""
     echo 'rescan = "1s";' >> "$DIR/conf.d/lightspeed.conf"
-    load 2 shop
+    shops 2 shop
     sim revoke '{"provider":"lightspeed","account":"shop-2"}' > /dev/null
     start_ready || exit 1
     ctl run lightspeed > "$DIR/run.out" 2>&1
@@ -114,7 +114,7 @@ other_schedule() { # STORE: the daemon runs with its job at ticks and at the tok
     set_line schedule '"0 0 1 1 *"'
     ctl reload > /dev/null
     check_match "$s: another one while running" '0 0 1 1 \*' "$(ctl jobs)"
-    load 1 late
+    shops 1 late
     check "$s: a new row is found and waits for its tick" wait_until 90 ctl show lightspeed "$(id_of late-1)"
     check_equal "$s: nobody asks for it" 0 "$(sim_account lightspeed late-1 presented)"
     set_line schedule '[ "0 0 1 1 *", "auto" ]'

@@ -16,7 +16,7 @@ outcome() { # ACCOUNT: of its latest attempt
 first_run() { # STORE
     local s=$1 now before
     begin "$s"
-    load 5 shop
+    shops 5 shop
     sql "update $TABLE set status = 'error', last_error = 'old trouble' where account_name = 'shop-2'"
     sql "update $TABLE set status = 'expired', last_error = 'gone' where account_name = 'shop-4'"
     sql "update $TABLE set status = 'disconnected' where account_name = 'shop-5'"
@@ -42,7 +42,7 @@ troubles() { # STORE
     local s=$1 now
     begin "$s"
     now=$(date +%s)
-    load 3 t
+    shops 3 t
     sim revoke '{"provider":"lightspeed","account":"t-1"}' > /dev/null
     sim misbehave '{"mode":"status","account":"t-2"}' > /dev/null
     sim misbehave '{"mode":"html","status":403,"account":"t-3"}' > /dev/null
@@ -58,7 +58,7 @@ troubles() { # STORE
         "$(status t-2) $(status t-3)"
     check_equal "$s: the dead one is left alone" '2 expired|error' "$(sim_count lightspeed presented) $(status t-1)"
     # The person connects it again: the application writes a new pair and its status.
-    load 1 again
+    shops 1 again
     sql "update $TABLE set status = 'connected', access_token_encrypted = (select access_token_encrypted from
          $TABLE where account_name = 'again-1'), refresh_token_encrypted = (select refresh_token_encrypted from
          $TABLE where account_name = 'again-1') where account_name = 't-1'" > /dev/null
@@ -79,7 +79,7 @@ lost() { # STORE
     local s=$1 now
     begin "$s"
     now=$(date +%s)
-    load 1 lost
+    shops 1 lost
     sim misbehave '{"mode":"drop_after"}' > /dev/null
     run_renewd --once
     run_renewd --once --at $((now + 60))
@@ -103,7 +103,7 @@ half_hours() { # STORE
     begin "$s" '"auto"'
     now=$(date +%s)
     sim clock "{\"now\":$now}" > /dev/null
-    load 3 half '"age":0'
+    shops 3 half '"age":0'
     for ((step = 0; step < 72; step++)); do
         sim clock "{\"now\":$now}" > /dev/null
         run_renewd --once --at "$now" || broken="$broken $step"
@@ -126,7 +126,7 @@ x_series() { # STORE
     begin "$s" '' "$settings"
     sed -i 's/^        account = .*/&\n        domain_prefix = "domain_prefix";/' "$DIR/conf.d/lightspeed.conf"
     sql "alter table $TABLE add column domain_prefix text" > /dev/null
-    load 4 store '"age":700000' lightspeed_x
+    shops 4 store '"age":700000' lightspeed_x
     sql "update $TABLE set domain_prefix = account_name" > /dev/null
     sql "update $TABLE set domain_prefix = 'evil.example/?' where account_name = 'store-3'" > /dev/null
     sql "update $TABLE set domain_prefix = null where account_name = 'store-4'" > /dev/null

@@ -57,24 +57,12 @@ cut_connections() {
                  where usename = 'renewd_test' and datname = '${DSN##*dbname=}'" > /dev/null 2>&1
 }
 
-set_up() { # NAME MORE
-    stage postgresql
-    make_accounts_table tokens
-    load_accounts strict tokens $ACCOUNTS away
-    strict_job tokens tokens "$2"
-    sim misbehave '{"clear":true}' > /dev/null
-    sim misbehave '{"mode":"delay","provider":"strict","ms":300,"when":"after","count":-1}' > /dev/null
-    : > "$DIR/renewd.all"
-    rm -f "$DIR/watched"
-    start_ready || exit 1
-}
-
 away() { # KIND
     local s="$1" sent
-    set_up "$1" 'in_flight = 8;'
+    stage postgresql
+    begin_away 'in_flight = 8;'
     watch_door &
     watcher=$!
-    wait_until 20 some_answered 8
     "$1"_begin
     check "$s: it is noticed" wait_until 20 is_away
     check "$s: what was sent is answered" wait_until 10 none_under_way
@@ -97,8 +85,8 @@ away() { # KIND
 
 ended_meanwhile() { # KIND
     local s="$1, ended meanwhile" from took
-    set_up "$1" 'in_flight = 8;'
-    wait_until 20 some_answered 8
+    stage postgresql
+    begin_away 'in_flight = 8;'
     "$1"_begin
     wait_until 20 is_away
     wait_until 10 none_under_way

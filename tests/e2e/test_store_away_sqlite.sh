@@ -8,22 +8,10 @@
 
 ACCOUNTS=60
 
-set_up() { # NAME MORE
-    make_accounts_table tokens
-    load_accounts strict tokens $ACCOUNTS away
-    strict_job tokens tokens "$2"
-    sim misbehave '{"clear":true}' > /dev/null
-    sim misbehave '{"mode":"delay","provider":"strict","ms":300,"when":"after","count":-1}' > /dev/null
-    : > "$DIR/renewd.all"
-    rm -f "$DIR/watched"
-    start_ready || exit 1
-    wait_until 20 some_answered 8
-}
-
 locked() {
     local s="locked" sent
     stage sqlite
-    set_up locked 'in_flight = 8;'
+    begin_away 'in_flight = 8;'
     watch_door &
     watcher=$!
     coproc SHELL_OF_SOMEBODY { sqlite3 -batch -cmd '.timeout 10000' "$SQLITE_DB" 2>&1; }
@@ -65,7 +53,7 @@ database_full() {
     rm -f "$SQLITE_DB"-*
     SQLITE_DB=$DIR/small/app.db
     write_conf
-    set_up full 'in_flight = 8;'
+    begin_away 'in_flight = 8;'
     head -c 12000000 /dev/zero > "$DIR/small/ballast" 2> /dev/null
     check "$s: it is noticed" wait_until 20 is_away
     check "$s: what was sent is answered" wait_until 10 none_under_way
@@ -87,7 +75,7 @@ spool_full() {
     stage sqlite
     rm -rf "$DIR/state"
     small "$DIR/state" || return 0
-    set_up spool 'in_flight = 8;'
+    begin_away 'in_flight = 8;'
     head -c 12000000 /dev/zero > "$DIR/state/ballast" 2> /dev/null
     check "$s: it is said" wait_until 20 log_has 'code=spool'
     wait_until 10 none_under_way

@@ -17,6 +17,7 @@
 #include "core/base/clock_source.h"
 #include "core/store/keep.h"
 #include "tests/unit/runner.h"
+#include "tests/unit/state_kit.h"
 
 #define HOST "0123456789abcdef0123456789abcdef"
 #define OTHER "fedcba9876543210fedcba9876543210"
@@ -39,19 +40,6 @@ int64_t clock_source_boot_ms(void)
 
 static char dir[] = "/tmp/renewd-keep-XXXXXX";
 static struct keyring *ring, *other_ring;
-
-static struct keyring *ring_of(char digit)
-{
-    struct keyring *r;
-    char hex[65];
-
-    memset(hex, digit, 64);
-    hex[64] = '\0';
-    keyring_new(&r);
-    if (keyring_add(r, "k1", hex, NULL) < 0)
-        exit(99);
-    return r;
-}
 
 /* "c7": the seventh of a credential's lives; as a fingerprint. */
 static const char *print(char credential, int life)
@@ -136,16 +124,9 @@ static size_t files(int64_t *ret_bytes)
 static void remove_all(void)
 {
     cleanup(free_p) char *path = xasprintf("%s/spool", dir);
-    DIR *d = opendir(path);
-    struct dirent *entry;
 
-    while (d && (entry = readdir(d))) {
-        cleanup(free_p) char *file = xasprintf("%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.')
-            unlink(file);
-    }
-    if (d)
-        closedir(d);
+    remove_tree(path);
+    CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
 }
 
 static void test_next_process(void)
@@ -376,7 +357,6 @@ int main(void)
     int status = run_tests("keep", tests);
     keyring_free(ring);
     keyring_free(other_ring);
-    rmdir(spool);
-    rmdir(dir);
+    remove_tree(dir);
     return status;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The spool and the state directory: what a crash, a full disk, damage or a second process leave.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include "core/store/spool.h"
 #include "core/store/state_dir.h"
 #include "tests/unit/runner.h"
+#include "tests/unit/state_kit.h"
 
 #define HOST  "0123456789abcdef0123456789abcdef"
 #define ONE   "11111111111111111111111111111111"
@@ -28,36 +28,6 @@
 static char dir[] = "/tmp/renewd-spool-XXXXXX";
 static struct keyring *ring, *other_ring;
 static struct loop *loop;
-
-static struct keyring *ring_of(char digit)
-{
-    struct keyring *r;
-    char hex[65];
-
-    memset(hex, digit, 64);
-    hex[64] = '\0';
-    keyring_new(&r);
-    if (keyring_add(r, "k1", hex, NULL) < 0)
-        exit(99);
-    return r;
-}
-
-static void remove_tree(const char *path)
-{
-    DIR *d = opendir(path);
-    struct dirent *entry;
-
-    while (d && (entry = readdir(d))) {
-        cleanup(free_p) char *below = xasprintf("%s/%s", path, entry->d_name);
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlink(below) < 0)
-            remove_tree(below);
-    }
-    if (d)
-        closedir(d);
-    rmdir(path);
-}
 
 static struct spool *spool_new(const char *incarnation)
 {
