@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One job's instance of a plugin and its three questions, asked on the loop thread. Here the public
+ * One job's instance of a plugin and what it is asked, on the loop thread. Here the public
  * ABI ends: the engine deals in records, windows, effects and outcomes of its own. Every callback is
  * timed; one over 50 ms is reported by name.
  */

@@ -3,8 +3,9 @@
  * renewd/plugin.h: the whole interface between renewd and a provider plugin.
  *
  * A plugin is one shared object, NAME.so, that knows one provider and answers three questions:
- * when does a record need a refresh, how is it refreshed, what follows from a failure. It is built
- * with this header alone:
+ * when does a record need a refresh, how is it refreshed, what follows from a failure. Where it likes
+ * it says more: what an answer means for a token, how events get there. It is built with this header
+ * alone:
  *
  *     cc -std=c99 -fPIC -shared -fvisibility=hidden -Wl,-z,defs \
  *        $(pkg-config --cflags renewd) -o acme.so acme.c
@@ -63,7 +64,7 @@ extern "C" {
 /* What became of an event that came in: what `take_event` returns. (minor 1) */
 #define RENEWD_EVENT_TAKE 1   /* out says what is to be kept and sent */
 #define RENEWD_EVENT_REFUSE 2 /* it can never be sent: services->fail() says why; answered 400 */
-#define RENEWD_EVENT_FORGED 3 /* its signature is absent or wrong; answered 401 */
+#define RENEWD_EVENT_FORGED 3 /* its signature is absent or wrong, fail() may say more; answered 401 */
 #define RENEWD_EVENT_IGNORE 4 /* in order, but of no use here; answered 200 and dropped */
 
 /* What became of a batch of events that was sent: out->became of `send_events`. (minor 1) */

@@ -123,6 +123,8 @@ test_describe() {
         ctl 0 "describe $name" -s "$SOCKET" describe "$name"
         check_match "describe $name: settings" '^settings$' "$out"
         check_match "describe $name: its credential" '^refresh_token +secret +inout' "$out"
+        check_match "describe $name: no events" '^events:? +no' "$out"
+        check_match "describe $name: a column for destinations" ' CREDENTIAL +DESTINATION +HELP' "$out"
         ctl 0 "describe $name: JSON" -s "$SOCKET" --json describe "$name"
         check_equal "describe $name: JSON" "$name" "$(json '$.name' < "$DIR/out")"
     done
