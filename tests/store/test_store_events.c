@@ -1,104 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Events in the store: taken in once however often they are handed in, given to one sender at a time, never lost
- * with a process, given up when they are too old, found by an index however many wait.
+ * Events in the store: taken in once however often they are handed in, given to one sender at a time, given up when
+ * they are too old, listed, tried again and swept.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/store/events.h"
-#include "tests/store/kit.h"
-
-enum { NOW = 1000000, LEASE = 300, ALL = 1000, HOSTS = 4, TURNS = 40, SAME = 25 };
-
-static const char source[] = "public.t/refresh_token";
-static const char *const one_key[] = {"k1"};
-
-static struct db *begin(void)
-{
-    struct db *db = kit_fresh();
-    for (int i = 1; i <= 3; i++)
-        kit_sql(db, "INSERT INTO {records} (source, rkey, job, state) VALUES ('%s', 'k%d', 'kit', 1)", source, i);
-    return db;
-}
-
-static struct new_event event(const char *key, const char *id)
-{
-    return (struct new_event){.key = key, .event_id = id, .name = "Purchase", .text = "{\"a\":1}", .len = 7,
-                              .event_time = NOW - 5};
-}
-
-static int add_at(struct db *db, struct new_event *n, size_t count, int64_t depth, int64_t now)
-{
-    struct error e = {""};
-    int r = store_events_add(db, "kit", source, n, count, depth, now, &e);
-    if (r < 0)
-        printf("# refused: %s\n", e.text);
-    return r;
-}
-
-static int add(struct db *db, const char *key, const char *id)
-{
-    struct new_event n = event(key, id);
-    int r = add_at(db, &n, 1, 0, NOW);
-    return r < 0 ? r : n.duplicate;
-}
-
-static struct event_claim claim_of(const char *incarnation, int64_t now)
-{
-    return (struct event_claim){.job = "kit", .host = "h", .incarnation = incarnation, .keys = one_key,
-                                .key_count = 1, .limit = ALL, .now = now, .lease_s = LEASE};
-}
-
-/* What a claim gives: the event ids with the sendings before, joined by blanks. */
-static char *claim(struct db *db, const struct event_claim *q, int64_t *ret_expired)
-{
-    struct event_row *list = NULL;
-    size_t count = 0, at = 0;
-    int64_t expired = -1;
-    struct error e = {""};
-    char *text = xcalloc(1, 65536);
-    int r = store_events_claim(db, q, &list, &count, &expired, &e);
-    if (r < 0)
-        at += (size_t)snprintf(text, 65536, "%s: %s", strerror(-r), e.text);
-    for (size_t i = 0; i < count; i++)
-        at += (size_t)snprintf(text + at, 65536 - at, "%s%s/%d", i ? " " : "", list[i].event_id, list[i].sends);
-    if (ret_expired)
-        *ret_expired = expired;
-    event_rows_free(list, count);
-    return text;
-}
-
-static bool gives(struct db *db, const struct event_claim *q, const char *expected)
-{
-    cleanup(free_p) char *text = claim(db, q, NULL);
-    if (!strcmp(text, expected))
-        return true;
-    printf("# expected \"%s\", got \"%.400s\"\n", expected, text);
-    return false;
-}
-
-/* What becomes of all that an incarnation has in its hands. */
-static int settle_all(struct db *db, const char *incarnation, struct event_settle s)
-{
-    int64_t ids[ALL];
-    for (int64_t i = 0; i < ALL; i++)
-        ids[i] = i + 1;
-    s.host = "h";
-    s.incarnation = incarnation;
-    s.ids = ids;
-    s.count = ALL;
-    s.now = NOW + 7;
-    return store_events_settle(db, &s, NULL);
-}
+#include "tests/store/events_kit.h"
 
 static void taken_in(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct event_row *list = NULL;
     size_t count = 0;
     int64_t expired = -1;
@@ -134,7 +49,7 @@ static void taken_in(void)
 /* Nothing of a batch is there when one of it is refused. */
 static void refused_whole(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct new_event n[] = {event("k1", "a"), event("nobody", "b"), event("k1", "c")};
     CU_ASSERT_EQUAL(add_at(db, n, 3, 0, NOW), -ENOENT);
     n[1] = event("k1", "b\xff");
@@ -156,7 +71,7 @@ static void known_again(void)
 {
     static const char *const webhook[] = {"w1", "w1", NULL};
     static const char *const other[] = {"w2", "w1", NULL};
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct new_event first = event("k1", "a"), n[5];
     first.same = webhook;
     CU_ASSERT_EQUAL(add_at(db, &first, 1, 0, NOW), 0);
@@ -192,7 +107,7 @@ static void known_again(void)
 
 static void depth(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct new_event n[3] = {event("k1", "a"), event("k1", "b"), event("k1", "c")};
     CU_ASSERT_EQUAL(add_at(db, n, 2, 2, NOW), 0);
     CU_ASSERT_EQUAL(add_at(db, n + 2, 1, 2, NOW), -EDQUOT);
@@ -203,69 +118,6 @@ static void depth(void)
     CU_ASSERT_EQUAL(add_at(db, n + 2, 1, 2, NOW), -EDQUOT);
     kit_sql(db, "UPDATE {events} SET state = 4 WHERE event_id = 'a' AND job = 'kit'");
     CU_ASSERT_EQUAL(add_at(db, n + 2, 1, 2, NOW), 0);
-    db_close(db);
-}
-
-struct host {
-    pthread_t thread;
-    int number, result;
-    size_t fresh, again;
-    int64_t ids[TURNS * SAME];
-};
-
-/* Each host hands in the same batches, in an order of its own. */
-static void *handing_in(void *arg)
-{
-    struct host *h = arg;
-    struct db *db = kit_open();
-    for (int turn = 0; turn < TURNS; turn++) {
-        struct new_event n[SAME];
-        char ids[SAME][24];
-        for (int i = 0; i < SAME; i++) {
-            int k = h->number % 2 ? SAME - 1 - i : i;
-            snprintf(ids[i], sizeof(ids[i]), "%d-%d", turn, k);
-            n[i] = event("k1", ids[i]);
-        }
-        struct error e = {""};
-        int r;
-        while ((r = store_events_add(db, "kit", source, n, SAME, 0, NOW, &e)) == -EBUSY)
-            ;
-        if (r < 0) {
-            printf("# %s\n", e.text);
-            h->result = r;
-            break;
-        }
-        for (int i = 0; i < SAME; i++) {
-            h->fresh += !n[i].duplicate;
-            h->again += n[i].duplicate;
-            h->ids[turn * SAME + (h->number % 2 ? SAME - 1 - i : i)] = n[i].id;
-        }
-    }
-    db_close(db);
-    return NULL;
-}
-
-static void handed_to_hosts_at_once(void)
-{
-    struct db *db = begin();
-    struct host *hosts = xcalloc(HOSTS, sizeof(*hosts));
-    size_t fresh = 0, again = 0;
-    for (int i = 0; i < HOSTS; i++) {
-        hosts[i].number = i;
-        pthread_create(&hosts[i].thread, NULL, handing_in, &hosts[i]);
-    }
-    for (int i = 0; i < HOSTS; i++) {
-        pthread_join(hosts[i].thread, NULL);
-        CU_ASSERT_EQUAL(hosts[i].result, 0);
-        CU_ASSERT_FALSE(memcmp(hosts[i].ids, hosts[0].ids, sizeof(hosts[i].ids)) != 0);
-        fresh += hosts[i].fresh;
-        again += hosts[i].again;
-    }
-    CU_ASSERT_EQUAL(fresh, TURNS * SAME);
-    CU_ASSERT_EQUAL(again, (HOSTS - 1) * TURNS * SAME);
-    CU_ASSERT_TRUE(kit_is(db, "1000", "SELECT count(*) FROM {events}"));
-    CU_ASSERT_TRUE(kit_is(db, "1000", "SELECT count(DISTINCT event) FROM {event_keys}"));
-    free(hosts);
     db_close(db);
 }
 
@@ -289,7 +141,7 @@ static bool due(struct db *db, int64_t now, size_t limit, const char *expected, 
 
 static void whose_are_due(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     CU_ASSERT_TRUE(due(db, NOW, 9, "", 0));
     CU_ASSERT_EQUAL(add(db, "k2", "a"), 0);
     CU_ASSERT_EQUAL(add(db, "k1", "b"), 0);
@@ -311,7 +163,7 @@ static void whose_are_due(void)
 static void one_holder(void)
 {
     static const char *const keys[] = {"k2", "k1", "nobody", "k1"};
-    struct db *db = begin(), *other = kit_open();
+    struct db *db = events_begin(), *other = kit_open();
     struct event_claim ours = claim_of("i1", NOW), theirs = claim_of("i2", NOW);
     for (int i = 0; i < 6; i++) {
         const char id[] = {(char)('a' + i), '\0'};
@@ -340,7 +192,7 @@ static void one_holder(void)
 
 static void settling(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct event_claim q = claim_of("i", NOW);
     CU_ASSERT_EQUAL(add(db, "k1", "a"), 0);
     CU_ASSERT_TRUE(gives(db, &q, "a/0"));
@@ -364,7 +216,7 @@ static void settling(void)
 
 static void too_old(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct event_claim q = claim_of("i", NOW);
     int64_t expired = -1;
     struct new_event n[4] = {event("k1", "a"), event("k1", "b"), event("k1", "c"), event("k2", "d")};
@@ -393,7 +245,7 @@ static void too_old(void)
 static void moving(void)
 {
     static const char *const keys[] = {"k1", "k2"};
-    struct db *db = begin();
+    struct db *db = events_begin();
     struct event_claim q = claim_of("i", NOW);
     for (int i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(add(db, i == 1 ? "k2" : i ? "k3" : "k1", "a"), 0);
@@ -409,31 +261,9 @@ static void moving(void)
     db_close(db);
 }
 
-/* A process dies between its claim and what became of it: its connection is cut, as by a kill. */
-static void a_dead_process(void)
-{
-    struct db *db = begin(), *dead = kit_open();
-    struct event_claim q = claim_of("dead", NOW), next = claim_of("next", NOW);
-    int64_t released = -1;
-    CU_ASSERT_EQUAL(add(db, "k1", "a"), 0);
-    CU_ASSERT_EQUAL(add(db, "k1", "b"), 0);
-    kit_sql(db, "UPDATE {events} SET state = 2, due_at = 999990 WHERE event_id = 'b'");
-    CU_ASSERT_TRUE(gives(dead, &q, "b/0 a/0"));
-    db_close(dead);
-    CU_ASSERT_TRUE(gives(db, &next, ""));
-    CU_ASSERT_EQUAL(store_events_release(db, "h", "another", &released, NULL), 0);
-    CU_ASSERT_EQUAL(released, 0);
-    CU_ASSERT_EQUAL(store_events_release(db, "h2", "dead", &released, NULL), 0);
-    CU_ASSERT_EQUAL(released, 0);
-    CU_ASSERT_EQUAL(store_events_release(db, "h", "dead", &released, NULL), 0);
-    CU_ASSERT_EQUAL(released, 2);
-    CU_ASSERT_TRUE(gives(db, &next, "a/1 b/1")); /* the sending that nobody knows of is counted */
-    db_close(db);
-}
-
 static void by_hand(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     int64_t n = -1;
     int64_t ids[6] = {0};
     struct error e = {""};
@@ -464,7 +294,7 @@ static void by_hand(void)
 
 static void listed_and_counted(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     int64_t counts[EVENT_STATES];
     struct event_row *list = NULL;
     size_t count = 0;
@@ -506,7 +336,7 @@ static void listed_and_counted(void)
 
 static void swept(void)
 {
-    struct db *db = begin();
+    struct db *db = events_begin();
     int64_t n = -1;
     for (int i = 0; i < 5; i++) {
         const char id[] = {(char)('a' + i), '\0'};
@@ -537,13 +367,11 @@ int main(void)
         {"all or none", refused_whole},
         {"one that comes again is known", known_again},
         {"no more than may wait", depth},
-        {"the same events handed to four hosts at once", handed_to_hosts_at_once},
         {"whose are due", whose_are_due},
         {"one holder, until its lease ends by the database's clock", one_holder},
         {"what becomes of them", settling},
         {"too old ones are given up", too_old},
         {"held and let go with their destination", moving},
-        {"a process that died with them", a_dead_process},
         {"by hand", by_hand},
         {"listed and counted", listed_and_counted},
         {"swept with their keys", swept},
