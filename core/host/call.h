@@ -92,8 +92,9 @@ struct reply_view {
     const struct http_reply *reply;
     struct renewd_json json;
 };
-/* What came in: its body byte by byte as it is, and read as JSON only where it is that to the letter. */
-void message_view_init(struct reply_view *v, const struct http_reply *message);
+/* What came in: its body byte by byte as it is, and where it is wanted read as JSON, if it is that to the
+ * letter. */
+void message_view_init(struct reply_view *v, const struct http_reply *message, bool parsed);
 /* NULL reply gives NULL. A reply that did not arrive whole has status 0 and no body. */
 const struct renewd_reply *reply_view_init(struct reply_view *v, const struct http_reply *reply);
 void reply_view_done(struct reply_view *v);

@@ -159,13 +159,15 @@ struct plugin_batch;
 struct plugin_batch *plugin_batch_new(struct instance *i, const struct record_view *r,
                                       const struct batch_event *events, size_t count); /* copies all */
 void plugin_batch_free(struct plugin_batch *b); /* wipes */
-/* The request, valid until the batch is freed; transport's fields unset. -EBADMSG with a sentence. */
+/* The request, valid until the batch is freed; transport's fields unset. -EBADMSG with a sentence; -ECANCELED:
+ * there is none, plugin_batch_decided says what is to become of the events. */
 int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e);
 struct batch_result {
     int became;          /* RENEWD_SENT...; a plugin that breaks a rule: LATER */
     int64_t wait;        /* seconds, 0..3600 */
     const char *code, *text; /* valid until the batch is freed; code may be NULL, "plugin": it broke a rule */
 };
+void plugin_batch_decided(const struct plugin_batch *b, struct batch_result *ret);
 void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, int64_t now,
                         struct batch_result *ret);
 

@@ -25,6 +25,7 @@ struct plugin_batch {
     const struct renewd_event **list;
     size_t count;
     struct renewd_request *request;
+    struct batch_result decided; /* without asking */
     char code[CODE_SIZE];
     char text[TEXT_SIZE];
 };
@@ -65,12 +66,13 @@ void plugin_batch_free(struct plugin_batch *b)
 }
 
 /* The rules of a result; what breaks them is remembered in the call. */
-static void judge(struct renewd_call *c, int32_t result, int32_t wanted)
+static void judge(struct renewd_call *c, int32_t result, bool asked)
 {
-    const char *name = wanted == RENEWD_WAIT ? "RENEWD_WAIT" : "RENEWD_DONE";
-
-    if (result != wanted && result != RENEWD_FAILED)
-        call_break(c, "returned %d where only %s and RENEWD_FAILED make sense", result, name);
+    if (result != RENEWD_DONE && result != RENEWD_FAILED && (asked || result != RENEWD_WAIT))
+        call_break(c, "returned %d where only %sRENEWD_DONE and RENEWD_FAILED make sense", result,
+                   asked ? "" : "RENEWD_WAIT, ");
+    else if (result == RENEWD_DONE && c->request)
+        call_break(c, "returned RENEWD_DONE beside a request");
     else if (result == RENEWD_WAIT && !c->request)
         call_break(c, "returned RENEWD_WAIT without a request");
     call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
@@ -94,44 +96,16 @@ static int32_t ask(struct plugin_batch *b, struct renewd_call *c, const struct h
     return result;
 }
 
-int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e)
-{
-    struct renewd_send_events_out out = { .size = sizeof(out) };
-    struct reply_view view;
-    struct renewd_call c;
-    int r = 0;
-
-    call_begin(&c, &b->instance->host, "send_events");
-    c.may_request = true;
-    c.body_max = SEND_BODY_MAX;
-    int32_t result = ask(b, &c, NULL, now, &view, &out);
-    judge(&c, result, RENEWD_WAIT);
-    if (c.broken[0]) {
-        r = error_set(e, -EBADMSG, "%s", c.broken);
-    } else if (result == RENEWD_FAILED) {
-        r = error_set(e, -EBADMSG, "the plugin %s could not make a request of the events of the job %s: %s",
-                      c.host->plugin->name, c.host->job, call_why(&c));
-    } else {
-        request_free(b->request);
-        b->request = c.request;
-        c.request = NULL;
-        request_fill(b->request, ret);
-    }
-    call_done(&c);
-    reply_view_done(&view);
-    return r;
-}
-
 /* What out says, where it can be true. */
-static void judge_word(struct renewd_call *c, const struct renewd_send_events_out *out,
-                       const struct http_reply *reply)
+static void judge_word(struct renewd_call *c, const struct renewd_send_events_out *out, bool asked,
+                       bool answered)
 {
-    bool answered = reply && reply->failure == HTTP_OK_REPLY;
-
     if (out->became < RENEWD_SENT || out->became > RENEWD_SENT_UNKNOWN)
         call_break(c, "says that something unknown became of the events (%d)", out->became);
     else if (out->became == RENEWD_SENT && !answered)
         call_break(c, "says that the events arrived, and no answer came");
+    else if (out->became == RENEWD_SENT_UNKNOWN && !asked)
+        call_break(c, "says that the events may have arrived, and asked for no request");
 }
 
 static void keep_texts(struct plugin_batch *b, const char *code, const char *text,
@@ -150,6 +124,54 @@ static int64_t bounded_wait(int64_t wait)
     return wait < 0 ? 0 : wait > WAIT_MAX_S ? WAIT_MAX_S : wait;
 }
 
+static void keep_word(struct plugin_batch *b, const struct renewd_send_events_out *out,
+                      struct batch_result *ret)
+{
+    bool silent = !out->text && out->became != RENEWD_SENT;
+
+    ret->became = out->became;
+    ret->wait = bounded_wait(out->wait);
+    keep_texts(b, out->code, silent ? "the plugin does not say why" : out->text, ret);
+}
+
+int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e)
+{
+    struct renewd_send_events_out out = { .size = sizeof(out) };
+    struct reply_view view;
+    struct renewd_call c;
+    int r = 0;
+
+    call_begin(&c, &b->instance->host, "send_events");
+    c.may_request = true;
+    c.body_max = SEND_BODY_MAX;
+    int32_t result = ask(b, &c, NULL, now, &view, &out);
+    judge(&c, result, false);
+    if (result == RENEWD_DONE)
+        judge_word(&c, &out, false, false);
+    if (c.broken[0]) {
+        r = error_set(e, -EBADMSG, "%s", c.broken);
+    } else if (result == RENEWD_FAILED) {
+        r = error_set(e, -EBADMSG, "the plugin %s could not make a request of the events of the job %s: %s",
+                      c.host->plugin->name, c.host->job, call_why(&c));
+    } else if (result == RENEWD_DONE) {
+        keep_word(b, &out, &b->decided);
+        r = error_set(e, -ECANCELED, "%s", b->text);
+    } else {
+        request_free(b->request);
+        b->request = c.request;
+        c.request = NULL;
+        request_fill(b->request, ret);
+    }
+    call_done(&c);
+    reply_view_done(&view);
+    return r;
+}
+
+void plugin_batch_decided(const struct plugin_batch *b, struct batch_result *ret)
+{
+    *ret = b->decided;
+}
+
 static void say_broken(const struct renewd_call *c)
 {
     log_line(LEVEL_WARNING, "a plugin's send_events failed; its events are sent again later", "plugin",
@@ -166,9 +188,9 @@ void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, 
     *ret = (struct batch_result){ .became = RENEWD_SENT_LATER };
     call_begin(&c, &b->instance->host, "send_events");
     int32_t result = ask(b, &c, reply, now, &view, &out);
-    judge(&c, result, RENEWD_DONE);
+    judge(&c, result, true);
     if (result == RENEWD_DONE)
-        judge_word(&c, &out, reply);
+        judge_word(&c, &out, true, reply && reply->failure == HTTP_OK_REPLY);
     if (c.broken[0]) {
         say_broken(&c);
         keep_texts(b, "plugin", c.broken, ret);
@@ -176,10 +198,7 @@ void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, 
         ret->wait = retry_after_seconds(reply);
         keep_texts(b, c.code, call_why(&c), ret);
     } else {
-        bool silent = !out.text && out.became != RENEWD_SENT;
-        ret->became = out.became;
-        ret->wait = bounded_wait(out.wait);
-        keep_texts(b, out.code, silent ? "the plugin does not say why" : out.text, ret);
+        keep_word(b, &out, ret);
     }
     call_done(&c);
     reply_view_done(&view);

@@ -106,12 +106,12 @@ static struct json *parse_leniently(const char *body, size_t len)
     return doc;
 }
 
-void message_view_init(struct reply_view *v, const struct http_reply *message)
+void message_view_init(struct reply_view *v, const struct http_reply *message, bool parsed)
 {
     *v = (struct reply_view){ .public = { .size = sizeof(v->public) }, .reply = message };
     v->public.body = message->body;
     v->public.length = message->body_len;
-    if (json_parse(message->body, message->body_len, &v->json.doc, NULL) == 0)
+    if (parsed && json_parse(message->body, message->body_len, &v->json.doc, NULL) == 0)
         v->public.json = &v->json;
 }
 

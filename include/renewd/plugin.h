@@ -298,7 +298,8 @@ struct renewd_take_event_in {
     struct renewd_call *call;
     const char *source; /* "" = an application's event; else the WORD of the path /webhooks/WORD/... */
     const struct renewd_reply *message; /* status 0; its body as it came, its headers by reply_header. An
-                                           application's event: one JSON object, without headers */
+                                           application's event: one JSON object, without headers. A webhook's
+                                           json is NULL: json_parse, once its signature is found good */
     const char *const *secrets; /* the job's webhooks.secrets; NULL-terminated, never NULL */
     const char *job, *key;      /* of the record */
     int64_t now;
@@ -328,7 +329,8 @@ struct renewd_event {
 
 /* A batch: events of at most 1 MiB together; its request may have 4 MiB. Without a reply: queue the request
  * that carries it and return RENEWD_WAIT. With one: say in out what became of the batch and return
- * RENEWD_DONE. RENEWD_FAILED after fail() at either: as LATER. RENEWD_SENT is believed with an answer alone. */
+ * RENEWD_DONE; also without one, where it is known without asking (nowhere to send to: HOLD). RENEWD_FAILED
+ * after fail() at either: as LATER. RENEWD_SENT is believed with an answer alone. */
 struct renewd_send_events_in {
     size_t size;
     struct renewd_call *call;

@@ -75,7 +75,9 @@ static int32_t reads_message(const struct renewd_take_event_in *in, struct renew
     CU_ASSERT_EQUAL(in->message->length, 11);
     CU_ASSERT_STRING_EQUAL(s->reply_header(in->message, "x-topic"), "orders/create");
     CU_ASSERT_PTR_NULL(s->reply_header(in->message, "X-Other"));
-    CU_ASSERT_STRING_EQUAL(s->json_text(in->message->json, "id"), "42");
+    CU_ASSERT_PTR_NULL(in->message->json); /* a webhook is not read before its signature is */
+    CU_ASSERT_STRING_EQUAL(
+        s->json_text(s->json_parse(in->call, in->message->body, in->message->length), "id"), "42");
     /* Memory of the callback, without a NUL at its end: renewd copies it in time. */
     char *event = s->memory(in->call, 8);
     memcpy(event, "{\"b\":2}x", 8);
@@ -134,7 +136,7 @@ static int32_t has_no_json(const struct renewd_take_event_in *in, struct renewd_
 /* What came in is signed byte by byte: nothing is repaired on the way. */
 static void test_raw(void)
 {
-    const struct event_message m = { .source = "x", .body = "{\"a\":\"\xff\"}", .body_len = 9, .key = "9" };
+    const struct event_message m = { .source = "", .body = "{\"a\":\"\xff\"}", .body_len = 9, .key = "9" };
     struct taken_event t;
     struct error e = { "" };
 
@@ -376,11 +378,34 @@ static void test_batch_requests(void)
 {
     asking(RENEWD_WAIT, true, NULL, NULL);
     asking(RENEWD_WAIT, false, NULL, "without a request");
-    asking(RENEWD_DONE, true, NULL, "only RENEWD_WAIT");
+    send_out = (struct renewd_send_events_out){ .became = RENEWD_SENT_HOLD };
+    asking(RENEWD_DONE, true, NULL, "RENEWD_DONE beside a request");
+    send_out.became = RENEWD_SENT;
+    asking(RENEWD_DONE, false, NULL, "no answer came");
+    send_out.became = RENEWD_SENT_UNKNOWN;
+    asking(RENEWD_DONE, false, NULL, "may have arrived");
     asking(RENEWD_FAILED, true, NULL, "without fail()");
     asking(RENEWD_FAILED, false, "no pixel is mapped", "no pixel is mapped");
     asking(RENEWD_WAIT, true, "no", "called fail()");
     asking(-3, false, NULL, "returned -3");
+}
+
+static void test_batch_decided(void)
+{
+    struct plugin_batch *b = batch(sends_as_told);
+    struct http_request q;
+    struct batch_result r;
+    struct error e = { "" };
+
+    send_result = RENEWD_DONE;
+    send_requests = false;
+    send_why = NULL;
+    send_out = (struct renewd_send_events_out){ .became = RENEWD_SENT_HOLD, .code = "no_pixel", .text = "where to?" };
+    CU_ASSERT_EQUAL(plugin_batch_request(b, 1795000000, &q, &e), -ECANCELED);
+    CU_ASSERT_STRING_EQUAL(e.text, "where to?");
+    plugin_batch_decided(b, &r);
+    CU_ASSERT(r.became == RENEWD_SENT_HOLD && strcmp(r.code, "no_pixel") == 0 && strcmp(r.text, "where to?") == 0);
+    batch_end(b);
 }
 
 /* Reading the answer, with what the plugin says, leads to this. */
@@ -497,6 +522,7 @@ int main(void)
         { "taken: times", test_take_times },
         { "a batch is sent", test_batch },
         { "a batch: requests", test_batch_requests },
+        { "a batch: decided without asking", test_batch_decided },
         { "a batch: readings", test_batch_readings },
         { "a batch: no answer", test_batch_silence },
         { "a batch: full", test_batch_full },
