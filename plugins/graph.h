@@ -93,6 +93,10 @@ int graph_marked(const struct graph *g, struct renewd_call *call, const struct r
 void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash,
                 int64_t when);
 
+/* appsecret_proof, where the job wants it: that this caller knows the secret, and not the token alone. */
+void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r,
+                 const char *token);
+
 /* Whether renewd (or who else writes refreshed_at) has refreshed this very token. */
 int graph_refreshed(const struct renewd_record *r);
 

@@ -114,9 +114,8 @@ static struct renewd_request *get(const struct graph *g, struct renewd_call *cal
     return g->services->request(call, "GET", g->services->join(call, url));
 }
 
-/* appsecret_proof: that this caller knows the secret, and not the token alone. */
-static void add_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r,
-                      const char *token)
+void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r,
+                 const char *token)
 {
     const struct renewd_services *s = g->services;
     uint8_t mac[32];
@@ -139,7 +138,7 @@ static int32_t ask_exchange(const struct graph *g, const struct renewd_refresh_i
     s->query(r, "fb_exchange_token", token);
     if (g->system_user)
         s->query(r, "set_token_expires_in_60_days", "true");
-    add_proof(g, in->call, r, token);
+    graph_proof(g, in->call, r, token);
     ((struct graph_steps *)in->scratch)->asked = ASKED_EXCHANGE;
     return RENEWD_WAIT;
 }
@@ -154,7 +153,7 @@ static int32_t ask_debug(const struct graph *g, const struct renewd_refresh_in *
 
     s->query(r, "input_token", token);
     s->query(r, "access_token", app_token);
-    add_proof(g, in->call, r, app_token);
+    graph_proof(g, in->call, r, app_token);
     ((struct graph_steps *)in->scratch)->asked = asked;
     return RENEWD_WAIT;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * meta.so: long-lived tokens of Meta's Graph API, of users, pages and system users. A token is
  * exchanged for its successor some days before it ends; one that never ends is left alone. The old
- * token keeps its own life, so repeating a request does no harm.
+ * token keeps its own life, so repeating a request does no harm. Events for the Conversions API are in
+ * meta_events.c, meta_send.c and shopify.c.
  */
 #include <renewd/plugin.h>
 #include <stdlib.h>
 
-#include "graph.h"
+#include "meta_events.h"
 
 /* ---- Settings ---------------------------------------------------------------------------- */
 
@@ -53,12 +54,26 @@ static const struct renewd_setting base_url = {
     .default_value = "https://graph.facebook.com",
     .help = "Where the Graph API is",
 };
+static const struct renewd_setting test_event_code = {
+    .size = sizeof(struct renewd_setting),
+    .name = "test_event_code",
+    .type = RENEWD_TEXT,
+    .help = "Events are tests, shown under this code in the Events Manager and not counted",
+};
 static const struct renewd_setting *const settings[] = {
-    &app_id, &app_secret, &system_user, &appsecret_proof, &version, &base_url, NULL,
+    &app_id, &app_secret, &system_user, &appsecret_proof, &version, &base_url, &test_event_code, NULL,
 };
 
+static const struct renewd_slot pixel_id = {
+    .size = sizeof(struct renewd_slot),
+    .name = "pixel_id",
+    .type = RENEWD_TEXT,
+    .direction = RENEWD_IN,
+    .help = "The pixel (dataset) that the record's events go to; without it they are held",
+    .destination = 1,
+};
 static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at,
-                                                   &graph_data_access, NULL };
+                                                   &graph_data_access, &pixel_id, NULL };
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
@@ -66,11 +81,12 @@ static int32_t meta_open(void *instance, const struct renewd_open_in *in,
                          struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
-    struct graph *g = calloc(1, sizeof(*g));
+    struct meta *m = calloc(1, sizeof(*m));
 
     (void)instance;
-    if (!g)
+    if (!m)
         return s->fail(in->call, RENEWD_TRANSIENT, NULL, "out of memory");
+    struct graph *g = &m->graph;
     g->services = s;
     g->host = in->host;
     g->name = "Meta";
@@ -81,11 +97,12 @@ static int32_t meta_open(void *instance, const struct renewd_open_in *in,
     g->system_user = s->setting_integer(in->host, "system_user") != 0;
     g->proof = s->setting_integer(in->host, "appsecret_proof") != 0;
     if (!graph_version_ok(g->version)) {
-        free(g);
+        free(m);
         return s->fail(in->call, RENEWD_MISCONFIGURED, NULL,
                        "version must be like \"v26.0\": a v, digits and dots");
     }
-    out->instance = g;
+    m->test_code = s->setting_text(in->host, "test_event_code");
+    out->instance = m;
     return 0;
 }
 
@@ -141,6 +158,9 @@ static const struct renewd_plugin plugin = {
     .refresh = meta_refresh,
     .on_failure = meta_on_failure,
     .on_answer = meta_on_answer,
+    .take_event = meta_take_event,
+    .send_events = meta_send_events,
+    .event_batch = META_BATCH,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

@@ -4,14 +4,19 @@
 #ifndef TESTS_FAKE_INTERNAL_H
 #define TESTS_FAKE_INTERNAL_H
 
+#include "core/adapters/json.h"
+#include "core/base/buf.h"
 #include "tests/plugins/fake_services.h"
 
-struct json;
-
-enum { FAKE_ALLOCATIONS = 256, FAKE_DOCUMENTS = 16 };
+enum { FAKE_ALLOCATIONS = 4096, FAKE_DOCUMENTS = 16, FAKE_WRITERS = 4 };
 
 struct renewd_json {
     struct json *doc;
+};
+
+struct renewd_writer {
+    struct buf text;
+    struct json_writer writer;
 };
 
 struct renewd_call {
@@ -21,6 +26,8 @@ struct renewd_call {
     size_t memory_count;
     struct renewd_json documents[FAKE_DOCUMENTS];
     size_t document_count;
+    struct renewd_writer writers[FAKE_WRITERS];
+    size_t writer_count;
 };
 
 void *fake_memory(struct renewd_call *c, size_t size);
@@ -36,9 +43,18 @@ const char *fake_json_digits(struct renewd_call *c, const struct renewd_json *j,
 size_t fake_json_count(const struct renewd_json *j, const char *path);
 const char *fake_json_name(const struct renewd_json *j, const char *path, size_t index);
 
+struct renewd_writer *fake_json_write(struct renewd_call *c);
+void fake_write_text(struct renewd_writer *w, const char *name, const char *text);
+void fake_write_integer(struct renewd_writer *w, const char *name, int64_t number);
+void fake_write_raw(struct renewd_writer *w, const char *name, const char *json);
+void fake_write_open(struct renewd_writer *w, const char *name, int32_t kind);
+void fake_write_close(struct renewd_writer *w);
+const char *fake_written(struct renewd_writer *w, size_t *ret_length);
+
 void fake_sha256(const void *data, size_t length, uint8_t *ret_32);
 void fake_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
                       uint8_t *ret_32);
+int32_t fake_equal(const void *a, const void *b, size_t length);
 const char *fake_hex(struct renewd_call *c, const void *data, size_t length);
 const char *fake_base64(struct renewd_call *c, const void *data, size_t length);
 const char *fake_base64url(struct renewd_call *c, const void *data, size_t length);

@@ -245,8 +245,16 @@ static const struct renewd_services services = {
     .json_digits = fake_json_digits,
     .json_count = fake_json_count,
     .json_name = fake_json_name,
+    .json_write = fake_json_write,
+    .write_text = fake_write_text,
+    .write_integer = fake_write_integer,
+    .write_raw = fake_write_raw,
+    .write_open = fake_write_open,
+    .write_close = fake_write_close,
+    .written = fake_written,
     .sha256 = fake_sha256,
     .hmac_sha256 = fake_hmac_sha256,
+    .equal = fake_equal,
     .hex = fake_hex,
     .base64 = fake_base64,
     .base64url = fake_base64url,
@@ -502,6 +510,75 @@ int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const
         f->decision.next_at = at + f->retry_after; /* as renewd decides by itself */
     int32_t r = f->plugin->on_failure ? f->plugin->on_failure(f->instance, &in, &f->decision) : 0;
 
+    end_call(&c);
+    return r;
+}
+
+/* ---- Events ------------------------------------------------------------------------------ */
+
+static void keep_taken(struct fake *f, const struct renewd_take_event_out *out)
+{
+    const char *const *same = out->same;
+
+    snprintf(f->event, sizeof(f->event), "%.*s", (int)out->event_length, out->event ? out->event : "");
+    snprintf(f->event_id, sizeof(f->event_id), "%s", out->event_id ? out->event_id : "");
+    snprintf(f->event_name, sizeof(f->event_name), "%s", out->name ? out->name : "");
+    f->event_time = out->event_time;
+    f->last_at = out->last_at;
+    for (f->same[0] = '\0'; same && *same; same++)
+        append(f->same, "%s\n", *same);
+}
+
+int32_t fake_take(struct fake *f, const char *source, const char *const *secrets, const void *message,
+                  size_t length, int64_t at)
+{
+    static const char *const none[] = { NULL };
+    struct renewd_call c = { .fake = f };
+    struct answered a = { .fake = f };
+    struct renewd_take_event_out out = { .size = sizeof(out) };
+
+    a.reply = (struct renewd_reply){ .size = sizeof(a.reply), .body = message, .length = length };
+    if (!*source)
+        a.reply.json = fake_json_parse(&c, message, length);
+    struct renewd_take_event_in in = { .size = sizeof(in), .call = &c, .source = source,
+                                       .message = &a.reply, .secrets = secrets ? secrets : none,
+                                       .job = "test", .key = f->record.key, .now = at };
+    f->host.now = at;
+    f->outcome = 0;
+    f->text[0] = '\0';
+    int32_t r = f->plugin->take_event(f->instance, &in, &out);
+    if (r != RENEWD_EVENT_TAKE)
+        out = (struct renewd_take_event_out){ .size = sizeof(out) };
+    keep_taken(f, &out);
+    end_call(&c);
+    return r;
+}
+
+int32_t fake_send(struct fake *f, const char *const *texts, int32_t status, const char *reply, int64_t at)
+{
+    struct renewd_event events[FAKE_LIST] = { { 0 } };
+    const struct renewd_event *list[FAKE_LIST + 1] = { NULL };
+    struct renewd_call c = { .fake = f };
+    struct answered a = answered(f, &c, status, reply ? reply : "");
+    struct renewd_send_events_out out = { .size = sizeof(out) };
+    struct renewd_send_events_in in = { .size = sizeof(in), .call = &c, .records = f->records,
+                                        .events = list, .reply = reply ? &a.reply : NULL, .now = at };
+
+    for (; texts[in.count] && in.count < FAKE_LIST; in.count++) {
+        events[in.count] = (struct renewd_event){ .size = sizeof(events[0]), .text = texts[in.count],
+                                                  .length = strlen(texts[in.count]) };
+        list[in.count] = &events[in.count];
+    }
+    in.retry_after = retry_after(in.reply, at);
+    f->host.now = at;
+    f->outcome = 0;
+    int32_t r = f->plugin->send_events(f->instance, &in, &out);
+    f->became = out.became;
+    f->wait = out.wait;
+    if (r != RENEWD_FAILED) {
+        snprintf(f->code, sizeof(f->code), "%s", out.code ? out.code : "");
+        snprintf(f->text, sizeof(f->text), "%s", out.text ? out.text : "");
+    }
     end_call(&c);
     return r;
 }

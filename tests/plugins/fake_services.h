@@ -8,7 +8,7 @@
 
 #include "renewd/plugin.h"
 
-enum { FAKE_TEXT = 8192, FAKE_LIST = 16 };
+enum { FAKE_EVENT = 65536, FAKE_TEXT = 8192, FAKE_LIST = 16 };
 
 struct fake_setting {
     const char *group, *name, *text;
@@ -48,6 +48,11 @@ struct fake {
     int64_t slow_for;
     int64_t retry_after; /* as given to on_failure */
     struct renewd_on_failure_out decision;
+    /* After fake_take and fake_send: */
+    char event[FAKE_EVENT], event_id[256], event_name[256];
+    char same[FAKE_TEXT]; /* a line each */
+    int64_t event_time, last_at, wait;
+    int32_t became;
 };
 
 /* Slots are empty, settings unset. */
@@ -82,5 +87,11 @@ int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t no
 /* The same with a reply, whose Retry-After goes into the decision as renewd would put it. */
 int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body,
                          int64_t now);
+
+/* take_event; message need not end with NUL. secrets NULL: none. */
+int32_t fake_take(struct fake *f, const char *source, const char *const *secrets, const void *message,
+                  size_t length, int64_t now);
+/* send_events of at most FAKE_LIST texts; reply NULL asks, status 0 with "" = no answer came. */
+int32_t fake_send(struct fake *f, const char *const *texts, int32_t status, const char *reply, int64_t now);
 
 #endif

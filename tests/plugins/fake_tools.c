@@ -7,9 +7,7 @@
 
 #include "core/adapters/crypto.h"
 #include "core/adapters/encoding.h"
-#include "core/adapters/json.h"
 #include "core/base/alloc.h"
-#include "core/base/buf.h"
 #include "core/domain/calendar.h"
 #include "core/domain/timestamp.h"
 #include "tests/plugins/fake_internal.h"
@@ -27,6 +25,8 @@ void fake_call_done(struct renewd_call *c)
         free(c->memory[--c->memory_count]);
     while (c->document_count)
         json_free(c->documents[--c->document_count].doc);
+    while (c->writer_count)
+        buf_done(&c->writers[--c->writer_count].text);
 }
 
 static const char *kept(struct renewd_call *c, const char *text)
@@ -105,6 +105,59 @@ const char *fake_json_name(const struct renewd_json *j, const char *path, size_t
     return j && json_member(j->doc, path, index, &name) ? name : NULL;
 }
 
+struct renewd_writer *fake_json_write(struct renewd_call *c)
+{
+    if (c->writer_count == FAKE_WRITERS)
+        abort();
+    struct renewd_writer *w = &c->writers[c->writer_count++];
+    buf_init(&w->text, 4 << 20);
+    json_writer_init(&w->writer, &w->text);
+    json_begin_object(&w->writer, NULL);
+    return w;
+}
+
+void fake_write_text(struct renewd_writer *w, const char *name, const char *text)
+{
+    json_put_text(&w->writer, name, text);
+}
+
+void fake_write_integer(struct renewd_writer *w, const char *name, int64_t number)
+{
+    json_put_integer(&w->writer, name, number);
+}
+
+void fake_write_raw(struct renewd_writer *w, const char *name, const char *json)
+{
+    struct json *doc;
+
+    if (!json || json_parse(json, strlen(json), &doc, NULL) < 0)
+        abort(); /* renewd would not send it */
+    json_free(doc);
+    json_put_raw(&w->writer, name, json);
+}
+
+void fake_write_open(struct renewd_writer *w, const char *name, int32_t kind)
+{
+    if (kind == RENEWD_JSON_ARRAY)
+        json_begin_array(&w->writer, name);
+    else
+        json_begin_object(&w->writer, name);
+}
+
+void fake_write_close(struct renewd_writer *w)
+{
+    json_end(&w->writer);
+}
+
+const char *fake_written(struct renewd_writer *w, size_t *ret_length)
+{
+    json_end(&w->writer);
+    if (json_finish(&w->writer) < 0)
+        abort();
+    *ret_length = w->text.len;
+    return w->text.data;
+}
+
 /* ---- Crypto ------------------------------------------------------------------------------ */
 
 void fake_sha256(const void *data, size_t length, uint8_t *ret_32)
@@ -118,6 +171,11 @@ void fake_hmac_sha256(const void *key, size_t key_length, const void *data, size
 {
     if (crypto_hmac_sha256(key, key_length, data, length, ret_32) < 0)
         abort();
+}
+
+int32_t fake_equal(const void *a, const void *b, size_t length)
+{
+    return crypto_equal(a, b, length);
 }
 
 static const char *encoded(struct renewd_call *c, const void *data, size_t length,

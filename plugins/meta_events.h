@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * meta.so's events: what the Conversions API takes of an application's event or a shop's webhook, and how a
+ * batch is sent. Sees the public header only.
+ */
+#ifndef PLUGINS_META_EVENTS_H
+#define PLUGINS_META_EVENTS_H
+
+#include "graph.h"
+
+#define META_BATCH 1000 /* events in one request */
+#define META_LIFE (7 * GRAPH_DAY)
+#define META_STORE_LIFE (62 * GRAPH_DAY) /* of what happened in a shop that one walks into */
+
+/* One job. */
+struct meta {
+    struct graph graph;    /* first: what serves instagram.so too takes this */
+    const char *test_code; /* NULL: events count */
+};
+
+int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in,
+                        struct renewd_take_event_out *out);
+int32_t meta_send_events(void *instance, const struct renewd_send_events_in *in,
+                         struct renewd_send_events_out *out);
+
+/* Refuses an event; parts end with NULL. */
+int32_t meta_refuse_event(const struct meta *m, struct renewd_call *call, const char *const *parts);
+
+/* Gives out what is to be sent: text is an object without event_time and event_id, which are put first. */
+int32_t meta_give_event(const struct meta *m, struct renewd_call *call, const char *text, size_t length,
+                        struct renewd_take_event_out *out);
+
+/* shopify.c: a webhook of a shop. */
+int32_t shopify_take(const struct meta *m, const struct renewd_take_event_in *in,
+                     struct renewd_take_event_out *out);
+
+#endif

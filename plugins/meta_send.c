@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * See meta_events.h: a batch on its way to a pixel, and what Meta's answer says of it. One bad event spoils a
+ * whole batch there, so a refusal is sorted by whose fault it is: an event's, the token's, the pixel's,
+ * the app's or nobody's. In doubt the events go out again with the same ids, of which Meta keeps one.
+ */
+#include "meta_events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCKED 3600 /* seconds to stay away after a block for policy */
+#define LONGEST_SAID 160
+#define LONGEST_WORD 32 /* a longer one might be a token */
+
+/* ---- The request -------------------------------------------------------------------------- */
+
+static const char check_pixel[] =
+    "; check the pixel id, the user's access to it, the app's permissions";
+
+static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
+                   struct renewd_send_events_out *out)
+{
+    const struct graph *g = &m->graph;
+    const struct renewd_services *s = g->services;
+    const struct renewd_value *pixel = s->slot(in->records[0], "pixel_id");
+    const struct renewd_value *token = s->slot(in->records[0], "access_token");
+    size_t length;
+
+    if (!pixel->present) {
+        out->became = RENEWD_SENT_HOLD;
+        out->code = "no_pixel";
+        out->text = "the record has no pixel id, so nobody knows where its events go; fill the column that "
+                    "pixel_id is mapped to";
+        return RENEWD_DONE;
+    }
+    if (!token->present)
+        return s->fail(in->call, RENEWD_RECONNECT, NULL, "the record has no access token");
+    const char *const url[] = { g->facebook_url, "/", g->version, "/",
+                                s->percent_encode(in->call, pixel->text), "/events", NULL };
+    struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
+    s->query(r, "access_token", token->text);
+    graph_proof(g, in->call, r, token->text);
+    struct renewd_writer *w = s->json_write(in->call);
+    s->write_open(w, "data", RENEWD_JSON_ARRAY);
+    for (size_t i = 0; in->events[i]; i++)
+        s->write_raw(w, NULL, in->events[i]->text);
+    s->write_close(w);
+    if (m->test_code)
+        s->write_text(w, "test_event_code", m->test_code);
+    const char *text = s->written(w, &length);
+    s->body(r, "application/json", text, length);
+    return RENEWD_WAIT;
+}
+
+/* ---- Whose fault it is -------------------------------------------------------------------- */
+
+struct fault {
+    int32_t became;
+    const char *what; /* for people */
+    const char *todo;
+};
+
+static int says(const char *message, const char *what)
+{
+    return message && strstr(message, what) != NULL;
+}
+
+/* Code 100 is a bad parameter: of an event, unless it says that it is one of the request. */
+static struct fault bad_parameter(const char *message, int64_t subcode)
+{
+    if (subcode == 33 || says(message, "does not exist"))
+        return (struct fault){ RENEWD_SENT_HOLD, " does not know this pixel, or hides it from this token", check_pixel };
+    if (says(message, "Error validating") || says(message, "appsecret_proof"))
+        return (struct fault){ RENEWD_SENT_LATER, " refuses the app",
+                               "; check app_id, app_secret and appsecret_proof" };
+    if (subcode == 2804003)
+        return (struct fault){ RENEWD_SENT_TOO_OLD, " finds an event too old", "" };
+    return (struct fault){ RENEWD_SENT_BAD, " refuses an event", "" };
+}
+
+static struct fault by_outcome(const struct renewd_reply *reply, const struct graph_verdict *v)
+{
+    if (v->outcome == RENEWD_RATE_LIMITED)
+        return (struct fault){ RENEWD_SENT_LATER,
+                               v->blocked ? " blocks these requests for a while (policy)"
+                                          : " asks for fewer requests", "" };
+    if (v->outcome == RENEWD_MISCONFIGURED)
+        return (struct fault){ RENEWD_SENT_LATER, " refuses the app",
+                               "; check app_id, app_secret and version" };
+    if (reply->status == 413)
+        return (struct fault){ RENEWD_SENT_BAD, " finds the request too large", "" };
+    if (reply->status >= 200 && reply->status <= 299 && !v->code)
+        return (struct fault){ RENEWD_SENT_UNKNOWN, " gave an answer that does not say what it received", "" };
+    return (struct fault){ RENEWD_SENT_LATER, " could not take the events now", "" };
+}
+
+static struct fault sort(const struct renewd_reply *reply, const struct graph_verdict *v,
+                         const char *message, int64_t code, int64_t subcode)
+{
+    if (code == 190 || code == 102 || (!v->code && reply->status == 401))
+        return (struct fault){ RENEWD_SENT_TOKEN, " refuses the access token", "" };
+    if (code == 3 || code == 10 || (code >= 200 && code <= 299) || code == 803)
+        return (struct fault){ RENEWD_SENT_HOLD, " refuses the events of this pixel", check_pixel };
+    if (code == 100)
+        return bad_parameter(message, subcode);
+    return by_outcome(reply, v);
+}
+
+/* ---- What people read --------------------------------------------------------------------- */
+
+/* Meta's own short title of an error, unless it may hold a secret. */
+static const char *said(const struct meta *m, struct renewd_call *call, const struct renewd_reply *reply)
+{
+    const struct renewd_services *s = m->graph.services;
+    const char *title = s->json_text(reply->json, "error.error_user_title");
+    size_t word = 0;
+
+    if (!title || !*title || strlen(title) > LONGEST_SAID)
+        return "";
+    for (const unsigned char *p = (const unsigned char *)title; *p; p++) {
+        word = *p <= ' ' ? 0 : word + 1;
+        if (word > LONGEST_WORD || (*p < ' ' || *p == 0x7f))
+            return "";
+    }
+    const char *const parts[] = { ": \"", title, "\"", NULL };
+    return s->join(call, parts);
+}
+
+static void explain(const struct meta *m, const struct renewd_send_events_in *in, const struct fault *f,
+                    const struct graph_verdict *v, struct renewd_send_events_out *out)
+{
+    const struct renewd_services *s = m->graph.services;
+    char status[64];
+
+    snprintf(status, sizeof(status), " (HTTP %d%s%.40s)", (int)in->reply->status, v->code ? ", " : "",
+             v->code ? v->code : "");
+    const char *const parts[] = { m->graph.name, f->what, v->outcome == RENEWD_RECONNECT ? v->why : "",
+                                  said(m, in->call, in->reply), status, f->todo, NULL };
+    out->code = v->code;
+    out->text = s->join(in->call, parts);
+}
+
+/* ---- The answer --------------------------------------------------------------------------- */
+
+/* Whether the answer tells how many it received; then it is told in out. */
+static int counted(const struct meta *m, const struct renewd_send_events_in *in,
+                   struct renewd_send_events_out *out)
+{
+    const struct renewd_services *s = m->graph.services;
+    int32_t error = s->json_kind(in->reply->json, "error");
+    int64_t received = -1;
+    char text[120];
+
+    if (in->reply->status != 200 || (error != RENEWD_JSON_ABSENT && error != RENEWD_JSON_NULL) ||
+        s->json_integer(in->reply->json, "events_received", &received) < 0)
+        return 0;
+    if (received >= 0 && (uint64_t)received == in->count) {
+        out->became = RENEWD_SENT;
+        return 1;
+    }
+    snprintf(text, sizeof(text), " received %lld of %lu events, so all are sent again with the same ids",
+             (long long)received, (unsigned long)in->count);
+    const char *const parts[] = { m->graph.name, text, NULL };
+    out->became = RENEWD_SENT_UNKNOWN;
+    out->text = s->join(in->call, parts);
+    return 1;
+}
+
+static void read_answer(const struct meta *m, const struct renewd_send_events_in *in,
+                        struct renewd_send_events_out *out)
+{
+    const struct renewd_services *s = m->graph.services;
+    const struct renewd_json *json = in->reply->json;
+    int64_t code = 0, subcode = 0;
+    struct graph_verdict v;
+
+    graph_judge(&m->graph, in->call, in->reply, &v);
+    s->json_integer(json, "error.code", &code);
+    s->json_integer(json, "error.error_subcode", &subcode);
+    struct fault f = sort(in->reply, &v, s->json_text(json, "error.message"), code, subcode);
+    out->became = f.became;
+    if (f.became == RENEWD_SENT_LATER)
+        out->wait = v.blocked          ? BLOCKED
+                    : in->retry_after ? in->retry_after
+                                      : graph_slow_for(&m->graph, in->call, in->reply);
+    explain(m, in, &f, &v, out);
+}
+
+int32_t meta_send_events(void *instance, const struct renewd_send_events_in *in,
+                         struct renewd_send_events_out *out)
+{
+    const struct meta *m = instance;
+
+    if (!in->reply)
+        return ask(m, in, out);
+    if (in->reply->status == 0) {
+        out->became = RENEWD_SENT_UNKNOWN;
+        out->text = "no answer came from Meta; the events may have arrived, and go out again with the same ids";
+    } else if (!counted(m, in, out)) {
+        read_answer(m, in, out);
+    }
+    return RENEWD_DONE;
+}
