@@ -114,7 +114,7 @@ struct door *door_new(void);
 /* Answers those it holds. */
 void door_free(struct door *d);
 /* One line of the log a second for each sort of refusal, however many there are. */
-enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSALS };
+enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_WEBHOOK, REFUSALS };
 bool door_may_log(struct door *d, int refusal);
 /* Answers by answer(q), later when such answers have become many. */
 void door_delay(struct request *q, void (*answer)(struct request *q));
@@ -195,6 +195,8 @@ bool job_has_token(struct request *q);
 void handle_forward(struct request *q);
 /* routes_refused.c */
 void handle_refused(struct request *q);
+/* routes_events.c */
+void handle_events(struct request *q);
 /* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
 bool job_has_records(struct request *q);
 /* False when the job is held or paused; then it was answered. */

@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "core/adapters/http_path.h"
-#include "core/api/internal.h"
+#include "core/api/webhooks.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
@@ -133,6 +133,10 @@ static void dispatch(struct request *q)
 
     if (n > 0 && is_function(q, (size_t)n) && (tcp || peer_may_operate(q->call))) {
         function_arrived(q, tcp);
+        return;
+    }
+    if (n > 0 && is_webhook(q, (size_t)n) && (tcp || peer_may_operate(q->call))) {
+        webhook_arrived(q);
         return;
     }
     if (tcp && !is_health(http_call_path(q->call))) {

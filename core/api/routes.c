@@ -32,6 +32,7 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs/{job}/records/{id}/token", handle_token, "min_valid ", BODY_NONE, "token"},
     {"POST", "/v1/jobs/{job}/records/{id}/refused", handle_refused, "", BODY_JSON, "token"},
     {"*", "/v1/jobs/{job}/records/{id}/forward", handle_forward, NULL, BODY_ANY, "forward"},
+    {"POST", "/v1/jobs/{job}/records/{id}/events", handle_events, "", BODY_JSON, "events"},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 

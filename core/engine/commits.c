@@ -168,6 +168,8 @@ static void committed(struct commit_task *t)
         again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
         if (c->after.due_at)
             schedule_due(t->job, c->after.due_at);
+        if (c->outcome == OUTCOME_OK)
+            events_record_changed(t->job, c->after.key);
     }
     if (again && t->run)
         count_repeat(t->run, c->after.key);

@@ -131,6 +131,7 @@ static void round_done(struct job *j)
         job_release_hold(j);
     d->held = false;
     j->discovered = true;
+    events_start(j);
     if (d->again) {
         d->again = false;
         discovery_start(j, true);
@@ -258,6 +259,7 @@ static void change_put(struct job *j, const struct record_change *c, bool spent)
         schedule_due(j, c->now.due_at);
     if (spent && !defence_off(DEFENCE_WRITE_BACK))
         newest_check(j->engine, c->now.fingerprint);
+    events_record_changed(j, c->now.key);
 }
 
 static void put_done(void *arg, int result, const struct error *e)

@@ -159,7 +159,7 @@ void engine_check_ready(struct engine *e)
  * ends their rows. */
 static bool works(const struct job *j)
 {
-    return j->active || (j->runs && j->engine->store_up);
+    return j->active || (j->runs && j->engine->store_up) || events_at_work(j);
 }
 
 static bool quiet(const struct engine *e)
@@ -230,7 +230,7 @@ static void waited_long_enough(void *ctx)
 
 static bool job_idle(const struct job *j)
 {
-    return !j->active && !j->runs && !j->discovery.running;
+    return !j->active && !j->runs && !j->discovery.running && events_idle(j);
 }
 
 /* Jobs that a reload took out go when nothing refers to them any more. */
@@ -283,6 +283,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
     for (size_t i = 0; i < e->job_count; i++) {
         schedule_stop(e->jobs[i]);
         discovery_stop(e->jobs[i]);
+        events_stop(e->jobs[i]);
         loop_cancel(&e->jobs[i]->retry_timer);
         attempt_abandon_unsent(e->jobs[i]);
         run_stop_all(e->jobs[i]);

@@ -153,6 +153,27 @@ typedef void (*refused_done)(void *ctx, bool refused, int64_t slow_for, const st
 void engine_refused(struct engine *e, struct job *j, const char *key, const struct refused_claim *c,
                     const struct token_wish *w, refused_done done, void *ctx);
 
+/* ---- Events ---- */
+struct event_message;
+struct taken_event;
+bool job_takes_events(const struct job *j);
+/* What its plugin makes of one; as instance_take_event(). */
+int engine_take_event(struct job *j, const struct event_message *m, struct taken_event *ret, struct error *e);
+struct added_event {
+    int64_t id;
+    const char *event_id;
+    bool duplicate;
+};
+/* result 0: the store holds them, all of them. -ENOENT no such record, -EDQUOT too many wait already, else the store
+ * is away, or renewd stops; then none is kept. */
+typedef void (*events_added)(void *ctx, const struct added_event *list, size_t count, int result, const char *why);
+/* What list holds is taken over and left empty. done may come before it returns. */
+void engine_events_add(struct engine *e, struct job *j, const char *key, struct taken_event *list, size_t count,
+                       events_added done, void *ctx);
+/* Held, set aside and given up ones go out again (ids NULL: all held ones of the job). */
+void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, size_t count,
+                         void (*done)(void *ctx, int64_t count, int result, const char *why), void *ctx);
+
 /* Which of the jobs (count > 0) has a row of that key with its credential filled, else one with a row. */
 enum filled { FILLED_NO_ROW, FILLED_EMPTY, FILLED };
 void engine_filled(struct engine *e, struct job *const *jobs, size_t count, const char *key,

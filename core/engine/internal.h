@@ -128,6 +128,7 @@ struct job {
     struct granted granted;
     bool granted_known;              /* read from the store */
     int unlike;                      /* successes in a row that rotate otherwise than `granted` says */
+    struct job_events *events;       /* NULL: it takes none */
     struct job *next_retired;
 };
 
@@ -422,6 +423,18 @@ void changed_row(struct engine *e, const char *about);
 /* Hints may have been missed: a slow round of every job. */
 void changed_missed(struct engine *e);
 void changed_free(struct engine *e);
+
+/* events.c: events of applications, on their way to the provider. */
+void events_new(struct job *j);
+void events_free(struct job *j);
+void events_start(struct job *j);
+void events_stop(struct job *j);
+/* Some were added. */
+void events_came(struct job *j);
+/* Those that wait for what only its application or its owner can change may be able to leave. */
+void events_record_changed(struct job *j, const char *key);
+bool events_idle(const struct job *j);
+bool events_at_work(const struct job *j);
 
 /* commits.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,

@@ -39,6 +39,7 @@ static void open_instance(struct job *j)
     j->credential_slot = plugin_credential(c->plugin);
     j->expires_slot = plugin_slot(c->plugin, "expires_at");
     pace_init(&j->pace, c->pace_ms);
+    events_new(j);
 }
 
 struct job *job_new(struct engine *e, struct job_config *c)
@@ -62,6 +63,7 @@ void job_free(struct job *j)
         attempt_free(j->attempts);
     runs_forget(j);
     breaker_done(j);
+    events_free(j);
     instance_free(j->instance);
     table_free(j->table);
     also_free(j);
@@ -385,6 +387,7 @@ void job_set_paused(struct job *j, bool paused)
         schedule_stop(j);
     else if (j->discovered)
         schedule_start(j);
+    events_came(j);
 }
 
 struct pause_task {

@@ -16,6 +16,7 @@
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
+#include "core/store/events.h"
 #include "core/store/hosts.h"
 
 enum { KEPT_BATCH = 100, CANNOT_AGAIN_S = 3600, ASK_AGAIN_MS = 1000 };
@@ -69,6 +70,7 @@ struct lease_task {
     size_t file;
     struct lease_row *leases;
     size_t count;
+    int64_t events;              /* that it had in its hands */
 };
 
 static void ask_leases(void *ctx);
@@ -92,6 +94,8 @@ static int leases_work(struct db *db, void *arg, struct error *e)
         return -EAGAIN;
     if (res == 0)
         res = store_process_over(db, f->host, f->incarnation, e);
+    if (res >= 0)
+        res = store_events_release(db, f->host, f->incarnation, &t->events, e);
     return res < 0 ? res : store_leases(db, f->host, f->incarnation, &t->leases, &t->count, e);
 }
 

@@ -15,6 +15,7 @@ static void retire(struct engine *e, struct job *j)
     j->removed = true;
     schedule_stop(j);
     discovery_stop(j);
+    events_stop(j);
     loop_cancel(&j->retry_timer);
     attempt_abandon_unsent(j);
     run_stop_all(j);

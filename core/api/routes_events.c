@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ * The route that takes events of an application: one, or up to a thousand, all of them or none. It answers 202 only
+ * when the store has them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/api/internal.h"
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/secret.h"
+#include "core/host/instance.h"
+
+enum { EVENTS_MAX = 1000, DEPTH_RETRY_S = 30 };
+
+struct incoming {
+    struct request *q;
+    struct taken_event *list;
+    size_t count;                /* of the body; list holds those that are to be kept */
+    size_t *place;               /* of each that is to be kept, in the body */
+    size_t kept;
+};
+
+static void incoming_free(struct incoming *in)
+{
+    for (size_t i = 0; i < in->kept; i++)
+        taken_event_done(&in->list[i]);
+    free(in->list);
+    free(in->place);
+    free(in);
+}
+
+/* ---- the body ---- */
+
+/* Where the list is in it: "" for an array, "data" or "events"; *ret_list false: the body is one event. */
+static int find_list(struct request *q, const struct json *doc, const char **ret_path, bool *ret_list)
+{
+    static const char *const names[] = {"data", "events"};
+    const char *name;
+
+    *ret_path = "";
+    *ret_list = json_kind(doc, "") == JSON_ARRAY;
+    if (*ret_list)
+        return 0;
+    if (json_kind(doc, "") != JSON_OBJECT) {
+        answer_error(q, 400, "bad_events", "the body must be an event, a list of events, or {\"data\":[...]}");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < 2 && !*ret_list; i++)
+        if (json_kind(doc, names[i]) == JSON_ARRAY) {
+            *ret_path = names[i];
+            *ret_list = true;
+        }
+    for (size_t i = 0; *ret_list && json_member(doc, "", i, &name); i++)
+        if (strcmp(name, *ret_path) != 0) {
+            answer_error(q, 400, "unknown_member", "unknown member \"%.60s\" beside \"%s\"", name, *ret_path);
+            return -EINVAL;
+        }
+    return 0;
+}
+
+static int count_events(struct request *q, const struct json *doc, const char *path, bool list, size_t *ret)
+{
+    *ret = 1;
+    if (list)
+        (void)json_array_length(doc, path, ret);
+    if (*ret > EVENTS_MAX) {
+        answer_error(q, 413, "too_many_events", "at most %d events in one request; these are %zu", (int)EVENTS_MAX,
+                     *ret);
+        return -EINVAL;
+    }
+    if (*ret == 0) {
+        answer_error(q, 400, "bad_events", "there is no event in the body");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* ---- the plugin's word ---- */
+
+static int refuse(struct request *q, size_t index, bool list, const char *why)
+{
+    if (list)
+        answer_error(q, 400, "bad_event", "event %zu: %s; none of them was taken", index, why);
+    else
+        answer_error(q, 400, "bad_event", "%s", why);
+    return -EINVAL;
+}
+
+static int take(struct incoming *in, size_t index, bool list, const char *text, size_t len)
+{
+    static const char *const no_secrets[] = {NULL};
+    struct request *q = in->q;
+    struct taken_event *t = &in->list[in->kept];
+    struct error e = {""};
+    const struct event_message m = {.source = "", .body = text, .body_len = len, .secrets = no_secrets, .key = q->id};
+    int res = engine_take_event(q->found, &m, t, &e);
+
+    if (res < 0)
+        return refuse(q, index, list, e.text);
+    if (t->what == RENEWD_EVENT_TAKE) {
+        in->place[in->kept++] = index;
+        return 0;
+    }
+    res = t->what == RENEWD_EVENT_IGNORE ? 0 : refuse(q, index, list, t->why);
+    taken_event_done(t);
+    return res;
+}
+
+static int take_one(struct incoming *in, const struct json *doc, const char *path, size_t index)
+{
+    char at[32];
+    char *text = NULL;
+
+    snprintf(at, sizeof at, "%s%s%zu", path, *path ? "." : "", index);
+    int res = json_raw(doc, at, &text);
+    if (res < 0)
+        return refuse(in->q, index, true, "it cannot be read");
+    res = take(in, index, true, text, strlen(text));
+    wipe_free(text);
+    return res;
+}
+
+/* -EINVAL: it was answered. */
+static int take_all(struct incoming *in)
+{
+    struct request *q = in->q;
+    size_t len, offset = 0;
+    const char *body = http_call_body(q->call, &len), *path;
+    cleanup(json_free_p) struct json *doc = NULL;
+    bool list = false;
+
+    int r = json_parse(body, len, &doc, &offset);
+    if (r < 0) {
+        answer_error(q, 400, "bad_json", "the body is not JSON%s, at offset %zu",
+                     r == -EFBIG ? " within the limits of length and depth" : "", offset);
+        return -EINVAL;
+    }
+    if (find_list(q, doc, &path, &list) < 0 || count_events(q, doc, path, list, &in->count) < 0)
+        return -EINVAL;
+    in->list = xcalloc(in->count + 1, sizeof *in->list);
+    in->place = xcalloc(in->count + 1, sizeof *in->place);
+    if (!list)
+        return take(in, 0, false, body, len);
+    for (size_t i = 0; i < in->count; i++)
+        if (take_one(in, doc, path, i) < 0)
+            return -EINVAL;
+    return 0;
+}
+
+/* ---- the answer ---- */
+
+static void put_event(struct json_writer *w, const struct added_event *e)
+{
+    char id[24];
+
+    json_begin_object(w, NULL);
+    if (e) {
+        snprintf(id, sizeof id, "%" PRId64, e->id);
+        json_put_text(w, "id", id);
+        json_put_text(w, "event_id", e->event_id);
+        json_put_bool(w, "duplicate", e->duplicate);
+    } else {
+        json_put_bool(w, "ignored", true);
+    }
+    json_end(w);
+}
+
+static void kept(void *ctx, const struct added_event *list, size_t count, int result, const char *why)
+{
+    struct incoming *in = ctx;
+    struct request *q = in->q;
+    struct answer a;
+    size_t n = 0;
+
+    if (result == -EDQUOT) {
+        request_retry_after(q, DEPTH_RETRY_S);
+        answer_error(q, 429, "too_many_waiting", "%s", why);
+    } else if (result == -ENOENT) {
+        answer_error(q, 404, "unknown_record", "job %s has no record %s", q->job, q->id);
+    } else if (result == -EINVAL || result == -EILSEQ) {
+        answer_error(q, 400, "bad_event", "%s", why);
+    } else if (result < 0) {
+        request_retry_after(q, 1);
+        answer_failure(q, result, why);
+    } else {
+        answer_begin(&a);
+        json_begin_object(&a.json, NULL);
+        json_begin_array(&a.json, "events");
+        for (size_t i = 0; i < in->count; i++) {
+            bool is = n < count && in->place[n] == i;
+            put_event(&a.json, is ? &list[n] : NULL);
+            n += is;
+        }
+        json_end(&a.json);
+        json_end(&a.json);
+        answer_json(q, 202, &a);
+    }
+    in->kept = 0; /* the engine has them */
+    incoming_free(in);
+}
+
+void handle_events(struct request *q)
+{
+    const struct job *j = q->found;
+
+    if (!job_has_records(q))
+        return;
+    if (!job_takes_events(j)) {
+        answer_error(q, 404, "no_events", "job %s takes no events: its plugin sends none", q->job);
+        return;
+    }
+    struct incoming *in = xcalloc(1, sizeof *in);
+    in->q = q;
+    if (take_all(in) < 0)
+        incoming_free(in);
+    else if (in->kept)
+        engine_events_add(q->api->engine, q->found, q->id, in->list, in->kept, kept, in);
+    else
+        kept(in, NULL, 0, 0, NULL);
+}
