@@ -387,6 +387,7 @@ static bool time_left(const struct sending *s)
 static void send_next(struct sending *s)
 {
     struct http_request q;
+    struct batch_result r;
     struct error e = {""};
     if (!s->range_count) {
         sending_go_on(s);
@@ -399,10 +400,15 @@ static void send_next(struct sending *s)
     }
     s->range = s->ranges[--s->range_count];
     int res = make_request(s, &q, &e);
+    if (res == -ECANCELED) { /* it is known already: there is nowhere to send to */
+        plugin_batch_decided(s->batch, &r);
+        judged(s, &r);
+        return;
+    }
     if (res >= 0)
         res = http_client_send(s->of->job->engine->http, &q, replied, s, &s->transfer, &e);
     if (res < 0) {
-        struct batch_result r = {.became = RENEWD_SENT_LATER, .code = "request", .text = e.text};
+        r = (struct batch_result){.became = RENEWD_SENT_LATER, .code = "request", .text = e.text};
         judged(s, &r);
     }
 }
