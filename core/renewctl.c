@@ -13,6 +13,8 @@
 
 #define DEFAULT_SOCKET RUNSTATEDIR "/renewd/renewd.sock"
 
+enum { OPERANDS_MAX = 1001 };
+
 struct command {
     const char *name;
     int (*run)(const struct ctl *c);
@@ -33,6 +35,8 @@ static const struct command commands[] = {
     {"explain", ctl_explain, 1, 2, "", "explain JOB [ID]", "say why nothing, or this one, is refreshed"},
     {"refresh", ctl_refresh, 1, 2, "", "refresh JOB [ID]", "refresh one or all records now and wait"},
     {"token", ctl_token, 2, 2, "v", "token JOB ID [--min-valid 5m]", "print a record's access token, fresh"},
+    {"events", ctl_events, 1, 1, "S", "events JOB [--state S]", "list the events that a job keeps"},
+    {"retry", ctl_retry, 1, OPERANDS_MAX, "", "retry JOB [ID...]", "send held events once more, or those named"},
     {"import", ctl_import, 2, 2, "R", "import JOB FILE [--replace]",
      "take records from JSON lines; FILE - is standard input"},
     {"reload", ctl_reload, 0, 0, "", "reload", "read the jobs' files again"},

@@ -177,6 +177,9 @@ void handle_run(struct request *q);
 void handle_runs(struct request *q);
 void handle_refresh_record(struct request *q);
 void handle_refresh_job(struct request *q);
+/* routes_event_list.c */
+void handle_event_list(struct request *q);
+void handle_event_retry(struct request *q);
 /* routes_explain.c */
 void handle_explain(struct request *q);
 void handle_explain_record(struct request *q);

@@ -33,6 +33,8 @@ static const struct route routes[] = {
     {"POST", "/v1/jobs/{job}/records/{id}/refused", handle_refused, "", BODY_JSON, "token"},
     {"*", "/v1/jobs/{job}/records/{id}/forward", handle_forward, NULL, BODY_ANY, "forward"},
     {"POST", "/v1/jobs/{job}/records/{id}/events", handle_events, "", BODY_JSON, "events"},
+    {"GET", "/v1/jobs/{job}/events", handle_event_list, "state after limit ", BODY_NONE, NULL},
+    {"POST", "/v1/jobs/{job}/events/retry", handle_event_retry, "", BODY_JSON, NULL},
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 

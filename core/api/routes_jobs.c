@@ -7,12 +7,14 @@
 
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
+#include "core/store/events.h"
 
 enum { STATES = 16 };
 
 struct job_counts {
     char *job, *source;          /* source NULL: its table is not known */
-    int64_t counts[STATES];
+    bool takes_events;
+    int64_t counts[STATES], events[EVENT_STATES];
 };
 
 /* The job itself may be gone by a reload when the counts arrive, so it is looked up again by name. */
@@ -29,6 +31,8 @@ static int count_work(struct db *db, void *arg, struct error *e)
 
     for (size_t i = 0; i < t->count; i++) {
         int r = t->list[i].source ? store_state_counts(db, t->list[i].source, t->list[i].counts, e) : 0;
+        if (r == 0 && t->list[i].takes_events)
+            r = store_event_counts(db, t->list[i].job, t->list[i].events, e);
         if (r < 0)
             return r;
     }
@@ -56,7 +60,23 @@ static void put_granted(struct json_writer *w, const struct job *j)
     json_end(w);
 }
 
-static void put_job(struct json_writer *w, const struct job *j, const int64_t *counts)
+/* Null for a job that takes none. */
+static void put_events(struct json_writer *w, const struct job_counts *counts)
+{
+    static const int states[] = {EVENT_WAITING, EVENT_HELD, EVENT_ASIDE, EVENT_EXPIRED};
+
+    if (!counts || !counts->takes_events) {
+        json_put_null(w, "events");
+        return;
+    }
+    json_begin_object(w, "events");
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        json_put_integer(w, event_state_name(states[i]), counts->events[states[i]]);
+    json_put_integer(w, "repeats", counts->events[0]);
+    json_end(w);
+}
+
+static void put_job(struct json_writer *w, const struct job *j, const struct job_counts *counts)
 {
     const struct job_config *c = job_configuration(j);
     bool stands = job_held(j) || job_paused(j);
@@ -74,15 +94,16 @@ static void put_job(struct json_writer *w, const struct job *j, const int64_t *c
     json_put_text(w, "table", c->table);
     json_put_text(w, "legacy_name", c->legacy_name);
     put_granted(w, j);
-    shape_counts(w, "records", counts);
+    shape_counts(w, "records", counts && counts->source ? counts->counts : NULL);
+    put_events(w, counts);
     json_end(w);
 }
 
-static const int64_t *counts_of(const struct jobs_task *t, const struct job *j)
+static const struct job_counts *counts_of(const struct jobs_task *t, const struct job *j)
 {
     for (size_t i = 0; i < t->count; i++)
-        if (t->list[i].source && strcmp(t->list[i].job, job_configuration(j)->job) == 0)
-            return t->list[i].counts;
+        if (strcmp(t->list[i].job, job_configuration(j)->job) == 0)
+            return &t->list[i];
     return NULL;
 }
 
@@ -127,6 +148,7 @@ void handle_jobs(struct request *q)
     t->list = xcalloc(t->count + 1, sizeof *t->list);
     for (size_t i = 0; i < t->count && (j = engine_job(t->engine, i)); i++) {
         t->list[i].job = xstrdup(job_configuration(j)->job);
+        t->list[i].takes_events = job_takes_events(j);
         t->list[i].source = job_source(j) ? xstrdup(job_source(j)) : NULL;
     }
     engine_read(t->engine, count_work, t, count_done);

@@ -34,6 +34,8 @@ int ctl_resume(const struct ctl *c);
 int ctl_runs(const struct ctl *c);
 int ctl_records(const struct ctl *c);
 int ctl_show(const struct ctl *c);
+int ctl_events(const struct ctl *c);
+int ctl_retry(const struct ctl *c);
 int ctl_explain(const struct ctl *c);
 int ctl_refresh(const struct ctl *c);
 int ctl_token(const struct ctl *c);
@@ -96,5 +98,19 @@ void sheet_row(struct sheet *s, char *const cells[]);
 /* Prints what has been put in so far; columns never get narrower. */
 void sheet_flush(struct sheet *s);
 void sheet_done(struct sheet *s);
+
+/* ---- pages.c: lists that come page by page ---- */
+struct pages {
+    const struct ctl *c;
+    const char *name, *path;     /* "records"; of a page, with %s for the job and a query that may grow */
+    void (*row)(struct sheet *s, const struct json *doc, const char *at); /* at: "records.7." */
+    struct sheet sheet;          /* begun by the caller */
+    bool begun, comma;           /* a page has come; --json: something was printed */
+};
+int pages_of_job(struct pages *p, const char *job);
+/* Says how the list ends and gives the status back. Ends the sheet. */
+int pages_end(struct pages *p, int status);
+/* A member of the document's part `prefix` as a cell; times by their name. malloc'd. */
+char *pages_cell(const struct json *doc, const char *prefix, const char *name);
 
 #endif

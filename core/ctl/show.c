@@ -203,6 +203,33 @@ static void print_granted(const struct json *doc, size_t count)
     }
 }
 
+/* Events that need somebody; what waits its turn is told beside them. */
+static void print_events(const struct json *doc, size_t count)
+{
+    static const struct { const char *name, *words; } parts[] = {
+        {"waiting", "wait"}, {"held", "are held"}, {"aside", "were set aside"}, {"expired", "were given up"},
+        {"repeats", "were sendings beyond the first"}};
+
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *job = member_of(doc, "jobs", i, "job");
+        bool begun = false;
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+            cleanup(free_p) char *path = xasprintf("jobs.%zu.events.%s", i, parts[k].name);
+            int64_t n = say_integer(doc, path);
+            if (!n)
+                continue;
+            if (!begun) {
+                fputs("\njob ", stdout);
+                say_text(job);
+            }
+            printf("%s%" PRId64 " %s", begun ? ", " : ": events: ", n, parts[k].words);
+            begun = true;
+        }
+        if (begun)
+            putchar('\n');
+    }
+}
+
 int ctl_jobs(const struct ctl *c)
 {
     static const char *const titles[] = {"JOB", "PLUGIN", "STATE", "SCHEDULE", "NEXT", "RECORDS", NULL};
@@ -228,6 +255,7 @@ int ctl_jobs(const struct ctl *c)
     sheet_flush(&s);
     print_held(d.json, count);
     print_granted(d.json, count);
+    print_events(d.json, count);
     return EXIT_DONE;
 }
 

@@ -84,7 +84,7 @@ test_usage() {
     check_match 'the states are named' 'no state recon.*ok, retrying, .*reconnect' "$err"
     ctl 0 'help' --help
     local command
-    for command in status jobs run pause resume runs records show refresh import reload next keygen describe; do
+    for command in status jobs run pause resume runs records show events retry refresh import reload next keygen describe; do
         check_match "help: $command" "^  $command " "$out"
     done
     ctl 0 'version' --version
@@ -95,7 +95,7 @@ test_usage() {
 test_no_daemon() {
     local command
     for command in status jobs runs records reload 'run a' 'pause a' 'resume a' 'show a b' 'refresh a' \
-        'refresh a b'; do
+        'refresh a b' 'events a' 'retry a' 'retry a 1'; do
         # shellcheck disable=SC2086
         ctl 69 "no daemon: $command" -s "$SOCKET" $command
         check_match "no daemon: $command says where" "no renewd answers at $SOCKET; is it running" "$err"
