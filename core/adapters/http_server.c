@@ -148,6 +148,7 @@ static enum MHD_Result refuse_crowded(struct http_call *call)
 {
     hand_over(call);
     (void)http_answer_header(call, "Retry-After", "5");
+    (void)http_answer_header(call, OWN_REFUSAL, "too_many");
     http_answer(call, 503, "application/json", crowded, sizeof crowded - 1);
     return send_answer(call);
 }

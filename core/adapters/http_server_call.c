@@ -309,6 +309,8 @@ void http_answer(struct http_call *call, int status, const char *content_type, c
         body = no_room;
         len = sizeof no_room - 1;
         content_type = "application/json";
+        texts_free(&call->answer_headers);
+        (void)http_answer_header(call, OWN_REFUSAL, "too_many");
     }
     call->answer = make_response(call, content_type, body, len);
     call->answer_status = status;
