@@ -167,9 +167,9 @@ static void ask_token(struct forward *f, bool refused)
 static void begin(void *ctx);
 
 /* A record that is slowed: its call waits a little, or is told when to come back. True: it is not to be sent. */
-static bool held_back(struct forward *f)
+static bool held_back(struct forward *f, int64_t wait)
 {
-    int64_t now = clock_boot_ms(), wait = notes_wait_ms(f->job, f->key);
+    int64_t now = clock_boot_ms();
 
     if (!f->slow_until_ms)
         f->slow_until_ms = now + SLOW_WAIT_MS;
@@ -188,7 +188,7 @@ static void begin(void *ctx)
     struct forward *f = ctx;
 
     f->timer = NULL;
-    if (!held_back(f))
+    if (!held_back(f, notes_wait_ms(f->job, f->key)))
         ask_token(f, false);
 }
 
@@ -267,7 +267,7 @@ static void pump(void *ctx)
     all->pump_timer = NULL;
     while (all->sending < AT_ONCE && (f = next_of(all))) {
         f->queued = false;
-        if (held_back(f))
+        if (held_back(f, notes_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
             continue;
         f->sending = true;
         all->sending++;

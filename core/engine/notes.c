@@ -15,7 +15,7 @@
 enum { NOTES_MAX = 10000, REFUSED_MS = 60000 };
 
 struct note {
-    int64_t slow_until_ms, refused_until_ms; /* clock_boot_ms(); 0 = not */
+    int64_t slow_until_ms, limited_until_ms, refused_until_ms; /* clock_boot_ms(); 0 = not */
 };
 
 struct notes {
@@ -104,13 +104,25 @@ void notes_take(struct job *j, const char *key, const struct http_reply *reply, 
     int64_t until = clock_boot_ms() + ret->slow_for * 1000;
     if (until > n.slow_until_ms)
         n.slow_until_ms = until;
+    if (reply->status >= 300)
+        n.limited_until_ms = until;
     put(j, key, n);
+}
+
+static int64_t left_ms(int64_t until)
+{
+    int64_t left = until - clock_boot_ms();
+    return left > 0 ? left : 0;
 }
 
 int64_t notes_wait_ms(const struct job *j, const char *key)
 {
-    int64_t left = note_of(j, key).slow_until_ms - clock_boot_ms();
-    return left > 0 ? left : 0;
+    return left_ms(note_of(j, key).slow_until_ms);
+}
+
+int64_t notes_limited_ms(const struct job *j, const char *key)
+{
+    return left_ms(note_of(j, key).limited_until_ms);
 }
 
 void notes_refused_again(struct job *j, const char *key)

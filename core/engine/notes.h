@@ -16,6 +16,8 @@ void notes_free(struct notes *a);
 void notes_take(struct job *j, const char *key, const struct http_reply *reply, struct answer_says *ret);
 /* Milliseconds until the record may be called again; 0 = now. */
 int64_t notes_wait_ms(const struct job *j, const char *key);
+/* The same where the provider has refused a call already for there were too many, not only warned of it. */
+int64_t notes_limited_ms(const struct job *j, const char *key);
 /* Also a fresh token was refused: for a while no call of the record forces another one. */
 void notes_refused_again(struct job *j, const char *key);
 bool notes_refused_lately(const struct job *j, const char *key);

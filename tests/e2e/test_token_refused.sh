@@ -18,6 +18,7 @@ hand_in() { # ID JSON [CURL OPTION...]: prints the status
 }
 
 dead='"status":401,"body":""'
+once_refused='{"mode":"status","provider":"echo","path":"*","status":401}'
 
 verdicts() { # STORE
     local s="$1" id
@@ -40,6 +41,7 @@ verdicts() { # STORE
     check_equal "$s: as is one that nobody was given yet: served" '200 2' "$(hand_in "$id" "{\"generation\":99,$dead}") $(seen generation)"
     check_equal "$s: nothing was presented twice" '' "$(presented_twice)"
     same_generation "$s"
+    same_again "$s"
     no_newer "$s"
     bad_input "$s" "$id"
     sim_slows "$s"
@@ -49,7 +51,7 @@ verdicts() { # STORE
 google_table() {
     make_accounts_table google
     load_accounts google google 2 goog '"age":60'
-    google_job google google
+    google_job google google "forward = { allow = [ \"$SIM_URL/echo\" ]; };"
     sed -i 's/^schedule.*/schedule = "0 0 1 1 *";/' "$DIR/conf.d/google.conf"
 }
 
@@ -62,6 +64,20 @@ same_generation() { # NAME: a refresh replaces nothing
     token=$(seen access_token)
     check_equal "$s: again, of who knows" "200 $token" "$(hand_in "$id" "{\"generation\":0,$dead}") $(seen access_token)"
     check_equal "$s: which token: none within a minute" 1 "$(sim_account google goog-1 presented)"
+}
+
+# A provider that brings the token that it refuses again.
+same_again() { # NAME
+    local s="$1, same token again" id JOB=google
+    id=$(id_of goog-2 google)
+    sim misbehave "{\"mode\":\"member\",\"provider\":\"google\",\"name\":\"access_token\",\"count\":-1,
+        \"value\":\"\\\"$(sql "select access_token from google where id = $id")\\\"\"}" > /dev/null
+    sim misbehave "$once_refused" > /dev/null
+    check_equal "$s: a refusal, once refreshed" '200 1' "$(call "$id/forward/a") $(sim_account google goog-2 presented)"
+    sim misbehave "$once_refused" > /dev/null
+    check_equal "$s: refused again" '503 retry_later' "$(call "$id/forward/a") $(header Renewd-Error)"
+    check_equal "$s: it is not asked for twice" 1 "$(sim_account google goog-2 presented)"
+    sim misbehave '{"clear":true}' > /dev/null
 }
 
 no_newer() { # NAME

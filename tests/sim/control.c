@@ -210,6 +210,7 @@ static void read_spec(struct call *call, const struct provider *of, struct accou
     ret_spec->expires_in = number(call, "expires_in", of->life);
     ret_spec->refresh_expires_in = number(call, "refresh_expires_in", of->refresh_life);
     ret_spec->grace = number(call, "grace", 0);
+    ret_spec->bucket = number(call, "bucket", 0);
     ret_spec->age = number(call, "age", 0);
     ret_spec->testing = truth_value(call, "testing");
     ret_spec->rotate = truth_value(call, "rotate");
@@ -251,7 +252,7 @@ static void post_accounts(struct call *call)
     struct account_spec spec = { 0 };
 
     only(call, " provider count prefix account access_token refresh_token expires_in"
-               " refresh_expires_in scope client_id grace age testing rotate ");
+               " refresh_expires_in scope client_id grace bucket age testing rotate ");
     const struct provider *of = provider(call);
     if (!of)
         return;

@@ -72,7 +72,7 @@ static void echo_answer(const struct request *request, struct reply *reply)
 {
     const struct token *token = echo_presents(request);
 
-    if (token && token->kind == TOKEN_ACCESS && strcmp(token_state(token), "live") == 0) {
+    if (token && token->kind == TOKEN_ACCESS && !token->unfit && strcmp(token_state(token), "live") == 0) {
         show(request, reply);
         return;
     }

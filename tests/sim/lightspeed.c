@@ -11,8 +11,8 @@
 #include "tests/sim/sim.h"
 #include "tests/sim/truth.h"
 
-/* The bucket in hundredths; it loses DRIP a second. */
-enum { REPEATS_A_MINUTE = 5, BUCKET = 9000, DRIP = 100, COST = 100 };
+/* The bucket's size; its level in hundredths, which loses DRIP a second. */
+enum { REPEATS_A_MINUTE = 5, BUCKET = 90, DRIP = 100, COST = 100 };
 
 static const char missing[] = "The request is missing a required parameter";
 
@@ -83,8 +83,9 @@ static void bucket_headers(struct account *account, struct reply *reply)
 
     account->bucket = (level > 0 ? level : 0) + COST;
     account->bucket_at = sim_now();
-    snprintf(text, sizeof(text), "%lld.%02lld/%d", (long long)(account->bucket / 100),
-             (long long)(account->bucket % 100), BUCKET / 100);
+    snprintf(text, sizeof(text), "%lld.%02lld/%lld", (long long)(account->bucket / 100),
+             (long long)(account->bucket % 100),
+             (long long)(account->bucket_size ? account->bucket_size : BUCKET));
     reply_header(reply, "X-LS-Api-Bucket-Level", text);
     reply_header(reply, "X-LS-Api-Drip-Rate", "1");
     reply_header(reply, "X-LS-API-Request-Cost", "1");

@@ -217,6 +217,7 @@ struct account *account_add(const struct provider *provider, const struct accoun
     account->expires_in = spec->expires_in;
     account->refresh_expires_in = spec->refresh_expires_in;
     account->grace = spec->grace;
+    account->bucket_size = spec->bucket;
     account->testing = spec->testing;
     account->rotate = spec->rotate;
     account->created_at = account->last_used_at = sim_now();

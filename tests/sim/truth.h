@@ -42,6 +42,7 @@ struct account {
     struct token *access;
     uint64_t spent, presented, refresh_ok, refresh_refused, reuse, repeats, misbehaved;
     int64_t minute, bucket, bucket_at; /* Lightspeed: of the last repeats; in hundredths, as of */
+    int64_t bucket_size;               /* likewise; 0: as most have it */
     unsigned repeats_of_minute;
     uint64_t most_presented; /* of one refresh token */
     unsigned most_in_flight;
@@ -59,6 +60,7 @@ struct client {
 struct account_spec {
     const char *name, *client_id, *scope, *access_token, *refresh_token;
     int64_t expires_in, refresh_expires_in, grace;
+    int64_t bucket;
     int64_t age; /* how many seconds ago the access token was issued */
     bool testing, rotate;
 };
