@@ -98,6 +98,7 @@ static void known_again(void)
     cleanup(free_p) char *sent = claim(db, &(struct event_claim){.job = "kit", .host = "h", .incarnation = "i",
                                                                   .keys = one_key, .key_count = 1, .limit = ALL,
                                                                   .now = NOW, .lease_s = LEASE}, NULL);
+    CU_ASSERT_PTR_NOT_NULL(sent);
     CU_ASSERT_EQUAL(settle_all(db, "i", (struct event_settle){.state = EVENT_SENT}), 0);
     CU_ASSERT_EQUAL(add(db, "k1", "a"), 1);
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {events} WHERE state = 3 AND text IS NOT NULL"));

@@ -49,11 +49,11 @@ static const char *const bodies[] = {
     "{\"error\":\"invalid_token\"}",
     "<html>502</html>",
     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
-    "{\"event_name\":\"Purchase\",\"event_time\":1795000000,\"event_id\":\"e1\",\"action_source\":\"website\","
+    ("{\"event_name\":\"Purchase\",\"event_time\":1795000000,\"event_id\":\"e1\",\"action_source\":\"website\","
     "\"event_source_url\":\"https://s.example/\",\"user_data\":{\"em\":\"a@example.com\",\"client_user_agent\":\"M\"},"
-    "\"custom_data\":{\"currency\":\"USD\",\"value\":403.0}}",
-    "{\"id\":820982911946154508,\"name\":\"#9999\",\"currency\":\"USD\",\"total_price\":\"403.00\",\"email\":\"a@b.c\","
-    "\"created_at\":\"2026-11-18T11:00:00Z\",\"line_items\":[{\"product_id\":1,\"quantity\":1,\"price\":\"1.00\"}]}",
+    "\"custom_data\":{\"currency\":\"USD\",\"value\":403.0}}"),
+    ("{\"id\":820982911946154508,\"name\":\"#9999\",\"currency\":\"USD\",\"total_price\":\"403.00\",\"email\":\"a@b.c\","
+    "\"created_at\":\"2026-11-18T11:00:00Z\",\"line_items\":[{\"product_id\":1,\"quantity\":1,\"price\":\"1.00\"}]}"),
 };
 static const char *const words[] = {
     "190", "-1", "0", "1e999", "-0.0", "99999999999999999999", "9007199254740993", "null", "true", "{}", "[]",
