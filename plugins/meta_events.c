@@ -115,7 +115,12 @@ static void copy_plain(struct making *m, const char *name, int32_t kind)
 {
     const struct renewd_services *s = m->services;
     const char *text = NULL;
+    int64_t number;
 
+    if (kind == RENEWD_JSON_INTEGER && s->json_integer(m->json, m->path, &number) >= 0) {
+        s->write_integer(m->writer, name, number);
+        return;
+    }
     if (kind == RENEWD_JSON_STRING) {
         text = s->json_text(m->json, m->path);
         if (text)
