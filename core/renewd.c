@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@
 #include "core/engine/engine.h"
 #include "core/host/config.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000, WATCH_MS = 500, FILES_MAX = 65536 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78, ONCE_WAIT_MS = 30000, WATCH_MS = 500, FILES_MAX = 65536,
+       LARGE_BYTES = 256 * 1024 };
 
 struct options {
     const char *config_file;
@@ -123,10 +125,20 @@ static void want_descriptors(void)
     }
 }
 
+/* Large bodies and answers go back to the system when they are freed: left to itself glibc keeps such pieces in its
+ * heap after the first one, with small ones between them. */
+static void give_memory_back(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
+}
+
 /* No core dump may ever hold a token; files that we make are ours alone. */
 static void harden(void)
 {
     want_descriptors();
+    give_memory_back();
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);

@@ -28,6 +28,8 @@
 
 static const char too_large[] =
     "{\"error\":{\"code\":\"too_large\",\"message\":\"the request's body is over 1 MiB\"}}\n";
+static const char crowded[] =
+    "{\"error\":{\"code\":\"too_many\",\"message\":\"too many large requests at a time; try again later\"}}\n";
 static const char stopping[] =
     "{\"error\":{\"code\":\"stopping\",\"message\":\"renewd is stopping; try again later\"}}\n";
 
@@ -41,18 +43,23 @@ static void timer_fired(void *ctx)
     run(server);
 }
 
+/* A libmicrohttpd that had as many connections as it may stops listening, and listens again in the run after the one
+ * in which it has let some go: no event comes by itself then, and no timeout. */
 static void set_timer(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
     loop_cancel(&server->timer);
-    if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
+    if (server->peer_left)
+        server->timer = loop_after(server->loop, 0, timer_fired, server);
+    else if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
         server->timer = loop_after(server->loop, ms > INT32_MAX ? INT32_MAX : (int64_t)ms,
                                    timer_fired, server);
 }
 
 static void run(struct http_server *server)
 {
+    server->peer_left = false;
     MHD_run(server->daemon);
     set_timer(server);
 }
@@ -137,6 +144,15 @@ static enum MHD_Result refuse_too_large(struct http_call *call)
     return send_answer(call);
 }
 
+static enum MHD_Result refuse_crowded(struct http_call *call)
+{
+    hand_over(call);
+    (void)http_answer_header(call, "Retry-After", "5");
+    (void)http_answer_header(call, OWN_REFUSAL, "too_many");
+    http_answer(call, 503, "application/json", crowded, sizeof crowded - 1);
+    return send_answer(call);
+}
+
 /* Nothing that follows on such a connection can be told from what it sent. */
 static enum MHD_Result refuse_malformed(struct http_call *call, const char *mistake)
 {
@@ -167,8 +183,12 @@ static enum MHD_Result begin(struct http_call *call, const char *method, const c
 static enum MHD_Result take_body(struct http_call *call, const char *data, size_t *len)
 {
     call->body_seen += *len;
-    if (call->body_seen <= call->body.max)
-        (void)buf_append(&call->body, data, *len);
+    if (call->body_seen > SMALL_MAX && call->server->held + *len > HELD_MAX)
+        call->crowded = true;
+    if (call->crowded || call->body_seen > call->body.max)
+        http_call_drop_body(call);
+    else
+        http_call_add_body(call, data, *len);
     *len = 0;
     return call->body_seen > DROPPED_MAX ? MHD_NO : MHD_YES;
 }
@@ -190,6 +210,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return send_answer(call);
     if (call->body_seen > call->body.max)
         return refuse_too_large(call);
+    if (call->crowded)
+        return refuse_crowded(call);
     hand_over(call);
     server->handler(server->ctx, call);
     if (!call->handed)

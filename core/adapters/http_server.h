@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Incoming HTTP on the loop, over a Unix socket or TCP. Used by core/api for both doors.
  * A handler gets each request once and whole, and answers it now or later. Limits: 512 connections,
- * 16 KiB of request line and headers, a body of 1 MiB, 30 s without a byte, 20 s to send a request and
- * 20 s to read an answer. A request that could be read in two ways (http_server_check.c) is answered 400, and its
- * connection closed, before anybody sees it. It knows no routes.
+ * 16 KiB of request line and headers, a body of 1 MiB, 64 MiB of larger bodies and answers in all, 30 s
+ * without a byte, 20 s to send a request and 20 s to read an answer. A request that could be read in two
+ * ways (http_server_check.c) is answered 400, and its connection closed, before anybody sees it. It knows
+ * no routes.
  */
 #ifndef CORE_ADAPTERS_HTTP_SERVER_H
 #define CORE_ADAPTERS_HTTP_SERVER_H

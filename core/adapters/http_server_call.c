@@ -18,8 +18,12 @@
 #define BODY_MAX (1024 * 1024)
 #define KEPT_MAX 256U /* connections that are kept for a next request */
 
-/* The length stands before the bytes, so that they can be wiped when libmicrohttpd lets them go. */
+static const char no_room[] = "{\"error\":{\"code\":\"too_many\",\"message\":\"too many large answers wait to be read; what "
+                              "was asked for is done, its answer is lost\"}}\n";
+
+/* What stands before the bytes: they are wiped, and no longer counted, when libmicrohttpd lets them go. */
 struct answer_body {
+    size_t *held;
     size_t len;
     char bytes[];
 };
@@ -51,6 +55,20 @@ static void texts_free(struct http_texts *texts)
     }
 }
 
+void http_call_add_body(struct http_call *call, const char *data, size_t len)
+{
+    size_t before = call->body.cap;
+
+    (void)buf_append(&call->body, data, len);
+    call->server->held += call->body.cap - before;
+}
+
+void http_call_drop_body(struct http_call *call)
+{
+    call->server->held -= call->body.cap;
+    buf_done(&call->body);
+}
+
 void http_call_free(struct http_call *call)
 {
     if (!call)
@@ -59,7 +77,7 @@ void http_call_free(struct http_call *call)
         MHD_destroy_response(call->answer);
     texts_free(&call->decoded);
     texts_free(&call->answer_headers);
-    buf_done(&call->body);
+    http_call_drop_body(call);
     if (call->query)
         explicit_bzero(call->query, strlen(call->query));
     free(call->path);
@@ -246,6 +264,7 @@ static void body_free(void *bytes)
 {
     struct answer_body *body = (void *)((char *)bytes - offsetof(struct answer_body, bytes));
 
+    *body->held -= body->len;
     explicit_bzero(body->bytes, body->len);
     free(body);
 }
@@ -257,6 +276,8 @@ static struct MHD_Response *make_response(const struct http_call *call, const ch
     const struct http_text *header;
 
     body->len = len;
+    body->held = &call->server->held;
+    *body->held += len;
     if (len > 0)
         memcpy(body->bytes, bytes, len);
     struct MHD_Response *response =
@@ -283,8 +304,17 @@ void http_answer(struct http_call *call, int status, const char *content_type, c
     call->handed = false;
     LIST_REMOVE(call, link);
     call->server->waiting_count--;
+    if (len > SMALL_MAX && call->server->held + len > HELD_MAX) { /* answers that nobody reads fill the room */
+        status = 503;
+        body = no_room;
+        len = sizeof no_room - 1;
+        content_type = "application/json";
+        texts_free(&call->answer_headers);
+        (void)http_answer_header(call, OWN_REFUSAL, "too_many");
+    }
     call->answer = make_response(call, content_type, body, len);
     call->answer_status = status;
+    http_call_drop_body(call);
     if (call->suspended) {
         call->suspended = false;
         MHD_resume_connection(call->connection);

@@ -37,6 +37,7 @@ struct http_call {
     char *query; /* in path's allocation */
     struct buf body;
     size_t body_seen;
+    bool crowded;   /* its body was dropped: others' take the room */
     bool begun;     /* libmicrohttpd has shown its headers */
     bool handed;    /* with the handler's owner, not answered yet */
     bool suspended; /* its connection sleeps until the answer */
@@ -69,8 +70,14 @@ struct http_server {
     size_t waiting_count;
     struct http_peers peers; /* its connections */
     size_t peer_count;
+    bool peer_left;      /* since libmicrohttpd last ran */
     struct loop_timer *sweep_timer;
+    size_t held;         /* bytes of bodies and answers, of all calls */
 };
+
+/* Bodies and answers up to SMALL_MAX always have room; larger ones as long as the sum allows. */
+#define SMALL_MAX ((size_t)16 * 1024)
+#define HELD_MAX ((size_t)64 * 1024 * 1024)
 
 /* http_server_peers.c */
 enum { PEER_IDLE, PEER_SENDS_REQUEST, PEER_WAITS, PEER_READS_ANSWER };
@@ -84,6 +91,8 @@ void http_server_wake(struct http_server *server);
 /* http_server_call.c */
 struct http_call *http_call_new(struct http_server *server, const char *uri);
 void http_call_free(struct http_call *call);
+void http_call_add_body(struct http_call *call, const char *data, size_t len);
+void http_call_drop_body(struct http_call *call);
 
 /* http_server_check.c: why a request whose headers are there is refused unread, or NULL. */
 const char *http_head_mistake(const struct http_call *call, const char *method, const char *version);

@@ -62,6 +62,7 @@ void http_peer_end(struct http_server *server, void *peer)
         return;
     LIST_REMOVE(p, link);
     server->peer_count--;
+    server->peer_left = true;
     free(p);
 }
 

@@ -152,7 +152,18 @@ static int url_of_one(const char *prefix, const char *path, struct buf *to)
     return 0;
 }
 
-static int url_of_several(char *const *prefixes, const char *raw, const char *path, struct buf *to)
+/* The host of a prefix as it is written, then what follows it. */
+static int at_host(const char *prefix, const char *path, struct buf *to)
+{
+    const char *authority = authority_of(prefix);
+
+    buf_append(to, prefix, (size_t)(authority - prefix) + strcspn(authority, "/"));
+    buf_char(to, '/');
+    return buf_text(to, path);
+}
+
+/* The path begins with a host. */
+static int url_by_host(char *const *prefixes, const char *raw, const char *path, struct buf *to)
 {
     size_t head = strcspn(raw, "/");
     cleanup(free_p) char *host = xmalloc(head + 1);
@@ -161,12 +172,18 @@ static int url_of_several(char *const *prefixes, const char *raw, const char *pa
     if (path_decode(raw, head, false, host) < 0)
         return -EINVAL;
     for (; *prefixes; prefixes++)
-        if (has_host(*prefixes, host) && lies_in(*prefixes, tail)) {
-            const char *authority = authority_of(*prefixes);
-            buf_append(to, *prefixes, (size_t)(authority - *prefixes) + strcspn(authority, "/"));
-            buf_char(to, '/');
-            return buf_text(to, tail);
-        }
+        if (has_host(*prefixes, host) && lies_in(*prefixes, tail))
+            return at_host(*prefixes, tail, to);
+    return -EPERM;
+}
+
+/* The path is one at the host of a prefix, and lies in it. A prefix without a path takes nothing that way: what was
+ * meant for another host would go to its. */
+static int url_by_path(char *const *prefixes, const char *path, struct buf *to)
+{
+    for (; *prefixes; prefixes++)
+        if (*path_of(*prefixes) && lies_in(*prefixes, path))
+            return at_host(*prefixes, path, to);
     return -EPERM;
 }
 
@@ -180,9 +197,14 @@ int target_url(char *const *prefixes, const char *path, char **ret_url, const ch
     if (*ret_why)
         return -EINVAL;
     const char *text = clean.data ? clean.data : "";
-    int r = prefixes[1] ? url_of_several(prefixes, path, text, &url) : url_of_one(prefixes[0], text, &url);
+    int r = url_by_host(prefixes, path, text, &url);
+    if (r == -EPERM && *text)
+        r = url_by_path(prefixes, text, &url);
+    if (r == -EPERM && !prefixes[1])
+        r = url_of_one(prefixes[0], text, &url);
     if (r == -EPERM)
-        *ret_why = "the path must begin with the host of one of the job's forward.allow, and lie in it";
+        *ret_why = "the path lies in none of the job's forward.allow: it begins with the path of one, or with its host "
+                   "and path";
     else if (r < 0)
         *ret_why = "the path is too long";
     else

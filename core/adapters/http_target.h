@@ -16,8 +16,9 @@ const char *target_prefix_wrong(const char *url);
 
 /* The URL of a call, without query, malloc'd. prefixes: NULL-terminated, none of them wrong. path: as it came,
  * escapes and all, without the "/" before it.
- * With one prefix the path is appended to it. With several the path is the whole URL without its scheme: the
- * host (and port) of a prefix, then a path that lies in it.
+ * A path that begins with the host (and port) of a prefix and goes on with a path that lies in it is that URL; one
+ * that lies in the path of a prefix is that path at its host, the first such prefix; any other is appended where
+ * there is one prefix alone.
  * -EINVAL: an empty segment before the last, "." or "..", a slash, backslash or control character however
  * escaped, a bad escape, one that is escaped twice, what is not UTF-8. -EPERM: no prefix has it. *ret_why is
  * then the reason, a constant. */

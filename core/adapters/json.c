@@ -331,6 +331,26 @@ bool json_member(const struct json *doc, const char *path, size_t index, const c
     return true;
 }
 
+static bool holds_cut(const struct json *doc, struct json_object *o)
+{
+    switch (json_object_get_type(o)) {
+    case json_type_int:
+        return is_cut(doc, o);
+    case json_type_array:
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            if (holds_cut(doc, json_object_array_get_idx(o, i)))
+                return true;
+        return false;
+    case json_type_object:
+        for (struct lh_entry *e = json_object_get_object(o)->head; e != NULL; e = e->next)
+            if (holds_cut(doc, (struct json_object *)(uintptr_t)lh_entry_v(e)))
+                return true;
+        return false;
+    default:
+        return false;
+    }
+}
+
 int json_raw(const struct json *doc, const char *path, char **ret_text)
 {
     struct json_object *o = NULL;
@@ -342,6 +362,8 @@ int json_raw(const struct json *doc, const char *path, char **ret_text)
         *ret_text = xstrdup("null");
         return 0;
     }
+    if (doc->oversized && holds_cut(doc, o))
+        return -ERANGE;
     const char *text = json_object_to_json_string_length(
         o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (text == NULL)

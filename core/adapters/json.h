@@ -62,7 +62,7 @@ int json_array_length(const struct json *doc, const char *path, size_t *ret_leng
  * and where there is no object. Names may hold dots: see json_path_escape. */
 bool json_member(const struct json *doc, const char *path, size_t index, const char **ret_name);
 /* The value at path as JSON text, malloc'd; the caller wipes it (wipe_free) where it may hold
- * secrets. */
+ * secrets. -ERANGE where an integer in it is one that json_digits cannot tell either. */
 int json_raw(const struct json *doc, const char *path, char **ret_text);
 /* A name as one path segment, malloc'd: dots and backslashes escaped. */
 char *json_path_escape(const char *name);

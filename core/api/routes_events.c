@@ -118,7 +118,9 @@ static int take_one(struct incoming *in, const struct json *doc, const char *pat
     snprintf(at, sizeof at, "%s%s%zu", path, *path ? "." : "", index);
     int res = json_raw(doc, at, &text);
     if (res < 0)
-        return refuse(in->q, index, true, "it cannot be read");
+        return refuse(in->q, index, true,
+                      res == -ERANGE ? "an integer in it is beyond 64 bits; it can be written as a text"
+                                     : "it cannot be read");
     res = take(in, index, true, text, strlen(text));
     wipe_free(text);
     return res;

@@ -96,7 +96,7 @@ dead_token() { # PATH: without a word from the test
 }
 
 tiktok() { # STORE
-    local JOB=tiktok s="$1, TikTok" before=0 path=v2/user/info/?fields=open_id
+    local JOB=tiktok s="$1, TikTok" before=0 path="v2/user/info/?fields=open_id"
     stays 'a scope that is missing, with 401' $path 401 '{"data":{},"error":{"code":"scope_not_authorized","message":"m"}}'
     dead_token $path
     heals 'access_token_invalid with 200' $path 200 '{"data":{},"error":{"code":"access_token_invalid","message":"m"}}'

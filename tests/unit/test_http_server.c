@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,6 +24,7 @@
 #include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
+#include "tests/unit/http_shapes.h"
 #include "tests/unit/runner.h"
 
 static struct loop *loop;
@@ -59,6 +61,7 @@ static void call_raw(struct caller *caller)
     char data[4096];
     ssize_t n;
 
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 20}, sizeof(struct timeval));
     caller->result = connect(fd, (struct sockaddr *)&address, sizeof address);
     for (size_t at = 0, len = caller->raw_len ? caller->raw_len : strlen(caller->raw); at < len; at += (size_t)n)
         if ((n = send(fd, caller->raw + at, len - at, MSG_NOSIGNAL)) < 0)
@@ -297,59 +300,6 @@ static void limits(void)
     free(big);
 }
 
-#define RAW(text) {text, sizeof(text) - 1}
-#define END "\r\nConnection: close\r\n\r\n"
-
-struct raw {
-    const char *text;
-    size_t len;
-};
-
-/* What a proxy before us might have read as another request, or as two. */
-static const struct raw malformed[] = {
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3" END "okx"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\ncontent-length: 2" END "ok"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2, 2" END "ok"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: +2" END "ok"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked" END "0\r\n\r\n"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5" END "0\r\n\r\n"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked" END "0\r\n\r\n"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked" END "0\r\n\r\n"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity" END "0\r\n\r\n"),
-    RAW("POST /x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked" END "0\r\n\r\n"),
-    RAW("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked" END "0\r\n\r\n"),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: 1\r\n Content-Length: 4" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: 1\r\n\tY: 2" END),
-    RAW("GET /x HTTP/1.1\nHost: a\r\nX: 1" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\nX: 1" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: 1\r\nConnection: close\r\n\n"),
-    RAW("GET /x HTTP/1.1\r\nHost: a\rX: 1" END),
-    RAW("GET /x\0/../y HTTP/1.1\r\nHost: a" END),
-    RAW("GET /x?q=1\0 HTTP/1.1\r\nHost: a" END),
-    RAW("GET /x\t HTTP/1.1\r\nHost: a" END),
-    RAW("GET\0 /x HTTP/1.1\r\nHost: a" END),
-    RAW("GET  /x HTTP/1.1\r\nHost: a" END),
-    RAW("GET /x y HTTP/1.1\r\nHost: a\0" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\0two" END),
-    RAW("GET /x HTTP/1.1\r\nHost:a\r\nX:1\r\nY:2\r\nAuthorization:Bearer one\0" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: \0Bearer one" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\n\0X: 1" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\r\nauthorization: Bearer two" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nHost: b" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: a\x01" "b" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX(: b" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\n: b" END),
-};
-
-static const struct raw unusual[] = {
-    RAW("GET /x?q=1 HTTP/1.1\r\nHost:a\r\nX:1" END),
-    RAW("GET /x?q=1 HTTP/1.1\r\nHOST: a\r\nx-y_z:  \t 1" END),
-    RAW("GET /x?q=1 HTTP/1.1\r\nHost: a\r\nX:\r\nCookie: a=b; c=\xc3\xa9" END),
-    RAW("GET /x?q=1&r=a%00&s HTTP/1.0\r\nHost: a" END),
-    RAW("POST /x?q=1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked" END "2\r\nok\r\n0\r\n\r\n"),
-    RAW("\r\nGET /x?q=1 HTTP/1.1\r\nHost: a" END),
-};
-
 static void shapes(void)
 {
     struct caller c;
@@ -378,6 +328,35 @@ static void shapes(void)
             printf("# unusual %zu: %s\n", i, c.answer.data);
         buf_done(&c.answer);
     }
+    end();
+}
+
+enum { CROWD = 600 };
+
+/* More connections than there are places come and go at once: the next caller finds a place. */
+static void crowd(void)
+{
+    struct rlimit files = {2048, 2048};
+    struct caller c;
+    int fds[CROWD];
+
+    setrlimit(RLIMIT_NOFILE, &files);
+    begin_tcp(echo);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(http_server_port(server))};
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CU_ASSERT_EQUAL_FATAL(connect(fds[i], (struct sockaddr *)&to, sizeof to), 0);
+    }
+    for (int i = 0; i < CROWD; i++)
+        loop_turn(loop, 0);
+    for (int i = 0; i < CROWD; i++)
+        close(fds[i]);
+    for (int i = 0; i < CROWD; i++)
+        loop_turn(loop, 0);
+    call_bytes(&c, "GET /x HTTP/1.1\r\nHost: a" END);
+    CU_ASSERT_PTR_NOT_NULL(strstr(c.answer.data, "HTTP/1.1 207 "));
+    buf_done(&c.answer);
     end();
 }
 
@@ -578,6 +557,7 @@ int main(void)
         {"requests over TCP", requests_over_tcp},
         {"limits", limits},
         {"malformed and unusual requests", shapes},
+        {"a crowd comes and goes", crowd},
         {"answers later", answer_later},
         {"a caller hangs up", caller_hangs_up},
         {"end with calls waiting", end_with_calls_waiting},

@@ -53,6 +53,11 @@ static void test_one_prefix(void)
     expect_url(bare, "a/b", "https://api.example:8443/a/b");
     expect_url(bare, "@evil.example/x", "https://api.example:8443/@evil.example/x");
     expect_url(bare, ":1@evil.example", "https://api.example:8443/:1@evil.example");
+    expect_url(one, "v1/me", "https://api.example/v1/me");
+    expect_url(one, "%761/me", "https://api.example/v1/me");
+    expect_url(one, "v1x/me", "https://api.example/v1/v1x/me");
+    expect_url(one, "api.example/v1/me", "https://api.example/v1/me");
+    expect_url(one, "other.example/v1/me", "https://api.example/v1/other.example/v1/me");
     expect_url(one, "a%20b/%c3%a9/%7e%41;v=1/x%3fy%23z", "https://api.example/v1/a%20b/%C3%A9/~A;v=1/x%3Fy%23z");
     expect_url(one, "\xc3\xa9", "https://api.example/v1/%C3%A9");
     expect_url(one, "100%25", "https://api.example/v1/100%25");
@@ -90,7 +95,10 @@ static void test_several(void)
     expect_refused(list, "b.example/any", -EPERM);
     expect_refused(list, "a.example.evil/v1/me", -EPERM);
     expect_refused(list, "u@a.example/v1/me", -EPERM);
-    expect_refused(list, "v1/me", -EPERM);
+    expect_url(list, "v1/me", "https://a.example/v1/me");
+    expect_url(list, "x/y", "http://[::1]:80/x/y");
+    expect_refused(list, "v1x/me", -EPERM);
+    expect_refused(list, "me", -EPERM);
     expect_refused(list, "", -EPERM);
     expect_refused(list, "a.example/v1/../v2", -EINVAL);
     expect_refused(list, "a.example/v1%2fx", -EINVAL);

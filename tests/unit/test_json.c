@@ -315,6 +315,23 @@ static void test_raw(void)
     CU_ASSERT_STRING_EQUAL(null, "null");
 }
 
+/* What json-c did not keep is not told as if it had. */
+static void test_raw_big(void)
+{
+    cleanup(json_free_p) struct json *doc =
+        parse("[{\"a\":18446744073709551614},{\"a\":[99999999999999999999999]},-9223372036854775807,1e99]");
+    cleanup(free_p) char *kept = NULL, *last = NULL, *none = NULL;
+
+    CU_ASSERT_EQUAL(json_raw(doc, "0", &kept), 0);
+    CU_ASSERT_STRING_EQUAL(kept, "{\"a\":18446744073709551614}");
+    CU_ASSERT_EQUAL(json_raw(doc, "2", &last), 0);
+    CU_ASSERT_STRING_EQUAL(last, "-9223372036854775807");
+    CU_ASSERT_EQUAL(json_raw(doc, "1", &none), -ERANGE);
+    CU_ASSERT_EQUAL(json_raw(doc, "1.a.0", &none), -ERANGE);
+    CU_ASSERT_EQUAL(json_raw(doc, "", &none), -ERANGE);
+    CU_ASSERT_PTR_NULL(none);
+}
+
 static void test_writer(void)
 {
     cleanup(buf_done) struct buf out;
@@ -439,6 +456,7 @@ int main(void)
         { "digits as written", test_digits },
         { "members", test_members },
         { "a value as JSON text", test_raw },
+        { "raw text of integers that were not kept", test_raw_big },
         { "the writer", test_writer },
         { "the writer's mistakes", test_writer_faults },
         { NULL, NULL },
