@@ -230,7 +230,7 @@ many() { # STORE
 two_hosts() { # STORE
     local s="$1, two hosts" id JOB=lightspeed
     begin "$1" '"0 0 1 1 *"'
-    load 1 shop '"age":60,"bucket":2000'
+    shops 1 shop '"age":60,"bucket":2000'
     sed -i "s,https://api.lightspeedapp.com,$SIM_URL/lightspeed," "$DIR/conf.d/lightspeed.conf"
     rm -rf "$DIR/state2"
     mkdir -p "$DIR/state2"
