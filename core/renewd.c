@@ -164,6 +164,7 @@ static int check(const struct options *o)
     config_load(o->config_file, m, &uses, &c);
     if (c && plugins_new(c->plugin_dir, &plugins) >= 0)
         jobs_load(c, plugins, m, &uses, &jobs, &count);
+    api_check_functions(jobs, count, m);
     size_t mistakes = config_check_report(stdout, m, &uses);
     if (c && !mistakes)
         printf("%s: %zu job%s, no mistakes\n", o->config_file, count, count == 1 ? "" : "s");

@@ -19,6 +19,9 @@ struct api;
 int api_open(struct engine *e, struct loop *loop, const struct config *c, struct api **ret,
              struct error *err);
 
+/* For --check: names in `functions` that no call has. */
+void api_check_functions(struct job_config *const *jobs, size_t count, struct conf_mistakes *m);
+
 /* For the engine's `ready`: from now on /readyz goes by the store and the jobs alone. */
 void api_ready(struct api *a);
 

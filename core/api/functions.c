@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/conf_check.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/log.h"
@@ -196,6 +197,21 @@ static const struct function *find(const char *name)
         if (strcmp(f->name, name) == 0)
             return f;
     return NULL;
+}
+
+/* The job works without it, and whoever calls it hears 404: nothing is held for that. */
+void api_check_functions(struct job_config *const *jobs, size_t count, struct conf_mistakes *m)
+{
+    cleanup(buf_done) struct buf known = {0};
+
+    buf_init(&known, 1000);
+    for (const struct function *f = functions; f->name; f++)
+        buf_printf(&known, "%s\"%s\"", f == functions ? "" : ", ", f->name);
+    for (size_t i = 0; i < count; i++)
+        for (char **name = jobs[i]->functions; name && *name; name++)
+            if (!find(*name))
+                conf_mistake(m, NULL, jobs[i]->file, "setting 'functions': there is no function \"%s\"; there are %s",
+                             *name, known.data);
 }
 
 /* A file that cannot be read names no functions: one that used to may be in it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * History older than 90 days goes, in small batches, at no more than 1 % of a core: at start and then every
- * hour. By the real clock: a rehearsal of next year removes nothing.
+ * History older than 90 days goes, in small batches: in a daemon at no more than 1 % of a core, at start and then
+ * every hour; in --once some batches on end. By the real clock: a rehearsal of next year removes nothing.
  */
 #include "core/store/history.h"
 
@@ -12,11 +12,12 @@
 #include "core/base/log.h"
 #include "core/engine/internal.h"
 
-enum { KEEP_S = 90 * 86400, HOUR_MS = 3600 * 1000, REST_SHARE = 99 };
+enum { KEEP_S = 90 * 86400, HOUR_MS = 3600 * 1000, REST_SHARE = 99, ONCE_BATCHES = 20 };
 
 struct trim_task {
     struct engine *engine;
     bool more;
+    int batches;
     int64_t took_ms;
 };
 
@@ -39,6 +40,11 @@ static void trimmed(void *arg, int result, const struct error *err)
     if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
         log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
                  err->text, NULL);
+    if (result >= 0 && t->more && !e->setup.daemon && e->store_up && ++t->batches < ONCE_BATCHES) {
+        e->busy++; /* its work may be done: it ends when this is, too */
+        store_submit(e->store, trim_work, t, trimmed);
+        return;
+    }
     if (e->setup.daemon && !e->stopping)
         e->history_timer =
             loop_after(e->loop, result >= 0 && t->more ? t->took_ms * REST_SHARE : HOUR_MS, trim, e);

@@ -254,8 +254,25 @@ foreign_seal() {
     stop_renewd
 }
 
+# A name that nobody can call: --check says so, and the job is not held for that.
+unknown_function() {
+    stage sqlite
+    make_accounts_table tokens
+    load_accounts google tokens 1 fn-
+    google_job typo tokens 'functions = [ "refresh-token", "refresh-tokens" ];'
+    run_renewd --check
+    check_equal "an unknown function: --check exits 78" 78 $?
+    check_match "an unknown function: it is named, with those that there are" \
+        'typo.conf: .*.functions.: there is no function "refresh-tokens"; there are "refresh-token", "refresh-lightspeed-tokens", ' "$(logs)"
+    check_equal "an unknown function: it is the only mistake" 1 "$(grep -c 'there is no function' "$DIR/renewd.log")"
+    check "an unknown function: the job runs" run_renewd --once
+    edit typo 's/, "refresh-tokens"//'
+    check "a known function is no mistake" run_renewd --check
+}
+
 start_simulator
 mistakes
+unknown_function
 renewd_conf
 for store in sqlite postgresql; do
     tables $store

@@ -53,6 +53,10 @@ $(count runs "job = 'new'") $(count requests "job = 'new'") $(count hosts "id = 
     sim clock "{\"now\":$((now + 366 * 86400))}" > /dev/null
     check "$s: a rehearsal of next year" run_renewd --once --at $((now + 366 * 86400))
     check_equal "$s: removes no history" 1200 "$(count attempts "attempt_id like 'new%'")"
+    aged 92 older
+    check "$s: --once that finds little to do" run_renewd --once
+    check_equal "$s: removes more than a batch, too" 'older0|older1' \
+        "$(sql "select min(attempt_id), max(attempt_id) from $(own attempts) where attempt_id like 'older%'")"
     check "$s: each account has its tokens" compare_truth strict tokens
 }
 
