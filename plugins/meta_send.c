@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCKED 3600 /* seconds to stay away after a block for policy */
+#define LONGEST_ID 64
 #define LONGEST_SAID 160
 #define LONGEST_WORD 32 /* a longer one might be a token */
 
@@ -16,6 +17,13 @@
 
 static const char check_pixel[] =
     "; check the pixel id, the user's access to it, the app's permissions";
+
+/* It becomes part of the path, beside the token: "..", say, would lead elsewhere. */
+static int is_id(const char *text)
+{
+    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+    return len > 0 && len <= LONGEST_ID && !text[len];
+}
 
 static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
                    struct renewd_send_events_out *out)
@@ -33,10 +41,16 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
                     "pixel_id is mapped to";
         return RENEWD_DONE;
     }
+    if (!is_id(pixel->text)) {
+        out->became = RENEWD_SENT_HOLD;
+        out->code = "pixel_id";
+        out->text = "the record's pixel id holds more than letters, digits, _ and -, or is too long for one; correct it";
+        return RENEWD_DONE;
+    }
     if (!token->present)
         return s->fail(in->call, RENEWD_RECONNECT, NULL, "the record has no access token");
     const char *const url[] = { g->facebook_url, "/", g->version, "/",
-                                s->percent_encode(in->call, pixel->text), "/events", NULL };
+                                pixel->text, "/events", NULL };
     struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
     s->query(r, "access_token", token->text);
     graph_proof(g, in->call, r, token->text);
