@@ -16,7 +16,7 @@ prepare() { # [TLS]
     sed -i '/^api = /d' "$CONF"
     cat >> "$CONF" <<CONF
 api = { socket = "$SOCKET"; listen = "127.0.0.1:$PORT"; ${1:-}
-        clients = ( { name = "app"; secret = "env:APP_SECRET"; jobs = [ "*" ]; allow = [ "token", "read", "operate" ]; },
+        clients = ( { name = "app"; secret = "env:APP_SECRET"; jobs = [ "*" ]; allow = [ "token", "read", "operate", "forward", "events" ]; },
                     { name = "few"; secret = "env:FEW_SECRET"; jobs = [ "other" ]; allow = [ "read" ]; } ); };
 CONF
     make_accounts_table tokens
@@ -67,6 +67,50 @@ bad_input() {
     is "$s: dots" 400 bad_path "$(ask GET /v1/jobs/%2E%2E/records --path-as-is)"
     is "$s: an unknown parameter" 400 unknown_parameter "$(ask GET '/v1/jobs?x=1')"
     is "$s: a client's other job" 403 forbidden "$(KEY=$FEW_SECRET ask GET /v1/jobs/tokens/records)"
+}
+
+# The routes as the program has them: method, path, whether its body is NONE, JSON, LINES, ANY or EVENTS.
+routes() {
+    sed -n 's/^    {"\([A-Z*]*\)", "\(\/[^"]*\)", [a-z_]*, \("[a-z_ ]*"\|NULL\), BODY_\([A-Z]*\),.*/\1 \2 \4/p' "$TOP/core/api/routes.c"
+}
+
+# Every route, whatever it does: what does not fit is told in the same words, and nothing is done.
+every_route() {
+    local method path body target id count=0
+    while read -r method path body; do
+        count=$((count + 1))
+        target=${path//\{job\}/tokens} target=${target//\{id\}/1}
+        local s="$method $path" verb=${method/\*/POST}
+        if [[ $path = *{job}* ]]; then
+            is "$s: unknown job" 404 unknown_job "$(ask "$verb" "${path//\{job\}/nothing}" --globoff)"
+            for id in a%2Fb %2e%2E . %00 x%00y %ff %zz %; do
+                is "$s: $id for a job" 400 bad_path "$(ask "$verb" "${path/\{job\}/$id}" --path-as-is --globoff)"
+            done
+        fi
+        if [[ $path = *{id}* ]]; then
+            for id in a%2Fb ..%2f1 %2e%2E .. 1%00 %c0%af %zz; do
+                is "$s: $id for a record" 400 bad_path \
+                    "$(ask "$verb" "$(sed "s,{job},tokens,; s,{id},$id," <<< "$path")" --path-as-is)"
+            done
+        fi
+        [ "$method" != '*' ] || continue
+        is "$s: another method" 405 wrong_method "$(ask PATCH "$target")"
+        check_match "$s: with Allow" "^Allow: ([A-Z]+, )*$method" "$(cat "$DIR/headers")"
+        is "$s: an unknown parameter" 400 unknown_parameter "$(ask "$method" "$target?nonsense=1")"
+        is "$s: a body of another type" 415 unsupported_media_type "$(ask "$method" "$target" -H 'Content-Type: text/plain' -d x)"
+        is "$s: a body too large" 413 too_large "$(ask "$method" "$target" -H "$JSON" --data-binary "@$DIR/large")"
+        if [[ "$method $path" = 'GET /v1/jobs/'*{id}* ]]; then
+            is "$s: unknown record" 404 unknown_record "$(ask GET "$(sed 's,{job},tokens,; s,{id},4711,' <<< "$path")")"
+        fi
+        # Lines and events have bodies of their own kind, and tests of their own.
+        [[ $body != LINES && $path != */{id}/events ]] || continue
+        is "$s: no JSON" 400 bad_json "$(ask "$method" "$target" -H "$JSON" -d '{"a":')"
+        check_match "$s: and where" 'offset 5' "$(message)"
+        is "$s: an unknown member" 400 unknown_member "$(ask "$method" "$target" -H "$JSON" -d '{"nonsense":1}')"
+        check_match "$s: by name" 'nonsense' "$(message)"
+    done < <(routes)
+    check "every route was tried" test "$count" -ge 24
+    check_equal "every route: nobody was asked for it" 0 "$(sim_count strict requests)"
 }
 
 by_owner() {
@@ -185,6 +229,7 @@ start_ready || exit 1
 dawdle &
 dawdler=$!
 bad_input
+every_route
 by_owner
 kept_connection
 tried_secrets
