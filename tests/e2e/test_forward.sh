@@ -251,6 +251,10 @@ two_hosts() { # STORE
     check_equal "$s: one refresh" '1 0' "$(sim_count lightspeed ok) $(sim_count lightspeed reuse)"
     check "$s: each call was made at most twice" test "$(sim_count lightspeed requests)" -le 1001
     check "$s: what lives at the provider is in the row" truth shop
+    sim misbehave '{"mode":"json","provider":"lightspeed","path":"*","status":200,
+        "headers":{"X-LS-API-Bucket-Level":"120.5/90","X-LS-API-Drip-Rate":"1","X-LS-API-Request-Cost":"1"}}' > /dev/null
+    check_equal "$s: a bucket that runs over" 200 "$(call "$id/forward/Account.json")"
+    check_equal "$s: holds the next call" '429 slowed' "$(call "$id/forward/Account.json") $(header Renewd-Error)"
     stop_process "$SECOND_PID"
     SECOND_PID=''
     stop_renewd

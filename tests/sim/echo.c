@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * An API that shows what arrived: /echo/... takes the access token of any provider as a bearer, or as
  * access_token in the query, a form or the header X-Access-Token, and answers with method, target, headers and
- * body. A dead token is refused with 401, under /echo/graph/ as Meta does it, with 200 and code 190.
+ * body. A dead token is refused with 401.
  */
 #include <json-c/json.h>
 #include <microhttpd.h>
@@ -57,29 +57,15 @@ static void show(const struct request *request, struct reply *reply)
     reply_header(reply, "Connection", "X-Hop");
 }
 
-static void refuse_as_meta(struct reply *reply)
-{
-    struct json_object *json = json_object_new_object(), *error = json_object_new_object();
-
-    json_object_object_add(error, "message", json_object_new_string("Error validating access token"));
-    json_object_object_add(error, "type", json_object_new_string("OAuthException"));
-    json_object_object_add(error, "code", json_object_new_int(190));
-    json_object_object_add(json, "error", error);
-    reply_json(reply, 200, json);
-}
-
 static void echo_answer(const struct request *request, struct reply *reply)
 {
     const struct token *token = echo_presents(request);
 
-    if (token && token->kind == TOKEN_ACCESS && !token->unfit && strcmp(token_state(token), "live") == 0) {
+    if (token && token->kind == TOKEN_ACCESS && strcmp(token_state(token), "live") == 0) {
         show(request, reply);
         return;
     }
-    if (strncmp(request->rest, "/graph/", 7) == 0)
-        refuse_as_meta(reply);
-    else
-        reply_oauth_error(reply, 401, "invalid_token", "The access token is not valid");
+    reply_oauth_error(reply, 401, "invalid_token", "The access token is not valid");
     reply->outcome = "resource_refused";
 }
 
