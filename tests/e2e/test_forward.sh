@@ -114,8 +114,9 @@ places() { # STORE
     id=$(id_of acct-1)
     JOB=tokens
     check_equal "$s: several prefixes: the path names the host" '200 /v1/a' "$(call "$id/forward/$HOST/echo/v1/a") $(seen path)"
+    check_equal "$s: or is the one at the host" '200 /v1/a' "$(call "$id/forward/echo/v1/a") $(seen path)"
     check_equal "$s: the other one" 200 "$(call "$id/forward/$HOST/strict/api/me")"
-    for name in "$HOST/echo/v2/a" "$HOST/echo/v1x" "127.0.0.1:1/echo/v1/a" echo/v1/a ''; do
+    for name in "$HOST/echo/v2/a" "$HOST/echo/v1x" "127.0.0.1:1/echo/v1/a" a ''; do
         check_equal "$s: ${name:-nothing} lies in none: 403" '403 not_allowed' "$(call "$id/forward/$name") $(header Renewd-Error)"
     done
     JOB=query id=1
