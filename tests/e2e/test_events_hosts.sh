@@ -7,7 +7,7 @@
 . "$(dirname "$0")/events.sh"
 
 SECOND_PID=
-trap 'stop_process "$SECOND_PID" KILL; frozen CONT 2> /dev/null; cleanup' EXIT
+trap 'ended_with=$?; stop_process "$SECOND_PID" KILL; frozen CONT 2> /dev/null; (exit $ended_with); cleanup' EXIT
 start_simulator
 
 start_second() {
