@@ -74,6 +74,7 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
     a->loop = loop;
     a->config = c;
     LIST_INIT(&a->requests);
+    TAILQ_INIT(&a->incomings);
     a->door = door_new();
     int r = plugins_new(c->plugin_dir, &a->plugins);
     if (r < 0)
@@ -108,6 +109,7 @@ void api_free(struct api *a)
     if (!a)
         return;
     door_free(a->door);
+    incomings_stop(a);
     requests_detach(&a->requests);
     http_server_free(a->socket);
     http_server_free(a->tcp);

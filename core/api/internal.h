@@ -22,7 +22,9 @@ enum {
 };
 
 struct request;
+struct incoming;
 LIST_HEAD(requests, request);
+TAILQ_HEAD(incomings, incoming);
 
 struct api {
     struct engine *engine;
@@ -33,6 +35,8 @@ struct api {
     bool ready;                  /* the engine said so */
     struct door *door;           /* slows wrong secrets down */
     struct requests requests;    /* not answered yet */
+    struct incomings incomings;  /* large bodies of events, of which the first is being read */
+    struct loop_timer *incomings_timer;
 };
 
 /* Answered exactly once, by answer_json or answer_error, which free it. Work under way may outlive the
@@ -47,7 +51,7 @@ struct request {
     char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
     const struct api_client *client; /* over TCP: who asks; NULL over the socket */
     bool anonymous;              /* over TCP, a function: without a key */
-    struct job *found;           /* routes with {job}: valid until the handler returns */
+    struct job *found;           /* routes with {job}: valid until the handler returns, then only to be compared */
     int64_t started_at;          /* clock_now() */
 };
 
@@ -200,6 +204,8 @@ void handle_forward(struct request *q);
 void handle_refused(struct request *q);
 /* routes_events.c */
 void handle_events(struct request *q);
+/* For api_free: answers those that are not read yet. */
+void incomings_stop(struct api *a);
 /* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
 bool job_has_records(struct request *q);
 /* False when the job is held or paused; then it was answered. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The route that takes events of an application: one, or up to a thousand, all of them or none. It answers 202 only
- * when the store has them.
+ * when the store has them. A large body is read by and by, one after the other, so that all else on the loop goes on.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -8,24 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/loop.h"
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
-#include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/secret.h"
 #include "core/host/instance.h"
 
-enum { EVENTS_MAX = 1000, DEPTH_RETRY_S = 30 };
+enum {
+    EVENTS_MAX = 1000, DEPTH_RETRY_S = 30,
+    AT_ONCE = 16 * 1024,         /* bytes of a body that is read as it comes; larger ones wait for each other */
+    TURN_MS = 10,                /* of the loop's, for reading the larger ones */
+};
 
 struct incoming {
     struct request *q;
+    struct json *doc;            /* NULL: not read yet */
+    const char *path;            /* of the list in it */
+    bool is_list;
+    size_t next;                 /* the first that the plugin has not seen */
     struct taken_event *list;
     size_t count;                /* of the body; list holds those that are to be kept */
     size_t *place;               /* of each that is to be kept, in the body */
     size_t kept;
+    TAILQ_ENTRY(incoming) link;
 };
 
 static void incoming_free(struct incoming *in)
 {
+    json_free(in->doc);
     for (size_t i = 0; i < in->kept; i++)
         taken_event_done(&in->list[i]);
     free(in->list);
@@ -110,13 +121,13 @@ static int take(struct incoming *in, size_t index, bool list, const char *text, 
     return res;
 }
 
-static int take_one(struct incoming *in, const struct json *doc, const char *path, size_t index)
+static int take_one(struct incoming *in, size_t index)
 {
     char at[32];
     char *text = NULL;
 
-    snprintf(at, sizeof at, "%s%s%zu", path, *path ? "." : "", index);
-    int res = json_raw(doc, at, &text);
+    snprintf(at, sizeof at, "%s%s%zu", in->path, *in->path ? "." : "", index);
+    int res = json_raw(in->doc, at, &text);
     if (res < 0)
         return refuse(in->q, index, true,
                       res == -ERANGE ? "an integer in it is beyond 64 bits; it can be written as a text"
@@ -127,30 +138,35 @@ static int take_one(struct incoming *in, const struct json *doc, const char *pat
 }
 
 /* -EINVAL: it was answered. */
-static int take_all(struct incoming *in)
+static int read_body(struct incoming *in)
 {
     struct request *q = in->q;
     size_t len, offset = 0;
-    const char *body = http_call_body(q->call, &len), *path;
-    cleanup(json_free_p) struct json *doc = NULL;
-    bool list = false;
+    const char *body = http_call_body(q->call, &len);
 
-    int r = json_parse(body, len, &doc, &offset);
+    int r = json_parse(body, len, &in->doc, &offset);
     if (r < 0) {
         answer_error(q, 400, "bad_json", "the body is not JSON%s, at offset %zu",
                      r == -EFBIG ? " within the limits of length and depth" : "", offset);
         return -EINVAL;
     }
-    if (find_list(q, doc, &path, &list) < 0 || count_events(q, doc, path, list, &in->count) < 0)
+    if (find_list(q, in->doc, &in->path, &in->is_list) < 0 ||
+        count_events(q, in->doc, in->path, in->is_list, &in->count) < 0)
         return -EINVAL;
     in->list = xcalloc(in->count + 1, sizeof *in->list);
     in->place = xcalloc(in->count + 1, sizeof *in->place);
-    if (!list)
-        return take(in, 0, false, body, len);
-    for (size_t i = 0; i < in->count; i++)
-        if (take_one(in, doc, path, i) < 0)
-            return -EINVAL;
     return 0;
+}
+
+static int take_next(struct incoming *in)
+{
+    size_t len, index = in->next++;
+    const char *body;
+
+    if (in->is_list)
+        return take_one(in, index);
+    body = http_call_body(in->q->call, &len);
+    return take(in, index, false, body, len);
 }
 
 /* ---- the answer ---- */
@@ -205,9 +221,88 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
     incoming_free(in);
 }
 
+/* ---- by and by ---- */
+
+static void keep(struct incoming *in)
+{
+    struct request *q = in->q;
+
+    if (in->kept)
+        engine_events_add(q->api->engine, q->found, q->id, in->list, in->kept, kept, in);
+    else
+        kept(in, NULL, 0, 0, NULL);
+}
+
+/* True: nothing of it is left to be read, or it was answered. */
+static bool go_on(struct incoming *in, int64_t until_ms)
+{
+    if (!in->doc) {
+        if (read_body(in) < 0) {
+            incoming_free(in);
+            return true;
+        }
+        if (clock_boot_ms() >= until_ms)
+            return false;
+    }
+    while (in->next < in->count) {
+        if (take_next(in) < 0) {
+            incoming_free(in);
+            return true;
+        }
+        if (in->next < in->count && clock_boot_ms() >= until_ms)
+            return false;
+    }
+    keep(in);
+    return true;
+}
+
+static void not_now(struct incoming *in, const char *code, const char *why)
+{
+    request_retry_after(in->q, 1);
+    answer_error(in->q, 503, code, "%s; nothing was kept, send it again", why);
+    incoming_free(in);
+}
+
+static void turn(void *ctx)
+{
+    struct api *a = ctx;
+    struct incoming *in = TAILQ_FIRST(&a->incomings);
+    const struct job *j = engine_job_by_name(a->engine, in->q->job);
+
+    a->incomings_timer = NULL;
+    TAILQ_REMOVE(&a->incomings, in, link);
+    if (j != in->q->found || !job_takes_events(j))
+        not_now(in, "reloaded", "the job was loaded anew at this moment");
+    else if (!go_on(in, clock_boot_ms() + TURN_MS))
+        TAILQ_INSERT_HEAD(&a->incomings, in, link);
+    if (!TAILQ_EMPTY(&a->incomings))
+        a->incomings_timer = loop_after(a->loop, 0, turn, a);
+}
+
+static void wait_for_turn(struct incoming *in)
+{
+    struct api *a = in->q->api;
+
+    TAILQ_INSERT_TAIL(&a->incomings, in, link);
+    if (!a->incomings_timer)
+        a->incomings_timer = loop_after(a->loop, 0, turn, a);
+}
+
+void incomings_stop(struct api *a)
+{
+    struct incoming *in;
+
+    loop_cancel(&a->incomings_timer);
+    while ((in = TAILQ_FIRST(&a->incomings))) {
+        TAILQ_REMOVE(&a->incomings, in, link);
+        not_now(in, "stopping", "renewd is stopping");
+    }
+}
+
 void handle_events(struct request *q)
 {
     const struct job *j = q->found;
+    size_t len;
 
     if (!job_has_records(q))
         return;
@@ -217,10 +312,9 @@ void handle_events(struct request *q)
     }
     struct incoming *in = xcalloc(1, sizeof *in);
     in->q = q;
-    if (take_all(in) < 0)
-        incoming_free(in);
-    else if (in->kept)
-        engine_events_add(q->api->engine, q->found, q->id, in->list, in->kept, kept, in);
+    (void)http_call_body(q->call, &len);
+    if (len <= AT_ONCE)
+        (void)go_on(in, INT64_MAX);
     else
-        kept(in, NULL, 0, 0, NULL);
+        wait_for_turn(in);
 }

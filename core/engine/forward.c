@@ -211,16 +211,14 @@ static void replied(void *ctx, const struct http_reply *reply)
         return;
     }
     notes_take(f->job, f->key, reply, &says);
-    if (!says.token_refused) {
-        notes_fine(f->job, f->key);
-        pass_on(f, reply);
-    } else if (f->repeated || notes_refused_lately(f->job, f->key)) {
-        notes_refused_again(f->job, f->key);
-        pass_on(f, reply);
-    } else {
+    if (says.token_refused && !f->repeated && !notes_refused_lately(f->job, f->key)) {
         f->repeated = true;
         ask_token(f, true);
+        return;
     }
+    if (says.token_refused && f->repeated)
+        notes_refused_again(f->job, f->key);
+    pass_on(f, reply);
 }
 
 static bool is_safe(const char *method)

@@ -136,12 +136,3 @@ bool notes_refused_lately(const struct job *j, const char *key)
 {
     return note_of(j, key).refused_until_ms > clock_boot_ms();
 }
-
-void notes_fine(struct job *j, const char *key)
-{
-    struct note n = note_of(j, key);
-    if (!n.refused_until_ms)
-        return;
-    n.refused_until_ms = 0;
-    put(j, key, n);
-}

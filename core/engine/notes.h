@@ -18,10 +18,9 @@ void notes_take(struct job *j, const char *key, const struct http_reply *reply, 
 int64_t notes_wait_ms(const struct job *j, const char *key);
 /* The same where the provider has refused a call already for there were too many, not only warned of it. */
 int64_t notes_limited_ms(const struct job *j, const char *key);
-/* Also a fresh token was refused: for a while no call of the record forces another one. */
+/* Also a fresh token was refused: for a minute no call of the record forces another one, however the others fare: of
+ * one path it may be refused always. */
 void notes_refused_again(struct job *j, const char *key);
 bool notes_refused_lately(const struct job *j, const char *key);
-/* The token was good. */
-void notes_fine(struct job *j, const char *key);
 
 #endif

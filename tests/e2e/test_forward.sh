@@ -78,6 +78,20 @@ dead_tokens() { # NAME
     check_equal "$s: makes no other refresh" '1 3' "$(sim_count strict presented) $(arrived)"
     sim misbehave '{"clear":true}' > /dev/null
     check_equal "$s: the record is none the worse" ok "$(state tokens acct-4)"
+    closed_path "$s" "$(id_of acct-5)"
+}
+
+# A path that is closed to the account answers 401 whatever the token.
+closed_path() { # NAME ID
+    local s=$1 id=$2 i all=''
+    sim mark '{}' > /dev/null
+    sim misbehave '{"mode":"json","provider":"echo","path":"/v1/closed","status":401,"body":"{}","count":-1}' > /dev/null
+    for i in 1 2 3 4; do
+        all="$all $(call "$id/forward/closed") $(call "$id/forward/me")"
+    done
+    check_equal "$s: one path alone is closed" ' 401 200 401 200 401 200 401 200' "$all"
+    check_equal "$s: it costs one refresh, though other calls go well between" 1 "$(sim_count strict presented)"
+    sim misbehave '{"clear":true}' > /dev/null
 }
 
 escapes() { # NAME ID
