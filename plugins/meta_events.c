@@ -407,11 +407,8 @@ int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in,
 
     if (strcmp(in->source, "shopify") == 0)
         return shopify_take(meta, in, out);
-    if (*in->source) {
-        const char *const parts[] = { "meta knows no webhooks of \"", in->source,
-                                      "\"; it knows those of shopify", NULL };
-        return meta_refuse_event(meta, in->call, parts);
-    }
+    if (*in->source)
+        return RENEWD_EVENT_UNKNOWN;
     if (in->message->length > LONGEST_EVENT) {
         static const char *const parts[] = { "the event is over 64 KiB", NULL };
         return meta_refuse_event(meta, in->call, parts);

@@ -132,6 +132,9 @@ static void judge(struct request *q, struct taken_event *t)
     case RENEWD_EVENT_IGNORE:
         say(q, 200, "ok\n");
         return;
+    case RENEWD_EVENT_UNKNOWN:
+        not_here(q);
+        return;
     default:
         refused(q, t->why);
     }

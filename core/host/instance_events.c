@@ -125,7 +125,7 @@ static void take(struct renewd_call *c, const struct renewd_take_event_out *out,
 static void judge(struct renewd_call *c, int32_t what, const struct renewd_take_event_out *out,
                   int64_t now, struct taken_event *ret)
 {
-    if (what < RENEWD_EVENT_TAKE || what > RENEWD_EVENT_IGNORE)
+    if (what < RENEWD_EVENT_TAKE || what > RENEWD_EVENT_UNKNOWN)
         call_break(c, "returned an unknown result (%d)", what);
     else if (what == RENEWD_EVENT_REFUSE)
         call_judge_fail(c, true, "RENEWD_EVENT_REFUSE");
@@ -138,6 +138,8 @@ static void judge(struct renewd_call *c, int32_t what, const struct renewd_take_
         take(c, out, now, ret);
     else if (what == RENEWD_EVENT_FORGED && !c->text[0])
         ret->why = xstrdup("its signature is absent or wrong");
+    else if (what == RENEWD_EVENT_UNKNOWN)
+        ret->why = xstrdup("the plugin does not know where it comes from");
     else if (what != RENEWD_EVENT_IGNORE)
         ret->why = xstrdup(call_why(c));
 }

@@ -66,6 +66,7 @@ extern "C" {
 #define RENEWD_EVENT_REFUSE 2 /* it can never be sent: services->fail() says why; answered 400 */
 #define RENEWD_EVENT_FORGED 3 /* its signature is absent or wrong, fail() may say more; answered 401 */
 #define RENEWD_EVENT_IGNORE 4 /* in order, but of no use here; answered 200 and dropped */
+#define RENEWD_EVENT_UNKNOWN 5 /* a webhook of a source that it does not know; answered 404 */
 
 /* What became of a batch of events that was sent: out->became of `send_events`. (minor 1) */
 #define RENEWD_SENT 1          /* the provider has all of them */

@@ -56,7 +56,7 @@ turned_away() {
     check_equal "$s: without a signature" 401 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' --data-binary '{"id":1}' "$URL/meta/one")"
     check_equal "$s: an unknown job" 404 "$(AT=$URL/other/one hook $SHOP_NEW d-2 '{"id":2}')"
     check_equal "$s: an unknown record" 404 "$(AT=$URL/meta/nobody hook $SHOP_NEW d-3 '{"id":3}')"
-    check_equal "$s: a word that means nothing to the plugin" 400 "$(AT=http://127.0.0.1:$PORT/webhooks/nobody/meta/one hook $SHOP_NEW d-4 '{"id":4}')"
+    check_equal "$s: a word that means nothing to the plugin" 404 "$(AT=http://127.0.0.1:$PORT/webhooks/nobody/meta/one hook $SHOP_NEW d-4 '{"id":4}')"
     check_equal "$s: read" 405 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' "$URL/meta/one")"
     head -c 2000000 /dev/zero | tr '\0' x > "$DIR/large"
     check_equal "$s: two megabytes" 413 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' --data-binary "@$DIR/large" "$URL/meta/one")"

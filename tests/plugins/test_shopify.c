@@ -160,6 +160,8 @@ static void test_order(void)
 
 static void test_carts_and_checkouts(void)
 {
+    static const char *const no_secrets[] = { NULL };
+
     static const char cart[] =
         "{\"id\":\"eeafa272cebfd4b22385bc4b645e762c\",\"token\":\"eeafa272cebfd4b22385bc4b645e762c?key=k\","
         "\"line_items\":[{\"id\":704912205188288575,\"variant_id\":704912205188288575,\"quantity\":3,\"price\":\"9.99\","
@@ -185,6 +187,7 @@ static void test_carts_and_checkouts(void)
     CU_ASSERT_TRUE(holds("\"value\":398.00"));
     CU_ASSERT_EQUAL(deliver("orders/paid", order, strlen(order)), RENEWD_EVENT_IGNORE);
     CU_ASSERT_EQUAL(deliver("orders/create ", order, strlen(order)), RENEWD_EVENT_IGNORE);
+    CU_ASSERT_EQUAL(fake_take(&f, "Shopify", no_secrets, order, strlen(order), NOW), RENEWD_EVENT_UNKNOWN);
     fake_close(&f);
 }
 

@@ -189,6 +189,8 @@ static void test_take_results(void)
     taking(out, "called fail()");
     given_result = RENEWD_EVENT_IGNORE;
     taking(out, "called fail()");
+    given_result = RENEWD_EVENT_UNKNOWN;
+    taking(out, "called fail()");
 }
 
 static void test_take_texts(void)
