@@ -23,6 +23,7 @@ enum {
     SERVE_MS = 5000, WAIT_MS = 30000,
     PERSON_S = 60,               /* beside the kick of a changed record: other hosts see changes, too */
     GONE_S = 600,
+    SHARED_MS = 200,             /* for a newer token to reach the other rows that hold the one before */
     SETTLE_SPARE_MS = 10000,     /* of the lease, for noting what became of the events */
     HOLD_S = 600, HOLD_MAX_S = 3600,
     LATER_S = 5, LATER_MAX_S = 300,
@@ -132,7 +133,7 @@ static void serve(struct sending *s, const struct token_answer *t)
         stay(s, backoff_next(refused, jitter(), REFUSED_S, REFUSED_MAX_S), true, "token",
              "the provider refuses the record's access token, as it did the one before");
     else
-        end(s, 0); /* the events are due, and come again with the newer one */
+        end(s, SHARED_MS); /* the events are due, and come again with the newer one */
 }
 
 static void token_known(void *ctx, const struct token_answer *t)
