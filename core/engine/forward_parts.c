@@ -253,7 +253,7 @@ static void mask(char *text, size_t len, const char *token)
 /* As it is, and as a URL holds it. */
 static void redact_token(char *text, size_t len, const char *token)
 {
-    cleanup(buf_done) struct buf member;
+    cleanup(buf_done) struct buf member = {0};
 
     if (strlen(token) < SHORTEST_TOKEN)
         return;

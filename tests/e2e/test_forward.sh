@@ -36,12 +36,19 @@ passes() { # STORE
     check_equal "$s: TRACE is none: 405" 405 "$(call "$id/forward/me" -X TRACE)"
     check_equal "$s: an unknown record: 404" '404 unknown_record' "$(call 4711/forward/me) $(header Renewd-Error)"
     check_equal "$s: an unknown job: 404" '404 unknown_job' "$(JOB=none call "$id/forward/me") $(header Renewd-Error)"
+    sim accounts '{"provider":"strict","account":"short","access_token":"abc","refresh_token":"short-refresh"}' > /dev/null
+    sql "update tokens set access_token = 'abc' where id = $(id_of acct-9)"
+    check "$s: a token of three letters" wait_until 10 arrives_as "$(id_of acct-9)" 'Bearer abc'
     check_equal "$s: nothing was refreshed" 0 "$(sim_count strict presented)"
     sql "update tokens set expires_at = $(soon 30) where id = $id"
     check "$s: a token that ends soon is refreshed first" wait_until 10 calls_with_a_fresh_one "$id"
     dead_tokens "$s"
     escapes "$s" "$id"
     stop_renewd
+}
+
+arrives_as() { # ID AUTHORIZATION
+    [ "$(call "$1/forward/me")" = 200 ] && [ "$(seen headers.Authorization)" = "$2" ]
 }
 
 # What the application changed is seen within a second.
