@@ -62,7 +62,7 @@ class Renewd {
             const answer = await this.once(method, path, body);
             if (answer.status !== 429 && answer.status !== 503)
                 return answer;
-            const wait = Number(answer.headers['retry-after'] || 1);
+            const wait = Number(answer.headers['retry-after']) || 1; // a provider may have said none, or a date
             if (attempt >= TRIES || wait > LONGEST_WAIT)
                 throw new Later(answer.text);
             await new Promise((resolve) => setTimeout(resolve, wait * 1000));

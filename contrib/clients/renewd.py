@@ -61,6 +61,7 @@ class Renewd:
     def _ask(self, method, path, body=None):
         headers = dict(self.headers)
         if body is not None:
+            body = body.encode()  # else http.client sends Latin-1
             headers["Content-Type"] = "application/json"
         for attempt in range(TRIES):
             connection = self._connection()
@@ -70,7 +71,8 @@ class Renewd:
             connection.close()
             if answer.status not in (429, 503):
                 return answer, text
-            wait = int(answer.headers.get("Retry-After", 1))
+            wait = answer.headers.get("Retry-After", "")  # a provider may have said none, or a date
+            wait = int(wait) if wait.isdecimal() else 1
             if attempt + 1 < TRIES and wait <= LONGEST_WAIT:
                 time.sleep(wait)
         raise Later(text.decode())

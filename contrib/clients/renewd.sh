@@ -22,7 +22,8 @@ if [ -n "${RENEWD_SOCKET:-}" ]; then
     printf 'unix-socket = "%s"\n' "$RENEWD_SOCKET" > "$dir/door"
     url=http://localhost
 else
-    printf 'header = "Authorization: Bearer %s"\n' "$(cat "$RENEWD_SECRET_FILE")" > "$dir/door"
+    secret=$(cat "$RENEWD_SECRET_FILE")
+    printf 'header = "Authorization: Bearer %s"\n' "$secret" > "$dir/door"
 fi
 
 # member NAME: of a flat JSON object in $dir/answer; texts of tokens, URLs and codes hold no escapes.
@@ -39,11 +40,13 @@ ask() {
         status=$(curl -sS --max-time 60 -K "$dir/door" -o "$dir/answer" -D "$dir/headers" -w '%{http_code}' "$@" "$url$path")
         case $status in 429 | 503) ;; *) return ;; esac
         tries=$((tries - 1))
-        if [ $tries -le 0 ] || [ "$(header Retry-After)" -gt 60 ]; then
+        wait=$(header Retry-After)
+        case $wait in '' | *[!0-9]*) wait=1 ;; esac # a provider may have said none, or a date
+        if [ $tries -le 0 ] || [ "$wait" -gt 60 ]; then
             echo "later: $(member message)" >&2
             exit 75
         fi
-        sleep "$(header Retry-After)"
+        sleep "$wait"
     done
 }
 
