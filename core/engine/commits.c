@@ -169,7 +169,7 @@ static void committed(struct commit_task *t)
         if (c->after.due_at)
             schedule_due(t->job, c->after.due_at);
         if (c->outcome == OUTCOME_OK)
-            events_record_changed(t->job, c->after.key);
+            events_record_changed(t->job, c->after.key, false);
     }
     if (again && t->run)
         count_repeat(t->run, c->after.key);

@@ -259,7 +259,7 @@ static void change_put(struct job *j, const struct record_change *c, bool spent)
         schedule_due(j, c->now.due_at);
     if (spent && !defence_off(DEFENCE_WRITE_BACK))
         newest_check(j->engine, c->now.fingerprint);
-    events_record_changed(j, c->now.key);
+    events_record_changed(j, c->now.key, c->is_new);
 }
 
 static void put_done(void *arg, int result, const struct error *e)

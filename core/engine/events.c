@@ -333,10 +333,10 @@ static void kicked(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-void events_record_changed(struct job *j, const char *key)
+void events_record_changed(struct job *j, const char *key, bool is_new)
 {
     const struct trouble *t = j->events ? trouble_of(j->events, key) : NULL;
-    if (!t || !t->freed_by_change || !engine_may_work(j->engine))
+    if (!j->events || (t ? !t->freed_by_change : is_new) || !engine_may_work(j->engine))
         return;
     trouble_end(j->events, key);
     struct kick_task *k = xcalloc(1, sizeof *k);

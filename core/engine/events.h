@@ -59,6 +59,7 @@ struct sending {
     struct http_transfer *transfer;
     struct settle_task *settles; /* what the store has yet to hear */
     size_t sent;
+    bool presented;              /* a request may have left since they were claimed */
     bool token_refused, released; /* released: the events that were held with these are to wait again */
     struct sending *next;
 };
@@ -99,7 +100,6 @@ void sending_go_on(struct sending *s);
 struct fate {
     int state;                   /* EVENT_... */
     int64_t due_at;
-    bool unsent;
     const char *code, *why;
     bool others;                 /* the other events of these records as well */
 };

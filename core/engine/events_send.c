@@ -304,12 +304,12 @@ static void begin(struct sending *s)
     for (size_t i = 0; i < s->count; i++)
         s->released = s->released || s->events[i].state == EVENT_HELD;
     if (some) {
-        const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now(), .unsent = true};
+        const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now()};
         settle_marked(s, drop, &f);
     }
     keep_only(s, drop);
     if (!s->range.count || s->of->job->engine->stopping || open_lead(s, &e) < 0) {
-        const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now() + 1, .unsent = true};
+        const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now() + 1};
         settle_rest(s, &f);
         return;
     }
@@ -327,6 +327,7 @@ static void claimed(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "events that are due could not be taken; it is tried again", "job", j->config->job,
                  "reason", err->text, NULL);
     events_say_expired(j, s->expired);
+    s->presented = false;
     if (result < 0 || !s->count)
         end(s, 1000); /* what was claimed all the same comes back with the end of its lease */
     else
@@ -349,6 +350,7 @@ static void replied(void *ctx, const struct http_reply *reply)
     struct sending *s = ctx;
     struct batch_result r;
     s->transfer = NULL;
+    s->presented = s->presented || reply->failure != HTTP_NOT_SENT;
     if (reply->failure == HTTP_NOT_SENT) {
         r = (struct batch_result){.became = RENEWD_SENT_LATER, .code = "not_sent", .text = reply->why};
         judged(s, &r);

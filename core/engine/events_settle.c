@@ -17,6 +17,7 @@ struct settle_task {
     int64_t *ids;
     size_t count;
     struct fate fate;            /* code and why are the task's own */
+    bool unsent;
     int64_t now;
     struct loop_timer *timer;    /* until it is tried again */
     struct settle_task *next;
@@ -33,7 +34,7 @@ static int settle_work(struct db *db, void *arg, struct error *e)
     const struct fate *f = &t->fate;
     const struct event_settle what = {.host = host->host, .incarnation = host->incarnation, .ids = t->ids,
                                       .count = t->count, .state = f->state, .due_at = f->due_at, .now = t->now,
-                                      .unsent = f->unsent, .code = f->code, .why = f->why};
+                                      .unsent = t->unsent, .code = f->code, .why = f->why};
     int res = t->count ? store_events_settle(db, &what, e) : 0;
     if (res < 0 || !f->others)
         return res;
@@ -95,6 +96,7 @@ static struct settle_task *task_new(struct sending *s, const struct fate *f)
     t->of = s;
     t->ids = xcalloc(s->count + 1, sizeof *t->ids);
     t->fate = *f;
+    t->unsent = !s->presented;
     t->fate.code = f->code ? xstrdup(f->code) : NULL;
     t->fate.why = f->why ? xstrdup(f->why) : NULL;
     t->now = clock_now();

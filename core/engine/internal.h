@@ -431,8 +431,10 @@ void events_start(struct job *j);
 void events_stop(struct job *j);
 /* Some were added. */
 void events_came(struct job *j);
-/* Those that wait for what only its application or its owner can change may be able to leave. */
-void events_record_changed(struct job *j, const char *key);
+/* Those that wait for what only its application or its owner can change may be able to leave. A process that just
+ * started, or did not send them itself, does not know what keeps them: it has them tried too, but for those of a
+ * record that is_new. */
+void events_record_changed(struct job *j, const char *key, bool is_new);
 bool events_idle(const struct job *j);
 bool events_at_work(const struct job *j);
 

@@ -120,6 +120,16 @@ held() { # STORE
     sql "update \"AppSettings\" set \"metaPixelId\" = 'px-two'"
     check "$s: another pixel in the row is tried at once" come sent=60
     check_equal "$s: and got them" 10 "$(received px-two | wc -l)"
+    account facebook empty '"age":86400'
+    holder empty ''
+    event e-61 | post empty > /dev/null
+    check "$s: without a pixel it is held, too" come 'held=1 sent=60'
+    check_equal "$s: and was not sent" 0 "$(sql "select sends from $(own events) where event_id = 'e-61'")"
+    stop_renewd
+    start_ready || exit 1
+    sim pixels '{"pixel":"px-three","account":"empty","refusal":0}' > /dev/null
+    sql "update \"AppSettings\" set \"metaPixelId\" = 'px-three' where \"id\" = 'empty'"
+    check "$s: one that renewd has held since before its start is tried at once, too" come sent=61
     stop_renewd
 }
 
@@ -223,7 +233,7 @@ depth() {
 }
 
 none() {
-    sed -e 's/job = "meta"/job = "none"/' -e 's/plugin = "meta"/plugin = "instagram"/' -e 's/pixel_id = [^;]*;//' \
+    sed -e '/^events = /d' -e 's/job = "meta"/job = "none"/' -e 's/plugin = "meta"/plugin = "instagram"/' -e 's/pixel_id = [^;]*;//' \
         -e 's/"AppSettings"/"InstagramOnly"/' -e 's/base_url/facebook_url/' "$DIR/conf.d/meta.conf" > "$DIR/conf.d/none.conf"
     sql 'create table "InstagramOnly" ("id" text primary key, "appId" text, "metaAccessToken" text, "metaTokenExpiresAt" integer)'
     ctl reload > "$DIR/reload.out" 2>&1
