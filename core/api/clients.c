@@ -91,7 +91,7 @@ bool client_may(struct request *q)
         right = strcmp(q->route->method, "GET") == 0 ? "read" : "operate";
     if (client_allows(q->client, right, q->job))
         return true;
-    answer_error(q, 403, "forbidden", "the client %s may not %s %s", q->client->name, right,
-                 q->job ? q->job : "all jobs");
+    answer_error(q, 403, "forbidden", "the client %s wants \"%s\" in its `allow` and %s in its `jobs` in renewd.conf",
+                 q->client->name, right, q->job ? q->job : "\"*\"");
     return false;
 }
