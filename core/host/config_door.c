@@ -58,19 +58,12 @@ static void forward_read(struct job_reading *r)
                      "setting 'name' is missing in 'forward': put = \"%s\" needs the name to put "
                      "the token under",
                      places[place]);
-    if (place == FORWARD_BEARER && r->j->forward_name)
+    if (place == FORWARD_BEARER && r->j->forward_name && r->j->forward_name[0])
         conf_mistake(m, conf_child(forward, "name"), NULL,
                      "setting 'name' means nothing where put is \"bearer\", which it is unless it is given");
     if (place == FORWARD_HEADER && r->j->forward_name && !may_carry(r->j->forward_name))
         conf_mistake(m, conf_child(forward, "name"), NULL, "setting 'name' is no header that can carry the token");
     seconds_take(r, forward, "refresh_before", 0, 400 * 86400, &r->j->forward_refresh_before_s);
-}
-
-/* A group that would do nothing: the job's plugin sends no events. */
-static void refuse_useless(struct job_reading *r, const struct conf_item *group, const char *name)
-{
-    if (group && r->j->plugin && !plugin_descriptor(r->j->plugin)->take_event)
-        conf_mistake(r->r.m, group, NULL, "'%s' is given, but plugin %s sends no events", name, r->j->plugin_name);
 }
 
 static void events_read(struct job_reading *r)
@@ -81,7 +74,6 @@ static void events_read(struct job_reading *r)
     r->j->events_depth = 100000;
     r->j->events_max_age_s = 7 * 86400;
     conf_get_group(r->root, "events", CONF_OPTIONAL, r->r.m, &events);
-    refuse_useless(r, events, "events");
     conf_refuse_unknown(events, known, r->r.m);
     conf_get_integer(events, "depth", CONF_OPTIONAL, 1, INT64_C(1000000000), r->r.m, &r->j->events_depth);
     seconds_take(r, events, "max_age", 60, 400 * 86400, &r->j->events_max_age_s);
@@ -94,7 +86,6 @@ static void webhooks_read(struct job_reading *r)
 
     if (!conf_get_group(r->root, "webhooks", CONF_OPTIONAL, r->r.m, &webhooks))
         return;
-    refuse_useless(r, webhooks, "webhooks");
     conf_refuse_unknown(webhooks, known, r->r.m);
     if (!conf_get_text_list(webhooks, "secrets", CONF_REQUIRED, r->r.m, &list))
         return;

@@ -57,6 +57,10 @@ cut_connections() {
                  where usename = 'renewd_test' and datname = '${DSN##*dbname=}'" > /dev/null 2>&1
 }
 
+complaints() { # but of a machine too busy to run a callback in time
+    grep 'level=\(warning\|error\)' "$DIR/renewd.all" | grep -vc "callback was slow"
+}
+
 away() { # KIND
     local s="$1" sent
     stage postgresql
@@ -71,7 +75,7 @@ away() { # KIND
     sleep 2 # long enough for several attempts to connect
     check_equal "$s: nothing new is attempted" "$sent" "$(presented)"
     check_equal "$s: it was said once" 1 "$(log_lines 'msg="the store is away')"
-    check "$s: and nothing else all the time" [ "$(log_lines 'level=\(warning\|error\)')" -le 8 ]
+    check "$s: and nothing else all the time" [ "$(complaints)" -le 8 ]
     "$1"_end
     check "$s: it comes back" wait_until 20 is_up
     check "$s: all are refreshed in the end" wait_until 40 all_fine

@@ -195,8 +195,7 @@ static void test_refused(void)
     refused("{" HEAD ",\"event_time\":1795216000,\"event_id\":{},\"user_data\":{\"em\":\"a\"}}", "event_id must be");
     snprintf(many, sizeof(many), "{" HEAD ",\"event_time\":%d,\"user_data\":{\"em\":\"a\"}}", NOW - 7 * DAY);
     refused(many, "last 7 days");
-    CU_ASSERT_EQUAL(fake_take(&f, "woocommerce", NULL, "{}", 2, NOW), RENEWD_EVENT_REFUSE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "woocommerce"));
+    CU_ASSERT_EQUAL(fake_take(&f, "woocommerce", NULL, "{}", 2, NOW), RENEWD_EVENT_UNKNOWN);
     fake_close(&f);
 }
 

@@ -62,28 +62,17 @@ static const struct renewd_statement *const stated_statements[] = {
     NULL,
 };
 
-static int32_t take_none(void *instance, const struct renewd_take_event_in *in, struct renewd_take_event_out *out)
-{
-    (void)instance;
-    (void)in;
-    (void)out;
-    return RENEWD_EVENT_IGNORE;
-}
-
 static const struct plugin fake = {
-    { .name = "fake", .settings = fake_settings, .slots = fake_slots, .take_event = take_none }
+    { .name = "fake", .settings = fake_settings, .slots = fake_slots }
 };
 static const struct plugin stated = {
     { .name = "stated", .slots = period_slots, .statements = stated_statements }
 };
 
-static const struct plugin eventless = { { .name = "eventless", .slots = period_slots } };
-
 int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, struct error *e)
 {
     (void)p;
-    *ret = strcmp(name, "fake") == 0 ? &fake : strcmp(name, "stated") == 0 ? &stated
-         : strcmp(name, "eventless") == 0 ? &eventless : NULL;
+    *ret = strcmp(name, "fake") == 0 ? &fake : strcmp(name, "stated") == 0 ? &stated : NULL;
     return *ret ? 0 : error_set(e, -ENOENT, "there is no plugin %s", name);
 }
 

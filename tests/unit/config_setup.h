@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A folder of configuration files for one test, with made-up plugins: "fake" has a setting of
- * each type, a credential and takes events, "stated" has a named statement and none, "eventless" has neither. For
- * test_config.c.
+ * A folder of configuration files for one test, with two made-up plugins: "fake" has a setting of
+ * each type and a credential, "stated" a named statement and none. For test_config.c.
  */
 #ifndef TESTS_CONFIG_SETUP_H
 #define TESTS_CONFIG_SETUP_H

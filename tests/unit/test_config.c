@@ -223,7 +223,6 @@ static const struct broken broken_jobs[] = {
                    " status = \"s\"; };\n status_values = { fine = \"x\"; }; };",
       "a.conf:5:", "unknown state 'fine'" },
     { "job = \"a\"; plugin = \"stated\";", "a.conf:1:", "sql/sqlite/stated/advance.sql" },
-    { "job = \"a\"; plugin = \"eventless\";\nevents = { depth = 5; };", "a.conf:2:", "plugin eventless sends no events" },
     { "job = \"a\"; plugin = \"stated\";\nstatements = \"nosql\";",
       "a.conf:2:", "nosql/advance.sql" },
     { "job = \"a\" plugin", "a.conf:1:", "syntax error" },
