@@ -88,6 +88,7 @@ finish() {
 cleanup() {
     local status=$? database
     trap - EXIT
+    [ "$failed" = 0 ] || status=1 # a trap of the test's own may have lost it
     if [ $ended = no ]; then
         not_ok "ran to its end" "ended early with status $status"
         status=1

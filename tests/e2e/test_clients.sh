@@ -14,7 +14,7 @@ done
 export APP_SECRET=hush-app-0123456789 FACEBOOK_APP_ID=app FACEBOOK_APP_SECRET=hush-facebook
 PORT=$((20000 + RANDOM % 20000)) TLS_PORT=$((40000 + RANDOM % 9000))
 NGINX_PID=''
-trap 'stop_process "$NGINX_PID"; cleanup' EXIT
+trap 'ended_with=$?; stop_process "$NGINX_PID"; (exit $ended_with); cleanup' EXIT
 
 prepare() {
     forward_stage sqlite

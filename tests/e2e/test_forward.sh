@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lightspeed.sh"
 
 SECOND_PID=''
-trap 'stop_process "$SECOND_PID"; cleanup' EXIT
+trap 'ended_with=$?; stop_process "$SECOND_PID"; (exit $ended_with); cleanup' EXIT
 start_simulator
 
 passes() { # STORE
