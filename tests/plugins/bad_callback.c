@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A plugin without its most important callback.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A plugin of a later major version.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),

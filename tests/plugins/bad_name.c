@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A plugin whose name is not its file's.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A plugin whose entry returns nothing.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 const struct renewd_plugin *renewd_plugin_v1(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A plugin that forgot to fill in its size.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 static const struct renewd_plugin plugin = {
     .size = 0,

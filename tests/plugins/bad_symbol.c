@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A shared object that is no plugin: its entry has another name.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 static const struct renewd_plugin plugin = {
     .size = sizeof(struct renewd_plugin),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A plugin of a header in which the descriptor ended before on_failure.
  */
-#include "stub.h"
+#include "bad_common.h"
 
 static const struct renewd_plugin plugin = {
     .size = offsetof(struct renewd_plugin, on_failure),

@@ -17,7 +17,7 @@
 #include "core/base/file.h"
 #include "core/host/plugin_check.h"
 #include "core/host/plugin_load.h"
-#include "tests/plugins/stub.h"
+#include "tests/plugins/bad_common.h"
 #include "tests/unit/runner.h"
 
 #define OURS "plugins/.libs"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Callbacks that do next to nothing, for plugins that exist to be refused.
  */
-#ifndef TESTS_PLUGINS_STUB_H
-#define TESTS_PLUGINS_STUB_H
+#ifndef TESTS_PLUGINS_BAD_COMMON_H
+#define TESTS_PLUGINS_BAD_COMMON_H
 
 #include <renewd/plugin.h>
 
