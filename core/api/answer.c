@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/api/internal.h"
+#include "core/base/log.h"
 #include "core/base/utf8.h"
 
 enum { MESSAGE_SIZE = 1024 };
@@ -109,6 +110,7 @@ void answer_failure(struct request *q, int result, const char *why)
         answer_error(q, 409, "exists", "%s", why);
         return;
     default:
+        log_line(LEVEL_WARNING, "what a caller asked for could not be done", "job", q->job, "record", q->id, "why", why, NULL);
         answer_error(q, 500, "internal", "%s", why);
         return;
     }

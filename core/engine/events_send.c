@@ -495,7 +495,7 @@ static void is_held(struct sending *s, const struct batch_result *r)
         spacing = HOLD_MAX_S;
     const struct fate f = {.state = EVENT_HELD, .due_at = clock_now() + spacing, .code = r->code, .why = r->text,
                            .others = true};
-    say_waiting(s, "events are held: the provider refuses their destination", r->code, r->text);
+    say_waiting(s, "events are held: they have no destination that takes them", r->code, r->text);
     note(s, EVENT_HELD, spacing, true, r->code, r->text);
     s->released = false;
     settle_rest(s, &f);
