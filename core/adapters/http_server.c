@@ -44,13 +44,14 @@ static void timer_fired(void *ctx)
 }
 
 /* A libmicrohttpd that had as many connections as it may stops listening, and listens again in the run after the one
- * in which it has let some go: no event comes by itself then, and no timeout. */
+ * in which it has let some go: no event comes by itself then, and no timeout. Nor does one when a query's members do
+ * not fit into a connection's memory: the refusal is written in the next run. */
 static void set_timer(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
     loop_cancel(&server->timer);
-    if (server->peer_left)
+    if (server->peer_left || server->query_came)
         server->timer = loop_after(server->loop, 0, timer_fired, server);
     else if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
         server->timer = loop_after(server->loop, ms > INT32_MAX ? INT32_MAX : (int64_t)ms,
@@ -60,6 +61,7 @@ static void set_timer(struct http_server *server)
 static void run(struct http_server *server)
 {
     server->peer_left = false;
+    server->query_came = false;
     MHD_run(server->daemon);
     set_timer(server);
 }
@@ -86,9 +88,12 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *t
 
 static void *request_line_seen(void *ctx, const char *uri, struct MHD_Connection *connection)
 {
-    struct http_call *call = http_call_new(ctx, uri);
+    struct http_server *server = ctx;
+    struct http_call *call = http_call_new(server, uri);
 
     call->connection = connection;
+    server->query_came = server->query_came || call->query;
+    http_peer_asks(call);
     http_peer_phase(call, PEER_SENDS_REQUEST);
     return call;
 }
@@ -99,8 +104,10 @@ static void request_over(void *ctx, struct MHD_Connection *connection, void **ca
     (void)ctx;
     (void)connection;
     (void)why;
-    if (*call)
+    if (*call) {
         http_peer_phase(*call, PEER_IDLE);
+        http_peer_asked(*call);
+    }
     http_call_free(*call);
     *call = NULL;
 }

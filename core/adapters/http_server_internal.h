@@ -70,7 +70,8 @@ struct http_server {
     size_t waiting_count;
     struct http_peers peers; /* its connections */
     size_t peer_count;
-    bool peer_left;      /* since libmicrohttpd last ran */
+    bool peer_left;      /* in libmicrohttpd's last run */
+    bool query_came;     /* likewise: a request line with a query */
     struct loop_timer *sweep_timer;
     size_t held;         /* bytes of bodies and answers, of all calls */
 };
@@ -83,6 +84,10 @@ struct http_server {
 enum { PEER_IDLE, PEER_SENDS_REQUEST, PEER_WAITS, PEER_READS_ANSWER };
 void *http_peer_begin(struct http_server *server, int fd);
 void http_peer_end(struct http_server *server, void *peer);
+/* From the request line to its end. Where the head does not fit into its memory, libmicrohttpd may forget a request
+ * without a word: it is freed with its connection then, or when the next one comes. */
+void http_peer_asks(struct http_call *call);
+void http_peer_asked(const struct http_call *call);
 void http_peer_phase(const struct http_call *call, int phase);
 
 /* http_server.c: the server has something to do outside an event. */

@@ -25,7 +25,16 @@ struct http_peer {
     LIST_ENTRY(http_peer) link;
     int fd;
     int64_t until_ms;    /* 0: the handler's time runs */
+    struct http_call *call; /* its present request, NULL between two */
 };
+
+static struct http_peer *peer_of(const struct http_call *call)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
 
 static void sweep(void *ctx)
 {
@@ -63,14 +72,31 @@ void http_peer_end(struct http_server *server, void *peer)
     LIST_REMOVE(p, link);
     server->peer_count--;
     server->peer_left = true;
+    http_call_free(p->call);
     free(p);
+}
+
+void http_peer_asks(struct http_call *call)
+{
+    struct http_peer *p = peer_of(call);
+
+    if (!p)
+        return;
+    http_call_free(p->call);
+    p->call = call;
+}
+
+void http_peer_asked(const struct http_call *call)
+{
+    struct http_peer *p = peer_of(call);
+
+    if (p && p->call == call)
+        p->call = NULL;
 }
 
 void http_peer_phase(const struct http_call *call, int phase)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct http_peer *p = info ? info->socket_context : NULL;
+    struct http_peer *p = peer_of(call);
     int64_t now = clock_boot_ms();
 
     if (!p)

@@ -99,6 +99,18 @@ many_records() {
     check "many names: leave nothing" test $(($(memory_kb VmRSS) - after)) -le $((TOKENS_KB / 10))
 }
 
+# A query of more members than there is memory for: the connection ends at once, and nothing stays.
+many_members() {
+    local members before i
+    members=$(seq -s '&' 2000)
+    for i in $(seq 50); do printf 'url = "http://localhost/v1/jobs?%s"\noutput = "/dev/null"\n' "$members"; done > "$DIR/urls"
+    check_fails "many members: are not read" curl -sS --max-time 20 --unix-socket "$SOCKET" "http://localhost/v1/jobs?$members"
+    before=$(memory_kb VmRSS)
+    for i in $(seq 20); do curl -s --max-time 120 --unix-socket "$SOCKET" -K "$DIR/urls"; done
+    check "many members: leave nothing" test $(($(memory_kb VmRSS) - before)) -le $((TOKENS_KB / 10))
+    echo "# many members: $before KiB before, $(memory_kb VmRSS) after a thousand of them"
+}
+
 large_body_is_read() {
     [ "$(head -c 1000000 /dev/zero | tr '\0' ' ' | curl -sS -o "$DIR/answer" -w '%{http_code}' --max-time 30 \
         -H 'Content-Type: application/json' -H "@$DIR/right" --data-binary @- \
@@ -109,6 +121,7 @@ start_simulator
 prepare
 start_ready || { tail -5 "$DIR/renewd.all"; exit 1; }
 many_records
+many_members
 BOUND_KB=$(($(memory_kb VmRSS) + DOOR_KB))
 LIST=/v1/jobs/tokens/records?limit=1000
 for door in socket tcp; do
