@@ -201,6 +201,9 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         answer_error(q, 404, "unknown_record", "job %s has no record %s", q->job, q->id);
     } else if (result == -EINVAL || result == -EILSEQ) {
         answer_error(q, 400, "bad_event", "%s", why);
+    } else if (result == -EBUSY || result == -EDEADLK || result == -ENOSPC) {
+        request_retry_after(q, DEPTH_RETRY_S);
+        answer_error(q, 503, "store_busy", "%s; nothing was kept, send it again", why);
     } else if (result < 0) {
         request_retry_after(q, 1);
         answer_failure(q, result, why);

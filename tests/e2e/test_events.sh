@@ -241,6 +241,27 @@ none() {
         --data-binary @- http://localhost/v1/jobs/none/records/x/events
 }
 
+locked() { # another process has the database for itself
+    local s="locked" before said
+    events_stage sqlite
+    app one
+    start_ready || exit 1
+    check_equal "$s: before" 202 "$(event l-1 | post one)"
+    check "$s: sent" come sent=1
+    coproc SOMEBODY { sqlite3 -batch -cmd '.timeout 10000' "$SQLITE_DB" 2>&1; }
+    echo "begin immediate; select 'mine';" >&"${SOMEBODY[1]}"
+    read -r -u "${SOMEBODY[0]}" said
+    check_equal "$s: by another process" mine "$said"
+    check_equal "$s: an event is left to its sender" 503 "$(event l-2 | post one)"
+    check_match "$s: who is told when" '[0-9]' "$(grep -i '^retry-after:' "$DIR/headers")"
+    echo "commit;" >&"${SOMEBODY[1]}"
+    exec {SOMEBODY[1]}>&-
+    check "$s: afterwards it is kept" wait_until 30 taken l-2
+    check "$s: and sent" come sent=2
+    stop_renewd
+}
+taken() { [ "$(event "$1" | post one)" = 202 ]; }
+
 for store in ${STORES:-sqlite postgresql}; do
     simple "$store"
     shared "$store"
@@ -252,5 +273,6 @@ for store in ${STORES:-sqlite postgresql}; do
 done
 bodies
 depth
+locked
 no_tokens_in_logs
 finish
