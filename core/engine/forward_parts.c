@@ -61,9 +61,10 @@ static bool is_form(const char *type)
     return type && strncasecmp(type, form_type, len) == 0 && (!type[len] || strchr(" \t;", type[len]));
 }
 
+/* A query makes no other endpoint of it. */
 static bool same_url(const char *a, const char *b)
 {
-    size_t la = strlen(a), lb = strlen(b);
+    size_t la = strcspn(a, "?#"), lb = strcspn(b, "?#");
     while (la && a[la - 1] == '/')
         la--;
     while (lb && b[lb - 1] == '/')
@@ -250,10 +251,20 @@ static void mask(char *text, size_t len, const char *token)
             memset(at, '*', n);
 }
 
-/* As it is, and as a URL holds it. */
+/* With the slashes that some writers of JSON escape. */
+static int put_escaped(const char *token, struct buf *to)
+{
+    int r = 0;
+
+    for (; *token && r == 0; token++)
+        r = *token == '/' ? buf_text(to, "\\/") : buf_char(to, *token);
+    return r;
+}
+
+/* As it is, as a URL holds it, and as JSON does. */
 static void redact_token(char *text, size_t len, const char *token)
 {
-    cleanup(buf_done) struct buf member = {0};
+    cleanup(buf_done) struct buf member = {0}, escaped = {0};
 
     if (strlen(token) < SHORTEST_TOKEN)
         return;
@@ -261,6 +272,9 @@ static void redact_token(char *text, size_t len, const char *token)
     buf_init(&member, TOKEN_ROOM * 3);
     if (target_member("", token, &member) == 0 && strcmp(member.data + 1, token) != 0)
         mask(text, len, member.data + 1);
+    buf_init(&escaped, TOKEN_ROOM * 2);
+    if (strchr(token, '/') && put_escaped(token, &escaped) == 0)
+        mask(text, len, escaped.data);
 }
 
 static void take_line(const char *line, const char *token, struct forward_reply *ret)

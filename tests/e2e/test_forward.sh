@@ -130,6 +130,7 @@ places() { # STORE
     forward_job query query "allow = [ \"$SIM_URL/echo\" ]; put = \"query\"; name = \"access_token\";"
     forward_job form form "allow = [ \"$SIM_URL/echo\" ]; put = \"form\"; name = \"access_token\";"
     forward_job header header "allow = [ \"$SIM_URL/echo\" ]; put = \"header\"; name = \"X-Access-Token\";"
+    sed -i 's,strict/token",echo/hidden?client=1",' "$DIR/conf.d/header.conf"
     start_ready || exit 1
     local id
     id=$(id_of acct-1)
@@ -153,8 +154,17 @@ places() { # STORE
     check_equal "$s: in a header" 200 "$(call "$id/forward/a" -H 'X-Access-Token: mine')"
     check_match "$s: the caller's own is left out" '^\*+$' "$(seen headers.X-Access-Token)"
     check_equal "$s: no other place is used" '' "$(seen headers.Authorization)$(seen query)"
+    check_equal "$s: where the job refreshes, whatever the query" '403 token_endpoint 403 token_endpoint' \
+        "$(call "$id/forward/hidden") $(header Renewd-Error) $(call "$id/forward/hidden?x=1") $(header Renewd-Error)"
+    sql "update header set access_token = 'hush-slash/of+1234567' where id = 1"
+    sim misbehave '{"mode":"json","provider":"echo","path":"*","status":200,"body":"{\"next\":\"hush-slash\\/of+1234567\"}","count":-1}' > /dev/null
+    check "$s: the token as JSON may hold it" wait_until 10 answers_with_stars
+    sim misbehave '{"clear":true}' > /dev/null
     stop_renewd
 }
+
+# The row's new token is known within a second.
+answers_with_stars() { call "$id/forward/a" > /dev/null && grep -Fqx '{"next":"**********************"}' "$DIR/answer"; }
 
 slowing() { # STORE
     local s="$1, slowing" id
