@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A token on demand. All who ask for one record at a time share one demand: one read of the row, and one
  * attempt if a refresh is due. A lease elsewhere, on this host or another, is waited for by reading the
- * record again. While the store is away what is remembered is served as long as it lives. A token that the
+ * record again. A token that is asked for again and again is read ahead of its next asker. While the store is away what is remembered is served as long as it lives. A token that the
  * provider has refused is not served: one refresh follows, also shared by all, whatever life it should have.
  */
 #include <errno.h>
@@ -16,6 +16,7 @@
 
 enum {
     FRESH_MS = 500,      /* what was read so lately is not read again */
+    AHEAD_MS = 250,      /* what is asked for after that is read ahead, so that its next askers need not wait */
     SLOW_READ_MS = 1500, /* a token at hand is served while the store does not answer */
     POLL_MS = 100,       /* of a record that is leased elsewhere */
 };
@@ -40,6 +41,7 @@ struct demand {
     char *key;
     struct asker *askers;
     bool reading, running, looked;
+    bool ahead;                  /* to be read, though nobody waits for it */
     struct loop_timer *timer;    /* of the next read */
     struct row row;              /* of the read under way */
     struct record record;
@@ -287,7 +289,7 @@ static void take(struct demand *d)
 {
     struct token_entry fresh = {0};
     struct error e = {""};
-    d->looked = false;
+    d->looked = d->ahead = false;
     if (!d->found || !d->known || look_left_out(d->job, &d->row, &d->record)) {
         tokens_forget(d->engine->tokens, d->job->table->source, d->key);
         answer_all(d, TOKEN_UNKNOWN, NULL);
@@ -308,6 +310,7 @@ static void was_read(void *arg, int result, const struct error *e)
     d->reading = false;
     loop_cancel(&d->timer);
     if (result < 0) {
+        d->ahead = false;
         answer_from_memory(d, TOKEN_AWAY, e->text);
         end(d);
     } else if (d->found && must_look(d)) {
@@ -334,7 +337,7 @@ static void read_again(void *ctx)
 {
     struct demand *d = ctx;
     d->timer = NULL;
-    if (!d->askers) {
+    if (!d->askers && !d->ahead) {
         end(d);
         return;
     }
@@ -377,17 +380,29 @@ static bool may_be_behind(const struct token_entry *t, const struct token_wish *
                           (t->generation == w->refused_generation && !w->refused_token));
 }
 
+static void read_ahead(struct engine *e, struct job *j, const char *key)
+{
+    if (demand_of(e, j, key))
+        return;
+    struct demand *d = demand_new(e, j, key);
+    d->ahead = true;
+    read_again(d);
+}
+
 /* A moment ago it was read and will do. */
 static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
                              token_done done, void *ctx)
 {
     const struct token_entry *t = tokens_get(e->tokens, j->table->source, key);
     struct token_answer said;
-    if (!t || clock_boot_ms() - t->read_ms >= FRESH_MS || may_be_behind(t, w) || token_judge(j, t, w, true) != VERDICT_SERVE)
+    int64_t age = t ? clock_boot_ms() - t->read_ms : 0;
+    if (!t || age >= FRESH_MS || may_be_behind(t, w) || token_judge(j, t, w, true) != VERDICT_SERVE)
         return false;
     fill(t, &said);
     said.status = TOKEN_SERVED;
-    done(ctx, &said);
+    if (age >= AHEAD_MS)
+        read_ahead(e, j, key); /* its answer comes later: said stays */
+    done(ctx, &said);          /* the caller's key may go with it */
     return true;
 }
 
