@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * A token on demand. All who ask for one record at a time share one demand: one read of the row, and one
  * attempt if a refresh is due. A lease elsewhere, on this host or another, is waited for by reading the
- * record again. A token that is asked for again and again is read ahead of its next asker. While the store is away what is remembered is served as long as it lives. A token that the
- * provider has refused is not served: one refresh follows, also shared by all, whatever life it should have.
+ * record again. A token that is asked for again and again is read ahead of its next asker. While the store is
+ * away what is remembered is served as long as it lives. A token that the provider has refused is not served:
+ * one refresh follows, also shared by all, whatever life it should have.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -157,6 +157,8 @@ struct run {
     struct map *repeats;             /* key -> how often it was ok here and due again; NULL = none */
     char *refused;                   /* why it could not run */
     int refused_error;
+    struct failure_row *failures; /* for those who wait, when it has ended */
+    size_t failure_count;
     struct run_waiter *waiters;
     struct loop_timer *timer;
     struct run *next;

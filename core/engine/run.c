@@ -33,12 +33,6 @@ struct claim_task {
     int64_t lease_boot_ms;
 };
 
-struct finish_task {
-    struct run *run;
-    struct failure_row *failures;
-    size_t failure_count;
-};
-
 static void run_check(struct run *r);
 
 /* By hand and on demand: records are named by key, each asked for once. */
@@ -82,6 +76,7 @@ static void run_free(struct run *r)
     free(r->refused);
     secret_free(r->refused_token);
     map_free(r->repeats, NULL);
+    failures_free(r->failures, r->failure_count);
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
         r->waiters = w->next;
@@ -90,7 +85,7 @@ static void run_free(struct run *r)
     free(r);
 }
 
-static void tell(struct run *r, struct finish_task *t)
+static void tell(struct run *r)
 {
     struct run_result res = {
         .job = r->row.job,
@@ -101,8 +96,8 @@ static void tell(struct run *r, struct finish_task *t)
         .skipped = r->row.skipped,
         .why = r->refused,
         .error = r->refused_error,
-        .failures = t ? t->failures : NULL,
-        .failure_count = t ? t->failure_count : 0,
+        .failures = r->failures,
+        .failure_count = r->failure_count,
     };
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
@@ -128,10 +123,10 @@ static void log_run(const struct run *r)
 
 static int finish_work(struct db *db, void *arg, struct error *e)
 {
-    struct finish_task *t = arg;
-    int res = store_run_finish(db, &t->run->row, e);
-    if (res >= 0 && t->run->waiters && t->run->row.failed)
-        res = store_run_failures(db, t->run->row.id, 1000, &t->failures, &t->failure_count, e);
+    struct run *r = arg;
+    int res = store_run_finish(db, &r->row, e);
+    if (res >= 0 && r->waiters && r->row.failed && !r->failures)
+        res = store_run_failures(db, r->row.id, 1000, &r->failures, &r->failure_count, e);
     return res;
 }
 
@@ -139,10 +134,10 @@ static void finish_done(void *arg, int result, const struct error *e);
 
 static void finish_submit(void *ctx)
 {
-    struct finish_task *t = ctx;
-    t->run->timer = NULL;
-    t->run->job->engine->busy++;
-    store_submit(t->run->job->engine->store, finish_work, t, finish_done);
+    struct run *r = ctx;
+    r->timer = NULL;
+    r->job->engine->busy++;
+    store_submit(r->job->engine->store, finish_work, r, finish_done);
 }
 
 static bool comes_back(int result)
@@ -153,21 +148,18 @@ static bool comes_back(int result)
 
 static void finish_done(void *arg, int result, const struct error *e)
 {
-    struct finish_task *t = arg;
-    struct run *r = t->run;
+    struct run *r = arg;
     struct engine *engine = r->job->engine;
     if (comes_back(result) && !engine->stopping) { /* else it would look as if it ran for ever */
         engine->busy--;
-        r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, t);
+        r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, r);
         return;
     }
     if (result < 0)
         log_line(LEVEL_WARNING, "the run's row was not written", "job", r->job->config->job, "reason",
                  e->text, NULL);
     log_run(r);
-    tell(r, t);
-    failures_free(t->failures, t->failure_count);
-    free(t);
+    tell(r);
     engine->busy--;
     run_free(r);
     engine_check_stopped(engine);
@@ -184,9 +176,7 @@ static void run_finish(struct run *r)
         r->row.skipped = r->row.due - r->row.refreshed - r->row.failed;
     else
         r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
-    struct finish_task *t = xcalloc(1, sizeof *t);
-    t->run = r;
-    finish_submit(t);
+    finish_submit(r);
 }
 
 /* It never got a row: the store is away, the job is held, its ready statement said no. */
@@ -201,7 +191,7 @@ static void run_refuse(struct run *r, int error, const char *why)
         return;
     }
     log_run(r);
-    tell(r, NULL);
+    tell(r);
     run_free(r);
 }
 
@@ -583,7 +573,7 @@ void runs_tell_stopping(struct job *j)
         r->refused_error = -ESHUTDOWN;
         free(r->refused);
         r->refused = xstrdup("renewd is stopping while the store is away; what was received is on the spool");
-        tell(r, NULL);
+        tell(r);
     }
 }
 
