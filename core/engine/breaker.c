@@ -141,10 +141,22 @@ static char *alarm_text(const struct job *j, int found, int64_t records, const s
                      records, within, c->code ? c->code : "no code");
 }
 
-static void trip(struct job *j, int found, int64_t since, int64_t records, const struct commit *c)
+static void withhold_all(struct job *j)
 {
     for (struct withheld *w = j->breaker.withheld; w; w = w->next)
         outcome_withhold(j, w->commit);
+}
+
+void breaker_held_elsewhere(struct job *j)
+{
+    withhold_all(j);
+    settle(j);
+    attempt_abandon_unsent(j);
+}
+
+static void trip(struct job *j, int found, int64_t since, int64_t records, const struct commit *c)
+{
+    withhold_all(j);
     if (j->removed) { /* the configuration that took its place is judged by itself */
         settle(j);
         return;

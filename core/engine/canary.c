@@ -280,7 +280,7 @@ static void seen_done(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "job held by its breaker on another host", "job", j->config->job, "reason",
                  j->breaker.row.why, NULL);
         schedule_stop(j);
-        attempt_abandon_unsent(j);
+        breaker_held_elsewhere(j);
         breaker_reopen(j);
         arm(j);
     }

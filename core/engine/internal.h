@@ -365,6 +365,8 @@ void breaker_fine(struct job *j, struct run *r, const struct commit *c);
 /* Takes c over: submits it, now or when it is clear whose fault it was. */
 void breaker_failed(struct job *j, struct run *r, struct commit *c);
 bool breaker_holds(const struct job *j);
+/* Another host holds the job, and j knows: what waits here is no verdict either. */
+void breaker_held_elsewhere(struct job *j);
 void breaker_remember(struct job *j, const struct answer_row *list, size_t count);
 void breaker_reopen(struct job *j);
 void breaker_done(struct job *j);

@@ -41,7 +41,7 @@ has() { [ "$(sim_get events | json '$.distinct')" -ge "$1" ]; }
 settled() { [ "$(sql "select count(*) from $(own events) where state < 3")" = 0 ]; }
 
 crash() {
-    sim misbehave '{"mode":"delay","provider":"facebook","path":"*","ms":500,"when":"after","count":2}' > /dev/null
+    sim misbehave '{"mode":"delay","provider":"facebook","path":"/events","ms":500,"when":"after","count":2}' > /dev/null
     sim mark '{}' > /dev/null
     wait_until 30 on_its_way
     stop_renewd KILL
@@ -70,10 +70,10 @@ many() { # STORE
     wait_until 60 has 3000
     sim unfit "{\"token\":\"$(sim_account facebook one access_token)\"}" > /dev/null
     wait_until 60 has 4000
-    sim misbehave '{"mode":"drop_after","provider":"facebook","path":"*","count":2}' > /dev/null
+    sim misbehave '{"mode":"drop_after","provider":"facebook","path":"/events","count":2}' > /dev/null
     wait_until 60 has 5000
     crash
-    sim misbehave '{"mode":"cut","provider":"facebook","path":"*","bytes":5,"count":1}' > /dev/null
+    sim misbehave '{"mode":"cut","provider":"facebook","path":"/events","bytes":5,"count":1}' > /dev/null
     wait $poster
     check_equal "$s: every event is acknowledged in the end" 0 $?
     check "$s: nothing waits any more" wait_until 120 settled
