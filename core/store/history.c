@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Old history goes, a batch at a time: attempts, runs, requests, and the rows of hosts that nobody has heard of.
- * What somebody may still ask for stays: an attempt that a lease or a pair set aside names. So do the ledger
- * (an effect once done is never done again) and what is known of credentials that are spent or dead (rule 7).
+ * Removes old history, a batch at a time: attempts, runs, requests, the rows of hosts that have been silent since,
+ * and spent credentials, so that a rotating account costs a bounded number of rows. An attempt stays while a
+ * lease or a parked pair names it; a spent credential stays while a record still holds it (rule 7). A backup older
+ * than that can no longer be told from a new connection. The ledger stays (an effect once done is never done
+ * again), and so do dead credentials.
  */
 #include "core/store/history.h"
 
@@ -25,6 +27,10 @@ static const char *const old_rows[] = {
     "DELETE FROM {hosts} WHERE incarnation IN (SELECT h.incarnation FROM {hosts} h WHERE h.beat_at < $1"
     " AND NOT EXISTS (SELECT 1 FROM {credentials} c WHERE c.lease_incarnation = h.incarnation)"
     " ORDER BY h.beat_at LIMIT $2)",
+    "DELETE FROM {credentials} WHERE fingerprint IN (SELECT c.fingerprint FROM {credentials} c"
+    " WHERE c.replaced_at < $1 AND c.successor <> c.fingerprint AND c.dead = 0 AND c.lease_incarnation IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM {records} r WHERE r.fingerprint = c.fingerprint)"
+    " ORDER BY c.replaced_at LIMIT $2)",
 };
 
 int store_history_trim(struct db *db, int64_t before, bool *ret_more, struct error *e)

@@ -36,6 +36,8 @@ extern const size_t migration_served_count;
 /* migrate_history.c: old attempts are found when they go. */
 extern const struct step migration_history[];
 extern const size_t migration_history_count;
+extern const struct step migration_spent[];
+extern const size_t migration_spent_count;
 
 /* migrate_events.c: events that wait for their provider. */
 extern const struct step migration_events[];
