@@ -82,16 +82,3 @@ bool client_allows(const struct api_client *c, const char *right, const char *jo
 {
     return listed(c->allow, right) && listed(c->jobs, job ? job : "*");
 }
-
-bool client_may(struct request *q)
-{
-    const char *right = q->route->right;
-
-    if (!right)
-        right = strcmp(q->route->method, "GET") == 0 ? "read" : "operate";
-    if (client_allows(q->client, right, q->job))
-        return true;
-    answer_error(q, 403, "forbidden", "the client %s wants \"%s\" in its `allow` and %s in its `jobs` in renewd.conf",
-                 q->client->name, right, q->job ? q->job : "\"*\"");
-    return false;
-}

@@ -17,17 +17,25 @@
                        "key is probably NULL, which makes the whole header NULL"
 #define HINT_WRONG_KEY "the key is wrong: no client of renewd.conf has it"
 
-struct function {
-    const char *name;
-    void (*handle)(struct request *q);
+static const struct function functions[] = {
+    {"refresh-token", function_refresh_token, true},
+    {"refresh-lightspeed-tokens", function_refresh_connections, false},
+    {"allocate-periodic-tokens", function_allocate, false},
+    {NULL, NULL, false},
 };
 
-static const struct function functions[] = {
-    {"refresh-token", function_refresh_token},
-    {"refresh-lightspeed-tokens", function_refresh_connections},
-    {"allocate-periodic-tokens", function_allocate},
-    {NULL, NULL},
-};
+const struct function *function_at(size_t index)
+{
+    return index < sizeof functions / sizeof *functions - 1 ? &functions[index] : NULL;
+}
+
+static const struct function *find(const char *name)
+{
+    for (const struct function *f = functions; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
 
 /* What the callers were told before when the credentials of a platform were missing. */
 static const struct {
@@ -55,8 +63,17 @@ static bool names(const struct job *j, const char *function)
     return false;
 }
 
+bool function_open(const struct request *q, const struct function *f, const struct job_config *c)
+{
+    const struct wish w = {
+        .right = "functions", .job = c->job, .tokens = f && f->tokens, .anonymous = c->allow_anonymous};
+
+    return caller_may(q, &w);
+}
+
 void function_jobs(const struct request *q, const char *platform, struct function_jobs *ret)
 {
+    const struct function *f = find(q->id);
     const struct job *j;
 
     memset(ret, 0, sizeof *ret);
@@ -64,8 +81,7 @@ void function_jobs(const struct request *q, const char *platform, struct functio
         const struct job_config *c = job_configuration(j);
         if (!names(j, q->id) || (platform && (!c->plugin_name || strcmp(c->plugin_name, platform) != 0)))
             continue;
-        bool open = q->anonymous ? c->allow_anonymous : !q->client || client_allows(q->client, "functions", c->job);
-        if (open)
+        if (function_open(q, f, c))
             ret->list[ret->count++] = engine_job_by_name(q->api->engine, c->job);
         else
             ret->forbidden = true;
@@ -144,6 +160,8 @@ void function_no_jobs(struct request *q, const struct function_jobs *jobs)
 
     if (q->anonymous) {
         refuse_no_header(q);
+    } else if (jobs->forbidden && !q->tcp) {
+        refuse_named(q, 403, "FORBIDDEN", NO_TOKENS_HERE);
     } else if (jobs->forbidden) {
         message = xasprintf("the client %s may not call %s: its `allow` wants \"functions\", its `jobs` the job",
                             q->client->name, q->id);
@@ -191,14 +209,6 @@ static void wrong_method(struct request *q)
         function_error(q, 405, text, NULL, NULL);
 }
 
-static const struct function *find(const char *name)
-{
-    for (const struct function *f = functions; f->name; f++)
-        if (strcmp(f->name, name) == 0)
-            return f;
-    return NULL;
-}
-
 /* The job works without it, and whoever calls it hears 404: nothing is held for that. */
 void api_check_functions(struct job_config *const *jobs, size_t count, struct conf_mistakes *m)
 {
@@ -242,7 +252,7 @@ static void call_function(struct request *q)
         f->handle(q);
 }
 
-void function_arrived(struct request *q, bool tcp)
+void function_arrived(struct request *q)
 {
     q->id = q->segments[2];
     allow_browsers(q);
@@ -250,7 +260,7 @@ void function_arrived(struct request *q, bool tcp)
         answer_bytes(q, 200, "text/plain", "ok", 2);
         return;
     }
-    if (tcp) {
+    if (q->tcp) {
         int known = client_identify(q);
         q->anonymous = known == CLIENT_NO_HEADER;
         if (known == CLIENT_WRONG) {

@@ -20,7 +20,17 @@ struct function_jobs {
     bool forbidden;          /* there are others, which this caller may not use */
 };
 
+struct function {
+    const char *name;
+    void (*handle)(struct request *q);
+    bool tokens;             /* its answer holds one */
+};
+
 /* functions.c */
+/* All of them; NULL behind the last. */
+const struct function *function_at(size_t index);
+/* This caller may have the function done for the job. */
+bool function_open(const struct request *q, const struct function *f, const struct job_config *c);
 /* platform: NULL, or the jobs' plugin. */
 void function_jobs(const struct request *q, const char *platform, struct function_jobs *ret);
 /* Nobody may, or none is there: 401, 403 or 404. */

@@ -51,6 +51,10 @@ struct request {
     char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
     const struct api_client *client; /* over TCP: who asks; NULL over the socket */
     bool anonymous;              /* over TCP, a function: without a key */
+    bool tcp;                    /* else over the socket, where the kernel says who calls: */
+    bool known;                  /* it did */
+    uid_t uid;
+    gid_t gid;
     struct job *found;           /* routes with {job}: valid until the handler returns, then only to be compared */
     int64_t started_at;          /* clock_now() */
 };
@@ -74,6 +78,8 @@ struct route {
 /* Tells whether segments fit a pattern; *ret_job and *ret_id get what stands in its braces. */
 bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job,
                  char **ret_id);
+/* All of them; NULL behind the last. */
+const struct route *route_at(size_t index);
 /* The route of a path and method, or NULL: then *ret_allow, when it is not NULL afterwards, lists the
  * path's methods ("GET, POST"), the caller's to free; NULL: no such path. */
 const struct route *route_find(const char *method, char *const segments[], size_t count,
@@ -98,15 +104,35 @@ void request_retry_after(struct request *q, int64_t seconds);
 /* ---- functions.c ---- */
 /* The path, in count segments, is one of a function. */
 bool is_function(const struct request *q, size_t count);
-void function_arrived(struct request *q, bool tcp);
+void function_arrived(struct request *q);
 
 /* ---- peer.c ---- */
 /* Root, the daemon's own user, and the group renewd. */
-bool peer_may_operate(const struct http_call *call);
+bool peer_may_operate(const struct request *q);
 /* Root and the daemon's own user, and the users of api.token_users. */
 bool peer_may_have_tokens(const struct request *q);
 /* "renewd" when that group exists and this process may give a file to it, else NULL. */
 const char *peer_group(void);
+
+/* ---- rights.c ---- */
+struct wish {
+    const char *right;           /* what a client's `allow` must hold */
+    const char *job;             /* NULL: what concerns all jobs */
+    bool tokens;                 /* a token of the job is handed out, or sent for the caller */
+    bool anonymous;              /* the job answers callers without a key */
+};
+
+#define NO_TOKENS_HERE "over this socket only root, renewd's own user and the users of api.token_users may have tokens " \
+                       "and have them used"
+
+/* Every route and every function asks here. */
+bool caller_may(const struct request *q, const struct wish *w);
+/* The route is known. False: it was answered, 403. */
+bool caller_may_route(struct request *q);
+/* What a client must be allowed to use the route. */
+const char *route_right(const struct route *r);
+/* Who has it gets tokens, or has renewd send them. */
+bool right_is_of_tokens(const char *right);
 
 /* ---- clients.c ---- */
 enum { CLIENT_KNOWN, CLIENT_NO_HEADER, CLIENT_WRONG };
@@ -124,8 +150,6 @@ bool door_may_log(struct door *d, int refusal);
 void door_delay(struct request *q, void (*answer)(struct request *q));
 /* False: it was answered, 401. */
 bool client_enter(struct request *q);
-/* The route is known: may this client do that, for that job? False: it was answered, 403. */
-bool client_may(struct request *q);
 
 /* ---- answer.c ---- */
 struct answer {

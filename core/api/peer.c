@@ -35,19 +35,16 @@ static bool is_member(const struct group *g, uid_t uid)
     return false;
 }
 
-bool peer_may_operate(const struct http_call *call)
+bool peer_may_operate(const struct request *q)
 {
     struct group g;
     char room[ENTRY_ROOM];
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
 
-    if (http_call_peer(call, &uid, &gid, &pid) < 0)
+    if (!q->known)
         return false;
-    if (uid == 0 || uid == geteuid())
+    if (q->uid == 0 || q->uid == geteuid())
         return true;
-    return find_group(&g, room, sizeof room) && (gid == g.gr_gid || is_member(&g, uid));
+    return find_group(&g, room, sizeof room) && (q->gid == g.gr_gid || is_member(&g, q->uid));
 }
 
 static bool is_user(char *const *names, uid_t uid)
@@ -65,13 +62,7 @@ static bool is_user(char *const *names, uid_t uid)
 
 bool peer_may_have_tokens(const struct request *q)
 {
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-
-    if (http_call_peer(q->call, &uid, &gid, &pid) < 0)
-        return false;
-    return uid == 0 || uid == geteuid() || is_user(q->api->config->token_users, uid);
+    return q->known && (q->uid == 0 || q->uid == geteuid() || is_user(q->api->config->token_users, q->uid));
 }
 
 const char *peer_group(void)

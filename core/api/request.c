@@ -91,11 +91,6 @@ static bool is_health(const char *path)
     return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
 }
 
-static bool is_tokens(const struct route *r)
-{
-    return r->right && (strcmp(r->right, "token") == 0 || strcmp(r->right, "forward") == 0);
-}
-
 /* What of a path is the provider's own: behind /v1/jobs/{job}/records/{id}/forward/, as it came. Or NULL. */
 static const char *rest_of(const char *path)
 {
@@ -121,28 +116,34 @@ static int split(struct request *q)
     return path_split(head, q->segments, SEGMENTS_MAX, &q->memory);
 }
 
+static void look_who_calls(struct request *q)
+{
+    pid_t pid;
+    int r = http_call_peer(q->call, &q->uid, &q->gid, &pid);
+
+    q->tcp = r == -ENOTCONN;
+    q->known = r == 0;
+}
+
 static void dispatch(struct request *q)
 {
     cleanup(free_p) char *allow = NULL;
     int n = split(q);
 
-    uid_t uid;
-    gid_t gid;
-    pid_t pid;
-    bool tcp = http_call_peer(q->call, &uid, &gid, &pid) == -ENOTCONN;
-
-    if (n > 0 && is_function(q, (size_t)n) && (tcp || peer_may_operate(q->call))) {
-        function_arrived(q, tcp);
+    look_who_calls(q);
+    if (n > 0 && is_function(q, (size_t)n) && (q->tcp || peer_may_operate(q))) {
+        function_arrived(q);
         return;
     }
-    if (n > 0 && is_webhook(q, (size_t)n) && (tcp || peer_may_operate(q->call))) {
+    if (n > 0 && is_webhook(q, (size_t)n) && (q->tcp || peer_may_operate(q))) {
         webhook_arrived(q);
         return;
     }
-    if (tcp && !is_health(http_call_path(q->call))) {
+    bool health = is_health(http_call_path(q->call));
+    if (q->tcp && !health) {
         if (!client_enter(q))
             return;
-    } else if (!tcp && !peer_may_operate(q->call)) {
+    } else if (!q->tcp && !peer_may_operate(q)) {
         answer_error(q, 403, "forbidden", "only root, renewd's own user and the group renewd may do this");
         return;
     }
@@ -153,13 +154,8 @@ static void dispatch(struct request *q)
     if (n >= 0)
         q->route = route_find(http_call_method(q->call), q->segments, (size_t)n, q, &allow);
     if (q->route) {
-        if (q->client && !client_may(q))
+        if (!(q->tcp && health) && !caller_may_route(q))
             return;
-        if (!tcp && is_tokens(q->route) && !peer_may_have_tokens(q)) {
-            answer_error(q, 403, "forbidden", "over this socket only root, renewd's own user and the users of "
-                         "api.token_users may have tokens and use them");
-            return;
-        }
         if (check_query(q) == 0 && check_body(q) == 0)
             find_job(q);
         return;

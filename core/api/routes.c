@@ -38,6 +38,11 @@ static const struct route routes[] = {
     {NULL, NULL, NULL, NULL, 0, NULL},
 };
 
+const struct route *route_at(size_t index)
+{
+    return index < sizeof routes / sizeof *routes - 1 ? &routes[index] : NULL;
+}
+
 static bool is_piece(const char *pattern, size_t len, const char *text)
 {
     return strlen(text) == len && memcmp(pattern, text, len) == 0;

@@ -283,9 +283,50 @@ make_own_cluster() { # which this test may stop
     export PG_DIR PGHOST PGPORT
 }
 
+# The group renewd, for the daemon alone, whether this system has one or not. Its number in $GROUP; '': there is none.
+with_group() {
+    GROUP=$(getent group renewd | cut -d: -f3)
+    [ -z "$GROUP" ] || return 0
+    GROUP=54399
+    { cat /etc/group; echo "renewd:x:$GROUP:"; } > "$DIR/group"
+    printf '#!/bin/sh\nexec unshare -m sh -c '\''mount --bind "$0" /etc/group && exec "$@"'\'' "%s" "%s" "$@"\n' "$DIR/group" \
+        "$RENEWD" > "$DIR/renewd-in-group"
+    chmod 755 "$DIR/renewd-in-group"
+    if "$DIR/renewd-in-group" --version > /dev/null 2>&1; then RENEWD=$DIR/renewd-in-group; else GROUP=''; fi
+}
+
+# Every route of the table, asked by an operator, whatever it answers: a token of the table is in none of the answers.
+operator_everywhere() { # NAME
+    local s=$1 method path all=0 refused=0 status
+    : > "$DIR/answers"
+    while read -r method path; do
+        path=${path//'{job}'/tokens}
+        case $path in */hosts/* | */plugins/*) path=${path//'{id}'/none} ;; *) path=${path//'{id}'/$id} ;; esac
+        [ "$method" != '*' ] || method=GET path=$path/me
+        all=$((all + 1))
+        status=$(operator "$method" "$path")
+        [ "$status" != 403 ] || refused=$((refused + 1))
+        cat "$DIR/operators" >> "$DIR/answers"
+    done < <(sed -n 's/^    {"\([A-Z*]*\)", "\(\/[^"]*\)", handle.*/\1 \2/p' "$TOP/core/api/routes.c"
+             sed -n 's/^    {"\([a-z-]*\)", function_.*/POST \/functions\/v1\/\1/p' "$TOP/core/api/functions.c")
+    check "$s: all routes were asked ($all)" test "$all" -ge 29
+    check_equal "$s: those of tokens are refused, and no others" 5 "$refused"
+    check_no_match "$s: no answer holds a token" 'strict\.[ar]t\.' "$(cat "$DIR/answers")"
+}
+
+operator() { # METHOD PATH: of the group renewd, and not in token_users
+    local data='{"platform":"oauth2","creator_unique_identifier":"'$id'"}'
+    [ "$1" = POST ] && [[ $2 == /functions/* ]] || data=''
+    setpriv --reuid daemon --regid "$GROUP" --clear-groups curl -s -o - -w '\n%{http_code}' -X "$1" ${data:+-d "$data"} \
+        --unix-socket "$SOCKET" "http://localhost$2" > "$DIR/operators"
+    tail -n 1 "$DIR/operators"
+}
+
 doors() {
-    local s="doors" id port=$((20000 + RANDOM % 20000))
+    local s="doors" id port=$((20000 + RANDOM % 20000)) GROUP='' RENEWD=$RENEWD
     prepare sqlite 60
+    yearly tokens 'functions = [ "refresh-token" ];'
+    [ "$(id -u)" != 0 ] || with_group
     sed -i '/^api = /d' "$CONF"
     cat >> "$CONF" <<CONF
 api = { socket = "$SOCKET"; listen = "127.0.0.1:$port"; token_users = [ "nobody" ];
@@ -303,9 +344,13 @@ CONF
         chmod 666 "$SOCKET"
         check_equal "$s: a stranger on the socket" 403 "$(stranger daemon)"
         check_equal "$s: token_users alone does not open the door" 403 "$(stranger nobody)"
-        if getent group renewd > /dev/null; then
-            check_equal "$s: an operator of the group renewd" 403 "$(stranger daemon --regid renewd)"
-            check_equal "$s: one who is named" 200 "$(stranger nobody --regid renewd)"
+        if [ -n "$GROUP" ]; then
+            check_equal "$s: an operator of the group renewd" 403 "$(stranger daemon --regid "$GROUP")"
+            check_equal "$s: one who is named" 200 "$(stranger nobody --regid "$GROUP")"
+            check_equal "$s: an operator sees the record" 200 "$(operator GET "/v1/jobs/tokens/records/$id")"
+            check_equal "$s: and gets no token from a function" 403 "$(operator POST /functions/v1/refresh-token)"
+            check_match "$s: which says why" 'api.token_users' "$(cat "$DIR/operators")"
+            operator_everywhere "$s, an operator"
         fi
     fi
     stop_renewd

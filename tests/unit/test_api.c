@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/api/internal.h"
+#include <unistd.h>
+
+#include "core/api/functions.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/domain/outcome.h"
@@ -96,6 +98,103 @@ static void test_rights(void)
     CU_ASSERT_TRUE(client_allows(&every, "read", NULL));
     CU_ASSERT_TRUE(client_allows(&every, "token", "mail"));
     CU_ASSERT_FALSE(client_allows(&every, "functions", "mail"));
+}
+
+enum { OPERATOR_UID = 54321 }; /* who is neither root nor renewd's own user */
+
+/* What hands out a token, or sends one: whoever adds such a route adds it here, and gives it a right of tokens. */
+static const char *const token_routes[] = {
+    "GET /v1/jobs/{job}/records/{id}/token", "POST /v1/jobs/{job}/records/{id}/refused",
+    "* /v1/jobs/{job}/records/{id}/forward", "POST /v1/jobs/{job}/records/{id}/events", NULL};
+
+static bool is_of_tokens(const struct route *r)
+{
+    char text[128];
+
+    snprintf(text, sizeof text, "%s %s", r->method, r->pattern);
+    for (size_t i = 0; token_routes[i]; i++)
+        if (strcmp(token_routes[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* A member of the group renewd, as far as the group exists where the test runs: without it he may do nothing. */
+static void test_operator_and_routes(void)
+{
+    struct config config = {0};
+    struct api a = {.config = &config};
+    struct request q = {.api = &a, .known = true, .uid = OPERATOR_UID, .gid = OPERATOR_UID, .job = shop};
+    size_t of_tokens = 0;
+
+    for (size_t i = 0; (q.route = route_at(i)); i++) {
+        const char *right = route_right(q.route);
+        struct wish w = {.right = right, .job = shop, .tokens = right_is_of_tokens(right)};
+        CU_ASSERT_EQUAL(w.tokens, is_of_tokens(q.route));
+        of_tokens += w.tokens;
+        CU_ASSERT_FALSE(w.tokens && caller_may(&q, &w));
+        q.uid = geteuid(); /* renewd's own user may all */
+        CU_ASSERT_TRUE(caller_may(&q, &w));
+        q.uid = OPERATOR_UID;
+        q.known = false; /* of whom nobody knows who he is may nothing */
+        CU_ASSERT_FALSE(caller_may(&q, &w));
+        q.known = true;
+    }
+    CU_ASSERT_EQUAL(of_tokens, 4);
+}
+
+static void test_clients_and_routes(void)
+{
+    char functions_[] = "functions", forward[] = "forward", events[] = "events", operate[] = "operate";
+    char *rights[] = {functions_, token, forward, events, read_, operate, NULL};
+    char *jobs[] = {shop, NULL}, *allow[] = {NULL, NULL};
+    struct api_client client = {.name = app, .jobs = jobs, .allow = allow};
+    struct request q = {.tcp = true, .job = shop};
+
+    for (size_t i = 0; (q.route = route_at(i)); i++)
+        for (size_t k = 0; rights[k]; k++) {
+            struct wish w = {.right = route_right(q.route), .job = shop, .tokens = is_of_tokens(q.route)};
+            allow[0] = rights[k];
+            q.client = &client;
+            CU_ASSERT_EQUAL(caller_may(&q, &w), strcmp(rights[k], w.right) == 0);
+            w.job = video; /* another's job */
+            CU_ASSERT_FALSE(caller_may(&q, &w));
+            q.client = NULL; /* no secret at all */
+            CU_ASSERT_FALSE(caller_may(&q, &w));
+        }
+}
+
+static void test_functions_and_callers(void)
+{
+    struct config config = {0};
+    struct api a = {.config = &config};
+    char *jobs[] = {shop, NULL}, *allow[] = {token, NULL}, functions_[] = "functions";
+    struct api_client client = {.name = app, .jobs = jobs, .allow = allow};
+    struct job_config job = {.job = shop};
+    const struct function *f;
+    size_t of_tokens = 0;
+
+    for (size_t i = 0; (f = function_at(i)); i++) {
+        struct request q = {.api = &a, .known = true, .uid = OPERATOR_UID, .gid = OPERATOR_UID};
+        CU_ASSERT_EQUAL(f->tokens, strcmp(f->name, "refresh-token") == 0);
+        of_tokens += f->tokens;
+        CU_ASSERT_FALSE(f->tokens && function_open(&q, f, &job));
+        q.uid = geteuid();
+        CU_ASSERT_TRUE(function_open(&q, f, &job));
+        q = (struct request){.api = &a, .tcp = true, .client = &client};
+        allow[0] = token; /* is no right to functions */
+        CU_ASSERT_FALSE(function_open(&q, f, &job));
+        allow[0] = functions_;
+        CU_ASSERT_TRUE(function_open(&q, f, &job));
+        job.job = video;
+        CU_ASSERT_FALSE(function_open(&q, f, &job));
+        job.job = shop;
+        q = (struct request){.api = &a, .tcp = true, .anonymous = true};
+        CU_ASSERT_FALSE(function_open(&q, f, &job));
+        job.allow_anonymous = true;
+        CU_ASSERT_TRUE(function_open(&q, f, &job));
+        job.allow_anonymous = false;
+    }
+    CU_ASSERT_EQUAL(of_tokens, 1);
 }
 
 /* ---- shapes ---- */
@@ -236,6 +335,9 @@ int main(void)
         {"a path finds its route, or what the path takes", test_routes},
         {"what is a function's path", test_function_paths},
         {"a client may do what it is allowed, for its jobs", test_rights},
+        {"over the socket an operator has no route to a token", test_operator_and_routes},
+        {"over TCP each route wants its own right, for its job", test_clients_and_routes},
+        {"functions ask the same question", test_functions_and_callers},
         {"a record's shape", test_record},
         {"when a record comes up next", test_next_at},
         {"a run's shape", test_run},

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * The one place where it is asked what a caller may do: over TCP by its client's `allow` and `jobs`, over the socket by
+ * who called. Above all: may it have a record's token, or have renewd use one for it?
+ */
+#include <string.h>
+
+#include "core/api/internal.h"
+
+bool right_is_of_tokens(const char *right)
+{
+    return strcmp(right, "token") == 0 || strcmp(right, "forward") == 0 || strcmp(right, "events") == 0;
+}
+
+const char *route_right(const struct route *r)
+{
+    return r->right ? r->right : strcmp(r->method, "GET") == 0 ? "read" : "operate";
+}
+
+bool caller_may(const struct request *q, const struct wish *w)
+{
+    if (q->client)
+        return client_allows(q->client, w->right, w->job);
+    if (q->tcp)
+        return q->anonymous && w->anonymous;
+    return peer_may_operate(q) && (!w->tokens || peer_may_have_tokens(q));
+}
+
+/* Over the socket: whoever may not operate has been refused before. */
+static void refuse(struct request *q, const char *right)
+{
+    if (q->client)
+        answer_error(q, 403, "forbidden",
+                     "the client %s wants \"%s\" in its `allow` and %s in its `jobs` in renewd.conf", q->client->name,
+                     right, q->job ? q->job : "\"*\"");
+    else
+        answer_error(q, 403, "forbidden", "%s", NO_TOKENS_HERE);
+}
+
+bool caller_may_route(struct request *q)
+{
+    const char *right = route_right(q->route);
+    const struct wish w = {.right = right, .job = q->job, .tokens = right_is_of_tokens(right)};
+    bool may = caller_may(q, &w);
+
+    if (!may)
+        refuse(q, right);
+    return may;
+}
