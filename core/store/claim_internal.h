@@ -7,6 +7,7 @@
 
 #include "core/store/args.h"
 #include "core/base/buf.h"
+#include "core/store/store.h"
 
 enum { CLAIM_SQL_MAX = 64 * 1024 };
 

@@ -6,6 +6,7 @@
 #define CORE_STORE_COMMIT_INTERNAL_H
 
 #include "core/store/db.h"
+#include "core/store/store.h"
 
 struct commit_work {
     struct commit *c;

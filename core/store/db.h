@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "core/base/error.h"
-#include "core/store/store.h"
+#include "core/store/connection.h"
 
 struct db_result; /* rows of text; wiped when freed */
 

@@ -6,7 +6,7 @@
 #ifndef CORE_STORE_LISTEN_H
 #define CORE_STORE_LISTEN_H
 
-#include "core/store/store.h"
+#include "core/store/connection.h"
 
 struct listener;
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/store/migrate.h"
+
 #include "core/base/cleanup.h"
 #include "core/store/db.h"
 #include "core/store/migrate_internal.h"

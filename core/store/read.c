@@ -11,6 +11,7 @@
 #include "core/base/cleanup.h"
 #include "core/store/args.h"
 #include "core/store/record_row.h"
+#include "core/store/store.h"
 
 enum { STATES = 16 };
 

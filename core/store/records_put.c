@@ -9,6 +9,7 @@
 #include "core/base/cleanup.h"
 #include "core/store/args.h"
 #include "core/store/record_row.h"
+#include "core/store/store.h"
 
 enum { SQL_MAX_BYTES = 256 * 1024, TOGETHER = 50, TRIES = 3 };
 

@@ -9,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/store/args.h"
 #include "core/store/db.h"
+#include "core/store/store.h"
 #include "core/store/table.h"
 
 /* Before a column's name: SQLite takes a quoted name of no column for a text, unless its table is named. */

@@ -7,6 +7,7 @@
 
 #include "core/base/buf.h"
 #include "core/store/args.h"
+#include "core/store/store.h"
 
 enum { ROW_SQL_MAX = 256 * 1024 };
 

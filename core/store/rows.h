@@ -7,6 +7,7 @@
 
 #include "core/store/args.h"
 #include "core/store/row.h"
+#include "core/store/store.h"
 
 enum { ROWS_SQL_MAX = 256 * 1024 };
 

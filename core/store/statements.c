@@ -8,6 +8,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/store/db.h"
+#include "core/store/store.h"
 
 /* In a transaction, so that a pooler keeps both halves of it on one connection. */
 int store_check_statement(struct db *db, const char *sql, size_t parameters, struct error *e)

@@ -14,32 +14,9 @@
 #include "core/base/error.h"
 #include "core/base/secret.h"
 #include "core/domain/record.h"
+#include "core/store/connection.h"
+#include "core/store/migrate.h"
 #include "core/store/table.h"
-
-struct db;
-
-struct store_options {
-    const char *driver;          /* "sqlite" | "postgresql" */
-    const char *path;            /* SQLite: absolute */
-    const struct secret *dsn;    /* PostgreSQL */
-    bool read_only;
-};
-
-int db_open(const struct store_options *o, struct db **ret, struct error *e);
-void db_close(struct db *db);
-const char *db_driver(const struct db *db);
-bool db_alive(const struct db *db);
-
-/* Numbered migrations, each in a transaction; safe when two hosts start at once. A database that is
- * newer than this renewd is refused. */
-int store_migrate(struct db *db, struct error *e);
-
-/* 1 when renewd's own tables are there, whatever their version, 0 when not. Writes nothing. */
-int store_made(struct db *db, struct error *e);
-
-/* Does it take writes? keep: one is committed, since a full disk shows only then. -ENOTCONN for a database that
- * only lets itself be read. */
-int store_probe(struct db *db, bool keep, struct error *e);
 
 /* ---- Facts about the installation ---- */
 /* The value of a name, made with `fresh` when absent (first host wins). *ret_value is the caller's. */

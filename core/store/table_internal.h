@@ -6,6 +6,7 @@
 #define CORE_STORE_TABLE_INTERNAL_H
 
 #include "core/store/db.h"
+#include "core/store/store.h"
 #include "core/store/table.h"
 
 enum type_class {

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * A connection to the store: which database, opened and closed. What can be asked of it stands in store.h.
+ */
+#ifndef CORE_STORE_CONNECTION_H
+#define CORE_STORE_CONNECTION_H
+
+#include <stdbool.h>
+
+#include "core/base/error.h"
+#include "core/base/secret.h"
+
+struct db;
+
+struct store_options {
+    const char *driver;          /* "sqlite" | "postgresql" */
+    const char *path;            /* SQLite: absolute */
+    const struct secret *dsn;    /* PostgreSQL */
+    bool read_only;
+};
+
+int db_open(const struct store_options *o, struct db **ret, struct error *e);
+void db_close(struct db *db);
+const char *db_driver(const struct db *db);
+bool db_alive(const struct db *db);
+
+#endif
