@@ -28,6 +28,11 @@ const char *conf_mistakes_at(const struct conf_mistakes *m, size_t index);
 void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
                   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* What is suspicious and may be meant so: it holds nothing, --check names it and exits 0. */
+void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const char *file,
+                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+const char *conf_warnings_at(const struct conf_mistakes *m, size_t index); /* NULL past the end */
+
 /* How often a setting must be there. */
 enum conf_need { CONF_OPTIONAL = 0, CONF_REQUIRED = 1 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The collector of mistakes, and the check for unknown settings with a guess at what was meant.
+ * The collector of mistakes and warnings, and the check for unknown settings with a guess at what was meant.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,11 +11,15 @@
 #include "core/base/cleanup.h"
 #include "core/base/utf8.h"
 
-enum { SENTENCE_MAX = 512, NAME_MAX_COMPARED = 64 };
+enum { SENTENCE_MAX = 768, NAME_MAX_COMPARED = 64 };
 
-struct conf_mistakes {
+struct sentences {
     size_t count;
     char *texts[CONF_MISTAKES_MAX];
+};
+
+struct conf_mistakes {
+    struct sentences mistakes, warnings;
 };
 
 struct conf_mistakes *conf_mistakes_new(void)
@@ -23,17 +27,23 @@ struct conf_mistakes *conf_mistakes_new(void)
     return xcalloc(1, sizeof(struct conf_mistakes));
 }
 
-static size_t kept(const struct conf_mistakes *m)
+static size_t kept(const struct sentences *s)
 {
-    return m->count < CONF_MISTAKES_MAX ? m->count : CONF_MISTAKES_MAX;
+    return s->count < CONF_MISTAKES_MAX ? s->count : CONF_MISTAKES_MAX;
+}
+
+static void sentences_free(struct sentences *s)
+{
+    for (size_t i = 0; i < kept(s); i++)
+        free(s->texts[i]);
 }
 
 void conf_mistakes_free(struct conf_mistakes *m)
 {
     if (m == NULL)
         return;
-    for (size_t i = 0; i < kept(m); i++)
-        free(m->texts[i]);
+    sentences_free(&m->mistakes);
+    sentences_free(&m->warnings);
     free(m);
 }
 
@@ -44,32 +54,54 @@ void conf_mistakes_free_p(struct conf_mistakes **m)
 
 size_t conf_mistakes_count(const struct conf_mistakes *m)
 {
-    return m->count;
+    return m->mistakes.count;
 }
 
 const char *conf_mistakes_at(const struct conf_mistakes *m, size_t index)
 {
-    return index < kept(m) ? m->texts[index] : NULL;
+    return index < kept(&m->mistakes) ? m->mistakes.texts[index] : NULL;
 }
 
-void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
-                  const char *fmt, ...)
+const char *conf_warnings_at(const struct conf_mistakes *m, size_t index)
+{
+    return index < kept(&m->warnings) ? m->warnings.texts[index] : NULL;
+}
+
+static void note(struct sentences *to, const struct conf_item *item, const char *file, const char *fmt,
+                 va_list ap)
 {
     char sentence[SENTENCE_MAX];
-    va_list ap;
 
-    if (m->count++ >= CONF_MISTAKES_MAX)
+    if (to->count++ >= CONF_MISTAKES_MAX)
         return;
-    va_start(ap, fmt);
     vsnprintf(sentence, sizeof sentence, fmt, ap);
-    va_end(ap);
     if (item != NULL)
         file = conf_file(item);
     char *text = item != NULL   ? xasprintf("%s:%u: %s", file, conf_line(item), sentence)
                  : file != NULL ? xasprintf("%s: %s", file, sentence)
                                 : xstrdup(sentence);
     utf8_clean(text, strlen(text));
-    m->texts[m->count - 1] = text;
+    to->texts[to->count - 1] = text;
+}
+
+void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
+                  const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    note(&m->mistakes, item, file, fmt, ap);
+    va_end(ap);
+}
+
+void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const char *file,
+                  const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    note(&m->warnings, item, file, fmt, ap);
+    va_end(ap);
 }
 
 static unsigned least(unsigned a, unsigned b)

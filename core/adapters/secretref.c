@@ -91,7 +91,7 @@ static int read_file(const char *ref, const char *path, struct secret **ret_secr
         return refuse_file(ref, r, e);
     size_t len = text.len;
     if (len > 0 && text.data[len - 1] == '\n')
-        len--;
+        len -= len > 1 && text.data[len - 2] == '\r' ? 2 : 1;
     if (len == 0)
         return error_set(e, -ENOENT, "secret %s is not set: the file is empty", ref);
     if (memchr(text.data, '\0', len) != NULL)
@@ -127,9 +127,63 @@ int secretref_read(const char *ref, const char *relative_to_dir, struct secret *
         return read_env(ref, rest, ret_secret, e);
     if ((rest = after(ref, "credential:")) != NULL)
         return read_credential(ref, rest, ret_secret, e);
-    rest = ref + strlen("file:");
-    if (rest[0] == '/' || relative_to_dir == NULL)
-        return read_file(ref, rest, ret_secret, e);
-    cleanup(free_p) char *path = xasprintf("%s/%s", relative_to_dir, rest);
+    cleanup(free_p) char *path = secretref_path(ref, relative_to_dir);
     return read_file(ref, path, ret_secret, e);
+}
+
+char *secretref_path(const char *ref, const char *relative_to_dir)
+{
+    const char *rest = after(ref, "file:");
+
+    if (rest == NULL)
+        return NULL;
+    return rest[0] == '/' || relative_to_dir == NULL ? xstrdup(rest) : xasprintf("%s/%s", relative_to_dir, rest);
+}
+
+static bool is_quote(const char *p, size_t left)
+{
+    return *p == '"' || *p == '\'' || *p == '`' ||
+           (left >= 3 && !memcmp(p, "\xe2\x80", 2) && (unsigned char)p[2] >= 0x98 && (unsigned char)p[2] <= 0x9f);
+}
+
+static bool is_quoted(const char *text, size_t len)
+{
+    if (len < 2 || !is_quote(text, len))
+        return false;
+    return is_quote(text + len - 1, 1) || (len >= 6 && is_quote(text + len - 3, 3));
+}
+
+/* Line ends within are those of PEM and JSON. */
+static bool has_control(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if ((c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+const char *secretref_odd(const struct secret *secret)
+{
+    const char *text = secret_text(secret);
+    size_t len = secret_len(secret);
+
+    if (len == 0)
+        return NULL;
+    char first = text[0], last = text[len - 1];
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return "begins with a byte order mark: save the file as UTF-8 without one";
+    if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return "is a text of UTF-16: save the file as plain UTF-8";
+    if (last == '\r' || first == '\r')
+        return last == '\r' ? "ends with a carriage return: take it off" : "begins with a carriage return: take it off";
+    if (last == '\n' || first == '\n')
+        return last == '\n' ? "ends with a line end (beside the one that is taken off a file): take it off"
+                            : "begins with a line end: take it off";
+    if (first == ' ' || first == '\t' || last == ' ' || last == '\t')
+        return last == ' ' || last == '\t' ? "ends with a blank: take it off" : "begins with a blank: take it off";
+    if (is_quoted(text, len))
+        return "stands in quotes, which count as part of it: take them off";
+    return has_control(text, len) ? "holds a control character" : NULL;
 }

@@ -16,9 +16,14 @@ enum { SECRET_FILE_MAX = 64 * 1024 };
 int secretref_check(const char *ref);
 /* Read it. Relative paths are looked for in relative_to_dir (may be NULL: the working directory).
  * -EINVAL no reference, -ENOENT not set (an empty value is not set), -EISDIR no regular file,
- * -EACCES and others, -EFBIG, -EILSEQ a NUL in it. One newline at the end of a file is taken off.
- */
+ * -EACCES and others, -EFBIG, -EILSEQ a NUL in it. One end of line at the end of a file, LF or CR LF, is taken
+ * off. */
 int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret,
                    struct error *e);
+/* The file that a `file:` reference leads to (the caller's); NULL for the others. */
+char *secretref_path(const char *ref, const char *relative_to_dir);
+/* What is suspicious about a value, as the rest of a sentence that begins with its name and repeats nothing of
+ * it: quotes, blanks, line ends, a byte order mark round it, control characters in it. NULL: nothing. */
+const char *secretref_odd(const struct secret *secret);
 
 #endif

@@ -74,6 +74,8 @@ void engine_reload(struct engine *e, struct reload_result *ret)
     jobs_load(e->setup.config, e->setup.plugins, m, &uses, &list, &count);
     for (size_t i = 0; i < conf_mistakes_count(m); i++)
         buf_printf(&text, "%s\n", conf_mistakes_at(m, i));
+    for (size_t i = 0; conf_warnings_at(m, i); i++)
+        log_line(LEVEL_WARNING, conf_warnings_at(m, i), NULL);
     struct job **jobs = xcalloc(count + 1, sizeof *jobs);
     /* the engine's own list stays whole until the next one is: a job that is held looks through it */
     struct job **before = xmemdup(e->jobs, (e->job_count + 1) * sizeof *before);

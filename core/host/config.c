@@ -104,6 +104,9 @@ static void folders_read(struct reading *r, const struct conf_item *root, struct
         conf_mistake(r->m, item ? item : root, NULL,
                      "the folder of the jobs, conf_dir, is not there: %s", c->conf_dir);
     }
+    modes_look(r->m, NULL, "this file", c->file);
+    modes_look(r->m, conf_child(root, "conf_dir"), "the folder of the jobs", c->conf_dir);
+    modes_look(r->m, conf_child(root, "plugin_dir"), "the folder of the plugins", c->plugin_dir);
 }
 
 /* The file's own folder, links resolved, so that everything relative has one meaning. */
@@ -123,6 +126,13 @@ static int place_find(const char *path, struct config *c, struct error *e)
     return 0;
 }
 
+/* Of a file that does not parse: where its jobs lie if it says nothing else; where plugins lie is not known. */
+static void unreadable(struct config *c)
+{
+    c->conf_dir = path_in(c->dir, "conf.d");
+    c->store_driver = xstrdup("sqlite");
+}
+
 int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses,
                 struct config **ret)
 {
@@ -137,11 +147,19 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     int r = place_find(path, c, &e);
     if (r == 0)
         r = conf_load(c->file, &conf, &e);
-    if (r < 0) {
+    if (r < 0)
         conf_mistake(m, NULL, NULL, "%s%s", e.text,
                      r == -ENOENT ? "; name another with -c FILE, or make it: an example is renewd.conf among "
                                     "the installed examples, and renewd.conf(5) has every setting"
                                   : "");
+    if (r == -EINVAL) {
+        conf_warning(m, NULL, c->file, "the file does not parse: what it says of folders, store and plugins was "
+                                       "not looked at, and the jobs were looked for in conf.d beside it");
+        unreadable(c);
+        *ret = c;
+        return r;
+    }
+    if (r < 0) {
         config_free(c);
         return r;
     }
@@ -153,12 +171,8 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     keys_read(&reading, root, c);
     spool_keep_read(&reading, root, c);
     api_read(&reading, root, c);
-    if (conf_mistakes_count(m) > before) {
-        config_free(c);
-        return -EINVAL;
-    }
     *ret = c;
-    return 0;
+    return conf_mistakes_count(m) > before ? -EINVAL : 0;
 }
 
 void config_free(struct config *c)

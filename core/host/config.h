@@ -58,12 +58,14 @@ struct secret_uses {
 };
 void secret_uses_done(struct secret_uses *u);
 
-/* Text for `renewd --check`: every mistake as "FILE:LINE: sentence", then every secret by name as
- * "FILE:LINE: SETTING REFERENCE is set" (or "is not set"). Returns how many mistakes there are. */
+/* Text for `renewd --check`: every mistake as "FILE:LINE: sentence", every warning as "warning: FILE:LINE:
+ * sentence", then every secret by name as "FILE:LINE: SETTING REFERENCE is set" (or "is not set"). Returns
+ * how many mistakes there are. */
 size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct secret_uses *uses);
 
-/* Mistakes are appended to m; then -EINVAL (or why the file cannot be read) and *ret is NULL.
- * Secrets are appended to uses. */
+/* Mistakes are appended to m; then -EINVAL, and *ret is what could be read of the file: enough to go on to
+ * the jobs for further mistakes, never to run. NULL only where the file cannot be read. Secrets are appended
+ * to uses. */
 int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses,
                 struct config **ret);
 void config_free(struct config *c);

@@ -45,6 +45,12 @@ char *scalar_text(const struct conf_item *item);
 /* ".. 'a', 'b' ..": a list of names for sentences, appended up to the buffer's limit. */
 void names_append(struct buf *to, const char *name);
 
+/* config_modes.c: warnings for what others than its owner may write or read; item NULL: `path` itself is the
+ * place. */
+void modes_look(struct conf_mistakes *m, const struct conf_item *item, const char *what, const char *path);
+void modes_look_secret(struct conf_mistakes *m, const struct conf_item *item, const char *reference,
+                       const char *path);
+
 /* config_api.c */
 void api_read(struct reading *r, const struct conf_item *root, struct config *c);
 

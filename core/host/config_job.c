@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
@@ -47,10 +48,15 @@ static void plugin_read(struct job_reading *r)
     if (!conf_get_text(r->root, "plugin", CONF_REQUIRED, r->r.m, &name))
         return;
     r->j->plugin_name = xstrdup(name);
+    if (r->c->plugin_dir == NULL) /* renewd.conf does not parse */
+        return;
     if (plugins_get(r->plugins, name, &r->j->plugin, &e) < 0) {
         r->j->plugin = NULL;
         conf_mistake(r->r.m, conf_child(r->root, "plugin"), NULL, "%s", e.text);
+        return;
     }
+    cleanup(free_p) char *path = xasprintf("%s/%s.so", r->c->plugin_dir, name);
+    modes_look(r->r.m, conf_child(r->root, "plugin"), "the plugin", path);
 }
 
 static void numbers_read(struct job_reading *r)
@@ -98,6 +104,9 @@ static void http_read(struct job_reading *r)
                       &r->j->timeout_ms);
     conf_get_bool(http, "allow_insecure", CONF_OPTIONAL, r->r.m, &r->j->allow_insecure);
     path_take(&r->r, http, "ca_file", &r->j->ca_file);
+    struct error e = { "" };
+    if (r->j->ca_file && r->j->enabled && crypto_ca_file(r->j->ca_file, &e) < 0)
+        conf_mistake(r->r.m, conf_child(http, "ca_file"), NULL, "setting 'ca_file': %s", e.text);
 }
 
 static void replay_read(struct job_reading *r)
@@ -138,6 +147,21 @@ static void functions_read(struct job_reading *r)
     }
 }
 
+/* Of the names that RFC 2606 keeps for examples. */
+static bool is_example(const char *url)
+{
+    static const char *const names[] = { "example.com", "example.org", "example.net", "example", "invalid", NULL };
+    const char *host = strstr(url, "://");
+    size_t len = host ? strcspn(host += 3, ":/?#") : 0;
+
+    for (size_t i = 0; host && names[i]; i++) {
+        size_t n = strlen(names[i]);
+        if (len >= n && strncasecmp(host + len - n, names[i], n) == 0 && (len == n || host[len - n - 1] == '.'))
+            return true;
+    }
+    return false;
+}
+
 static void reconnect_url_read(struct job_reading *r)
 {
     text_take(&r->r, r->root, "reconnect_url", &r->j->reconnect_url);
@@ -145,6 +169,10 @@ static void reconnect_url_read(struct job_reading *r)
     if (wrong != NULL)
         conf_mistake(r->r.m, conf_child(r->root, "reconnect_url"), NULL,
                      "setting 'reconnect_url' %s", wrong);
+    else if (r->j->reconnect_url && r->j->enabled && is_example(r->j->reconnect_url))
+        conf_warning(r->r.m, conf_child(r->root, "reconnect_url"), NULL,
+                     "setting 'reconnect_url' still points at a name that is kept for examples: people who are to "
+                     "connect again would be sent there; write the page of your application");
 }
 
 void job_read(struct job_reading *r)

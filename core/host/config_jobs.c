@@ -54,6 +54,7 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
     f.j->file = xasprintf("%s/%s", c->conf_dir, name);
     f.j->job = xstrndup(name, strlen(name) - strlen(".conf"));
     hash_file(f.j);
+    modes_look(m, NULL, "this job's file", f.j->file);
     if (conf_load(f.j->file, &f.conf, &e) < 0) {
         f.j->enabled = true;
         conf_mistake(m, NULL, NULL, "%s", e.text);

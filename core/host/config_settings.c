@@ -186,12 +186,27 @@ static void unknown_refuse(struct job_reading *r, const struct conf_item *group)
     conf_refuse_unknown(group, known, r->r.m);
 }
 
+/* Without its plugin nobody knows the settings; what is a reference is named all the same. */
+static void references_read(struct job_reading *r, const struct conf_item *group)
+{
+    for (size_t i = 0; i < conf_count(group); i++) {
+        cleanup(secret_free_p) struct secret *secret = NULL;
+        const struct conf_item *item = conf_at(group, i);
+        if (conf_kind(item) == CONF_GROUP)
+            references_read(r, item);
+        else if (conf_text(item) != NULL && conf_name(item) != NULL && secretref_check(conf_text(item)) == 0)
+            (void)secret_read(&r->r, item, conf_name(item), &secret);
+    }
+}
+
 void job_settings_read(struct job_reading *r)
 {
     const struct conf_item *group = NULL;
 
     r->j->settings = settings_new();
     bool there = conf_get_group(r->root, "settings", CONF_OPTIONAL, r->r.m, &group);
+    if (r->j->plugin == NULL)
+        references_read(r, group);
     if (r->j->plugin == NULL || (!there && conf_child(r->root, "settings") != NULL))
         return;
     unknown_refuse(r, group);

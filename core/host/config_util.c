@@ -51,6 +51,19 @@ static void use_note(struct reading *r, const struct conf_item *item, const char
     };
 }
 
+/* What is odd about a value and about its file. */
+static void secret_look(struct reading *r, const struct conf_item *item, const char *setting,
+                        const struct secret *secret)
+{
+    cleanup(free_p) char *path = secretref_path(conf_text(item), r->dir);
+    const char *odd = secretref_odd(secret);
+
+    if (odd != NULL)
+        conf_warning(r->m, item, NULL, "setting '%s': secret %s %s", setting, conf_text(item), odd);
+    if (path != NULL)
+        modes_look_secret(r->m, item, conf_text(item), path);
+}
+
 int secret_read(struct reading *r, const struct conf_item *item, const char *setting,
                 struct secret **ret)
 {
@@ -74,6 +87,8 @@ int secret_read(struct reading *r, const struct conf_item *item, const char *set
     r->secret_missing |= code < 0 && r->secrets_needed;
     if (code < 0 && r->secrets_needed)
         conf_mistake(r->m, item, NULL, "setting '%s': %s", setting, e.text);
+    if (code == 0)
+        secret_look(r, item, setting, *ret);
     return code;
 }
 
@@ -184,6 +199,8 @@ size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct
         fprintf(to, "%s\n", conf_mistakes_at(m, i));
     if (count > CONF_MISTAKES_MAX)
         fprintf(to, "and %zu mistakes more\n", count - CONF_MISTAKES_MAX);
+    for (size_t i = 0; conf_warnings_at(m, i) != NULL; i++)
+        fprintf(to, "warning: %s\n", conf_warnings_at(m, i));
     for (size_t i = 0; uses != NULL && i < uses->count; i++) {
         const struct secret_use *u = &uses->list[i];
         fprintf(to, "%s:%d: %s %s is %s\n", u->file, u->line, u->setting, u->reference,

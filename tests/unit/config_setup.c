@@ -142,7 +142,8 @@ struct loaded load(void)
     cleanup(free_p) char *path = xasprintf("%s/renewd.conf", dir);
     struct loaded l = { .m = conf_mistakes_new() };
 
-    if (config_load(path, l.m, &l.uses, &l.c) == 0)
+    (void)config_load(path, l.m, &l.uses, &l.c);
+    if (l.c != NULL && access(l.c->conf_dir, R_OK) == 0)
         (void)jobs_load(l.c, NULL, l.m, &l.uses, &l.jobs, &l.count);
     return l;
 }
@@ -159,6 +160,21 @@ bool said(const struct loaded *l, const char *place, const char *words)
     for (size_t i = 0; conf_mistakes_at(l->m, i) != NULL; i++)
         printf("#   said: %s\n", conf_mistakes_at(l->m, i));
     return false;
+}
+
+/* The warning that holds these words, and no secret. */
+bool warned(const struct loaded *l, const char *place, const char *words)
+{
+    bool found = false;
+
+    for (size_t i = 0; conf_warnings_at(l->m, i) != NULL; i++) {
+        const char *text = conf_warnings_at(l->m, i);
+        found |= strstr(text, place) != NULL && strstr(text, words) != NULL;
+        CU_ASSERT_PTR_NULL(strstr(text, VALUE));
+    }
+    for (size_t i = 0; !found && conf_warnings_at(l->m, i) != NULL; i++)
+        printf("#   warned: %s\n", conf_warnings_at(l->m, i));
+    return found;
 }
 
 void check_all(const struct broken *list, const char *file)

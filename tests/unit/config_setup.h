@@ -33,6 +33,9 @@ void loaded_done(struct loaded *l);
 /* The mistake that begins at place ("renewd.conf:3:") and holds these words. */
 bool said(const struct loaded *l, const char *place, const char *words);
 
+/* The warning that holds both. */
+bool warned(const struct loaded *l, const char *place, const char *words);
+
 /* A text of which one mistake alone is expected. */
 struct broken {
     const char *text, *place, *words;

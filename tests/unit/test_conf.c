@@ -363,6 +363,9 @@ static void test_secretref_read(void)
     write_file("secret", "hunter2\n", 8);
     write_file("twice", "hunter2\n\n", 9);
     write_file("empty", "\n", 1);
+    write_file("crlf", "hunter2\r\n", 9);
+    write_file("crlf2", "hunter2\r\n\r\n", 11);
+    write_file("crlf0", "\r\n", 2);
     write_file("nul", "hunter2\0x", 9);
     memset(large, 'x', SECRET_FILE_MAX + 1);
     write_file("large", large, SECRET_FILE_MAX + 1);
@@ -373,6 +376,9 @@ static void test_secretref_read(void)
     expect_secret("file:secret", "hunter2");
     expect_secret(absolute, "hunter2");
     expect_secret("file:twice", "hunter2\n");
+    expect_secret("file:crlf", "hunter2");
+    expect_secret("file:crlf2", "hunter2\r\n");
+    expect_refused("file:crlf0", -ENOENT);
     expect_refused("file:empty", -ENOENT);
     expect_refused("file:nul", -EILSEQ);
     expect_refused("file:large", -EFBIG);
@@ -382,6 +388,39 @@ static void test_secretref_read(void)
     setenv("CREDENTIALS_DIRECTORY", directory, 1);
     expect_secret("credential:secret", "hunter2");
     expect_refused("credential:absent", -ENOENT);
+}
+
+/* What is odd about a value is told, the value is not. */
+static void test_secretref_odd(void)
+{
+    static const struct {
+        const char *value, *words;
+    } list[] = {
+        { "hunter2", NULL },
+        { "two words", NULL },
+        { "it's \"so\"", NULL },
+        { "'", NULL },
+        { "-----BEGIN KEY-----\r\nhunter2\n-----END KEY-----", NULL },
+        { "\"hunter2\"", "in quotes" },
+        { "'hunter2'", "in quotes" },
+        { "\xe2\x80\x9chunter2\xe2\x80\x9d", "in quotes" },
+        { "hunter2 ", "ends with a blank" },
+        { "\thunter2", "begins with a blank" },
+        { "hunter2\r", "ends with a carriage return" },
+        { "hunter2\n", "ends with a line end" },
+        { "\nhunter2", "begins with a line end" },
+        { "\xef\xbb\xbfhunter2", "byte order mark" },
+        { "\xff\xfeh", "UTF-16" },
+        { "hun\x1bter2", "control character" },
+    };
+
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        cleanup(secret_free_p) struct secret *secret = secret_from_text(list[i].value);
+        const char *odd = secretref_odd(secret);
+        CU_ASSERT_EQUAL(odd == NULL, list[i].words == NULL);
+        if (odd != NULL && list[i].words != NULL)
+            CU_ASSERT_PTR_NOT_NULL(strstr(odd, list[i].words));
+    }
 }
 
 int main(void)
@@ -397,10 +436,12 @@ int main(void)
         { "unknown settings and what was meant", test_unknown },
         { "the form of references to secrets", test_secretref_form },
         { "reading secrets", test_secretref_read },
+        { "what is odd about a secret's value", test_secretref_odd },
         { NULL, NULL },
     };
     static const char *const files[] = { "a.conf", "large.conf", "secret", "twice", "empty",
-                                         "nul",    "large",      "full",   NULL };
+                                         "nul",    "large",      "full",   "crlf",
+                                         "crlf2",  "crlf0",      NULL };
 
     if (mkdtemp(directory) == NULL)
         return 99;

@@ -24,6 +24,20 @@
 #define COLUMNS  "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
 #define RECORDS  "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
 
+/* A made-up CA's. */
+#define CERTIFICATE \
+    "-----BEGIN CERTIFICATE-----\n" \
+    "MIIBgjCCASmgAwIBAgIUZXKBOrGr+BVLCoffk91jYdXOg4gwCgYIKoZIzj0EAwIw\n" \
+    "FjEUMBIGA1UEAwwLcmVuZXdkLXRlc3QwIBcNMjYxMTI5MTk0MjE5WhgPMjEyNjEx\n" \
+    "MDUxOTQyMTlaMBYxFDASBgNVBAMMC3JlbmV3ZC10ZXN0MFkwEwYHKoZIzj0CAQYI\n" \
+    "KoZIzj0DAQcDQgAET/AxZrUWODdXmYHgduEDVPQPlGR7PMUhU0Lh8jUwUQxQ7Mei\n" \
+    "wYfmsEQQ4MCHB20nqr+UToDVTDsP7FLWfGP7a6NTMFEwHQYDVR0OBBYEFENg1IBJ\n" \
+    "qWX1JT4qlMuEG00Jj41MMB8GA1UdIwQYMBaAFENg1IBJqWX1JT4qlMuEG00Jj41M\n" \
+    "MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgKUGSyrAFb8wAnqzt\n" \
+    "PWbZ4iivMVLWws5OQFlr0/e/dqACIG0IW6E3T4EvAqKYCw0+Axa7adfPlKlNM65H\n" \
+    "LPycAnAe\n" \
+    "-----END CERTIFICATE-----\n"
+
 /* ---- renewd.conf -------------------------------------------------------------------------- */
 
 static void test_broken_main(void)
@@ -362,6 +376,7 @@ static void check_numbers(const struct job_config *j)
 
 static void test_every_setting(void)
 {
+    put("ca.pem", CERTIFICATE);
     put("renewd.conf", MAIN);
     empty("conf.d");
     put("conf.d/a.conf", every_setting);
@@ -439,6 +454,88 @@ static void test_statements(void)
     CU_ASSERT_STRING_NOT_EQUAL(of_job.jobs[0]->content_hash, l.jobs[0]->content_hash);
 }
 
+/* ---- what goes on beside a mistake ------------------------------------------------------------ */
+
+/* With a mistake in renewd.conf the jobs are read all the same, and every secret is named. */
+static void test_goes_on(void)
+{
+    empty("conf.d");
+    put("conf.d/a.conf", "job = \"a\"; plugin = \"fake\"; shedule = \"auto\";\n"
+                         "settings = { client_id = \"me\"; client_secret = \"env:RENEWD_TEST_NONE\"; };\n");
+    put("renewd.conf", "keys = ( { id = \"k1\"; secret = \"env:RENEWD_TEST_NONE\"; } );\nstat_dir = \"x\";\n");
+    cleanup(loaded_done) struct loaded l = load();
+    CU_ASSERT(said(&l, "renewd.conf:1:", "env:RENEWD_TEST_NONE is not set"));
+    CU_ASSERT(said(&l, "renewd.conf:2:", "did you mean 'state_dir'"));
+    CU_ASSERT(said(&l, "a.conf:1:", "did you mean 'schedule'"));
+    CU_ASSERT(said(&l, "a.conf:2:", "env:RENEWD_TEST_NONE is not set"));
+    CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 4);
+    CU_ASSERT_EQUAL(l.uses.count, 2);
+    put("renewd.conf", "keys = ( { id = ;\n");
+    cleanup(loaded_done) struct loaded broken = load();
+    CU_ASSERT(said(&broken, "renewd.conf:1:", "syntax error"));
+    CU_ASSERT(said(&broken, "a.conf:1:", "did you mean 'schedule'"));
+}
+
+static void set_mode(const char *name, mode_t mode)
+{
+    cleanup(free_p) char *path = xasprintf("%s/%s", dir, name);
+    CU_ASSERT_EQUAL(chmod(path, mode), 0);
+}
+
+/* Said and nothing held: odd values, open files, a page that is nobody's. */
+static void test_warnings(void)
+{
+    empty("conf.d");
+    put("renewd.conf", MAIN);
+    put("conf.d/a.conf", JOB "settings = { client_id = \"me\"; client_secret = \"file:quoted\"; };\n"
+                             "reconnect_url = \"https://app.example.com/connections\";\n");
+    put("quoted", "\"" VALUE "\"\r\n");
+    set_mode("quoted", 0644);
+    set_mode("conf.d/a.conf", 0666);
+    set_mode("conf.d", 0770);
+    cleanup(loaded_done) struct loaded l = load();
+    CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 0);
+    CU_ASSERT(warned(&l, "a.conf:2:", "secret file:quoted stands in quotes"));
+    CU_ASSERT(warned(&l, "a.conf:2:", "secret file:quoted may be read by everybody (mode 0644)"));
+    CU_ASSERT(warned(&l, "a.conf:", "may be written by everybody (mode 0666)"));
+    CU_ASSERT(warned(&l, "/conf.d", "may be written by its group (mode 0770)"));
+    CU_ASSERT(warned(&l, "a.conf:3:", "'reconnect_url' still points at"));
+    set_mode("quoted", 0600);
+    set_mode("conf.d/a.conf", 0644);
+    set_mode("conf.d", 0700);
+    put("quoted", VALUE "\r\n");
+    put("conf.d/a.conf", JOB "settings = { client_id = \"me\"; client_secret = \"file:quoted\"; };\n"
+                             "reconnect_url = \"https://notexample.com/connections\";\n");
+    set_mode("conf.d/a.conf", 0644);
+    set_mode("renewd.conf", 0644);
+    cleanup(loaded_done) struct loaded none = load();
+    CU_ASSERT_PTR_NULL(conf_warnings_at(none.m, 0));
+    for (size_t i = 0; conf_warnings_at(none.m, i) != NULL; i++)
+        printf("#   warned: %s\n", conf_warnings_at(none.m, i));
+}
+
+static void test_ca_file(void)
+{
+    static const struct broken list[] = {
+        { JOB SETTINGS "http = { ca_file = \"none.pem\"; };", "a.conf:3:", "none.pem cannot be read: No such file" },
+        { JOB SETTINGS "http = { ca_file = \"conf.d\"; };", "a.conf:3:", "it is a folder" },
+        { JOB SETTINGS "http = { ca_file = \"garbage.pem\"; };", "a.conf:3:", "holds no certificate in PEM form" },
+        { JOB SETTINGS "http = { ca_file = \"nothing.pem\"; };", "a.conf:3:", "holds no certificate in PEM form" },
+        { JOB SETTINGS "http = { ca_file = \"cut.pem\"; };", "a.conf:3:", "damaged or cut off" },
+        { NULL, NULL, NULL },
+    };
+    static const char whole[] = CERTIFICATE;
+    char cut[sizeof whole * 2];
+
+    put("renewd.conf", MAIN);
+    put("garbage.pem", "0123456789\n");
+    put("nothing.pem", "");
+    snprintf(cut, sizeof cut, "%s%.200s", whole, whole);
+    put("cut.pem", cut);
+    empty("conf.d");
+    check_all(list, "conf.d/a.conf");
+}
+
 /* The files at the top of the tree are read by the same rules. */
 static void test_shipped(void)
 {
@@ -463,6 +560,9 @@ int main(void)
         { "a job with every setting", test_every_setting },
         { "a job with none", test_defaults },
         { "named statements and where they are looked for", test_statements },
+        { "a mistake in renewd.conf hides none of the jobs'", test_goes_on },
+        { "what is odd and holds nothing", test_warnings },
+        { "ca_file must hold certificates", test_ca_file },
         { "the shipped renewd.conf", test_shipped },
         { NULL, NULL },
     };

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * See check.h.
+ */
+#include "core/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/api/api.h"
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/host/config.h"
+
+/* Where systemd keeps a running service's credentials; root may read them. */
+#define SERVICE_CREDENTIALS "/run/credentials/renewd.service"
+
+struct checked {
+    struct conf_mistakes *m;
+    struct secret_uses uses;
+    struct config *c;
+    struct plugins *plugins;
+    struct job_config **jobs;
+    size_t count;
+};
+
+static void checked_done(struct checked *k)
+{
+    jobs_free(k->jobs, k->count);
+    secret_uses_done(&k->uses);
+    conf_mistakes_free(k->m);
+    config_free(k->c);
+    plugins_free(k->plugins);
+}
+
+/* A mistake in renewd.conf ends nothing here: the jobs' own are named in the same breath. */
+static void read_all(const char *file, struct checked *ret)
+{
+    struct stat st;
+
+    ret->m = conf_mistakes_new();
+    config_load(file, ret->m, &ret->uses, &ret->c);
+    if (!ret->c || stat(ret->c->conf_dir, &st) < 0)
+        return;
+    if (ret->c->plugin_dir && plugins_new(ret->c->plugin_dir, &ret->plugins) < 0)
+        return;
+    jobs_load(ret->c, ret->plugins, ret->m, &ret->uses, &ret->jobs, &ret->count);
+    api_check_functions(ret->jobs, ret->count, ret->m);
+}
+
+/* Outside of its service there are no credentials: how to have them. */
+static void explain_credentials(const struct secret_uses *uses, const char *file)
+{
+    cleanup(buf_done) struct buf names;
+
+    buf_init(&names, 4096);
+    for (size_t i = 0; i < uses->count; i++) {
+        const char *ref = uses->list[i].reference;
+        if (uses->list[i].set || strncmp(ref, "credential:", 11) != 0)
+            continue;
+        cleanup(free_p) char *option = xasprintf(" -p LoadCredential=%s:/PATH", ref + 11);
+        if (names.len == 0 || !strstr(names.data, option))
+            buf_text(&names, option);
+    }
+    if (names.len == 0)
+        return;
+    printf("systemd gives credentials to a service alone (%s is not there to read them from). Check as the service "
+           "would, with each /PATH as in the unit's LoadCredential= (systemctl cat renewd):\n"
+           "  systemd-run --pipe --wait --collect -p User=renewd%s renewd -c %s --check\n",
+           SERVICE_CREDENTIALS, names.data, file);
+}
+
+static void find_credentials(void)
+{
+    const char *given = getenv("CREDENTIALS_DIRECTORY");
+
+    if ((!given || !*given) && access(SERVICE_CREDENTIALS, R_OK | X_OK) == 0) {
+        setenv("CREDENTIALS_DIRECTORY", SERVICE_CREDENTIALS, 1);
+        printf("credentials are read from " SERVICE_CREDENTIALS ", those of the running service\n");
+    }
+}
+
+int check_configuration(const char *file)
+{
+    cleanup(checked_done) struct checked k = { 0 };
+
+    find_credentials();
+    read_all(file, &k);
+    size_t mistakes = config_check_report(stdout, k.m, &k.uses);
+    if (!getenv("CREDENTIALS_DIRECTORY"))
+        explain_credentials(&k.uses, k.c ? k.c->file : file);
+    if (k.c && !mistakes)
+        printf("%s: %zu job%s, no mistakes\n", file, k.count, k.count == 1 ? "" : "s");
+    return mistakes || !k.c ? EXIT_CONFIG : 0;
+}
