@@ -37,7 +37,7 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
         return res;
     }
     const struct keep_setup keep = {s->state->path, s->state->host, s->state->incarnation, s->config->keys,
-                                    s->config->spool_keep};
+                                    s->config->spool_keep, set_back_ours, en};
     en->keep = keep_new(&keep);
     en->notes = notes_new();
     en->forwards = forwards_new();

@@ -230,6 +230,10 @@ void recover_kept(struct engine *e, bool all);
 
 /* set_back.c */
 void set_back_check(struct engine *e);
+/* What dead processes of this installation kept, before anything more is kept. */
+void set_back_take(struct engine *e);
+/* Whether a kept commit is of this installation: the fingerprint of what it brought is made with our key. */
+bool set_back_ours(void *engine, const char *newest, const char *text, size_t len);
 
 /* job.c */
 struct job *job_new(struct engine *e, struct job_config *c);

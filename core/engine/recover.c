@@ -278,6 +278,7 @@ void recover_start(struct engine *e)
         return;
     e->recovering = true;
     e->set_back = SET_BACK_TO_LOOK;
+    set_back_take(e); /* before anything is drained, which is kept as well */
     struct error err;
     e->left_alone = spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers,
                                     &e->leftover_count, &err) < 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
@@ -102,7 +103,29 @@ static void looked(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void take_files(struct engine *e)
+bool set_back_ours(void *ctx, const char *newest, const char *text, size_t len)
+{
+    const struct engine *e = ctx;
+    struct commit *c = NULL;
+    cleanup(secret_free_p) struct secret *plain = NULL;
+    cleanup(json_free_p) struct json *pair = NULL;
+    const char *why = NULL, *value;
+    char fp[FINGERPRINT_SIZE] = "";
+    size_t n;
+    const struct job *j = commit_from_text(text, len, &c, NULL) < 0 ? NULL : job_by_source(e, c->after.source);
+    if (j && j->credential_slot >= 0 && c->sealed_pair &&
+        seal_open(e->setup.config->keys, "credentials", newest, "pair", c->sealed_pair, &plain, &why) >= 0 &&
+        json_parse(secret_text(plain), secret_len(plain), &pair, NULL) >= 0) {
+        const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
+        const char *slot = d->slots[j->credential_slot]->name;
+        if (json_text(pair, slot, &value, &n) >= 0)
+            fingerprint(e->fingerprint_key, d->name, slot, value, n, fp);
+    }
+    commit_free(c);
+    return fp[0] && strcmp(fp, newest) == 0;
+}
+
+void set_back_take(struct engine *e)
 {
     struct error err;
     if (keep_take(e->keep, e->installation, &err) < 0)
@@ -115,7 +138,6 @@ void set_back_check(struct engine *e)
         return;
     struct set_back_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    take_files(e);
     if (!defence_off(DEFENCE_RETENTION))
         keep_each(e->keep, add, t);
     t->known = xcalloc(t->count + 1, sizeof *t->known);

@@ -38,13 +38,11 @@ static void pair_free(struct kept_pair *p)
     free(p);
 }
 
-void keep_free(struct keep *k)
+void keep_leave(struct keep *k)
 {
     struct kept_pair *p;
     struct keep_file *f;
 
-    if (k == NULL)
-        return;
     if (k->current != NULL)
         (void)!ftruncate(k->current->fd, k->current->end); /* what was reserved */
     while ((f = TAILQ_FIRST(&k->files)) != NULL)
@@ -53,6 +51,16 @@ void keep_free(struct keep *k)
         TAILQ_REMOVE(&k->pairs, p, link);
         pair_free(p);
     }
+    map_free(k->by_newest, NULL);
+    k->by_newest = map_new();
+    k->bytes = 0;
+}
+
+void keep_free(struct keep *k)
+{
+    if (k == NULL)
+        return;
+    keep_leave(k);
     map_free(k->by_newest, NULL);
     free((char *)k->setup.host);
     free((char *)k->setup.incarnation);
@@ -189,16 +197,13 @@ void keep_each(const struct keep *k, void (*each)(void *ctx, const struct keep_e
     }
 }
 
-int keep_text(const struct keep *k, const char *newest, struct secret **ret, struct error *e)
+int keep_pair_text(const struct keep *k, const struct kept_pair *p, struct secret **ret, struct error *e)
 {
-    const struct kept_pair *p = map_get(k->by_newest, newest);
     cleanup(secret_free_p) struct secret *plain = NULL;
     struct spool_field fields[SPOOL_FIELDS];
     struct spool_head head;
     const char *why = "it was cut off";
 
-    if (p == NULL)
-        return error_set(e, -ENOENT, "it is kept no longer");
     cleanup(free_p) char *bytes = xmalloc(p->len + 1);
     int r = spool_read_at(p->file->fd, bytes, p->len, p->offset);
     if (r < 0)
@@ -209,6 +214,13 @@ int keep_text(const struct keep *k, const char *newest, struct secret **ret, str
         return error_set(e, -EBADMSG, "an entry of %s cannot be read: %s", p->file->path, why);
     *ret = secret_new(fields[3].data, fields[3].len);
     return 0;
+}
+
+int keep_text(const struct keep *k, const char *newest, struct secret **ret, struct error *e)
+{
+    const struct kept_pair *p = map_get(k->by_newest, newest);
+
+    return p == NULL ? error_set(e, -ENOENT, "it is kept no longer") : keep_pair_text(k, p, ret, e);
 }
 
 bool keep_came_after(const struct keep *k, const char *newest, const char *fingerprint)

@@ -25,6 +25,10 @@ struct keep_setup {
     const char *state_dir, *host, *incarnation;
     const struct keyring *ring; /* outlives it */
     int64_t bound;              /* bytes */
+    /* Whether this commit's text is of the installation that is known here: by what it brought and its
+     * fingerprint. For files whose head does not say whose they are. NULL = they are left alone. */
+    bool (*ours)(void *ctx, const char *newest, const char *text, size_t len);
+    void *ctx;
 };
 
 /* Opens nothing yet. */
@@ -33,7 +37,8 @@ struct keep *keep_new(const struct keep_setup *s);
 void keep_free(struct keep *k);
 
 /* Takes the files that no live process has; they must be of this host and this installation, which is known
- * from here on. 0, or -EKEYREJECTED or another errno with a sentence about the first file that is left
+ * from here on: nothing is kept before. Another installation than before: what is kept of that stays in its
+ * files. 0, or -EKEYREJECTED or another errno with a sentence about the first file that is left
  * alone; all others are taken. */
 int keep_take(struct keep *k, const char *installation, struct error *e);
 /* Makes sure of the disk's room for what `waiting` attempts may bring. */

@@ -78,9 +78,11 @@ static int head_write(const struct keep *k, int fd, off_t *ret_end)
     return r;
 }
 
-/* It gets its name when it is locked and has its head. */
+/* It gets its name when it is locked and has its head. A file that does not say whose it is would be nobody's. */
 static int file_make(struct keep *k, struct error *e)
 {
+    if (k->installation[0] == '\0')
+        return error_set(e, -EAGAIN, "nothing can be kept in %s before it is known which database it is of", k->dir);
     char *path = xasprintf("%s/%s.%u.kept", k->dir, k->setup.incarnation, ++k->made);
     cleanup(free_p) char *new_path = xasprintf("%s.new", path);
     off_t end = 0;
@@ -204,7 +206,7 @@ struct taking {
     struct keep *k;
     struct keep_file *file;
     struct kept_pairs found;
-    bool headed;
+    bool headed, unnamed; /* unnamed: its head does not say of which installation it is */
     char host[ID_SIZE], installation[ID_SIZE];
 };
 
@@ -212,7 +214,7 @@ static int foreign(const struct taking *t, struct error *e)
 {
     bool host = strcmp(t->host, t->k->setup.host) == 0;
 
-    if (host && strcmp(t->installation, t->k->installation) == 0)
+    if (host && (t->unnamed || strcmp(t->installation, t->k->installation) == 0))
         return 0;
     return error_set(e, -EXDEV, "%s belongs to another %s and is left as it is", t->file->path,
                      host ? "installation's database" : "host");
@@ -232,6 +234,7 @@ static int entry_take(void *ctx, const struct spool_head *head, const char *text
         spool_field_copy(t->host, sizeof t->host, &fields[0]);
         spool_field_copy(t->installation, sizeof t->installation, &fields[2]);
         t->headed = true;
+        t->unnamed = t->installation[0] == '\0';
         return foreign(t, e);
     }
     if (head->type != SPOOL_KEPT || !t->headed)
@@ -246,6 +249,24 @@ static int entry_take(void *ctx, const struct spool_head *head, const char *text
     p->len = SPOOL_HEAD_SIZE + head->length;
     TAILQ_INSERT_TAIL(&t->found, p, link);
     return 0;
+}
+
+/* An earlier renewd gave a file no installation when it was made while a dead process's results were drained.
+ * One process has one: one pair that is ours makes all of them ours. */
+static int unnamed_ours(const struct taking *t, struct error *e)
+{
+    const struct kept_pair *p;
+
+    if (!t->unnamed)
+        return 0;
+    TAILQ_FOREACH(p, &t->found, link) {
+        cleanup(secret_free_p) struct secret *text = NULL;
+        if (t->k->setup.ours != NULL && keep_pair_text(t->k, p, &text, NULL) == 0 &&
+            t->k->setup.ours(t->k->setup.ctx, p->newest, secret_text(text), secret_len(text)))
+            return 0;
+    }
+    return error_set(e, -EXDEV, "%s does not say whose database it is of, and nothing in it shows that it is this "
+                     "one; it is left as it is", t->file->path);
 }
 
 /* Locks and reads one file. -EAGAIN: it is not for us. */
@@ -271,6 +292,8 @@ static int file_take(struct keep *k, const char *name, struct error *e)
     TAILQ_INSERT_HEAD(&k->files, t.file, link);
     struct spool_scan scan = { .fd = fd, .path = path, .size = st.st_size };
     r = spool_scan(&scan, entry_take, &t, e);
+    if (r == 0)
+        r = unnamed_ours(&t, e);
     while ((p = TAILQ_FIRST(&t.found)) != NULL) {
         TAILQ_REMOVE(&t.found, p, link);
         if (r == 0) {
@@ -329,6 +352,8 @@ int keep_take(struct keep *k, const char *installation, struct error *e)
     struct keep_file *f, *next;
     int refused = 0;
 
+    if (k->installation[0] && strcmp(k->installation, installation) != 0)
+        keep_leave(k);
     snprintf(k->installation, sizeof k->installation, "%s", installation);
     k->left_alone = 0;
     DIR *d = opendir(k->dir);

@@ -39,7 +39,7 @@ TAILQ_HEAD(keep_files, keep_file);
 struct keep {
     struct keep_setup setup;
     char *dir;
-    char installation[ID_SIZE];
+    char installation[ID_SIZE]; /* "" = not known yet: no file can be made */
     unsigned made;           /* files, for their names */
     struct map *by_newest;
     struct kept_pairs pairs; /* the oldest first */
@@ -51,11 +51,14 @@ struct keep {
 };
 
 off_t keep_file_max(const struct keep *k);
+/* What is kept is forgotten here, and stays in its files. */
+void keep_leave(struct keep *k);
 void keep_forget(struct keep *k, struct kept_pair *p);
 void keep_remember(struct keep *k, struct kept_pair *p);
 /* Takes p over; what it replaced, and what is kept under its name, goes. */
 void keep_supersede(struct keep *k, struct kept_pair *p);
 
+int keep_pair_text(const struct keep *k, const struct kept_pair *p, struct secret **ret, struct error *e);
 int keep_file_room(struct keep *k, off_t more, struct error *e);
 /* Room must have been made. */
 int keep_append(struct keep *k, const char *bytes, size_t len, off_t *ret_at, struct error *e);

@@ -24,6 +24,7 @@ clock-step         200 yes
 slept              200 no
 three-hosts        200 no
 two-processes      200 no
+set-back           100 yes
 EOL
 }
 
@@ -309,6 +310,46 @@ kind_store_hole() {
         fi
     done
     finish_daemon
+}
+
+# A process is killed when all that it asked for is on the spool and little of it in the store; the next one drains
+# that. Then somebody puts back the database that was saved before, and adopts it. In between all may have been
+# refreshed once more, so that what was drained has successors by then.
+kind_set_back() {
+    local i now due=0
+    now=$(date +%s)
+    fault_jobs 5s 40
+    once # renewd's own tables
+    wait "$PID"
+    for ((i = 1; i <= 3; i++)); do
+        more 6 2
+        due=$((due + 8))
+        back_up || exit 1
+        export RENEWD_FAULT="commit-begin:1+:pause:$(between 1 400),spool-written:$due:kill"
+        once_at $((now + i * 200000))
+        if ended_by 9; then
+            unset RENEWD_FAULT
+            once
+            wait "$PID"
+            [ $((RANDOM % 2)) = 0 ] || { once_at $((now + i * 200000 + 100000)); wait "$PID"; }
+            back_to_before && faults=$((faults + 1))
+        fi
+    done
+}
+
+# All tokens want a refresh then.
+once_at() {
+    "$RENEWD" -c "$CONF" --once --at "$1" >> "$DIR/renewd.all" 2>&1 &
+    PID=$!
+}
+
+back_to_before() {
+    unset RENEWD_FAULT
+    set_back || return 1
+    start_renewd || exit 1
+    wait_until 30 ctl adopt || exit 1
+    wait_until 30 daemon_is_ready || exit 1
+    stop_renewd
 }
 
 # --- several at once -----------------------------------------------------------------------------

@@ -15,7 +15,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock_source.h"
-#include "core/store/keep.h"
+#include "core/store/keep_internal.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/state_kit.h"
 
@@ -54,7 +54,7 @@ static const char *print(char credential, int life)
 
 static struct keep *open_as(const char *incarnation, const char *host, const struct keyring *with, int64_t bound)
 {
-    const struct keep_setup s = { dir, host, incarnation, with, bound };
+    const struct keep_setup s = { dir, host, incarnation, with, bound, NULL, NULL };
 
     return keep_new(&s);
 }
@@ -206,6 +206,101 @@ static void test_left_alone(void)
     remove_all();
 }
 
+/* Nothing is kept before it is known whose it is: it would be nobody's. */
+static void test_not_yet(void)
+{
+    struct keep *k = open_as("one", HOST, ring, 64 * MIB);
+    struct error e = { "" };
+    int64_t bytes;
+
+    CU_ASSERT_EQUAL(put(k, 'a', 1, 100), -EAGAIN);
+    CU_ASSERT_EQUAL(keep_room(k, 1, &e), -EAGAIN);
+    CU_ASSERT_EQUAL(files(&bytes), 0);
+    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), 0);
+    CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
+    keep_free(k);
+    k = taken("two", 64 * MIB);
+    CU_ASSERT(holds(k, 'a', 1));
+    keep_free(k);
+    remove_all();
+}
+
+/* Another installation is adopted by a process that runs: what was kept of the first stays for that. */
+static void test_other_installation(void)
+{
+    struct keep *k = taken("one", 64 * MIB);
+    struct error e = { "" };
+
+    CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
+    keep_take(k, OTHER, &e);
+    CU_ASSERT_EQUAL(entries(k), 0);
+    CU_ASSERT_EQUAL(put(k, 'b', 1, 100), 0);
+    keep_free(k);
+    k = open_as("two", HOST, ring, 64 * MIB);
+    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), -EXDEV);
+    CU_ASSERT(holds(k, 'a', 1) && !holds(k, 'b', 1));
+    keep_free(k);
+    remove_all();
+}
+
+static bool is_ours(void *ctx, const char *newest, const char *text, size_t len)
+{
+    const char *wanted = ctx;
+    return newest[0] == wanted[0] && len > 2 && strncmp(text, wanted, 2) == 0;
+}
+
+static struct spool_field field(const char *text)
+{
+    return (struct spool_field){ text, strlen(text) };
+}
+
+static void write_unnamed(void)
+{
+    cleanup(free_p) char *path = xasprintf("%s/spool/one.1.kept", dir);
+    cleanup(buf_done) struct buf b = { 0 };
+    const struct spool_field head[SPOOL_FIELDS] = { field(HOST), { NULL, 0 }, field("") };
+
+    buf_init(&b, MIB);
+    CU_ASSERT_EQUAL(spool_entry_write(&b, ring, KEEP_BOUND, SPOOL_HEAD, 0, head), 0);
+    for (char credential = 'a'; credential <= 'b'; credential++) {
+        const char text[] = { credential, '1', ' ', '\0' };
+        const struct spool_field fields[SPOOL_FIELDS] = { field("attempt"), field(print(credential, 1)), field(""),
+                                                          field(text) };
+        CU_ASSERT_EQUAL(spool_entry_write(&b, ring, KEEP_BOUND, SPOOL_KEPT, (uint64_t)real_now, fields), 0);
+    }
+    FILE *f = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_EQUAL(fwrite(b.data, 1, b.len, f), b.len);
+    fclose(f);
+}
+
+/* A head without an installation, as an earlier renewd made it: what is in it shows whose it is. */
+static void test_unnamed(void)
+{
+    char ours[] = "b1";
+    struct keep_setup s = { dir, HOST, "two", ring, 64 * MIB, is_ours, ours };
+    struct error e = { "" };
+    struct keep_counts c;
+
+    write_unnamed();
+    struct keep *k = keep_new(&s);
+    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), 0);
+    CU_ASSERT(holds(k, 'a', 1) && holds(k, 'b', 1));
+    keep_free(k);
+    ours[0] = 'c'; /* nothing in it is of that one */
+    k = keep_new(&s);
+    CU_ASSERT_EQUAL(keep_take(k, OTHER, &e), -EXDEV);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "does not say whose database"));
+    keep_counts(k, &c);
+    CU_ASSERT(c.entries == 0 && c.left_alone == 1);
+    keep_free(k);
+    s.ours = NULL;
+    k = keep_new(&s);
+    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), -EXDEV);
+    keep_free(k);
+    remove_all();
+}
+
 static void test_a_day(void)
 {
     struct keep *k = taken("one", 64 * MIB);
@@ -339,6 +434,9 @@ int main(void)
         { "the next process finds the newest of each, and what it replaced", test_next_process },
         { "one process has a file", test_one_takes },
         { "another host's, installation's or key's file is left alone", test_left_alone },
+        { "nothing is kept before its installation is known", test_not_yet },
+        { "another installation's pairs stay in its files", test_other_installation },
+        { "a file that names no installation is taken where its pairs show that it is this one", test_unnamed },
         { "after a day it goes", test_a_day },
         { "the disk never holds more than the bound", test_bounded },
         { "files of many processes are joined", test_few_files },
