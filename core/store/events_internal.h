@@ -13,6 +13,7 @@ enum { EVENTS_SQL_MAX = 64 * 1024, EVENTS_AT_ONCE = 2000, EVENTS_ID_MAX = 21 };
 
 /* The words of the indexes, so that they are used; and "in nobody's hands", by the database's clock. */
 #define EVENTS_OPEN "state < 3"
+_Static_assert(EVENT_WAITING == 1 && EVENT_HELD == 2 && EVENT_SENT == 3, "the indexes name these states by number");
 void events_put_free(const struct db *db, const char *of, struct buf *sql);
 
 /* Runs work in a transaction, again when it gives -EDEADLK. */

@@ -4,11 +4,9 @@
  * what people list and count (3), what has become too old (4), what can go (5), what a process had in its hands
  * (6), what was sent more than once (7).
  */
-#include "core/store/events.h"
 #include "core/store/migrate_internal.h"
 
-_Static_assert(EVENT_WAITING == 1 && EVENT_HELD == 2 && EVENT_SENT == 3, "the indexes name these states by number");
-
+/* The indexes name the states by number: events_internal.h asserts them. */
 #define COLUMNS                                                                                              \
     " job text NOT NULL, rkey text NOT NULL, event_id text NOT NULL, name text, text text,"                 \
     " state integer NOT NULL, sends integer NOT NULL DEFAULT 0, event_time bigint NOT NULL DEFAULT 0,"      \
