@@ -59,6 +59,14 @@ void attempt_abandon_unsent(struct job *j)
     }
 }
 
+void attempts_give_up(struct job *j)
+{
+    for (struct attempt *a = j->attempts; a; a = a->next) {
+        loop_cancel(&a->timer);
+        http_transfer_cancel(&a->transfer);
+    }
+}
+
 static void fail(struct attempt *a, struct failure *f, const struct http_reply *reply)
 {
     const struct record *rec = &a->claim.record;
@@ -189,7 +197,8 @@ static void on_disk(void *ctx, int result)
 {
     struct attempt *a = ctx;
     synced(NULL, result);
-    send_request(a);
+    if (!a->job->engine->stop_begun) /* else what it has is on the spool, and the next start goes on */
+        send_request(a);
 }
 
 /* The intent, and room on the disk for all that may follow from it. */

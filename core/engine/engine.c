@@ -13,7 +13,7 @@
 #include "core/engine/notes.h"
 #include "core/engine/tokens.h"
 
-enum { STOP_WAIT_MS = 45000, CHECK_MS = 20 };
+enum { CHECK_MS = 20 };
 
 int engine_new(const struct engine_setup *s, struct engine **ret, struct error *e)
 {
@@ -218,6 +218,20 @@ static void stop_threads(void *ctx)
     thread_stopped(e);
 }
 
+/* Before the spool and the store end: nothing may come in any more that would want them. What was sent has its intent
+ * on the spool. */
+static void give_up(struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++) {
+        attempts_give_up(e->jobs[i]);
+        events_give_up(e->jobs[i]);
+    }
+    for (struct job *j = e->retired; j; j = j->next_retired) {
+        attempts_give_up(j);
+        events_give_up(j);
+    }
+}
+
 static void waited_long_enough(void *ctx)
 {
     struct engine *e = ctx;
@@ -225,6 +239,9 @@ static void waited_long_enough(void *ctx)
     log_line(LEVEL_WARNING, "stopping although attempts are still under way; what they received is on the "
              "spool", NULL);
     e->stop_begun = true;
+    give_up(e);
+    if (e->setup.daemon)
+        tell_waiting(e);
     stop_threads(e);
 }
 
@@ -279,7 +296,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
     e->stopped_ctx = ctx;
     engine_tell_settled(e);
     forwards_stop(e);
-    e->stop_timer = loop_after(e->loop, STOP_WAIT_MS, waited_long_enough, e);
+    e->stop_timer = loop_after(e->loop, e->setup.config->stop_wait_ms, waited_long_enough, e);
     for (size_t i = 0; i < e->job_count; i++) {
         schedule_stop(e->jobs[i]);
         discovery_stop(e->jobs[i]);
@@ -301,7 +318,6 @@ void engine_free(struct engine *e)
     forwards_free(e);
     changed_free(e);
     loop_cancel(&e->check_timer);
-    http_client_free(e->http);
     keep_free(e->keep);
     for (size_t i = 0; i < e->job_count; i++)
         job_free(e->jobs[i]);
@@ -310,6 +326,7 @@ void engine_free(struct engine *e)
         e->retired = j->next_retired;
         job_free(j);
     }
+    http_client_free(e->http); /* after all that hold a transfer of its */
     commits_forget(e);
     store_thread_free(e->store);
     store_thread_free(e->reader);

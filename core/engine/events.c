@@ -387,6 +387,14 @@ void events_stop(struct job *j)
     loop_cancel(&j->events->tidy_timer);
 }
 
+void events_give_up(struct job *j)
+{
+    for (struct sending *s = j->events ? j->events->sendings : NULL; s; s = s->next) {
+        http_transfer_cancel(&s->transfer);
+        settles_wait(s);
+    }
+}
+
 void events_free(struct job *j)
 {
     struct job_events *je = j->events;

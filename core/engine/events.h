@@ -107,6 +107,8 @@ void settle_events(struct sending *s, const struct range *r, const struct fate *
 /* These and all that have not been sent yet. */
 void settle_rest(struct sending *s, const struct fate *f);
 void settle_marked(struct sending *s, const bool *marked, const struct fate *f);
+/* None of them is tried again. */
+void settles_wait(struct sending *s);
 void settles_free(struct sending *s);
 
 /* events_trouble.c */

@@ -70,7 +70,7 @@ static void settled(void *arg, int result, const struct error *err)
     struct engine *e = s->of->job->engine;
     bool passing = result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK;
     e->busy--;
-    if (passing && clock_boot_ms() < s->lease_boot_ms) {
+    if (passing && clock_boot_ms() < s->lease_boot_ms && !e->stop_begun) {
         t->timer = loop_after(e->loop, AGAIN_MS, again, t);
         engine_check_stopped(e);
         return;
@@ -135,6 +135,12 @@ void settle_marked(struct sending *s, const bool *marked, const struct fate *f)
         if (marked[i])
             t->ids[t->count++] = s->events[i].id;
     submit(t);
+}
+
+void settles_wait(struct sending *s)
+{
+    for (struct settle_task *t = s->settles; t; t = t->next)
+        loop_cancel(&t->timer);
 }
 
 void settles_free(struct sending *s)

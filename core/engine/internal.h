@@ -350,6 +350,8 @@ void gone_check(struct engine *e);
 /* attempt.c */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
 void attempt_abandon_unsent(struct job *j);
+/* No answer comes to any of them any more; they stay until the job goes. */
+void attempts_give_up(struct job *j);
 void attempt_free(struct attempt *a);
 
 /* verdict.c */
@@ -437,6 +439,8 @@ void events_new(struct job *j);
 void events_free(struct job *j);
 void events_start(struct job *j);
 void events_stop(struct job *j);
+/* As attempts_give_up: the leases of what was sent end by themselves. */
+void events_give_up(struct job *j);
 /* Some were added. */
 void events_came(struct job *j);
 /* Those that wait for what only its application or its owner can change may be able to leave. A process that just

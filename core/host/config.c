@@ -89,6 +89,16 @@ static void spool_keep_read(struct reading *r, const struct conf_item *root, str
                      "least \"1m\"");
 }
 
+static void stop_wait_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    const char *text = "45s";
+
+    conf_get_text(root, "stop_wait", CONF_OPTIONAL, r->m, &text);
+    if (duration_parse(text, &c->stop_wait_ms) < 0 || c->stop_wait_ms < 1000 || c->stop_wait_ms > 600000)
+        conf_mistake(r->m, conf_child(root, "stop_wait"), NULL,
+                     "setting 'stop_wait' must be a duration in quotes such as \"45s\", from \"1s\" to \"10m\"");
+}
+
 static void folders_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
     struct stat st;
@@ -137,7 +147,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
                 struct config **ret)
 {
     static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir",  "store",
-                                         "keys",     "api",        "spool_keep", NULL };
+                                         "keys",     "api",        "spool_keep", "stop_wait", NULL };
     cleanup(conf_free_p) struct conf *conf = NULL;
     size_t before = conf_mistakes_count(m);
     struct config *c = xcalloc(1, sizeof *c);
@@ -170,6 +180,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     store_read(&reading, root, c);
     keys_read(&reading, root, c);
     spool_keep_read(&reading, root, c);
+    stop_wait_read(&reading, root, c);
     api_read(&reading, root, c);
     *ret = c;
     return conf_mistakes_count(m) > before ? -EINVAL : 0;

@@ -68,6 +68,7 @@ static void test_broken_main(void)
           "renewd.conf:2:", "given twice" },
         { "keys = ( { id = \"k\"; } );", "renewd.conf:1:", "'secret' is missing" },
         { MAIN "spool_keep = \"much\";", "renewd.conf:2:", "a size in quotes" },
+        { MAIN "stop_wait = \"1h\";", "renewd.conf:2:", "from \"1s\" to \"10m\"" },
         { MAIN "api = { listen = \"8642\"; };", "renewd.conf:2:", "an address and a port" },
         { MAIN "api = { listen = \"127.0.0.1:99999\"; };", "renewd.conf:2:", "above 65535" },
         { MAIN "api = { listen = \"0.0.0.0:8642\"; };", "renewd.conf:2:", "'tls' is required" },
