@@ -355,14 +355,21 @@ static void row_gone(struct commit_task *t)
     task_end(t, OUTCOME_NONE, false);
 }
 
+static char *said(const struct commit_task *t)
+{
+    return t->job ? outcome_said(t->job, t->commit, t->commit->why) : xstrdup(t->commit->why);
+}
+
 /* Not even its verdict can be noted. Whether its credential is spent nobody knows then: the lease and the
  * intent stay, so that it is not presented again before a person has looked. */
 static void verdict_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
+    char *why = said(t);
     log_line(LEVEL_ERROR, "renewd's own tables refuse a record's outcome; its credential stays leased until "
              "renewd is started again", "job", c->after.job, "record", c->after.key, "outcome",
-             outcome_name(c->outcome), "reason", c->why, NULL);
+             outcome_name(c->outcome), "reason", why, NULL);
+    free(why);
     task_end(t, OUTCOME_TRANSIENT, false);
 }
 
@@ -375,7 +382,7 @@ static void effects_refused(struct commit_task *t)
     char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
     char *text = rows ? xasprintf("the statement %s touched another number of rows than declared",
                                   c->failed_effect ? c->failed_effect : "")
-                      : xstrdup(c->why);
+                      : said(t);
     if (c->replaces) {
         keep(t, "pending", code, text);
     } else if (t->job && c->outcome == OUTCOME_OK) {

@@ -11,12 +11,12 @@
 #include "core/adapters/http_target.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/redact.h"
 #include "core/base/secret.h"
 #include "core/domain/endpoint.h"
 #include "core/engine/forward.h"
 
-enum { BODY_MAX = 1024 * 1024, TOKEN_ROOM = 64 * 1024, URL_MAX = 64 * 1024,
-       SHORTEST_TOKEN = 6 /* shorter ones would tear ordinary words apart */ };
+enum { BODY_MAX = 1024 * 1024, TOKEN_ROOM = 64 * 1024, URL_MAX = 64 * 1024 };
 
 static const char form_type[] = "application/x-www-form-urlencoded";
 
@@ -242,45 +242,10 @@ void forward_request_done(struct forward_request *r)
 
 /* ---- the answer ---- */
 
-static void mask(char *text, size_t len, const char *token)
-{
-    size_t n = strlen(token);
-    char *end = text + len;
-    for (char *at = text; (at = memchr(at, token[0], (size_t)(end - at))); at++)
-        if ((size_t)(end - at) >= n && memcmp(at, token, n) == 0)
-            memset(at, '*', n);
-}
-
-/* With the slashes that some writers of JSON escape. */
-static int put_escaped(const char *token, struct buf *to)
-{
-    int r = 0;
-
-    for (; *token && r == 0; token++)
-        r = *token == '/' ? buf_text(to, "\\/") : buf_char(to, *token);
-    return r;
-}
-
-/* As it is, as a URL holds it, and as JSON does. */
-static void redact_token(char *text, size_t len, const char *token)
-{
-    cleanup(buf_done) struct buf member = {0}, escaped = {0};
-
-    if (strlen(token) < SHORTEST_TOKEN)
-        return;
-    mask(text, len, token);
-    buf_init(&member, TOKEN_ROOM * 3);
-    if (target_member("", token, &member) == 0 && strcmp(member.data + 1, token) != 0)
-        mask(text, len, member.data + 1);
-    buf_init(&escaped, TOKEN_ROOM * 2);
-    if (strchr(token, '/') && put_escaped(token, &escaped) == 0)
-        mask(text, len, escaped.data);
-}
-
-static void take_line(const char *line, const char *token, struct forward_reply *ret)
+static void take_line(const char *line, const struct redact *token, struct forward_reply *ret)
 {
     char *copy = xstrdup(line);
-    redact_token(copy, strlen(copy), token);
+    redact_bytes(token, copy, strlen(copy));
     if (!is_header(copy, "Content-Type")) {
         lines_add(&ret->headers, copy);
         return;
@@ -297,10 +262,13 @@ void forward_reply_of(const struct http_reply *from, const char *token, struct f
 
     *ret = (struct forward_reply){.body = xmalloc(from->body_len + 1)};
     memcpy(ret->body, from->body, from->body_len + 1);
-    redact_token(ret->body, from->body_len, token);
+    struct redact *known = redact_new();
+    redact_add(known, token, strlen(token));
+    redact_bytes(known, ret->body, from->body_len);
     for (const char *line = from->headers; line < end; line += strlen(line) + 1)
         if (strchr(line, ':') && !hop_drops_reply(line, name_len(line), connection))
-            take_line(line, token, ret);
+            take_line(line, known, ret);
+    redact_free(known);
 }
 
 void forward_reply_done(struct forward_reply *r)

@@ -393,6 +393,8 @@ int outcome_write_slot(struct commit *c, const struct job *j, int slot, const ch
 void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
 struct commit *outcome_ok(struct attempt *a, struct error *e);
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
+/* What the database says of c, without the secrets that c writes; the caller frees it. */
+char *outcome_said(const struct job *j, const struct commit *c, const char *text);
 /* Its effects were refused: what was ok becomes this record's own failure. */
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
 /* A reconnect that is no verdict: nobody is told, the row and the credential stay as they are. */
@@ -401,9 +403,6 @@ void outcome_withhold(const struct job *j, struct commit *c);
 struct commit *outcome_reopen(const struct job *j, const struct record *rec, const struct row *row);
 /* A failure without what it would have written into the user's tables. */
 void outcome_leave_row(struct commit *c);
-
-/* redact.c: the record's and the job's secrets become stars in text, which may be NULL. */
-void redact(const struct job *j, const struct values *v, char *text);
 
 /* forward.c */
 struct forwards *forwards_new(void);

@@ -88,6 +88,7 @@ static struct record_view view_of(const struct job *j, const char *key)
         v.refreshed_at = t->due.ok_at;
         v.first_seen = t->first_seen;
         v.life = t->due.life;
+        v.hidden = secret_text(t->token);
     }
     return v;
 }

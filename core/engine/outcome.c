@@ -12,7 +12,6 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
-#include "core/base/utf8.h"
 #include "core/domain/backoff.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
@@ -20,13 +19,26 @@
 
 enum { CODE_MAX = 100, TEXT_MAX = 500, WITHHELD_AGAIN_S = 86400 };
 
-static char *cleaned(const char *text, size_t max)
+/* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
+static char *cleaned(const struct job *j, const struct slot_value *v, const char *text, size_t max)
 {
-    if (!text)
-        return NULL;
-    char *copy = xstrndup(text, max + 4);
-    utf8_clean(copy, max);
-    return copy;
+    return instance_outside(j->instance, v, text, max);
+}
+
+char *outcome_said(const struct job *j, const struct commit *c, const char *text)
+{
+    const struct renewd_slot *const *slots = plugin_descriptor(j->config->plugin)->slots;
+    size_t n = 0;
+    while (slots[n])
+        n++;
+    struct slot_value *v = xcalloc(n + 1, sizeof *v);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < c->write_count; k++)
+            if (c->writes[k].column == j->slot_column[i])
+                v[i] = (struct slot_value){.text = c->writes[k].text, .len = c->writes[k].len};
+    char *said = cleaned(j, v, text, TEXT_MAX);
+    free(v);
+    return said;
 }
 
 /* A commit of a fresh attempt id for one row. */
@@ -378,8 +390,7 @@ static void withheld(struct commit *c, const char *said, const char *why)
     free(c->code);
     free(c->text);
     c->code = xstrdup("withheld");
-    c->text = cleaned(text, TEXT_MAX);
-    free(text);
+    c->text = text;
     c->outcome = OUTCOME_MISCONFIGURED;
     c->dead = false;
 }
@@ -433,8 +444,8 @@ void outcome_turn_failed(const struct job *j, struct commit *c, const char *code
 {
     forget_effects(c);
     c->outcome = OUTCOME_TRANSIENT;
-    c->code = cleaned(code, CODE_MAX);
-    c->text = cleaned(text, TEXT_MAX);
+    c->code = cleaned(j, NULL, code, CODE_MAX);
+    c->text = cleaned(j, NULL, text, TEXT_MAX);
     c->touches_row = false;
     record_done(&c->after);
     record_copy(&c->after, &c->before);
@@ -446,10 +457,8 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     const struct job *j = a->job;
     struct commit *c = commit_of(a);
     c->outcome = d->outcome;
-    c->code = cleaned(f->code, CODE_MAX);
-    c->text = cleaned(f->text, TEXT_MAX);
-    redact(j, &a->values, c->code);
-    redact(j, &a->values, c->text);
+    c->code = cleaned(j, a->values.list, f->code, CODE_MAX);
+    c->text = cleaned(j, a->values.list, f->text, TEXT_MAX);
     struct values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);

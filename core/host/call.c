@@ -18,6 +18,7 @@ void call_begin(struct renewd_call *c, struct renewd_host *host, const char *que
 {
     *c = (struct renewd_call){ .host = host, .question = question, .body_max = BODY_MAX };
     c->started_ms = clock_boot_ms();
+    host->call = c;
 }
 
 void call_returned(struct renewd_call *c)
@@ -45,12 +46,13 @@ void call_done(struct renewd_call *c)
     }
     request_free(c->request);
     arena_free(c->arena);
+    c->host->call = NULL;
     explicit_bzero(c, sizeof(*c));
 }
 
 void call_break(struct renewd_call *c, const char *fmt, ...)
 {
-    char what[TEXT_SIZE];
+    char what[2 * TEXT_SIZE], shown[TEXT_SIZE];
     va_list ap;
 
     if (c->broken[0])
@@ -58,8 +60,9 @@ void call_break(struct renewd_call *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
+    host_outside(c->host, what, shown, sizeof(shown));
     snprintf(c->broken, sizeof(c->broken), "the plugin %.63s is at fault: its %s %.400s",
-             c->host->plugin->name, c->question, what);
+             c->host->plugin->name, c->question, shown);
     utf8_clean(c->broken, sizeof(c->broken) - 1);
 }
 

@@ -32,6 +32,7 @@ struct renewd_host {
     const struct plugin *plugin;
     const struct settings *settings;
     char *job;
+    const struct renewd_call *call; /* while one runs */
 };
 
 struct renewd_json {
@@ -46,8 +47,15 @@ struct renewd_writer {
     struct renewd_writer *next;
 };
 
+struct view;
+
 struct renewd_call {
     struct renewd_host *host;
+    /* What it was shown that may hold secrets; each may be NULL. */
+    const struct view *view;
+    const struct http_reply *reply;
+    const char *const *secrets;
+    const char *hidden;
     const char *question; /* "refresh": which callback runs */
     struct effects *effects; /* NULL: this callback records none */
     bool may_request;
@@ -82,8 +90,10 @@ const char *call_text(struct renewd_call *c, const void *data, size_t len); /* "
 /* services.c */
 extern const struct renewd_services host_services;
 
+/* outside.c: text of the plugin's, or of whom it quotes, without secrets, of at most size - 1 bytes. */
+void host_outside(const struct renewd_host *host, const char *text, char *ret, size_t size);
+
 /* view.c: the public forms of records and replies. */
-struct view;
 struct view *view_new(const struct plugin *p, const struct record_view *r); /* copies all */
 void view_free(struct view *v); /* wipes */
 const struct renewd_record *const *view_records(const struct view *v);

@@ -108,6 +108,7 @@ int instance_window(struct instance *i, const struct record_view *r, int64_t now
     int res = 0;
 
     call_begin(&c, &i->host, "needs_refresh");
+    c.view = view;
     struct renewd_needs_refresh_in in = { .size = sizeof(in),
                                           .call = &c,
                                           .records = view_records(view),

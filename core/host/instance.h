@@ -36,7 +36,12 @@ struct record_view {
     int attempts, strikes;
     const void *memo;
     size_t memo_len;
+    const char *hidden;  /* its access token, where it is not shown and may stand in what is */
 };
+
+/* Text that others say of this job, without its secrets and those of values, which may be NULL; at most max bytes;
+ * NULL gives NULL. The caller frees it. */
+char *instance_outside(const struct instance *i, const struct slot_value *values, const char *text, size_t max);
 
 /* -EBADMSG with a sentence when the callback fails; the window is as given, not yet sane. */
 int instance_window(struct instance *i, const struct record_view *r, int64_t now,

@@ -57,6 +57,8 @@ static void ask(struct instance *i, const struct record_view *r, const struct ht
     struct renewd_call c;
 
     call_begin(&c, &i->host, "on_answer");
+    c.reply = reply;
+    c.hidden = r->hidden;
     struct renewd_on_answer_in in = { .size = sizeof(in),
                                       .call = &c,
                                       .records = view_records(view),

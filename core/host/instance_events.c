@@ -164,6 +164,8 @@ int instance_take_event(struct instance *i, const struct event_message *m, int64
     /* Nothing reads a webhook before its signature is found good. */
     message_view_init(&view, &message, !m->source || !*m->source);
     call_begin(&c, &i->host, "take_event");
+    c.reply = &message;
+    c.secrets = m->secrets;
     struct renewd_take_event_in in = { .size = sizeof(in),
                                        .call = &c,
                                        .source = m->source ? m->source : "",

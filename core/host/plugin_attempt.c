@@ -117,6 +117,8 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     call_begin(&c, &a->instance->host, "refresh");
     c.effects = &a->effects;
     c.may_request = true;
+    c.view = a->view;
+    c.reply = reply;
     struct renewd_refresh_in in = { .size = sizeof(in),
                                     .call = &c,
                                     .purpose = RENEWD_PURPOSE_REFRESH,
@@ -172,6 +174,8 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
     bool had_token = a->effects.token_set;
     call_begin(&c, &a->instance->host, "on_failure");
     c.effects = &a->effects;
+    c.view = a->view;
+    c.reply = reply;
     struct renewd_on_failure_in in = { .size = sizeof(in),
                                        .call = &c,
                                        .records = view_records(a->view),

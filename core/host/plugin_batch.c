@@ -9,7 +9,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/log.h"
-#include "core/base/utf8.h"
 #include "core/host/instance_internal.h"
 
 enum {
@@ -90,6 +89,8 @@ static int32_t ask(struct plugin_batch *b, struct renewd_call *c, const struct h
                                         .reply = reply_view_init(view, reply),
                                         .retry_after = retry_after_seconds(reply),
                                         .now = now };
+    c->view = b->view;
+    c->reply = reply;
     int32_t result = b->instance->host.plugin->descriptor.send_events(b->instance->state, &in, out);
 
     call_returned(c);
@@ -108,13 +109,12 @@ static void judge_word(struct renewd_call *c, const struct renewd_send_events_ou
         call_break(c, "says that the events may have arrived, and asked for no request");
 }
 
+/* While the call runs: what it was shown is taken out of them. */
 static void keep_texts(struct plugin_batch *b, const char *code, const char *text,
                        struct batch_result *ret)
 {
-    snprintf(b->code, sizeof(b->code), "%s", code ? code : "");
-    snprintf(b->text, sizeof(b->text), "%s", text ? text : "");
-    utf8_clean(b->code, sizeof(b->code) - 1);
-    utf8_clean(b->text, sizeof(b->text) - 1);
+    host_outside(&b->instance->host, code, b->code, sizeof(b->code));
+    host_outside(&b->instance->host, text, b->text, sizeof(b->text));
     ret->code = b->code[0] ? b->code : NULL;
     ret->text = b->text;
 }

@@ -9,7 +9,6 @@
 #include "core/adapters/crypto.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/utf8.h"
 #include "core/domain/calendar.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
@@ -41,10 +40,11 @@ static void log_text(struct renewd_host *host, int32_t level, const char *text)
 {
     char line[TEXT_SIZE];
 
-    snprintf(line, sizeof(line), "%s", text ? text : "");
-    utf8_clean(line, sizeof(line) - 1);
     if (level < RENEWD_LOG_ERROR || level > RENEWD_LOG_DEBUG)
         level = RENEWD_LOG_INFO;
+    if (!log_enabled((enum log_level)level))
+        return;
+    host_outside(host, text, line, sizeof(line));
     log_line((enum log_level)level, line, "plugin", host->plugin->name, "job", host->job, NULL);
 }
 
@@ -56,10 +56,8 @@ static int32_t fail(struct renewd_call *c, int32_t outcome, const char *code, co
     }
     c->failed = true;
     c->outcome = outcome;
-    snprintf(c->code, sizeof(c->code), "%s", code ? code : "");
-    snprintf(c->text, sizeof(c->text), "%s", text ? text : "");
-    utf8_clean(c->code, sizeof(c->code) - 1);
-    utf8_clean(c->text, sizeof(c->text) - 1);
+    host_outside(c->host, code, c->code, sizeof(c->code));
+    host_outside(c->host, text, c->text, sizeof(c->text));
     return RENEWD_FAILED;
 }
 
