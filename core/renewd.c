@@ -25,8 +25,9 @@
 #include "core/domain/timestamp.h"
 #include "core/engine/engine.h"
 #include "core/host/config.h"
+#include "core/once.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, ONCE_WAIT_MS = 30000, WATCH_MS = 500, FILES_MAX = 65536,
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536,
        LARGE_BYTES = 256 * 1024 };
 
 struct options {
@@ -44,8 +45,7 @@ struct program {
     struct state_dir *state;
     struct engine *engine;
     struct api *api;
-    struct loop_timer *patience, *watch;
-    size_t waiting;      /* --once: runs under way */
+    struct once *once;
     bool stopping;
     int status;
 };
@@ -169,9 +169,9 @@ static void stop(struct program *p)
     if (p->stopping)
         return;
     p->stopping = true;
-    loop_cancel(&p->patience);
+    if (p->once)
+        once_stop(p->once);
     fault_point(FAULT_STOPPING, NULL);
-    loop_cancel(&p->watch);
     if (p->api)
         api_stop_listening(p->api);
     engine_stop(p->engine, stopped, p);
@@ -205,107 +205,28 @@ static void fatal(void *ctx, int status, const char *why)
     stop(p);
 }
 
-static bool wanted(const struct options *o, const struct job *j)
+static void once_end(void *ctx, int status, const char *why)
 {
-    if (!*o->jobs)
-        return true;
-    for (char **name = o->jobs; *name; name++)
-        if (strcmp(*name, job_configuration(j)->job) == 0)
-            return true;
-    return false;
-}
-
-/* At the end, since a job may be held by what its first attempt finds out. */
-static void once_ended(struct program *p)
-{
-    struct job *j;
-    for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
-        if (!wanted(p->options, j) || !job_held(j))
-            continue;
-        const struct job_config *c = job_configuration(j);
-        fprintf(stderr, "renewd: job %s is held: %s\n", c->job,
-                c->mistake ? "its configuration has mistakes, see above" : job_held(j));
-        p->status = EXIT_FAILED;
+    struct program *p = ctx;
+    if (why) {
+        fatal(p, status, why);
+        return;
     }
+    p->status = status;
     stop(p);
-}
-
-static void run_ended(void *ctx, const struct run_result *r)
-{
-    struct program *p = ctx;
-    if (r->why) {
-        fprintf(stderr, "renewd: job %s: %s\n", r->job, r->why);
-        p->status = EXIT_FAILED;
-    }
-    if (r->failed)
-        p->status = EXIT_FAILED;
-    for (size_t i = 0; i < r->failure_count; i++)
-        printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome,
-               r->failures[i].code ? " " : "", r->failures[i].code ? r->failures[i].code : "",
-               r->failures[i].text ? ": " : "", r->failures[i].text ? r->failures[i].text : "");
-    printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,
-           r->failed);
-    fflush(stdout);
-    if (--p->waiting == 0)
-        once_ended(p);
-}
-
-static void gone_too_long(void *ctx)
-{
-    struct program *p = ctx;
-    p->patience = NULL;
-    fatal(p, EXIT_FAILED, "the store went away and did not come back within 30 s; what was received is on the "
-                          "spool and goes into the store at the next start");
-}
-
-/* --once does not wait for ever for a store that went away on the way. */
-static void watch_store(void *ctx)
-{
-    struct program *p = ctx;
-    struct engine_status s;
-    p->watch = NULL;
-    engine_status(p->engine, &s);
-    if (s.store_up)
-        loop_cancel(&p->patience);
-    else if (!p->patience && !p->stopping)
-        p->patience = loop_after(p->loop, ONCE_WAIT_MS, gone_too_long, p);
-    p->watch = loop_after(p->loop, WATCH_MS, watch_store, p);
-}
-
-static void once(struct program *p)
-{
-    watch_store(p);
-    p->waiting = 1;
-    struct job *j;
-    for (size_t i = 0; (j = engine_job(p->engine, i)); i++) {
-        if (!wanted(p->options, j) || job_held(j) || job_paused(j))
-            continue;
-        p->waiting++;
-        engine_run(p->engine, j, "once", run_ended, p);
-    }
-    if (--p->waiting == 0)
-        once_ended(p);
 }
 
 static void ready(void *ctx)
 {
     struct program *p = ctx;
     fault_point(FAULT_READY, NULL);
-    loop_cancel(&p->patience);
-    if (p->options->once) {
-        once(p);
+    if (p->once) {
+        once_ready(p->once);
         return;
     }
     if (p->api)
         api_ready(p->api);
     log_line(LEVEL_INFO, "ready", NULL);
-}
-
-static void lost_patience(void *ctx)
-{
-    struct program *p = ctx;
-    p->patience = NULL;
-    fatal(p, EXIT_FAILED, "the store did not answer within 30 s; nothing was refreshed");
 }
 
 static int unknown_job(const struct program *p)
@@ -327,8 +248,9 @@ static int run(struct program *p)
         fprintf(stderr, "renewd: %s\n", e.text);
         return EXIT_FAILED;
     }
+    const struct once_setup o = {p->loop, p->engine, p->options->jobs, once_end, p};
     if (!daemon)
-        p->patience = loop_after(p->loop, ONCE_WAIT_MS, lost_patience, p);
+        p->once = once_new(&o);
     engine_start(p->engine);
     loop_run(p->loop);
     return p->status;
@@ -402,6 +324,7 @@ int main(int argc, char **argv)
     conf_mistakes_free(m);
     int status = broken ? EXIT_CONFIG : start(&p);
     api_free(p.api);
+    once_free(p.once);
     engine_free(p.engine);
     plugins_free(p.plugins);
     state_dir_free(p.state);

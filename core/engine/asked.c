@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Runs that are asked for and act as at a tick, and how far they are.
+ * Runs that are asked for and act as at a tick, and how far they, and the rounds before them, are.
  */
 #include "core/engine/internal.h"
 
@@ -19,4 +19,17 @@ bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *
                 return true;
             }
     return false;
+}
+
+int64_t engine_steps(const struct engine *e)
+{
+    int64_t steps = e->stored;
+    for (size_t i = 0; i < e->job_count; i++)
+        steps += e->jobs[i]->discovery.steps;
+    return steps;
+}
+
+int64_t job_rows_read(const struct job *j)
+{
+    return j->discovery.running && !j->held ? j->discovery.rows : -1;
 }

@@ -34,6 +34,7 @@ static void task_end(struct commit_task *t, int outcome, bool ask_again)
             break;
         }
     struct run *r = t->run;
+    e->stored++;
     commit_free(t->commit);
     free(t);
     if (r)

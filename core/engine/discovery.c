@@ -62,6 +62,7 @@ static void round_failed(struct job *j, int result, const struct error *e)
     free(d->after);
     d->after = NULL;
     d->sweeping = false;
+    d->rows = d->changed = d->removed = d->unreadable = d->pages = 0;
 }
 
 /* The next step of the round: at once in a full round, otherwise after a rest 99 times as long as the
@@ -108,9 +109,19 @@ void discovery_misfit(struct job *j, const char *why)
     hold_for(j, why, rescan < MISFIT_S ? rescan : MISFIT_S);
 }
 
+/* One page further than any round before that did not come to its end. */
+static void page_done_with(struct discovery *d)
+{
+    if (++d->pages <= d->furthest)
+        return;
+    d->furthest = d->pages;
+    d->steps++;
+}
+
 static void round_done(struct job *j)
 {
     struct discovery *d = &j->discovery;
+    d->furthest = 0;
     bool first = !j->discovered;
     d->running = false;
     free(d->after);
@@ -169,6 +180,7 @@ static void sweep_done(void *arg, int result, const struct error *e)
         round_failed(j, result, e);
     } else {
         d->removed += t->removed;
+        page_done_with(d);
         free(d->after);
         d->after = t->next;
         if (d->after)
@@ -243,6 +255,7 @@ static void put_free(struct put_task *t)
 static void page_taken(struct job *j, char **next, bool last)
 {
     struct discovery *d = &j->discovery;
+    page_done_with(d);
     if (last) {
         begin_sweep(j);
         return;
@@ -408,7 +421,7 @@ void discovery_start(struct job *j, bool full)
     d->running = true;
     d->full = full;
     d->sweeping = false;
-    d->rows = d->changed = d->removed = d->unreadable = 0;
+    d->rows = d->changed = d->removed = d->unreadable = d->pages = 0;
     d->wrong_key = false;
     free(d->after);
     d->after = NULL;

@@ -58,6 +58,11 @@ typedef void (*run_done)(void *ctx, const struct run_result *r);
 void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx);
 /* How far the run is that reports to ctx; false when it has not begun. No failures are listed. */
 bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *ret);
+/* Rises with each page of a table that is read for the first time in its round, and with each result that is
+ * stored: while it does not, nothing moves. */
+int64_t engine_steps(const struct engine *e);
+/* How many rows of its table were read in the round under way; -1: none is, or the job is held. */
+int64_t job_rows_read(const struct job *j);
 /* By hand: the records of these keys; count 0 = all of the job. */
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
                     run_done done, void *ctx);

@@ -47,6 +47,7 @@ struct engine {
     unsigned beats;                  /* of the heartbeat */
     struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *requests_timer, *history_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
+    int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
     size_t leftover_count;
     size_t dead_files;               /* spool files of processes that are over, as last counted */
@@ -79,6 +80,7 @@ struct discovery {
     char *after;                     /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
     int64_t rows, changed, removed, unreadable, page_started_ms;
+    int64_t pages, furthest, steps;  /* of this round; the most of any since one was done; see engine_steps() */
     bool wrong_key;                  /* of the unreadable: the last did not open */
     struct loop_timer *timer;
 };

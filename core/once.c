@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ * See once.h.
+ */
+#include "core/once.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+enum { WATCH_MS = 500, LATE_MS = 5000, SAY_MS = 10000, LINE_MAX_WIDTH = 79,
+       AWAY_MS = 30000,  /* so long it waits for a store that is away */
+       STUCK_MS = 120000 /* and so long, with the store there, for the first row or the next */ };
+
+struct once {
+    struct once_setup setup;
+    struct loop_timer *watch;
+    size_t waiting;              /* runs under way */
+    bool began, ended, terminal;
+    int status;
+    int64_t watched_ms, moved_ms, said_ms; /* by the boot clock */
+    int64_t steps;               /* engine_steps() then */
+};
+
+static void end(struct once *o, int status, const char *why)
+{
+    if (o->ended)
+        return;
+    once_stop(o);
+    o->setup.end(o->setup.ctx, status, why);
+}
+
+/* ---- how far it is ---- */
+
+static bool so_far(const struct once *o, const struct job *j, struct buf *text)
+{
+    struct run_result r;
+    int64_t rows = job_rows_read(j);
+    const char *name = job_configuration(j)->job;
+    if (o->began ? !engine_run_so_far(j, o, &r) : rows < 0)
+        return false;
+    buf_printf(text, "%s%s: ", text->len ? "; " : "", name);
+    if (!o->began)
+        buf_printf(text, "%" PRId64 " rows read", rows);
+    else if (r.due)
+        buf_printf(text, "%" PRId64 " of %" PRId64 " refreshed, %" PRId64 " failed", r.refreshed, r.due, r.failed);
+    else
+        buf_printf(text, "%" PRId64 " refreshed, %" PRId64 " failed", r.refreshed, r.failed);
+    return true;
+}
+
+static void log_so_far(const struct once *o, const struct job *j)
+{
+    struct run_result r;
+    char one[24], two[24], three[24];
+    const char *name = job_configuration(j)->job;
+    if (!o->began && job_rows_read(j) >= 0) {
+        snprintf(one, sizeof one, "%" PRId64, job_rows_read(j));
+        log_line(LEVEL_INFO, "the job's table is being read", "job", name, "rows", one, NULL);
+    } else if (o->began && engine_run_so_far(j, o, &r)) {
+        snprintf(one, sizeof one, "%" PRId64, r.due);
+        snprintf(two, sizeof two, "%" PRId64, r.refreshed);
+        snprintf(three, sizeof three, "%" PRId64, r.failed);
+        log_line(LEVEL_INFO, "the run goes on", "job", name, "due", one, "refreshed", two, "failed", three, NULL);
+    }
+}
+
+/* One line that is written over again and again on a terminal, where log lines go over it; else a log line now and
+ * then. */
+static void say(struct once *o, int64_t now)
+{
+    struct job *j;
+    struct buf text;
+    if (!o->terminal && now - o->said_ms < SAY_MS)
+        return;
+    o->said_ms = now;
+    buf_init(&text, 4096);
+    for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++)
+        if (o->terminal)
+            so_far(o, j, &text);
+        else
+            log_so_far(o, j);
+    if (text.len)
+        fprintf(stderr, "\033[K%.*s\r", (int)(text.len < LINE_MAX_WIDTH ? text.len : LINE_MAX_WIDTH), text.data);
+    buf_done(&text);
+}
+
+/* ---- when it is given up ---- */
+
+static void give_up_stuck(struct once *o)
+{
+    struct job *j;
+    const char *name = NULL;
+    char text[512];
+    for (size_t i = 0; (j = engine_job(o->setup.engine, i)) && !name; i++)
+        if (job_rows_read(j) >= 0)
+            name = job_configuration(j)->job;
+    snprintf(text, sizeof text, "the store answers, but nothing moved for %d s: %s%s; the lines above say why. Nothing "
+             "was refreshed", STUCK_MS / 1000, name ? "no further row could be read from the table of job "
+             : "what an earlier process left is not settled", name ? name : "");
+    end(o, EXIT_FAILURE, text);
+}
+
+static void watch(void *ctx)
+{
+    struct once *o = ctx;
+    struct engine_status s;
+    int64_t now = clock_boot_ms(), late = now - o->watched_ms - WATCH_MS, steps = engine_steps(o->setup.engine);
+    o->watch = loop_after(o->setup.loop, WATCH_MS, watch, o);
+    engine_status(o->setup.engine, &s);
+    if (late > LATE_MS) /* the machine slept */
+        o->moved_ms += late;
+    o->watched_ms = now;
+    if (steps != o->steps || (s.store_up && o->began)) /* what is sent has its own deadline */
+        o->moved_ms = now;
+    o->steps = steps;
+    say(o, now);
+    if (!s.store_up && now - o->moved_ms >= AWAY_MS)
+        end(o, EXIT_FAILURE,
+            o->began ? "the store went away and did not come back within 30 s; what was received is on the "
+                       "spool and goes into the store at the next start"
+                     : "the store did not answer within 30 s; nothing was refreshed");
+    else if (now - o->moved_ms >= STUCK_MS)
+        give_up_stuck(o);
+}
+
+/* ---- the runs ---- */
+
+static bool wanted(const struct once *o, const struct job *j)
+{
+    if (!*o->setup.jobs)
+        return true;
+    for (char **name = o->setup.jobs; *name; name++)
+        if (strcmp(*name, job_configuration(j)->job) == 0)
+            return true;
+    return false;
+}
+
+/* At the end, since a job may be held by what its first attempt finds out. */
+static void all_ended(struct once *o)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
+        if (!wanted(o, j) || !job_held(j))
+            continue;
+        const struct job_config *c = job_configuration(j);
+        fprintf(stderr, "renewd: job %s is held: %s\n", c->job,
+                c->mistake ? "its configuration has mistakes, see above" : job_held(j));
+        o->status = EXIT_FAILURE;
+    }
+    end(o, o->status, NULL);
+}
+
+static void run_ended(void *ctx, const struct run_result *r)
+{
+    struct once *o = ctx;
+    if (r->why) {
+        fprintf(stderr, "renewd: job %s: %s\n", r->job, r->why);
+        o->status = EXIT_FAILURE;
+    }
+    if (r->failed)
+        o->status = EXIT_FAILURE;
+    for (size_t i = 0; i < r->failure_count; i++)
+        printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome,
+               r->failures[i].code ? " " : "", r->failures[i].code ? r->failures[i].code : "",
+               r->failures[i].text ? ": " : "", r->failures[i].text ? r->failures[i].text : "");
+    printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,
+           r->failed);
+    fflush(stdout);
+    if (--o->waiting == 0)
+        all_ended(o);
+}
+
+void once_ready(struct once *o)
+{
+    struct job *j;
+    o->began = true;
+    o->waiting = 1;
+    for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
+        if (!wanted(o, j) || job_held(j) || job_paused(j))
+            continue;
+        o->waiting++;
+        engine_run(o->setup.engine, j, "once", run_ended, o);
+    }
+    if (--o->waiting == 0)
+        all_ended(o);
+}
+
+struct once *once_new(const struct once_setup *s)
+{
+    struct once *o = xcalloc(1, sizeof *o);
+    o->setup = *s;
+    o->terminal = isatty(STDERR_FILENO);
+    o->watched_ms = o->moved_ms = o->said_ms = clock_boot_ms();
+    o->watch = loop_after(s->loop, WATCH_MS, watch, o);
+    return o;
+}
+
+void once_stop(struct once *o)
+{
+    if (o->terminal && !o->ended)
+        fputs("\033[K", stderr);
+    o->ended = true;
+    loop_cancel(&o->watch);
+}
+
+void once_free(struct once *o)
+{
+    if (!o)
+        return;
+    loop_cancel(&o->watch);
+    free(o);
+}
