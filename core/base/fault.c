@@ -58,6 +58,7 @@ static const char *const point_names[FAULT_POINT_COUNT] = {
     [FAULT_WIRE] = "wire",
     [FAULT_REPLY] = "reply",
     [FAULT_TOKEN_SET] = "token-set",
+    [FAULT_SEAL] = "seal-value",
     [FAULT_SPOOL_WRITE] = "spool-write",
     [FAULT_SPOOL_TORN] = "spool-torn",
     [FAULT_SPOOL_WRITTEN] = "spool-written",

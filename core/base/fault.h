@@ -30,6 +30,7 @@ enum fault_point {
     FAULT_WIRE,             /* something was sent or received */
     FAULT_REPLY,            /* an answer or a failure is there, before the plugin sees it */
     FAULT_TOKEN_SET,        /* the plugin has set a token, which is in memory alone */
+    FAULT_SEAL,             /* before a value is sealed for its row */
     FAULT_SPOOL_WRITE,      /* an entry of any kind is written next */
     FAULT_SPOOL_TORN,       /* half of a result is written */
     FAULT_SPOOL_WRITTEN,    /* the result is on the spool, not yet surely on the disk */

@@ -67,6 +67,36 @@ void attempts_give_up(struct job *j)
     }
 }
 
+/* On the spool as if the attempt ended here: a later result of the same attempt replaces it. */
+static int spool_now(struct attempt *a, const struct commit *c)
+{
+    struct error e = {"it is larger than the spool takes"};
+    char *text = NULL;
+    size_t len = 0;
+    fault_point(FAULT_TOKEN_SET, a->claim.record.key);
+    int res = commit_to_text(c, &text, &len);
+    if (res >= 0 && !defence_off(DEFENCE_SPOOL))
+        res = spool_result(a->job->engine->spool, a->claim.attempt_id, text, len, &e);
+    if (res >= 0)
+        fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
+    if (res < 0)
+        log_line(LEVEL_ERROR, "a fresh token could not be written to the spool; it goes to the store "
+                 "alone", "job", a->job->config->job, "record", a->claim.record.key, "reason", e.text,
+                 NULL);
+    if (text) {
+        explicit_bzero(text, len);
+        free(text);
+    }
+    return res;
+}
+
+static void synced(void *ctx, int result)
+{
+    (void)ctx;
+    if (result < 0)
+        log_line(LEVEL_ERROR, "the spool did not reach the disk", "reason", strerror(-result), NULL);
+}
+
 static void fail(struct attempt *a, struct failure *f, const struct http_reply *reply)
 {
     const struct record *rec = &a->claim.record;
@@ -83,8 +113,16 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     struct commit *c = outcome_failed(a, f, &d);
     struct job *j = a->job;
     struct run *r = a->run;
+    bool token = c->replaces; /* the plugin has set one all the same: it is stored, whatever else is decided */
+    if (token) {
+        spool_now(a, c);
+        spool_sync(j->engine->spool, false, synced, NULL);
+    }
     attempt_free(a);
-    breaker_failed(j, r, c);
+    if (token)
+        commits_submit(j->engine, j, r, c, false, false);
+    else
+        breaker_failed(j, r, c);
 }
 
 static void plain_failure(struct attempt *a, int outcome, const char *code, const char *text)
@@ -93,53 +131,14 @@ static void plain_failure(struct attempt *a, int outcome, const char *code, cons
     fail(a, &f, NULL);
 }
 
-/* On the spool as if the attempt ended here: a later result of the same attempt replaces it. */
-static int spool_now(struct attempt *a, struct commit **ret)
-{
-    struct error e = {"it is larger than the spool takes"};
-    struct commit *c = outcome_ok(a, &e);
-    char *text = NULL;
-    size_t len = 0;
-    fault_point(FAULT_TOKEN_SET, a->claim.record.key);
-    int res = c ? commit_to_text(c, &text, &len) : -EINVAL;
-    if (res >= 0 && !defence_off(DEFENCE_SPOOL))
-        res = spool_result(a->job->engine->spool, a->claim.attempt_id, text, len, &e);
-    if (res >= 0)
-        fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
-    if (res < 0)
-        log_line(LEVEL_ERROR, "a fresh token could not be written to the spool; it goes to the store "
-                 "alone", "job", a->job->config->job, "record", a->claim.record.key, "reason", e.text,
-                 NULL);
-    if (text) {
-        explicit_bzero(text, len);
-        free(text);
-    }
-    *ret = c;
-    return res;
-}
-
-static void synced(void *ctx, int result)
-{
-    (void)ctx;
-    if (result < 0)
-        log_line(LEVEL_ERROR, "the spool did not reach the disk", "reason", strerror(-result), NULL);
-}
-
 static void finish_ok(struct attempt *a)
 {
     struct job *j = a->job;
     struct run *r = a->run;
-    struct commit *c = NULL;
-    if (plugin_attempt_effects(a->plugin)->token_set) {
-        spool_now(a, &c);
+    struct commit *c = outcome_ok(a);
+    if (c->replaces) {
+        spool_now(a, c);
         spool_sync(j->engine->spool, false, synced, NULL);
-    } else {
-        struct error e;
-        c = outcome_ok(a, &e);
-    }
-    if (!c) {
-        plain_failure(a, OUTCOME_TRANSIENT, "seal", "the new values could not be sealed");
-        return;
     }
     if (a->step.slow_for > 0)
         pace_slow(&j->pace, clock_boot_ms(), a->step.slow_for * 1000);
@@ -170,6 +169,13 @@ static void replied(void *ctx, const struct http_reply *reply)
     fail(a, &f, reply);
 }
 
+/* A further request that is not made: the plugin ends with what it has. */
+static void not_asked(struct attempt *a, const char *why)
+{
+    const struct http_reply none = {.failure = HTTP_NOT_SENT, .body = "", .why = why};
+    step(a, &none);
+}
+
 static void send_request(struct attempt *a)
 {
     struct job *j = a->job;
@@ -183,21 +189,22 @@ static void send_request(struct attempt *a)
     q->allow_insecure = j->config->allow_insecure;
     struct error e;
     int res = http_client_send(j->engine->http, q, replied, a, &a->transfer, &e);
-    if (res < 0) {
-        if (a->token_set) {
-            struct http_reply none = {.failure = HTTP_NOT_SENT, .body = "", .why = e.text};
-            step(a, &none);
-        } else {
-            plain_failure(a, res == -EAGAIN ? OUTCOME_TRANSIENT : OUTCOME_MISCONFIGURED, "request", e.text);
-        }
-    }
+    if (res < 0 && a->token_set)
+        not_asked(a, e.text);
+    else if (res < 0)
+        plain_failure(a, res == -EAGAIN ? OUTCOME_TRANSIENT : OUTCOME_MISCONFIGURED, "request", e.text);
 }
 
+/* Nothing further is asked before what came is safe (rule 3). */
 static void on_disk(void *ctx, int result)
 {
     struct attempt *a = ctx;
     synced(NULL, result);
-    if (!a->job->engine->stop_begun) /* else what it has is on the spool, and the next start goes on */
+    if (a->job->engine->stop_begun)
+        return; /* what it has is on the spool, and the next start goes on */
+    if (result < 0)
+        not_asked(a, "the new token did not reach the disk");
+    else
         send_request(a);
 }
 
@@ -240,16 +247,19 @@ static void want_request(struct attempt *a)
         send_request(a);
         return;
     }
-    struct commit *c = NULL;
-    spool_now(a, &c);
+    struct commit *c = outcome_ok(a);
+    int res = spool_now(a, c);
     commit_free(c);
-    spool_sync(engine->spool, true, on_disk, a);
+    if (res < 0)
+        not_asked(a, "the new token could not be written to the spool");
+    else
+        spool_sync(engine->spool, true, on_disk, a);
 }
 
 static void step(struct attempt *a, const struct http_reply *reply)
 {
     plugin_attempt_step(a->plugin, reply, clock_now(), &a->step);
-    a->token_set = a->token_set || plugin_attempt_effects(a->plugin)->token_set;
+    a->token_set = plugin_attempt_effects(a->plugin)->token_set;
     switch (a->step.what) {
     case RENEWD_WAIT:
         want_request(a);

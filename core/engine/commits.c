@@ -179,6 +179,26 @@ static void committed(struct commit_task *t)
 
 /* ---- keeping what the row did not take ---- */
 
+static void keep_now(void *ctx)
+{
+    struct engine *e = ctx;
+    e->keep_timer = NULL;
+    commits_resume(e);
+}
+
+/* Its lease and its spool entry stay, so that what it was paid with is not presented again. --once does not stay. */
+static void keep_later(struct commit_task *t)
+{
+    struct engine *e = t->engine;
+    if (!e->setup.daemon) {
+        task_end(t, OUTCOME_TRANSIENT, false);
+        return;
+    }
+    if (!e->keep_timer)
+        e->keep_timer = loop_after(e->loop, KEPT_RETRY_S * 1000, keep_now, e);
+    engine_check_stopped(e);
+}
+
 struct keep_task {
     struct commit_task *commit;
     struct kept kept;
@@ -264,10 +284,11 @@ static void keep(struct commit_task *t, const char *kind, const char *code, cons
         free(text);
     }
     if (res < 0) {
-        log_line(LEVEL_ERROR, "a pair could not be sealed to be set aside; it stays on the spool", "job",
-                 c->after.job, "record", c->after.key, NULL);
+        log_line(LEVEL_ERROR, "a pair could not be sealed to be set aside; it stays in memory and on the spool, and its "
+                 "record is not asked for meanwhile", "job", c->after.job, "record", c->after.key, "reason",
+                 strerror(-res), NULL);
         keep_task_free(k);
-        task_end(t, OUTCOME_TRANSIENT, false);
+        keep_later(t);
         return;
     }
     t->engine->busy++;

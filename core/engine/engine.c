@@ -204,6 +204,7 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->stop_timer);
     loop_cancel(&e->heartbeat);
     loop_cancel(&e->resume_timer);
+    loop_cancel(&e->keep_timer);
     loop_cancel(&e->lost_timer);
     loop_cancel(&e->again_timer);
     loop_cancel(&e->recover_timer);

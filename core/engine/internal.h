@@ -45,7 +45,7 @@ struct engine {
     bool refused;                    /* the clone guard: it is there, and only read (startup.c) */
     char installation[ID_SIZE];
     unsigned beats;                  /* of the heartbeat */
-    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *again_timer, *requests_timer, *history_timer;
+    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer, *history_timer;
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
     int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
@@ -393,7 +393,9 @@ void newest_check(struct engine *e, const char *fingerprint);
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
 int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
 void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
-struct commit *outcome_ok(struct attempt *a, struct error *e);
+struct commit *outcome_ok(struct attempt *a);
+/* Of a commit that was kept: what could not be sealed then. What cannot be now either is kept again. */
+void outcome_seal_plain(struct commit *c, const struct job *j);
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
 /* What the database says of c, without the secrets that c writes; the caller frees it. */
 char *outcome_said(const struct job *j, const struct commit *c, const char *text);

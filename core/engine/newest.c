@@ -121,7 +121,11 @@ static struct commit *carry(const struct newest_task *t, struct held_row *h, con
         if (json_text(pair, slots[i]->name, &text, &len) < 0)
             continue;
         set_slot(&after, i, text, len);
-        if (outcome_write_slot(c, j, (int)i, text, len) < 0) {
+        int res = outcome_write_slot(c, j, (int)i, text, len);
+        if (res < 0) {
+            log_line(LEVEL_ERROR, "a newer pair could not be sealed for a row that shares its credential; the next "
+                     "look tries it again", "job", j->config->job, "record", h->row.key, "slot", slots[i]->name,
+                     "reason", strerror(-res), NULL);
             commit_free(c);
             c = NULL;
         }

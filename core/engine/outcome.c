@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/domain/backoff.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
@@ -126,20 +127,48 @@ int outcome_write_slot(struct commit *c, const struct job *j, int slot, const ch
     int column = j->slot_column[slot];
     if (column < 0)
         return 0;
+    char *stored = NULL;
+    int res = text ? value_seal(j, c->row.key, s->name, text, len, s->type == RENEWD_SECRET, &stored) : 0;
+    if (res < 0)
+        return res;
     struct write *w = add_write(c, column);
-    if (!text)
-        return 0;
-    int res = value_seal(j, c->row.key, s->name, text, len, s->type == RENEWD_SECRET, &w->text);
-    w->len = res < 0 ? 0 : strlen(w->text);
-    return res;
+    w->text = stored;
+    w->len = stored ? strlen(stored) : 0;
+    return 0;
 }
 
-static int take_set(struct commit *c, const struct attempt *a, const struct effect *f,
-                    struct slot_value *after)
+/* A token that cannot be sealed is not dropped: no row takes it as it is, so that it is kept with the whole
+ * commit, which is sealed otherwise, and sealed for its row when that is tried again. */
+static void write_plain(struct commit *c, const struct job *j, const struct effect *f)
+{
+    struct write *w = add_write(c, j->slot_column[f->index]);
+    w->text = xstrndup(f->text, f->len);
+    w->len = f->len;
+    w->plain = true;
+}
+
+void outcome_seal_plain(struct commit *c, const struct job *j)
+{
+    for (size_t i = 0; i < c->write_count; i++) {
+        struct write *w = &c->writes[i];
+        char *sealed = NULL;
+        if (!w->plain)
+            continue;
+        if (value_seal(j, c->after.key, j->table->columns[w->column].slot, w->text, w->len, true, &sealed) < 0)
+            continue;
+        explicit_bzero(w->text, w->len);
+        free(w->text);
+        *w = (struct write){.column = w->column, .text = sealed, .len = strlen(sealed)};
+    }
+}
+
+static void take_set(struct commit *c, const struct attempt *a, const struct effect *f,
+                     struct slot_value *after)
 {
     after[f->index] = (struct slot_value){
         .text = f->is_null ? NULL : f->text, .len = f->is_null ? 0 : f->len, .number = f->number};
-    return outcome_write_slot(c, a->job, f->index, f->is_null ? NULL : f->text, f->len);
+    if (outcome_write_slot(c, a->job, f->index, f->is_null ? NULL : f->text, f->len) < 0)
+        write_plain(c, a->job, f);
 }
 
 static char *as_read(const struct attempt *a, const char *slot)
@@ -236,22 +265,18 @@ static void take_memo(struct commit *c, const struct effect *f)
     buf_done(&b);
 }
 
-static int take_effects(struct commit *c, const struct attempt *a, struct slot_value *after)
+static void take_effects(struct commit *c, const struct attempt *a, struct slot_value *after)
 {
     const struct effects *list = plugin_attempt_effects(a->plugin);
     for (size_t i = 0; i < list->count; i++) {
         const struct effect *f = &list->list[i];
-        int res = 0;
         if (f->type == EFFECT_SET)
-            res = take_set(c, a, f, after);
+            take_set(c, a, f, after);
         else if (f->type == EFFECT_MEMO)
             take_memo(c, f);
         else
             take_effect(c, a, f);
-        if (res < 0)
-            return res;
     }
-    return 0;
 }
 
 /* ---- the record afterwards ---- */
@@ -265,18 +290,25 @@ static void write_core_ok(struct commit *c, const struct job *j)
     write_status(c, j, STATE_OK);
 }
 
-/* after: the values as they will stand. */
-void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after)
+static void take_credential(struct commit *c, struct job *j, const struct values *after)
 {
     struct record *r = &c->after;
     char fp[FINGERPRINT_SIZE] = "";
-    look_fingerprint(j, r->key, after, fp);
+    if (look_fingerprint(j, r->key, after, fp) < 0) /* too long to be one: the next look says so */
+        return;
     if (strcmp(fp, r->fingerprint) != 0) {
         memcpy(r->fingerprint, fp, sizeof fp);
         r->generation++;
         r->first_seen = c->finished_at;
     }
     r->without_credential = fp[0] == '\0';
+}
+
+/* after: the values as they will stand. */
+void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after)
+{
+    struct record *r = &c->after;
+    take_credential(c, j, after);
     r->state = STATE_OK;
     r->attempts = r->strikes = 0;
     r->not_before = 0;
@@ -315,24 +347,22 @@ static char *sealed_pair(const struct attempt *a, const char *fp)
             json_put_text_n(&w, slots[set->list[i].index]->name, set->list[i].text, set->list[i].len);
     json_end(&w);
     char *sealed = NULL;
-    if (!b.failed)
-        seal(a->job->engine->setup.config->keys, "credentials", fp, "pair", b.data, b.len, &sealed);
+    int res = b.failed ? -EFBIG
+                       : seal(a->job->engine->setup.config->keys, "credentials", fp, "pair", b.data, b.len, &sealed);
     buf_done(&b);
+    if (res < 0)
+        log_line(LEVEL_ERROR, "a new pair could not be sealed for renewd's own table: it goes into its row alone, and "
+                 "into no other row that shares it", "job", a->job->config->job, "record", a->claim.record.key,
+                 "reason", strerror(-res), NULL);
     return sealed;
 }
 
-struct commit *outcome_ok(struct attempt *a, struct error *e)
+struct commit *outcome_ok(struct attempt *a)
 {
     struct commit *c = commit_of(a);
     struct values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
-    int res = take_effects(c, a, after.list);
-    if (res < 0) {
-        free(after.list);
-        commit_free(c);
-        error_set(e, res, "the new values could not be sealed");
-        return NULL;
-    }
+    take_effects(c, a, after.list);
     c->replaces = plugin_attempt_effects(a->plugin)->token_set;
     outcome_settle_ok(c, a->job, &after);
     if (c->replaces)
@@ -462,10 +492,15 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     struct values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);
+    c->replaces = plugin_attempt_effects(a->plugin)->token_set; /* a refusal may bring a new one */
+    if (c->replaces) {
+        take_credential(c, a->job, &after);
+        c->sealed_pair = sealed_pair(a, c->after.fingerprint);
+    }
     free(after.list);
     if (d->strike)
         c->after.strikes++;
-    c->dead = d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
+    c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
     note_failure(c, j, d->next_at);
     return c;
 }

@@ -59,6 +59,7 @@ struct commit *recover_revive(struct engine *e, const char *text, size_t len, st
         commit_free(c);
         return NULL;
     }
+    outcome_seal_plain(c, j);
     *ret_job = j;
     return c;
 }

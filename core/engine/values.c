@@ -9,6 +9,7 @@
 #include "core/adapters/seal_hex.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/fault.h"
 #include "core/engine/internal.h"
 
 const char *job_seal_table(const struct job *j)
@@ -157,6 +158,9 @@ int value_seal(const struct job *j, const char *key, const char *slot, const cha
         *ret = xstrndup(plain, len);
         return 0;
     }
+    int res = fault_error(FAULT_SEAL, key);
+    if (res < 0)
+        return res;
     if (hex_key(j))
         return seal_hex(hex_key(j), plain, len, ret);
     return seal(j->engine->setup.config->keys, job_seal_table(j), key, slot, plain, len, ret);

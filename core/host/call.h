@@ -23,6 +23,7 @@ enum {
     TEXT_SIZE = 501,
     EFFECTS_MAX = 64,
     EFFECT_TEXT_MAX = 64 * 1024,
+    EFFECTS_TEXT_MAX = 160 * 1024, /* of one attempt together: sealed, twice, it fits a spool entry */
     MEMO_MAX = 1024,
     DOCUMENTS_MAX = 16,
     BODY_MAX = 1024 * 1024,

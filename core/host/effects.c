@@ -34,6 +34,30 @@ void effects_done(struct effects *e)
     *e = (struct effects){ 0 };
 }
 
+/* A new credential that cannot be taken: what it replaced is spent, and nothing took its place. */
+static void refuse_credential(struct renewd_call *c, const struct renewd_slot *s, int index)
+{
+    struct effects *all = c->effects;
+
+    if (!s->credential || !all)
+        return;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].type == EFFECT_SET && all->list[i].index == index && !all->list[i].is_null)
+            return;
+    all->credential_refused = true;
+}
+
+/* Whatever is recorded must find room in one spool entry. */
+static bool has_room(const struct effects *all, size_t len)
+{
+    for (size_t i = 0; all && i < all->count; i++) {
+        len += all->list[i].len;
+        for (size_t k = 0; k < all->list[i].parameter_count; k++)
+            len += all->list[i].parameters[k].text ? strlen(all->list[i].parameters[k].text) : 0;
+    }
+    return len <= EFFECTS_TEXT_MAX;
+}
+
 /* Room for one more, or NULL when this callback may record none or enough are there. */
 static struct effect *add(struct renewd_call *c, int type, int index)
 {
@@ -124,8 +148,13 @@ void service_set_text(struct renewd_call *c, const char *slot, const char *text)
         call_break(c, "set the slot %.63s to an empty secret", slot);
     } else if (len > EFFECT_TEXT_MAX) {
         call_break(c, "set the slot %.63s to more than 64 KiB", slot);
+        refuse_credential(c, s, index);
+    } else if (!has_room(c->effects, len)) {
+        call_break(c, "recorded more than 160 KiB of values in one attempt");
+        refuse_credential(c, s, index);
     } else if (!utf8_valid(text ? text : "", len)) {
         call_break(c, "set the slot %.63s to text that is not UTF-8", slot);
+        refuse_credential(c, s, index);
     } else {
         struct effect *e = set_slot(c, index);
         if (!e)
@@ -211,6 +240,10 @@ static int copy_parameter(struct renewd_call *c, const struct renewd_statement *
     }
     bool has_text = (p.type == RENEWD_TEXT && !p.is_null) || p.type == RENEWD_AS_READ;
     size_t len = has_text ? strlen(p.text) : 0;
+    if (!has_room(c->effects, len)) {
+        call_break(c, "recorded more than 160 KiB of values in one attempt");
+        return -1;
+    }
     if (len > EFFECT_TEXT_MAX || !utf8_valid(has_text ? p.text : "", len)) {
         call_break(c, "gave the statement %.63s a text that is no UTF-8 or over 64 KiB", s->name);
         return -1;

@@ -69,6 +69,7 @@ struct effects {
     struct effect *list;
     size_t count;
     bool token_set;      /* a SECRET slot was set */
+    bool credential_refused; /* the plugin had a new credential, and it was of no form that can be stored */
 };
 void effects_done(struct effects *e); /* wipes */
 
@@ -87,7 +88,8 @@ struct step_result {
 };
 /* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no
  * fail() before FAILED, DONE without effects is allowed) gives FAILED with the code "plugin":
- * ambiguous when the reply was a success, else transient. Once a token is set every end is DONE. */
+ * ambiguous when the reply was a success, else transient. Once a token is set every end is DONE, unless
+ * it was the new credential that could not be taken: ambiguous, with nothing set. */
 void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
                          struct step_result *ret);
 const struct effects *plugin_attempt_effects(const struct plugin_attempt *a);

@@ -87,7 +87,11 @@ static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c,
 static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t result,
                         int64_t slow_for, struct step_result *ret)
 {
-    if (c->broken[0] || result == RENEWD_FAILED) {
+    if (a->effects.credential_refused) {
+        fill_failed(a, c, ret);
+        ret->outcome = OUTCOME_AMBIGUOUS;
+        effects_done(&a->effects);
+    } else if (c->broken[0] || result == RENEWD_FAILED) {
         fill_failed(a, c, ret);
         if (!a->effects.token_set)
             return;

@@ -219,6 +219,10 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
 
     if (!c->table)
         return error_set(e, -EINVAL, "the table of %s is not known", c->before.source);
+    for (size_t i = 0; i < c->write_count; i++)
+        if (c->writes[i].plain)
+            return error_set(e, -EINVAL, "the new value of %s could not be sealed for its column",
+                             c->table->columns[c->writes[i].column].slot);
     if (c->table->credential >= 0 && (size_t)c->table->credential >= c->row.count)
         return error_set(e, -EINVAL, "%s: the row as last read is not known", c->table->name);
     buf_init(&sql, ROW_SQL_MAX);

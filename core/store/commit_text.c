@@ -52,16 +52,20 @@ static void put_record(struct json_writer *w, const char *name, const struct rec
     json_end(w);
 }
 
-static void put_row(struct json_writer *w, const struct row *row)
+/* Of the row's values those by which it is recognised and written again: the credential, and how times stood. */
+static void put_row(struct json_writer *w, const struct commit *c)
 {
+    const struct row *row = &c->row;
+
     json_begin_object(w, "row");
     put_text(w, "key", row->key);
     put_text(w, "hash", row->hash);
     json_put_bool(w, "outside", row->outside);
     json_begin_array(w, "cells");
     for (size_t i = 0; i < row->count; i++) {
+        bool wanted = !c->table || c->table->credential < 0 || (size_t)c->table->credential == i;
         json_begin_object(w, NULL);
-        put(w, "text", row->cells[i].text, row->cells[i].len);
+        put(w, "text", wanted ? row->cells[i].text : NULL, wanted ? row->cells[i].len : 0);
         put_text(w, "raw", row->cells[i].raw);
         json_end(w);
     }
@@ -86,6 +90,8 @@ static void put_writes(struct json_writer *w, const struct commit *c)
         json_begin_object(w, NULL);
         json_put_integer(w, "column", c->writes[i].column);
         put(w, "text", c->writes[i].text, c->writes[i].len);
+        if (c->writes[i].plain)
+            json_put_bool(w, "plain", true);
         json_end(w);
     }
     json_end(w);
@@ -140,7 +146,7 @@ int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len)
     put_flags(&w, c);
     put_record(&w, "before", &c->before);
     put_record(&w, "after", &c->after);
-    put_row(&w, &c->row);
+    put_row(&w, c);
     put_slots(&w, c);
     put_writes(&w, c);
     put_effects(&w, c);
@@ -225,6 +231,12 @@ static bool get_flag(struct reader *r, const char *path)
     return value;
 }
 
+/* One that is written only where it is true. */
+static bool get_mark(struct reader *r, const char *path)
+{
+    return !r->error && json_kind(r->doc, path) != JSON_ABSENT && get_flag(r, path);
+}
+
 static size_t get_count(struct reader *r, const char *path)
 {
     size_t count = 0;
@@ -292,6 +304,7 @@ static void get_writes(struct reader *r, struct commit *c)
             r->error = -EINVAL;
         c->writes[i].column = (int)column;
         c->writes[i].text = get(r, at(path, "writes", i, "text"), &c->writes[i].len);
+        c->writes[i].plain = get_mark(r, at(path, "writes", i, "plain"));
     }
 }
 

@@ -116,6 +116,7 @@ struct write {
     int column;          /* index in the table */
     char *text;          /* NULL = SQL NULL; times as Unix seconds */
     size_t len;
+    bool plain;          /* a secret that could not be sealed yet: no row gets it, it is kept (rule 4) */
 };
 struct bound {           /* a statement's parameter */
     int type;            /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME or RENEWD_AS_READ */

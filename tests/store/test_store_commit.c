@@ -489,6 +489,30 @@ static void update_without_effect(void)
     end(db, t, c);
 }
 
+/* A token that is not sealed for its row is written nowhere, and is still known as such when it was text. */
+static void plain_token(void)
+{
+    struct table *t = NULL;
+    struct db *db = one_account(&t, NULL);
+    struct commit *c = commit_of(db, t, "5", "a1"), *back = NULL;
+    char *text = NULL;
+    size_t len = 0;
+    struct error e = {""};
+
+    commit_new_pair(c, EXPIRES);
+    c->writes[1].plain = true;
+    CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_REJECTED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(c->why, "could not be sealed"));
+    CU_ASSERT_TRUE(kit_is(db, "refresh-5", "SELECT refresh_token FROM acc WHERE id = 5"));
+    CU_ASSERT_EQUAL(commit_to_text(c, &text, &len), 0);
+    CU_ASSERT_EQUAL_FATAL(commit_from_text(text, len, &back, &e), 0);
+    CU_ASSERT_FALSE(back->writes[0].plain);
+    CU_ASSERT_TRUE(back->writes[1].plain);
+    commit_free(back);
+    free(text);
+    end(db, t, c);
+}
+
 /* renewd's own table, a plugin's own slot in its JSON column. */
 static void own_table(void)
 {
@@ -527,6 +551,7 @@ int main(void)
         {"one attempt twice in a batch", twice_in_a_batch},
         {"a locked row waits alone", locked_row},
         {"an update without effect", update_without_effect},
+        {"a token that is not sealed", plain_token},
         {"renewd's own table", own_table},
         {NULL, NULL},
     };

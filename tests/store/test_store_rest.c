@@ -410,9 +410,9 @@ static void import(void)
     struct error e = {{0}};
     size_t at = 99;
 
-    a[0] = (struct write){table_column(t, "refresh_token"), xstrdup("r1.k.refresh"), 12};
-    a[1] = (struct write){table_column(t, "expires_at"), xstrdup("1795269600"), 10};
-    b[0] = (struct write){table_column(t, "access_token"), xstrdup("r1.k.access"), 11};
+    a[0] = (struct write){table_column(t, "refresh_token"), xstrdup("r1.k.refresh"), 12, false};
+    a[1] = (struct write){table_column(t, "expires_at"), xstrdup("1795269600"), 10, false};
+    b[0] = (struct write){table_column(t, "access_token"), xstrdup("r1.k.access"), 11, false};
     struct import_row rows[] = {{"1", "One", a, 2}, {"2", NULL, b, 1}, {"3", "Three", NULL, 0}};
     CU_ASSERT_EQUAL(store_import(db, t, rows, 2, false, 50, &at, &e), 0);
     CU_ASSERT_TRUE(kit_is(db, "1795269600",
