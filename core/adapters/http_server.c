@@ -21,13 +21,11 @@
 #define IDLE_SECONDS 30U
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define RUNS_AT_END 64
-#define MALFORMED_SIZE 512
+#define REFUSAL_SIZE 512
 /* A body over the limit is read and dropped this far: a connection closed while its caller still
  * writes would be reset, and the answer lost with it. */
 #define DROPPED_MAX (16U * 1024 * 1024)
 
-static const char too_large[] =
-    "{\"error\":{\"code\":\"too_large\",\"message\":\"the request's body is over 1 MiB\"}}\n";
 static const char crowded[] =
     "{\"error\":{\"code\":\"too_many\",\"message\":\"too many large requests at a time; try again later\"}}\n";
 static const char stopping[] =
@@ -143,16 +141,28 @@ static enum MHD_Result send_answer(struct http_call *call)
     return MHD_queue_response(call->connection, (unsigned)call->answer_status, call->answer);
 }
 
+static void tell_unread(const struct http_call *call, const char *why)
+{
+    if (call->server->unread)
+        call->server->unread(call->server->ctx, call, why);
+}
+
 static enum MHD_Result refuse_too_large(struct http_call *call)
 {
+    char text[REFUSAL_SIZE], why[64];
+
+    snprintf(why, sizeof why, "the request's body is over %zu MiB", call->body.max >> 20);
+    tell_unread(call, why);
+    int len = snprintf(text, sizeof text, "{\"error\":{\"code\":\"too_large\",\"message\":\"%s\"}}\n", why);
     hand_over(call);
     (void)http_answer_header(call, OWN_REFUSAL, "too_large");
-    http_answer(call, 413, "application/json", too_large, sizeof too_large - 1);
+    http_answer(call, 413, "application/json", text, (size_t)len);
     return send_answer(call);
 }
 
 static enum MHD_Result refuse_crowded(struct http_call *call)
 {
+    tell_unread(call, "too many large requests came at a time");
     hand_over(call);
     (void)http_answer_header(call, "Retry-After", "5");
     (void)http_answer_header(call, OWN_REFUSAL, "too_many");
@@ -163,7 +173,7 @@ static enum MHD_Result refuse_crowded(struct http_call *call)
 /* Nothing that follows on such a connection can be told from what it sent. */
 static enum MHD_Result refuse_malformed(struct http_call *call, const char *mistake)
 {
-    char text[MALFORMED_SIZE];
+    char text[REFUSAL_SIZE];
     int len = snprintf(text, sizeof text, "{\"error\":{\"code\":\"malformed_request\",\"message\":\"%s\"}}\n", mistake);
 
     call->last = true;
@@ -319,6 +329,12 @@ int http_server_tls(struct loop *loop, const char *address, const char *certific
 
     int r = http_listen_tcp(address, true, &listener, error);
     return r < 0 ? r : server_new(loop, listener, &tls, handler, ctx, ret_server, error);
+}
+
+void http_server_bodies(struct http_server *server, http_body_max_fn *max, http_unread_fn *unread)
+{
+    server->body_max = max;
+    server->unread = unread;
 }
 
 uint16_t http_server_port(const struct http_server *server)

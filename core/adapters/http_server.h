@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Incoming HTTP on the loop, over a Unix socket or TCP. Used by core/api for both doors.
  * A handler gets each request once and whole, and answers it now or later. Limits: 512 connections,
- * 16 KiB of request line and headers, a body of 1 MiB, 64 MiB of larger bodies and answers in all, 30 s
+ * 16 KiB of request line and headers, a body of 1 MiB (or as its owner says), 64 MiB of larger bodies and answers in all, 30 s
  * without a byte, 20 s to send a request and 20 s to read an answer. A request that could be read in two
  * ways (http_server_check.c) is answered 400, and its connection closed, before anybody sees it. It knows
  * no routes.
@@ -26,6 +26,11 @@ struct http_call;
 /* Every call must be answered exactly once, here or later, from the loop's thread. */
 typedef void http_handler_fn(void *ctx, struct http_call *call);
 
+/* How many bytes the body of a request for this path may have. */
+typedef size_t http_body_max_fn(const char *path);
+/* A body was refused before a handler saw it; only what is known of its head can be asked. why: a sentence's part. */
+typedef void http_unread_fn(void *ctx, const struct http_call *call, const char *why);
+
 /* A stale socket file is replaced; a live one gives -EADDRINUSE. group may be NULL (left as it is).
  * The file is removed by http_server_stop_listening and http_server_free. */
 int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group,
@@ -40,6 +45,9 @@ int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *han
  * not needed afterwards. */
 int http_server_tls(struct loop *loop, const char *address, const char *certificate, const char *key,
                     http_handler_fn *handler, void *ctx, struct http_server **ret_server, struct error *error);
+
+/* Without it every body may have 1 MiB. ctx: as the handler's. */
+void http_server_bodies(struct http_server *server, http_body_max_fn *max, http_unread_fn *unread);
 
 /* The port that a TCP server listens on; 0 for a Unix one. */
 uint16_t http_server_port(const struct http_server *server);

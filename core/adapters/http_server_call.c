@@ -37,7 +37,7 @@ struct http_call *http_call_new(struct http_server *server, const char *uri)
     call->query = strchr(call->path, '?');
     if (call->query)
         *call->query++ = '\0';
-    buf_init(&call->body, BODY_MAX);
+    buf_init(&call->body, server->body_max ? server->body_max(call->path) : BODY_MAX);
     SLIST_INIT(&call->decoded);
     SLIST_INIT(&call->answer_headers);
     return call;

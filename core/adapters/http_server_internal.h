@@ -65,6 +65,8 @@ struct http_server {
     struct loop_watch *watch;
     struct loop_timer *timer;
     http_handler_fn *handler;
+    http_body_max_fn *body_max; /* may be NULL, both */
+    http_unread_fn *unread;
     void *ctx;
     struct http_calls waiting;
     size_t waiting_count;

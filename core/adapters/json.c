@@ -70,12 +70,17 @@ static struct json_object *build(const char *text, size_t len, enum json_tokener
 
 int json_parse(const char *text, size_t len, struct json **ret_doc, size_t *ret_offset)
 {
+    return json_parse_up_to(text, len, JSON_TEXT_MAX, ret_doc, ret_offset);
+}
+
+int json_parse_up_to(const char *text, size_t len, size_t max, struct json **ret_doc, size_t *ret_offset)
+{
     static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark at the very start is let pass */
     size_t skip = len >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
     struct json_scan s = { .text = text, .len = len, .at = skip };
     enum json_tokener_error error;
 
-    int r = len > JSON_TEXT_MAX ? -EFBIG : json_scan(&s);
+    int r = len > max ? -EFBIG : json_scan(&s);
     if (r < 0) {
         if (ret_offset != NULL)
             *ret_offset = s.at;

@@ -42,6 +42,8 @@ enum json_exact {
 /* -EINVAL not JSON, -EFBIG too long or too deep; ret_offset (may be NULL) gets the place of the
  * fault on failure. The text is not needed afterwards. */
 int json_parse(const char *text, size_t len, struct json **ret_doc, size_t *ret_offset);
+/* The same for a text of more than JSON_TEXT_MAX bytes. */
+int json_parse_up_to(const char *text, size_t len, size_t max, struct json **ret_doc, size_t *ret_offset);
 void json_free(struct json *doc);
 void json_free_p(struct json **doc);
 

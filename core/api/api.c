@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "core/api/internal.h"
+#include "core/api/webhooks.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
@@ -83,6 +84,10 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
         r = open_socket(a, c->api_socket, err);
     if (r == 0 && c->api_listen)
         r = open_tcp(a, c, err);
+    if (r == 0 && a->socket)
+        http_server_bodies(a->socket, webhook_body_max, webhook_unread);
+    if (r == 0 && a->tcp)
+        http_server_bodies(a->tcp, webhook_body_max, webhook_unread);
     if (r < 0) {
         api_free(a);
         return r;

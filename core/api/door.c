@@ -14,6 +14,7 @@ enum {
     STEP_MS = 100, DELAY_MAX_MS = 1000,
     HELD_MAX = 64,       /* that wait at a time; more are told to come back */
     MINUTE_MS = 60000,
+    HOOK_LINES = 16,     /* of webhooks, a second */
 };
 
 struct delayed {
@@ -30,6 +31,9 @@ struct door {
     int64_t since_ms;    /* of the minute that is counted */
     int64_t logged_ms[REFUSALS];
     int64_t wrong;
+    int64_t hooks_since_ms; /* of the second that is counted */
+    int hooks;
+    int64_t hooks_silent;
 };
 
 struct door *door_new(void)
@@ -73,6 +77,23 @@ bool door_may_log(struct door *d, int refusal)
     if (d->logged_ms[refusal] && now - d->logged_ms[refusal] < 1000)
         return false;
     d->logged_ms[refusal] = now;
+    return true;
+}
+
+bool door_may_log_webhook(struct door *d, int64_t *ret_silent)
+{
+    int64_t now = clock_boot_ms();
+
+    if (now - d->hooks_since_ms >= 1000) {
+        d->hooks_since_ms = now;
+        d->hooks = 0;
+    }
+    if (d->hooks++ >= HOOK_LINES) {
+        d->hooks_silent++;
+        return false;
+    }
+    *ret_silent = d->hooks_silent;
+    d->hooks_silent = 0;
     return true;
 }
 

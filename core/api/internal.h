@@ -144,8 +144,10 @@ struct door *door_new(void);
 /* Answers those it holds. */
 void door_free(struct door *d);
 /* One line of the log a second for each sort of refusal, however many there are. */
-enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_WEBHOOK, REFUSALS };
+enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_LATER, REFUSALS };
 bool door_may_log(struct door *d, int refusal);
+/* Sixteen lines a second of webhooks; *ret_silent: how many had none since the last one that had. */
+bool door_may_log_webhook(struct door *d, int64_t *ret_silent);
 /* Answers by answer(q), later when such answers have become many. */
 void door_delay(struct request *q, void (*answer)(struct request *q));
 /* False: it was answered, 401. */

@@ -131,7 +131,7 @@ static int take_query(struct request *q, struct event_query *ret)
         return -EINVAL;
     ret->state = state ? event_state_of(state) : 0;
     if (state && !ret->state) {
-        answer_error(q, 400, "bad_parameter", "state must be one of waiting, held, sent, aside, expired");
+        answer_error(q, 400, "bad_parameter", "state must be one of waiting, held, sent, aside, expired, dropped");
         return -EINVAL;
     }
     if (after && !read_id(after, &ret->after)) {

@@ -11,6 +11,7 @@
 #include "core/adapters/loop.h"
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/secret.h"
 #include "core/host/instance.h"
@@ -24,6 +25,7 @@ enum {
 struct incoming {
     struct request *q;
     struct json *doc;            /* NULL: not read yet */
+    char *beside;                /* its other members; NULL = none */
     const char *path;            /* of the list in it */
     bool is_list;
     size_t next;                 /* the first that the plugin has not seen */
@@ -37,6 +39,7 @@ struct incoming {
 static void incoming_free(struct incoming *in)
 {
     json_free(in->doc);
+    wipe_free(in->beside);
     for (size_t i = 0; i < in->kept; i++)
         taken_event_done(&in->list[i]);
     free(in->list);
@@ -66,10 +69,42 @@ static int find_list(struct request *q, const struct json *doc, const char **ret
             *ret_list = true;
         }
     for (size_t i = 0; *ret_list && json_member(doc, "", i, &name); i++)
-        if (strcmp(name, *ret_path) != 0) {
+        if (strcmp(name, *ret_path) != 0 && !job_event_member(q->found, name)) {
             answer_error(q, 400, "unknown_member", "unknown member \"%.60s\" beside \"%s\"", name, *ret_path);
             return -EINVAL;
         }
+    return 0;
+}
+
+/* What stands beside the list, for the plugin. Its names are the plugin's own, without dots. */
+static int read_beside(struct incoming *in)
+{
+    cleanup(buf_done) struct buf b = {0};
+    struct json_writer w;
+    const char *name;
+    size_t members = 0;
+
+    if (!*in->path)
+        return 0;
+    buf_init(&b, JSON_TEXT_MAX);
+    json_writer_init(&w, &b);
+    json_begin_object(&w, NULL);
+    for (size_t i = 0; json_member(in->doc, "", i, &name); i++) {
+        char *text = NULL;
+        if (strcmp(name, in->path) == 0)
+            continue;
+        if (json_raw(in->doc, name, &text) == 0)
+            json_put_raw(&w, name, text);
+        wipe_free(text);
+        members++;
+    }
+    json_end(&w);
+    if (json_finish(&w) < 0) {
+        answer_error(in->q, 400, "bad_events", "what stands beside \"%s\" cannot be read", in->path);
+        return -EINVAL;
+    }
+    if (members)
+        in->beside = buf_steal(&b);
     return 0;
 }
 
@@ -107,7 +142,8 @@ static int take(struct incoming *in, size_t index, bool list, const char *text, 
     struct request *q = in->q;
     struct taken_event *t = &in->list[in->kept];
     struct error e = {""};
-    const struct event_message m = {.source = "", .body = text, .body_len = len, .secrets = no_secrets, .key = q->id};
+    const struct event_message m = {.source = "", .body = text, .body_len = len, .secrets = no_secrets, .key = q->id,
+                                    .beside = in->beside};
     int res = engine_take_event(q->found, &m, t, &e);
 
     if (res < 0)
@@ -151,7 +187,7 @@ static int read_body(struct incoming *in)
         return -EINVAL;
     }
     if (find_list(q, in->doc, &in->path, &in->is_list) < 0 ||
-        count_events(q, in->doc, in->path, in->is_list, &in->count) < 0)
+        count_events(q, in->doc, in->path, in->is_list, &in->count) < 0 || read_beside(in) < 0)
         return -EINVAL;
     in->list = xcalloc(in->count + 1, sizeof *in->list);
     in->place = xcalloc(in->count + 1, sizeof *in->place);

@@ -73,6 +73,8 @@ static void put_events(struct json_writer *w, const struct job_counts *counts)
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         json_put_integer(w, event_state_name(states[i]), counts->events[states[i]]);
     json_put_integer(w, "repeats", counts->events[0]);
+    if (counts->events[EVENT_DROPPED])
+        json_put_integer(w, event_state_name(EVENT_DROPPED), counts->events[EVENT_DROPPED]);
     json_end(w);
 }
 

@@ -6,6 +6,8 @@
 #include "core/api/webhooks.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,7 @@ enum {
     PATIENCE_MS = 4000, /* senders hang up after five seconds */
     HEADERS_ROOM = 64 * 1024,
     RETRY_S = 30,
+    BODY_MAX = 1024 * 1024,      /* of every other request */
 };
 
 /* One that is being kept: the sender may be answered before. */
@@ -39,10 +42,21 @@ static void say(struct request *q, int status, const char *text)
     answer_bytes(q, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
+/* A line for each that is refused; only strangers who send many at a time get fewer, which says how many more. */
+static void note_refusal(struct api *a, const char *message, const char *job, const char *record, const char *why)
+{
+    char more[24];
+    int64_t silent = 0;
+
+    if (!door_may_log_webhook(a->door, &silent))
+        return;
+    snprintf(more, sizeof more, "%" PRId64, silent);
+    log_line(LEVEL_WARNING, message, "job", job, "record", record, "reason", why, "more_without_a_line",
+             silent ? more : NULL, NULL);
+}
+
 static void refuse_forged(struct request *q)
 {
-    if (q->api && door_may_log(q->api->door, REFUSED_WRONG))
-        log_line(LEVEL_WARNING, "a webhook with a wrong signature was refused", "job", q->job, "record", q->id, NULL);
     say(q, 401, "the signature is absent or wrong\n");
 }
 
@@ -54,7 +68,7 @@ static void not_here(struct request *q)
 static void later(struct request *q, const char *why)
 {
     request_retry_after(q, RETRY_S);
-    if (q->api && door_may_log(q->api->door, REFUSED_WEBHOOK))
+    if (q->api && door_may_log(q->api->door, REFUSED_LATER))
         log_line(LEVEL_WARNING, "a webhook could not be kept; its sender has to send it again", "job", q->job, "record",
                  q->id, "reason", why, NULL);
     say(q, 503, "not kept; send it again\n");
@@ -82,11 +96,15 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
     if (!q)
         return;
     if (result == -ENOENT) {
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason",
+                 "the job has no such record; the address that the sender was given names it", NULL);
         not_here(q);
     } else if (result == -EDQUOT) {
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
         request_retry_after(q, RETRY_S);
         say(q, 429, "too many events wait already; send it again later\n");
     } else if (result == -EINVAL || result == -EILSEQ) {
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
         say(q, 400, "it cannot be kept\n");
     } else if (result < 0) {
         later(q, why);
@@ -113,10 +131,10 @@ static bool add_header(void *ctx, const char *name, const char *value)
     return buf_printf(b, "%s: %s", name, value) >= 0 && buf_char(b, '\0') >= 0;
 }
 
+/* Whoever signs it may fill the log. */
 static void refused(struct request *q, const char *why)
 {
-    if (door_may_log(q->api->door, REFUSED_WEBHOOK))
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
+    log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
     say(q, 400, why);
 }
 
@@ -127,12 +145,14 @@ static void judge(struct request *q, struct taken_event *t)
         keep(q, t);
         return;
     case RENEWD_EVENT_FORGED:
+        note_refusal(q->api, "a webhook with a wrong signature was refused", q->job, q->id, t->why);
         door_delay(q, refuse_forged);
         return;
     case RENEWD_EVENT_IGNORE:
         say(q, 200, "ok\n");
         return;
     case RENEWD_EVENT_UNKNOWN:
+        note_refusal(q->api, "a webhook was refused", q->job, q->id, t->why);
         not_here(q);
         return;
     default:
@@ -169,8 +189,11 @@ void webhook_arrived(struct request *q)
     q->id = q->segments[3];
     q->found = *q->job && *q->id ? engine_job_by_name(q->api->engine, q->job) : NULL;
     if (!q->found || !job_configuration(q->found)->webhook_secret_count) {
+        note_refusal(q->api, "a webhook was refused", q->job, q->id,
+                     q->found ? "the job has no webhooks.secrets" : "there is no job of that name");
         not_here(q);
     } else if (strcmp(http_call_method(q->call), "POST") != 0) {
+        note_refusal(q->api, "a webhook was refused", q->job, q->id, "it did not come by POST");
         (void)http_answer_header(q->call, "Allow", "POST");
         say(q, 405, "webhooks come by POST\n");
     } else if (job_takes_events(q->found)) {
@@ -178,6 +201,27 @@ void webhook_arrived(struct request *q)
     } else if (job_held(q->found) && !job_held_by_breaker(q->found)) {
         later(q, job_held(q->found));
     } else {
+        note_refusal(q->api, "a webhook was refused", q->job, q->id, "the job's plugin takes none");
         not_here(q);
     }
+}
+
+/* ---- before the body is read ---- */
+
+static bool is_webhook_path(const char *path)
+{
+    return strncmp(path, "/webhooks/", strlen("/webhooks/")) == 0;
+}
+
+size_t webhook_body_max(const char *path)
+{
+    return is_webhook_path(path) ? WEBHOOK_BODY_MAX : BODY_MAX;
+}
+
+void webhook_unread(void *ctx, const struct http_call *call, const char *why)
+{
+    struct api *a = ctx;
+
+    if (is_webhook_path(http_call_path(call)))
+        note_refusal(a, "a webhook was refused unread", NULL, http_call_path(call) + strlen("/webhooks/"), why);
 }

@@ -29,3 +29,19 @@ int calendar_day(int64_t unix_time)
     civil_from_seconds(clamp(unix_time), &c);
     return c.day;
 }
+
+int64_t calendar_add_months_in(const struct zone *z, int64_t unix_time, int anchor_day, int months)
+{
+    int64_t at = clamp(unix_time), first, last;
+    int64_t local = calendar_add_months(at + zone_offset(z, at), anchor_day, months);
+
+    if (zone_to_unix(z, local, &first, &last) == 0)
+        return clamp(local - zone_offset(z, first - 1));
+    return clamp(last);
+}
+
+int calendar_day_in(const struct zone *z, int64_t unix_time)
+{
+    int64_t at = clamp(unix_time);
+    return calendar_day(at + zone_offset(z, at));
+}

@@ -162,6 +162,8 @@ void engine_refused(struct engine *e, struct job *j, const char *key, const stru
 struct event_message;
 struct taken_event;
 bool job_takes_events(const struct job *j);
+/* Whether a member of that name may stand beside the list of events in a body. */
+bool job_event_member(const struct job *j, const char *name);
 /* What its plugin makes of one; as instance_take_event(). */
 int engine_take_event(struct job *j, const struct event_message *m, struct taken_event *ret, struct error *e);
 struct added_event {

@@ -353,6 +353,11 @@ bool job_takes_events(const struct job *j)
     return j->events != NULL;
 }
 
+bool job_event_member(const struct job *j, const char *name)
+{
+    return j->instance && instance_event_member(j->instance, name);
+}
+
 void events_new(struct job *j)
 {
     if (!instance_takes_events(j->instance))

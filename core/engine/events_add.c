@@ -8,6 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/engine/events.h"
 
 enum { TOGETHER_MAX = 1000 };
@@ -43,11 +44,20 @@ static void post_free(struct post *p)
     free(p);
 }
 
+static void say_dropped(const struct post *p)
+{
+    for (size_t i = 0; i < p->count && p->result >= 0; i++)
+        if (p->list[i].dropped && !p->list[i].duplicate)
+            log_line(LEVEL_WARNING, "an event was taken in and is not sent", "job", p->of->job->config->job, "record",
+                     p->key, "event", p->list[i].event_id, "reason", p->list[i].dropped, NULL);
+}
+
 static void answer(struct post *p)
 {
     struct added_event *list = xcalloc(p->count + 1, sizeof *list);
     for (size_t i = 0; i < p->count; i++)
         list[i] = (struct added_event){p->list[i].id, p->list[i].event_id, p->list[i].duplicate};
+    say_dropped(p);
     p->done(p->ctx, list, p->count, p->result, p->why.text);
     free(list);
     post_free(p);
@@ -193,6 +203,7 @@ static struct new_event to_add(const struct job *j, const char *key, const struc
         .name = t->name,
         .text = t->event,
         .len = t->event_len,
+        .dropped = t->dropped,
         .same = (const char *const *)t->same,
         .event_time = t->event_time ? t->event_time : now,
         .last_at = t->last_at && t->last_at < last ? t->last_at : last,

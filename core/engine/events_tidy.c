@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Events that nobody can send any more are given up when their time is over; sent ones are forgotten after 30 days,
- * those that were set aside or given up after 90.
+ * those that were set aside, dropped or given up after 90.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -40,7 +40,8 @@ void events_say_expired(const struct job *j, int64_t count)
 static int sweep(struct db *db, struct tidy_task *t, struct error *e)
 {
     static const struct { int state; int64_t kept_s; } lives[] = {
-        {EVENT_SENT, SENT_S}, {EVENT_ASIDE, FAILED_S}, {EVENT_EXPIRED, FAILED_S}};
+        {EVENT_SENT, SENT_S}, {EVENT_ASIDE, FAILED_S}, {EVENT_EXPIRED, FAILED_S},
+        {EVENT_DROPPED, FAILED_S}};
     int res = 0;
     for (size_t i = 0; i < sizeof lives / sizeof lives[0] && res >= 0; i++) {
         int64_t removed = 0;

@@ -30,6 +30,7 @@ static void open_instance(struct job *j)
         job_hold(j, e.text);
         return;
     }
+    instance_zone(j->instance, c->zone);
     j->replay = instance_replay(j->instance, &j->grace_s);
     if (c->replay) {
         j->replay = c->replay;

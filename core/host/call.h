@@ -34,6 +34,8 @@ struct renewd_host {
     const struct settings *settings;
     char *job;
     const struct renewd_call *call; /* while one runs */
+    const struct zone *zone; /* the job's; NULL = UTC. Its owner's */
+    struct map *zones;       /* name -> struct zone, that plugins asked for */
 };
 
 struct renewd_json {
@@ -60,6 +62,7 @@ struct renewd_call {
     const char *question; /* "refresh": which callback runs */
     struct effects *effects; /* NULL: this callback records none */
     bool may_request;
+    size_t json_max; /* of a text that is read as JSON; 0 = JSON_TEXT_MAX */
     size_t body_max; /* of the request, and of JSON that is written */
     struct renewd_request *request; /* owned until taken */
     struct arena *arena;

@@ -8,6 +8,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/map.h"
+#include "core/domain/zone.h"
 #include "core/host/call.h"
 #include "core/host/instance_internal.h"
 
@@ -79,6 +81,11 @@ int instance_open(const struct plugin *p, const char *job, const struct settings
     return 0;
 }
 
+static void free_zone(void *zone)
+{
+    zone_free(zone);
+}
+
 void instance_free(struct instance *i)
 {
     if (!i)
@@ -89,7 +96,14 @@ void instance_free(struct instance *i)
         i->host.plugin->descriptor.close(i->state, &in, &out);
     }
     free(i->host.job);
+    if (i->host.zones)
+        map_free(i->host.zones, free_zone);
     free(i);
+}
+
+void instance_zone(struct instance *i, const struct zone *zone)
+{
+    i->host.zone = zone;
 }
 
 int instance_replay(const struct instance *i, int64_t *ret_grace_s)

@@ -15,11 +15,14 @@
 #include "core/host/settings.h"
 
 struct instance;
+struct zone;
 
 /* settings stay the caller's and must outlive the instance. */
 int instance_open(const struct plugin *p, const char *job, const struct settings *s,
                   struct instance **ret, struct error *e);
 void instance_free(struct instance *i);
+/* The zone that its plugin's months are counted in; kept by the caller for as long as the instance lives. */
+void instance_zone(struct instance *i, const struct zone *zone);
 int instance_replay(const struct instance *i, int64_t *ret_grace_s); /* RENEWD_REPLAY_... */
 
 /* A record as the engine shows it to a plugin. values: one for each slot of the descriptor, in its
@@ -123,12 +126,15 @@ void instance_answer(struct instance *i, const struct record_view *r, const stru
                      int64_t now, struct answer_says *ret);
 
 bool instance_takes_events(const struct instance *i);
+/* Whether a member of that name may stand beside the list of events that a body brings. */
+bool instance_event_member(const struct instance *i, const char *name);
 size_t instance_event_batch(const struct instance *i); /* at least 1 */
 
 enum {
     EVENT_TEXT_MAX = 256 * 1024,   /* of one event as take_event gave it */
     EVENT_KEY_MAX = 200,           /* bytes of an event_id, a name, a further key */
     EVENT_SAME_MAX = 16,           /* further keys of an event */
+    WEBHOOK_BODY_MAX = 8 * 1024 * 1024, /* of a message that a webhook brings */
     BATCH_TEXT_MAX = 1024 * 1024,  /* of the events of one batch together: the caller cuts it there */
 };
 
@@ -140,6 +146,7 @@ struct event_message {
     size_t headers_len;
     const char *const *secrets; /* NULL-terminated */
     const char *key;
+    const char *beside;  /* the other members of its body, a JSON object; NULL = none */
 };
 struct taken_event {
     int what;            /* RENEWD_EVENT_... */
@@ -148,6 +155,7 @@ struct taken_event {
     char **same;         /* NULL-terminated; may be NULL */
     int64_t event_time;  /* never 0 */
     int64_t last_at;
+    char *dropped;       /* TAKE: why it is never sent; NULL = it is */
     char *why;           /* REFUSE, FORGED: a sentence */
 };
 /* -EBADMSG with a sentence when the plugin breaks a rule; ret is empty then. */
@@ -169,6 +177,7 @@ void plugin_batch_free(struct plugin_batch *b); /* wipes */
 /* The request, valid until the batch is freed; transport's fields unset. -EBADMSG with a sentence; -ECANCELED:
  * there is none, plugin_batch_decided says what is to become of the events. */
 int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e);
+size_t plugin_batch_carried(const struct plugin_batch *b); /* so many of them, from the first, are in the request */
 struct batch_result {
     int became;          /* RENEWD_SENT...; a plugin that breaks a rule: LATER */
     int64_t wait;        /* seconds, 0..3600 */

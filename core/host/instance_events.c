@@ -17,6 +17,16 @@ bool instance_takes_events(const struct instance *i)
     return i->host.plugin->descriptor.take_event != NULL;
 }
 
+bool instance_event_member(const struct instance *i, const char *name)
+{
+    const char *const *names = i->host.plugin->descriptor.event_members;
+
+    for (; names && *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
 size_t instance_event_batch(const struct instance *i)
 {
     int64_t batch = i->host.plugin->descriptor.event_batch;
@@ -30,6 +40,7 @@ void taken_event_done(struct taken_event *t)
     free(t->event);
     wipe_free(t->event_id);
     wipe_free(t->name);
+    free(t->dropped);
     for (size_t i = 0; t->same && t->same[i]; i++)
         wipe_free(t->same[i]);
     free(t->same);
@@ -117,6 +128,7 @@ static void take(struct renewd_call *c, const struct renewd_take_event_out *out,
 {
     take_text(c, out, ret);
     take_times(c, out, now, ret);
+    ret->dropped = out->dropped ? take_key(c, "a reason for dropping it", out->dropped) : NULL;
     ret->event_id = take_key(c, "an event_id", out->event_id);
     ret->name = out->name ? take_key(c, "a name", out->name) : NULL;
     take_same(c, out->same, ret);
@@ -166,6 +178,7 @@ int instance_take_event(struct instance *i, const struct event_message *m, int64
     call_begin(&c, &i->host, "take_event");
     c.reply = &message;
     c.secrets = m->secrets;
+    c.json_max = m->source && *m->source ? WEBHOOK_BODY_MAX : 0;
     struct renewd_take_event_in in = { .size = sizeof(in),
                                        .call = &c,
                                        .source = m->source ? m->source : "",
@@ -173,7 +186,9 @@ int instance_take_event(struct instance *i, const struct event_message *m, int64
                                        .secrets = m->secrets ? m->secrets : none,
                                        .job = i->host.job,
                                        .key = m->key,
-                                       .now = now };
+                                       .now = now,
+                                       .beside = m->beside ? service_json_parse(&c, m->beside, strlen(m->beside))
+                                                           : NULL };
     int32_t what = d->take_event(i->state, &in, &out);
     call_returned(&c);
     judge(&c, what, &out, now, ret);

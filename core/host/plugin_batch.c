@@ -156,7 +156,12 @@ int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_reques
     } else if (result == RENEWD_DONE) {
         keep_word(b, &out, &b->decided);
         r = error_set(e, -ECANCELED, "%s", b->text);
+    } else if (out.first > b->count) {
+        r = error_set(e, -EBADMSG, "the plugin %s says that its request carries more events than there are",
+                      c.host->plugin->name);
     } else {
+        b->count = out.first ? out.first : b->count;
+        b->list[b->count] = NULL;
         request_free(b->request);
         b->request = c.request;
         c.request = NULL;
@@ -165,6 +170,11 @@ int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_reques
     call_done(&c);
     reply_view_done(&view);
     return r;
+}
+
+size_t plugin_batch_carried(const struct plugin_batch *b)
+{
+    return b->count;
 }
 
 void plugin_batch_decided(const struct plugin_batch *b, struct batch_result *ret)

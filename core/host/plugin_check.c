@@ -248,6 +248,9 @@ static int check_head(struct plugin *p, struct error *e)
                                           : "sends events and lacks the callback take_event", NULL);
     if (d->event_batch < 0 || d->event_batch > EVENT_BATCH_MAX)
         return refuse(p, e, "gives an .event_batch below 0 or above 10000", NULL);
+    for (const char *const *name = d->event_members; name && *name; name++)
+        if (!**name || strpbrk(*name, ".\\"))
+            return refuse(p, e, "gives a name in .event_members that is empty or has a dot or a backslash", NULL);
     return 0;
 }
 

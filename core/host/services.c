@@ -9,9 +9,11 @@
 #include "core/adapters/crypto.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/map.h"
 #include "core/domain/calendar.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
+#include "core/domain/zone.h"
 #include "core/host/call.h"
 
 static const char *setting_text(struct renewd_host *host, const char *name)
@@ -173,6 +175,43 @@ static int64_t add_months(int64_t time, int32_t anchor_day, int32_t months)
     return calendar_add_months(time, anchor_day, months);
 }
 
+enum { ZONES_MAX = 600 };
+
+/* NULL: this machine has none of that name. Names come from rows: so many are kept, and no more. */
+static const struct zone *find_zone(struct renewd_host *host, const char *name)
+{
+    struct zone *zone = NULL;
+    struct error e;
+
+    if ((!name || !*name) && host->zone)
+        return host->zone;
+    if (!host->zones)
+        host->zones = map_new();
+    name = name && *name ? name : "UTC";
+    zone = map_get(host->zones, name);
+    if (zone || map_count(host->zones) >= ZONES_MAX || zone_load(name, &zone, &e) < 0)
+        return zone;
+    map_put(host->zones, name, zone);
+    return zone;
+}
+
+static int32_t add_months_in(struct renewd_host *host, int64_t time, int32_t anchor_day, int32_t months,
+                             const char *zone, int64_t *ret)
+{
+    const struct zone *z = find_zone(host, zone);
+
+    if (!z)
+        return RENEWD_WRONG_TYPE;
+    *ret = calendar_add_months_in(z, time, anchor_day, months);
+    return *ret <= CIVIL_FIRST || *ret >= CIVIL_LAST ? RENEWD_OUT_OF_RANGE : RENEWD_FOUND;
+}
+
+static int32_t day_in(struct renewd_host *host, int64_t time, const char *zone)
+{
+    const struct zone *z = find_zone(host, zone);
+    return z ? calendar_day_in(z, time) : 0;
+}
+
 const struct renewd_services host_services = {
     .size = sizeof(struct renewd_services),
     .minor = RENEWD_MINOR,
@@ -227,4 +266,6 @@ const struct renewd_services host_services = {
     .memo = service_memo,
     .run = service_run,
     .once = service_once,
+    .add_months_in = add_months_in,
+    .day_in = day_in,
 };

@@ -17,7 +17,7 @@ const struct renewd_json *service_json_parse(struct renewd_call *c, const char *
         call_break(c, "read more than %d JSON texts", DOCUMENTS_MAX);
         return NULL;
     }
-    if (!text || json_parse(text, len, &doc, NULL) < 0)
+    if (!text || json_parse_up_to(text, len, c->json_max ? c->json_max : JSON_TEXT_MAX, &doc, NULL) < 0)
         return NULL;
     struct renewd_json *j = xcalloc(1, sizeof(*j));
     j->doc = doc;

@@ -99,7 +99,7 @@ static int check_event(struct adding *a, size_t i, struct error *e)
 {
     const struct new_event *n = &a->list[i];
     if (!text_fits(n->text, n->len) || !text_fits(n->event_id, strlen(n->event_id)) ||
-        (n->name && !text_fits(n->name, strlen(n->name))))
+        (n->name && !text_fits(n->name, strlen(n->name))) || (n->dropped && !text_fits(n->dropped, strlen(n->dropped))))
         return error_set(e, -EILSEQ, "an event is not valid UTF-8 without NUL bytes");
     int r = add_key(a, i, "event", n->name ? n->name : "", n->event_id);
     for (size_t k = 0; r == 0 && n->same && n->same[k]; k++)
@@ -299,22 +299,29 @@ static int put_keys(struct db *db, const struct adding *a, const struct round *w
     return res;
 }
 
-static void put_event(struct json_writer *out, const struct new_event *n)
+static void put_event(struct json_writer *out, const struct new_event *n, int64_t now)
 {
     json_begin_array(out, NULL);
     json_put_integer(out, NULL, n->id);
     json_put_text(out, NULL, n->key);
     json_put_text(out, NULL, n->event_id);
     json_put_text(out, NULL, n->name);
-    json_put_text_n(out, NULL, n->text, n->len);
+    if (n->dropped)
+        json_put_null(out, NULL);
+    else
+        json_put_text_n(out, NULL, n->text, n->len);
     json_put_integer(out, NULL, n->event_time);
     json_put_integer(out, NULL, n->last_at);
+    json_put_text(out, NULL, n->dropped);
+    json_put_integer(out, NULL, n->dropped ? EVENT_DROPPED : EVENT_WAITING);
+    json_put_integer(out, NULL, n->dropped ? now : 0);
     json_end(out);
 }
 
 static int put_events(struct db *db, const struct adding *a, const struct round *w, struct error *e)
 {
-    static const char *const types[] = {"bigint", "text", "text", "text", "text", "bigint", "bigint"};
+    static const char *const types[] = {"bigint", "text", "text", "text", "text", "bigint", "bigint", "text", "integer",
+                                        "bigint"};
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0}, rows = {0};
     struct json_writer out;
@@ -323,18 +330,18 @@ static int put_events(struct db *db, const struct adding *a, const struct round 
     json_begin_array(&out, NULL);
     for (size_t i = 0; i < a->count; i++)
         if (!w->from[i])
-            put_event(&out, &a->list[i]);
+            put_event(&out, &a->list[i], a->now);
     int res = own_rows(&p, &out, e);
     if (res < 0)
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_text(&sql, "INSERT INTO {events} (id, rkey, event_id, name, text, event_time, last_at, job, state,"
+    buf_text(&sql, "INSERT INTO {events} (id, rkey, event_id, name, text, event_time, last_at, why, state, finished_at, job,"
                    " created_at, due_at) SELECT ");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         put_member(db, (int)i, types[i], &sql);
         buf_text(&sql, ", ");
     }
-    buf_printf(&sql, "$%d, %d, %" PRId64 ", %" PRId64 "%s", args_text(&p, a->job), EVENT_WAITING, a->now, a->now,
+    buf_printf(&sql, "$%d, %" PRId64 ", %" PRId64 "%s", args_text(&p, a->job), a->now, a->now,
                from_rows(db));
     return db_exec(db, sql.data, p.params, p.count, NULL, e);
 }

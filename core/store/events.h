@@ -13,9 +13,10 @@ enum event_state {
     EVENT_SENT,    /* kept without its text, so that it is known when it comes again */
     EVENT_ASIDE,   /* the provider refuses this one event */
     EVENT_EXPIRED, /* given up: it had become too old */
+    EVENT_DROPPED, /* taken in, and never to be sent: a test, say; kept without its text */
     EVENT_STATES,
 };
-const char *event_state_name(int state); /* "waiting" "held" "sent" "aside" "expired"; NULL = unknown */
+const char *event_state_name(int state); /* "waiting" "held" "sent" "aside" "expired" "dropped"; NULL = unknown */
 int event_state_of(const char *name);    /* 0 = unknown */
 
 struct new_event {
@@ -23,6 +24,7 @@ struct new_event {
     size_t len;
     const char *const *same;     /* NULL-terminated or NULL; name and event_id are always among them */
     int64_t event_time, last_at; /* last_at 0 = never given up */
+    const char *dropped;         /* why it is never sent; NULL = it waits */
     int64_t id;                  /* result: its own, or that of the event that it is again */
     bool duplicate;              /* result */
 };
@@ -102,7 +104,7 @@ int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_
                        int64_t *ret, struct error *e);
 /* counts[state], but for the sent ones, which are many; counts[0] = sendings beyond the first of each event. */
 int store_event_counts(struct db *db, const char *job, int64_t counts[EVENT_STATES], struct error *e);
-/* Removes events of that state (EVENT_SENT, EVENT_ASIDE, EVENT_EXPIRED) that came into it before that time, with
+/* Removes events of that state (EVENT_SENT, EVENT_ASIDE, EVENT_EXPIRED, EVENT_DROPPED) that came into it before that time, with
  * their keys: at most limit of them, and at most 2,000. */
 int store_events_sweep(struct db *db, int state, int64_t before, size_t limit, int64_t *ret, struct error *e);
 

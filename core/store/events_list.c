@@ -13,7 +13,7 @@
 
 static const char *const names[EVENT_STATES] = {
     [EVENT_WAITING] = "waiting", [EVENT_HELD] = "held",       [EVENT_SENT] = "sent",
-    [EVENT_ASIDE] = "aside",     [EVENT_EXPIRED] = "expired",
+    [EVENT_ASIDE] = "aside",     [EVENT_EXPIRED] = "expired", [EVENT_DROPPED] = "dropped",
 };
 
 const char *event_state_name(int state)
@@ -128,7 +128,7 @@ int store_event_counts(struct db *db, const char *job, int64_t counts[EVENT_STAT
 {
     cleanup(db_result_free_p) struct db_result *states = NULL, *again = NULL;
     memset(counts, 0, EVENT_STATES * sizeof(*counts));
-    int r = db_run(db, "SELECT state, count(*) FROM {events} WHERE job = $1 AND state IN (1, 2, 4, 5)"
+    int r = db_run(db, "SELECT state, count(*) FROM {events} WHERE job = $1 AND state IN (1, 2, 4, 5, 6)"
                        " GROUP BY state", &job, 1, &states, e);
     if (r == 0)
         r = db_run(db, "SELECT sum(sends - 1) FROM {events} WHERE job = $1 AND sends > 1", &job, 1, &again, e);

@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-#define RENEWD_MINOR 1
+#define RENEWD_MINOR 2
 
 #if defined(__GNUC__)
 #define RENEWD_EXPORT __attribute__((visibility("default")))
@@ -304,6 +304,8 @@ struct renewd_take_event_in {
     const char *const *secrets; /* the job's webhooks.secrets; NULL-terminated, never NULL */
     const char *job, *key;      /* of the record */
     int64_t now;
+    const struct renewd_json *beside; /* minor 2. The members of the body that held the event in a list, but the
+                                         list: of those that event_members names; NULL = it came alone */
 };
 /* For RENEWD_EVENT_TAKE; copied by renewd. Texts are UTF-8 without control characters, of at most 200
  * bytes; what goes beyond that, or beyond a limit below, counts as the plugin's mistake: nothing is kept. */
@@ -317,6 +319,8 @@ struct renewd_take_event_out {
                                 of them, or with this name and event_id, is this event again */
     int64_t event_time;   /* when it happened; 0 = now */
     int64_t last_at;      /* the provider takes it until then; 0 = for ever */
+    const char *dropped;  /* minor 2. Not NULL: a sentence that says why it is never sent. It is listed, known when
+                             it comes again, and kept without its text */
 };
 
 struct renewd_event {
@@ -349,6 +353,8 @@ struct renewd_send_events_out {
     int64_t wait;     /* LATER: seconds, at most 3600; 0 = renewd's backoff */
     const char *code; /* the provider's own short word, or NULL */
     const char *text; /* a sentence for people, with what to do; copied */
+    size_t first;     /* minor 2, beside RENEWD_WAIT: the request carries the first so many events alone, the
+                         others are asked for after it; 0 = it carries all */
 };
 
 struct renewd_plugin {
@@ -388,6 +394,11 @@ struct renewd_plugin {
     int32_t (*send_events)(void *instance, const struct renewd_send_events_in *in,
                            struct renewd_send_events_out *out);
     int64_t event_batch; /* events in one request, at most 10000; 0 = 1 */
+
+    /* ---- minor 2 ---- */
+    /* Names of members that may stand beside the list of events in the body that brings them; NULL-terminated,
+     * or NULL = none. Others are refused. */
+    const char *const *event_members;
 };
 
 /* ---- What renewd offers ------------------------------------------------------------------ */
@@ -526,6 +537,16 @@ struct renewd_services {
     /* If key was recorded before by any attempt of this job, the effects recorded after this
      * are dropped; those before it stay. */
     void (*once)(struct renewd_call *call, const char *key);
+
+    /* ---- minor 2 ---- */
+    /* As add_months by the calendar of a time zone ("Asia/Kolkata"; NULL or "" = the job's `timezone`): the hour of
+     * the day there stays. A time that a change of clocks skips counts by the clock before it, one that it repeats
+     * is the later of the two.
+     * RENEWD_FOUND; RENEWD_WRONG_TYPE: this machine has no such zone; RENEWD_OUT_OF_RANGE: beyond the year 9999. */
+    int32_t (*add_months_in)(struct renewd_host *host, int64_t time, int32_t anchor_day, int32_t months,
+                             const char *zone, int64_t *ret);
+    /* The day of the month there, 1..31; 0: no such zone. */
+    int32_t (*day_in)(struct renewd_host *host, int64_t time, const char *zone);
 };
 
 #define RENEWD_HAS(services, member)                                                          \
