@@ -60,9 +60,26 @@ static const struct renewd_setting test_event_code = {
     .type = RENEWD_TEXT,
     .help = "Events are tests, shown under this code in the Events Manager and not counted",
 };
-static const struct renewd_setting *const settings[] = {
-    &app_id, &app_secret, &system_user, &appsecret_proof, &version, &base_url, &test_event_code, NULL,
+static const struct renewd_setting test_order_code = {
+    .size = sizeof(struct renewd_setting),
+    .name = "test_order_code",
+    .type = RENEWD_TEXT,
+    .help = "A shop's test orders are sent as tests, under this code; without it they are listed and not sent",
 };
+static const struct renewd_setting content_id = {
+    .size = sizeof(struct renewd_setting),
+    .name = "content_id",
+    .type = RENEWD_TEXT,
+    .default_value = "variant_id",
+    .choices = "variant_id|product_id|sku",
+    .help = "By which id the catalogue knows a shop's goods; lines without one are left out of contents",
+};
+static const struct renewd_setting *const settings[] = {
+    &app_id,   &app_secret,      &system_user,     &appsecret_proof, &version,
+    &base_url, &test_event_code, &test_order_code, &content_id,      NULL,
+};
+/* What Meta takes beside "data"; the credential is the record's own, whatever stands there. */
+static const char *const members[] = { "test_event_code", "partner_agent", "access_token", "appsecret_proof", NULL };
 
 static const struct renewd_slot pixel_id = {
     .size = sizeof(struct renewd_slot),
@@ -102,6 +119,10 @@ static int32_t meta_open(void *instance, const struct renewd_open_in *in,
                        "version must be like \"v26.0\": a v, digits and dots");
     }
     m->test_code = s->setting_text(in->host, "test_event_code");
+    m->order_test_code = s->setting_text(in->host, "test_order_code");
+    m->content_id = s->setting_text(in->host, "content_id");
+    if (!m->content_id)
+        m->content_id = content_id.default_value;
     out->instance = m;
     return 0;
 }
@@ -161,6 +182,7 @@ static const struct renewd_plugin plugin = {
     .take_event = meta_take_event,
     .send_events = meta_send_events,
     .event_batch = META_BATCH,
+    .event_members = members,
 };
 
 const struct renewd_plugin *renewd_plugin_v1(void)

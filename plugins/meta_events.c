@@ -12,6 +12,8 @@
 
 #define LONGEST_EVENT (64 * 1024)
 #define LONGEST_TEXT 200 /* bytes of a name or an id */
+#define LONGEST_CODE 60  /* of a test_event_code, which becomes a part of the name */
+#define LONGEST_NAME 120
 #define CLOCKS 600       /* seconds by which another clock may be ahead */
 #define PATH 1024
 #define DEEPEST 32
@@ -246,7 +248,7 @@ static void write_user_data(struct making *m)
     }
     m->services->write_close(m->writer);
     if (!written && !m->wrong)
-        m->wrong = "an object with at least one member that is not empty";
+        m->wrong = "an object with at least one member that is not empty (a phone number needs its country: +33612345678)";
 }
 
 /* ---- What is required --------------------------------------------------------------------- */
@@ -288,7 +290,7 @@ static const char *check_time(struct making *m, int64_t now, int64_t life, int64
 {
     int32_t found = m->services->json_integer(m->json, "event_time", ret_time);
 
-    if (found != RENEWD_FOUND)
+    if (found != RENEWD_FOUND && found != RENEWD_FOUND_IN_STRING)
         return "a whole number: Unix time in seconds";
     if (*ret_time > now * 100)
         return "in seconds; this looks like milliseconds";
@@ -326,6 +328,12 @@ static const char *event_id(struct making *m, const char *text, size_t length)
 
 /* ---- The event ---------------------------------------------------------------------------- */
 
+/* Members of Meta's request, which some put into the event. */
+static int is_of_request(const char *name)
+{
+    return strcmp(name, "test_event_code") == 0 || strcmp(name, "partner_agent") == 0;
+}
+
 /* All members but those that meta_give_event writes. */
 static void write_members(struct making *m)
 {
@@ -333,7 +341,7 @@ static void write_members(struct making *m)
     const char **names = names_of(m, &count);
 
     for (size_t i = 0; i < count && !m->wrong; i++) {
-        if (strcmp(names[i], "event_time") == 0 || strcmp(names[i], "event_id") == 0)
+        if (is_of_request(names[i]) || strcmp(names[i], "event_time") == 0 || strcmp(names[i], "event_id") == 0)
             continue;
         size_t before = enter(m, names[i]);
         if (strcmp(names[i], "user_data") == 0)
@@ -344,39 +352,100 @@ static void write_members(struct making *m)
     }
 }
 
-int32_t meta_give_event(const struct meta *m, struct renewd_call *call, const char *text, size_t length,
-                        struct renewd_take_event_out *out)
+/* {"test_event_code":"...","event": or nothing. */
+static const char *envelope(const struct renewd_services *s, struct renewd_call *call,
+                            const struct meta_beside *beside)
+{
+    struct renewd_writer *w = s->json_write(call);
+    size_t length;
+
+    if (!beside->test_code && !beside->partner)
+        return "";
+    if (beside->test_code)
+        s->write_text(w, "test_event_code", beside->test_code);
+    if (beside->partner)
+        s->write_text(w, "partner_agent", beside->partner);
+    const char *written = s->written(w, &length);
+    char *text = s->memory(call, length + sizeof(",\"event\":"));
+    if (!text)
+        return "";
+    memcpy(text, written, length - 1);
+    memcpy(text + length - 1, ",\"event\":", sizeof(",\"event\":"));
+    return text;
+}
+
+static void name_test(const struct renewd_services *s, struct renewd_call *call, const char *code,
+                      struct renewd_take_event_out *out)
+{
+    const char *const parts[] = { out->name, " (test ", code, ")", NULL };
+    out->name = s->join(call, parts);
+}
+
+int32_t meta_give_event(const struct meta *m, struct renewd_call *call, const struct meta_beside *beside,
+                        const char *text, size_t length, struct renewd_take_event_out *out)
 {
     const struct renewd_services *s = m->graph.services;
+    const char *around = envelope(s, call, beside);
     struct renewd_writer *head = s->json_write(call);
-    size_t head_length;
+    size_t head_length, before = strlen(around);
 
     s->write_integer(head, "event_time", out->event_time);
     s->write_text(head, "event_id", out->event_id);
     const char *first = s->written(head, &head_length);
-    char *all = s->memory(call, head_length + length);
+    char *all = s->memory(call, before + head_length + length + 1);
     if (!all) {
         static const char *const parts[] = { "the event cannot be sent to Meta: it is too large", NULL };
         return meta_refuse_event(m, call, parts);
     }
-    memcpy(all, first, head_length - 1);
-    all[head_length - 1] = ',';
-    memcpy(all + head_length, text + 1, length - 1);
+    memcpy(all, around, before);
+    memcpy(all + before, first, head_length - 1);
+    all[before + head_length - 1] = ',';
+    memcpy(all + before + head_length, text + 1, length - 1);
     out->event = all;
-    out->event_length = head_length + length - 1;
+    out->event_length = before + head_length + length - 1;
+    if (before)
+        all[out->event_length++] = '}';
+    if (beside->test_code && out->name)
+        name_test(s, call, beside->test_code, out);
     return RENEWD_EVENT_TAKE;
 }
 
-static int32_t take(struct making *m, int64_t now, struct renewd_take_event_out *out)
+/* A member of the request, beside the events or in this one; *ret NULL = absent. 0 = it is no text that could be sent. */
+static int of_request(struct making *m, const struct renewd_json *beside, const char *name, size_t longest,
+                      const char **ret)
+{
+    const struct renewd_json *where = m->services->json_kind(beside, name) > RENEWD_JSON_NULL ? beside : m->json;
+    const char *text = m->services->json_text(where, name);
+
+    *ret = NULL;
+    if (m->services->json_kind(where, name) <= RENEWD_JSON_NULL || (text && !*text))
+        return 1;
+    if (!text || strlen(text) > longest)
+        return 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p < ' ' || *p == 0x7f)
+            return 0;
+    *ret = text;
+    return 1;
+}
+
+static int32_t take(struct making *m, const struct renewd_json *beside, int64_t now,
+                    struct renewd_take_event_out *out)
 {
     const struct renewd_services *s = m->services;
     const char *source = short_text(m, "action_source");
     int64_t life = source && strcmp(source, "physical_store") == 0 ? META_STORE_LIFE : META_LIFE;
+    struct meta_beside with;
     size_t length;
 
+    if (!of_request(m, beside, "test_event_code", LONGEST_CODE, &with.test_code))
+        return refuse_member(m, "test_event_code", "a text of at most 60 bytes");
+    if (!of_request(m, beside, "partner_agent", LONGEST_TEXT, &with.partner))
+        return refuse_member(m, "partner_agent", "a text of at most 200 bytes");
+    with.test_code = with.test_code ? with.test_code : m->meta->test_code;
     out->name = short_text(m, "event_name");
-    if (!out->name)
-        return refuse_member(m, "event_name", "a text of 1 to 200 bytes that says what happened (\"Purchase\")");
+    if (!out->name || strlen(out->name) > LONGEST_NAME)
+        return refuse_member(m, "event_name", "a text of 1 to 120 bytes that says what happened (\"Purchase\")");
     if (!is_source(source))
         return refuse_member(m, "action_source",
                              "one of email, website, app, phone_call, chat, physical_store, "
@@ -395,7 +464,7 @@ static int32_t take(struct making *m, int64_t now, struct renewd_take_event_out 
     if (!out->event_id)
         return refuse_member(m, "event_id", "a text of 1 to 200 bytes");
     out->last_at = out->event_time + life;
-    return meta_give_event(m->meta, m->call, text, length, out);
+    return meta_give_event(m->meta, m->call, &with, text, length, out);
 }
 
 int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in,
@@ -417,5 +486,5 @@ int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in,
         static const char *const parts[] = { "the event is no JSON object", NULL };
         return meta_refuse_event(meta, in->call, parts);
     }
-    return take(&m, in->now, out);
+    return take(&m, META_GIVEN(in, renewd_take_event_in, beside) ? in->beside : NULL, in->now, out);
 }

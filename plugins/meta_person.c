@@ -2,6 +2,7 @@
  * See meta_person.h. The forms are those of Meta's page on customer information parameters.
  */
 #include "meta_person.h"
+#include "meta_phone.h"
 
 #include <string.h>
 
@@ -180,10 +181,7 @@ static int check(const char *key, char *text, const char *given, const char *cou
                  const char **ret_wrong)
 {
     *ret_wrong = "";
-    if (strcmp(key, "ph") == 0) {
-        size_t zeros = strspn(text, "0");
-        memmove(text, text + zeros, strlen(text + zeros) + 1);
-    } else if (strcmp(key, "zp") == 0) {
+    if (strcmp(key, "zp") == 0) {
         cut_zip(text, given, country);
     } else if (strcmp(key, "ge") == 0) {
         static const char *const words[] = { "f", "female", "m", "male", NULL };
@@ -221,6 +219,9 @@ const char *person_hash(const struct renewd_services *s, struct renewd_call *cal
     *ret_wrong = "";
     if (is_hash(value))
         return lower_hash(s, call, value);
+    char phone[PHONE_SIZE];
+    if (strcmp(key, "ph") == 0)
+        value = phone_read(value, country, 1, phone) ? phone : "";
     char *text = form ? s->memory(call, strlen(value) + 1) : NULL;
     if (!text)
         *ret_wrong = "shorter";

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BLOCKED 3600 /* seconds to stay away after a block for policy */
+#define MOST_COPIED (512 * 1024)
 #define LONGEST_ID 64
 #define LONGEST_SAID 160
 #define LONGEST_WORD 32 /* a longer one might be a token */
@@ -23,6 +24,68 @@ static int is_id(const char *text)
 {
     size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
     return len > 0 && len <= LONGEST_ID && !text[len];
+}
+
+/* Where the event itself begins in what was kept of it; before it stands what its request says beside it. */
+static const char *event_in(const struct renewd_event *e, size_t *ret_length)
+{
+    const char *at = strstr(e->text, META_EVENT);
+
+    if (e->length == 0 || strncmp(e->text, "{\"event_time\"", 13) == 0 || !at) {
+        *ret_length = e->length;
+        return e->text;
+    }
+    at += sizeof("\"event\":") - 1;
+    *ret_length = e->length - (size_t)(at - e->text) - 1;
+    return at;
+}
+
+/* Without what ends what was kept; NULL = that is enough for one request. */
+static const char *copy_event(const struct renewd_services *s, struct renewd_call *call, const char *event,
+                              size_t length, size_t *io_copied)
+{
+    char *text = *io_copied + length > MOST_COPIED ? NULL : s->memory(call, length + 1);
+
+    if (text)
+        memcpy(text, event, length);
+    *io_copied += length;
+    return text;
+}
+
+/* The events of one request, as far as what stands beside them is the same; gives out how many. */
+static size_t write_events(const struct renewd_services *s, struct renewd_call *call, struct renewd_writer *w,
+                           const struct renewd_event *const *events)
+{
+    size_t first_length, length, count = 0, copied = 0;
+    const char *first = event_in(events[0], &first_length);
+    size_t before = (size_t)(first - events[0]->text);
+
+    s->write_open(w, "data", RENEWD_JSON_ARRAY);
+    for (; events[count]; count++) {
+        const char *event = event_in(events[count], &length);
+        if ((size_t)(event - events[count]->text) != before || memcmp(events[count]->text, events[0]->text, before) != 0)
+            break;
+        if (event != events[count]->text && (event = copy_event(s, call, event, length, &copied)) == NULL)
+            break;
+        s->write_raw(w, NULL, event);
+    }
+    s->write_close(w);
+    return count;
+}
+
+static void write_beside(const struct meta *m, struct renewd_call *call, struct renewd_writer *w,
+                         const struct renewd_event *e)
+{
+    const struct renewd_services *s = m->graph.services;
+    size_t length;
+    const struct renewd_json *kept = event_in(e, &length) == e->text ? NULL : s->json_parse(call, e->text, e->length);
+    const char *code = s->json_text(kept, "test_event_code"), *partner = s->json_text(kept, "partner_agent");
+
+    code = code ? code : m->test_code;
+    if (code)
+        s->write_text(w, "test_event_code", code);
+    if (partner)
+        s->write_text(w, "partner_agent", partner);
 }
 
 static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
@@ -55,12 +118,12 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
     s->query(r, "access_token", token->text);
     graph_proof(g, in->call, r, token->text);
     struct renewd_writer *w = s->json_write(in->call);
-    s->write_open(w, "data", RENEWD_JSON_ARRAY);
-    for (size_t i = 0; in->events[i]; i++)
-        s->write_raw(w, NULL, in->events[i]->text);
-    s->write_close(w);
-    if (m->test_code)
-        s->write_text(w, "test_event_code", m->test_code);
+    size_t count = write_events(s, in->call, w, in->events);
+    if (count < in->count && META_GIVEN(out, renewd_send_events_out, first) && count > 0)
+        out->first = count;
+    else if (count < in->count)
+        return s->fail(in->call, RENEWD_TRANSIENT, NULL, "this renewd cannot send these events one after the other");
+    write_beside(m, in->call, w, in->events[0]);
     const char *text = s->written(w, &length);
     s->body(r, "application/json", text, length);
     return RENEWD_WAIT;

@@ -9,6 +9,7 @@
 
 #include "meta_events.h"
 #include "meta_person.h"
+#include "meta_phone.h"
 
 #define HMAC 32
 #define HMAC_BASE64 44
@@ -26,24 +27,22 @@ struct hook {
     const struct renewd_json *json;
     struct renewd_writer *writer;
     const struct renewd_reply *message;
-    int told; /* members of user_data */
+    const char *source; /* action_source */
+    int told;           /* members of user_data */
 };
+
+static const char website[] = "website"; /* the one source that a browser's address and agent belong to */
 
 /* What becomes of a topic. */
 static const struct topic {
-    const char *name, *event, *prefix, *page;
+    const char *name, *event, *test, *prefix, *page;
     const char *const ids[3]; /* the first one that is there names the event */
 } topics[] = {
-    { "orders/create", "Purchase", "order-", "/", { "id", "token", NULL } },
-    { "carts/create", "AddToCart", "cart-", "/cart", { "token", "id", NULL } },
-    { "checkouts/create", "InitiateCheckout", "checkout-", "/checkout", { "token", "id", NULL } },
+    { "orders/create", "Purchase", "Purchase (test)", "order-", "/", { "id", "token", NULL } },
+    { "carts/create", "AddToCart", "AddToCart (test)", "cart-", "/cart", { "token", "id", NULL } },
+    { "checkouts/create", "InitiateCheckout", "InitiateCheckout (test)", "checkout-", "/checkout",
+      { "token", "id", NULL } },
 };
-
-static int32_t refuse(const struct hook *h, const char *why)
-{
-    const char *const parts[] = { "the webhook cannot become an event: ", why, NULL };
-    return meta_refuse_event(h->meta, h->call, parts);
-}
 
 /* A header in its older form, X-Shopify-Topic, or its newer one, Shopify-Topic; NULL = neither. */
 static const char *header(const struct hook *h, const char *name)
@@ -53,6 +52,36 @@ static const char *header(const struct hook *h, const char *name)
     const char *text = s->reply_header(h->message, s->join(h->call, older));
 
     return text && *text ? text : s->reply_header(h->message, s->join(h->call, newer));
+}
+
+/* The shop's host name as the delivery says; NULL = none that could be one. Nobody signed it. */
+static const char *shop_of(const struct hook *h)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
+    const char *shop = header(h, "Shop-Domain");
+
+    return shop && strspn(shop, letters) == strlen(shop) && strlen(shop) <= LONGEST_HOST ? shop : NULL;
+}
+
+static const char *either(const char *a, const char *b)
+{
+    return a ? a : b;
+}
+
+static int32_t refuse(const struct hook *h, const char *why)
+{
+    const char *const parts[] = { "the webhook of ", either(shop_of(h), "a shop that it does not name"),
+                                  " cannot become an event: ", why, NULL };
+    return meta_refuse_event(h->meta, h->call, parts);
+}
+
+static int32_t forged(const struct hook *h)
+{
+    const char *const parts[] = { "the webhook of ", either(shop_of(h), "a shop that it does not name"),
+                                  header(h, "Hmac-Sha256") ? ": its signature fits none of the job's webhooks.secrets"
+                                                           : ": it has no X-Shopify-Hmac-Sha256", NULL };
+    h->services->fail(h->call, RENEWD_MISCONFIGURED, NULL, h->services->join(h->call, parts));
+    return RENEWD_EVENT_FORGED;
 }
 
 /* ---- The signature ------------------------------------------------------------------------ */
@@ -208,29 +237,45 @@ static const char *of_address(const struct hook *h, const char *member)
     return text;
 }
 
-static const char *either(const char *a, const char *b)
+/* The first number that can be dialled from everywhere. A country belongs to the number beside it; the customer's own
+ * stands for that of the first address. */
+static const char *phone(const struct hook *h, const char *country, char ret[PHONE_SIZE])
 {
-    return a ? a : b;
+    static const char *const places[][2] = {
+        { "phone", NULL }, { "customer.phone", NULL },
+        { "billing_address.phone", "billing_address.country_code" },
+        { "shipping_address.phone", "shipping_address.country_code" },
+        { "customer.default_address.phone", "customer.default_address.country_code" },
+    };
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const char *text = value(h, places[i][0]);
+        if (text && phone_read(text, places[i][1] ? value(h, places[i][1]) : country, 0, ret))
+            return ret;
+    }
+    return NULL;
 }
 
 static void write_user_data(struct hook *h, const char *event_id)
 {
     static const char *const emails[] = { "email", "contact_email", "customer.email", NULL };
-    static const char *const phones[] = { "phone", "customer.phone", NULL };
     static const char *const addresses[] = { "client_details.browser_ip", "browser_ip", NULL };
     const char *country = of_address(h, "country_code");
+    char number[PHONE_SIZE];
 
     h->services->write_open(h->writer, "user_data", RENEWD_JSON_OBJECT);
     put_hash(h, "em", first_value(h, emails), NULL);
-    put_hash(h, "ph", either(first_value(h, phones), of_address(h, "phone")), NULL);
+    put_hash(h, "ph", phone(h, country, number), NULL);
     put_hash(h, "fn", either(of_address(h, "first_name"), value(h, "customer.first_name")), NULL);
     put_hash(h, "ln", either(of_address(h, "last_name"), value(h, "customer.last_name")), NULL);
     put_hash(h, "ct", of_address(h, "city"), NULL);
     put_hash(h, "st", either(of_address(h, "province_code"), of_address(h, "province")), NULL);
     put_hash(h, "zp", of_address(h, "zip"), country);
     put_hash(h, "country", country, NULL);
-    put_plain(h, "client_ip_address", first_value(h, addresses));
-    put_plain(h, "client_user_agent", value(h, "client_details.user_agent"));
+    if (h->source == website) { /* elsewhere they are a till's, or a clerk's */
+        put_plain(h, "client_ip_address", first_value(h, addresses));
+        put_plain(h, "client_user_agent", value(h, "client_details.user_agent"));
+    }
     put_plain(h, "fbp", cookie(h, "fbp"));
     put_plain(h, "fbc", cookie(h, "fbc"));
     /* A cart knows no customer, and Meta takes no event of nobody: it is then that cart's visitor. */
@@ -253,8 +298,7 @@ static void write_line(struct hook *h, size_t index)
     const struct renewd_services *s = h->services;
     char path[PATH];
     int64_t quantity = 0;
-    const char *id = either(either(of_line(h, index, "sku"), of_line(h, index, "variant_id")),
-                            either(of_line(h, index, "product_id"), of_line(h, index, "id")));
+    const char *id = of_line(h, index, h->meta->content_id);
 
     if (!id)
         return;
@@ -296,7 +340,8 @@ static void write_custom_data(struct hook *h, const struct topic *t)
     if (t == &topics[0] && order_number(h))
         s->write_text(h->writer, "order_id", order_number(h));
     if (s->json_kind(h->json, "line_items") == RENEWD_JSON_ARRAY && count > 0) {
-        s->write_text(h->writer, "content_type", "product");
+        s->write_text(h->writer, "content_type",
+                      strcmp(h->meta->content_id, "product_id") == 0 ? "product_group" : "product");
         s->write_open(h->writer, "contents", RENEWD_JSON_ARRAY);
         for (size_t i = 0; i < count && i < CONTENTS; i++)
             write_line(h, i);
@@ -307,16 +352,26 @@ static void write_custom_data(struct hook *h, const struct topic *t)
 
 static void write_page(struct hook *h, const struct topic *t)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
-    const char *shop = header(h, "Shop-Domain");
+    const char *shop = shop_of(h);
 
-    if (!shop || strspn(shop, letters) != strlen(shop) || strlen(shop) > LONGEST_HOST)
+    if (!shop || h->source != website)
         return;
     const char *const url[] = { "https://", shop, t->page, NULL };
     h->services->write_text(h->writer, "event_source_url", h->services->join(h->call, url));
 }
 
 /* ---- Which one it is ---------------------------------------------------------------------- */
+
+/* Whatever a header says of it: the body alone is signed. */
+static const char *body_key(const struct hook *h)
+{
+    const struct renewd_services *s = h->services;
+    uint8_t hash[32];
+
+    s->sha256(h->message->body, h->message->length, hash);
+    const char *const parts[] = { "shopify body ", s->hex(h->call, hash, sizeof(hash)), NULL };
+    return s->join(h->call, parts);
+}
 
 /* The same for every delivery of it; NULL = it names itself in no usable way. */
 static const char *event_id(const struct hook *h, const struct topic *t)
@@ -354,11 +409,12 @@ static const char *same_key(const struct hook *h, const struct topic *t, const c
 
 static const char *const *same_keys(const struct hook *h, const struct topic *t)
 {
-    const char **keys = h->services->memory(h->call, 3 * sizeof(*keys));
+    const char **keys = h->services->memory(h->call, 4 * sizeof(*keys));
     size_t count = 0;
 
     if (!keys)
         return NULL;
+    keys[count++] = body_key(h);
     keys[count] = same_key(h, t, "Webhook-Id");
     count += keys[count] != NULL;
     keys[count] = same_key(h, t, "Event-Id");
@@ -378,12 +434,65 @@ static int64_t when(const struct hook *h, int64_t now)
     return time < now ? time : now;
 }
 
+/* ---- What kind it is ---------------------------------------------------------------------- */
+
+/* Where it happened, as far as the body tells: a shopper's browser shows itself by its agent. */
+static const char *source_of(const struct hook *h)
+{
+    static const char *const clerks[] = { "shopify_draft_order", "iphone", "android", NULL };
+    const char *by = either(value(h, "source_name"), "");
+    size_t i = 0;
+
+    if (strcmp(by, "pos") == 0)
+        return "physical_store";
+    if (strncmp(by, "subscription_contract", strlen("subscription_contract")) == 0)
+        return "system_generated";
+    while (clerks[i] && strcmp(clerks[i], by) != 0)
+        i++;
+    return !clerks[i] && value(h, "client_details.user_agent") ? website : "other";
+}
+
+static int is_test(const struct hook *h)
+{
+    const char *said = header(h, "Test");
+    return h->services->json_boolean(h->json, "test") || (said && strcmp(said, "true") == 0);
+}
+
+/* Why it is not sent; NULL = it is. */
+static const char *useless(const struct hook *h, const char *test_code)
+{
+    int test = is_test(h);
+    int cancelled = h->services->json_kind(h->json, "cancelled_at") > RENEWD_JSON_NULL;
+
+    if (test && cancelled)
+        return "a test order that is cancelled, such as Shopify's test notification: it is no purchase";
+    if (cancelled)
+        return "the order was cancelled when it came: it is no purchase";
+    return test && !test_code ? "a test order: it is not counted; settings.test_order_code sends such orders as tests"
+                              : NULL;
+}
+
 /* ---- The event ---------------------------------------------------------------------------- */
+
+/* It is listed under another name than the event that counts, so that neither is taken for the other. */
+static int32_t drop(const char *why, int test, const struct topic *t, struct renewd_take_event_out *out)
+{
+    if (!META_GIVEN(out, renewd_take_event_out, dropped))
+        return RENEWD_EVENT_IGNORE;
+    out->dropped = why;
+    out->name = test ? t->test : t->event;
+    out->event = "{}";
+    out->event_length = 2;
+    return RENEWD_EVENT_TAKE;
+}
 
 static int32_t make(struct hook *h, const struct topic *t, int64_t now,
                     struct renewd_take_event_out *out)
 {
     const struct renewd_services *s = h->services;
+    const char *code = either(h->meta->order_test_code, h->meta->test_code);
+    struct meta_beside beside = { is_test(h) ? code : h->meta->test_code, NULL };
+    const char *why = useless(h, code);
     size_t length;
 
     out->event_id = event_id(h, t);
@@ -392,15 +501,18 @@ static int32_t make(struct hook *h, const struct topic *t, int64_t now,
     out->name = t->event;
     out->same = same_keys(h, t);
     out->event_time = when(h, now);
-    out->last_at = out->event_time + META_LIFE;
+    h->source = source_of(h);
+    out->last_at = out->event_time + (strcmp(h->source, "physical_store") == 0 ? META_STORE_LIFE : META_LIFE);
+    if (why)
+        return drop(why, is_test(h), t, out);
     h->writer = s->json_write(h->call);
     s->write_text(h->writer, "event_name", t->event);
-    s->write_text(h->writer, "action_source", "website");
+    s->write_text(h->writer, "action_source", h->source);
     write_page(h, t);
     write_user_data(h, out->event_id);
     write_custom_data(h, t);
     const char *text = s->written(h->writer, &length);
-    return meta_give_event(h->meta, h->call, text, length, out);
+    return meta_give_event(h->meta, h->call, &beside, text, length, out);
 }
 
 int32_t shopify_take(const struct meta *m, const struct renewd_take_event_in *in,
@@ -409,7 +521,7 @@ int32_t shopify_take(const struct meta *m, const struct renewd_take_event_in *in
     struct hook h = { .meta = m, .services = m->graph.services, .call = in->call, .message = in->message };
 
     if (!is_genuine(&h, in->secrets))
-        return RENEWD_EVENT_FORGED;
+        return forged(&h);
     const char *topic = header(&h, "Topic");
     if (!topic)
         return refuse(&h, "it has no X-Shopify-Topic");

@@ -374,10 +374,9 @@ static int make_request(struct sending *s, struct http_request *ret, struct erro
     if (res < 0)
         return res;
     size_t carried = plugin_batch_carried(s->batch);
-    if (carried < s->range.count) { /* the next request has the others; the range that was taken off left room */
+    if (carried < s->range.count) /* the others come next: the range that was taken off left room */
         s->ranges[s->range_count++] = (struct range){s->range.at + carried, s->range.count - carried};
-        s->range.count = carried;
-    }
+    s->range.count = carried;
     ret->deadline_boot_ms = clock_boot_ms() + j->config->timeout_ms;
     ret->lease_boot_ms = s->lease_boot_ms - j->config->timeout_ms - SETTLE_SPARE_MS;
     ret->ca_file = j->config->ca_file;

@@ -48,7 +48,8 @@ bodies() { # what is taken, and what is refused as a whole
     check_equal "$s: no JSON" 400 "$(printf '[1' | post one)"
     check_equal "$s: none" 400 "$(printf '[]' | post one)"
     check_equal "$s: a text" 400 "$(printf '"x"' | post one)"
-    check_equal "$s: a member beside the list" 400 "$(printf '{"data":[],"test_event_code":"T"}' | post one)"
+    check_equal "$s: a member beside the list" 400 "$({ printf '{"data":['; event a-5; printf '],"upload_tag":"T"}'; } | post one)"
+    check_match "$s: that nobody reads" 'unknown member "upload_tag"' "$(member_of error.message)"
     check_equal "$s: another type" 415 "$(event a-6 | TYPE=text/plain post one)"
     check_equal "$s: an unknown record" 404 "$(event a-7 | post nobody)"
     check_equal "$s: a method" 405 "$(post one -X GET < /dev/null)"
@@ -56,6 +57,37 @@ bodies() { # what is taken, and what is refused as a whole
     app late
     check_equal "$s: a record of a moment ago" 202 "$(event a-8 | post late)"
     check "$s: its event is sent" come sent=5
+    stop_renewd
+}
+
+# What every client of Meta's API sends. A test never counts, and never stands for the event that does.
+body_of_meta() { # STORE
+    local s="$1, Meta's own body" now
+    events_stage "$1"
+    app one
+    start_ready || exit 1
+    now=$(date +%s)
+    ctl pause meta > /dev/null
+    check_equal "$s: with a test code and an agent" 202 "$(printf '{"data":[{"action_source":"website","event_id":12345,
+        "event_name":"TestEvent","event_time":"%s","custom_data":{"value":"123","num_items":"4"},"user_data":{"client_user_agent":"UA",
+        "em":"f660ab912ec121d1b1e928a0bb4bc61b15f5ad44d5efdc4e1c92a25e99b8e4aa"}}],"test_event_code":"TEST41541",
+        "partner_agent":"gtmss-1.0.0","access_token":"EAAG-not-ours"}' "$now" | post one)"
+    check_equal "$s: the same one that counts" 202 "$(printf '{"data":[{"action_source":"website","event_id":12345,
+        "event_name":"TestEvent","event_time":%s,"user_data":{"client_user_agent":"UA"}}]}' "$now" | post one)"
+    check_equal "$s: is another" 0 "$(member_of 'events[0].duplicate')"
+    check_equal "$s: a test of another code, in the event" 202 "$(printf '{"test_event_code":"T2","action_source":"website","event_id":12345,
+        "event_name":"TestEvent","event_time":%s,"user_data":{"client_user_agent":"UA"}}' "$now" | post one)"
+    check_equal "$s: all wait" waiting=3 "$(states)"
+    ctl resume meta > /dev/null
+    check "$s: all are sent" come sent=3
+    check_equal "$s: each in a request with its own mark" "TestEvent TestEvent@T2 TestEvent@TEST41541" \
+        "$(sim_get 'events?format=tsv' | cut -f 2 | sort | tr '\n' ' ' | sed 's/ $//')"
+    check_equal "$s: in no more requests than that" '3 3' "$(sim_get events | json '$.batches') $(sim_get events | json '$.received')"
+    check_equal "$s: one sending each" 0 "$(counted)"
+    check_equal "$s: the test again is known" '202 1' "$(printf '{"data":[{"action_source":"website","event_id":12345,
+        "event_name":"TestEvent","event_time":%s,"user_data":{"client_user_agent":"UA"}}],"test_event_code":"TEST41541"}' "$now" \
+        | post one) $(member_of 'events[0].duplicate')"
+    check_no_match "$s: their token is nowhere" 'EAAG-not-ours' "$(cat "$DIR/renewd.all")"
     stop_renewd
 }
 
@@ -264,6 +296,7 @@ taken() { [ "$(event "$1" | post one)" = 202 ]; }
 
 for store in ${STORES:-sqlite postgresql}; do
     simple "$store"
+    body_of_meta "$store"
     shared "$store"
     bad_one "$store"
     held "$store"

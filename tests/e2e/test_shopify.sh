@@ -29,8 +29,13 @@ shop() { # NAME PIXEL: an app with a token for a long time
 
 # deliver SHOP TOPIC DELIVERY BODY [KEY [PREFIX]]: one webhook; prints the status.
 deliver() {
-    local key=${5:-$SHOPIFY_SECRET} prefix=${6-X-}
     printf '%s' "$4" > "$DIR/hook"
+    deliver_file "$1" "$2" "$3" "${5:-$SHOPIFY_SECRET}" "${6-X-}"
+}
+
+# deliver_file SHOP TOPIC DELIVERY [KEY [PREFIX]]: what is in $DIR/hook.
+deliver_file() {
+    local key=${4:-$SHOPIFY_SECRET} prefix=${5-X-}
     {
         printf 'Content-Type: application/json\n'
         printf '%sShopify-Topic: %s\n%sShopify-Webhook-Id: %s\n' "$prefix" "$2" "$prefix" "$3"
@@ -107,6 +112,58 @@ again() {
     check_equal "$s: nothing else came, and nothing came twice" "$before" "$(events | grep -v order-9 | sort)"
 }
 
+# Shopify's own test notification, and other orders that are no purchase on the shop's pages.
+SAMPLE='{"id":820982911946154509,"admin_graphql_api_id":"gid://shopify/Order/820982911946154509","app_id":null,"browser_ip":null,
+    "cancel_reason":"customer","cancelled_at":"2021-12-31T19:00:00-05:00","client_details":null,"confirmed":false,
+    "created_at":"2021-12-31T19:00:00-05:00","currency":"USD","email":"jon@example.com","name":"#9999","source_name":"web",
+    "test":true,"total_price":"388.00","line_items":[{"id":866550311766439020,"product_id":788032119674292922,"variant_id":null,
+    "sku":"SKU2006-001","quantity":1,"price":"199.00"}]}'
+
+other_orders() {
+    check_equal "$s: Shopify's test notification is taken" 200 "$(deliver shop orders/create t-1 "$SAMPLE")"
+    check_equal "$s: and the second press of the button" 200 "$(deliver shop orders/create t-2 "$SAMPLE")"
+    check_equal "$s: a test order" 200 "$(deliver shop orders/create t-3 '{"id":31,"test":true}')"
+    check_equal "$s: a cancelled one" 200 "$(deliver shop orders/create t-4 '{"id":32,"cancelled_at":"2026-11-20T00:00:00Z"}')"
+    check_equal "$s: of a till" 200 "$(deliver shop orders/create t-5 '{"id":33,"source_name":"pos"}')"
+    check_equal "$s: of a subscription that renews" 200 "$(deliver shop orders/create t-6 '{"id":34,"source_name":"subscription_contract"}')"
+    check_equal "$s: of a browser" 200 "$(deliver shop orders/create t-7 \
+        '{"id":35,"source_name":"web","client_details":{"user_agent":"Mozilla/5.0","browser_ip":"192.0.2.1"}}')"
+    check "$s: the till's arrives" wait_until 30 arrived order-33
+    check "$s: the subscription's arrives" wait_until 30 arrived order-34
+    check "$s: the browser's arrives" wait_until 30 arrived order-35
+    check_equal "$s: each says where it happened" 'physical_store system_generated website' \
+        "$(event order-33 .action_source) $(event order-34 .action_source) $(event order-35 .action_source)"
+    check_no_match "$s: tests and cancelled ones do not arrive" 'order-(31|32|820982911946154509)' "$(events)"
+    ctl events meta > "$DIR/list"
+    check_equal "$s: they are listed, with the reason" 3 "$(grep -c ' dropped ' "$DIR/list")"
+    check_match "$s: the notification as a test" 'order-820982911946154509 +Purchase \(test\) .*dropped .*test notification' \
+        "$(cat "$DIR/list")"
+    check_match "$s: and the log says so" 'an event was taken in and is not sent.*order-31.*a test order' "$(cat "$DIR/renewd.all")"
+    check_equal "$s: nothing of a person is kept of them" 0 "$(sql "select count(*) from $(own events) where state = 6 and text is not null")"
+    check_match "$s: the job counts them" '"dropped":3' "$(ctl --json jobs)"
+    check_equal "$s: the body of an order under another topic" 200 "$(deliver shop carts/create t-8 '{"id":33,"source_name":"pos"}')"
+    check_equal "$s: is no other event" 0 "$(sql "select count(*) from $(own events) where event_id = 'cart-33'")"
+}
+
+# An order of 500 lines is over 1 MiB.
+large_order() {
+    awk 'BEGIN { printf "{\"id\":40,\"currency\":\"USD\",\"total_price\":\"1.00\",\"line_items\":["
+        for (i = 0; i < 500; i++) {
+            printf "%s{\"variant_id\":%d,\"quantity\":1,\"price\":\"1.00\",\"properties\":[", (i ? "," : ""), 1000 + i
+            for (k = 0; k < 26; k++) printf "%s{\"name\":\"_property_%d\",\"value\":\"%s\"}", (k ? "," : ""), k, \
+                "a text that the shop keeps with the line, in two currencies"
+            printf "]}" }
+        printf "]}" }' > "$DIR/hook"
+    check "$s: the order is over 1 MiB" test "$(stat -c %s "$DIR/hook")" -gt 1200000
+    check_equal "$s: it is taken" 200 "$(deliver_file shop orders/create large)"
+    check "$s: and arrives" wait_until 30 arrived order-40
+    head -c 9000000 /dev/zero | tr '\0' ' ' > "$DIR/hook"
+    check_equal "$s: 9 MB are too much" 413 "$(deliver_file shop orders/create larger)"
+    check_match "$s: which the log says, with whose it was" 'a webhook was refused unread.*shopify/meta/shop.*over 8 MiB' "$(cat "$DIR/renewd.all")"
+    check_match "$s: a forged one is said with its shop" 'wrong signature.*record=shop.*a-shop.myshopify.com: its signature fits none' "$(cat "$DIR/renewd.all")"
+    check_match "$s: and what is no order" 'a webhook was refused.*record=shop.*a-shop.myshopify.com cannot become an event' "$(cat "$DIR/renewd.all")"
+}
+
 without_pixel() {
     check_equal "$s: an order of a shop without a pixel is kept" 200 "$(deliver bare orders/create w-10 '{"id":10}')"
     check "$s: it is held" wait_until 30 is_held bare
@@ -124,6 +181,8 @@ for store in sqlite postgresql; do
     orders
     forged
     again
+    other_orders
+    large_order
     without_pixel
     check_equal "$s: no token was refreshed for it" 0 "$(sim_account facebook shop refresh_ok)"
     check_no_match "$s: no person is named in the log" 'Jane|jane' "$(cat "$DIR/renewd.all")"

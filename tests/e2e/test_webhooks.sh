@@ -58,8 +58,8 @@ turned_away() {
     check_equal "$s: an unknown record" 404 "$(AT=$URL/meta/nobody hook $SHOP_NEW d-3 '{"id":3}')"
     check_equal "$s: a word that means nothing to the plugin" 404 "$(AT=http://127.0.0.1:$PORT/webhooks/nobody/meta/one hook $SHOP_NEW d-4 '{"id":4}')"
     check_equal "$s: read" 405 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' "$URL/meta/one")"
-    head -c 2000000 /dev/zero | tr '\0' x > "$DIR/large"
-    check_equal "$s: two megabytes" 413 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' --data-binary "@$DIR/large" "$URL/meta/one")"
+    head -c 9000000 /dev/zero | tr '\0' x > "$DIR/large"
+    check_equal "$s: nine megabytes" 413 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' --data-binary "@$DIR/large" "$URL/meta/one")"
     check_equal "$s: the rest of the door stays shut" 401 "$(curl -sS -o "$DIR/answer" -w '%{http_code}' "http://127.0.0.1:$PORT/v1/jobs")"
     check_equal "$s: a dot segment leads nowhere" 401 \
         "$(curl -sS --path-as-is -o "$DIR/answer" -w '%{http_code}' "http://127.0.0.1:$PORT/webhooks/../v1/jobs")"

@@ -523,6 +523,7 @@ static void keep_taken(struct fake *f, const struct renewd_take_event_out *out)
     snprintf(f->event, sizeof(f->event), "%.*s", (int)out->event_length, out->event ? out->event : "");
     snprintf(f->event_id, sizeof(f->event_id), "%s", out->event_id ? out->event_id : "");
     snprintf(f->event_name, sizeof(f->event_name), "%s", out->name ? out->name : "");
+    snprintf(f->dropped, sizeof(f->dropped), "%s", out->dropped ? out->dropped : "");
     f->event_time = out->event_time;
     f->last_at = out->last_at;
     for (f->same[0] = '\0'; same && *same; same++)
@@ -543,6 +544,8 @@ int32_t fake_take(struct fake *f, const char *source, const char *const *secrets
     struct renewd_take_event_in in = { .size = sizeof(in), .call = &c, .source = source,
                                        .message = &a.reply, .secrets = secrets ? secrets : none,
                                        .job = "test", .key = f->record.key, .now = at };
+    if (f->beside)
+        in.beside = fake_json_parse(&c, f->beside, strlen(f->beside));
     f->host.now = at;
     f->outcome = 0;
     f->text[0] = '\0';
@@ -574,6 +577,7 @@ int32_t fake_send(struct fake *f, const char *const *texts, int32_t status, cons
     f->outcome = 0;
     int32_t r = f->plugin->send_events(f->instance, &in, &out);
     f->became = out.became;
+    f->first = out.first;
     f->wait = out.wait;
     if (r != RENEWD_FAILED) {
         snprintf(f->code, sizeof(f->code), "%s", out.code ? out.code : "");

@@ -51,6 +51,9 @@ struct fake {
     /* After fake_take and fake_send: */
     char event[FAKE_EVENT], event_id[256], event_name[256];
     char same[FAKE_TEXT]; /* a line each */
+    char dropped[256];
+    const char *beside;   /* of the body that brings events; NULL = nothing */
+    size_t first;         /* of a batch: how many events its request carries, 0 = all */
     int64_t event_time, last_at, wait;
     int32_t became;
 };

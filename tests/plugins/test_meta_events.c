@@ -94,6 +94,8 @@ static void test_hashes(void)
         { "ph", "\"0049 176 1234567\"", "491761234567" },
         { "ph", "16505551212", "16505551212" },
         { "ph", "\"ext.\"", NULL },
+        { "ph", "\"06 12 34 56 78\"", NULL }, /* of which country? */
+        { "ph", "[\"020 7946 0018\",\"+33612345678\"]", "33612345678" },
         { "fn", "\"Mary Ann\"", "mary ann" },
         { "fn", "\" \\u00c9lodie \"", "\xc3\xa9lodie" },
         { "ln", "\"O'Brien-\\u0160imi\\u0106\"", "obrien\xc5\xa1imi\xc4\x87" },
@@ -176,7 +178,10 @@ static void test_refused(void)
     refused("{\"event_name\":\"a\\u0007\"}", "event_name must be");
     refused("{\"event_name\":\"Purchase\",\"action_source\":\"web\"}", "action_source must be one of email");
     refused("{" HEAD "}", "event_time must be a whole number");
-    refused("{" HEAD ",\"event_time\":\"1795216000\"}", "event_time must be a whole number");
+    refused("{" HEAD ",\"event_time\":\"1795216000.5\"}", "event_time must be a whole number");
+    refused("{" HEAD ",\"event_time\":\"soon\"}", "event_time must be a whole number");
+    refused("{" HEAD ",\"test_event_code\":{},\"event_time\":1795216000}", "test_event_code must be a text");
+    refused("{" HEAD ",\"event_time\":1795216000,\"user_data\":{\"ph\":\"0612345678\"}}", "needs its country: +33");
     refused("{" HEAD ",\"event_time\":1795216000.5}", "event_time must be a whole number");
     refused("{" HEAD ",\"event_time\":1795216000000}", "milliseconds");
     refused("{" HEAD ",\"event_time\":99999999999999999999999}", "event_time must be a whole number");
@@ -240,6 +245,48 @@ static void test_ids(void)
                     RENEWD_EVENT_TAKE);
     CU_ASSERT_STRING_EQUAL(f.event_id, "9007199254740993");
     CU_ASSERT_TRUE(holds("\"event_id\":\"9007199254740993\""));
+    fake_close(&f);
+}
+
+#define REQUEST_ID "\"event_id\":12345,\"event_name\":\"TestEvent\",\"user_data\":{\"client_user_agent\":\"UA\"," \
+    "\"em\":\"f660ab912ec121d1b1e928a0bb4bc61b15f5ad44d5efdc4e1c92a25e99b8e4aa\"}"
+
+/* The body that Segment sends, and what Google Tag Manager's tag makes of numbers. A test is another event than the
+ * one that counts, wherever its mark stands. */
+static void test_request_of_meta(void)
+{
+    static const char event[] = "{\"action_source\":\"website\",\"event_time\":1795216000," REQUEST_ID "}";
+    static const char inner[] = "\"event\":{\"event_time\":1795216000,\"event_id\":\"12345\",\"action_source\":\"website\",";
+
+    start();
+    f.beside = "{\"test_event_code\":\"TEST41541\",\"partner_agent\":\"gtmss-1.0.0\",\"access_token\":\"EAAG-theirs\"}";
+    CU_ASSERT_EQUAL(take(event), RENEWD_EVENT_TAKE);
+    CU_ASSERT_PTR_EQUAL(strstr(f.event, "{\"test_event_code\":\"TEST41541\",\"partner_agent\":\"gtmss-1.0.0\",\"event\":{"),
+                        f.event);
+    CU_ASSERT_TRUE(holds(inner));
+    CU_ASSERT_PTR_NULL(strstr(f.event, "EAAG"));
+    CU_ASSERT_STRING_EQUAL(f.event_id, "12345");
+    CU_ASSERT_STRING_EQUAL(f.event_name, "TestEvent (test TEST41541)");
+    f.beside = "{\"test_event_code\":\"\",\"partner_agent\":null}";
+    CU_ASSERT_EQUAL(take(event), RENEWD_EVENT_TAKE);
+    CU_ASSERT_STRING_EQUAL(f.event_name, "TestEvent");
+    CU_ASSERT_EQUAL(strncmp(f.event, "{\"event_time\"", 13), 0);
+    f.beside = "{\"test_event_code\":7}";
+    CU_ASSERT_EQUAL(take(event), RENEWD_EVENT_REFUSE);
+    f.beside = NULL;
+    CU_ASSERT_EQUAL(take("{\"action_source\":\"website\",\"test_event_code\":\"T1\",\"event_time\":\"1795216000\","
+                         "\"custom_data\":{\"value\":\"123\",\"num_items\":\"4\"}," REQUEST_ID "}"), RENEWD_EVENT_TAKE);
+    CU_ASSERT_STRING_EQUAL(f.event_name, "TestEvent (test T1)");
+    CU_ASSERT_EQUAL(f.event_time, 1795216000);
+    CU_ASSERT_TRUE(holds("{\"test_event_code\":\"T1\",\"event\":{\"event_time\":1795216000,"));
+    CU_ASSERT_TRUE(holds("\"custom_data\":{\"value\":\"123\",\"num_items\":\"4\"}"));
+    fake_close(&f);
+    fake_init(&f);
+    fake_setting(&f, "version", "v26.0", 0);
+    fake_setting(&f, "test_event_code", "JOB", 0);
+    CU_ASSERT_EQUAL_FATAL(fake_open(&f), 0);
+    CU_ASSERT_EQUAL(take(event), RENEWD_EVENT_TAKE); /* what the job marks stays marked when the setting goes */
+    CU_ASSERT_STRING_EQUAL(f.event_name, "TestEvent (test JOB)");
     fake_close(&f);
 }
 
@@ -307,6 +354,7 @@ int main(void)
         { "refused", test_refused },
         { "times", test_times },
         { "ids", test_ids },
+        { "the request that Meta takes", test_request_of_meta },
         { "hostile bodies", test_hostile },
         { NULL, NULL },
     };

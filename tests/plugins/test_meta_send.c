@@ -45,6 +45,33 @@ static void test_request(void)
     fake_close(&f);
 }
 
+/* A request has one mark: events of another go with the next one. */
+static void test_marked(void)
+{
+    static const char *const mixed[] = {
+        "{\"test_event_code\":\"T1\",\"partner_agent\":\"p\",\"event\":{\"event_time\":1,\"event_id\":\"a\"}}",
+        "{\"test_event_code\":\"T1\",\"partner_agent\":\"p\",\"event\":{\"event_time\":2,\"event_id\":\"b\"}}",
+        "{\"event_time\":3,\"event_id\":\"c\",\"custom_data\":{\"event\":{\"event_time\":1}}}",
+        "{\"test_event_code\":\"T2\",\"event\":{\"event_time\":4,\"event_id\":\"d\"}}", NULL };
+
+    start(0, NULL);
+    CU_ASSERT_EQUAL(fake_send(&f, mixed, 0, NULL, NOW), RENEWD_WAIT);
+    CU_ASSERT_EQUAL(f.first, 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "\n\n{\"data\":[{\"event_time\":1,\"event_id\":\"a\"},{\"event_time\":2,"
+                                             "\"event_id\":\"b\"}],\"test_event_code\":\"T1\",\"partner_agent\":\"p\"}"));
+    CU_ASSERT_EQUAL(fake_send(&f, mixed + 2, 0, NULL, NOW), RENEWD_WAIT);
+    CU_ASSERT_EQUAL(f.first, 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "\n\n{\"data\":[{\"event_time\":3,\"event_id\":\"c\",\"custom_data\":"
+                                             "{\"event\":{\"event_time\":1}}}]}"));
+    CU_ASSERT_EQUAL(fake_send(&f, mixed + 3, 0, NULL, NOW), RENEWD_WAIT);
+    CU_ASSERT_EQUAL(f.first, 0);
+    fake_close(&f);
+    start(0, "JOB");
+    CU_ASSERT_EQUAL(fake_send(&f, mixed + 3, 0, NULL, NOW), RENEWD_WAIT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "\"test_event_code\":\"T2\"}"));
+    fake_close(&f);
+}
+
 static void test_nowhere_to(void)
 {
     static const char *const no_ids[] = {
@@ -162,6 +189,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         { "the request", test_request },
+        { "marked events", test_marked },
         { "nowhere to send to", test_nowhere_to },
         { "answers", test_answers },
         { "waits", test_waits },

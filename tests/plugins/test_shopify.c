@@ -63,6 +63,7 @@ static int holds(const char *text)
 /* Shopify's own example of a signature. */
 static const char order[] =
     "{\"id\":820982911946154508,\"name\":\"#9999\",\"currency\":\"USD\",\"total_price\":\"403.00\"}";
+#define ORDER_HASH "d5d0aa715a93c1afba4a86017c532fda36defe25a408943e0854d8c70fb06065" /* by openssl dgst -sha256 */
 static const char order_mac[] = "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=";
 
 static int32_t claim(const char *name, const char *value, const char *const *secrets)
@@ -112,12 +113,12 @@ static void test_small_order(void)
     CU_ASSERT_EQUAL(deliver("orders/create", order, strlen(order)), RENEWD_EVENT_TAKE);
     CU_ASSERT_STRING_EQUAL(f.event_name, "Purchase");
     CU_ASSERT_STRING_EQUAL(f.event_id, "order-820982911946154508");
-    CU_ASSERT_STRING_EQUAL(f.same, "shopify orders/create Webhook-Id w-1\nshopify orders/create Event-Id e-1\n");
+    CU_ASSERT_STRING_EQUAL(f.same, "shopify body " ORDER_HASH "\n"
+                                   "shopify orders/create Webhook-Id w-1\nshopify orders/create Event-Id e-1\n");
     CU_ASSERT_EQUAL(f.event_time, NOW);
     CU_ASSERT_EQUAL(f.last_at, NOW + 7 * 86400);
     CU_ASSERT_TRUE(holds("{\"event_time\":1795216100,\"event_id\":\"order-820982911946154508\","
-                         "\"event_name\":\"Purchase\",\"action_source\":\"website\","
-                         "\"event_source_url\":\"https://a-shop.myshopify.com/\","
+                         "\"event_name\":\"Purchase\",\"action_source\":\"other\","
                          "\"user_data\":{\"external_id\":[\""));
     CU_ASSERT_TRUE(holds("\"]},\"custom_data\":{\"currency\":\"USD\",\"value\":403.00,\"order_id\":\"9999\"}}"));
     fake_close(&f);
@@ -151,8 +152,9 @@ static void test_order(void)
     CU_ASSERT_TRUE(holds("\"st\":[\"6959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126\"]"));
     CU_ASSERT_TRUE(holds("\"country\":[\"79adb2a2fce5c6ba215fe5f27f532d4e7edbac4b6a5e09e1ef3a08084a904621\"]"));
     CU_ASSERT_TRUE(holds("\"custom_data\":{\"currency\":\"EUR\",\"value\":12345678901234567.89,\"order_id\":\"1001\","
-                         "\"content_type\":\"product\",\"contents\":[{\"id\":\"SKU1\",\"quantity\":2,\"item_price\":0.10},"
-                         "{\"id\":\"39072856123456789\",\"quantity\":1,\"item_price\":1e2},{\"id\":\"7\"}]}}"));
+                         "\"content_type\":\"product\",\"contents\":[{\"id\":\"39072856123456789\",\"quantity\":1,"
+                         "\"item_price\":1e2}]}}"));
+    CU_ASSERT_TRUE(holds("\"action_source\":\"website\",\"event_source_url\":\"https://a-shop.myshopify.com/\""));
     CU_ASSERT_PTR_NULL(strstr(f.event, "Jane"));
     CU_ASSERT_PTR_NULL(strstr(f.event, "6505551212"));
     fake_close(&f);
@@ -175,7 +177,7 @@ static void test_carts_and_checkouts(void)
     CU_ASSERT_EQUAL(deliver("carts/create", cart, strlen(cart)), RENEWD_EVENT_TAKE);
     CU_ASSERT_STRING_EQUAL(f.event_name, "AddToCart");
     CU_ASSERT_STRING_EQUAL(f.event_id, "cart-eeafa272cebfd4b22385bc4b645e762c");
-    CU_ASSERT_TRUE(holds("\"event_source_url\":\"https://a-shop.myshopify.com/cart\""));
+    CU_ASSERT_TRUE(holds("\"action_source\":\"other\"")); /* no browser shows itself */
     CU_ASSERT_TRUE(holds("\"user_data\":{\"external_id\":[\"")); /* of nobody else */
     CU_ASSERT_TRUE(holds("\"custom_data\":{\"currency\":\"CAD\",\"content_type\":\"product\",\"contents\":"
                          "[{\"id\":\"704912205188288575\",\"quantity\":3,\"item_price\":9.99}]}"));
@@ -207,7 +209,7 @@ static void test_headers(void)
     fake_header(&f, "Shopify-Shop-Domain", "a/b?c");
     CU_ASSERT_EQUAL(fake_take(&f, "shopify", secrets, order, strlen(order), NOW), RENEWD_EVENT_TAKE);
     CU_ASSERT_EQUAL(f.event_time, 1795132800);
-    CU_ASSERT_EQUAL(strlen(f.same), strlen("shopify orders/create Webhook-Id ") + 64 + 1);
+    CU_ASSERT_EQUAL(strlen(f.same), strlen("shopify body ") + 64 + 1 + strlen("shopify orders/create Webhook-Id ") + 64 + 1);
     CU_ASSERT_PTR_NULL(strstr(f.event, "event_source_url"));
     f.header_count = 0;
     fake_header(&f, "Shopify-Hmac-Sha256", order_mac);
@@ -228,6 +230,162 @@ static void test_old(void)
     CU_ASSERT_EQUAL(f.last_at, 1793491200 + 7 * 86400);
     CU_ASSERT_EQUAL(deliver("orders/create", future, strlen(future)), RENEWD_EVENT_TAKE);
     CU_ASSERT_EQUAL(f.event_time, NOW);
+    fake_close(&f);
+}
+
+/* Shopify's own test notification, as its pages print it, cut to what is read. */
+static const char sample[] =
+    "{\"id\":820982911946154508,\"admin_graphql_api_id\":\"gid://shopify/Order/820982911946154508\",\"app_id\":null,"
+    "\"browser_ip\":null,\"buyer_accepts_marketing\":true,\"cancel_reason\":\"customer\","
+    "\"cancelled_at\":\"2021-12-31T19:00:00-05:00\",\"cart_token\":null,\"client_details\":null,\"confirmed\":false,"
+    "\"created_at\":\"2021-12-31T19:00:00-05:00\",\"currency\":\"USD\",\"email\":\"jon@example.com\",\"name\":\"#9999\","
+    "\"source_name\":\"web\",\"test\":true,\"total_price\":\"388.00\",\"line_items\":[{\"id\":866550311766439020,"
+    "\"product_id\":788032119674292922,\"sku\":\"SKU2006-001\",\"variant_id\":null,\"quantity\":1,\"price\":\"199.00\"}]}";
+
+static void with_setting(const char *name, const char *value)
+{
+    fake_init(&f);
+    fake_setting(&f, "version", "v26.0", 0);
+    fake_setting(&f, name, value, 0);
+    CU_ASSERT_EQUAL_FATAL(fake_open(&f), 0);
+}
+
+static void test_tests(void)
+{
+    static const char test[] = "{\"id\":7,\"test\":true}", cancelled[] = "{\"id\":8,\"cancelled_at\":\"2026-11-20T00:00:00Z\"}";
+
+    start();
+    CU_ASSERT_EQUAL(deliver("orders/create", sample, strlen(sample)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.dropped, "a test order that is cancelled, such as Shopify's test notification"));
+    CU_ASSERT_STRING_EQUAL(f.event_name, "Purchase (test)");
+    CU_ASSERT_STRING_EQUAL(f.event_id, "order-820982911946154508");
+    CU_ASSERT_STRING_EQUAL(f.event, "{}"); /* nothing of a person is kept */
+    CU_ASSERT_EQUAL(deliver("orders/create", test, strlen(test)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.dropped, "a test order: it is not counted"));
+    CU_ASSERT_EQUAL(deliver("orders/create", cancelled, strlen(cancelled)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.dropped, "cancelled"));
+    CU_ASSERT_EQUAL(deliver("orders/create", order, strlen(order)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_STRING_EQUAL(f.dropped, "");
+    CU_ASSERT_STRING_EQUAL(f.event_name, "Purchase");
+    fake_close(&f);
+    with_setting("test_order_code", "TEST7");
+    CU_ASSERT_EQUAL(deliver("orders/create", test, strlen(test)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_STRING_EQUAL(f.dropped, "");
+    CU_ASSERT_STRING_EQUAL(f.event_name, "Purchase (test TEST7)");
+    CU_ASSERT_TRUE(holds("{\"test_event_code\":\"TEST7\",\"event\":{\"event_time\""));
+    CU_ASSERT_EQUAL(deliver("orders/create", sample, strlen(sample)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_STRING_NOT_EQUAL(f.dropped, ""); /* cancelled all the same */
+    CU_ASSERT_EQUAL(deliver("orders/create", order, strlen(order)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_EQUAL(strncmp(f.event, "{\"event_time\"", 13), 0);
+    fake_close(&f);
+}
+
+/* Where it happened: what is the shopper's own goes along where a shopper's browser was there, and nowhere else. */
+static void test_sources(void)
+{
+    static const struct { const char *members, *source; int64_t life; } cases[] = {
+        { "\"source_name\":\"web\",\"client_details\":{\"user_agent\":\"M\",\"browser_ip\":\"192.0.2.1\"}", "website", 7 },
+        { "\"source_name\":\"580111\",\"client_details\":{\"user_agent\":\"M\"}", "website", 7 },
+        { "\"client_details\":{\"user_agent\":\"M\"}", "website", 7 },
+        { "\"source_name\":\"web\",\"client_details\":null", "other", 7 },
+        { "\"source_name\":\"pos\"", "physical_store", 62 },
+        { "\"source_name\":\"pos\",\"client_details\":{\"user_agent\":\"Till\",\"browser_ip\":\"192.0.2.2\"}", "physical_store", 62 },
+        { "\"source_name\":\"subscription_contract\"", "system_generated", 7 },
+        { "\"source_name\":\"subscription_contract_checkout_one\",\"client_details\":{\"user_agent\":\"M\"}", "system_generated", 7 },
+        { "\"source_name\":\"shopify_draft_order\",\"client_details\":{\"user_agent\":\"Clerk\"}", "other", 7 },
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char body[400], wanted[80];
+        snprintf(body, sizeof(body), "{\"id\":%lu,%s}", (unsigned long)i + 1, cases[i].members);
+        snprintf(wanted, sizeof(wanted), "\"action_source\":\"%s\"", cases[i].source);
+        CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
+        CU_ASSERT_TRUE(holds(wanted));
+        CU_ASSERT_EQUAL(f.last_at, f.event_time + cases[i].life * 86400);
+        int web = strcmp(cases[i].source, "website") == 0;
+        CU_ASSERT_EQUAL(strstr(f.event, "client_user_agent") != NULL, web);
+        CU_ASSERT_EQUAL(strstr(f.event, "event_source_url") != NULL, web);
+        CU_ASSERT_TRUE(web || !strstr(f.event, "192.0.2"));
+    }
+    fake_close(&f);
+}
+
+static void test_content_ids(void)
+{
+    static const char body[] =
+        "{\"id\":1,\"line_items\":[{\"sku\":\"A\",\"variant_id\":11,\"product_id\":1},{\"sku\":\"A\",\"variant_id\":12,"
+        "\"product_id\":1},{\"sku\":\"\",\"variant_id\":21,\"product_id\":2},{\"title\":\"tip\"}]}";
+
+    start();
+    CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_TRUE(holds("\"content_type\":\"product\",\"contents\":[{\"id\":\"11\"},{\"id\":\"12\"},{\"id\":\"21\"}]"));
+    fake_close(&f);
+    with_setting("content_id", "sku");
+    CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_TRUE(holds("\"content_type\":\"product\",\"contents\":[{\"id\":\"A\"},{\"id\":\"A\"}]"));
+    fake_close(&f);
+    with_setting("content_id", "product_id");
+    CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_TRUE(holds("\"content_type\":\"product_group\",\"contents\":[{\"id\":\"1\"},{\"id\":\"1\"},{\"id\":\"2\"}]"));
+    fake_close(&f);
+}
+
+/* Hashes by `printf %s 33612345678 | openssl dgst -sha256`. */
+static void test_phones(void)
+{
+    static const struct { const char *members, *hash; } cases[] = {
+        { "\"phone\":null,\"billing_address\":{\"phone\":\"06 12 34 56 78\",\"country_code\":\"FR\"}",
+          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
+        { "\"phone\":null,\"billing_address\":{\"phone\":\"(650) 555-1212\",\"country_code\":\"US\"}",
+          "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176" },
+        { "\"billing_address\":{\"phone\":\"0033612345678\",\"country_code\":\"FR\"}",
+          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
+        { "\"billing_address\":{\"phone\":\"+33612345678\",\"country_code\":\"FR\"}",
+          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
+        { "\"billing_address\":{\"phone\":\"020 7946 0018\",\"country_code\":\"GB\"}",
+          "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc" },
+        { "\"billing_address\":{\"phone\":\"06 12 34 56 78\"}",
+          NULL },
+        { "\"phone\":\"06 12 34 56 78\",\"shipping_address\":{\"phone\":\"020 7946 0018\",\"country_code\":\"GB\"}",
+          "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc" },
+        { "\"billing_address\":{\"country_code\":\"US\"},\"shipping_address\":{\"phone\":\"06 12 34 56 78\",\"country_code\":\"FR\"}",
+          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
+        { "\"phone\":\"call me\",\"customer\":{\"phone\":\"+442079460018\"}",
+          "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc" },
+    };
+
+    start();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char body[400], wanted[100];
+        snprintf(body, sizeof(body), "{\"id\":1,%s}", cases[i].members);
+        snprintf(wanted, sizeof(wanted), "\"ph\":[\"%s\"]", cases[i].hash ? cases[i].hash : "");
+        CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
+        CU_ASSERT_TRUE(cases[i].hash ? holds(wanted) : !strstr(f.event, "\"ph\""));
+    }
+    fake_close(&f);
+}
+
+/* A refusal names the shop; the topic is not signed, and makes no other event of a body. */
+static void test_said(void)
+{
+    static const char *const secrets[] = { secret, NULL };
+    char keys[sizeof(f.same)];
+
+    start();
+    CU_ASSERT_EQUAL(deliver("orders/create", "[1]", 3), RENEWD_EVENT_REFUSE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a-shop.myshopify.com cannot become an event: its body is no JSON object"));
+    f.header_count = 0;
+    fake_header(&f, "X-Shopify-Shop-Domain", "a-shop.myshopify.com");
+    CU_ASSERT_EQUAL(fake_take(&f, "shopify", secrets, order, strlen(order), NOW), RENEWD_EVENT_FORGED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a-shop.myshopify.com: it has no X-Shopify-Hmac-Sha256"));
+    fake_header(&f, "X-Shopify-Hmac-Sha256", "nonsense");
+    CU_ASSERT_EQUAL(fake_take(&f, "shopify", secrets, order, strlen(order), NOW), RENEWD_EVENT_FORGED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a-shop.myshopify.com: its signature fits none of the job's webhooks.secrets"));
+    CU_ASSERT_EQUAL(deliver("orders/create", order, strlen(order)), RENEWD_EVENT_TAKE);
+    snprintf(keys, sizeof(keys), "%.*s", (int)strcspn(f.same, "\n"), f.same);
+    CU_ASSERT_EQUAL(deliver("carts/create", order, strlen(order)), RENEWD_EVENT_TAKE);
+    CU_ASSERT_EQUAL(strncmp(f.same, keys, strlen(keys)), 0);
     fake_close(&f);
 }
 
@@ -255,7 +413,7 @@ static void test_hostile(void)
     }
     CU_ASSERT_EQUAL(deliver("orders/create", with_nul, sizeof(with_nul) - 1), RENEWD_EVENT_REFUSE);
     CU_ASSERT_EQUAL(deliver("orders/create", wrong_types, strlen(wrong_types)), RENEWD_EVENT_TAKE);
-    CU_ASSERT_TRUE(holds("\"custom_data\":{\"order_id\":\"1\",\"content_type\":\"product\",\"contents\":[{\"id\":\"s\"}]}}"));
+    CU_ASSERT_TRUE(holds("\"custom_data\":{\"order_id\":\"1\",\"content_type\":\"product\",\"contents\":[]}}"));
     CU_ASSERT_EQUAL(deliver("orders/create", map, strlen(map)), RENEWD_EVENT_TAKE);
     CU_ASSERT_TRUE(holds("\"fbp\":\"p\",\"fbc\":\"7\""));
     buf_init(&deep, 1 << 20);
@@ -284,6 +442,11 @@ int main(void)
         { "carts and checkouts", test_carts_and_checkouts },
         { "headers", test_headers },
         { "old ones", test_old },
+        { "tests and cancelled orders", test_tests },
+        { "where it happened", test_sources },
+        { "ids of goods", test_content_ids },
+        { "telephone numbers", test_phones },
+        { "what is said of it", test_said },
         { "hostile bodies", test_hostile },
         { NULL, NULL },
     };

@@ -240,16 +240,23 @@ static struct batch *batch_new(uint64_t request, size_t count)
     return batch;
 }
 
+/* Tests are shown beside the others, and are none of them. */
+static struct seen *seen_of(const char *pixel, struct json_object *event, const char *test_code)
+{
+    const char *id = text_of(event, "event_id"), *name = text_of(event, "event_name");
+    cleanup(free_p) char *marked = test_code ? xasprintf("%s@%s", name, test_code) : NULL;
+    return seen_find(pixel, marked ? marked : name, id ? id : "");
+}
+
 static void remember(const struct request *request, const char *pixel, struct json_object *list,
-                     const char *account)
+                     const char *test_code, const char *account)
 {
     size_t count = json_object_array_length(list);
     struct batch *batch = batch_new(request->number, count);
 
     for (size_t i = 0; i < count; i++) {
         struct json_object *event = json_object_array_get_idx(list, i);
-        const char *id = text_of(event, "event_id");
-        struct seen *seen = seen_find(pixel, text_of(event, "event_name"), id ? id : "");
+        struct seen *seen = seen_of(pixel, event, test_code);
         seen->received++;
         seen->event_time = json_object_get_int64(member(event, "event_time", json_type_int));
         replace(&seen->account, account);
@@ -332,7 +339,7 @@ void events_take(const struct request *request, const struct form *form, const s
     bool is_list = json_object_is_type(list, json_type_array);
     if (events_ok(is_list ? list : NULL, reply)) {
         struct json_object *json = json_object_new_object();
-        remember(request, pixel, list, account);
+        remember(request, pixel, list, form_get(form, "test_event_code"), account);
         json_object_object_add(json, "events_received",
                                json_object_new_int64((int64_t)json_object_array_length(list)));
         json_object_object_add(json, "messages", json_object_new_array());
