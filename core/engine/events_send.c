@@ -25,8 +25,7 @@ enum {
     GONE_S = 600,
     SHARED_MS = 200,             /* for a newer token to reach the other rows that hold the one before */
     SETTLE_SPARE_MS = 10000,     /* of the lease, for noting what became of the events */
-    HOLD_S = 600, HOLD_MAX_S = 3600,
-    LATER_S = 5, LATER_MAX_S = 300,
+    HOLD_S = 600, HOLD_MAX_S = 3600, LATER_S = 5, LATER_MAX_S = 300,
     UNKNOWN_S = 1, UNKNOWN_MAX_S = 60,
     REFUSED_S = 60, REFUSED_MAX_S = 3600, /* a fresh token that is refused again */
 };
