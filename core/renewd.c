@@ -300,8 +300,19 @@ static bool faults_ordered(void)
     return false;
 }
 
+/* Whoever wants a reload may ask for it before there is anything to reload: the loop takes the signal up. */
+static void keep_reloads(void)
+{
+    sigset_t one;
+
+    sigemptyset(&one);
+    sigaddset(&one, SIGHUP);
+    sigprocmask(SIG_BLOCK, &one, NULL);
+}
+
 int main(int argc, char **argv)
 {
+    keep_reloads();
     struct options o = {0};
     int res = parse_options(argc, argv, &o);
     if (res)

@@ -33,6 +33,14 @@ int crypto_sha256(const void *data, size_t len, unsigned char ret_hash[CRYPTO_HA
     return EVP_Digest(data, len, ret_hash, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
 }
 
+void crypto_hash_on(unsigned char io_hash[CRYPTO_HASH], const void *data, size_t len)
+{
+    unsigned char next[CRYPTO_HASH];
+
+    if (crypto_hmac_sha256(io_hash, CRYPTO_HASH, data ? data : "", data ? len : 0, next) == 0)
+        memcpy(io_hash, next, CRYPTO_HASH);
+}
+
 int crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                        unsigned char ret_hash[CRYPTO_HASH])
 {

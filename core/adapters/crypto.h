@@ -22,6 +22,9 @@ int crypto_sha256(const void *data, size_t len, unsigned char ret_hash[CRYPTO_HA
 int crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                        unsigned char ret_hash[CRYPTO_HASH]);
 
+/* A hash over a row of texts, one after the other: io_hash begins as zeros. */
+void crypto_hash_on(unsigned char io_hash[CRYPTO_HASH], const void *data, size_t len);
+
 /* True when both hold the same bytes; the time taken depends on len alone. */
 bool crypto_equal(const void *a, const void *b, size_t len);
 /* The same for texts of possibly different length; NULL equals nothing. */

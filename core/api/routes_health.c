@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/adapters/loop.h"
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
@@ -69,14 +70,16 @@ void handle_readyz(struct request *q)
         answer_ok(q);
 }
 
+enum { RELOAD_WAIT_MS = 2000 }; /* for the tables of the jobs that changed; large ones are read on afterwards */
+
 struct reload_task {
-    struct request *q;
+    struct request *q;           /* NULL: answered */
+    struct loop_timer *timer;
     struct reload_result result;
 };
 
-static void reloaded(void *ctx)
+static void answer_reload(struct reload_task *t)
 {
-    struct reload_task *t = ctx;
     const struct reload_result *r = &t->result;
     struct answer a;
 
@@ -89,16 +92,35 @@ static void reloaded(void *ctx)
     json_put_text(&a.json, "text", r->text ? r->text : "");
     json_end(&a.json);
     answer_json(t->q, 200, &a);
+    t->q = NULL;
+}
+
+static void reloaded(void *ctx)
+{
+    struct reload_task *t = ctx;
+
+    loop_cancel(&t->timer);
+    if (t->q)
+        answer_reload(t);
     reload_result_done(&t->result);
     free(t);
 }
 
-/* Answered when the jobs can be asked again. */
+static void waited(void *ctx)
+{
+    struct reload_task *t = ctx;
+
+    t->timer = NULL;
+    answer_reload(t);
+}
+
+/* Answered when the jobs can be asked again, or are being read. */
 void handle_reload(struct request *q)
 {
     struct reload_task *t = xcalloc(1, sizeof *t);
 
     t->q = q;
+    t->timer = loop_after(q->api->loop, RELOAD_WAIT_MS, waited, t);
     engine_reload(q->api->engine, &t->result);
     engine_when_settled(q->api->engine, reloaded, t);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Reload: conf.d is read again. Each file counts for itself: one without mistakes replaces its job, one
- * with mistakes leaves the job that runs as it is. Attempts under way end under the old configuration.
+ * Reload: conf.d is read again. Each file counts for itself: one that changed replaces its job, unless it has
+ * mistakes; a job whose file and secrets did not change goes on as if nothing had been. Attempts under way end under the
+ * old configuration.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,13 @@ static struct job *take_out(struct job **jobs, size_t count, const char *name)
     return NULL;
 }
 
+/* What is held is begun anew: what held it may be over. */
+static bool goes_on(const struct job *old, const struct job_config *c)
+{
+    return old && !old->config->mistake && !c->mistake && !old->held && !breaker_holds(old) &&
+           strcmp(old->config->content_hash, c->content_hash) == 0;
+}
+
 /* before: the jobs that nothing has taken the place of yet. */
 static struct job *next_job(struct engine *e, struct job **before, struct job_config *c,
                             struct reload_result *ret)
@@ -45,6 +53,12 @@ static struct job *next_job(struct engine *e, struct job **before, struct job_co
                  "reason", c->mistake, NULL);
         job_config_free(c);
         ret->held++;
+        return old;
+    }
+    if (goes_on(old, c)) {
+        job_config_free(c);
+        old->ran = old->table != NULL;
+        ret->unchanged++;
         return old;
     }
     if (c->mistake)

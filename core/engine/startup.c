@@ -22,6 +22,8 @@ enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS =
 
 struct check_task {
     struct engine *engine;
+    struct job **jobs;   /* those of the moment: a reload may give the engine another list, and frees none meanwhile */
+    size_t job_count;
     bool wrong_key;      /* fatal */
     unsigned char fingerprint_key[32];
     char installation[ID_SIZE];
@@ -40,8 +42,8 @@ static int wrong_key(struct db *db, const char *id, struct check_task *t, struct
     int64_t count = 0, in_tables = 0;
     struct error ignored;
     store_count_sealed(db, prefix, &count, &ignored);
-    for (size_t i = 0; i < t->engine->job_count; i++)
-        in_tables += job_count_sealed(db, t->engine->jobs[i], prefix);
+    for (size_t i = 0; i < t->job_count; i++)
+        in_tables += job_count_sealed(db, t->jobs[i], prefix);
     t->wrong_key = true;
     return error_set(e, -EKEYREJECTED,
                      "the key \"%s\" of renewd.conf is not the one this database was sealed with; %" PRId64
@@ -138,6 +140,8 @@ static void check_start(struct engine *e)
     e->checking = true;
     struct check_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
+    t->jobs = xmemdup(e->jobs, (e->job_count + 1) * sizeof *t->jobs);
+    t->job_count = e->job_count;
     e->busy++;
     store_submit(e->store, check_work, t, check_done);
 }
@@ -174,6 +178,7 @@ static void check_done(void *arg, int result, const struct error *err)
         e->setup.fatal(e->setup.ctx, 1, err->text);
     }
     crypto_wipe(t->fingerprint_key, sizeof t->fingerprint_key);
+    free(t->jobs);
     free(t);
     engine_check_stopped(e);
 }

@@ -165,7 +165,7 @@ struct job_config {
     char *legacy_name;
     bool secret_missing;   /* one that it names is not set */
     char *mistake;         /* not NULL: the job is held with this reason (the first mistake) */
-    char content_hash[65]; /* of the file, for reload */
+    char content_hash[65]; /* of the file, and of what it names: secrets' values, statements; for reload */
     struct column_wish
         *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
     size_t wish_count;

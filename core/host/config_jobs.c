@@ -31,15 +31,29 @@ static void hold(struct job_config *j, const struct conf_mistakes *m, size_t bef
         text ? xstrdup(text) : xasprintf("%s: it has mistakes; renewd --check names them", j->file);
 }
 
-static void hash_file(struct job_config *j)
+static void hash_text(unsigned char io_hash[CRYPTO_HASH], const char *text)
+{
+    crypto_hash_on(io_hash, text ? text : "", text ? strlen(text) : 0);
+}
+
+/* Two that are equal mean the same job: also what lies outside of the file is in it. */
+static void hash_job(struct job_config *j)
 {
     cleanup(buf_done) struct buf text = { 0 }, hex;
-    unsigned char hash[CRYPTO_HASH];
+    unsigned char hash[CRYPTO_HASH] = { 0 };
 
+    if (file_read(j->file, CONF_FILE_MAX, &text) < 0)
+        return;
+    hash_text(hash, j->file);
+    crypto_hash_on(hash, text.data ? text.data : "", text.len);
+    settings_hash(j->settings, hash);
+    for (size_t i = 0; i < j->statement_count; i++)
+        hash_text(hash, j->statements[i].sql);
+    hash_text(hash, j->ready_sql);
+    for (size_t i = 0; i < j->webhook_secret_count; i++)
+        crypto_hash_on(hash, secret_text(j->webhook_secrets[i]), secret_len(j->webhook_secrets[i]));
     buf_init(&hex, 64);
-    if (file_read(j->file, CONF_FILE_MAX, &text) == 0 &&
-        crypto_sha256(text.data ? text.data : "", text.len, hash) == 0 &&
-        hex_encode(&hex, hash, sizeof hash) == 0)
+    if (hex_encode(&hex, hash, sizeof hash) == 0)
         memcpy(j->content_hash, hex.data, sizeof j->content_hash);
 }
 
@@ -53,7 +67,6 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
 
     f.j->file = xasprintf("%s/%s", c->conf_dir, name);
     f.j->job = xstrndup(name, strlen(name) - strlen(".conf"));
-    hash_file(f.j);
     modes_look(m, NULL, "this job's file", f.j->file);
     if (conf_load(f.j->file, &f.conf, &e) < 0) {
         f.j->enabled = true;
@@ -64,6 +77,7 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
         f.j->secret_missing = r.r.secret_missing;
     }
     job_wish_make(f.j);
+    hash_job(f.j);
     hold(f.j, m, before);
     return f;
 }

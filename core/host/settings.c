@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/crypto.h"
 #include "core/base/alloc.h"
 
 struct setting {
@@ -84,6 +85,17 @@ int64_t settings_integer(const struct settings *s, const char *name)
 {
     const struct setting *t = find(s, NULL, name);
     return t ? t->number : 0;
+}
+
+void settings_hash(const struct settings *s, unsigned char io_hash[CRYPTO_HASH])
+{
+    for (size_t i = 0; s && i < s->count; i++) {
+        const struct setting *t = &s->list[i];
+        crypto_hash_on(io_hash, t->group ? t->group : "", t->group ? strlen(t->group) : 0);
+        crypto_hash_on(io_hash, t->name, strlen(t->name));
+        crypto_hash_on(io_hash, secret_text(t->text), secret_len(t->text));
+        crypto_hash_on(io_hash, (const char *)&t->number, sizeof t->number);
+    }
 }
 
 int settings_member(const struct settings *s, const char *group, size_t index,

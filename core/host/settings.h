@@ -18,6 +18,8 @@ void settings_put(struct settings *s, const char *name, const char *text, int64_
 void settings_put_member(struct settings *s, const char *group, const char *name, const char *value);
 const char *settings_text(const struct settings *s, const char *name); /* NULL when absent */
 int64_t settings_integer(const struct settings *s, const char *name);
+/* Goes on with a hash of 32 bytes over all of them, secrets' values too. */
+void settings_hash(const struct settings *s, unsigned char io_hash[32]);
 int settings_member(const struct settings *s, const char *group, size_t index, const char **ret_name,
                     const char **ret_value); /* 1 or 0 */
 
