@@ -188,6 +188,11 @@ static void add(struct commit *c, const struct job *j, size_t index, bool ok)
     e->bound[count].text = xstrdup(from->text);
 }
 
+bool also_person(const struct job *j, const struct record *r)
+{
+    return r->state == STATE_RECONNECT || (j->config->strikes > 0 && r->strikes >= j->config->strikes);
+}
+
 void also_add(struct commit *c, const struct job *j)
 {
     const struct record *before = &c->before, *after = &c->after;

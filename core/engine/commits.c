@@ -77,6 +77,8 @@ static void settled(struct commit_task *t)
 static void log_committed(const struct commit_task *t)
 {
     const struct commit *c = t->commit;
+    if (c->noticed)
+        return;
     char at[32] = "", generation[24], status[12] = "";
     snprintf(generation, sizeof generation, "%" PRId64, c->after.generation);
     if (c->outcome == OUTCOME_OK) {
@@ -150,6 +152,17 @@ static void count_repeat(struct run *r, const char *key)
     r->left = 0;
 }
 
+/* A credential that was replaced takes its other records with it; one that stays as it is, and one that was
+ * refused, tell them how it stands. */
+static void twins_follow(struct commit_task *t)
+{
+    const struct commit *c = t->commit;
+    if (c->replaces) /* a refusal may bring a new one, too */
+        newest_share(t->engine, t->job, c);
+    if (strcmp(c->before.fingerprint, c->after.fingerprint) == 0)
+        fate_share(t->engine, t->job, c);
+}
+
 static void committed(struct commit_task *t)
 {
     struct commit *c = t->commit;
@@ -160,8 +173,8 @@ static void committed(struct commit_task *t)
     tokens_follow(t->engine->tokens, t->job, c);
     if (t->kept)
         drop_kept(t->engine, c->attempt_id);
-    if (c->outcome == OUTCOME_OK)
-        newest_share(t->engine, c);
+    if (c->twins && !c->alone)
+        twins_follow(t);
     bool again = false;
     if (t->job) {
         granted_take(t->job, c);
@@ -415,6 +428,7 @@ static void effects_refused(struct commit_task *t)
                  "tables have it", "job", c->after.job, "record", c->after.key, "outcome",
                  outcome_name(c->outcome), "reason", text, NULL);
         outcome_leave_row(c);
+        c->quiet = false; /* it is this row alone that took nothing */
         submit(t);
     } else {
         verdict_refused(t);

@@ -13,13 +13,14 @@
 #include "core/base/clock.h"
 #include "core/domain/outcome.h"
 #include "core/engine/tokens.h"
-#include "core/store/leases.h"
+#include "core/store/sharing.h"
 
 enum {
     FRESH_MS = 500,      /* what was read so lately is not read again */
     AHEAD_MS = 250,      /* what is asked for after that is read ahead, so that its next askers need not wait */
     SLOW_READ_MS = 1500, /* a token at hand is served while the store does not answer */
     POLL_MS = 100,       /* of a record that is leased elsewhere */
+    BARREN_MAX = 3,      /* runs that found nothing to do for a record that wants one, at growing pauses */
 };
 
 struct asker {
@@ -46,8 +47,11 @@ struct demand {
     struct loop_timer *timer;    /* of the next read */
     struct row row;              /* of the read under way */
     struct record record;
-    bool known, found, leased;
-    char *refused;               /* why the last run did not start */
+    bool known, found;
+    struct standing standing;    /* of its credential, which another record may have used up */
+    bool carried;                /* a spent one: the newest was asked for */
+    int barren;                  /* runs in a row that found nothing to do */
+    char *refused;               /* why the last run did not start, or did nothing */
     struct demand *next;
 };
 
@@ -168,7 +172,8 @@ static void waited(void *ctx)
         fill(t, &said);
     said.status = TOKEN_UNDER_WAY;
     said.retry_after = 1;
-    said.why = "the refresh is still under way; its result will be stored";
+    said.why = d->running || d->standing.leased ? "the refresh is still under way; its result will be stored"
+                                                : "the record could not be looked at in time; no refresh was begun for it";
     answer(a, &said);
 }
 
@@ -181,10 +186,13 @@ static void run_over(void *ctx, const struct run_result *r)
     d->running = false;
     free(d->refused);
     d->refused = r->why ? xstrdup(r->why) : NULL;
+    d->barren = nothing ? d->barren + 1 : 0;
+    if (d->barren >= BARREN_MAX)
+        d->refused = xstrdup("no refresh of the record could be begun; it is tried again at its own time");
     for (struct asker *a = d->askers; a && !nothing; a = a->next)
         a->tried = true;
     loop_cancel(&d->timer);
-    d->timer = loop_after(d->engine->loop, nothing ? POLL_MS : 0, read_again, d);
+    d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, read_again, d);
 }
 
 /* Of those who were refused the token that the record still has, one who knows it speaks for all. */
@@ -225,8 +233,33 @@ static int read_work(struct db *db, void *arg, struct error *e)
         return 0;
     d->found = res >= 0;
     if (res >= 0 && d->known)
-        res = store_leased(db, d->record.fingerprint, d->job->safe, &d->leased, e);
+        res = store_standing(db, d->record.fingerprint, d->job->safe, &d->standing, e);
     return res;
+}
+
+/* What became of the credential counts, also where it was another record that learned it. */
+static void share_standing(struct demand *d)
+{
+    struct record *r = &d->record;
+    if (d->standing.hold_until > r->not_before)
+        r->not_before = d->standing.hold_until;
+    if (!d->standing.dead || r->state == STATE_RECONNECT || r->state == STATE_PENDING)
+        return;
+    r->state = STATE_RECONNECT;
+    record_set_text(&r->last_text, NULL);
+    if (engine_may_work(d->engine))
+        fate_dead(d->engine, r->fingerprint);
+}
+
+/* Somebody presents it, or it is spent and the newest is on its way to its row: that is waited for. */
+static bool in_other_hands(struct demand *d)
+{
+    if (!d->standing.spent)
+        return d->standing.leased;
+    if (!d->carried && engine_may_work(d->engine))
+        newest_check(d->engine, d->record.fingerprint);
+    d->carried = true;
+    return true;
 }
 
 static void end(struct demand *d)
@@ -247,6 +280,17 @@ static void note_refresh(struct asker *a, const struct token_entry *t)
     a->ok_at = t->due.ok_at;
 }
 
+static void refuse_all(struct demand *d, const struct token_entry *t)
+{
+    for (struct asker *a = d->askers, *next; a; a = next) {
+        next = a->next;
+        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+            serve(a, t);
+        else
+            refuse(a, t);
+    }
+}
+
 static void settle(struct demand *d)
 {
     const struct token_entry *t = remembered(d);
@@ -265,8 +309,10 @@ static void settle(struct demand *d)
             try = true;
         }
     }
-    if (try && d->leased)
+    if (try && in_other_hands(d))
         d->timer = loop_after(d->engine->loop, POLL_MS, read_again, d);
+    else if (try && d->barren >= BARREN_MAX)
+        refuse_all(d, t);
     else if (try)
         start_run(d);
     end(d);
@@ -291,6 +337,8 @@ static void take(struct demand *d)
     struct token_entry fresh = {0};
     struct error e = {""};
     d->looked = d->ahead = false;
+    if (d->known)
+        share_standing(d);
     if (!d->found || !d->known || look_left_out(d->job, &d->row, &d->record)) {
         tokens_forget(d->engine->tokens, d->job->table->source, d->key);
         answer_all(d, TOKEN_UNKNOWN, NULL);
@@ -346,7 +394,8 @@ static void read_again(void *ctx)
     record_done(&d->record);
     memset(&d->row, 0, sizeof d->row);
     memset(&d->record, 0, sizeof d->record);
-    d->known = d->found = d->leased = false;
+    d->known = d->found = false;
+    d->standing = (struct standing){0};
     d->reading = true;
     d->timer = loop_after(d->engine->loop, SLOW_READ_MS, slow, d);
     engine_read(d->engine, read_work, d, was_read);

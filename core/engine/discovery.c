@@ -23,13 +23,13 @@ struct page_task {
     struct job *job;
     char *after;
     struct page page;
-    bool *spent;                     /* which of its records hold a credential that has a successor */
+    bool *spent, *dead;              /* which of its records hold a credential that has a successor, or is dead */
 };
 
 struct put_task {
     struct job *job;
     struct record_change *changes;
-    bool *spent;                     /* which of them hold a credential that has a successor */
+    bool *spent, *dead;              /* which of them hold a credential that has a successor, or is dead */
     size_t count;
     char *next;
     bool last;
@@ -214,9 +214,28 @@ static void begin_sweep(struct job *j)
     ask_sweep(j);
 }
 
-static int put_changes(struct db *db, const struct record_change *changes, size_t count, struct error *e)
+/* Trouble is taken back with the record. A row that does not take it is no reason to forget the record. */
+static int put_recoveries(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
-    int res = store_records_put(db, changes, count, e);
+    int res = 0;
+    for (size_t i = 0; res >= 0 && i < count; i++) {
+        struct commit *c = changes[i].recovery;
+        if (!c)
+            continue;
+        res = store_commit(db, &c, 1, e);
+        if (res >= 0 && (c->result == COMMIT_REJECTED || c->result == COMMIT_ROWS)) {
+            commit_free(c);
+            changes[i].recovery = NULL;
+        }
+    }
+    return res;
+}
+
+static int put_changes(struct db *db, struct record_change *changes, size_t count, struct error *e)
+{
+    int res = put_recoveries(db, changes, count, e);
+    if (res >= 0)
+        res = store_records_put(db, changes, count, e);
     for (size_t i = 0; res >= 0 && i < count; i++)
         if (changes[i].revives)
             res = store_revive(db, changes[i].now.fingerprint, e);
@@ -225,12 +244,12 @@ static int put_changes(struct db *db, const struct record_change *changes, size_
 
 /* A row may hold again what was replaced: saved back by its application, or restored. */
 static int changes_spent(struct db *db, const struct record_change *changes, size_t count,
-                         bool *ret_spent, struct error *e)
+                         bool *ret_spent, bool *ret_dead, struct error *e)
 {
     const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
     for (size_t i = 0; i < count; i++)
         fingerprints[i] = changes[i].now.fingerprint;
-    int res = store_spent(db, fingerprints, count, ret_spent, e);
+    int res = store_spent(db, fingerprints, count, ret_spent, ret_dead, e);
     free(fingerprints);
     return res;
 }
@@ -239,15 +258,22 @@ static int put_work(struct db *db, void *arg, struct error *e)
 {
     struct put_task *t = arg;
     int res = put_changes(db, t->changes, t->count, e);
-    return res < 0 || t->job->safe ? res : changes_spent(db, t->changes, t->count, t->spent, e);
+    return res < 0 ? res : changes_spent(db, t->changes, t->count, t->spent, t->dead, e);
+}
+
+static void change_done(struct record_change *c)
+{
+    record_done(&c->now);
+    commit_free(c->recovery);
 }
 
 static void put_free(struct put_task *t)
 {
     for (size_t i = 0; i < t->count; i++)
-        record_done(&t->changes[i].now);
+        change_done(&t->changes[i]);
     free(t->changes);
     free(t->spent);
+    free(t->dead);
     free(t->next);
     free(t);
 }
@@ -266,12 +292,26 @@ static void page_taken(struct job *j, char **next, bool last)
     go_on(j, ask_page);
 }
 
-static void change_put(struct job *j, const struct record_change *c, bool spent)
+/* A record may have missed what became of its credential: the process died in between, its job was not there at
+ * that moment, or its application gave it the credential of another one. */
+static void catch_up(struct job *j, const struct record *rec, bool spent, bool dead)
+{
+    if (spent && !j->safe && !defence_off(DEFENCE_WRITE_BACK))
+        newest_check(j->engine, rec->fingerprint);
+    else if (dead && rec->state != STATE_RECONNECT && rec->state != STATE_PENDING && rec->state != STATE_PAUSED)
+        fate_dead(j->engine, rec->fingerprint);
+}
+
+static void change_put(struct job *j, const struct record_change *c, bool spent, bool dead)
 {
     if (c->now.due_at)
         schedule_due(j, c->now.due_at);
-    if (spent && !defence_off(DEFENCE_WRITE_BACK))
-        newest_check(j->engine, c->now.fingerprint);
+    catch_up(j, &c->now, spent, dead);
+    if (c->revives)
+        fate_revived(j, &c->now);
+    if (c->recovery && c->recovery->result == COMMIT_DONE)
+        log_line(LEVEL_INFO, "a new credential was found: what was written about the old one's trouble is taken back",
+                 "job", j->config->job, "record", c->now.key, "account", c->now.account, NULL);
     events_record_changed(j, c->now.key, c->is_new);
 }
 
@@ -286,7 +326,7 @@ static void put_done(void *arg, int result, const struct error *e)
             round_failed(j, result, e);
         } else {
             for (size_t i = 0; i < t->count; i++)
-                change_put(j, &t->changes[i], t->spent[i]);
+                change_put(j, &t->changes[i], t->spent[i], t->dead[i]);
             page_taken(j, &t->next, t->last);
         }
     }
@@ -317,6 +357,8 @@ static bool look_at(struct job *j, const struct row *row, const struct record *k
     ret->old_generation = known->generation;
     ret->old_last_at = known->last_at;
     ret->revives = known->state == STATE_RECONNECT && ret->now.state == STATE_OK;
+    if (!is_new && ret->now.state == STATE_OK && ret->now.fingerprint[0] && ret->now.generation != known->generation)
+        ret->recovery = outcome_recovered(j, known, &ret->now, row);
     return true;
 }
 
@@ -329,16 +371,15 @@ static void tell_once(const char *const *fingerprints, bool *spent, size_t count
                 spent[k] = false;
 }
 
-/* A record may have missed what its credential was replaced by: the process died in between, or its job was
- * not there at that moment. */
 static int page_spent(struct db *db, struct page_task *t, struct error *e)
 {
     size_t count = t->page.count;
     const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
     t->spent = xcalloc(count + 1, sizeof *t->spent);
+    t->dead = xcalloc(count + 1, sizeof *t->dead);
     for (size_t i = 0; i < count; i++)
         fingerprints[i] = t->page.records[i].fingerprint;
-    int res = t->job->safe ? 0 : store_spent(db, fingerprints, count, t->spent, e);
+    int res = store_spent(db, fingerprints, count, t->spent, t->dead, e);
     if (res >= 0)
         tell_once(fingerprints, t->spent, count);
     free(fingerprints);
@@ -352,17 +393,19 @@ static int page_work(struct db *db, void *arg, struct error *e)
     return res < 0 ? job_still_fits(db, t->job, res, e) : page_spent(db, t, e);
 }
 
-static void look_through(struct job *j, struct page *p, const bool *spent)
+static void look_through(struct job *j, const struct page_task *t)
 {
+    const struct page *p = &t->page;
     struct put_task *put = xcalloc(1, sizeof *put);
     put->job = j;
     put->changes = xcalloc(p->count + 1, sizeof *put->changes);
     put->spent = xcalloc(p->count + 1, sizeof *put->spent);
+    put->dead = xcalloc(p->count + 1, sizeof *put->dead);
     for (size_t i = 0; i < p->count; i++)
         if (look_at(j, &p->rows[i], &p->records[i], &put->changes[put->count]))
             put->count++;
-        else if (spent[i] && !defence_off(DEFENCE_WRITE_BACK))
-            newest_check(j->engine, p->records[i].fingerprint);
+        else
+            catch_up(j, &p->records[i], t->spent[i], t->dead[i]);
     put->last = p->last;
     if (p->count)
         put->next = xstrdup(p->rows[p->count - 1].key);
@@ -386,10 +429,11 @@ static void page_arrived(void *arg, int result, const struct error *e)
         if (result < 0)
             round_failed(j, result, e);
         else
-            look_through(j, &t->page, t->spent);
+            look_through(j, t);
     }
     page_done(&t->page);
     free(t->spent);
+    free(t->dead);
     free(t->after);
     free(t);
     engine_check_stopped(j->engine);
@@ -450,7 +494,7 @@ struct one_task {
     char *key;
     struct row row;
     struct record record;
-    bool known, found, spent;
+    bool known, found, spent, dead;
     struct record_change change;
     loop_fn *then;
     void *ctx;
@@ -475,7 +519,7 @@ static void one_end(struct one_task *t)
         job_pump(t->job);
     row_done(&t->row);
     record_done(&t->record);
-    record_done(&t->change.now);
+    change_done(&t->change);
     free(t->key);
     free(t);
     engine_check_stopped(engine);
@@ -485,7 +529,7 @@ static int one_put_work(struct db *db, void *arg, struct error *e)
 {
     struct one_task *t = arg;
     int res = put_changes(db, &t->change, 1, e);
-    return res < 0 || t->job->safe ? res : changes_spent(db, &t->change, 1, &t->spent, e);
+    return res < 0 ? res : changes_spent(db, &t->change, 1, &t->spent, &t->dead, e);
 }
 
 static void one_put(void *arg, int result, const struct error *e)
@@ -494,7 +538,7 @@ static void one_put(void *arg, int result, const struct error *e)
     struct one_task *t = arg;
     t->job->engine->busy--;
     if (result >= 0)
-        change_put(t->job, &t->change, t->spent);
+        change_put(t->job, &t->change, t->spent, t->dead);
     one_end(t);
 }
 

@@ -265,6 +265,8 @@ void also_free(struct job *j);
 int also_check(struct db *db, const struct job *j, struct error *e);
 const char *also_sql(const struct job *j, const char *name);
 void also_add(struct commit *c, const struct job *j);
+/* The record wants its person: on_reconnect was written for it. */
+bool also_person(const struct job *j, const struct record *r);
 /* What on_reconnect wrote, undone by on_ok. */
 void also_take_back(struct commit *c, const struct job *j);
 
@@ -386,8 +388,14 @@ void canary_seen(struct job *j, int64_t held_at);
 void canary_release(struct job *j, int64_t proved_at);
 
 /* newest.c: the newer pair into rows that hold what it replaced. */
-void newest_share(struct engine *e, const struct commit *c);
+void newest_share(struct engine *e, struct job *j, const struct commit *c);
 void newest_check(struct engine *e, const char *fingerprint);
+
+/* fate.c: what became of a credential, for the other records that hold it. j may be NULL. */
+void fate_share(struct engine *e, struct job *j, const struct commit *c);
+/* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
+void fate_dead(struct engine *e, const char *fingerprint);
+void fate_revived(struct job *j, const struct record *rec);
 
 /* outcome.c builds commits from finished attempts. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
@@ -405,6 +413,15 @@ void outcome_turn_failed(const struct job *j, struct commit *c, const char *code
 void outcome_withhold(const struct job *j, struct commit *c);
 /* Takes a verdict back that stands in the row. */
 struct commit *outcome_reopen(const struct job *j, const struct record *rec, const struct row *row);
+/* What another record with this credential came to (fate), for this one. tells: also in the row. */
+struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
+                             const struct record *fate, bool tells);
+/* The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
+ * taken back. NULL = there is nothing to take back, and nobody has written it. */
+struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
+                                 const struct row *row);
+/* The record as it is when its credential gets another chance. */
+void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
 /* A failure without what it would have written into the user's tables. */
 void outcome_leave_row(struct commit *c);
 

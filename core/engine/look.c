@@ -100,6 +100,8 @@ static void new_credential(struct record *r, const char *fp, bool first)
     r->first_seen = clock_now();
     if (!first)
         r->generation++;
+    if (!fp[0] && r->state == STATE_RECONNECT) /* taken out, not connected again */
+        return;
     r->attempts = r->strikes = 0;
     r->not_before = 0;
     r->state = STATE_OK;

@@ -379,6 +379,12 @@ static void write_core_failed(struct commit *c, const struct job *j, const char 
     write_status(c, j, c->after.state);
 }
 
+/* What a failure leaves in last_error. */
+static char *failure_text(const char *code, int outcome, const char *text)
+{
+    return xasprintf("%s%s%s", code ? code : outcome_name(outcome), text ? ": " : "", text ? text : "");
+}
+
 static void forget_effects(struct commit *c)
 {
     for (size_t i = 0; i < c->write_count; i++)
@@ -407,8 +413,7 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     also_add(c, j);
     if (j->table->view)
         return;
-    char *said = xasprintf("%s%s%s", c->code ? c->code : outcome_name(c->outcome), c->text ? ": " : "",
-                           c->text ? c->text : "");
+    char *said = failure_text(c->code, c->outcome, c->text);
     write_core_failed(c, j, said);
     free(said);
     c->touches_row = c->write_count > 0;
@@ -467,6 +472,7 @@ void outcome_leave_row(struct commit *c)
 {
     forget_effects(c);
     c->touches_row = false;
+    c->quiet = true;
     record_set_text(&c->after.wrote_status, c->before.wrote_status);
 }
 
@@ -477,6 +483,7 @@ void outcome_turn_failed(const struct job *j, struct commit *c, const char *code
     c->code = cleaned(j, NULL, code, CODE_MAX);
     c->text = cleaned(j, NULL, text, TEXT_MAX);
     c->touches_row = false;
+    c->alone = true;
     record_done(&c->after);
     record_copy(&c->after, &c->before);
     note_failure(c, j, clock_now() + backoff_next(c->before.attempts + 1, (uint64_t)c->started_at, 30, 3600));
@@ -501,6 +508,82 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     if (d->strike)
         c->after.strikes++;
     c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
+    c->alone = !a->sent; /* what was never presented nobody has judged */
     note_failure(c, j, d->next_at);
     return c;
+}
+
+/* ---- what follows from another record, or from a look ---- */
+
+struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
+                             const struct record *fate, bool tells)
+{
+    struct commit *c = outcome_begin(j, rec, row);
+    c->release = false; /* nobody has a lease for it */
+    c->alone = true;
+    c->outcome = fate->last_outcome;
+    c->code = fate->last_code ? xstrdup(fate->last_code) : NULL;
+    c->text = fate->last_text ? xstrdup(fate->last_text) : NULL;
+    c->after.attempts = fate->attempts - 1;
+    if (fate->strikes > rec->strikes)
+        c->after.strikes = fate->strikes;
+    note_failure(c, j, fate->not_before);
+    if (!tells)
+        outcome_leave_row(c);
+    return c;
+}
+
+/* The cell still holds what renewd wrote; what the application wrote is its own. */
+static bool still_ours(const struct job *j, const struct row *row, const char *slot, const char *ours)
+{
+    const struct cell *cell = row_cell(j->table, row, slot);
+    return cell && cell->text && ours && strcmp(cell->text, ours) == 0;
+}
+
+static void take_back(struct commit *c, const struct job *j, const struct record *known)
+{
+    char *said = failure_text(known->last_code, known->last_outcome, known->last_text);
+    char strikes[24];
+    snprintf(strikes, sizeof strikes, "%d", known->strikes);
+    if (still_ours(j, &c->row, "status", known->wrote_status))
+        write_status(c, j, STATE_OK);
+    if (known->last_outcome > OUTCOME_OK && still_ours(j, &c->row, "last_error", said))
+        write_text(c, j, "last_error", NULL);
+    if (known->strikes && still_ours(j, &c->row, "strikes", strikes))
+        write_integer(c, j, "strikes", 0);
+    if (c->write_count)
+        write_integer(c, j, "updated_at", c->finished_at);
+    free(said);
+}
+
+struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
+                                 const struct row *row)
+{
+    struct commit *c = outcome_begin(j, known, row);
+    c->release = false;
+    c->alone = c->noticed = true;
+    c->outcome = OUTCOME_NONE;
+    record_done(&c->after);
+    record_copy(&c->after, now);
+    if (also_person(j, known))
+        also_take_back(c, j);
+    if (!j->table->view)
+        take_back(c, j, known);
+    c->touches_row = c->write_count > 0;
+    if (c->touches_row || c->effect_count)
+        return c;
+    commit_free(c);
+    return NULL;
+}
+
+void outcome_reopened(const struct job *j, const struct record *known, struct record *ret)
+{
+    record_copy(ret, known);
+    ret->state = STATE_OK;
+    ret->attempts = ret->strikes = 0;
+    ret->not_before = 0;
+    ret->last_outcome = OUTCOME_NONE;
+    record_set_text(&ret->last_code, NULL);
+    record_set_text(&ret->last_text, NULL);
+    look_schedule(j, ret);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
@@ -411,9 +412,22 @@ void run_attempt_ended(struct run *r, int outcome, bool ask_again)
     job_pump(r->job);
 }
 
-/* By hand without keys means all records of the job. */
-static int all_keys(struct db *db, struct run *r, struct error *e)
+/* Records of one credential are asked for by one of them. */
+static void add_keys(struct run *r, const struct record *list, size_t count, struct map *seen)
 {
+    r->keys = xrealloc(r->keys, (r->key_count + count + 1) * sizeof *r->keys);
+    for (size_t i = 0; i < count; i++) {
+        bool able = list[i].fingerprint[0] && list[i].state != STATE_PENDING && list[i].state != STATE_PAUSED;
+        if (able && map_put(seen, list[i].fingerprint, r))
+            continue;
+        r->keys[r->key_count++] = xstrdup(list[i].key);
+    }
+}
+
+/* By hand without keys means all records of the job. */
+static int all_keys(struct db *db, struct run *r, struct map *seen, struct error *e)
+{
+    cleanup(free_p) char *after = NULL;
     struct records_query q = {.source = r->job->table->source, .limit = 1000};
     for (;;) {
         struct record *list = NULL;
@@ -421,13 +435,12 @@ static int all_keys(struct db *db, struct run *r, struct error *e)
         int res = store_records(db, &q, &list, &count, e);
         if (res < 0)
             return res;
-        r->keys = xrealloc(r->keys, (r->key_count + count + 1) * sizeof *r->keys);
-        for (size_t i = 0; i < count; i++)
-            r->keys[r->key_count++] = xstrdup(list[i].key);
+        add_keys(r, list, count, seen);
+        free(after);
+        q.after = after = count ? xstrdup(list[count - 1].key) : NULL;
         records_free(list, count);
         if (count < q.limit)
             return 0;
-        q.after = r->keys[r->key_count - 1];
     }
 }
 
@@ -443,8 +456,11 @@ static int start_work(struct db *db, void *arg, struct error *e)
         res = store_ready(db, c->ready_sql, &t->not_ready, e);
     if (res >= 0 && r->mode == CLAIM_TICK)
         res = store_count_due(db, &t->query, &r->row.due, e);
-    if (res >= 0 && r->mode == CLAIM_HAND && !r->key_count)
-        res = all_keys(db, r, e);
+    if (res >= 0 && r->mode == CLAIM_HAND && !r->key_count) {
+        struct map *seen = map_new();
+        res = all_keys(db, r, seen, e);
+        map_free(seen, NULL);
+    }
     return res;
 }
 

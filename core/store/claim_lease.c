@@ -87,10 +87,11 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(&sql, "SELECT count(*) FROM {records} r"
+    buf_text(&sql, "SELECT count(*) FROM (SELECT 1 FROM {records} r"
                    " LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
     claim_put_due(db, q, true, &a, &sql);
     claim_put_alive(q, &sql);
+    buf_text(&sql, " GROUP BY r.fingerprint) x"); /* records of one credential are one to be presented */
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)
         *ret = db_integer(r, 0, 0);

@@ -77,7 +77,7 @@ static int work_order(const void *a, const void *b)
 static void work_reset(struct commit_work *w)
 {
     w->verdict = COMMIT_WAITING;
-    w->already = w->hashed = false;
+    w->already = w->hashed = w->twins = false;
     w->lease_passed = w->c->release;
     w->failed_effect = NULL;
     row_done(&w->current);
@@ -101,6 +101,32 @@ static int mark_already(struct db *db, struct commit_work *list, size_t count, s
         for (size_t i = 0; i < count; i++)
             if (!strcmp(list[i].c->attempt_id, db_text(found, k, 0)))
                 list[i].already = true;
+    return r;
+}
+
+static bool names(const char *text, const struct record *rec)
+{
+    size_t len = strlen(rec->source);
+    return !strncmp(text, rec->source, len) && text[len] == ' ' && !strcmp(text + len + 1, rec->key);
+}
+
+/* Whose credential other records hold too: as it was before this batch. */
+static int mark_twins(struct db *db, struct commit_work *list, size_t count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(buf_done) struct buf sql = {0};
+
+    buf_init(&sql, 8192);
+    buf_text(&sql, "SELECT fingerprint, count(*), min(source || ' ' || rkey) FROM {records} WHERE fingerprint IN (");
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->before.fingerprint));
+    buf_text(&sql, ") AND fingerprint <> '' GROUP BY fingerprint");
+    int r = db_exec(db, sql.data, a.params, a.count, &found, e);
+    for (size_t k = 0; r == 0 && k < db_rows(found); k++)
+        for (size_t i = 0; i < count; i++)
+            if (!strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
+                list[i].twins = db_integer(found, k, 1) > 1 || !names(db_text(found, k, 2), &list[i].c->before);
     return r;
 }
 
@@ -146,6 +172,27 @@ static int lock_credentials(struct db *db, struct commit_work *list, size_t coun
     return r;
 }
 
+/* Another host noticed it too, or an attempt has ended since. */
+static int still_as_noticed(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct record *was = &w->c->before;
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+
+    args_text(&a, was->source);
+    args_text(&a, was->key);
+    args_text(&a, was->hash);
+    args_number(&a, was->generation);
+    args_number(&a, was->last_at);
+    int r = db_exec(db,
+                    "SELECT 1 FROM {records} WHERE source = $1 AND rkey = $2 AND hash = $3"
+                    " AND generation = $4 AND last_at = $5",
+                    a.params, a.count, &found, e);
+    if (r == 0 && db_rows(found) == 0)
+        w->verdict = COMMIT_ALREADY;
+    return r;
+}
+
 static int write_one(struct db *db, struct commit_work *w, struct error *e)
 {
     const struct commit *c = w->c;
@@ -155,7 +202,12 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
         w->verdict = COMMIT_ALREADY;
         return 0;
     }
-    if (!(w->lease_passed && !c->replaces && c->outcome != OUTCOME_OK)) {
+    if (c->noticed) {
+        r = still_as_noticed(db, w, e);
+        if (r < 0 || w->verdict != COMMIT_WAITING)
+            return r;
+    }
+    if (c->noticed || !(w->lease_passed && !c->replaces && c->outcome != OUTCOME_OK)) {
         if (c->touches_row)
             r = commit_row(db, w, e);
         if (r < 0 || w->verdict != COMMIT_WAITING)
@@ -166,7 +218,7 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
         if (r == 0)
             r = commit_credentials(db, c, true, e);
     }
-    if (r == 0)
+    if (r == 0 && !c->noticed)
         r = commit_history(db, c, e);
     if (r == 0)
         w->verdict = COMMIT_DONE;
@@ -188,6 +240,8 @@ static int write_all(struct db *db, struct commit_work *list, size_t count, size
         r = lock_records(db, list, count, e);
     if (r == 0)
         r = lock_credentials(db, list, count, e);
+    if (r == 0)
+        r = mark_twins(db, list, count, e);
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = write_one(db, &list[i], e);
         if (r < 0)
@@ -210,6 +264,7 @@ static void settle(struct commit_work *list, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct commit *c = list[i].c;
         c->result = list[i].verdict;
+        c->twins = list[i].twins;
         if (c->result == COMMIT_DONE && list[i].hashed)
             memcpy(c->after.hash, list[i].hash, sizeof(c->after.hash));
         row_done(&c->current);

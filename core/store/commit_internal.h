@@ -13,6 +13,7 @@ struct commit_work {
     size_t index;            /* where it stood in the caller's list */
     int verdict;             /* enum commit_result */
     bool already;            /* its attempt is in the history */
+    bool twins;              /* see struct commit */
     bool lease_passed;       /* the attempt no longer holds the credential */
     bool hashed;
     char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */

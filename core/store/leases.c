@@ -10,7 +10,6 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/store/claim_internal.h"
 #include "core/store/db.h"
 #include "core/store/record_row.h"
 
@@ -49,20 +48,6 @@ int leases_where(struct db *db, const char *where, const char *const *texts, siz
     *ret = list;
     *ret_count = n;
     return 0;
-}
-
-int store_leased(struct db *db, const char *fingerprint, bool safe, bool *ret, struct error *e)
-{
-    cleanup(buf_done) struct buf sql = {0};
-    cleanup(db_result_free_p) struct db_result *r = NULL;
-    buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(&sql, "SELECT 1 FROM {credentials} c WHERE c.fingerprint = $1 AND NOT (1 = 1");
-    claim_put_free(db, safe, &sql);
-    buf_char(&sql, ')');
-    int res = db_run(db, sql.data, &fingerprint, 1, &r, e);
-    if (res >= 0)
-        *ret = db_rows(r) > 0;
-    return res;
 }
 
 int store_leases(struct db *db, const char *host, const char *incarnation, struct lease_row **ret,

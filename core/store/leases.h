@@ -18,8 +18,6 @@ struct lease_row {
 
 int store_leases(struct db *db, const char *host, const char *incarnation, struct lease_row **ret,
                  size_t *ret_count, struct error *e);
-/* Whether somebody holds the lease of a credential; safe: one that has ended counts for nothing. */
-int store_leased(struct db *db, const char *fingerprint, bool safe, bool *ret, struct error *e);
 /* where: a condition on c, the credential, and r, its record. Inside core/store only. */
 int leases_where(struct db *db, const char *where, const char *const *texts, size_t text_count,
                  size_t limit, struct lease_row **ret, size_t *ret_count, struct error *e);

@@ -82,7 +82,7 @@ static int put_all(struct db *db, const struct record_change *changes, size_t co
     for (size_t at = 0; r == 0 && at < count;)
         r = insert_some(db, changes, count, &at, &put, e);
     for (size_t i = 0; r == 0 && i < count; i++)
-        if (!changes[i].is_new)
+        if (!changes[i].is_new && !changes[i].recovery)
             r = update_one(db, &changes[i], &put, e);
     if (r == 0)
         r = db_commit(db, e);

@@ -9,6 +9,7 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/map.h"
+#include "core/store/claim_internal.h"
 #include "core/store/list.h"
 #include "core/store/record_row.h"
 
@@ -31,7 +32,7 @@ int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct r
     return 0;
 }
 
-int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent,
+int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent, bool *ret_dead,
                 struct error *e)
 {
     if (!count)
@@ -40,14 +41,37 @@ int store_spent(struct db *db, const char *const *fingerprints, size_t count, bo
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, 1 << 14);
-    buf_text(&sql, "SELECT fingerprint FROM {credentials} WHERE successor IS NOT NULL AND ");
+    buf_text(&sql, "SELECT fingerprint, CASE WHEN successor IS NULL THEN 0 ELSE 1 END, dead FROM {credentials}"
+                   " WHERE (successor IS NOT NULL OR dead <> 0) AND ");
     list_put_in(db, "fingerprint", list_add(db, &a, fingerprints, count), &sql);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     for (size_t i = 0; res == 0 && i < db_rows(r); i++)
         for (size_t k = 0; k < count; k++)
-            if (strcmp(fingerprints[k], db_text(r, i, 0)) == 0)
-                ret_spent[k] = true;
+            if (strcmp(fingerprints[k], db_text(r, i, 0)) == 0) {
+                ret_spent[k] = db_integer(r, i, 1) != 0;
+                ret_dead[k] = db_integer(r, i, 2) != 0;
+            }
     return res;
+}
+
+int store_standing(struct db *db, const char *fingerprint, bool safe, struct standing *ret, struct error *e)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, 1 << 14);
+    buf_text(&sql, "SELECT CASE WHEN NOT (1 = 1");
+    claim_put_free(db, safe, &sql);
+    buf_text(&sql, ") THEN 1 ELSE 0 END, CASE WHEN successor IS NULL OR successor = fingerprint THEN 0 ELSE 1 END,"
+                   " dead, hold_until FROM {credentials} c WHERE fingerprint = $1");
+    int res = db_run(db, sql.data, &fingerprint, 1, &r, e);
+    *ret = (struct standing){0};
+    if (res < 0 || !db_rows(r))
+        return res;
+    ret->leased = db_integer(r, 0, 0) != 0;
+    ret->spent = !safe && db_integer(r, 0, 1) != 0;
+    ret->dead = db_integer(r, 0, 2) != 0;
+    ret->hold_until = safe ? 0 : db_integer(r, 0, 3);
+    return 0;
 }
 
 int store_revive(struct db *db, const char *fingerprint, struct error *e)

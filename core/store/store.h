@@ -48,12 +48,14 @@ int store_row(struct db *db, const struct table *t, const char *key, struct row 
               struct record *ret_record, bool *ret_known, struct error *e);
 /* Inserts new records, updates those whose generation, hash and last_at still are what `old_*` say
  * (otherwise the row is left alone: somebody was quicker; noticed at the next look). */
+struct commit;
 struct record_change {
     struct record now;
     bool is_new;
     char old_hash[FINGERPRINT_SIZE];
     int64_t old_generation, old_last_at;
     bool revives;        /* the row changed: its credential is no longer taken for dead */
+    struct commit *recovery; /* not NULL: it is written by this instead, with the row's trouble taken back */
 };
 int store_records_put(struct db *db, const struct record_change *changes, size_t count,
                       struct error *e);
@@ -100,7 +102,7 @@ struct claimed {
 int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
                 struct error *e);
 void claimed_free(struct claimed *list, size_t count);
-/* Counts what CLAIM_TICK / CLAIM_AUTO would find, leased or not. */
+/* Counts the credentials that CLAIM_TICK / CLAIM_AUTO would find, leased or not. */
 int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e);
 /* Gives a claim back unused: lease released, due_at restored to what the record says. */
 int store_release(struct db *db, const struct record *r, const char *attempt_id, struct error *e);
@@ -135,7 +137,7 @@ struct commit_effect {
 enum commit_result {
     COMMIT_WAITING = 0,
     COMMIT_DONE,
-    COMMIT_ALREADY,      /* the attempt id is in the history: committed before */
+    COMMIT_ALREADY,      /* the attempt id is in the history: committed before; noticed: somebody was quicker */
     COMMIT_CHANGED,      /* the row holds other credential bytes: see `current`; nothing written */
     COMMIT_GONE,         /* no such row, or taken out of `only`; nothing written */
     COMMIT_ROWS,         /* a statement touched another number of rows: `failed_effect` */
@@ -153,6 +155,10 @@ struct commit {
     bool replaces;               /* a new credential pair: the condition of rule 4 applies */
     bool safe;
     bool dead;                   /* the credential gets marked dead (outcome reconnect) */
+    bool alone;                  /* says nothing about the credential's other records, or follows one of them */
+    bool quiet;                  /* a failure of which its row is not told */
+    bool noticed;                /* of a look, not of an attempt: no lease, no history; written only while the
+                                    record is as `before` says */
     struct write *writes;
     size_t write_count;
     char **slots;                /* of a commit read from text: the slot of each column as it was then */
@@ -167,6 +173,7 @@ struct commit {
     bool release;                /* clear the lease if it is still this attempt's */
     /* results */
     int result;                  /* enum commit_result */
+    bool twins;                  /* other records held the same credential */
     struct row current;          /* COMMIT_CHANGED */
     char *failed_effect;
     char why[256];
