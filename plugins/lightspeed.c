@@ -178,7 +178,9 @@ static int32_t read_reply(const struct lightspeed *l, const struct renewd_refres
 
     if (reply->status < 200 || reply->status > 299 || code || !access)
         return oauth_fail(&c, judge(l, &c, code), code);
-    oauth_store(&c, access);
+    int32_t stored = oauth_store(&c, access);
+    if (stored != RENEWD_DONE)
+        return stored;
     if (l->x_series)
         store_prefix(l, in);
     out->slow_for = until_free(l, reply, in->now);

@@ -261,6 +261,14 @@ static void store_scope(const struct oauth_call *c)
     s->set_text(c->in->call, "scope", copy);
 }
 
+/* A new refresh token that none can be has perhaps replaced the old one, and cannot be kept in its place. */
+static int32_t unusable(const struct oauth_call *c)
+{
+    const char *const parts[] = { c->provider->name, " answered with a refresh_token that can be none; nothing of the "
+                                  "answer is written, what was there stays", NULL };
+    return c->services->fail(c->in->call, RENEWD_AMBIGUOUS, "unusable_token", c->services->join(c->in->call, parts));
+}
+
 int32_t oauth_store(const struct oauth_call *c, const char *access)
 {
     const struct renewd_services *s = c->services;
@@ -269,6 +277,8 @@ int32_t oauth_store(const struct oauth_call *c, const char *access)
     const char *refresh = s->json_text(json, "refresh_token");
     int64_t life = oauth_life(s, json, "expires_in", c->provider->longest_life);
 
+    if (refresh && *refresh && !oauth_token(s, json, "refresh_token"))
+        return unusable(c);
     s->set_text(c->in->call, "access_token", access);
     if (refresh && *refresh)
         s->set_text(c->in->call, "refresh_token", refresh);

@@ -64,7 +64,7 @@ int32_t oauth_judge(const struct oauth_call *c, const char *code);
 /* Fails with a sentence of ours for that outcome. code may be NULL. */
 int32_t oauth_fail(const struct oauth_call *c, int32_t outcome, const char *code);
 
-/* Records what a success holds; access is its access token. */
+/* Records what a success holds; access is its access token. Fails where its refresh token can be none. */
 int32_t oauth_store(const struct oauth_call *c, const char *access);
 
 /* Reads in->reply: records the new tokens and lifetimes, or fails with the reason. */

@@ -183,7 +183,9 @@ static int32_t read_reply(const struct tiktok *t, const struct renewd_refresh_in
 
     if (word || !access)
         return oauth_fail(&c, judge(&c, word), word);
-    oauth_store(&c, access);
+    int32_t stored = oauth_store(&c, access);
+    if (stored != RENEWD_DONE)
+        return stored;
     check_open_id(t, &c);
     return RENEWD_DONE;
 }

@@ -39,7 +39,8 @@ enum json_exact {
     JSON_BEYOND_53 = 3, /* past +-2^53; exact here, other parsers may have rounded it */
 };
 
-/* -EINVAL not JSON, -EFBIG too long or too deep; ret_offset (may be NULL) gets the place of the
+/* -EINVAL not JSON, -EFBIG too long or too deep, -EILSEQ a string that is no text: bytes that are no UTF-8, half a
+ * surrogate pair (json_mend.h says in which member); ret_offset (may be NULL) gets the place of the
  * fault on failure. The text is not needed afterwards. */
 int json_parse(const char *text, size_t len, struct json **ret_doc, size_t *ret_offset);
 /* The same for a text of more than JSON_TEXT_MAX bytes. */

@@ -74,17 +74,37 @@ static int scan_number(struct json_scan *s, bool *ret_whole)
 }
 
 /* Four hex digits after \u. */
-static int scan_unicode(struct json_scan *s, bool name)
+static int scan_unit(struct json_scan *s, unsigned *ret)
 {
-    bool zero = true;
+    static const char digits[] = "0123456789abcdefABCDEF";
 
+    *ret = 0;
     for (int i = 0; i < 4; i++, s->at++) {
         char c = peek(s);
-        if (c == '\0' || strchr("0123456789abcdefABCDEF", c) == NULL)
+        const char *d = c == '\0' ? NULL : strchr(digits, c);
+        if (d == NULL)
             return -EINVAL;
-        zero = zero && c == '0';
+        *ret = *ret * 16 + (unsigned)(d - digits - (d - digits > 15 ? 6 : 0));
     }
-    return zero && name ? -EINVAL : 0;
+    return 0;
+}
+
+/* After \u: one character, of two halves where it needs them. Half a pair is none: -EILSEQ. */
+static int scan_unicode(struct json_scan *s, bool name)
+{
+    size_t from = s->at;
+    unsigned c, low = 0;
+
+    if (scan_unit(s, &c) < 0 || (c == 0 && name))
+        return -EINVAL;
+    if (c < 0xd800 || c > 0xdfff)
+        return 0;
+    if (c < 0xdc00 && take(s, '\\') && take(s, 'u') && scan_unit(s, &low) < 0)
+        return -EINVAL;
+    if (low >= 0xdc00 && low < 0xe000)
+        return 0;
+    s->at = from;
+    return -EILSEQ;
 }
 
 static int scan_string(struct json_scan *s, bool name)
@@ -105,13 +125,14 @@ static int scan_string(struct json_scan *s, bool name)
             if (c == '\0' || strchr("\"\\/bfnrtu", c) == NULL)
                 return -EINVAL;
             s->at++;
-            if (c == 'u' && scan_unicode(s, name) < 0)
-                return -EINVAL;
+            int r = c == 'u' ? scan_unicode(s, name) : 0;
+            if (r < 0)
+                return r;
             continue;
         }
         size_t n = utf8_char(s->text + s->at, s->len - s->at);
         if (n == 0)
-            return -EINVAL;
+            return -EILSEQ;
         s->at += n;
     }
     return -EINVAL;

@@ -17,7 +17,7 @@ struct json_scan {
     bool oversized; /* an integer past 64 bits was seen */
 };
 
-/* The whole text is one value. -EINVAL, or -EFBIG nested too deep. */
+/* The whole text is one value. -EINVAL, -EFBIG nested too deep, -EILSEQ a string that is no text. */
 int json_scan(struct json_scan *s);
 
 /* True when the text is a number from end to end; ret_whole: neither fraction nor exponent. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/json_mend.h"
 #include "core/api/functions.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
@@ -234,7 +235,7 @@ void function_refresh_token(struct request *q)
     int r = json_parse(len ? body : "{}", len ? len : 2, &doc, &offset);
 
     if (r < 0 || json_kind(doc, "") != JSON_OBJECT) {
-        cleanup(free_p) char *text = r < 0 ? xasprintf("the body is not JSON, at offset %zu", offset)
+        cleanup(free_p) char *text = r < 0 ? xstrdup(json_fault("the body", body, len, r, offset).why)
                                            : xstrdup("the body must be a JSON object");
         function_error(q, 400, text, NULL, NULL);
         return;

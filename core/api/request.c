@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "core/adapters/http_path.h"
+#include "core/adapters/json_mend.h"
 #include "core/api/webhooks.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
@@ -213,8 +214,7 @@ int request_object(struct request *q, const char *known, struct json **ret)
         return json_parse("{}", 2, ret, NULL);
     int r = json_parse(body, len, &doc, &offset);
     if (r < 0) {
-        answer_error(q, 400, "bad_json", "the body is not JSON%s, at offset %zu",
-                     r == -EFBIG ? " within the limits of length and depth" : "", offset);
+        answer_error(q, 400, "bad_json", "%s", json_fault("the body", body, len, r, offset).why);
         return -EINVAL;
     }
     if (json_kind(doc, "") != JSON_OBJECT) {

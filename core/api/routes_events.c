@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/json_mend.h"
 #include "core/adapters/loop.h"
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
@@ -182,8 +183,7 @@ static int read_body(struct incoming *in)
 
     int r = json_parse(body, len, &in->doc, &offset);
     if (r < 0) {
-        answer_error(q, 400, "bad_json", "the body is not JSON%s, at offset %zu",
-                     r == -EFBIG ? " within the limits of length and depth" : "", offset);
+        answer_error(q, 400, "bad_json", "%s", json_fault("the body", body, len, r, offset).why);
         return -EINVAL;
     }
     if (find_list(q, in->doc, &in->path, &in->is_list) < 0 ||

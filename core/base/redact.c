@@ -158,7 +158,7 @@ static void find_at_edges(struct search *s)
                 mark(s, at - n, n);
                 break;
             }
-        bool after = at < BROKEN_MAX || !l->data[at - 1] || (at >= 3 && dots(l, at - 3));
+        bool after = at < (l->decoded ? BROKEN_MAX : 1) || !l->data[at - 1] || (at >= 3 && dots(l, at - 3));
         for (size_t n = REDACT_PIECE - 1; after && n >= EDGE_PIECE; n--)
             if (at + n <= l->len && is_end_of_one(s, l->data + at, n, false, true)) {
                 mark(s, at, n);

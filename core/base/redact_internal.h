@@ -15,6 +15,7 @@ struct redact_layer {
     unsigned char *data;
     uint32_t *from, *to;
     size_t len;
+    bool decoded;
 };
 
 /* redact_layers.c */

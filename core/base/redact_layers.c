@@ -201,6 +201,7 @@ static bool decode_with(const struct redact_layer *parent, decode_fn *one, const
         return false;
     /* A \u is six bytes for at most three, a pair of them twelve for four. */
     *ret = layer_new(parent->len);
+    ret->decoded = true;
     for (size_t at = 0, n; at < parent->len; at += n) {
         n = one(ret, parent, at);
         changed += n > 0;

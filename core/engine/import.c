@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/json_mend.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
@@ -78,7 +79,7 @@ static int member_value(const struct job *j, const char *id, const struct renewd
     if (res < 0)
         return error_set(e, -EINVAL, "%s must be %s", s->name,
                          s->type == RENEWD_TIME ? "a time: RFC 3339 or Unix seconds"
-                         : s->type == RENEWD_INTEGER ? "an integer" : "a text");
+                         : s->type == RENEWD_INTEGER ? "an integer" : "a text, without NUL");
     w->len = strlen(w->text);
     return 0;
 }
@@ -125,8 +126,9 @@ static int take_line(struct import_task *t, const char *line, size_t len, struct
 {
     cleanup(json_free_p) struct json *doc = NULL;
     size_t offset = 0;
-    if (json_parse(line, len, &doc, &offset) < 0)
-        return error_set(e, -EINVAL, "not JSON at offset %zu", offset);
+    int parsed = json_parse(line, len, &doc, &offset);
+    if (parsed < 0)
+        return error_set(e, -EINVAL, "%s", json_fault("it", line, len, parsed, offset).why);
     if (json_kind(doc, "") != JSON_OBJECT)
         return error_set(e, -EINVAL, "a record is a JSON object");
     cleanup(free_p) char *digits = NULL;

@@ -27,6 +27,7 @@ enum {
     MEMO_MAX = 1024,
     DOCUMENTS_MAX = 16,
     BODY_MAX = 1024 * 1024,
+    SPOILED_MAX = 200,
 };
 
 struct renewd_host {
@@ -59,6 +60,7 @@ struct renewd_call {
     const struct http_reply *reply;
     const char *const *secrets;
     const char *hidden;
+    const char *spoiled; /* the reply's members whose text is none; NULL or "" */
     const char *question; /* "refresh": which callback runs */
     struct effects *effects; /* NULL: this callback records none */
     bool may_request;
@@ -105,6 +107,7 @@ struct reply_view {
     struct renewd_reply public; /* first: reply_header finds the rest from it */
     const struct http_reply *reply;
     struct renewd_json json;
+    struct buf spoiled; /* members whose text is none, by name, with ", " between */
 };
 /* What came in: its body byte by byte as it is, and where it is wanted read as JSON, if it is that to the
  * letter. */

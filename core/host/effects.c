@@ -133,6 +133,14 @@ static struct effect *set_slot(struct renewd_call *c, int index)
     return e ? e : add(c, EFFECT_SET, index);
 }
 
+static bool fits_header(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
 void service_set_text(struct renewd_call *c, const char *slot, const char *text)
 {
     int index = -1;
@@ -155,6 +163,11 @@ void service_set_text(struct renewd_call *c, const char *slot, const char *text)
     } else if (!utf8_valid(text ? text : "", len)) {
         call_break(c, "set the slot %.63s to text that is not UTF-8", slot);
         refuse_credential(c, s, index);
+    } else if (s->type == RENEWD_SECRET && !fits_header(text)) {
+        call_break(c, "set the slot %.63s to a secret with a control character, which none holds", slot);
+        refuse_credential(c, s, index);
+    } else if (s->type == RENEWD_TEXT && text && strchr(text, 0x7f)) {
+        return; /* what the answer has there is no text: what stands in the row is better */
     } else {
         struct effect *e = set_slot(c, index);
         if (!e)

@@ -132,10 +132,14 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
                                     .reply = reply_view_init(&view, reply),
                                     .now = now,
                                     .scratch = a->scratch };
+    c.spoiled = reply ? view.spoiled.data : NULL;
     int32_t result = a->instance->host.plugin->descriptor.refresh(a->instance->state, &in, &out);
     call_returned(&c);
     judge(&c, result);
     fill_result(a, &c, result, out.slow_for, ret);
+    if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
+        log_line(LEVEL_WARNING, "an answer holds what is no text; it is stored without that", "job", c.host->job,
+                 "record", in.records[0]->key, "members", c.spoiled, NULL);
     call_done(&c);
     reply_view_done(&view);
 }

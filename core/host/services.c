@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
+#include "core/base/utf8.h"
 #include "core/domain/calendar.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
@@ -60,6 +61,11 @@ static int32_t fail(struct renewd_call *c, int32_t outcome, const char *code, co
     c->outcome = outcome;
     host_outside(c->host, code, c->code, sizeof(c->code));
     host_outside(c->host, text, c->text, sizeof(c->text));
+    size_t len = strlen(c->text);
+    if (c->spoiled && *c->spoiled)
+        snprintf(c->text + len, sizeof(c->text) - len, "; in its answer %.100s holds what is no text (NUL, bytes that are "
+                 "no UTF-8, or half a surrogate pair)", c->spoiled);
+    utf8_clean(c->text, sizeof(c->text) - 1);
     return RENEWD_FAILED;
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Records and replies as plugins see them: copies in the public header's structs, wiped at the end.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/adapters/json_mend.h"
 #include "core/base/alloc.h"
-#include "core/base/utf8.h"
 #include "core/host/call.h"
 
 struct view {
@@ -83,22 +84,20 @@ const struct renewd_value *service_slot(const struct renewd_record *record, cons
     return &absent;
 }
 
-/* A new token must not be lost over a stray byte in some other member: bytes that are not UTF-8 are
- * read as DEL, which no token holds, so that one that was hit is not taken for a token. */
-static struct json *parse_leniently(const char *body, size_t len)
+/* A new token must not be lost over text that is none in some other member. The names of those that were hit go
+ * into spoiled. */
+static struct json *parse_leniently(const char *body, size_t len, struct buf *spoiled)
 {
     struct json *doc = NULL;
+    int r = len ? json_parse(body, len, &doc, NULL) : -EINVAL;
 
-    if (len == 0 || json_parse(body, len, &doc, NULL) == 0)
+    if (len == 0 || (r < 0 && r != -EILSEQ) || (r == 0 && !memchr(body, '\\', len)))
         return doc;
-    if (utf8_valid(body, len))
-        return NULL;
-    char *copy = xmemdup(body, len);
-    for (size_t at = 0, n; at < len; at += n ? n : 1) {
-        n = utf8_char(copy + at, len - at);
-        if (n == 0)
-            copy[at] = 0x7f;
-    }
+    char *copy = json_mend(body, len, spoiled);
+    if (!copy)
+        return doc;
+    json_free(doc);
+    doc = NULL;
     if (json_parse(copy, len, &doc, NULL) < 0)
         doc = NULL;
     explicit_bzero(copy, len);
@@ -127,7 +126,8 @@ const struct renewd_reply *reply_view_init(struct reply_view *v, const struct ht
     v->public.status = reply->status;
     v->public.body = reply->body ? reply->body : "";
     v->public.length = reply->body ? reply->body_len : 0;
-    v->json.doc = parse_leniently(v->public.body, v->public.length);
+    buf_init(&v->spoiled, SPOILED_MAX);
+    v->json.doc = parse_leniently(v->public.body, v->public.length, &v->spoiled);
     if (v->json.doc)
         v->public.json = &v->json;
     return &v->public;
@@ -136,6 +136,7 @@ const struct renewd_reply *reply_view_init(struct reply_view *v, const struct ht
 void reply_view_done(struct reply_view *v)
 {
     json_free(v->json.doc);
+    buf_done(&v->spoiled);
 }
 
 const char *service_reply_header(const struct renewd_reply *reply, const char *name)

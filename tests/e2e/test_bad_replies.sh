@@ -59,6 +59,7 @@ life_huge ok|200 "mode":"member","name":"expires_in","value":"1e18"
 life_digits ok|200 "mode":"member","name":"expires_in","value":"9223372036854775808"
 life_list ok|200 "mode":"member","name":"expires_in","value":"[3600]"
 scope_utf8 ok|200 "mode":"bad_utf8"
+scope_half ok|200 "mode":"member","name":"scope","value":"\"a\\udfff\""
 with_bom ok|200 "mode":"bom"
 refresh_empty ok|200 "mode":"member","name":"refresh_token","value":"\"\""
 refresh_number ok|200 "mode":"member","name":"refresh_token","value":"7"
@@ -167,7 +168,7 @@ google_good() {
     done < "$DIR/cases"
     local soon="expires_at between strftime('%s', 'now') + 3000 and strftime('%s', 'now') + 3700"
     [ "$STORE" = sqlite ] || soon="expires_at between now() + interval '3000 s' and now() + interval '3700 s'"
-    check_equal "$s: every expiry is a sane one, about an hour ahead" 14 "$(sql "select count(*) from goods where $soon")"
+    check_equal "$s: every expiry is a sane one, about an hour ahead" 15 "$(sql "select count(*) from goods where $soon")"
     sim mark '{}' > /dev/null
     check "$s: nothing of it is due again" run_renewd --once goods
     check_equal "$s: and nothing is asked" 0 "$(sim_count google requests)"
@@ -287,6 +288,11 @@ array ambiguous|200 "mode":"json","body":"[]"
 token_number ambiguous|200 "mode":"member","name":"access_token","value":"12345"
 s403 transient|403 "mode":"json","status":403,"body":"{}"
 token_utf8 ambiguous|200 "mode":"bad_utf8","name":"access_token"
+access_half ambiguous|200 "mode":"member","name":"access_token","value":"\"forged-\\ud800\""
+refresh_half ambiguous|200 "mode":"member","name":"refresh_token","value":"\"forged-\\ud800\""
+refresh_nul ambiguous|200 "mode":"member","name":"refresh_token","value":"\"forged-\\u0000x\""
+refresh_utf8 ambiguous|200 "mode":"bad_utf8","name":"refresh_token"
+refresh_line ambiguous|200 "mode":"member","name":"refresh_token","value":"\"forged\\r\\nX: y\""
 EOF
 }
 
@@ -310,6 +316,10 @@ strict() {
     while read -r name outcome members; do
         check_case "$s: strict: $name" tokens "s-$name" "$outcome"
     done < "$DIR/cases"
+    for name in access_half:access_token refresh_half:refresh_token refresh_nul:refresh_token refresh_utf8:refresh_token; do
+        check_match "$s: strict: which member is no text is said: ${name%:*}" "in its answer ${name#*:} holds what is no text" \
+            "$(sql "select last_error from tokens where account = 's-${name%:*}'")"
+    done
     check "$s: strict: a job beside it is refreshed" compare_truth strict well fine-
     check_healthy "$s: strict beside it"
     run_renewd --once

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/adapters/json.h"
+#include "core/adapters/json_mend.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
@@ -38,7 +39,6 @@ static void test_valid(void)
                                          "\"\xf0\x9f\x98\x80\"",
                                          "\xef\xbb\xbf{}",
                                          "1E400",
-                                         "\"\\ud800\"",
                                          "123456789012345678901234567890",
                                          NULL };
 
@@ -88,10 +88,6 @@ static void test_invalid(void)
                   { "\"\\u12g4\"", 5 },
                   { "\"abc", 4 },
                   { "\"\\", 2 },
-                  { "\"\xff\"", 1 },
-                  { "\"\xc0\x80\"", 1 },
-                  { "\"\xed\xa0\x80\"", 1 },
-                  { "\"\xf4\x90\x80\x80\"", 1 },
                   { "{\"a\\u0000b\":1}", 9 },
                   { "{\"error\":\"cut", 13 } };
 
@@ -102,6 +98,66 @@ static void test_invalid(void)
         CU_ASSERT_EQUAL(offset, texts[i].offset);
         CU_ASSERT_PTR_NULL(doc);
     }
+}
+
+/* Strings that hold what is no text, which others turn into U+FFFD. */
+static void test_no_text(void)
+{
+    static const struct {
+        const char *text;
+        size_t offset;
+    } texts[] = { { "\"\xff\"", 1 },
+                  { "\"\xc0\x80\"", 1 },
+                  { "\"\xed\xa0\x80\"", 1 },
+                  { "\"\xf4\x90\x80\x80\"", 1 },
+                  { "\"\\ud800\"", 3 },
+                  { "\"ab\\uDFFF\"", 5 },
+                  { "\"\\udc00\\ud800\"", 3 },
+                  { "\"\\ud83d\\u0041\"", 3 },
+                  { "\"\\ud83d\\n\"", 3 },
+                  { "\"\\ud83dx\"", 3 },
+                  { "{\"a\\ud800\":1}", 5 },
+                  { "[1,{\"a\":[\"\\ud800\"]}]", 12 } };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct json *doc = NULL;
+        size_t offset = 999;
+        CU_ASSERT_EQUAL(json_parse(texts[i].text, strlen(texts[i].text), &doc, &offset), -EILSEQ);
+        CU_ASSERT_EQUAL(offset, texts[i].offset);
+        CU_ASSERT_PTR_NULL(doc);
+    }
+}
+
+static void mended(const char *text, const char *expected, const char *members)
+{
+    struct buf names;
+
+    buf_init(&names, 200);
+    char *copy = json_mend(text, strlen(text), &names);
+    if (!expected) {
+        CU_ASSERT_PTR_NULL(copy);
+    } else {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(copy);
+        CU_ASSERT_EQUAL(strncmp(copy, expected, strlen(text)), 0);
+        CU_ASSERT_STRING_EQUAL(names.len ? names.data : "", members);
+    }
+    free(copy);
+    buf_done(&names);
+}
+
+static void test_mend(void)
+{
+    mended("{\"a\":\"\\ud83d\\ude00 \\\\ud800\"}", NULL, NULL);
+    mended("{\"a\":\"x\\ud800\",\"b\":\"c\"}", "{\"a\":\"x\\u007f\",\"b\":\"c\"}", "a");
+    mended("{\"a\" : \"\xff\xfe\", \"b\":{\"c\":[\"\\u0000\",\"\\udc00\"]}}",
+           "{\"a\" : \"\x7f\x7f\", \"b\":{\"c\":[\"\\u007f\",\"\\u007f\"]}}", "a, c, c");
+    mended("\"\\ud800\"", "\"\\u007f\"", "");
+    mended("{\"cut\":\"\\ud8", NULL, NULL);
+    struct json_fault f = json_fault("the body", "{\"t\":\"\\ud800\"}", 14, -EILSEQ, 8);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.why, "the body holds what is no text"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.why, " in t, at offset 8"));
+    f = json_fault("the body", "{", 1, -EINVAL, 1);
+    CU_ASSERT_STRING_EQUAL(f.why, "the body is not JSON, at offset 1");
 }
 
 static void test_nul_in_text(void)
@@ -447,6 +503,8 @@ int main(void)
     static const struct unit_test tests[] = {
         { "valid texts", test_valid },
         { "invalid texts and where they fail", test_invalid },
+        { "strings that are no text", test_no_text },
+        { "what is no text in JSON of others", test_mend },
         { "a NUL in the text", test_nul_in_text },
         { "limits of length and depth", test_limits },
         { "paths", test_paths },

@@ -333,6 +333,8 @@ static void test_pieces_within(void)
     shows(r, "it said \"stric...\"", "it said \"***...\"");
     shows(r, "...YmF6", "...***");
     shows(r, "be strict with them", "be strict with them");
+    redact_add(r, "hush-google", 11);
+    shows(r, "Google could not refresh now", "Google could not refresh now");
     redact_free(r);
 }
 
