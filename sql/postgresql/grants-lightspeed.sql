@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: MIT
+-- The rights that renewd's role needs for conf.d/lightspeed.conf, and no others. A DBA applies it, or whoever owns
+-- the tables and may make a schema, before renewd's first start; again after a column was mapped:
+--
+--     psql -d DATABASE -v role=renewd -v schema=public -f grants-lightspeed.sql
+--
+-- role: renewd's (default renewd; CREATE ROLE renewd LOGIN makes it). schema: of the application's tables (default
+-- public). The schema renewd is made for its own tables and belongs to it; so it needs no right to create others.
+-- A role that makes a schema for another one has to be a member of it, or a superuser.
+\set ON_ERROR_STOP on
+\if :{?role}
+\else
+    \set role renewd
+\endif
+\if :{?schema}
+\else
+    \set schema public
+\endif
+BEGIN;
+CREATE SCHEMA IF NOT EXISTS renewd AUTHORIZATION :"role";
+GRANT USAGE ON SCHEMA :"schema" TO :"role";
+
+GRANT SELECT (id, user_id, account_name, access_token_encrypted, refresh_token_encrypted, token_expires_at,
+              last_token_refresh_at, status, last_error),
+    UPDATE (access_token_encrypted, refresh_token_encrypted, token_expires_at, last_token_refresh_at, status,
+            last_error)
+    ON :"schema".lightspeed_connections TO :"role";
+COMMIT;
