@@ -92,6 +92,8 @@ void answer_failure(struct request *q, int result, const char *why)
     switch (result) {
     case -ENOTCONN:
     case -ETIMEDOUT:
+    case -ENOSPC:
+    case -EDEADLK:
         answer_error(q, 503, "store_away", "%s", why);
         return;
     case -EROFS:

@@ -266,7 +266,7 @@ static void answer_not_allocated(struct request *q, const struct run_result *no)
 
     if (no->error == 0 || no->error == -EINVAL) /* its own statement says what is missing */
         function_error(q, 500, why, NULL, NULL);
-    else if (no->error == -ENOTCONN || no->error == -ETIMEDOUT)
+    else if (store_is_away(no->error))
         function_error(q, 500, "Failed to fetch user subscriptions.", NULL, NULL);
     else
         function_error(q, 500, "Internal Server Error", "details", why);

@@ -237,7 +237,7 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         answer_error(q, 404, "unknown_record", "job %s has no record %s", q->job, q->id);
     } else if (result == -EINVAL || result == -EILSEQ) {
         answer_error(q, 400, "bad_event", "%s", why);
-    } else if (result == -EBUSY || result == -EDEADLK || result == -ENOSPC) {
+    } else if (result == -ENOSPC || (store_passes(result) && !store_is_away(result))) {
         request_retry_after(q, DEPTH_RETRY_S);
         answer_error(q, 503, "store_busy", "%s; nothing was kept, send it again", why);
     } else if (result < 0) {

@@ -170,6 +170,18 @@ static void take_all(struct run *r, struct claimed *list, size_t count, int64_t 
     r->claiming = false;
 }
 
+/* The store is away, or the row is locked: nothing is known of it, and nothing is spent for it. */
+static void not_now(struct run *r, struct claimed *list, size_t count, const char *why)
+{
+    struct engine *e = r->job->engine;
+    for (size_t i = 0; i < count; i++)
+        claim_release(e, &list[i].record, list[i].attempt_id);
+    claimed_free(list, count);
+    r->exhausted = true;
+    if (e->store_up)
+        engine_blocked(e, "due records wait for the store", r->job->config->job, why);
+}
+
 static int rehearse_work(struct db *db, void *arg, struct error *e)
 {
     struct rehearse_task *t = arg;
@@ -184,9 +196,12 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     j->engine->busy--;
     r->claiming = false;
     j->rehearsed = result >= 0;
-    if (result < 0 && j->engine->store_up)
+    if (result < 0 && !store_passes(result))
         discovery_hold(j, e->text);
-    take_all(r, t->list, t->count, t->lease_boot_ms);
+    if (store_passes(result))
+        not_now(r, t->list, t->count, e->text);
+    else
+        take_all(r, t->list, t->count, t->lease_boot_ms);
     j->engine->claims--;
     free(t);
     run_pump(r);

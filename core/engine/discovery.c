@@ -48,7 +48,7 @@ static void round_failed(struct job *j, int result, const struct error *e)
 {
     struct discovery *d = &j->discovery;
     d->running = false;
-    if (result == -ENOTCONN || result == -ETIMEDOUT)
+    if (store_is_away(result))
         return; /* startup_up starts a full round again */
     if (result == -ESTALE) {
         discovery_misfit(j, e->text);

@@ -116,7 +116,7 @@ static void parked(void *arg, int result, const struct error *err)
     struct park_task *t = arg;
     struct engine *e = t->job->engine;
     e->busy--;
-    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+    if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "what keeps events from leaving was not noted; it is tried again", "job",
                  t->job->config->job, "reason", err->text, NULL);
     for (size_t i = 0; i < t->count; i++)
@@ -266,7 +266,7 @@ static void due_known(void *arg, int result, const struct error *err)
     int64_t wait = POLL_MS;
     e->busy--;
     je->looking = false;
-    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+    if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "events that are due were not looked for; it is tried again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     if (result >= 0 && may_send(je->job)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The store is told what became of claimed events. While it is away that is tried again until their lease ends;
- * afterwards they go out once more, which is counted.
+ * The store is told what became of claimed events. While it is away, or its disk is full, that is tried again for as long
+ * as it takes: nobody claims them meanwhile, and this process has them in its hands. What somebody locks is tried until
+ * the lease ends; afterwards they go out once more, which is counted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -68,9 +69,8 @@ static void settled(void *arg, int result, const struct error *err)
     struct settle_task *t = arg;
     struct sending *s = t->of;
     struct engine *e = s->of->job->engine;
-    bool passing = result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK;
     e->busy--;
-    if (passing && clock_boot_ms() < s->lease_boot_ms && !e->stop_begun) {
+    if (store_passes(result) && (store_is_away(result) || clock_boot_ms() < s->lease_boot_ms) && !e->stop_begun) {
         t->timer = loop_after(e->loop, AGAIN_MS, again, t);
         engine_check_stopped(e);
         return;

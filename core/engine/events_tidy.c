@@ -65,7 +65,7 @@ static void tidied(void *arg, int result, const struct error *err)
     struct engine *e = je->job->engine;
     bool more = result >= 0 && (t->expired >= AT_ONCE || t->removed >= AT_ONCE);
     e->busy--;
-    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+    if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "events that are too old were not looked for; it is tried again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     events_say_expired(je->job, t->expired);

@@ -37,7 +37,7 @@ static void trimmed(void *arg, int result, const struct error *err)
     struct trim_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
-    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+    if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
                  err->text, NULL);
     if (result >= 0 && t->more && !e->setup.daemon && e->store_up && ++t->batches < ONCE_BATCHES) {

@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/engine/internal.h"
 
-enum { RESOLVE_AGAIN_MS = 30000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
+enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
 
 static void open_instance(struct job *j)
 {
@@ -316,10 +316,11 @@ static void resolve_done(void *arg, int result, const struct error *e)
             discovery_start(j, true);
         else
             recover_check(en);
-    } else if (result != -ENOTCONN && result != -ETIMEDOUT && !j->removed) {
+    } else if (!store_is_away(result) && !j->removed) { /* also for a lock: the others are not to wait for it */
         job_hold(j, e->text);
         if (!en->stopping)
-            j->retry_timer = loop_after(en->loop, RESOLVE_AGAIN_MS, resolve_again, j);
+            j->retry_timer = loop_after(en->loop, store_passes(result) ? RESOLVE_SOON_MS : RESOLVE_AGAIN_MS,
+                                        resolve_again, j);
         recover_check(en);
     }
     table_free(t->table);

@@ -122,7 +122,7 @@ static void serve_done(void *arg, int result, const struct error *err)
     struct poll_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
-    if (result < 0 && result != -ENOTCONN && result != -ETIMEDOUT)
+    if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "which jobs are here could not be noted; renewd.job may show others as active",
                  "reason", err->text, NULL);
     task_free(t);

@@ -141,17 +141,11 @@ static void finish_submit(void *ctx)
     store_submit(r->job->engine->store, finish_work, r, finish_done);
 }
 
-static bool comes_back(int result)
-{
-    return result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK ||
-           result == -ENOSPC;
-}
-
 static void finish_done(void *arg, int result, const struct error *e)
 {
     struct run *r = arg;
     struct engine *engine = r->job->engine;
-    if (comes_back(result) && !engine->stopping) { /* else it would look as if it ran for ever */
+    if (store_passes(result) && !engine->stopping) { /* else it would look as if it ran for ever */
         engine->busy--;
         r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, r);
         return;
@@ -292,9 +286,9 @@ static void claim_done(void *arg, int result, const struct error *e)
     if (result < 0) {
         r->exhausted = true;
         j->engine->lost = true; /* it may have been committed all the same */
-        if (result == -EBUSY || result == -EDEADLK)
+        if (store_passes(result) && !store_is_away(result))
             engine_blocked(j->engine, "claiming due records waits for the store", j->config->job, e->text);
-        else if (result != -ENOTCONN && result != -ETIMEDOUT)
+        else if (!store_passes(result))
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
         r->exhausted = r->exhausted || !names_keys(r);

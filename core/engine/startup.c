@@ -170,11 +170,11 @@ static void check_done(void *arg, int result, const struct error *err)
             e->setup.fatal(e->setup.ctx, 1, why.text);
         else if (!e->stopping)
             go_on(e);
-    } else if (result == -EBUSY || result == -EDEADLK) {
+    } else if (store_passes(result) && !store_is_away(result)) {
         log_line(LEVEL_WARNING, "the store is busy and is asked again", "reason", err->text, NULL);
         if (!e->again_timer && !e->stopping)
             e->again_timer = loop_after(e->loop, BUSY_AGAIN_MS, check_again, e);
-    } else if (result != -ENOTCONN && result != -ETIMEDOUT && result != -ENOSPC) {
+    } else if (!store_passes(result)) {
         e->setup.fatal(e->setup.ctx, 1, err->text);
     }
     crypto_wipe(t->fingerprint_key, sizeof t->fingerprint_key);

@@ -23,4 +23,10 @@ void db_close(struct db *db);
 const char *db_driver(const struct db *db);
 bool db_alive(const struct db *db);
 
+/* What to think of a negative result, here and nowhere else. Away: the connection is lost, or the disk is full; the
+ * store's thread says so, and works on when it answers again. Passes: that, or a lock or another transaction in the way:
+ * it is tried again, and is no fault of what was asked. */
+bool store_is_away(int result);
+bool store_passes(int result);
+
 #endif

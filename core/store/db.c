@@ -53,6 +53,16 @@ bool db_alive(const struct db *db)
     return !db->away && db->driver->alive(db);
 }
 
+bool store_is_away(int result)
+{
+    return result == -ENOTCONN || result == -ETIMEDOUT || result == -ENOSPC;
+}
+
+bool store_passes(int result)
+{
+    return store_is_away(result) || result == -EBUSY || result == -EDEADLK;
+}
+
 bool db_is_postgresql(const struct db *db)
 {
     return db->driver == &db_postgresql;

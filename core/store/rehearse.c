@@ -33,7 +33,7 @@ static bool put_update(struct db *db, const struct table *t, const char *key, st
 
 static int judge(struct db *db, const struct table *t, int result, const char *words, struct error *e)
 {
-    if (result == -ENOTCONN || result == -ETIMEDOUT || result == -EBUSY || result == -EDEADLK)
+    if (store_passes(result))
         return error_set(e, result, "job %s: rehearsing a write of %s: %s", t->job, t->name, words);
     if (!strcmp(db->sqlstate, "42501"))
         return error_set(e, -EACCES,
