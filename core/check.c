@@ -54,7 +54,7 @@ static void read_all(const char *file, struct checked *ret)
 /* Outside of its service there are no credentials: how to have them. */
 static void explain_credentials(const struct secret_uses *uses, const char *file)
 {
-    cleanup(buf_done) struct buf names;
+    cleanup(buf_done) struct buf names = {0};
 
     buf_init(&names, 4096);
     for (size_t i = 0; i < uses->count; i++) {

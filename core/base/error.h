@@ -6,7 +6,7 @@
 #define CORE_BASE_ERROR_H
 
 struct error {
-    char text[512];
+    char text[1024];
 };
 
 /* Writes the sentence when e is not NULL (one line of valid UTF-8, cut to fit). Returns code.

@@ -13,6 +13,7 @@
 #include "core/domain/ident.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
+#include "core/store/rights.h"
 
 enum { SQL_MAX = 16384, NAME_MAX_LEN = 48 };
 
@@ -128,6 +129,23 @@ int also_check(struct db *db, const struct job *j, struct error *e)
             return unfit(db, a, res, &why, e);
     }
     return 0;
+}
+
+int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e)
+{
+    int res = 0;
+    for (size_t i = 0; i < c->also_count && res >= 0; i++) {
+        const struct also *a = &c->also[i];
+        cleanup(free_p) const char **writes = xcalloc(a->on_ok_count + a->on_reconnect_count + 1, sizeof *writes);
+        const char *reads[] = {a->key, NULL};
+        size_t n = 0;
+        for (size_t k = 0; k < a->on_ok_count; k++)
+            writes[n++] = a->on_ok[k].column;
+        for (size_t k = 0; k < a->on_reconnect_count; k++)
+            writes[n++] = a->on_reconnect[k].column;
+        res = rights_table(db, a->table, reads, writes, grants, e);
+    }
+    return res;
 }
 
 static void name_of(size_t index, bool ok, char name[NAME_MAX_LEN])

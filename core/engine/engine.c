@@ -72,7 +72,8 @@ void engine_start(struct engine *e)
     const struct config *c = e->setup.config;
     struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn};
     struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e,
-                              .admit = startup_admit, .refused = startup_refused};
+                              .admit = startup_admit, .refused = startup_refused,
+                              .denied = startup_denied};
     struct store_events quiet = {.up = reader_up, .down = reader_down, .ctx = e};
     struct error err;
     int res = store_thread_start(e->loop, &o, &ev, &e->store, &err);

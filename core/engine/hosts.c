@@ -16,7 +16,7 @@ struct forget_task {
     struct engine *engine;
     char *asked;                 /* an id or a name */
     struct host_row host;        /* whose it is; id "" until found */
-    char why[512];
+    char why[sizeof(struct error)];
     host_done *done;
     void *ctx;
 };

@@ -217,6 +217,7 @@ void engine_blocked(struct engine *e, const char *what, const char *job, const c
 /* startup.c: what happens when the store answers. */
 void startup_up(void *ctx);
 void startup_down(void *ctx, const char *why);
+void startup_denied(void *ctx, const char *why);
 int startup_admit(void *ctx, struct db *db, struct error *e); /* on the store's thread */
 void startup_refused(void *ctx, const char *why);
 void startup_show(struct engine *e);
@@ -251,6 +252,8 @@ void job_find_source(struct job *j);
 void job_set_paused(struct job *j, bool paused);
 /* See table_still_fits(). */
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e);
+/* -EACCES with the GRANTs that are missing on the tables of a job. */
+int job_rights(struct db *db, const struct job_config *c, const struct table *table, struct error *e);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
 bool run_may_claim(const struct run *r);
@@ -263,6 +266,8 @@ int64_t job_timeout_ms(const struct job *j);
 void also_make(struct job *j);
 void also_free(struct job *j);
 int also_check(struct db *db, const struct job *j, struct error *e);
+/* Appends the GRANTs that are missing for `also`. */
+int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
 const char *also_sql(const struct job *j, const char *name);
 void also_add(struct commit *c, const struct job *j);
 /* The record wants its person: on_reconnect was written for it. */

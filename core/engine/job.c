@@ -8,11 +8,14 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
+#include "core/store/rights.h"
 
-enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
+enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60,
+       GRANTS_MAX = 900 };
 
 static void open_instance(struct job *j)
 {
@@ -194,6 +197,20 @@ static int take_schedule(struct db *db, struct resolve_task *t, struct error *e)
     return store_job_tick(db, j->config->job, t->row.last_tick, schedule_next(j, now), e);
 }
 
+/* All that is missing at once; a right is not waited for until the first row hangs on it. */
+int job_rights(struct db *db, const struct job_config *c, const struct table *table, struct error *e)
+{
+    cleanup(buf_done) struct buf grants = {0};
+    struct table_wish wish;
+    buf_init(&grants, GRANTS_MAX);
+    job_wish(c, &wish);
+    int res = rights_job(db, table, &wish, &grants, e);
+    if (res >= 0)
+        res = also_rights(db, c, &grants, e);
+    return res < 0 || !grants.len ? res
+                                  : error_set(e, -EACCES, "renewd's role lacks rights on the job's tables: %s", grants.data);
+}
+
 static int resolve_work(struct db *db, void *arg, struct error *e)
 {
     struct resolve_task *t = arg;
@@ -201,6 +218,8 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     struct table_wish wish;
     job_wish(c, &wish);
     int res = table_resolve(db, &wish, &t->table, e);
+    if (res >= 0)
+        res = job_rights(db, c, t->table, e);
     if (res >= 0)
         res = check_statements(db, c, e);
     if (res >= 0)

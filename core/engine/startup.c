@@ -17,8 +17,9 @@
 #include "core/engine/internal.h"
 #include "core/store/guard.h"
 #include "core/store/hosts.h"
+#include "core/store/rights.h"
 
-enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80 };
+enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80, GRANTS_MAX = 700 };
 
 struct check_task {
     struct engine *engine;
@@ -103,6 +104,16 @@ static int open_fingerprint_key(struct db *db, struct check_task *t, struct erro
     return 0;
 }
 
+static int own_rights(struct db *db, struct error *e)
+{
+    cleanup(buf_done) struct buf grants = {0};
+    struct error ignored;
+    buf_init(&grants, GRANTS_MAX);
+    if (rights_own(db, &grants, &ignored) < 0 || !grants.len)
+        return -EACCES;
+    return error_set(e, -EACCES, "%s; what renewd's role lacks: %s", e->text, grants.data);
+}
+
 static int check_work(struct db *db, void *arg, struct error *e)
 {
     struct check_task *t = arg;
@@ -118,7 +129,7 @@ static int check_work(struct db *db, void *arg, struct error *e)
         res = store_heartbeat(db, s->host, s->incarnation, e);
     if (res >= 0)
         res = store_hosts_tidy(db, s->host, s->incarnation, e);
-    return res;
+    return res == -EACCES ? own_rights(db, e) : res;
 }
 
 static void go_on(struct engine *e)
@@ -261,6 +272,18 @@ void startup_down(void *ctx, const char *why)
     log_line(LEVEL_ERROR, "the store is away; nothing new is attempted until it answers", "reason", why,
              NULL);
     lost_store(e, why, false);
+}
+
+/* A wrong password, a missing right: time does not mend it. */
+void startup_denied(void *ctx, const char *why)
+{
+    struct engine *e = ctx;
+    lost_store(e, why, false);
+    if (e->setup.daemon)
+        log_line(LEVEL_ERROR, "the store does not take renewd; nothing is attempted until somebody mends it, and it "
+                 "is tried again and again", "reason", why, NULL);
+    else
+        e->setup.fatal(e->setup.ctx, 1, why);
 }
 
 /* ---- the clone guard (rule 13) ---- */

@@ -13,6 +13,21 @@
 #include "core/base/cleanup.h"
 #include "core/domain/duration.h"
 #include "core/host/config_internal.h"
+#include "core/store/connection.h"
+
+static void dsn_take(struct reading *r, const struct conf_item *item, struct config *c)
+{
+    cleanup(free_p) char *left_out = NULL;
+    struct error e = { "" };
+
+    if (secret_read(r, item, "dsn", &c->store_dsn) < 0 || strcmp(c->store_driver, "postgresql") != 0)
+        return;
+    if (store_dsn_check(c->store_dsn, &left_out, &e) < 0)
+        conf_mistake(r->m, item, NULL, "setting 'dsn': %s", e.text);
+    if (left_out != NULL)
+        conf_warning(r->m, item, NULL, "setting 'dsn': libpq does not know these parameters of it, which are left out: %s",
+                     left_out);
+}
 
 static void store_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
@@ -31,7 +46,7 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
     c->store_path = path_in(c->state_dir, path);
     const struct conf_item *dsn = conf_child(store, "dsn");
     if (dsn != NULL)
-        (void)secret_read(r, dsn, "dsn", &c->store_dsn);
+        dsn_take(r, dsn, c);
     if (!chosen)
         return;
     if (driver == 0 && path[0] == '\0')

@@ -18,7 +18,12 @@ struct store_options {
     bool read_only;
 };
 
+/* -ENOTCONN, -ETIMEDOUT: away, to be tried again. -EACCES, -EINVAL: refused for a reason that a person mends; e says
+ * how. */
 int db_open(const struct store_options *o, struct db **ret, struct error *e);
+/* A PostgreSQL dsn, without connecting: -EINVAL with a sentence that repeats nothing of it. ret_left_out (the
+ * caller's): the parameters in it that libpq does not know and that are left out, or NULL. */
+int store_dsn_check(const struct secret *dsn, char **ret_left_out, struct error *e);
 void db_close(struct db *db);
 const char *db_driver(const struct db *db);
 bool db_alive(const struct db *db);

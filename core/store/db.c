@@ -40,6 +40,7 @@ void db_close(struct db *db)
         return;
     db_rollback(db);
     db->driver->close(db);
+    free(db->schema);
     free(db);
 }
 

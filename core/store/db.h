@@ -49,6 +49,7 @@ struct db {
     int statement_ms;        /* for what follows; set back by whoever sets it */
     bool away;               /* the connection is of no more use */
     char sqlstate[6];        /* of the last refusal */
+    char *schema;            /* of the dsn: where tables named without one are looked for; NULL = as the role searches */
 };
 
 extern const struct db_driver db_sqlite, db_postgresql;

@@ -12,8 +12,9 @@
 #include "core/base/cleanup.h"
 #include "core/store/db.h"
 #include "core/store/migrate_internal.h"
+#include "core/store/rights.h"
 
-enum { MIGRATION_MS = 60000, TRIES = 5 };
+enum { MIGRATION_MS = 60000, TRIES = 5, GRANTS_MAX = 700 };
 
 static const struct step first[] = {
     {.both = "CREATE TABLE {facts} (name text PRIMARY KEY, value text NOT NULL)"},
@@ -218,6 +219,19 @@ static int migrate(struct db *db, struct error *e)
     return r;
 }
 
+/* With what gives them. A schema of somebody else's may be written, and its tables not be altered. */
+static int lacks_rights(struct db *db, const struct error *why, struct error *e)
+{
+    cleanup(buf_done) struct buf grants = {0};
+    struct error ignored;
+
+    buf_init(&grants, GRANTS_MAX);
+    if (db_is_postgresql(db) && (rights_own(db, &grants, &ignored) < 0 || !grants.len))
+        buf_text(&grants, "make its role the owner of the schema renewd and of all that is in it");
+    return error_set(e, -EACCES, "renewd's own tables cannot be made or brought up to date: %s%s%s", why->text,
+                     grants.len ? "; what its role lacks: " : "", grants.len ? grants.data : "");
+}
+
 int store_migrate(struct db *db, struct error *e)
 {
     struct error why = {""};
@@ -225,11 +239,7 @@ int store_migrate(struct db *db, struct error *e)
     db->statement_ms = MIGRATION_MS;
     int r = migrate(db, &why);
     db->statement_ms = before;
-    if (r < 0)
-        return error_set(e, r, "renewd's own tables cannot be made or brought up to date: %s%s", why.text,
-                         r == -EACCES && db_is_postgresql(db)
-                             ? "; grant renewd's role CREATE on the database, or make it the owner of "
-                               "the schema renewd"
-                             : "");
-    return 0;
+    return r == -EACCES ? lacks_rights(db, &why, e)
+           : r < 0      ? error_set(e, r, "renewd's own tables cannot be made or brought up to date: %s", why.text)
+                        : 0;
 }

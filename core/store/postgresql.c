@@ -15,6 +15,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/fault.h"
+#include "core/domain/ident.h"
 
 enum { GRACE_MS = 2000, PARAMS_MAX = 65535 };
 
@@ -198,16 +199,28 @@ static int simple(struct db *db, const char *sql, struct error *e)
     return collect_only(db, e);
 }
 
+/* For what the plugin's statements name without a schema; until the transaction ends, as poolers need it. */
+static void put_search_path(const struct db *db, struct buf *to)
+{
+    if (!db->schema)
+        return;
+    buf_text(to, "; SET LOCAL search_path = ");
+    ident_quote(db->schema, to);
+    buf_text(to, ", public");
+}
+
 static int pg_begin(struct db *db, struct error *e)
 {
-    char sql[320];
+    cleanup(buf_done) struct buf sql = {0};
     int lock_ms = db->statement_ms;
-    snprintf(sql, sizeof(sql),
-             "BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL renewd.own = on;"
-             " SET LOCAL statement_timeout = %d;"
-             " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
-             db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
-    int r = simple(db, sql, e);
+    buf_init(&sql, 640);
+    buf_printf(&sql,
+               "BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL renewd.own = on;"
+               " SET LOCAL statement_timeout = %d;"
+               " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
+               db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
+    put_search_path(db, &sql);
+    int r = simple(db, sql.data ? sql.data : "", e);
     if (r < 0 && !db->away)
         simple(db, "ROLLBACK", NULL);
     return r;

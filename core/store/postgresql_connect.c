@@ -9,9 +9,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/cleanup.h"
-#include "core/base/utf8.h"
+#include "core/store/dsn.h"
 
-enum { CONNECT_MS = 5000, OPTIONS_MAX = 80, WORDS_MAX = 300 };
+enum { CONNECT_MS = 5000, OPTIONS_MAX = 80 };
 
 struct setting {
     const char *name, *value;
@@ -77,50 +77,83 @@ static int finish(PGconn *c, int64_t deadline_ms)
     return PQsetnonblocking(c, 1) == 0 ? 0 : -ENOTCONN;
 }
 
-/* The first line of libpq's words, unless the password is among them. */
-static void words(PGconn *c, const PQconninfoOption *dsn, char *ret, size_t size)
-{
-    const char *text = PQerrorMessage(c), *password = value_of(dsn, "password");
-    if (password && strstr(text, password))
-        text = "the server refused the connection";
-    size_t len = strcspn(text, "\n");
-    if (len >= size)
-        len = size - 1;
-    memcpy(ret, text, len);
-    ret[len] = '\0';
-    utf8_clean(ret, size - 1);
-}
-
 static void drop_notice(void *arg, const PGresult *r)
 {
     (void)arg;
     (void)r;
 }
 
+static bool libpq_knows(const char *name)
+{
+    cleanup(conninfo_end) PQconninfoOption *all = PQconninfoParse("", NULL);
+
+    for (const PQconninfoOption *o = all; o && o->keyword; o++)
+        if (!strcmp(o->keyword, name))
+            return true;
+    return false;
+}
+
+static void dsn_end(struct dsn *d)
+{
+    dsn_done(d);
+}
+
+/* Our own look, then libpq's, whose words are not repeated. */
+static int parse(const struct secret *text, struct dsn *d, PQconninfoOption **ret, struct error *e)
+{
+    if (!text || !secret_len(text))
+        return error_set(e, -EINVAL, "store: driver \"postgresql\" needs a dsn");
+    int r = dsn_read(secret_text(text), libpq_knows, d, e);
+    if (r < 0)
+        return r;
+    *ret = PQconninfoParse(d->text, NULL);
+    if (*ret)
+        return 0;
+    return error_set(e, -EINVAL, "the dsn cannot be used: libpq takes it neither for a URL postgresql://USER:PASSWORD@HOST:"
+                                 "PORT/DATABASE nor for key=value pairs");
+}
+
+int store_dsn_check(const struct secret *text, char **ret_left_out, struct error *e)
+{
+    cleanup(dsn_end) struct dsn d = {0};
+    cleanup(conninfo_end) PQconninfoOption *options = NULL;
+    int r = parse(text, &d, &options, e);
+
+    if (r == 0) {
+        *ret_left_out = d.left_out;
+        d.left_out = NULL;
+    }
+    return r;
+}
+
 int pg_open(struct db *db, const struct store_options *o, struct error *e)
 {
     const char *names[OPTIONS_MAX + 10], *values[OPTIONS_MAX + 10];
-    char why[WORDS_MAX];
-    if (!o->dsn || !secret_len(o->dsn))
-        return error_set(e, -EINVAL, "store: driver \"postgresql\" needs a dsn");
-    cleanup(conninfo_end) PQconninfoOption *dsn = PQconninfoParse(secret_text(o->dsn), NULL);
-    if (!dsn)
-        return error_set(e, -EINVAL, "store: the dsn is neither a postgresql:// URL nor key=value pairs "
-                                     "as libpq has them");
-    collect(dsn, names, values);
+    cleanup(dsn_end) struct dsn d = {0};
+    cleanup(conninfo_end) PQconninfoOption *options = NULL;
+    int r = parse(o->dsn, &d, &options, e);
+    if (r < 0)
+        return r;
+    collect(options, names, values);
     PGconn *c = PQconnectStartParams(names, values, 0);
     if (!c)
         return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: out of memory");
     PQsetNoticeReceiver(c, drop_notice, NULL);
-    int r = PQstatus(c) == CONNECTION_BAD ? -ENOTCONN : finish(c, clock_boot_ms() + CONNECT_MS);
+    PQsetErrorVerbosity(c, PQERRORS_VERBOSE); /* with the SQLSTATE, which a failed connection tells nowhere else */
+    r = PQstatus(c) == CONNECTION_BAD ? -ENOTCONN : finish(c, clock_boot_ms() + CONNECT_MS);
     if (r == 0) {
+        PQsetErrorVerbosity(c, PQERRORS_DEFAULT);
         db->connection = c;
         db->read_only = o->read_only;
+        db->schema = d.schema;
+        d.schema = NULL;
         return 0;
     }
-    words(c, dsn, why, sizeof(why));
+    const char *mode = value_of(options, "sslmode");
+    const struct pg_target target = {value_of(options, "host"), value_of(options, "password"), d.url,
+                                     mode && (!strcmp(mode, "disable") || !strcmp(mode, "allow"))};
+    r = r == -ETIMEDOUT ? error_set(e, r, "PostgreSQL did not answer within %d seconds", CONNECT_MS / 1000)
+                        : pg_why(c, &target, e);
     PQfinish(c);
-    if (r == -ETIMEDOUT)
-        return error_set(e, r, "PostgreSQL did not answer within %d seconds", CONNECT_MS / 1000);
-    return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: %s", why);
+    return r;
 }

@@ -34,8 +34,8 @@ struct job {
     bool past_refusal;
 };
 
-/* What was told last; each differs from the one before. */
-enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN, TOLD_REFUSED };
+/* What was told last; each differs from the one before, a denial in its reason too. */
+enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN, TOLD_REFUSED, TOLD_DENIED };
 
 struct store_thread {
     struct loop *loop;
@@ -55,6 +55,7 @@ struct store_thread {
 
     struct db *db; /* the thread's own from here; NULL = away */
     enum told told;
+    char *told_why;
     int64_t pause_ms, retry_at;
     int64_t up_at; /* 0 = never yet */
 };
@@ -93,8 +94,10 @@ static void news_tell(void *ctx)
     const struct store_events *to = &n->st->events;
     if (n->what == TOLD_UP)
         to->up(to->ctx);
+    else if (n->what == TOLD_DENIED && to->denied)
+        to->denied(to->ctx, n->why);
     else
-        (n->what == TOLD_DOWN ? to->down : to->refused)(to->ctx, n->why);
+        (n->what == TOLD_REFUSED ? to->refused : to->down)(to->ctx, n->why);
     free(n->why);
     free(n);
 }
@@ -121,8 +124,10 @@ static void post(struct store_thread *st, loop_fn *fn, void *ctx)
 
 static void tell(struct store_thread *st, enum told what, const char *why)
 {
-    if (st->told == what)
+    if (st->told == what && (what != TOLD_DENIED || strcmp(why, st->told_why) == 0))
         return;
+    free(st->told_why);
+    st->told_why = why ? xstrdup(why) : NULL;
     struct news *n = xcalloc(1, sizeof(*n));
     n->st = st;
     n->what = what;
@@ -196,7 +201,7 @@ static void connect_store(struct store_thread *st)
     db_close(st->db);
     st->db = NULL;
     retry_later(st, st->pause_ms);
-    tell(st, TOLD_DOWN, e.text);
+    tell(st, r == -EACCES || r == -EINVAL ? TOLD_DENIED : TOLD_DOWN, e.text);
 }
 
 static void run_work(struct store_thread *st, struct job *j)
@@ -439,6 +444,7 @@ void store_thread_free(struct store_thread *st)
     pthread_cond_destroy(&st->changed);
     pthread_mutex_destroy(&st->lock);
     secret_free(st->dsn);
+    free(st->told_why);
     free(st->driver);
     free(st->path);
     free(st);

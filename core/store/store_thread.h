@@ -12,7 +12,7 @@
 struct store_thread;
 
 /* up: the store answers (first or again) and store_work can be submitted; on the loop thread.
- * down: with a sentence without secrets. Each alternates with the other. */
+ * down: with a sentence without secrets. None is told twice in a row. */
 struct store_events {
     void (*up)(void *ctx);
     void (*down)(void *ctx, const char *why);
@@ -21,6 +21,9 @@ struct store_events {
      * seconds while it answers -EROFS: then the store is there and takes no work, and refused is told why. */
     int (*admit)(void *ctx, struct db *db, struct error *e);
     void (*refused)(void *ctx, const char *why);
+    /* Optional, else down: it is there and does not take renewd, which a person mends (a password, a right, the
+     * dsn), and again when the reason has changed. It is tried again all the same. */
+    void (*denied)(void *ctx, const char *why);
 };
 
 int store_thread_start(struct loop *loop, const struct store_options *o,

@@ -86,7 +86,7 @@ int catalog_postgresql(struct db *db, const char *schema, const char *name, stru
     cleanup(catalog_done) struct catalog c = {0};
     cleanup(free_p) char *oid = NULL;
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = find(db, schema, name, &c, &oid, e);
+    int res = find(db, schema ? schema : db->schema, name, &c, &oid, e);
     const char *texts[] = {oid};
     if (res == 0)
         res = db_run(db, sql, texts, 1, &r, e);

@@ -255,7 +255,7 @@ wrong_password() {
     pg_ctl_as reload
     export RENEWD_TEST_STORE="host=127.0.0.1 port=$PGPORT user=renewd_test password=a-wrong-passw0rd dbname=${DSN##*dbname=}"
     start_renewd
-    check_match "a wrong password: it says so" 'password authentication failed' "$(cat "$DIR/renewd.all")"
+    check "a wrong password: it says so" wait_until 20 grep -q 'password authentication failed' "$DIR/renewd.all"
     check_no_match "a wrong password is not printed" 'a-wrong-passw0rd' "$(cat "$DIR/renewd.all")$(ctl --json status)"
     check_equal "a wrong password: nothing is sent" 0 "$(sim_count google requests)"
     stop_renewd

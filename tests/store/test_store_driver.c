@@ -272,7 +272,7 @@ static void a_wrong_password(void)
     char wrong[512], right[512];
     snprintf(wrong, sizeof(wrong), "%s password=pwWRONG", dsn);
     snprintf(right, sizeof(right), "%s password=renewd_test", dsn);
-    CU_ASSERT_EQUAL(open_with(wrong, &e), -ENOTCONN);
+    CU_ASSERT_EQUAL(open_with(wrong, &e), -EACCES);
     CU_ASSERT_PTR_NULL(strstr(e.text, "pwWRONG"));
     CU_ASSERT_EQUAL(open_with(right, &e), 0);
 }

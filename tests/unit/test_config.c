@@ -55,6 +55,10 @@ static void test_broken_main(void)
           "renewd.conf:2:", "belongs to" },
         { MAIN "store = { driver = \"postgresql\"; dsn = \"" VALUE "\"; };",
           "renewd.conf:2:", "must not be written here" },
+        { MAIN "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_SECRET\"; };",
+          "renewd.conf:2:", "neither a URL that begins with postgresql://" },
+        { MAIN "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_DSN\"; };",
+          "renewd.conf:2:", "'/' (write %2F)" },
         { "keys = ();", "renewd.conf:1:", "'keys' is empty" },
         { "keys = ( { id = \"k\"; secret = \"" VALUE "\"; } );",
           "renewd.conf:1:", "must not be written here" },
@@ -103,7 +107,7 @@ static void test_broken_main(void)
 static void test_good_main(void)
 {
     put("renewd.conf", "conf_dir = \"conf.d\"; plugin_dir = \"/p\"; state_dir = \"state\";\n"
-                       "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_SECRET\"; };\n"
+                       "store = { driver = \"postgresql\"; dsn = \"file:dsn\"; };\n"
                        "keys = ( { id = \"k2\"; secret = \"" KEY
                        "\"; }, { id = \"k1\"; secret = \"" KEY "\"; } );\n"
                        "api = { socket = \"run.sock\"; token_users = [ \"deploy\" ]; listen = \"192.0.2.1:8642\";\n"
@@ -112,6 +116,7 @@ static void test_good_main(void)
                        "                allow = [ \"functions\", \"token\" ]; } ); };\n"
                        "spool_keep = \"64m\";\n");
     put("key.pem", VALUE "\n");
+    put("dsn", "postgresql://app:" VALUE "@db.example:5432/app?schema=s&pgbouncer=true&connection_limit=1\n");
     empty("conf.d");
     cleanup(loaded_done) struct loaded l = load();
     CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 0);
@@ -121,7 +126,8 @@ static void test_good_main(void)
     cleanup(free_p) char *state = xasprintf("%s/state", dir);
     CU_ASSERT_STRING_EQUAL(l.c->state_dir, state);
     CU_ASSERT_STRING_EQUAL(l.c->store_driver, "postgresql");
-    CU_ASSERT_STRING_EQUAL(secret_text(l.c->store_dsn), VALUE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(secret_text(l.c->store_dsn), VALUE));
+    CU_ASSERT(warned(&l, "renewd.conf:2:", "left out: pgbouncer, connection_limit"));
     CU_ASSERT_STRING_EQUAL(keyring_first(l.c->keys), "k2");
     CU_ASSERT_STRING_EQUAL(secret_text(l.c->tls_key), VALUE);
     CU_ASSERT_EQUAL(l.c->client_count, 1);
@@ -575,6 +581,7 @@ int main(void)
     key[64] = '\0';
     setenv("RENEWD_TEST_KEY", key, 1);
     setenv("RENEWD_TEST_SECRET", VALUE, 1);
+    setenv("RENEWD_TEST_DSN", "postgresql://app:" VALUE "/" VALUE "@db.example/app", 1);
     unsetenv("RENEWD_TEST_NONE");
     make_folder("conf.d");
     int status = run_tests("config", tests);

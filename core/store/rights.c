@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ * See rights.h.
+ */
+#include "core/store/rights.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/domain/ident.h"
+#include "core/store/table_internal.h"
+
+enum { LIST_MAX = 4096, COLUMNS_MAX = 256 };
+
+static void put_grant(struct buf *grants, const char *what)
+{
+    buf_text(grants, grants->len ? " " : "");
+    buf_printf(grants, "%s;", what);
+}
+
+static bool in(const char *const *list, const char *name)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        if (strcmp(list[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* What of the columns asked for is not granted, as "SELECT (a, b)"; column: which of r's says so. */
+static void put_missing(const struct db_result *r, int column, const char *const *asked, const char *right,
+                        struct buf *to)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < db_rows(r); i++) {
+        if (*db_text(r, i, (size_t)column) == 't' || !in(asked, db_text(r, i, 0)))
+            continue;
+        buf_text(to, any ? ", " : to->len ? ", " : "");
+        if (!any)
+            buf_printf(to, "%s (", right);
+        buf_text(to, db_text(r, i, 1));
+        any = true;
+    }
+    if (any)
+        buf_text(to, ")");
+}
+
+static int grants_of(struct db *db, const struct catalog *c, const char *const *reads, const char *const *writes,
+                     struct buf *grants, struct error *e)
+{
+    static const char sql[] =
+        "SELECT a.attname, quote_ident(a.attname), has_column_privilege(c.oid, a.attnum, 'SELECT'),"
+        " has_column_privilege(c.oid, a.attnum, 'UPDATE'), has_schema_privilege(n.oid, 'USAGE'),"
+        " quote_ident(n.nspname), quote_ident(c.relname), quote_ident(current_user)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        " WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum";
+    const char *texts[] = {c->schema, c->name};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    cleanup(buf_done) struct buf list = {0};
+
+    int res = db_run(db, sql, texts, 2, &r, e);
+    if (res < 0 || !db_rows(r))
+        return res;
+    const char *schema = db_text(r, 0, 5), *name = db_text(r, 0, 6), *role = db_text(r, 0, 7);
+    buf_init(&list, LIST_MAX);
+    if (*db_text(r, 0, 4) != 't') {
+        cleanup(free_p) char *usage = xasprintf("GRANT USAGE ON SCHEMA %s TO %s", schema, role);
+        put_grant(grants, usage);
+    }
+    put_missing(r, 2, reads, "SELECT", &list);
+    put_missing(r, 3, writes, "UPDATE", &list);
+    if (list.len) {
+        cleanup(free_p) char *grant = xasprintf("GRANT %s ON %s.%s TO %s", list.data, schema, name, role);
+        put_grant(grants, grant);
+    }
+    return 0;
+}
+
+int rights_table(struct db *db, const char *table, const char *const *reads, const char *const *writes,
+                 struct buf *grants, struct error *e)
+{
+    cleanup(free_p) char *schema = NULL, *name = NULL;
+    cleanup(catalog_done) struct catalog c = {0};
+
+    if (!db_is_postgresql(db))
+        return 0;
+    int r = ident_split(table, &schema, &name, e);
+    if (r == 0)
+        r = catalog_postgresql(db, schema, name, &c, e);
+    return r < 0 ? r : grants_of(db, &c, reads, writes, grants, e);
+}
+
+static int rights_owner(struct db *db, const struct owner_wish *o, struct buf *grants, struct error *e)
+{
+    const char *reads[8] = {o->key};
+    size_t n = 1;
+
+    if (o->column)
+        reads[n++] = o->column;
+    for (size_t i = 0; i < 4 && o->others[i]; i++)
+        reads[n++] = o->others[i];
+    return rights_table(db, o->table, reads, NULL, grants, e);
+}
+
+int rights_job(struct db *db, const struct table *t, const struct table_wish *w, struct buf *grants,
+               struct error *e)
+{
+    const char *reads[COLUMNS_MAX] = {t->key}, *writes[COLUMNS_MAX] = {NULL};
+    size_t n = 1, written = 0;
+
+    if (t->own || !db_is_postgresql(db))
+        return 0;
+    for (size_t i = 0; i < t->column_count && n < COLUMNS_MAX - 2; i++) {
+        reads[n++] = t->columns[i].name;
+        if (t->columns[i].written)
+            writes[written++] = t->columns[i].name;
+    }
+    for (size_t i = 0; i < t->only_count && n < COLUMNS_MAX - 2; i++)
+        reads[n++] = t->only[i].column;
+    if (w->owner)
+        reads[n++] = w->owner->via;
+    const struct catalog c = {.schema = t->schema, .name = t->name};
+    int r = grants_of(db, &c, reads, writes, grants, e);
+    return r < 0 || !w->owner ? r : rights_owner(db, w->owner, grants, e);
+}
+
+int rights_own(struct db *db, struct buf *grants, struct error *e)
+{
+    static const char sql[] =
+        "WITH s AS (SELECT (SELECT oid FROM pg_namespace WHERE nspname = 'renewd') AS oid,"
+        " quote_ident(current_user) AS role, quote_ident(current_database()) AS db)"
+        " SELECT g FROM ("
+        "SELECT 1 AS n, format('GRANT CREATE ON DATABASE %s TO %s', db, role) AS g FROM s"
+        " WHERE oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')"
+        " UNION ALL SELECT 2, format('GRANT USAGE, CREATE ON SCHEMA renewd TO %s', role) FROM s"
+        " WHERE oid IS NOT NULL AND NOT has_schema_privilege(oid, 'USAGE')"
+        " UNION ALL SELECT 3, format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA renewd TO %s', role)"
+        " FROM s WHERE EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p')"
+        "  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
+        "   AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))"
+        " UNION ALL SELECT 4, format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA renewd TO %s', role)"
+        " FROM s WHERE EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = s.oid AND CASE WHEN c.relkind = 'S'"
+        "  THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END)) t ORDER BY n";
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    if (!db_is_postgresql(db))
+        return 0;
+    int res = db_run(db, sql, NULL, 0, &r, e);
+    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
+        put_grant(grants, db_text(r, i, 0));
+    return res;
+}
