@@ -3,7 +3,8 @@
  * period has ended gets the period moved by a month, a transaction, and its wallet's balance
  * raised, all three in one database transaction by named statements, or none. once() lets each
  * period of each subscription be paid a single time, whatever happens. Months are counted from the
- * day of the month on which the subscription began (31 Jan, 28 Feb, 31 Mar), in UTC.
+ * day of the month and the time of day at which the subscription began (31 Jan, 28 Feb, 31 Mar), by the
+ * calendar of the account's own time zone or of the job's.
  */
 #include <renewd/plugin.h>
 #include <stdio.h>
@@ -11,11 +12,15 @@
 #include <string.h>
 
 #define MONTHS_MAX 12000 /* a period that ended before the year 1000 is a mistake */
+#define MONTH 2629746    /* seconds, on average */
+#define DAY 86400
 
 struct free_plan {
     const struct renewd_services *services;
+    struct renewd_host *host;
     const char *plan_name, *plan_item, *transaction_type, *performed_by; /* settings */
     int latest; /* catch_up */
+    int as_row; /* period */
 };
 
 /* ---- Settings ---------------------------------------------------------------------------- */
@@ -56,8 +61,16 @@ static const struct renewd_setting catch_up = {
     .choices = "each|latest",
     .help = "Several periods missed: pay each of them, oldest first, or the current one alone",
 };
+static const struct renewd_setting period_setting = {
+    .size = sizeof(struct renewd_setting),
+    .name = "period",
+    .type = RENEWD_TEXT,
+    .default_value = "month",
+    .choices = "month|as the row",
+    .help = "How long the next period is: a month, or as long as the row's own (a quarter, a year, 14 days)",
+};
 static const struct renewd_setting *const settings[] = {
-    &plan_name, &plan_item, &transaction_type, &performed_by, &catch_up, NULL,
+    &plan_name, &plan_item, &transaction_type, &performed_by, &catch_up, &period_setting, NULL,
 };
 
 /* ---- Slots: what the view shows of a subscription; nothing of it is written through slots --- */
@@ -115,6 +128,13 @@ static const struct renewd_slot slot_item_id_internal = {
     .direction = RENEWD_IN,
     .help = "The plan's item, held against plan_item",
 };
+static const struct renewd_slot slot_timezone = {
+    .size = sizeof(struct renewd_slot),
+    .name = "timezone",
+    .type = RENEWD_TEXT,
+    .direction = RENEWD_IN,
+    .help = "The account's time zone (Asia/Kolkata), by whose calendar its months are; empty: the job's",
+};
 static const struct renewd_slot *const slots[] = {
     &slot_user_id,
     &slot_plan_id,
@@ -123,6 +143,7 @@ static const struct renewd_slot *const slots[] = {
     &slot_current_period_end,
     &slot_plan_name,
     &slot_item_id_internal,
+    &slot_timezone,
     NULL,
 };
 
@@ -168,12 +189,15 @@ static int32_t free_plan_open(void *instance, const struct renewd_open_in *in,
     if (!p)
         return s->fail(in->call, RENEWD_TRANSIENT, NULL, "out of memory");
     p->services = s;
+    p->host = in->host;
     p->plan_name = s->setting_text(in->host, "plan_name");
     p->plan_item = s->setting_text(in->host, "plan_item");
     p->transaction_type = s->setting_text(in->host, "transaction_type");
     p->performed_by = s->setting_text(in->host, "performed_by");
     const char *mode = s->setting_text(in->host, "catch_up");
     p->latest = mode && strcmp(mode, "latest") == 0;
+    mode = s->setting_text(in->host, "period");
+    p->as_row = mode && strcmp(mode, "as the row") == 0;
     out->instance = p;
     return 0;
 }
@@ -206,60 +230,145 @@ static int32_t free_plan_needs_refresh(void *instance, const struct renewd_needs
 
 /* ---- Months ------------------------------------------------------------------------------ */
 
-/* The day of the month, in UTC. */
-static int32_t day_of(const struct free_plan *p, struct renewd_call *call, int64_t time)
+/* Whose calendar it is, and an end or start of a period of long ago: all others lie whole months from it. */
+struct anchor {
+    const char *zone; /* NULL = the job's */
+    int32_t day;      /* of the month, months allowing */
+    int64_t from;     /* shows the time of day */
+};
+
+/* -1 = there is no such zone, or no such time. */
+static int64_t months_later(const struct free_plan *p, const struct anchor *a, int32_t months)
 {
+    const struct renewd_services *s = p->services;
+    int64_t at = -1;
+
+    if (!RENEWD_HAS(s, add_months_in))
+        return a->zone ? -1 : s->add_months(a->from, a->day, months);
+    return s->add_months_in(p->host, a->from, a->day, months, a->zone, &at) == RENEWD_FOUND ? at : -1;
+}
+
+/* 1 = time lies whole months from the anchor, so many. */
+static int months_to(const struct free_plan *p, const struct anchor *a, int64_t time, int32_t *ret)
+{
+    int64_t about = (time - a->from) / MONTH;
+
+    for (int64_t n = about - 1; n <= about + 1; n++) {
+        if (n < -MONTHS_MAX || n > MONTHS_MAX || a->day < 1 || a->day > 31 ||
+            months_later(p, a, (int32_t)n) != time)
+            continue;
+        *ret = (int32_t)n;
+        return 1;
+    }
+    return 0;
+}
+
+/* The day of the month; 0 = there is no such zone. */
+static int32_t day_of(const struct free_plan *p, struct renewd_call *call, const char *zone, int64_t time)
+{
+    if (RENEWD_HAS(p->services, day_in))
+        return p->services->day_in(p->host, time, zone);
     const char *text = p->services->format_time(call, time); /* YYYY-MM-DD... */
-    return strlen(text) >= 10 ? (int32_t)strtol(text + 8, NULL, 10) : 1;
+    return !zone && strlen(text) >= 10 ? (int32_t)strtol(text + 8, NULL, 10) : 0;
 }
 
-static int is_anchor(const struct free_plan *p, int64_t end, int32_t day)
+/* What was worked out before: "day 31", and where the end does not show the time of day " at 1769817600". */
+static struct anchor remembered(const struct renewd_record *r, const char *zone, int64_t end)
 {
-    return day >= 1 && day <= 31 && p->services->add_months(end, day, 0) == end;
-}
-
-/* The day on which this subscription's periods end, months allowing. What was worked out before
- * stands as long as the period's end still is such a day; else the period itself tells: an end on
- * its month's last day may be the short form of the start's day. */
-static int32_t anchor_day(const struct free_plan *p, struct renewd_call *call,
-                          const struct renewd_record *r, int64_t end)
-{
-    const struct renewd_value *start = p->services->slot(r, "current_period_start");
-    char memo[16] = "";
-    int32_t day;
+    struct anchor a = { .zone = zone, .from = end };
+    char memo[48] = "", *rest = memo;
 
     if (r->memo && r->memo_length < sizeof(memo))
         memcpy(memo, r->memo, r->memo_length);
-    day = strncmp(memo, "day ", 4) == 0 ? (int32_t)strtol(memo + 4, NULL, 10) : 0;
-    if (is_anchor(p, end, day))
-        return day;
-    day = start->present ? day_of(p, call, start->number) : 0;
-    if (start->present && start->number < end && day > day_of(p, call, end) &&
-        is_anchor(p, end, day))
-        return day;
-    return day_of(p, call, end);
+    if (strncmp(memo, "day ", 4) == 0)
+        a.day = (int32_t)strtol(memo + 4, &rest, 10);
+    if (strncmp(rest, " at ", 4) == 0)
+        a.from = strtoll(rest + 4, NULL, 10);
+    return a;
+}
+
+/* From where this subscription's months are counted, and how many of them end at its period's end. What was worked out
+ * before stands as long as the end lies in its row; else the period itself tells: its end may be the short form of
+ * the start's day, or an hour that a change of clocks skipped. 0 = there is no such zone. */
+static int find_anchor(const struct free_plan *p, struct renewd_call *call, const struct renewd_record *r,
+                       int64_t end, struct anchor *ret, int32_t *ret_months)
+{
+    const struct renewd_value *zone = p->services->slot(r, "timezone");
+    const struct renewd_value *start = p->services->slot(r, "current_period_start");
+
+    *ret = remembered(r, zone->present ? zone->text : NULL, end);
+    if (months_to(p, ret, end, ret_months))
+        return 1;
+    int32_t day = day_of(p, call, ret->zone, end);
+    if (start->present && start->number < end) {
+        ret->from = start->number;
+        ret->day = day_of(p, call, ret->zone, start->number);
+        if (months_to(p, ret, end, ret_months))
+            return 1;
+        ret->from = end;
+        if (ret->day > day && months_to(p, ret, end, ret_months))
+            return 1;
+    }
+    *ret = (struct anchor){ .zone = ret->zone, .day = day, .from = end };
+    *ret_months = 0;
+    return day > 0;
 }
 
 struct period {
     int64_t old_end, start, end;
-    int32_t day;
+    struct anchor anchor;
 };
 
-/* The period to pay: the next one, or the one that contains now. */
+/* How long a period is: in months, or where the row's is not made of months in seconds. */
+struct length {
+    int32_t months;
+    int64_t seconds;
+};
+
+static struct length length_of(const struct free_plan *p, const struct renewd_record *r, const struct anchor *a,
+                               int64_t end, int32_t months)
+{
+    const struct renewd_value *start = p->services->slot(r, "current_period_start");
+    struct length length = { .months = 1 };
+    int32_t before;
+    char text[200];
+
+    if (!start->present || start->number >= end)
+        return length;
+    if (!p->as_row) {
+        if (end - start->number > 32 * DAY) {
+            snprintf(text, sizeof(text), "subscription %.60s: its period of %lld days is followed by one of a month; "
+                     "period = \"as the row\" would keep it", r->key, (long long)((end - start->number) / DAY));
+            p->services->log(p->host, RENEWD_LOG_WARNING, text);
+        }
+        return length;
+    }
+    if (months_to(p, a, start->number, &before) && before < months)
+        length.months = months - before;
+    else
+        length = (struct length){ .seconds = end - start->number };
+    return length;
+}
+
+/* The period to pay: the next one, or the one that contains now. 0 = there is none. */
 static int next_period(const struct free_plan *p, const struct renewd_refresh_in *in,
                        struct period *ret)
 {
     const struct renewd_record *r = in->records[0];
-    int64_t end = p->services->slot(r, "current_period_end")->number;
+    int32_t months = 0;
 
-    ret->old_end = ret->start = end;
-    ret->day = anchor_day(p, in->call, r, end);
-    ret->end = p->services->add_months(end, ret->day, 1);
-    for (int i = 0; p->latest && ret->end <= in->now && i < MONTHS_MAX; i++) {
+    ret->old_end = ret->start = ret->end = p->services->slot(r, "current_period_end")->number;
+    if (!find_anchor(p, in->call, r, ret->end, &ret->anchor, &months))
+        return 0;
+    const struct length length = length_of(p, r, &ret->anchor, ret->end, months);
+    for (int i = 0; i < MONTHS_MAX && (i == 0 || (p->latest && ret->end <= in->now)); i++) {
         ret->start = ret->end;
-        ret->end = p->services->add_months(ret->start, ret->day, 1);
+        months += length.months;
+        ret->end = length.months ? months_later(p, &ret->anchor, months) : ret->start + length.seconds;
+        if (ret->end <= ret->start)
+            return 0;
     }
-    return ret->end > ret->start;
+    return 1;
 }
 
 /* ---- The effects -------------------------------------------------------------------------- */
@@ -289,10 +398,15 @@ static void move_period(const struct free_plan *p, const struct renewd_refresh_i
     const struct renewd_parameter was = as_read("current_period_end");
     const struct renewd_parameter start = time_of(period->start), end = time_of(period->end);
     const struct renewd_parameter *const list[] = { &id, &was, &start, &end, NULL };
-    char memo[16];
+    const struct anchor here = { period->anchor.zone, period->anchor.day, period->end };
+    char memo[48];
+    int32_t months;
 
     p->services->run(in->call, "advance", list);
-    snprintf(memo, sizeof(memo), "day %d", (int)period->day);
+    if (months_to(p, &here, period->anchor.from, &months))
+        snprintf(memo, sizeof(memo), "day %d", (int)here.day);
+    else /* a change of clocks skipped its time of day, which is to come back */
+        snprintf(memo, sizeof(memo), "day %d at %lld", (int)here.day, (long long)period->anchor.from);
     p->services->memo(in->call, memo, strlen(memo));
 }
 
@@ -364,6 +478,8 @@ static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in 
                      "current_period_end is empty or no time; set it to when the period ended");
     if (s->slot(r, "current_period_end")->number > in->now)
         return wrong(p, in, "too_early", "the period has not ended yet");
+    if (day_of(p, in->call, s->slot(r, "timezone")->text, in->now) == 0)
+        return wrong(p, in, "bad_zone", "the row's timezone is none that this machine knows; it is to be like Asia/Kolkata");
     if (!next_period(p, in, &period))
         return wrong(p, in, "bad_period", "no month follows the period's end");
     move_period(p, in, &period);

@@ -63,5 +63,8 @@ int32_t fake_parse_time(const char *text, int64_t *ret);
 const char *fake_format_time(struct renewd_call *c, int64_t time);
 int32_t fake_parse_http_date(const char *text, int64_t *ret);
 int64_t fake_add_months(int64_t time, int32_t anchor_day, int32_t months);
+int32_t fake_add_months_in(struct renewd_host *h, int64_t time, int32_t anchor_day, int32_t months,
+                           const char *zone, int64_t *ret);
+int32_t fake_day_in(struct renewd_host *h, int64_t time, const char *zone);
 
 #endif

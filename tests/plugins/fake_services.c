@@ -269,6 +269,8 @@ static const struct renewd_services services = {
     .memo = memo,
     .run = run,
     .once = once,
+    .add_months_in = fake_add_months_in,
+    .day_in = fake_day_in,
 };
 
 /* ---- What tests call --------------------------------------------------------------------- */

@@ -231,3 +231,30 @@ int64_t fake_add_months(int64_t time, int32_t anchor_day, int32_t months)
 {
     return calendar_add_months(time, anchor_day, months);
 }
+
+int32_t fake_add_months_in(struct renewd_host *h, int64_t time, int32_t anchor_day, int32_t months,
+                           const char *zone, int64_t *ret)
+{
+    struct zone *z = NULL;
+    struct error e;
+
+    (void)h;
+    if (zone_load(zone ? zone : "UTC", &z, &e) < 0)
+        return RENEWD_WRONG_TYPE;
+    *ret = calendar_add_months_in(z, time, anchor_day, months);
+    zone_free(z);
+    return RENEWD_FOUND;
+}
+
+int32_t fake_day_in(struct renewd_host *h, int64_t time, const char *zone)
+{
+    struct zone *z = NULL;
+    struct error e;
+
+    (void)h;
+    if (zone_load(zone ? zone : "UTC", &z, &e) < 0)
+        return 0;
+    int32_t day = calendar_day_in(z, time);
+    zone_free(z);
+    return day;
+}

@@ -13,7 +13,7 @@
 
 struct walk {
     struct fake f;
-    char memo[32];
+    char memo[48];
     int64_t start, end;
 };
 
@@ -237,6 +237,85 @@ static void test_broken(void)
     fake_close(&w.f);
 }
 
+/* The ends of a row's periods after so many steps. */
+static void walk_is(const char *zone, const char *period, const char *start, const char *end, const char *const *ends)
+{
+    struct walk w;
+
+    begin(&w, "each", start, end);
+    fake_setting(&w.f, "period", period, 0);
+    fake_slot(&w.f, "timezone", zone);
+    fake_close(&w.f);
+    CU_ASSERT_EQUAL_FATAL(fake_open(&w.f), 0);
+    for (; *ends; ends++) {
+        step(&w, at("2034-01-01T00:00:00Z"));
+        CU_ASSERT_EQUAL(w.end, at(*ends));
+        if (w.end != at(*ends))
+            printf("# %s %s: not %s\n", zone ? zone : "UTC", start, *ends);
+    }
+    fake_close(&w.f);
+}
+
+/* Months are those of the wall there. The ends are PostgreSQL's: (local + n * interval '1 month') at time zone. */
+static void test_zones(void)
+{
+    static const char *const kolkata[] = { "2026-04-30T18:30:00Z", "2026-05-31T18:30:00Z", "2026-06-30T18:30:00Z",
+                                           "2026-07-31T18:30:00Z", "2026-08-31T18:30:00Z", NULL };
+    static const char *const auckland[] = { "2025-08-31T12:00:00Z", "2025-09-30T11:00:00Z", "2025-10-31T11:00:00Z", NULL };
+    static const char *const asuncion[] = { "2017-10-01T04:00:00Z", "2017-11-01T03:00:00Z", "2017-12-01T03:00:00Z", NULL };
+    static const char *const new_york[] = { "2026-03-08T07:30:00Z", "2026-04-08T06:30:00Z", NULL };
+    static const char *const twice[] = { "2026-11-01T06:30:00Z", "2026-12-01T06:30:00Z", NULL };
+    static const char *const berlin[] = { "2026-02-28T22:30:00Z", "2026-03-31T21:30:00Z", "2026-04-30T21:30:00Z", NULL };
+    static const char *const utc[] = { "2026-04-30T18:30:00Z", "2026-05-31T18:30:00Z", NULL };
+
+    walk_is("Asia/Kolkata", NULL, "2026-02-28T18:30:00Z", "2026-03-31T18:30:00Z", kolkata);
+    walk_is("Pacific/Auckland", NULL, "2025-06-30T12:00:00Z", "2025-07-31T12:00:00Z", auckland);
+    /* Midnight of 1 October 2017 was skipped there; that of 1 November is midnight again. */
+    walk_is("America/Asuncion", NULL, "2017-08-01T04:00:00Z", "2017-09-01T04:00:00Z", asuncion);
+    walk_is("America/New_York", NULL, "2026-01-08T07:30:00Z", "2026-02-08T07:30:00Z", new_york);
+    walk_is("America/New_York", NULL, "2026-09-01T05:30:00Z", "2026-10-01T05:30:00Z", twice);
+    walk_is("Europe/Berlin", NULL, "2025-12-31T22:30:00Z", "2026-01-31T22:30:00Z", berlin);
+    walk_is(NULL, NULL, "2026-02-28T18:30:00Z", "2026-03-31T18:30:00Z", utc);
+}
+
+static void test_zone_unknown(void)
+{
+    struct walk w;
+
+    begin(&w, "each", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+    fake_slot(&w.f, "timezone", "Asia/Nowhere");
+    CU_ASSERT_EQUAL(fake_ask(&w.f, at("2026-03-01T00:00:00Z")), RENEWD_FAILED);
+    CU_ASSERT_STRING_EQUAL(w.f.code, "bad_zone");
+    fake_close(&w.f);
+}
+
+static void test_as_the_row(void)
+{
+    static const char *const year[] = { "2026-02-28T00:00:00Z", "2027-02-28T00:00:00Z", "2028-02-29T00:00:00Z", NULL };
+    static const char *const quarter[] = { "2026-05-30T00:00:00Z", "2026-08-30T00:00:00Z", NULL };
+    static const char *const fortnight[] = { "2026-01-29T00:00:00Z", "2026-02-12T00:00:00Z", NULL };
+    static const char *const month[] = { "2025-03-29T00:00:00Z", NULL };
+
+    walk_is(NULL, "as the row", "2024-02-29T00:00:00Z", "2025-02-28T00:00:00Z", year);
+    walk_is(NULL, "as the row", "2025-11-30T00:00:00Z", "2026-02-28T00:00:00Z", quarter);
+    walk_is(NULL, "as the row", "2026-01-01T00:00:00Z", "2026-01-15T00:00:00Z", fortnight);
+    walk_is(NULL, NULL, "2024-02-29T00:00:00Z", "2025-02-28T00:00:00Z", month);
+}
+
+/* A year that becomes a month is said so. */
+static void test_shortened(void)
+{
+    struct walk w;
+
+    begin(&w, "each", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
+    step(&w, at("2026-03-01T00:00:00Z"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.f.host.logged, "its period of 365 days is followed by one of a month"));
+    w.f.host.logged[0] = '\0';
+    step(&w, at("2026-03-01T00:00:00Z"));
+    CU_ASSERT_STRING_EQUAL(w.f.host.logged, "");
+    fake_close(&w.f);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -248,6 +327,10 @@ int main(void)
         { "the anchor is kept", test_memo },
         { "the latest period alone", test_latest },
         { "broken records", test_broken },
+        { "months of a zone", test_zones },
+        { "a zone that is none", test_zone_unknown },
+        { "periods as long as the row's", test_as_the_row },
+        { "a year that becomes a month", test_shortened },
         { NULL, NULL },
     };
     return run_tests("free_plan_alloc", tests);
