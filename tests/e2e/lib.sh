@@ -13,7 +13,11 @@
 
 set -u -o pipefail
 export LC_ALL=C TZ=UTC
-unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+# psql itself, not Debian's wrapper, which starts a Perl interpreter at each of a thousand calls.
+for psql in /usr/lib/postgresql/*/bin/psql; do
+    [ ! -x "$psql" ] || PATH=${psql%/psql}:$PATH
+done
+unset psql http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$PWD}
