@@ -13,7 +13,9 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/engine/check_job.h"
 #include "core/host/config.h"
+#include "core/store/connection.h"
 
 /* Where systemd keeps a running service's credentials; root may read them. */
 #define SERVICE_CREDENTIALS "/run/credentials/renewd.service"
@@ -83,7 +85,58 @@ static void find_credentials(void)
     }
 }
 
-int check_configuration(const char *file)
+/* ---- the database ---- */
+
+struct said {
+    size_t mistakes;
+};
+
+static void say_database(void *ctx, enum check_level level, const char *job, const char *text)
+{
+    struct said *s = ctx;
+
+    s->mistakes += level == CHECK_MISTAKE;
+    printf("%s%s%s: %s\n", level == CHECK_WARNING ? "warning: " : "", job ? "job " : "database", job ? job : "", text);
+}
+
+/* An SQLite file that is not there is made by the daemon, not by a look. */
+static bool is_missing(const struct config *c, struct said *s)
+{
+    if (strcmp(c->store_driver, "sqlite") != 0 || access(c->store_path, F_OK) == 0)
+        return false;
+    cleanup(free_p) char *text = xasprintf("%s is not there yet; renewd makes it at its first start, and jobs with "
+                                           "tables of their own need them there before", c->store_path);
+    say_database(s, CHECK_WARNING, NULL, text);
+    return true;
+}
+
+static size_t check_database(const struct checked *k)
+{
+    struct config *c = k->c;
+    const struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn, .as_it_is = true};
+    struct said s = {0};
+    struct error e = {""};
+    struct db *db = NULL;
+
+    if (is_missing(c, &s))
+        return 0;
+    if (db_open(&o, &db, &e) < 0) {
+        say_database(&s, CHECK_MISTAKE, NULL, e.text);
+        return s.mistakes;
+    }
+    check_store(db, c, say_database, &s);
+    for (size_t i = 0; i < k->count; i++)
+        check_job(db, c, k->jobs[i], say_database, &s);
+    db_close(db);
+    return s.mistakes;
+}
+
+static bool may_connect(const struct config *c)
+{
+    return c && c->store_driver && (strcmp(c->store_driver, "sqlite") == 0 ? c->store_path != NULL : c->store_dsn != NULL);
+}
+
+int check_configuration(const char *file, bool connect)
 {
     cleanup(checked_done) struct checked k = { 0 };
 
@@ -92,6 +145,10 @@ int check_configuration(const char *file)
     size_t mistakes = config_check_report(stdout, k.m, &k.uses);
     if (!getenv("CREDENTIALS_DIRECTORY"))
         explain_credentials(&k.uses, k.c ? k.c->file : file);
+    if (connect && may_connect(k.c))
+        mistakes += check_database(&k);
+    else if (connect)
+        printf("database: it was not looked at, since renewd.conf does not say where it is\n");
     if (k.c && !mistakes)
         printf("%s: %zu job%s, no mistakes\n", file, k.count, k.count == 1 ? "" : "s");
     return mistakes || !k.c ? EXIT_CONFIG : 0;

@@ -32,7 +32,7 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536,
 
 struct options {
     const char *config_file;
-    bool check, once, has_at;
+    bool check, connect, once, has_at;
     int64_t at;
     char **jobs; /* --once: NULL-terminated, empty = all */
 };
@@ -54,6 +54,7 @@ static void usage(FILE *to)
 {
     fputs("usage: renewd [-c FILE]                        keep the records of all jobs fresh, in the foreground\n"
           "       renewd [-c FILE] --check                name every mistake in the configuration\n"
+          "       renewd [-c FILE] --check --connect      look at the database as well; nothing that is written stays\n"
           "       renewd [-c FILE] --once [--at TIME] [JOB...]   refresh what is due, and exit\n"
           "       renewd --version | --help\n"
           "  -c, --config FILE   default " SYSCONFDIR "/renewd/renewd.conf\n"
@@ -77,10 +78,10 @@ static int parse_at(const char *text, int64_t *ret)
 /* 0, or the exit status plus one: the program has said what there is to say. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_CHECK = 256, OPT_ONCE, OPT_AT, OPT_VERSION, OPT_HELP, OPT_DEBUG };
+    enum { OPT_CHECK = 256, OPT_CONNECT, OPT_ONCE, OPT_AT, OPT_VERSION, OPT_HELP, OPT_DEBUG };
     static const struct option known[] = {
         {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, OPT_CHECK},
-        {"once", no_argument, NULL, OPT_ONCE},    {"at", required_argument, NULL, OPT_AT},
+        {"connect", no_argument, NULL, OPT_CONNECT}, {"once", no_argument, NULL, OPT_ONCE},    {"at", required_argument, NULL, OPT_AT},
         {"version", no_argument, NULL, OPT_VERSION}, {"help", no_argument, NULL, OPT_HELP},
         {"debug", no_argument, NULL, OPT_DEBUG},  {NULL, 0, NULL, 0}};
     o->config_file = SYSCONFDIR "/renewd/renewd.conf";
@@ -88,6 +89,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         switch (c) {
         case 'c': o->config_file = optarg; break;
         case OPT_CHECK: o->check = true; break;
+        case OPT_CONNECT: o->connect = true; break;
         case OPT_ONCE: o->once = true; break;
         case OPT_DEBUG: log_setup(LEVEL_DEBUG); break;
         case OPT_AT:
@@ -104,8 +106,9 @@ static int parse_options(int argc, char **argv, struct options *o)
         }
     }
     o->jobs = argv + optind;
-    if ((*o->jobs && !o->once) || (o->has_at && !o->once) || (o->check && o->once)) {
+    if ((*o->jobs && !o->once) || (o->has_at && !o->once) || (o->check && o->once) || (o->connect && !o->check)) {
         fprintf(stderr, "renewd: %s\n", o->check && o->once ? "--check and --once exclude each other"
+                                        : o->connect && !o->check ? "--connect goes with --check"
                                         : o->has_at ? "--at goes with --once" : "jobs are named with --once");
         usage(stderr);
         return 1 + EXIT_USAGE;
@@ -321,7 +324,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     harden();
     if (o.check)
-        return check_configuration(o.config_file);
+        return check_configuration(o.config_file, o.connect);
     if (o.has_at)
         clock_set_offset(o.at - clock_real());
     fault_point(FAULT_START, NULL);

@@ -254,6 +254,10 @@ void job_set_paused(struct job *j, bool paused);
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e);
 /* -EACCES with the GRANTs that are missing on the tables of a job. */
 int job_rights(struct db *db, const struct job_config *c, const struct table *table, struct error *e);
+/* The named statements of its plugin, held against the database. */
+int job_check_statements(struct db *db, const struct job_config *c, struct error *e);
+/* Which column of the job's table holds which slot. */
+void job_map_slots(struct job *j);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
 bool run_may_claim(const struct run *r);

@@ -150,7 +150,7 @@ struct resolve_task {
     size_t answer_count;
 };
 
-static int check_statements(struct db *db, const struct job_config *c, struct error *e)
+int job_check_statements(struct db *db, const struct job_config *c, struct error *e)
 {
     const struct renewd_plugin *d = plugin_descriptor(c->plugin);
     for (size_t i = 0; i < c->statement_count; i++) {
@@ -221,7 +221,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = job_rights(db, c, t->table, e);
     if (res >= 0)
-        res = check_statements(db, c, e);
+        res = job_check_statements(db, c, e);
     if (res >= 0)
         res = also_check(db, t->job, e);
     if (res >= 0)
@@ -261,7 +261,7 @@ int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix)
     return count;
 }
 
-static void map_slots(struct job *j)
+void job_map_slots(struct job *j)
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
     size_t n = 0;
@@ -296,7 +296,7 @@ static void resolved(struct job *j, struct resolve_task *t)
         breaker_remember(j, t->answers, t->answer_count);
     if (j->breaker.cleared)
         j->gentle = 1;
-    map_slots(j);
+    job_map_slots(j);
     job_release_hold(j);
 }
 

@@ -16,6 +16,7 @@ struct store_options {
     const char *path;            /* SQLite: absolute */
     const struct secret *dsn;    /* PostgreSQL */
     bool read_only;
+    bool as_it_is;               /* SQLite: neither made nor set up otherwise; only looked at */
 };
 
 /* -ENOTCONN, -ETIMEDOUT: away, to be tried again. -EACCES, -EINVAL: refused for a reason that a person mends; e says

@@ -57,6 +57,23 @@ int store_page(struct db *db, const struct table *t, const char *after, size_t l
     return 0;
 }
 
+int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e)
+{
+    struct page p = {0};
+    struct error why = {""};
+    int before = db->statement_ms;
+    db->statement_ms = PAGE_MS;
+    int r = read_page(db, t, NULL, 1, &p, &why);
+    db->statement_ms = before;
+    if (r < 0)
+        return error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text);
+    *ret_found = p.count == 1;
+    if (p.count == 1)
+        row_copy(ret, &p.rows[0]);
+    page_done(&p);
+    return 0;
+}
+
 void page_done(struct page *p)
 {
     for (size_t i = 0; p->records && i < p->count; i++)

@@ -103,12 +103,12 @@ static int patiently(struct db *db, const char *sql, struct error *e)
     return r;
 }
 
-static int set_up(struct db *db, struct error *e)
+static int set_up(struct db *db, bool as_it_is, struct error *e)
 {
     sqlite3_extended_result_codes(db->connection, 1);
     sqlite3_busy_timeout(db->connection, BUSY_MS);
     sqlite3_limit(db->connection, SQLITE_LIMIT_LENGTH, VALUE_MAX);
-    int r = patiently(db, "PRAGMA journal_mode = WAL", e);
+    int r = as_it_is ? 0 : patiently(db, "PRAGMA journal_mode = WAL", e);
     if (r == 0)
         r = simple(db,
                    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
@@ -136,7 +136,7 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
 {
     if (!o->path)
         return error_set(e, -EINVAL, "store: driver \"sqlite\" needs a path");
-    int r = o->read_only ? 0 : create_file(o->path, e);
+    int r = o->read_only || o->as_it_is ? 0 : create_file(o->path, e);
     if (r < 0)
         return r;
     sqlite3 *s = NULL;
@@ -144,7 +144,7 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
     int code = sqlite3_open_v2(o->path, &s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     db->connection = s;
     struct error why = {""};
-    r = code == SQLITE_OK ? set_up(db, &why) : -ENOTCONN;
+    r = code == SQLITE_OK ? set_up(db, o->as_it_is, &why) : -ENOTCONN;
     if (r == 0)
         return 0;
     error_set(e, r, "the SQLite database %s cannot be opened: %s", o->path,

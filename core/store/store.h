@@ -43,6 +43,8 @@ struct page {
 int store_page(struct db *db, const struct table *t, const char *after, size_t limit,
                struct page *ret, struct error *e);
 void page_done(struct page *p);
+/* The first row within `only`, without what renewd knows of it: also where renewd's own tables are not there. */
+int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* One row with its record. -ENOENT = no such row (a record may be known all the same). */
 int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row,
               struct record *ret_record, bool *ret_known, struct error *e);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ * See check_job.h. Each question that can still be asked is asked, so that all that is wrong is named at once.
+ */
+#include "core/engine/check_job.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/cleanup.h"
+#include "core/engine/internal.h"
+#include "core/store/rights.h"
+#include "core/store/table_look.h"
+
+enum { SENTENCE_MAX = 1400, GRANTS_MAX = 900, TOKEN_LETTERS = 2048, ERROR_LETTERS = 500, KEY_NAME_MAX = 80 };
+
+struct asking {
+    struct db *db;
+    check_say *say;
+    void *ctx;
+    const char *job; /* NULL: the database itself */
+    bool mistaken;
+};
+
+static void say(struct asking *a, enum check_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(struct asking *a, enum check_level level, const char *fmt, ...)
+{
+    char text[SENTENCE_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    a->mistaken |= level == CHECK_MISTAKE;
+    a->say(a->ctx, level, a->job, text);
+}
+
+/* ---- the database itself ------------------------------------------------------------------------ */
+
+static void ask_keys(struct asking *a, const struct keyring *ring)
+{
+    for (size_t i = 0; i < keyring_count(ring); i++) {
+        const char *id = keyring_id_at(ring, i);
+        cleanup(free_p) char *value = NULL;
+        char name[KEY_NAME_MAX];
+        struct error e = {""};
+        snprintf(name, sizeof name, "key:%s", id);
+        int r = store_fact(a->db, name, NULL, &value, &e);
+        if (r == 0 && keyring_check_verify(ring, id, value) < 0)
+            say(a, CHECK_MISTAKE, "the key \"%s\" of renewd.conf is not the one that this database was sealed with", id);
+        else if (r < 0 && r != -ENOENT)
+            say(a, CHECK_MISTAKE, "renewd's own tables cannot be read: %s", e.text);
+    }
+}
+
+static void ask_place(struct asking *a)
+{
+    cleanup(free_p) char *known = NULL, *here = NULL;
+    struct error e = {""};
+
+    if (store_fact(a->db, "place", NULL, &known, &e) == 0 && store_place(a->db, &here, &e) == 0 && strcmp(known, here))
+        say(a, CHECK_MISTAKE, "this database is a copy or was moved: it belongs at %s and stands at %s; renewd only reads "
+            "it until `renewctl adopt`", known, here);
+}
+
+void check_store(struct db *db, const struct config *c, check_say *sink, void *ctx)
+{
+    struct asking a = {.db = db, .say = sink, .ctx = ctx};
+    cleanup(buf_done) struct buf grants = {0};
+    struct error e = {""};
+
+    buf_init(&grants, GRANTS_MAX);
+    int made = store_made(db, &e);
+    if (made < 0 && made != -EACCES)
+        say(&a, CHECK_MISTAKE, "renewd's own tables cannot be looked at: %s", e.text);
+    if (rights_own(db, &grants, &e) < 0)
+        say(&a, CHECK_MISTAKE, "the rights on renewd's own schema cannot be looked at: %s", e.text);
+    else if (grants.len)
+        say(&a, CHECK_MISTAKE, "renewd's role lacks rights on %s: %s",
+            made ? "renewd's own schema" : "the database, in which it makes a schema of its own", grants.data);
+    if (made == 0)
+        say(&a, CHECK_FINE, "renewd's own tables are not there yet; it makes them at its first start");
+    if (made <= 0 || a.mistaken)
+        return;
+    ask_keys(&a, c->keys);
+    ask_place(&a);
+}
+
+/* ---- a job -------------------------------------------------------------------------------------- */
+
+static void ask_lengths(struct asking *a, const struct job_config *c, const struct table *t,
+                        const struct table_look *look)
+{
+    for (size_t i = 0; i < look->narrow_count; i++) {
+        const struct column *column = look->narrow[i].column;
+        int64_t most = look->narrow[i].letters, least = column->type == VALUE_SECRET ? TOKEN_LETTERS
+                                                        : strcmp(column->slot, "last_error") == 0 ? ERROR_LETTERS : 0;
+        for (size_t k = 0; k < c->status_value_count && strcmp(column->slot, "status") == 0; k++)
+            if (c->status_values[k].value && (int64_t)strlen(c->status_values[k].value) > most)
+                say(a, CHECK_MISTAKE, "column %s of %s holds %" PRId64 " letters, fewer than the value \"%s\" of "
+                    "status_values has", column->name, t->name, most, c->status_values[k].value);
+        if (most < least)
+            say(a, CHECK_WARNING, "column %s of %s holds %" PRId64 " letters at most, and what is written there gets "
+                "longer: ALTER TABLE %s ALTER COLUMN %s TYPE text", column->name, t->name, most, t->name, column->name);
+    }
+}
+
+static void ask_row_security(struct asking *a, const struct table *t, const struct table_look *look, bool any_row)
+{
+    if (!look->row_security)
+        return;
+    if (look->reading == 0 || look->writing == 0)
+        say(a, CHECK_MISTAKE, "row security is on for %s, and no policy lets renewd's role %s its rows: CREATE POLICY renewd "
+            "ON %s FOR ALL TO its role USING (true), or ALTER ROLE ... BYPASSRLS", t->name,
+            look->reading == 0 ? "see" : "update", t->name);
+    else if (!any_row && look->rows > 0)
+        say(a, CHECK_MISTAKE, "row security hides every row of %s from renewd's role (its statistics say %" PRId64 " rows)",
+            t->name, look->rows);
+    else
+        say(a, CHECK_WARNING, "row security is on for %s: rows that no policy shows to renewd's role are not kept fresh",
+            t->name);
+}
+
+static void ask_values(struct asking *a, const struct job *j, const struct row *row)
+{
+    struct values v = {0};
+    struct error e = {""};
+
+    if (values_open(j, row, &v, &e) < 0)
+        say(a, CHECK_MISTAKE, "row %s of %s: %s", row->key, j->table->name, e.text);
+    values_done(&v);
+}
+
+static void ask_row(struct asking *a, struct job *j, const struct table_look *look)
+{
+    const struct table *t = j->table;
+    struct error e = {""};
+    struct row row = {0};
+    bool found = false;
+
+    int r = store_first_row(a->db, t, &row, &found, &e);
+    if (r < 0) {
+        say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
+        return;
+    }
+    ask_row_security(a, t, look, found);
+    if (!found) {
+        say(a, a->mistaken ? CHECK_FINE : CHECK_WARNING, "%s has no row%s: nothing to read or to rehearse with", t->name,
+            t->only_count ? " within `only`" : "");
+        return;
+    }
+    ask_values(a, j, &row);
+    if (store_rehearse(a->db, t, row.key, &e) < 0)
+        say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
+    if (!a->mistaken)
+        say(a, CHECK_FINE, "%s: row %s was read and opened%s%s", t->name, row.key,
+            t->view ? "" : ", its update rehearsed and rolled back", look->triggers ? " with its triggers" : "");
+    row_done(&row);
+}
+
+static void ask_table(struct asking *a, struct job *j)
+{
+    struct table_look look = {0};
+    struct error e = {""};
+
+    if (job_rights(a->db, j->config, j->table, &e) < 0)
+        say(a, CHECK_MISTAKE, "%s", e.text);
+    bool may_read = !a->mistaken;
+    if (job_check_statements(a->db, j->config, &e) < 0)
+        say(a, CHECK_MISTAKE, "%s", e.text);
+    if (also_check(a->db, j, &e) < 0)
+        say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
+    if (j->table->own) {
+        say(a, CHECK_FINE, "its records are in renewd's own table");
+        return;
+    }
+    if (table_look(a->db, j->table, &look, &e) < 0)
+        say(a, CHECK_MISTAKE, "%s cannot be looked at: %s", j->table->name, e.text);
+    if (look.triggers)
+        say(a, CHECK_FINE, "%s has triggers at UPDATE, which run with each refresh: %s", j->table->name, look.triggers);
+    ask_lengths(a, j->config, j->table, &look);
+    if (may_read)
+        ask_row(a, j, &look);
+    table_look_done(&look);
+}
+
+void check_job(struct db *db, struct config *c, struct job_config *config, check_say *sink, void *ctx)
+{
+    struct asking a = {.db = db, .say = sink, .ctx = ctx, .job = config->job};
+    struct engine en = {.setup.config = c};
+    struct job j = {.engine = &en, .config = config};
+    struct table_wish wish;
+    struct error e = {""};
+
+    if (!config->enabled || config->mistake)
+        return;
+    also_make(&j);
+    job_wish(config, &wish);
+    if (table_resolve(db, &wish, &j.table, &e) < 0) {
+        say(&a, CHECK_MISTAKE, "%s", job_unnamed(&j, e.text));
+    } else {
+        job_map_slots(&j);
+        ask_table(&a, &j);
+    }
+    table_free(j.table);
+    free(j.slot_column);
+    also_free(&j);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * What `renewd --check --connect` asks of the live database for one job. Writes nothing that stays, sends nothing.
+ */
+#ifndef CORE_ENGINE_CHECK_JOB_H
+#define CORE_ENGINE_CHECK_JOB_H
+
+#include "core/host/config.h"
+
+struct db;
+
+enum check_level { CHECK_FINE, CHECK_WARNING, CHECK_MISTAKE };
+
+/* text has no line's end; it lives until say returns. */
+typedef void check_say(void *ctx, enum check_level level, const char *job, const char *text);
+
+/* The database itself: rights on renewd's own schema, the keys, whether it is a copy. */
+void check_store(struct db *db, const struct config *c, check_say *say, void *ctx);
+/* Table, columns, rights, statements, lengths, row security, triggers; one row is read, opened and its update
+ * rehearsed. */
+void check_job(struct db *db, struct config *c, struct job_config *j, check_say *say, void *ctx);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * See table_look.h.
+ */
+#include "core/store/table_look.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/store/db.h"
+
+#define MAY(commands)                                                                               \
+    "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN (" commands ")"     \
+    " AND EXISTS (SELECT 1 FROM unnest(p.polroles) AS o(id)"                                        \
+    "  WHERE CASE WHEN o.id = 0 THEN true ELSE pg_has_role(o.id, 'USAGE') END))"
+
+static int look_postgresql(struct db *db, const struct table *t, struct table_look *l, struct error *e)
+{
+    static const char sql[] =
+        "SELECT (SELECT string_agg(quote_ident(g.tgname), ', ' ORDER BY g.tgname) FROM pg_trigger g"
+        "  WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 16 <> 0),"
+        " row_security_active(c.oid), " MAY("'r', '*'") ", " MAY("'w', '*'") ", c.reltuples::bigint"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+    const char *texts[] = {t->schema, t->name};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    int res = db_run(db, sql, texts, 2, &r, e);
+    if (res < 0 || !db_rows(r))
+        return res;
+    l->triggers = db_text(r, 0, 0) ? xstrdup(db_text(r, 0, 0)) : NULL;
+    l->row_security = *db_text(r, 0, 1) == 't';
+    l->reading = db_integer(r, 0, 2);
+    l->writing = db_integer(r, 0, 3);
+    l->rows = db_integer(r, 0, 4);
+    return 0;
+}
+
+static const struct column *column_named(const struct table *t, const char *name)
+{
+    for (size_t i = 0; i < t->column_count; i++)
+        if (!t->columns[i].lookup && strcmp(t->columns[i].name, name) == 0)
+            return &t->columns[i];
+    return NULL;
+}
+
+static int lengths(struct db *db, const struct table *t, struct table_look *l, struct error *e)
+{
+    static const char sql[] =
+        "SELECT a.attname, a.atttypmod - 4 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type y ON y.oid = a.atttypid"
+        " WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND y.typname IN ('varchar', 'bpchar')"
+        " AND a.atttypmod > 4";
+    const char *texts[] = {t->schema, t->name};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    int res = db_run(db, sql, texts, 2, &r, e);
+    if (res < 0)
+        return res;
+    l->narrow = xcalloc(db_rows(r) + 1, sizeof *l->narrow);
+    for (size_t i = 0; i < db_rows(r); i++) {
+        const struct column *c = column_named(t, db_text(r, i, 0));
+        if (c && c->written)
+            l->narrow[l->narrow_count++] = (struct narrow){c, db_integer(r, i, 1)};
+    }
+    return 0;
+}
+
+static int look_sqlite(struct db *db, const struct table *t, struct table_look *l, struct error *e)
+{
+    static const char sql[] = "SELECT group_concat(name, ', ') FROM sqlite_schema WHERE type = 'trigger'"
+                              " AND lower(tbl_name) = lower($1) AND name NOT LIKE 'renewd\\_%' ESCAPE '\\'"
+                              " AND upper(sql) LIKE '%UPDATE%'";
+    const char *texts[] = {t->name};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    int res = db_run(db, sql, texts, 1, &r, e);
+    if (res == 0 && db_rows(r) && db_text(r, 0, 0))
+        l->triggers = xstrdup(db_text(r, 0, 0));
+    return res;
+}
+
+int table_look(struct db *db, const struct table *t, struct table_look *ret, struct error *e)
+{
+    struct table_look l = {.rows = -1};
+    int r = 0;
+
+    if (!t->own && db_is_postgresql(db)) {
+        r = look_postgresql(db, t, &l, e);
+        if (r == 0)
+            r = lengths(db, t, &l, e);
+    } else if (!t->own) {
+        r = look_sqlite(db, t, &l, e);
+    }
+    if (r < 0) {
+        table_look_done(&l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+void table_look_done(struct table_look *l)
+{
+    free(l->triggers);
+    free(l->narrow);
+    *l = (struct table_look){0};
+}

@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# renewd --check --connect: what the live database says of each job, before renewd's own tables are there, with a role
+# that lacks rights, and without anything that stays or is sent.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/bad.sh"
+
+look() {
+    "$RENEWD" -c "$CONF" --check --connect > "$DIR/look.out" 2>&1
+    LOOKED=$?
+    cat "$DIR/look.out" >> "$DIR/renewd.all"
+}
+
+says() { # NAME REGEX
+    check_match "$STORE: $1" "$2" "$(cat "$DIR/look.out")"
+}
+
+good() {
+    healthy
+    [ "$STORE" != sqlite ] || sqlite3 "$SQLITE_DB" 'pragma journal_mode = delete' > /dev/null
+    dump > "$DIR/before"
+    look
+    check_equal "$STORE: all is well: 0" 0 $LOOKED
+    says "the row that was read and rehearsed with" '^job healthy: healthy: row 1 was read and opened, its update rehearsed'
+    says "renewd's own tables are not there yet" "^database: renewd's own tables are not there yet"
+    says "no mistakes" 'no mistakes'
+    dump > "$DIR/after"
+    check "$STORE: nothing that was written stays" diff "$DIR/before" "$DIR/after"
+    check_fails "$STORE: no state directory was made" test -e "$DIR/state"
+    [ "$STORE" != sqlite ] || check_equal "sqlite: the journal mode stays" delete "$(sqlite3 "$SQLITE_DB" 'pragma journal_mode')"
+    check_equal "$STORE: nothing is sent" 0 "$(sim_count google requests)"
+    run_renewd --once
+    look
+    check_equal "$STORE: and after a run: 0" 0 $LOOKED
+    export RENEWD_TEST_KEY=ff$(printf '0%.0s' {1..62})
+    look
+    check_equal "$STORE: with another key: 78" 78 $LOOKED
+    says "it is named" '^database: the key "test" of renewd.conf is not the one'
+    export RENEWD_TEST_KEY=$GOOD_KEY
+}
+
+# Each mistake of each job in the same breath.
+mistakes() {
+    healthy
+    google_job no_table absent
+    make_accounts_table thin
+    load_accounts google thin 1 thin-
+    sql 'alter table thin drop column refresh_token'
+    google_job no_column thin
+    make_accounts_table sealed_otherwise
+    load_accounts google sealed_otherwise 1 other-
+    google_job sealed_otherwise sealed_otherwise
+    sed -i 's/sealed = "none"/sealed = "renewd"/' "$DIR/conf.d/sealed_otherwise.conf"
+    make_accounts_table guarded
+    load_accounts google guarded 1 guarded-
+    google_job guarded guarded
+    make_accounts_table nobody
+    google_job nobody nobody
+    if [ "$STORE" = sqlite ]; then
+        sql "create trigger frozen before update on guarded begin select raise(abort, 'no'); end"
+    else
+        sql "create function frozen() returns trigger language plpgsql as \$\$ begin raise 'no'; end \$\$;
+             create trigger frozen before update on guarded for each row execute function frozen()"
+    fi
+    look
+    check_equal "$STORE: mistakes in the database: 78" 78 $LOOKED
+    says "a table that is not there" '^job no_table: .*there is no table "?absent'
+    says "a column that is not there, with the ALTER TABLE" '^job no_column: .*refresh_token.*ALTER TABLE'
+    says "a row that does not open" '^job sealed_otherwise: row 1 of sealed_otherwise: .* is not sealed'
+    says "a trigger is named" '^job guarded: guarded has triggers at UPDATE.*: frozen'
+    says "and refuses the rehearsal" '^job guarded: a row of guarded cannot be written with its own values'
+    says "a table without a row is said so" '^warning: job nobody: nobody has no row'
+    says "the healthy one beside them" '^job healthy: healthy: row 1 was read'
+    check_no_match "$STORE: no word of no mistakes" 'no mistakes' "$(cat "$DIR/look.out")"
+}
+
+# A role of no rights at all is told all of them at once, and they are enough.
+rights() {
+    healthy
+    make_accounts_table second
+    load_accounts google second 1 second-
+    google_job second second
+    sql 'create schema inner_schema; create table inner_schema.people (id text primary key, warned boolean)'
+    echo 'also = ( { table = "inner_schema.people"; key = "id"; from = "account"; on_ok = { warned = false; }; on_reconnect = { warned = true; }; } );' >> "$DIR/conf.d/second.conf"
+    pg_admin -c "create role renewd_few_$$ login"
+    export RENEWD_TEST_STORE="host=$PGHOST port=$PGPORT user=renewd_few_$$ dbname=${DSN##*dbname=}"
+    look
+    check_equal "a role without rights: 78" 78 $LOOKED
+    says "the database" "^database: .*GRANT CREATE ON DATABASE ${DSN##*dbname=} TO renewd_few_$$;"
+    says "one table" "^job healthy: .*GRANT SELECT \(id, account, .*\), UPDATE \(access_token, .*\) ON public.healthy TO renewd_few_$$;"
+    says "the other table and its also" "^job second: .* ON public.second TO .*GRANT USAGE ON SCHEMA inner_schema TO .*GRANT SELECT \(id\), UPDATE \(warned\) ON inner_schema.people TO"
+    grep -o 'GRANT [^;]*;' "$DIR/look.out" | sort -u > "$DIR/grants.sql"
+    check "GRANTs were said" test -s "$DIR/grants.sql"
+    check "they are SQL" psql -XqAt -v ON_ERROR_STOP=1 -h "$PGHOST" -p "$PGPORT" -U postgres -d "${DSN##*dbname=}" -f "$DIR/grants.sql"
+    look
+    check_equal "and enough: 0" 0 $LOOKED
+    check "also to refresh" run_renewd --once
+    # The daemon's own hold says the same.
+    sql 'revoke all on healthy from public' && sql "revoke all on healthy from renewd_few_$$"
+    sql "revoke select (id, account, access_token), update (access_token, refresh_token) on healthy from renewd_few_$$"
+    run_renewd --once
+    check_match "a right that was taken: the job is held with all GRANTs" \
+        "job healthy is held: .*GRANT SELECT \(.*access_token.*\), UPDATE \(.*refresh_token.*\) ON public.healthy TO renewd_few_$$" "$(cat "$DIR/renewd.log")"
+    pg_admin -d "${DSN##*dbname=}" -c "drop owned by renewd_few_$$ cascade" -c "drop role renewd_few_$$" > /dev/null
+}
+
+lengths_and_policies() {
+    healthy
+    sql 'alter table healthy alter column access_token type varchar(250), alter column status type varchar(4) using left(status, 4)'
+    sed -i 's/records = {/records = { status_values = { reconnect = "disconnected"; };/; s/columns = {/columns = { status = "status";/' \
+        "$DIR/conf.d/healthy.conf"
+    make_accounts_table hidden
+    load_accounts google hidden 2 hidden-
+    google_job hidden hidden
+    sql 'alter table hidden enable row level security; alter table hidden force row level security; analyze hidden'
+    look
+    says "a column that is short for tokens" '^warning: job healthy: column access_token of healthy holds 250 letters at most.*TYPE text'
+    says "a status that does not fit its column" '^job healthy: column status of healthy holds 4 letters, fewer than the value "disconnected"'
+    says "row security without a policy" "^job hidden: row security is on for hidden, and no policy lets renewd's role see"
+    sql 'create policy nothing on hidden using (false)'
+    look
+    says "row security that hides all" '^job hidden: row security hides every row of hidden.* 2 rows'
+    check_equal "78" 78 $LOOKED
+}
+
+away() {
+    if [ "$STORE" = sqlite ]; then
+        rm -f "$SQLITE_DB"
+        look
+        says "a database that is not there yet" "^warning: database: $SQLITE_DB is not there yet"
+        check_fails "sqlite: it is not made" test -e "$SQLITE_DB"
+    else
+        export RENEWD_TEST_STORE="host=127.0.0.1 port=1 user=x password=Qsecret dbname=x"
+        look
+        check_equal "nobody answers: 78" 78 $LOOKED
+        says "it is said" '^database: PostgreSQL cannot be reached'
+        check_no_match "without the password" Qsecret "$(cat "$DIR/look.out")"
+    fi
+}
+
+GOOD_KEY=$RENEWD_TEST_KEY
+start_simulator
+"$RENEWD" -c "$CONF" --connect > "$DIR/usage.out" 2>&1
+check_equal "--connect alone: 2" 2 $?
+for s in sqlite postgresql; do
+    for t in good mistakes rights lengths_and_policies away; do
+        case $s-$t in sqlite-rights | sqlite-lengths_and_policies) continue ;; esac
+        stage $s
+        rm -rf "$DIR/state"
+        $t
+    done
+done
+no_tokens_in_logs
+finish
