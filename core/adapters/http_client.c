@@ -130,6 +130,8 @@ static void deliver_one(struct http_transfer *t)
         .status = t->status,
         .body = usable && t->reply_body.data ? t->reply_body.data : "",
         .body_len = usable ? t->reply_body.len : 0,
+        .part = usable ? NULL : t->reply_body.data,
+        .part_len = usable ? 0 : t->reply_body.len,
         .sent = t->sent,
         .timed_out = t->timed_out,
         .why = t->why,

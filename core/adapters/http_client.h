@@ -29,7 +29,7 @@ enum http_failure {
     HTTP_OK_REPLY = 0,  /* a whole reply, whatever its status */
     HTTP_NOT_SENT = 1,  /* no byte of the request left */
     HTTP_NO_ANSWER = 2, /* it may have arrived, and no usable answer came */
-    HTTP_TOO_LARGE = 3, /* an answer began and went over reply_limit or 64 KiB of headers */
+    HTTP_TOO_LARGE = 3, /* an answer began and went over reply_limit, or over what libcurl takes of headers */
     HTTP_CUT = 4,       /* an answer began and its end never came */
 };
 
@@ -51,12 +51,15 @@ struct http_request {
 };
 
 /* Everything in it lives until the callback returns; body is NUL-terminated, never NULL.
- * With HTTP_CUT and HTTP_TOO_LARGE status and headers are those that came, the body is empty. */
+ * With HTTP_CUT and HTTP_TOO_LARGE status and headers are those that came, the body is empty and part has what
+ * came of it. Header lines over 16 KiB, and those that go beyond 64 KiB together, are left out. */
 struct http_reply {
     enum http_failure failure;
     int status; /* 0 when no status line came */
     const char *body;
     size_t body_len;
+    const char *part;    /* NULL: nothing */
+    size_t part_len;
     bool sent;           /* the request may have reached the peer */
     bool timed_out;      /* our deadline ended it */
     const char *why;     /* a sentence, "" with HTTP_OK_REPLY; names scheme, host and port only */

@@ -59,7 +59,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *ctx)
     size_t len = size * count, end = len;
 
     t->headers_seen += len;
-    if (t->headers_seen > HTTP_HEADERS_MAX) {
+    if (t->headers_seen > HTTP_HEADERS_SEEN_MAX) {
         t->too_large = true;
         return 0;
     }
@@ -72,13 +72,11 @@ static size_t take_header(char *line, size_t size, size_t count, void *ctx)
     if (end == 0 && http_easy_status(t) > 0)
         t->headers_done = true;
     bool folded = len > 0 && (line[0] == ' ' || line[0] == '\t');
-    if (t->headers_done || end == 0 || folded || memchr(line, '\0', end))
-        return len;
-    if (buf_append(&t->reply_headers, line, end) < 0 ||
-        buf_append(&t->reply_headers, "", 1) < 0) {
-        t->too_large = true;
-        return 0;
-    }
+    bool surplus = end > HTTP_HEADER_LINE_MAX || t->reply_headers.len + end + 1 > HTTP_HEADERS_MAX;
+    if (t->headers_done || end == 0 || folded || surplus || memchr(line, '\0', end))
+        return len; /* what is not kept of them costs nobody the body */
+    (void)buf_append(&t->reply_headers, line, end);
+    (void)buf_append(&t->reply_headers, "", 1);
     return len;
 }
 
@@ -311,6 +309,18 @@ static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
     return HTTP_NOT_SENT;
 }
 
+/* libcurl's own limits, for which it has no words of their own. */
+static bool headers_refused(const struct http_transfer *t, CURLcode code)
+{
+    if (t->status == 0 || t->headers_done)
+        return false;
+#ifdef CURLE_TOO_LARGE
+    if (code == CURLE_TOO_LARGE)
+        return true;
+#endif
+    return code == CURLE_OUT_OF_MEMORY || (code == CURLE_RECV_ERROR && strstr(t->curl_text, "Too large response headers"));
+}
+
 enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
 {
     CURLcode code = (CURLcode)curl_code;
@@ -320,6 +330,10 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     t->status = http_easy_status(t);
     if (code == CURLE_OK && t->status > 0)
         return HTTP_OK_REPLY;
+    if (headers_refused(t, code)) {
+        say(t, "the answer's headers are larger than libcurl takes (a line of 100 KiB, 300 KiB together), from ", "");
+        return HTTP_TOO_LARGE;
+    }
     if (t->too_large) {
         say(t, "the answer is larger than is accepted from ", "");
         return HTTP_TOO_LARGE;

@@ -14,6 +14,8 @@
 #include "core/base/buf.h"
 
 #define HTTP_HEADERS_MAX (64 * 1024)
+#define HTTP_HEADER_LINE_MAX (16 * 1024)
+#define HTTP_HEADERS_SEEN_MAX (1024 * 1024)
 #define HTTP_WHY_MAX 400
 
 struct loop_timer;

@@ -159,6 +159,7 @@ void shape_status(struct json_writer *w, const struct engine_status *s, int64_t 
     json_begin_object(w, "set_aside");
     json_put_integer(w, "pending", s->pending);
     json_put_integer(w, "orphans", s->orphans);
+    json_put_integer(w, "answers", s->answers);
     json_end(w);
     json_begin_object(w, "spool");
     json_put_integer(w, "entries", s->spool_entries);

@@ -53,11 +53,13 @@ static void pair_jobs(const struct json *doc)
 /* Tokens that their rows did not take. */
 static void pair_aside(const struct json *doc)
 {
-    int64_t pending = say_integer(doc, "set_aside.pending"), orphans = say_integer(doc, "set_aside.orphans");
+    int64_t pending = say_integer(doc, "set_aside.pending"), orphans = say_integer(doc, "set_aside.orphans"),
+            answers = say_integer(doc, "set_aside.answers");
     cleanup(free_p) char *text =
-        xasprintf("%" PRId64 " refused by their rows, %" PRId64 " too late for them", pending, orphans);
+        xasprintf("%" PRId64 " refused by their rows, %" PRId64 " too late for them, %" PRId64 " answers that could not be read",
+                  pending, orphans, answers);
 
-    say_pair("set aside", pending || orphans ? text : "nothing");
+    say_pair("set aside", pending || orphans || answers ? text : "nothing");
 }
 
 static void pair_spool(const struct json *doc)

@@ -110,7 +110,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     if (d.outcome == OUTCOME_RATE_LIMITED)
         pace_slow(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
     fault_point(FAULT_FAILED, rec->key);
-    struct commit *c = outcome_failed(a, f, &d);
+    struct commit *c = outcome_failed(a, f, &d, reply);
     struct job *j = a->job;
     struct run *r = a->run;
     bool token = c->replaces; /* the plugin has set one all the same: it is stored, whatever else is decided */

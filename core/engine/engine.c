@@ -368,6 +368,7 @@ void engine_status(const struct engine *e, struct engine_status *ret)
         .jobs = e->job_count,
         .waiting_commits = commits_waiting(e),
         .orphans = e->aside.orphans,
+        .answers = e->aside.answers,
         .pending = e->aside.pending,
         .spool_entries = spool.entries,
         .spool_bytes = spool.bytes,

@@ -218,7 +218,7 @@ struct engine_status {
     bool read_only;              /* it is there, but a copy or an old one (clone guard) */
     int64_t started_at;
     size_t jobs, held, paused, in_flight, waiting_commits;
-    int64_t orphans, pending;    /* set aside: too late for their rows, refused by them */
+    int64_t orphans, pending, answers; /* set aside: too late for their rows, refused by them; what nobody could read */
     int64_t spool_entries, spool_bytes, spool_oldest_at;
     int64_t kept, kept_bytes;    /* pairs that the store has, for a day */
     int64_t left_alone;          /* spool files of another host, installation or key */

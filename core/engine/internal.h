@@ -413,7 +413,14 @@ void outcome_settle_ok(struct commit *c, struct job *j, const struct values *aft
 struct commit *outcome_ok(struct attempt *a);
 /* Of a commit that was kept: what could not be sealed then. What cannot be now either is kept again. */
 void outcome_seal_plain(struct commit *c, const struct job *j);
-struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d);
+/* reply: what it was read from; NULL: nothing came. */
+struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
+                              const struct http_reply *reply);
+/* said.c */
+/* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
+char *outcome_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
+/* To be called before the failure is noted: its text says what is kept. */
+void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply);
 /* What the database says of c, without the secrets that c writes; the caller frees it. */
 char *outcome_said(const struct job *j, const struct commit *c, const char *text);
 /* Its effects were refused: what was ok becomes this record's own failure. */

@@ -20,28 +20,6 @@
 
 enum { CODE_MAX = 100, TEXT_MAX = 500, WITHHELD_AGAIN_S = 86400 };
 
-/* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
-static char *cleaned(const struct job *j, const struct slot_value *v, const char *text, size_t max)
-{
-    return instance_outside(j->instance, v, text, max);
-}
-
-char *outcome_said(const struct job *j, const struct commit *c, const char *text)
-{
-    const struct renewd_slot *const *slots = plugin_descriptor(j->config->plugin)->slots;
-    size_t n = 0;
-    while (slots[n])
-        n++;
-    struct slot_value *v = xcalloc(n + 1, sizeof *v);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < c->write_count; k++)
-            if (c->writes[k].column == j->slot_column[i])
-                v[i] = (struct slot_value){.text = c->writes[k].text, .len = c->writes[k].len};
-    char *said = cleaned(j, v, text, TEXT_MAX);
-    free(v);
-    return said;
-}
-
 /* A commit of a fresh attempt id for one row. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row)
 {
@@ -480,8 +458,8 @@ void outcome_turn_failed(const struct job *j, struct commit *c, const char *code
 {
     forget_effects(c);
     c->outcome = OUTCOME_TRANSIENT;
-    c->code = cleaned(j, NULL, code, CODE_MAX);
-    c->text = cleaned(j, NULL, text, TEXT_MAX);
+    c->code = outcome_clean(j, NULL, code, CODE_MAX);
+    c->text = outcome_clean(j, NULL, text, TEXT_MAX);
     c->touches_row = false;
     c->alone = true;
     record_done(&c->after);
@@ -489,13 +467,14 @@ void outcome_turn_failed(const struct job *j, struct commit *c, const char *code
     note_failure(c, j, clock_now() + backoff_next(c->before.attempts + 1, (uint64_t)c->started_at, 30, 3600));
 }
 
-struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d)
+struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
+                              const struct http_reply *reply)
 {
     const struct job *j = a->job;
     struct commit *c = commit_of(a);
     c->outcome = d->outcome;
-    c->code = cleaned(j, a->values.list, f->code, CODE_MAX);
-    c->text = cleaned(j, a->values.list, f->text, TEXT_MAX);
+    c->code = outcome_clean(j, a->values.list, f->code, CODE_MAX);
+    c->text = outcome_clean(j, a->values.list, f->text, TEXT_MAX);
     struct values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);
@@ -505,6 +484,7 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
         c->sealed_pair = sealed_pair(a, c->after.fingerprint);
     }
     free(after.list);
+    outcome_keep_answer(c, j, reply);
     if (d->strike)
         c->after.strikes++;
     c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */

@@ -56,6 +56,7 @@ void commit_free(struct commit *c)
     free(c->host);
     free(c->incarnation);
     wipe_free(c->sealed_pair);
+    wipe_free(c->answer);
     free(c->code);
     free(c->text);
     free(c->failed_effect);
@@ -220,6 +221,8 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
     }
     if (r == 0 && !c->noticed)
         r = commit_history(db, c, e);
+    if (r == 0)
+        r = commit_answer(db, c, e);
     if (r == 0)
         w->verdict = COMMIT_DONE;
     return r;

@@ -32,5 +32,6 @@ int commit_record(struct db *db, const struct commit_work *w, struct error *e);
 /* newest: the pair replaces a successor that is known already; an orphan does not. */
 int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e);
 int commit_history(struct db *db, const struct commit *c, struct error *e);
+int commit_answer(struct db *db, const struct commit *c, struct error *e); /* kept.c */
 
 #endif

@@ -37,6 +37,20 @@ static int put_kept(struct db *db, const struct kept *k, struct error *e)
         a.params, a.count, NULL, e);
 }
 
+int commit_answer(struct db *db, const struct commit *c, struct error *e)
+{
+    struct kept k = {.kind = (char *)(uintptr_t)"answer",
+                     .source = c->after.source,
+                     .key = c->after.key,
+                     .job = c->after.job,
+                     .sealed = c->answer,
+                     .why = c->text,
+                     .created_at = c->finished_at};
+
+    snprintf(k.attempt_id, sizeof(k.attempt_id), "%s", c->attempt_id);
+    return c->answer ? put_kept(db, &k, e) : 0;
+}
+
 /* Not due until the row takes its pair; why, its record tells until then. */
 static int record_pending(struct db *db, const struct kept *k, struct error *e)
 {
@@ -149,23 +163,25 @@ int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, st
     return db_exec(db, "UPDATE {kept} SET retry_at = $2 WHERE attempt_id = $1", a.params, a.count, NULL, e);
 }
 
-int store_kept_count(struct db *db, int64_t orphans_before, struct kept_counts *ret, struct error *e)
+int store_kept_count(struct db *db, int64_t before, struct kept_counts *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *gone = NULL, *left = NULL;
 
-    args_number(&a, orphans_before);
-    int r = db_exec(db, "DELETE FROM {kept} WHERE kind = 'orphan' AND created_at < $1", a.params, a.count, &gone,
-                    e);
+    args_number(&a, before);
+    int r = db_exec(db, "DELETE FROM {kept} WHERE kind IN ('orphan', 'answer') AND created_at < $1", a.params, a.count,
+                    &gone, e);
     if (r == 0)
         r = db_run(db,
                    "SELECT coalesce(sum(CASE WHEN kind = 'pending' THEN 1 ELSE 0 END), 0),"
-                   " coalesce(sum(CASE WHEN kind = 'orphan' THEN 1 ELSE 0 END), 0) FROM {kept}",
+                   " coalesce(sum(CASE WHEN kind = 'orphan' THEN 1 ELSE 0 END), 0),"
+                   " coalesce(sum(CASE WHEN kind = 'answer' THEN 1 ELSE 0 END), 0) FROM {kept}",
                    NULL, 0, &left, e);
     if (r < 0)
         return r;
     *ret = (struct kept_counts){.pending = db_integer(left, 0, 0),
                                 .orphans = db_integer(left, 0, 1),
+                                .answers = db_integer(left, 0, 2),
                                 .removed = db_affected(gone)};
     return 0;
 }

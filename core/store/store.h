@@ -167,6 +167,7 @@ struct commit {
     size_t slot_count;
     struct commit_effect *effects;
     size_t effect_count;
+    char *answer;                /* of a failure: what came and could not be read, sealed; NULL: nothing is kept */
     char *sealed_pair;           /* newest pair, sealed; NULL when safe or nothing was set */
     int outcome;                 /* enum outcome */
     int http_status;
@@ -194,10 +195,11 @@ int commit_from_text(const char *text, size_t len, struct commit **ret, struct e
 int commit_attach(struct commit *c, const struct table *t, struct error *e);
 
 /* ---- Kept aside ---- */
-/* A pair that the row does not take: kept sealed, as "pending" (retried) or "orphan" (30 days). */
+/* A pair that the row does not take: kept sealed, as "pending" (retried) or "orphan" (30 days); and an "answer" that
+ * may hold one and could not be read (30 days), as it came. */
 struct kept {
     char attempt_id[ID_SIZE];
-    char *kind;                  /* "pending" | "orphan" */
+    char *kind;                  /* "pending" | "orphan" | "answer" */
     char *source, *key, *job;
     char *sealed;                /* the commit's text, sealed */
     char *why;
@@ -211,9 +213,9 @@ int store_keep(struct db *db, const struct kept *k, const struct commit *c, stru
 int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
                size_t *ret_count, struct error *e);
 int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e);
-struct kept_counts { int64_t pending, orphans, removed; };
-/* How many there are of each kind, once the orphans from before that time are removed. */
-int store_kept_count(struct db *db, int64_t orphans_before, struct kept_counts *ret, struct error *e);
+struct kept_counts { int64_t pending, orphans, answers, removed; };
+/* How many there are of each kind, once orphans and answers from before that time are removed. */
+int store_kept_count(struct db *db, int64_t before, struct kept_counts *ret, struct error *e);
 int store_kept_drop(struct db *db, const char *attempt_id, struct error *e);
 void kept_free(struct kept *list, size_t count);
 /* The newest pair that came after `fingerprint`, following successors; -ENOENT = none is known. */

@@ -320,6 +320,13 @@ strict() {
         check_match "$s: strict: which member is no text is said: ${name%:*}" "in its answer ${name#*:} holds what is no text" \
             "$(sql "select last_error from tokens where account = 's-${name%:*}'")"
     done
+    for name in refresh_half access_half refresh_line token_utf8 garbage cut; do
+        check_equal "$s: strict: what came is kept sealed: $name" "1" "$(sql "select count(*) from $(own kept) k
+            join tokens t on k.rkey = cast(t.id as text) where k.kind = 'answer' and k.sealed like 'r1.test.%'
+            and t.account = 's-$name' and t.last_error like '%is kept sealed for 30 days%'")"
+    done
+    check_equal "$s: strict: nothing is kept where nothing came" 0 "$(sql "select count(*) from $(own kept) k
+        join tokens t on k.rkey = cast(t.id as text) where t.account in ('s-lost', 's-slow', 's-empty', 's-s403')")"
     check "$s: strict: a job beside it is refreshed" compare_truth strict well fine-
     check_healthy "$s: strict beside it"
     run_renewd --once
