@@ -198,6 +198,8 @@ static void on_reload_signal(void *ctx, int signo)
         return;
     engine_reload(p->engine, &r);
     reload_result_done(&r);
+    if (p->api)
+        api_reload(p->api, NULL);
 }
 
 static void fatal(void *ctx, int status, const char *why)

@@ -7,6 +7,7 @@
 #include "core/adapters/http_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,6 @@
 #include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 
-#define CONNECTIONS_MAX 512U
 #define CONNECTION_MEMORY ((size_t)16 * 1024)
 #define IDLE_SECONDS 30U
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
@@ -258,7 +258,7 @@ static void *start_daemon(struct http_server *server, const struct pair *tls)
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
         request_line_seen, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, server,
         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_CONNECTION_LIMIT,
-        CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
+        (unsigned)(HTTP_PLACES + HTTP_COMING), MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_ARRAY,
         tls->certificate ? with_tls : with_tls + 3, MHD_OPTION_END);
 }
@@ -335,6 +335,25 @@ void http_server_bodies(struct http_server *server, http_body_max_fn *max, http_
 {
     server->body_max = max;
     server->unread = unread;
+}
+
+int http_server_tls_again(struct http_server *old, const char *certificate, const char *key,
+                          struct http_server **ret_server, struct error *error)
+{
+    const struct pair tls = {certificate, key};
+    struct http_listener listener = {.fd = fcntl(old->listener.fd, F_DUPFD_CLOEXEC, 0), .port = old->listener.port};
+
+    if (listener.fd < 0)
+        return error_set(error, -errno, "the listening socket cannot be shared: %s", strerror(errno));
+    int r = server_new(old->loop, listener, &tls, old->handler, old->ctx, ret_server, error);
+    if (r == 0)
+        http_server_stop_listening(old);
+    return r;
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+    return server->peer_count;
 }
 
 uint16_t http_server_port(const struct http_server *server)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Incoming HTTP on the loop, over a Unix socket or TCP. Used by core/api for both doors.
- * A handler gets each request once and whole, and answers it now or later. Limits: 512 connections,
+ * A handler gets each request once and whole, and answers it now or later. Limits: 512 connections
+ * (128 of them for callers that are known; strangers have shorter times when there are many, and the oldest goes),
  * 16 KiB of request line and headers, a body of 1 MiB (or as its owner says), 64 MiB of larger bodies and answers in all, 30 s
  * without a byte, 20 s to send a request and 20 s to read an answer. A request that could be read in two
  * ways (http_server_check.c) is answered 400, and its connection closed, before anybody sees it. It knows
@@ -49,11 +50,19 @@ int http_server_tls(struct loop *loop, const char *address, const char *certific
 /* Without it every body may have 1 MiB. ctx: as the handler's. */
 void http_server_bodies(struct http_server *server, http_body_max_fn *max, http_unread_fn *unread);
 
+/* The same socket with another certificate: the old server takes no more connections and serves those it has until they
+ * end or it is freed. A pair that is not taken changes nothing. */
+int http_server_tls_again(struct http_server *old, const char *certificate, const char *key,
+                          struct http_server **ret_server, struct error *error);
+
 /* The port that a TCP server listens on; 0 for a Unix one. */
 uint16_t http_server_port(const struct http_server *server);
 
 /* Calls of this server that have not been answered. */
 size_t http_server_waiting(const struct http_server *server);
+
+/* Connections that are open. */
+size_t http_server_connections(const struct http_server *server);
 
 /* Takes no more connections; those that exist go on. */
 void http_server_stop_listening(struct http_server *server);
@@ -88,6 +97,9 @@ const char *http_call_body(const struct http_call *call, size_t *ret_len);
 
 /* Who called, over a Unix socket: 0; -ENOTCONN over TCP. */
 int http_call_peer(const struct http_call *call, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid);
+
+/* Who called is known: its connection keeps its place while strangers come. */
+void http_call_known(struct http_call *call);
 
 /* For the caller's own use, NULL at first. */
 void http_call_set_data(struct http_call *call, void *data);

@@ -83,6 +83,7 @@ struct http_server {
 #define HELD_MAX ((size_t)64 * 1024 * 1024)
 
 /* http_server_peers.c */
+enum { HTTP_PLACES = 512, HTTP_COMING = 64 /* beside them: those that come while others are sent away */ };
 enum { PEER_IDLE, PEER_SENDS_REQUEST, PEER_WAITS, PEER_READS_ANSWER };
 void *http_peer_begin(struct http_server *server, int fd);
 void http_peer_end(struct http_server *server, void *peer);

@@ -12,10 +12,9 @@
 #include "core/api/webhooks.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/file.h"
 #include "core/host/plugin_load.h"
 
-enum { SOCKET_MODE = 0660, DIRECTORY_MODE = 0755, CERTIFICATE_MAX = 256 * 1024 };
+enum { SOCKET_MODE = 0660, DIRECTORY_MODE = 0755 };
 
 /* /run is empty after a reboot. Only the last directory is made: a missing one above it is a mistake. */
 static int make_directory(const char *socket, struct error *err)
@@ -45,20 +44,10 @@ static int open_socket(struct api *a, const char *path, struct error *err)
     return 0;
 }
 
-static int open_tls(struct api *a, const struct config *c, struct error *err)
-{
-    cleanup(buf_done) struct buf certificate = {0};
-    int r = file_read(c->tls_certificate, CERTIFICATE_MAX, &certificate);
-    if (r < 0)
-        return error_set(err, r, "reading the certificate %s: %s", c->tls_certificate, strerror(-r));
-    return http_server_tls(a->loop, c->api_listen, certificate.data ? certificate.data : "", secret_text(c->tls_key),
-                           request_arrived, a, &a->tcp, err);
-}
-
 static int open_tcp(struct api *a, const struct config *c, struct error *err)
 {
     struct error why;
-    int r = c->tls_certificate ? open_tls(a, c, &why)
+    int r = c->tls_certificate ? tls_open(a, &why)
                                : http_server_tcp(a->loop, c->api_listen, request_arrived, a, &a->tcp, &why);
 
     if (r < 0)
@@ -118,6 +107,7 @@ void api_free(struct api *a)
     requests_detach(&a->requests);
     http_server_free(a->socket);
     http_server_free(a->tcp);
+    old_servers_free(a);
     plugins_free(a->plugins);
     free(a);
 }

@@ -26,6 +26,8 @@ void api_check_functions(struct job_config *const *jobs, size_t count, struct co
 void api_ready(struct api *a);
 
 /* Takes no more connections; what was asked is still answered. First in the stop order. */
+/* The certificate and its key are read again. -1 with why: the ones before go on. */
+int api_reload(struct api *a, struct error *why);
 void api_stop_listening(struct api *a);
 
 /* Answers what still waits with 503 and closes. After engine_stop has ended, before engine_free;

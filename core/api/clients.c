@@ -50,8 +50,10 @@ int client_identify(struct request *q)
 
     if (secret)
         q->client = client_of(q->api->config, secret);
-    if (q->client)
+    if (q->client) {
+        http_call_known(q->call);
         return CLIENT_KNOWN;
+    }
     return http_call_header(q->call, "Authorization") ? CLIENT_WRONG : CLIENT_NO_HEADER;
 }
 

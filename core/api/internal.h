@@ -32,6 +32,9 @@ struct api {
     const struct config *config;
     struct plugins *plugins;     /* for describe: loaded here are the same as the engine's */
     struct http_server *socket, *tcp;
+    struct old_server *old;      /* with a certificate of before, until their connections end */
+    struct loop_timer *old_timer;
+    unsigned char tls_hash[32];  /* of the certificate and key that tcp has */
     bool ready;                  /* the engine said so */
     struct door *door;           /* slows wrong secrets down */
     struct requests requests;    /* not answered yet */
@@ -113,6 +116,11 @@ bool peer_may_operate(const struct request *q);
 bool peer_may_have_tokens(const struct request *q);
 /* "renewd" when that group exists and this process may give a file to it, else NULL. */
 const char *peer_group(void);
+
+/* ---- certificates.c ---- */
+/* Opens the door with the pair of the configuration. */
+int tls_open(struct api *a, struct error *err);
+void old_servers_free(struct api *a);
 
 /* ---- rights.c ---- */
 struct wish {

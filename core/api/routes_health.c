@@ -118,10 +118,17 @@ static void waited(void *ctx)
 void handle_reload(struct request *q)
 {
     struct reload_task *t = xcalloc(1, sizeof *t);
+    struct error why = {""};
 
     t->q = q;
     t->timer = loop_after(q->api->loop, RELOAD_WAIT_MS, waited, t);
     engine_reload(q->api->engine, &t->result);
+    if (api_reload(q->api, &why) < 0) {
+        char *text = xasprintf("%s%s\n", t->result.text ? t->result.text : "", why.text);
+        free(t->result.text);
+        t->result.text = text;
+        t->result.held++;
+    }
     engine_when_settled(q->api->engine, reloaded, t);
 }
 

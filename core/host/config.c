@@ -225,6 +225,7 @@ void config_free(struct config *c)
     free(c->api_listen);
     free(c->tls_certificate);
     secret_free(c->tls_key);
+    free(c->tls_key_ref);
     texts_free(c->token_users);
     free(c);
 }

@@ -71,8 +71,8 @@ static void tls_read(struct reading *r, const struct conf_item *api, struct conf
     path_take(r, tls, "certificate", &c->tls_certificate);
     if (conf_child(tls, "key") == NULL)
         conf_mistake(r->m, tls, NULL, "setting 'key' is missing in 'tls'");
-    else
-        (void)secret_read(r, conf_child(tls, "key"), "key", &c->tls_key);
+    else if (secret_read(r, conf_child(tls, "key"), "key", &c->tls_key) == 0)
+        c->tls_key_ref = xstrdup(conf_text(conf_child(tls, "key")));
 }
 
 static void listen_read(struct reading *r, const struct conf_item *api, struct config *c)

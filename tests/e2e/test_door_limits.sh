@@ -159,18 +159,41 @@ dawdle() {
     echo $((SECONDS - begun)) > "$DIR/dawdled"
 }
 
+# talk FD: one request of a client over a connection that is open; prints the status.
+talk() {
+    local status word line length=0
+    printf 'GET /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nAuthorization: Bearer %s\r\n\r\n' "$PORT" "$APP_SECRET" >&"$1"
+    read -r -t 15 -u "$1" word status line || return
+    while read -r -t 15 -u "$1" line && [ "$line" != $'\r' ]; do
+        [[ ${line,,} != content-length:* ]] || length=${line//[^0-9]/}
+    done
+    [ "$length" = 0 ] || head -c "$length" <&"$1" > /dev/null
+    echo "$status"
+}
+
 crowd() {
-    local s="a crowd" i
+    local s="a crowd" i kept
     prlimit --pid $$ --nofile=2048:2048 2> /dev/null
     local descriptors=()
-    for ((i = 0; i < 560; i++)); do
+    exec {kept}<> "/dev/tcp/127.0.0.1/$PORT"
+    check_equal "$s: a client's connection" 200 "$(talk "$kept")"
+    for ((i = 0; i < 600; i++)); do
         exec {fd}<> "/dev/tcp/127.0.0.1/$PORT" || break
         descriptors+=("$fd")
     done
-    check_equal "$s: 560 connections that say nothing" 560 ${#descriptors[@]}
+    check_equal "$s: 600 connections that say nothing" 600 ${#descriptors[@]}
     check "$s: the operator's door answers" ctl status
+    check_equal "$s: a client who comes is served" 200 "$(ask GET /v1/jobs --max-time 15)"
+    check_equal "$s: one who was here has its place" 200 "$(talk "$kept")"
     for fd in "${descriptors[@]}"; do exec {fd}>&-; done
+    exec {kept}>&-
     check_equal "$s: when they are gone, so does this one" 200 "$(ask GET /v1/jobs)"
+    coproc CROWD { "$BUILD/tests/e2e/crowd" "unix:$SOCKET" 600 head; }
+    read -r -t 60 i <&"${CROWD[0]}"
+    check_match "$s: at the operator's door, with heads that do not end" ready "$i"
+    check "$s: it answers all the same" ctl status
+    exec {CROWD[1]}>&-
+    wait "$CROWD_PID" 2> /dev/null
 }
 
 waiting_at_stop() {
@@ -194,6 +217,27 @@ make_certificate() { # NAME
         -addext 'subjectAltName = IP:127.0.0.1' -keyout "$DIR/$1.key" -out "$DIR/$1.crt" 2> /dev/null
 }
 
+# The files of certificate and key are replaced while renewd runs.
+renewed() {
+    local s="TLS, another certificate" fd
+    cp "$DIR/one.crt" "$DIR/old.crt"
+    cp "$DIR/one.key" "$DIR/old.key"
+    cp "$DIR/two.crt" "$DIR/one.crt"
+    check_fails "$s: without its key" ctl reload
+    check_match "$s: is told" 'belong together' "$(ctl reload 2>&1)"
+    check_equal "$s: and the one before goes on" 200 "$(ask GET /v1/jobs --cacert "$DIR/old.crt")"
+    cp "$DIR/two.key" "$DIR/one.key"
+    check "$s: a reload reads both" ctl reload
+    check_equal "$s: it is used" 200 "$(ask GET /v1/jobs --cacert "$DIR/two.crt")"
+    check_fails "$s: the one before is not" ask GET /v1/jobs --cacert "$DIR/old.crt"
+    cp "$DIR/old.crt" "$DIR/one.crt"
+    cp "$DIR/old.key" "$DIR/one.key"
+    kill -HUP "$RENEWD_PID"
+    check "$s: by a signal, too" wait_until 20 trusted "$DIR/old.crt"
+}
+
+trusted() { [ "$(ask GET /v1/jobs --cacert "$1")" = 200 ]; }
+
 tls() {
     local s=TLS
     make_certificate one
@@ -210,6 +254,7 @@ tls() {
         KEY=$FEW_SECRET ask GET /v1/jobs --cacert "$DIR/one.crt")"
     id=$(sql "select min(id) from tokens")
     check_equal "$s: a token" 200 "$(ask GET "/v1/jobs/tokens/records/$id/token" --cacert "$DIR/one.crt")"
+    renewed
     check_equal "$s: a body larger than one record of TLS" 413 \
         "$(ask POST /v1/jobs/tokens/refresh --cacert "$DIR/one.crt" -H "$JSON" --data-binary "@$DIR/large")"
     stop_renewd
@@ -233,11 +278,11 @@ every_route
 by_owner
 kept_connection
 tried_secrets
-crowd
 wait $dawdler
 check "who sends byte by byte is cut off" test "$(cat "$DIR/dawdled")" -lt 45
 check "but not at once" test "$(cat "$DIR/dawdled")" -gt 10
 check_equal "and the door is open" 200 "$(ask GET /v1/jobs)"
+crowd
 waiting_at_stop
 tls
 no_tokens_in_logs

@@ -9,8 +9,8 @@ STORM=${STORM:-50}
 
 # Job a stays, b and d change their settings, c comes and goes.
 change_jobs() { # TURN
-    strict_job b b "in_flight = $((3 + $1 % 5));"
-    strict_job d d "in_flight = $((3 + $1 % 5));"
+    strict_job b b "in_flight = $((3 + $1 % 5)); rescan = \"1s\";"
+    strict_job d d "in_flight = $((3 + $1 % 5)); rescan = \"1s\";"
     if [ $(($1 % 2)) = 0 ]; then
         strict_job c c 'in_flight = 4;'
     else
