@@ -217,6 +217,13 @@ static const char *explain(const struct graph_verdict *v)
     }
 }
 
+/* 100, a bad parameter, may be one that is absent: a system user's token wants one of its own. */
+static int maybe_system(const struct graph *g, const struct graph_verdict *v)
+{
+    return g->has_system && !g->system_user && v->outcome == RENEWD_MISCONFIGURED && !v->secret && v->code &&
+           strncmp(v->code, "100", 3) == 0 && (v->code[3] == '\0' || v->code[3] == '/');
+}
+
 int32_t graph_fail(const struct graph *g, struct renewd_call *call,
                    const struct renewd_reply *reply, const struct graph_verdict *v)
 {
@@ -226,6 +233,7 @@ int32_t graph_fail(const struct graph *g, struct renewd_call *call,
     const char *const parts[] = { g->name,
                                   explain(v),
                                   v->why,
+                                  maybe_system(g, v) ? "; a system user's token wants system_user = true" : "",
                                   status,
                                   v->code ? ", " : "",
                                   v->code ? v->code : "",
@@ -422,15 +430,29 @@ static int code_heals(const char *code)
     return 0;
 }
 
-void graph_decide(const struct graph *g, const struct renewd_on_failure_in *in,
+/* What was learned stays learned, whatever became of the exchange that followed. */
+static void keep_learned(const struct graph *g, const struct renewd_on_failure_in *in)
+{
+    const struct renewd_services *s = g->services;
+    const struct graph_steps *steps = in->scratch;
+
+    if (steps && steps->end > 0 && !s->slot(in->records[0], "expires_at")->present)
+        s->set_time(in->call, "expires_at", steps->end);
+}
+
+void graph_decide(struct graph *g, const struct renewd_on_failure_in *in,
                   struct renewd_on_failure_out *out)
 {
+    const struct renewd_value *token = g->services->slot(in->records[0], "access_token");
     struct graph_verdict v;
     struct usage u;
 
+    keep_learned(g, in);
     if (!in->reply || in->reply->status == 0)
         return;
     graph_judge(g, in->call, in->reply, &v);
+    if (maybe_system(g, &v) && token->present && !graph_looks(g, in->call, in->records[0]))
+        graph_hash(g, in->call, token->text, g->look[g->looks++ % GRAPH_LOOKS]);
     if (out->outcome == RENEWD_TRANSIENT && v.strike)
         out->strike = 1;
     if (out->outcome == RENEWD_RECONNECT && code_heals(in->code))

@@ -13,6 +13,9 @@
 /* access_token (the credential), expires_at and data_access_expires_at. */
 extern const struct renewd_slot graph_access_token, graph_expires_at, graph_data_access;
 
+#define GRAPH_HASH 16 /* hex digits of a token's hash */
+#define GRAPH_LOOKS 32
+
 /* One job. The texts are settings: they live as long as this. */
 struct graph {
     const struct renewd_services *services;
@@ -24,6 +27,10 @@ struct graph {
     int system_user; /* ask for 60 days, as system users have to */
     int told_short;  /* a life far below 60 days was reported */
     int told_access; /* so was the end of data access */
+    int has_system;  /* the plugin has the setting system_user */
+    int told_system; /* that it should be true was said */
+    char look[GRAPH_LOOKS][GRAPH_HASH]; /* whose exchange was refused as a system user's might be: debug_token first */
+    unsigned looks;
 };
 
 /* Whether the text can stand in a path: "v26.0". */
@@ -71,7 +78,7 @@ void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in,
                   struct renewd_on_answer_out *out);
 
 /* Strikes, and how long a limit lasts; for on_failure. */
-void graph_decide(const struct graph *g, const struct renewd_on_failure_in *in,
+void graph_decide(struct graph *g, const struct renewd_on_failure_in *in,
                   struct renewd_on_failure_out *out);
 
 /* ---- Facebook's exchange (graph_exchange.c) ---- */
@@ -79,8 +86,9 @@ void graph_decide(const struct graph *g, const struct renewd_on_failure_in *in,
 /* What renewd's memo says about the token that it now holds. */
 #define GRAPH_NEVER 'n' /* it does not expire: left alone */
 #define GRAPH_SAME 's'  /* the last exchange did not extend its life */
+#define GRAPH_SYSTEM 'y' /* debug_token says that it is a system user's */
+#define GRAPH_SAME_SYSTEM 'z' /* both */
 #define GRAPH_UNSUPPORTED 'u' /* refused with "Unsupported request" */
-#define GRAPH_HASH 16   /* hex digits of the token's hash, by which the memo knows it */
 
 /* Writes GRAPH_HASH characters, without an end. */
 void graph_hash(const struct graph *g, struct renewd_call *call, const char *token, char *ret);
@@ -89,6 +97,9 @@ void graph_hash(const struct graph *g, struct renewd_call *call, const char *tok
  * none, or it is another token's. */
 int graph_marked(const struct graph *g, struct renewd_call *call, const struct renewd_record *r,
                  int64_t *ret_when);
+/* Whether the token is among those that debug_token is to be asked about before they are exchanged. */
+int graph_looks(const struct graph *g, struct renewd_call *call, const struct renewd_record *r);
+
 /* what 0 empties the memo. */
 void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash,
                 int64_t when);
@@ -108,6 +119,8 @@ struct graph_steps {
     int32_t asked;         /* for what the reply answers */
     char hash[GRAPH_HASH]; /* of the new token */
     int64_t end;           /* of the old one, as debug_token says; 0 = not asked */
+    int32_t system;        /* the token is a system user's */
+    int32_t reserved;
 };
 int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in,
                        struct renewd_refresh_out *out);

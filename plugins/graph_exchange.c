@@ -45,6 +45,20 @@ int graph_marked(const struct graph *g, struct renewd_call *call, const struct r
     return memo[0];
 }
 
+int graph_looks(const struct graph *g, struct renewd_call *call, const struct renewd_record *r)
+{
+    const struct renewd_value *token = g->services->slot(r, "access_token");
+    char hash[GRAPH_HASH];
+
+    if (g->looks == 0 || !token->present)
+        return 0;
+    graph_hash(g, call, token->text, hash);
+    for (size_t i = 0; i < GRAPH_LOOKS; i++)
+        if (memcmp(g->look[i], hash, GRAPH_HASH) == 0)
+            return 1;
+    return 0;
+}
+
 void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash,
                 int64_t when)
 {
@@ -87,7 +101,8 @@ void graph_window(const struct graph *g, const struct renewd_needs_refresh_in *i
         return;
     }
     out->death = expires;
-    if (graph_refreshed(r) && graph_marked(g, in->call, r, NULL) == GRAPH_SAME) {
+    int mark = graph_marked(g, in->call, r, NULL);
+    if (graph_refreshed(r) && (mark == GRAPH_SAME || mark == GRAPH_SAME_SYSTEM)) {
         out->earliest = out->preferred = r->refreshed_at + GRAPH_DAY;
     } else if (graph_refreshed(r)) { /* what is granted short is not asked for all the time */
         if (r->life > 0 && before > r->life / 2)
@@ -131,15 +146,20 @@ static int32_t ask_exchange(const struct graph *g, const struct renewd_refresh_i
 {
     const struct renewd_services *s = g->services;
     struct renewd_request *r = get(g, in->call, "/oauth/access_token");
+    struct graph_steps *steps = in->scratch;
+    int mark = graph_marked(g, in->call, in->records[0], NULL);
+
+    if (mark == GRAPH_SYSTEM || mark == GRAPH_SAME_SYSTEM)
+        steps->system = 1;
 
     s->query(r, "grant_type", "fb_exchange_token");
     s->query(r, "client_id", g->app_id);
     s->query(r, "client_secret", g->app_secret);
     s->query(r, "fb_exchange_token", token);
-    if (g->system_user)
+    if (g->system_user || steps->system)
         s->query(r, "set_token_expires_in_60_days", "true");
     graph_proof(g, in->call, r, token);
-    ((struct graph_steps *)in->scratch)->asked = ASKED_EXCHANGE;
+    steps->asked = ASKED_EXCHANGE;
     return RENEWD_WAIT;
 }
 
@@ -186,7 +206,8 @@ static void store_end(struct graph *g, const struct renewd_refresh_in *in, int64
         before = steps->end;
     g->services->set_time(in->call, "expires_at", end);
     int same = before > 0 && end <= before + 3600;
-    graph_mark(g, in->call, same ? GRAPH_SAME : 0, steps->hash, in->now);
+    graph_mark(g, in->call, same ? (steps->system ? GRAPH_SAME_SYSTEM : GRAPH_SAME) : steps->system ? GRAPH_SYSTEM : 0,
+               steps->hash, in->now);
     tell_short(g, end - in->now);
 }
 
@@ -221,6 +242,23 @@ static int64_t debugged_end(const struct graph *g, const struct renewd_reply *re
     return end;
 }
 
+/* Whether debug_token knows the token as a system user's, which is exchanged in its own way; said once. */
+static void learn_kind(struct graph *g, const struct renewd_refresh_in *in)
+{
+    struct graph_steps *steps = in->scratch;
+    const char *type = g->services->json_text(in->reply->json, "data.type");
+
+    if (g->system_user || !g->has_system || !type || strcmp(type, "SYSTEM_USER") != 0)
+        return;
+    steps->system = 1;
+    if (g->told_system)
+        return;
+    g->told_system = 1;
+    const char *const text[] = { g->name, " says that a token is a system user's: it is exchanged as one; where all of "
+                                 "the job's are, system_user = true in its settings saves the question", NULL };
+    g->services->log(g->host, RENEWD_LOG_WARNING, g->services->join(in->call, text));
+}
+
 /* The token may outlive this, and fail at every call for data: a person has to use the app again. */
 static void store_access(struct graph *g, const struct renewd_refresh_in *in)
 {
@@ -247,8 +285,10 @@ static int32_t read_debug_after(struct graph *g, const struct renewd_refresh_in 
     const struct graph_steps *steps = in->scratch;
     int64_t end = debugged_end(g, in->reply);
 
-    if (end >= 0)
+    if (end >= 0) {
         store_access(g, in);
+        learn_kind(g, in);
+    }
     if (end > 0)
         store_end(g, in, end);
     else
@@ -287,11 +327,12 @@ static int32_t read_debug_first(struct graph *g, const struct renewd_refresh_in 
         return refuse_debug(g, in);
     steps->end = end;
     store_access(g, in);
-    if (end > 0 && end - in->now <= WEEK)
+    learn_kind(g, in);
+    if (end > 0 && (end - in->now <= WEEK || graph_looks(g, in->call, in->records[0])))
         return ask_exchange(g, in, token);
     graph_hash(g, in->call, token, steps->hash);
     g->services->set_time(in->call, "expires_at", end);
-    graph_mark(g, in->call, end ? 0 : GRAPH_NEVER, steps->hash, in->now);
+    graph_mark(g, in->call, !end ? GRAPH_NEVER : steps->system ? GRAPH_SYSTEM : 0, steps->hash, in->now);
     return RENEWD_DONE;
 }
 
@@ -306,7 +347,8 @@ int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in,
         return s->fail(in->call, RENEWD_RECONNECT, "no_access_token",
                        "the record has no access token; the account has to be connected again");
     if (!in->reply)
-        return s->slot(in->records[0], "expires_at")->present
+        return s->slot(in->records[0], "expires_at")->present &&
+                       !graph_looks(g, in->call, in->records[0])
                    ? ask_exchange(g, in, token->text)
                    : ask_debug(g, in, token->text, ASKED_FIRST);
     out->slow_for = graph_slow_for(g, in->call, in->reply);

@@ -344,8 +344,8 @@ static int64_t when_older(const struct instagram *i, const struct renewd_record 
 static int32_t instagram_on_failure(void *instance, const struct renewd_on_failure_in *in,
                                     struct renewd_on_failure_out *out)
 {
-    const struct instagram *i = instance;
-    const struct graph *g = &i->graph;
+    struct instagram *i = instance;
+    struct graph *g = &i->graph;
     const struct renewd_record *r = in->records[0];
     struct graph_verdict v = { 0 };
     char hash[GRAPH_HASH];

@@ -107,6 +107,7 @@ static int32_t meta_open(void *instance, const struct renewd_open_in *in,
     g->services = s;
     g->host = in->host;
     g->name = "Meta";
+    g->has_system = 1;
     g->facebook_url = s->setting_text(in->host, "base_url");
     g->version = s->setting_text(in->host, "version");
     g->app_id = s->setting_text(in->host, "app_id");

@@ -133,6 +133,72 @@ static void test_requests(void)
     CU_ASSERT_NOT_EQUAL(fake_open(&f), 0);
 }
 
+#define SYSTEM(end) "{\"data\":{\"is_valid\":true,\"type\":\"SYSTEM_USER\",\"expires_at\":" end "}}"
+
+/* A system user's token, and system_user left false: debug_token says what it is. 9072000 is NOW + 5 days. */
+static void test_system_user(void)
+{
+    static const char granted[] = "{\"access_token\":\"EAAG-2\",\"expires_in\":5184000}";
+    static const char refused[] = "{\"error\":{\"message\":\"(#100) a parameter\",\"type\":\"OAuthException\",\"code\":100}}";
+    char memo[64];
+    struct fake f;
+
+    start(&f, 0, 0);
+    CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT); /* its end is unknown */
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, SYSTEM("9072000"), NOW), RENEWD_WAIT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "grant_type=fb_exchange_token"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "set_token_expires_in_60_days=true"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.host.logged, "system_user = true"));
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, granted, NOW), RENEWD_DONE);
+    take_memo(&f, memo, sizeof(memo));
+    fake_slot(&f, "access_token", "EAAG-2");
+    fake_time(&f, "expires_at", NOW + 60 * DAY);
+    CU_ASSERT_EQUAL(fake_ask(&f, NOW + 53 * DAY), RENEWD_WAIT); /* without asking what it is again */
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "fb_exchange_token=EAAG-2&set_token_expires_in_60_days=true"));
+    fake_close(&f);
+
+    /* Its end is known, and the exchange is refused: the setting is named, and the next time its kind is asked for. */
+    start(&f, 0, 0);
+    fake_time(&f, "expires_at", NOW + 5 * DAY);
+    CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
+    CU_ASSERT_PTR_NULL(strstr(f.request, "set_token_expires_in_60_days"));
+    CU_ASSERT_EQUAL(fake_answer(&f, 400, refused, NOW), RENEWD_FAILED);
+    CU_ASSERT_EQUAL(f.outcome, RENEWD_MISCONFIGURED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a system user's token wants system_user = true"));
+    f.decision.outcome = RENEWD_MISCONFIGURED;
+    CU_ASSERT_EQUAL(fake_failed_with(&f, 400, "100", refused, NOW), 0);
+    CU_ASSERT_EQUAL(fake_ask(&f, NOW + 10), RENEWD_WAIT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "/debug_token?input_token=EAAG-1"));
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, SYSTEM("9072000"), NOW + 10), RENEWD_WAIT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.request, "set_token_expires_in_60_days=true"));
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, granted, NOW + 10), RENEWD_DONE);
+    fake_close(&f);
+
+    start(&f, 1, 0); /* told by the setting: nobody is asked */
+    fake_time(&f, "expires_at", NOW + 5 * DAY);
+    CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
+    CU_ASSERT_EQUAL(fake_answer(&f, 400, refused, NOW), RENEWD_FAILED);
+    CU_ASSERT_PTR_NULL(strstr(f.text, "system_user"));
+    fake_close(&f);
+}
+
+/* What debug_token said of the token's end is stored, though the exchange that followed failed. */
+static void test_learned(void)
+{
+    struct fake f;
+
+    start(&f, 0, 0);
+    CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"data\":{\"is_valid\":true,\"type\":\"USER\",\"expires_at\":9072000}}", NOW),
+                    RENEWD_WAIT);
+    CU_ASSERT_EQUAL(fake_answer(&f, 500, "", NOW), RENEWD_FAILED);
+    f.effects[0] = '\0';
+    f.decision.outcome = RENEWD_TRANSIENT;
+    CU_ASSERT_EQUAL(fake_failed_with(&f, 500, NULL, "", NOW), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.effects, "expires_at=9072000"));
+    fake_close(&f);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -140,6 +206,8 @@ int main(void)
         { "tokens that never end", test_never },
         { "an exchange without use", test_useless },
         { "requests", test_requests },
+        { "a system user's token", test_system_user },
+        { "an end that was learned", test_learned },
         { NULL, NULL },
     };
     return run_tests("meta", tests);
