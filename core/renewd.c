@@ -43,6 +43,7 @@ struct program {
     struct config *config;
     struct plugins *plugins;
     struct state_dir *state;
+    struct conf_mistakes *notes; /* of renewd.conf: its warnings are shown as long as it runs */
     struct engine *engine;
     struct api *api;
     struct once *once;
@@ -267,14 +268,15 @@ static int make_engine(struct program *p, struct error *e)
     struct secret_uses uses = {0};
     struct engine_setup s = {.loop = p->loop, .config = p->config, .plugins = p->plugins,
                              .state = p->state, .daemon = !p->options->once, .fatal = fatal,
-                             .ready = ready, .ctx = p};
+                             .ready = ready, .ctx = p, .config_notes = p->notes, .job_notes = m};
     jobs_load(p->config, p->plugins, m, &uses, &s.jobs, &s.job_count);
     print_mistakes(m);
-    conf_mistakes_free(m);
     secret_uses_done(&uses);
-    int res = engine_new(&s, &p->engine, e); /* takes the jobs, unless it fails */
-    if (res < 0)
+    int res = engine_new(&s, &p->engine, e); /* takes the jobs and what was said of them, unless it fails */
+    if (res < 0) {
         jobs_free(s.jobs, s.job_count);
+        conf_mistakes_free(m);
+    }
     return res;
 }
 
@@ -330,14 +332,12 @@ int main(int argc, char **argv)
     if (o.has_at)
         clock_set_offset(o.at - clock_real());
     fault_point(FAULT_START, NULL);
-    struct program p = {.options = &o};
-    struct conf_mistakes *m = conf_mistakes_new();
+    struct program p = {.options = &o, .notes = conf_mistakes_new()};
     struct secret_uses uses = {0};
-    config_load(o.config_file, m, &uses, &p.config);
-    print_mistakes(m);
+    config_load(o.config_file, p.notes, &uses, &p.config);
+    print_mistakes(p.notes);
     secret_uses_done(&uses);
-    bool broken = !p.config || conf_mistakes_count(m);
-    conf_mistakes_free(m);
+    bool broken = !p.config || conf_mistakes_count(p.notes);
     int status = broken ? EXIT_CONFIG : start(&p);
     api_free(p.api);
     once_free(p.once);
@@ -346,5 +346,6 @@ int main(int argc, char **argv)
     state_dir_free(p.state);
     loop_free(p.loop);
     config_free(p.config);
+    conf_mistakes_free(p.notes);
     return status;
 }

@@ -142,7 +142,7 @@ static void put_store(struct json_writer *w, const struct engine_status *s)
     json_end(w);
 }
 
-void shape_status(struct json_writer *w, const struct engine_status *s, int64_t now)
+void shape_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now)
 {
     json_begin_object(w, NULL);
     json_put_text(w, "version", PACKAGE_VERSION);
@@ -168,6 +168,11 @@ void shape_status(struct json_writer *w, const struct engine_status *s, int64_t 
     json_put_integer(w, "kept", s->kept);
     json_put_integer(w, "kept_bytes", s->kept_bytes);
     json_put_integer(w, "left_alone", s->left_alone);
+    json_end(w);
+    const char *warning;
+    json_begin_array(w, "warnings");
+    for (size_t i = 0; (warning = engine_warning(e, i)); i++)
+        json_put_text(w, NULL, warning);
     json_end(w);
     json_end(w);
 }

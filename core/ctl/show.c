@@ -88,6 +88,8 @@ static void pair_spool(const struct json *doc)
     say_pair("left alone", files);
 }
 
+enum { STATUS_WARNINGS_MAX = 400 };
+
 int ctl_status(const struct ctl *c)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
@@ -108,6 +110,13 @@ int ctl_status(const struct ctl *c)
     pair_member(d.json, "waiting commits", "waiting_commits");
     pair_aside(d.json);
     pair_spool(d.json);
+    for (size_t i = 0; i < STATUS_WARNINGS_MAX; i++) {
+        cleanup(free_p) char *path = xasprintf("warnings.%zu", i);
+        const char *text = NULL;
+        if (json_text(d.json, path, &text, NULL) < 0 || !text)
+            break;
+        say_pair("warning", text);
+    }
     return EXIT_DONE;
 }
 

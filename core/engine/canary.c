@@ -89,6 +89,8 @@ static void ask(void *ctx)
         arm(j);
         return;
     }
+    if (secrets_changed(j))
+        return;
     struct turn_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->now = clock_now();

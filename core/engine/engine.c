@@ -22,6 +22,7 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
     en->loop = s->loop;
     en->started_at = clock_now();
     en->tokens = tokens_new();
+    en->job_notes = s->job_notes;
     int res = http_client_new(s->loop, NULL, &en->http);
     if (res < 0) {
         tokens_free(en->tokens);
@@ -69,6 +70,8 @@ static void reader_down(void *ctx, const char *why)
 
 void engine_start(struct engine *e)
 {
+    if (e->setup.daemon)
+        secrets_start(e);
     const struct config *c = e->setup.config;
     struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn};
     struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e,
@@ -212,6 +215,7 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->requests_timer);
     loop_cancel(&e->history_timer);
     hints_stop(e);
+    secrets_stop(e);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
     if (e->store)
         store_thread_stop(e->store, thread_stopped, e);
@@ -337,6 +341,7 @@ void engine_free(struct engine *e)
     spool_files_free(e->leftovers, e->leftover_count);
     explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
     free(e->store_why);
+    conf_mistakes_free(e->job_notes);
     free(e->jobs);
     free(e);
 }
@@ -382,6 +387,19 @@ void engine_status(const struct engine *e, struct engine_status *ret)
         ret->paused += e->jobs[i]->paused;
         ret->in_flight += e->jobs[i]->active;
     }
+}
+
+const char *engine_warning(const struct engine *e, size_t index)
+{
+    const struct conf_mistakes *const notes[] = {e->setup.config_notes, e->job_notes};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; notes[k] && conf_warnings_at(notes[k], i); i++)
+            if (index-- == 0)
+                return conf_warnings_at(notes[k], i);
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]->secret_why && index-- == 0)
+            return e->jobs[i]->secret_why;
+    return NULL;
 }
 
 struct job *engine_job(const struct engine *e, size_t index)

@@ -33,6 +33,8 @@ struct engine_setup {
      * first discovery or is held. */
     void (*ready)(void *ctx);
     void *ctx;
+    const struct conf_mistakes *config_notes; /* of renewd.conf, with its warnings; the caller's, who keeps it as long */
+    struct conf_mistakes *job_notes;          /* of the jobs; taken, unless it fails */
 };
 
 int engine_new(const struct engine_setup *s, struct engine **ret, struct error *e);
@@ -224,6 +226,8 @@ struct engine_status {
     int64_t left_alone;          /* spool files of another host, installation or key */
 };
 void engine_status(const struct engine *e, struct engine_status *ret);
+/* What is odd about configuration and secrets, as sentences that name places and no values; NULL past the end. */
+const char *engine_warning(const struct engine *e, size_t index);
 
 /* Jobs in the order of their files. */
 struct job *engine_job(const struct engine *e, size_t index); /* NULL past the end */

@@ -46,6 +46,8 @@ struct engine {
     char installation[ID_SIZE];
     unsigned beats;                  /* of the heartbeat */
     struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer, *history_timer;
+    struct loop_timer *secrets_timer, *secrets_soon;
+    struct conf_mistakes *job_notes; /* of the jobs, as they were read last; its warnings are shown */
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
     int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
@@ -115,6 +117,8 @@ struct job {
     int64_t grace_s;
     bool safe;
     char *held;
+    struct job_config *next_config;  /* secrets.c: takes the place of config in a moment */
+    char *secret_why;                /* why a changed secret is not in force; NULL = none is */
     bool paused, resolving, discovered, rehearsed, removed;
     bool ran;                        /* before a reload, under another configuration */
     struct discovery discovery;
@@ -384,6 +388,14 @@ void breaker_fine(struct job *j, struct run *r, const struct commit *c);
 /* Takes c over: submits it, now or when it is clear whose fault it was. */
 void breaker_failed(struct job *j, struct run *r, struct commit *c);
 bool breaker_holds(const struct job *j);
+/* secrets.c: a secret in a file is another one by now. True: this job ends in a moment and another takes its place under
+ * the new one, so that nothing should be concluded from what the old one met. To be asked before a job is held and
+ * before each canary. */
+bool secrets_changed(struct job *j);
+void secrets_start(struct engine *e);
+void secrets_stop(struct engine *e);
+/* reload.c: c takes the place of j's configuration; both become the engine's. */
+void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
 /* Another host holds the job, and j knows: what waits here is no verdict either. */
 void breaker_held_elsewhere(struct job *j);
 void breaker_remember(struct job *j, const struct answer_row *list, size_t count);

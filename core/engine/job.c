@@ -74,6 +74,9 @@ void job_free(struct job *j)
     job_config_free(j->config);
     free(j->slot_column);
     free(j->read_source);
+    if (j->next_config)
+        job_config_free(j->next_config);
+    free(j->secret_why);
     free(j->held);
     free(j);
 }

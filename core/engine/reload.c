@@ -75,6 +75,24 @@ static struct job *next_job(struct engine *e, struct job **before, struct job_co
     return fresh;
 }
 
+void engine_replace_job(struct engine *e, struct job *j, struct job_config *c)
+{
+    for (size_t i = 0; i < e->job_count; i++) {
+        if (e->jobs[i] != j)
+            continue;
+        struct job *fresh = job_new(e, c);
+        fresh->breaker.cleared = true;
+        fresh->ran = j->table && !j->held;
+        e->jobs[i] = fresh;
+        retire(e, j);
+        job_resolve(fresh);
+        requests_serve(e);
+        engine_check_ready(e);
+        return;
+    }
+    job_config_free(c);
+}
+
 void engine_reload(struct engine *e, struct reload_result *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -112,7 +130,8 @@ void engine_reload(struct engine *e, struct reload_result *ret)
     e->job_count = n;
     ret->text = buf_steal(&text);
     buf_done(&text);
-    conf_mistakes_free(m);
+    conf_mistakes_free(e->job_notes);
+    e->job_notes = m;
     secret_uses_done(&uses);
     for (size_t i = 0; i < n; i++)
         job_resolve(jobs[i]);

@@ -114,6 +114,31 @@ static void stop_wait_read(struct reading *r, const struct conf_item *root, stru
                      "setting 'stop_wait' must be a duration in quotes such as \"45s\", from \"1s\" to \"10m\"");
 }
 
+/* It may be a link, for who moves it to another disk; where that leads is said. */
+static void state_dir_look(struct reading *r, const struct conf_item *item, const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return;
+    bool linked = S_ISLNK(st.st_mode);
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) /* the daemon says so when it makes it */
+        return;
+    if (st.st_mode & S_IWOTH) {
+        conf_mistake(r->m, item, item ? NULL : path,
+                     "the state directory may be written by everybody (mode %04o), who could take fresh credentials "
+                     "away or put old ones back: chmod 700 %s; where the mode cannot be changed, let state_dir be a "
+                     "folder in it, which renewd makes", (unsigned)st.st_mode & 07777, path);
+        return;
+    }
+    if (linked)
+        conf_warning(r->m, item, item ? NULL : path, "the state directory is a link; what counts is the folder that it "
+                                                     "leads to, and who may turn the link over");
+    if (st.st_mode & S_IWGRP)
+        conf_warning(r->m, item, item ? NULL : path, "the state directory may be written by its group (mode %04o), who "
+                     "could take fresh credentials away: chmod 700 %s", (unsigned)st.st_mode & 07777, path);
+}
+
 static void folders_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
     struct stat st;
@@ -129,6 +154,7 @@ static void folders_read(struct reading *r, const struct conf_item *root, struct
         conf_mistake(r->m, item ? item : root, NULL,
                      "the folder of the jobs, conf_dir, is not there: %s", c->conf_dir);
     }
+    state_dir_look(r, conf_child(root, "state_dir"), c->state_dir);
     modes_look(r->m, NULL, "this file", c->file);
     modes_look(r->m, conf_child(root, "conf_dir"), "the folder of the jobs", c->conf_dir);
     modes_look(r->m, conf_child(root, "plugin_dir"), "the folder of the plugins", c->plugin_dir);
@@ -188,7 +214,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
         config_free(c);
         return r;
     }
-    struct reading reading = { m, uses, c->dir, true, false };
+    struct reading reading = { m, uses, c->dir, true, false, NULL };
     const struct conf_item *root = conf_root(conf);
     conf_refuse_unknown(root, known, m);
     folders_read(&reading, root, c);

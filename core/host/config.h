@@ -14,6 +14,7 @@
 #include "core/base/secret.h"
 #include "core/domain/cron.h"
 #include "core/host/plugin_load.h"
+#include "core/host/secret_files.h"
 #include "core/host/settings.h"
 
 struct column_wish;
@@ -166,6 +167,8 @@ struct job_config {
     char *legacy_name;
     bool secret_missing;   /* one that it names is not set */
     char *mistake;         /* not NULL: the job is held with this reason (the first mistake) */
+    struct secret_files secret_files; /* of its `file:` secrets */
+    char file_hash[65];    /* of the file alone */
     char content_hash[65]; /* of the file, and of what it names: secrets' values, statements; for reload */
     struct column_wish
         *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
@@ -180,6 +183,9 @@ struct job_config {
  * read. */
 int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
               struct secret_uses *uses, struct job_config ***ret, size_t *ret_count);
+/* One file of conf_dir alone: for a job whose secrets changed. Never NULL. */
+struct job_config *job_load(const struct config *c, struct plugins *plugins, const char *file,
+                            struct conf_mistakes *m, struct secret_uses *uses);
 /* What the store asks of the job's table; its arrays live as long as the job. Only for a job
  * without a mistake. */
 void job_wish(const struct job_config *j, struct table_wish *ret);

@@ -56,6 +56,7 @@ static void records_done(struct job_config *j)
     free(j->wish_columns);
     free(j->wish_owner);
     free(j->wish_only);
+    secret_files_done(&j->secret_files);
     free(j->table);
     free(j->key);
     free(j->times);

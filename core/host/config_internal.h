@@ -15,6 +15,7 @@ struct reading {
     const char *dir;     /* of renewd.conf: what relative paths start at */
     bool secrets_needed; /* one that is not set is a mistake */
     bool secret_missing; /* there was one */
+    struct secret_files *files; /* NULL, or where the files that secrets are read from are noted */
 };
 
 struct job_reading {

@@ -36,25 +36,33 @@ static void hash_text(unsigned char io_hash[CRYPTO_HASH], const char *text)
     crypto_hash_on(io_hash, text ? text : "", text ? strlen(text) : 0);
 }
 
+static void put_hash(const unsigned char hash[CRYPTO_HASH], char ret[65])
+{
+    cleanup(buf_done) struct buf hex = { 0 };
+
+    buf_init(&hex, 64);
+    if (hex_encode(&hex, hash, CRYPTO_HASH) == 0)
+        memcpy(ret, hex.data, 65);
+}
+
 /* Two that are equal mean the same job: also what lies outside of the file is in it. */
 static void hash_job(struct job_config *j)
 {
-    cleanup(buf_done) struct buf text = { 0 }, hex;
+    cleanup(buf_done) struct buf text = { 0 };
     unsigned char hash[CRYPTO_HASH] = { 0 };
 
     if (file_read(j->file, CONF_FILE_MAX, &text) < 0)
         return;
     hash_text(hash, j->file);
     crypto_hash_on(hash, text.data ? text.data : "", text.len);
+    put_hash(hash, j->file_hash);
     settings_hash(j->settings, hash);
     for (size_t i = 0; i < j->statement_count; i++)
         hash_text(hash, j->statements[i].sql);
     hash_text(hash, j->ready_sql);
     for (size_t i = 0; i < j->webhook_secret_count; i++)
         crypto_hash_on(hash, secret_text(j->webhook_secrets[i]), secret_len(j->webhook_secrets[i]));
-    buf_init(&hex, 64);
-    if (hex_encode(&hex, hash, sizeof hash) == 0)
-        memcpy(j->content_hash, hex.data, sizeof j->content_hash);
+    put_hash(hash, j->content_hash);
 }
 
 static struct job_file file_read_job(const struct config *c, struct plugins *plugins,
@@ -72,7 +80,7 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
         f.j->enabled = true;
         conf_mistake(m, NULL, NULL, "%s", e.text);
     } else {
-        struct job_reading r = { { m, uses, c->dir, true, false }, c, plugins, conf_root(f.conf), f.j };
+        struct job_reading r = { { m, uses, c->dir, true, false, &f.j->secret_files }, c, plugins, conf_root(f.conf), f.j };
         job_read(&r);
         f.j->secret_missing = r.r.secret_missing;
     }
@@ -80,6 +88,16 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
     hash_job(f.j);
     hold(f.j, m, before);
     return f;
+}
+
+struct job_config *job_load(const struct config *c, struct plugins *plugins, const char *file,
+                            struct conf_mistakes *m, struct secret_uses *uses)
+{
+    const char *slash = strrchr(file, '/');
+    struct job_file f = file_read_job(c, plugins, slash ? slash + 1 : file, m, uses);
+
+    conf_free(f.conf);
+    return f.j;
 }
 
 static const char *credential_column(const struct job_config *j)

@@ -64,6 +64,15 @@ static void secret_look(struct reading *r, const struct conf_item *item, const c
         modes_look_secret(r->m, item, conf_text(item), path);
 }
 
+/* Before it is read: what changes meanwhile is seen afterwards. One that is not there yet, too. */
+static void note_file(struct reading *r, const char *reference)
+{
+    cleanup(free_p) char *path = secretref_path(reference, r->dir);
+
+    if (path != NULL && r->files != NULL)
+        secret_files_add(r->files, reference, path);
+}
+
 int secret_read(struct reading *r, const struct conf_item *item, const char *setting,
                 struct secret **ret)
 {
@@ -82,6 +91,7 @@ int secret_read(struct reading *r, const struct conf_item *item, const char *set
                      setting);
         return -EINVAL;
     }
+    note_file(r, conf_text(item));
     int code = secretref_read(conf_text(item), r->dir, ret, &e);
     use_note(r, item, setting, code == 0);
     r->secret_missing |= code < 0 && r->secrets_needed;

@@ -22,6 +22,7 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/store/spool_internal.h"
+#include "core/store/state_dir.h"
 
 enum {
     GIVE_BACK = 1024 * 1024, /* so much unwanted at the file's beginning is worth a call */
@@ -276,6 +277,10 @@ static int file_make(struct spool *s, const char *dir, const char *host, struct 
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
         return error_set(e, -errno, "the spool directory %s cannot be made: %s", dir,
                          strerror(errno));
+    struct error why;
+    r = state_dir_fit(dir, false, &why);
+    if (r < 0)
+        return error_set(e, r, "the spool cannot be used: %s", why.text);
     s->fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->fd < 0)
         return error_set(e, -errno, "the spool file %s cannot be made: %s", new_path,

@@ -19,6 +19,26 @@
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
 
+int state_dir_fit(const char *path, bool link_allowed, struct error *e)
+{
+    struct stat st;
+
+    if ((link_allowed ? stat(path, &st) : lstat(path, &st)) < 0)
+        return error_set(e, -errno, "the folder %s cannot be looked at: %s", path, strerror(errno));
+    if (S_ISLNK(st.st_mode))
+        return error_set(e, -ELOOP, "%s is a link, and renewd's own folders within its state directory are never links: "
+                         "put the folder there itself, or let state_dir be the other place", path);
+    if (!S_ISDIR(st.st_mode))
+        return error_set(e, -ENOTDIR, "%s is not a directory", path);
+    if (st.st_mode & S_IWOTH)
+        return error_set(e, -EPERM, "%s may be written by everybody (mode %04o), who could take fresh credentials away or "
+                         "put old ones back: chmod 700 %s; where the mode cannot be changed, let state_dir be a folder "
+                         "in it, which renewd makes", path, (unsigned)st.st_mode & 07777, path);
+    if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
+        return error_set(e, -EPERM, "%s belongs to another user than renewd runs as: chown it", path);
+    return 0;
+}
+
 static int directory_make(const char *path, struct error *e)
 {
     cleanup(free_p) char *part = xstrdup(path);
@@ -34,7 +54,9 @@ static int directory_make(const char *path, struct error *e)
                          strerror(errno));
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return error_set(e, -ENOTDIR, "the state directory %s is not a directory", path);
-    return 0;
+    struct error why;
+    int r = state_dir_fit(path, true, &why);
+    return r < 0 ? error_set(e, r, "the state directory cannot be used: %s", why.text) : 0;
 }
 
 static int host_read(const char *file, char ret[ID_SIZE], struct error *e)

@@ -29,4 +29,7 @@ int state_dir_seen(const struct state_dir *s, const char *installation, int64_t 
 int state_dir_see(const struct state_dir *s, const char *installation, int64_t sequence, struct error *e);
 void state_dir_free(struct state_dir *s);
 
+/* Whether a folder of renewd's own may be used: no link (unless allowed), not everybody's to write, nobody else's. */
+int state_dir_fit(const char *path, bool link_allowed, struct error *e);
+
 #endif

@@ -82,8 +82,42 @@ credentials() {
 }
 
 start_simulator
-for t in both_files warnings ca_files credentials; do
+# Where the spool lies nobody else may write, and nothing of renewd's own is a link.
+state_dirs() {
+    healthy
+    mkdir "$DIR/state" && chmod 777 "$DIR/state"
+    run_renewd --check
+    check_equal "a state_dir for everybody: 78" 78 $?
+    check_match "it is named, with what to do" 'renewd.conf:[0-9]+: the state directory may be written by everybody \(mode 0777\).*chmod 700' "$(cat "$DIR/renewd.log")"
+    run_renewd
+    check_equal "and the daemon does not start: 78" 78 $?
+    chmod 770 "$DIR/state"
+    run_renewd --check
+    check_match "one for its group is named" 'warning: .*the state directory may be written by its group' "$(cat "$DIR/renewd.log")"
+    rmdir "$DIR/state"
+    mkdir -m 700 "$DIR/elsewhere"
+    ln -s "$DIR/elsewhere" "$DIR/state"
+    run_renewd --check
+    check_equal "a state_dir that is a link is none: 0" 0 $?
+    check_match "and is named" 'warning: .*the state directory is a link' "$(cat "$DIR/renewd.log")"
+    check "it is used" run_renewd --once
+    rm -rf "$DIR/elsewhere/spool"
+    mkdir -m 700 "$DIR/other"
+    ln -s "$DIR/other" "$DIR/elsewhere/spool"
+    healthy_again
+    run_renewd --once
+    check_equal "a spool that is a link: 1" 1 $?
+    check_match "it is named" 'the spool cannot be used: .*/spool is a link' "$(cat "$DIR/renewd.log")"
+    check_equal "nothing was put there" '' "$(ls "$DIR/other")"
+    rm "$DIR/elsewhere/spool"
+    mkdir "$DIR/elsewhere/spool" && chmod 777 "$DIR/elsewhere/spool"
+    run_renewd --once
+    check_match "a spool for everybody" 'the spool cannot be used: .*may be written by everybody' "$(cat "$DIR/renewd.log")"
+}
+
+for t in both_files warnings ca_files credentials state_dirs; do
     stage sqlite
+    rm -rf "$DIR/state"
     $t
 done
 no_tokens_in_logs
