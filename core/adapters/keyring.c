@@ -70,7 +70,7 @@ int keyring_add(struct keyring *ring, const char *id, const char *hex64, struct 
         return error_set(e, -EINVAL,
                          "key %s is not 64 hex digits (32 bytes); renewctl keygen makes one", id);
     memcpy(ring->keys[ring->count].id, id, id_len + 1);
-    ring->keys[ring->count].key = secret_new(key.data, key.len);
+    ring->keys[ring->count].key = secret_keep(key.data, key.len);
     ring->count++;
     return 0;
 }

@@ -56,14 +56,48 @@ int secretref_check(const char *ref)
     return -EINVAL;
 }
 
+/* What was taken out of the environment, which everybody who may see the process's own shows; for a reload. */
+struct taken {
+    struct taken *next;
+    char *name;
+    struct secret *value;
+};
+static struct taken *all_taken;
+
+static struct taken *taken_find(const char *name)
+{
+    for (struct taken *t = all_taken; t != NULL; t = t->next)
+        if (strcmp(t->name, name) == 0)
+            return t;
+    return NULL;
+}
+
+/* The bytes are overwritten where they stand; the list of variables stays, since other threads read it. */
+static struct taken *take_out(const char *name, char *value)
+{
+    struct taken *t = taken_find(name);
+
+    if (t == NULL) {
+        t = xcalloc(1, sizeof *t);
+        t->name = xstrdup(name);
+        t->next = all_taken;
+        all_taken = t;
+    }
+    secret_free(t->value);
+    t->value = secret_keep(value, strlen(value));
+    explicit_bzero(value, strlen(value));
+    return t;
+}
+
 static int read_env(const char *ref, const char *name, struct secret **ret_secret, struct error *e)
 {
-    const char *value = getenv(name);
+    char *value = getenv(name);
+    const struct taken *t = value != NULL && value[0] != '\0' ? take_out(name, value) : taken_find(name);
 
-    if (value == NULL || value[0] == '\0')
+    if (t == NULL)
         return error_set(e, -ENOENT,
                          "secret %s is not set: the environment has no value of that name", ref);
-    *ret_secret = secret_from_text(value);
+    *ret_secret = secret_keep(secret_text(t->value), secret_len(t->value));
     return 0;
 }
 
@@ -96,7 +130,7 @@ static int read_file(const char *ref, const char *path, struct secret **ret_secr
         return error_set(e, -ENOENT, "secret %s is not set: the file is empty", ref);
     if (memchr(text.data, '\0', len) != NULL)
         return error_set(e, -EILSEQ, "secret %s holds a NUL byte; it must be text", ref);
-    *ret_secret = secret_new(text.data, len);
+    *ret_secret = secret_keep(text.data, len);
     return 0;
 }
 

@@ -14,7 +14,8 @@ enum { SECRET_FILE_MAX = 64 * 1024 };
 
 /* 0 when the text has the form of a reference, else -EINVAL. Reads nothing. */
 int secretref_check(const char *ref);
-/* Read it. Relative paths are looked for in relative_to_dir (may be NULL: the working directory).
+/* Read it, into memory that is kept out of core dumps and swap. What is read from the environment is overwritten there
+ * (/proc/PID/environ shows it to nobody any more) and kept for the next reading. Relative paths are looked for in relative_to_dir (may be NULL: the working directory).
  * -EINVAL no reference, -ENOENT not set (an empty value is not set), -EISDIR no regular file,
  * -EACCES and others, -EFBIG, -EILSEQ a NUL in it. One end of line at the end of a file, LF or CR LF, is taken
  * off. */

@@ -3,24 +3,37 @@
  */
 #include "core/base/secret.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/vault.h"
 
 struct secret {
     size_t len;
+    bool kept; /* in the vault */
     char data[];
 };
 
-struct secret *secret_new(const void *data, size_t len)
+static struct secret *fill(struct secret *s, const void *data, size_t len, bool kept)
 {
-    struct secret *s = xmalloc(sizeof(*s) + len + 1);
     s->len = len;
+    s->kept = kept;
     if (len)
         memcpy(s->data, data, len);
     s->data[len] = '\0';
     return s;
+}
+
+struct secret *secret_new(const void *data, size_t len)
+{
+    return fill(xmalloc(sizeof(struct secret) + len + 1), data, len, false);
+}
+
+struct secret *secret_keep(const void *data, size_t len)
+{
+    return fill(vault_alloc(sizeof(struct secret) + len + 1), data, len, true);
 }
 
 struct secret *secret_from_text(const char *text)
@@ -32,6 +45,10 @@ void secret_free(struct secret *s)
 {
     if (!s)
         return;
+    if (s->kept) {
+        vault_free(s, sizeof(*s) + s->len + 1);
+        return;
+    }
     explicit_bzero(s, sizeof(*s) + s->len + 1);
     free(s);
 }

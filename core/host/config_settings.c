@@ -36,7 +36,7 @@ static void wrong(struct job_reading *r, const struct conf_item *item,
 
 /* Checks a text of type TEXT, SECRET or URL and keeps it. */
 static void text_put(struct job_reading *r, const struct conf_item *item,
-                     const struct renewd_setting *s, const char *text)
+                     const struct renewd_setting *s, const char *text, bool secret)
 {
     if (s->required && text[0] == '\0') {
         wrong(r, item, s, "is empty");
@@ -48,7 +48,10 @@ static void text_put(struct job_reading *r, const struct conf_item *item,
         return;
     }
     if (s->type != RENEWD_URL || text[0] == '\0') {
-        settings_put(r->j->settings, s->name, text, 0);
+        if (secret)
+            settings_put_secret(r->j->settings, s->name, text);
+        else
+            settings_put(r->j->settings, s->name, text, 0);
         return;
     }
     const char *why = url_wrong(text, r->j->allow_insecure);
@@ -69,7 +72,7 @@ static void text_setting(struct job_reading *r, const struct conf_item *item,
 
     if (is_secret(s) || (conf_text(item) != NULL && secretref_check(conf_text(item)) == 0)) {
         if (secret_read(&r->r, item, s->name, &secret) == 0)
-            text_put(r, item, s, secret_text(secret));
+            text_put(r, item, s, secret_text(secret), true);
         return;
     }
     if (conf_text(item) == NULL) {
@@ -78,7 +81,7 @@ static void text_setting(struct job_reading *r, const struct conf_item *item,
         wrong(r, item, s, what);
         return;
     }
-    text_put(r, item, s, conf_text(item));
+    text_put(r, item, s, conf_text(item), false);
 }
 
 static void group_setting(struct job_reading *r, const struct conf_item *item,
@@ -97,9 +100,9 @@ static void group_setting(struct job_reading *r, const struct conf_item *item,
         if (conf_text(member) != NULL && secretref_check(conf_text(member)) == 0) {
             if (secret_read(&r->r, member, conf_name(member), &secret) == 0)
                 settings_put_member(r->j->settings, s->name, conf_name(member),
-                                    secret_text(secret));
+                                    secret_text(secret), true);
         } else if ((text = scalar_text(member)) != NULL) {
-            settings_put_member(r->j->settings, s->name, conf_name(member), text);
+            settings_put_member(r->j->settings, s->name, conf_name(member), text, false);
         } else {
             conf_mistake(r->r.m, member, NULL,
                          "member '%s' of '%s' must be a text in quotes, but is %s",
@@ -169,7 +172,7 @@ static void by_default(struct job_reading *r, const struct renewd_setting *s)
     case RENEWD_GROUP:
         break;
     default:
-        text_put(r, conf_child(r->root, "plugin"), s, s->default_value);
+        text_put(r, conf_child(r->root, "plugin"), s, s->default_value, false);
     }
 }
 

@@ -51,7 +51,7 @@ static struct setting *find(const struct settings *s, const char *group, const c
 }
 
 static void put(struct settings *s, const char *group, const char *name, const char *text,
-                int64_t number)
+                int64_t number, bool secret)
 {
     struct setting *t = find(s, group, name);
 
@@ -61,18 +61,23 @@ static void put(struct settings *s, const char *group, const char *name, const c
         *t = (struct setting){ .group = group ? xstrdup(group) : NULL, .name = xstrdup(name) };
     }
     secret_free(t->text);
-    t->text = secret_from_text(text);
+    t->text = secret ? secret_keep(text, strlen(text)) : secret_from_text(text);
     t->number = number;
 }
 
 void settings_put(struct settings *s, const char *name, const char *text, int64_t number)
 {
-    put(s, NULL, name, text, number);
+    put(s, NULL, name, text, number, false);
 }
 
-void settings_put_member(struct settings *s, const char *group, const char *name, const char *value)
+void settings_put_secret(struct settings *s, const char *name, const char *text)
 {
-    put(s, group, name, value, 0);
+    put(s, NULL, name, text, 0, true);
+}
+
+void settings_put_member(struct settings *s, const char *group, const char *name, const char *value, bool secret)
+{
+    put(s, group, name, value, 0, secret);
 }
 
 const char *settings_text(const struct settings *s, const char *name)

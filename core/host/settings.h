@@ -5,6 +5,7 @@
 #ifndef CORE_HOST_SETTINGS_H
 #define CORE_HOST_SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/secret.h"
@@ -15,7 +16,10 @@ struct settings *settings_new(void);
 void settings_free(struct settings *s);
 /* number: INTEGER, BOOLEAN (0, 1), DURATION (seconds). The text is copied into a wiped secret. */
 void settings_put(struct settings *s, const char *name, const char *text, int64_t number);
-void settings_put_member(struct settings *s, const char *group, const char *name, const char *value);
+/* A secret's value: kept as secret_keep() does. */
+void settings_put_secret(struct settings *s, const char *name, const char *text);
+/* secret: the value is one. */
+void settings_put_member(struct settings *s, const char *group, const char *name, const char *value, bool secret);
 const char *settings_text(const struct settings *s, const char *name); /* NULL when absent */
 int64_t settings_integer(const struct settings *s, const char *name);
 /* Goes on with a hash of 32 bytes over all of them, secrets' values too. */

@@ -390,6 +390,20 @@ static void test_secretref_read(void)
     expect_refused("credential:absent", -ENOENT);
 }
 
+/* Read once, it is in the environment no more, and can be read again; a value that is set anew counts. */
+static void test_env_taken(void)
+{
+    setenv("RENEWD_TEST_TAKEN", "hunter2", 1);
+    const char *there = getenv("RENEWD_TEST_TAKEN");
+    expect_secret("env:RENEWD_TEST_TAKEN", "hunter2");
+    CU_ASSERT_STRING_EQUAL(there, "");
+    CU_ASSERT_EQUAL(memcmp(there, "\0\0\0\0\0\0\0", 7), 0);
+    expect_secret("env:RENEWD_TEST_TAKEN", "hunter2");
+    setenv("RENEWD_TEST_TAKEN", "hunter3", 1);
+    expect_secret("env:RENEWD_TEST_TAKEN", "hunter3");
+    expect_secret("env:RENEWD_TEST_TAKEN", "hunter3");
+}
+
 /* What is odd about a value is told, the value is not. */
 static void test_secretref_odd(void)
 {
@@ -436,6 +450,7 @@ int main(void)
         { "unknown settings and what was meant", test_unknown },
         { "the form of references to secrets", test_secretref_form },
         { "reading secrets", test_secretref_read },
+        { "the environment is emptied of what was read", test_env_taken },
         { "what is odd about a secret's value", test_secretref_odd },
         { NULL, NULL },
     };

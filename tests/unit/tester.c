@@ -140,8 +140,8 @@ void tester_begin(void)
     tester.settings = settings_new();
     settings_put(tester.settings, "word", "hello", 0);
     settings_put(tester.settings, "number", "5m", 300);
-    settings_put_member(tester.settings, "extra", "b", "2");
-    settings_put_member(tester.settings, "extra", "a", "1");
+    settings_put_member(tester.settings, "extra", "b", "2", false);
+    settings_put_member(tester.settings, "extra", "a", "1", false);
     CU_ASSERT_EQUAL_FATAL(plugin_check(&descriptor, "tester", "/x/tester.so", &tester.plugin, &e),
                           0);
     CU_ASSERT_EQUAL_FATAL(
