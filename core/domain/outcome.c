@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
+
 static const char *const outcome_names[] = {
     [OUTCOME_NONE] = "none",
     [OUTCOME_OK] = "ok",
@@ -74,4 +76,18 @@ int state_after(int outcome)
     default:
         return 0;
     }
+}
+
+int state_rank(int state)
+{
+    static const int ranks[STATES_MAX] = {
+        [STATE_RATE_LIMITED] = 1, [STATE_RETRYING] = 2, [STATE_AMBIGUOUS] = 3,
+        [STATE_PENDING] = 4, [STATE_MISCONFIGURED] = 5, [STATE_RECONNECT] = 6,
+    };
+    return state > 0 && state < STATES_MAX ? ranks[state] : 0;
+}
+
+char *failure_said(const char *code, int outcome, const char *text)
+{
+    return xasprintf("%s%s%s", code ? code : outcome_name(outcome), text ? ": " : "", text ? text : "");
 }

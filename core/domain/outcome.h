@@ -27,6 +27,7 @@ enum state {
     STATE_PENDING,
     STATE_PAUSED,
 };
+enum { STATES_MAX = STATE_PAUSED + 1 };
 
 /* "none" for OUTCOME_NONE; NULL for a number that is none of these. */
 const char *outcome_name(int outcome);
@@ -39,5 +40,9 @@ const char *state_name(int state);
 int state_from_name(const char *name);
 /* The state in which an outcome leaves its record; 0 for OUTCOME_NONE and unknown numbers. */
 int state_after(int outcome);
+/* How badly off a record is, to say which of two stands: 0 = well. */
+int state_rank(int state);
+/* What a failure leaves in last_error: "code: text". Both may be NULL. The caller's. */
+char *failure_said(const char *code, int outcome, const char *text);
 
 #endif

@@ -490,6 +490,8 @@ void commits_submit(struct engine *e, struct job *j, struct run *r, struct commi
                     bool kept)
 {
     struct commit_task *t = xcalloc(1, sizeof *t);
+    if (j)
+        siblings_add(c, j);
     *t = (struct commit_task){
         .engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
     t->next = e->commits;
@@ -500,6 +502,8 @@ void commits_submit(struct engine *e, struct job *j, struct run *r, struct commi
 void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost)
 {
     struct commit_task *t = xcalloc(1, sizeof *t);
+    if (j)
+        siblings_add(c, j);
     *t = (struct commit_task){.engine = e, .job = j, .commit = c, .from_spool = true};
     snprintf(t->lost, sizeof t->lost, "%s", lost);
     t->next = e->commits;

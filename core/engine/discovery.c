@@ -16,6 +16,7 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 #include "core/store/sharing.h"
+#include "core/store/told.h"
 
 enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
 
@@ -24,6 +25,7 @@ struct page_task {
     char *after;
     struct page page;
     bool *spent, *dead;              /* which of its records hold a credential that has a successor, or is dead */
+    bool *untold;                    /* which of them need a person, though `also` columns were never told */
 };
 
 struct put_task {
@@ -165,7 +167,8 @@ static void round_done(struct job *j)
 static int sweep_work(struct db *db, void *arg, struct error *e)
 {
     struct sweep_task *t = arg;
-    return store_sweep(db, t->job->table, t->after, PAGE_ROWS, &t->next, &t->removed, e);
+    int res = store_sweep(db, t->job->table, t->after, PAGE_ROWS, &t->next, &t->removed, e);
+    return res < 0 || t->next ? res : also_settle(db, t->job, e);
 }
 
 static void sweep_done(void *arg, int result, const struct error *e)
@@ -214,57 +217,10 @@ static void begin_sweep(struct job *j)
     ask_sweep(j);
 }
 
-/* Trouble is taken back with the record. A row that does not take it is no reason to forget the record. */
-static int put_recoveries(struct db *db, struct record_change *changes, size_t count, struct error *e)
-{
-    int res = 0;
-    for (size_t i = 0; res >= 0 && i < count; i++) {
-        struct commit *c = changes[i].recovery;
-        if (!c)
-            continue;
-        res = store_commit(db, &c, 1, e);
-        if (res >= 0 && (c->result == COMMIT_REJECTED || c->result == COMMIT_ROWS)) {
-            commit_free(c);
-            changes[i].recovery = NULL;
-        }
-    }
-    return res;
-}
-
-static int put_changes(struct db *db, struct record_change *changes, size_t count, struct error *e)
-{
-    int res = put_recoveries(db, changes, count, e);
-    if (res >= 0)
-        res = store_records_put(db, changes, count, e);
-    for (size_t i = 0; res >= 0 && i < count; i++)
-        if (changes[i].revives)
-            res = store_revive(db, changes[i].now.fingerprint, e);
-    return res;
-}
-
-/* A row may hold again what was replaced: saved back by its application, or restored. */
-static int changes_spent(struct db *db, const struct record_change *changes, size_t count,
-                         bool *ret_spent, bool *ret_dead, struct error *e)
-{
-    const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
-    for (size_t i = 0; i < count; i++)
-        fingerprints[i] = changes[i].now.fingerprint;
-    int res = store_spent(db, fingerprints, count, ret_spent, ret_dead, e);
-    free(fingerprints);
-    return res;
-}
-
 static int put_work(struct db *db, void *arg, struct error *e)
 {
     struct put_task *t = arg;
-    int res = put_changes(db, t->changes, t->count, e);
-    return res < 0 ? res : changes_spent(db, t->changes, t->count, t->spent, t->dead, e);
-}
-
-static void change_done(struct record_change *c)
-{
-    record_done(&c->now);
-    commit_free(c->recovery);
+    return changes_put(db, t->changes, t->count, t->spent, t->dead, e);
 }
 
 static void put_free(struct put_task *t)
@@ -290,29 +246,6 @@ static void page_taken(struct job *j, char **next, bool last)
     d->after = *next;
     *next = NULL;
     go_on(j, ask_page);
-}
-
-/* A record may have missed what became of its credential: the process died in between, its job was not there at
- * that moment, or its application gave it the credential of another one. */
-static void catch_up(struct job *j, const struct record *rec, bool spent, bool dead)
-{
-    if (spent && !j->safe && !defence_off(DEFENCE_WRITE_BACK))
-        newest_check(j->engine, rec->fingerprint);
-    else if (dead && rec->state != STATE_RECONNECT && rec->state != STATE_PENDING && rec->state != STATE_PAUSED)
-        fate_dead(j->engine, rec->fingerprint);
-}
-
-static void change_put(struct job *j, const struct record_change *c, bool spent, bool dead)
-{
-    if (c->now.due_at)
-        schedule_due(j, c->now.due_at);
-    catch_up(j, &c->now, spent, dead);
-    if (c->revives)
-        fate_revived(j, &c->now);
-    if (c->recovery && c->recovery->result == COMMIT_DONE)
-        log_line(LEVEL_INFO, "a new credential was found: what was written about the old one's trouble is taken back",
-                 "job", j->config->job, "record", c->now.key, "account", c->now.account, NULL);
-    events_record_changed(j, c->now.key, c->is_new);
 }
 
 static void put_done(void *arg, int result, const struct error *e)
@@ -386,11 +319,42 @@ static int page_spent(struct db *db, struct page_task *t, struct error *e)
     return res;
 }
 
+/* They were dead before the job had its `also`, or before renewd kept whom it had told. */
+static int page_untold(struct db *db, struct page_task *t, struct error *e)
+{
+    size_t count = 0, *at = xcalloc(t->page.count + 1, sizeof *at);
+    const char **keys = xcalloc(t->page.count + 1, sizeof *keys);
+    bool *missing = xcalloc(t->page.count + 1, sizeof *missing);
+    t->untold = xcalloc(t->page.count + 1, sizeof *t->untold);
+    for (size_t i = 0; i < t->page.count; i++)
+        if (t->page.records[i].source && also_person(t->job, &t->page.records[i])) {
+            at[count] = i;
+            keys[count++] = t->page.records[i].key;
+        }
+    int res = store_told_missing(db, t->job->table->source, keys, count, missing, e);
+    for (size_t i = 0; res >= 0 && i < count; i++)
+        t->untold[at[i]] = missing[i];
+    free(missing);
+    free(keys);
+    free(at);
+    return res;
+}
+
+static void tell_untold(struct job *j, const struct record *rec, const struct row *row)
+{
+    struct commit *c = outcome_told(j, rec, row);
+    if (c)
+        commits_submit(j->engine, j, NULL, c, false, false);
+}
+
 static int page_work(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
     int res = store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
-    return res < 0 ? job_still_fits(db, t->job, res, e) : page_spent(db, t, e);
+    if (res < 0)
+        return job_still_fits(db, t->job, res, e);
+    res = page_spent(db, t, e);
+    return res < 0 || !t->job->config->also_count ? res : page_untold(db, t, e);
 }
 
 static void look_through(struct job *j, const struct page_task *t)
@@ -404,8 +368,11 @@ static void look_through(struct job *j, const struct page_task *t)
     for (size_t i = 0; i < p->count; i++)
         if (look_at(j, &p->rows[i], &p->records[i], &put->changes[put->count]))
             put->count++;
-        else
-            catch_up(j, &p->records[i], t->spent[i], t->dead[i]);
+        else {
+            change_catch_up(j, &p->records[i], t->spent[i], t->dead[i]);
+            if (t->untold && t->untold[i] && !look_left_out(j, &p->rows[i], &p->records[i]))
+                tell_untold(j, &p->records[i], &p->rows[i]);
+        }
     put->last = p->last;
     if (p->count)
         put->next = xstrdup(p->rows[p->count - 1].key);
@@ -434,6 +401,7 @@ static void page_arrived(void *arg, int result, const struct error *e)
     page_done(&t->page);
     free(t->spent);
     free(t->dead);
+    free(t->untold);
     free(t->after);
     free(t);
     engine_check_stopped(j->engine);
@@ -528,8 +496,7 @@ static void one_end(struct one_task *t)
 static int one_put_work(struct db *db, void *arg, struct error *e)
 {
     struct one_task *t = arg;
-    int res = put_changes(db, &t->change, 1, e);
-    return res < 0 ? res : changes_spent(db, &t->change, 1, &t->spent, &t->dead, e);
+    return changes_put(db, &t->change, 1, &t->spent, &t->dead, e);
 }
 
 static void one_put(void *arg, int result, const struct error *e)

@@ -100,8 +100,11 @@ struct breaker {
     bool cleared;                    /* made by a reload: what held it before is over */
 };
 
-struct also_update {
-    char *on_ok, *on_reconnect;      /* SQL; NULL = nothing to write */
+struct also_update {             /* SQL; NULL = nothing to write */
+    char *on_reconnect;
+    char **well;                     /* on_ok, a column each */
+    char *tell, *forget;             /* which records on_reconnect was written for */
+    char *plain;                     /* on_ok of commits that an older renewd left on the spool */
 };
 
 struct job {
@@ -280,8 +283,17 @@ const char *also_sql(const struct job *j, const char *name);
 void also_add(struct commit *c, const struct job *j);
 /* The record wants its person: on_reconnect was written for it. */
 bool also_person(const struct job *j, const struct record *r);
-/* What on_reconnect wrote, undone by on_ok. */
+/* What on_reconnect wrote, undone by on_ok, unless another record needs its person still. */
 void also_take_back(struct commit *c, const struct job *j);
+/* on_reconnect for a record that needs its person, though nothing happened now. */
+void also_tell(struct commit *c, const struct job *j);
+/* On the store's thread: columns that were told of records that are gone, or well again. */
+int also_settle(struct db *db, const struct job *j, struct error *e);
+
+/* siblings.c: other jobs that write this one's rows. */
+void siblings_add(struct commit *c, const struct job *j);
+/* The status column's text for a state; NULL = left alone. */
+const char *status_value(const struct job_config *c, int state);
 
 /* granted.c */
 int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
@@ -311,6 +323,13 @@ bool look_left_out(const struct job *j, const struct row *row, const struct reco
 /* The owner may stand in another table, out of the row's hash. */
 bool look_same_owner(const struct job *j, const struct row *row, const struct record *known);
 bool look_differs(const struct record *a, const struct record *b);
+
+/* changes.c: what a look found. On the store's thread; then on the loop. */
+int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
+                struct error *e);
+void change_put(struct job *j, const struct record_change *c, bool spent, bool dead);
+void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead);
+void change_done(struct record_change *c);
 
 /* discovery.c */
 void discovery_start(struct job *j, bool full);
@@ -448,6 +467,8 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
  * taken back. NULL = there is nothing to take back, and nobody has written it. */
 struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
                                  const struct row *row);
+/* The record needs its person, and `also` columns were not told: they are by this. NULL = it has none. */
+struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row);
 /* The record as it is when its credential gets another chance. */
 void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
 /* A failure without what it would have written into the user's tables. */

@@ -131,6 +131,13 @@ static void take_times(const struct job *j, const struct row *row, const struct 
         r->life = r->expires_at - r->refreshed_at;
 }
 
+/* Another job that keeps a record in this row has refreshed it, and its time is what changed. */
+static bool by_sibling(const struct job *j, const struct row *row, const struct record *r)
+{
+    const struct cell *c = row_cell(j->table, row, "refreshed_at");
+    return c && c->text && r->refreshed_at > r->last_at && strtoll(c->text, NULL, 10) == r->refreshed_at;
+}
+
 void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret)
 {
     memset(ret, 0, sizeof *ret);
@@ -163,7 +170,7 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     }
     if (first || strcmp(fp, ret->fingerprint) != 0)
         new_credential(ret, fp, first);
-    else if (row_changed && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
+    else if (row_changed && !by_sibling(j, row, ret) && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
         new_credential(ret, fp, true);
     ret->without_credential = fp[0] == '\0';
     take_times(j, row, &v, ret);

@@ -82,14 +82,7 @@ static void write_integer(struct commit *c, const struct job *j, const char *slo
 /* The status column of a state; absent from status_values = left alone. */
 static void write_status(struct commit *c, const struct job *j, int state)
 {
-    int wanted = state == STATE_RATE_LIMITED || state == STATE_AMBIGUOUS ? STATE_RETRYING : state;
-    const char *value = NULL;
-    for (size_t i = 0; i < j->config->status_value_count; i++) {
-        if (j->config->status_values[i].state == state)
-            value = j->config->status_values[i].value;
-        else if (j->config->status_values[i].state == wanted && !value)
-            value = j->config->status_values[i].value;
-    }
+    const char *value = status_value(j->config, state);
     if (!value || j->table->status < 0)
         return;
     write_text(c, j, "status", value);
@@ -357,12 +350,6 @@ static void write_core_failed(struct commit *c, const struct job *j, const char 
     write_status(c, j, c->after.state);
 }
 
-/* What a failure leaves in last_error. */
-static char *failure_text(const char *code, int outcome, const char *text)
-{
-    return xasprintf("%s%s%s", code ? code : outcome_name(outcome), text ? ": " : "", text ? text : "");
-}
-
 static void forget_effects(struct commit *c)
 {
     for (size_t i = 0; i < c->write_count; i++)
@@ -391,7 +378,7 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     also_add(c, j);
     if (j->table->view)
         return;
-    char *said = failure_text(c->code, c->outcome, c->text);
+    char *said = failure_said(c->code, c->outcome, c->text);
     write_core_failed(c, j, said);
     free(said);
     c->touches_row = c->write_count > 0;
@@ -522,7 +509,7 @@ static bool still_ours(const struct job *j, const struct row *row, const char *s
 
 static void take_back(struct commit *c, const struct job *j, const struct record *known)
 {
-    char *said = failure_text(known->last_code, known->last_outcome, known->last_text);
+    char *said = failure_said(known->last_code, known->last_outcome, known->last_text);
     char strikes[24];
     snprintf(strikes, sizeof strikes, "%d", known->strikes);
     if (still_ours(j, &c->row, "status", known->wrote_status))
@@ -536,13 +523,19 @@ static void take_back(struct commit *c, const struct job *j, const struct record
     free(said);
 }
 
-struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
-                                 const struct row *row)
+static struct commit *begin_noticed(const struct job *j, const struct record *known, const struct row *row)
 {
     struct commit *c = outcome_begin(j, known, row);
     c->release = false;
     c->alone = c->noticed = true;
     c->outcome = OUTCOME_NONE;
+    return c;
+}
+
+struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
+                                 const struct row *row)
+{
+    struct commit *c = begin_noticed(j, known, row);
     record_done(&c->after);
     record_copy(&c->after, now);
     if (also_person(j, known))
@@ -550,6 +543,7 @@ struct commit *outcome_recovered(const struct job *j, const struct record *known
     if (!j->table->view)
         take_back(c, j, known);
     c->touches_row = c->write_count > 0;
+    siblings_add(c, j); /* it goes to the store as it is */
     if (c->touches_row || c->effect_count)
         return c;
     commit_free(c);
@@ -566,4 +560,14 @@ void outcome_reopened(const struct job *j, const struct record *known, struct re
     record_set_text(&ret->last_code, NULL);
     record_set_text(&ret->last_text, NULL);
     look_schedule(j, ret);
+}
+
+struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row)
+{
+    struct commit *c = begin_noticed(j, rec, row);
+    also_tell(c, j);
+    if (c->effect_count)
+        return c;
+    commit_free(c);
+    return NULL;
 }

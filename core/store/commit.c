@@ -60,6 +60,12 @@ void commit_free(struct commit *c)
     free(c->code);
     free(c->text);
     free(c->failed_effect);
+    for (size_t i = 0; i < c->sibling_count; i++) {
+        free(c->siblings[i].source);
+        for (int state = 0; state < STATES_MAX; state++)
+            free(c->siblings[i].values[state]);
+    }
+    free(c->siblings);
     free(c);
 }
 
@@ -144,9 +150,11 @@ static int lock_records(struct db *db, const struct commit_work *list, size_t co
     buf_init(&sql, 8192);
     buf_text(&sql, "SELECT 1 FROM {records} WHERE (source, rkey) IN (");
     for (size_t i = 0; i < count; i++) {
-        int source = args_text(&a, list[i].c->before.source);
-        buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", source,
-                   args_text(&a, list[i].c->before.key));
+        const struct commit *c = list[i].c;
+        int key = args_text(&a, c->before.key);
+        buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", args_text(&a, c->before.source), key);
+        for (size_t k = 0; k < c->sibling_count; k++)
+            buf_printf(&sql, ", ($%d, $%d)", args_text(&a, c->siblings[k].source), key);
     }
     buf_text(&sql, ") ORDER BY source, rkey FOR UPDATE");
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
@@ -210,12 +218,16 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
     }
     if (c->noticed || !(w->lease_passed && !c->replaces && c->outcome != OUTCOME_OK)) {
         if (c->touches_row)
+            r = commit_siblings(db, w, e);
+        if (r == 0 && c->touches_row)
             r = commit_row(db, w, e);
         if (r < 0 || w->verdict != COMMIT_WAITING)
             return r;
         r = commit_effects(db, w, e);
         if (r == 0)
             r = commit_record(db, w, e);
+        if (r == 0)
+            r = commit_siblings_know(db, w, e);
         if (r == 0)
             r = commit_credentials(db, c, true, e);
     }
@@ -369,8 +381,10 @@ int store_commit(struct db *db, struct commit *const *list, size_t count, struct
         if (r < 0 && !is_blocked(r))
             break;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         row_done(&works[i].current);
+        commit_siblings_done(&works[i]);
+    }
     free(works);
     return result;
 }

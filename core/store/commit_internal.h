@@ -19,6 +19,9 @@ struct commit_work {
     char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */
     struct row current;      /* COMMIT_CHANGED */
     const char *failed_effect;
+    struct write *writes;    /* the commit's, with what the worst off record of the row says; NULL: the commit's */
+    char **texts;            /* of these, owned */
+    size_t text_count;
     int unmoved;             /* how often the row stood there fit and took no update */
 };
 
@@ -26,6 +29,9 @@ struct commit_work {
  * COMMIT_CHANGED or COMMIT_GONE, or leaves it. */
 int commit_row(struct db *db, struct commit_work *w, struct error *e);
 /* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
+int commit_siblings(struct db *db, struct commit_work *w, struct error *e);       /* before the row */
+int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e);  /* after it */
+void commit_siblings_done(struct commit_work *w);
 int commit_effects(struct db *db, struct commit_work *w, struct error *e);
 /* renewd's own rows. */
 int commit_record(struct db *db, const struct commit_work *w, struct error *e);

@@ -39,6 +39,9 @@ int commit_record(struct db *db, const struct commit_work *w, struct error *e)
 
     if (w->hashed)
         memcpy(now.hash, w->hash, sizeof(now.hash));
+    for (size_t i = 0; w->writes && now.wrote_status && i < c->write_count; i++)
+        if (c->writes[i].column == c->table->status)
+            now.wrote_status = w->writes[i].text;
     if (!c->replaces && c->outcome != OUTCOME_OK)
         return record_failed(db, c, &now, e);
     return record_upsert(db, &now, c->finished_at, e);

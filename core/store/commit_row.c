@@ -141,9 +141,10 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
 }
 
 /* Without anything to write the condition alone is asked, and the row held until the end. */
-static int put_statement(struct db *db, const struct commit *c, struct args *a, struct buf *sql,
+static int put_statement(struct db *db, const struct commit_work *w, struct args *a, struct buf *sql,
                          struct error *e)
 {
+    const struct commit *c = w->c;
     bool update = c->write_count > 0;
     int r = 0;
 
@@ -151,7 +152,7 @@ static int put_statement(struct db *db, const struct commit *c, struct args *a, 
     table_quoted(db, c->table, sql);
     if (update) {
         buf_text(sql, " SET ");
-        r = row_put_assignments(db, c->table, &c->row, c->writes, c->write_count, a, sql, e);
+        r = row_put_assignments(db, c->table, &c->row, w->writes ? w->writes : c->writes, c->write_count, a, sql, e);
     }
     buf_text(sql, " WHERE ");
     put_key(c, a, sql);
@@ -226,7 +227,7 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
     if (c->table->credential >= 0 && (size_t)c->table->credential >= c->row.count)
         return error_set(e, -EINVAL, "%s: the row as last read is not known", c->table->name);
     buf_init(&sql, ROW_SQL_MAX);
-    int r = put_statement(db, c, &a, &sql, e);
+    int r = put_statement(db, w, &a, &sql, e);
     if (r == 0 && sql.failed)
         r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);
     if (r == 0)

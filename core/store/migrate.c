@@ -97,6 +97,7 @@ static const struct migration migrations[] = {
     {migration_served, &migration_served_count},
     {migration_history, &migration_history_count},
     {migration_events, &migration_events_count},
+    {migration_told, &migration_told_count},
     {migration_spent, &migration_spent_count},
 };
 

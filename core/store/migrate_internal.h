@@ -43,4 +43,8 @@ extern const size_t migration_spent_count;
 extern const struct step migration_events[];
 extern const size_t migration_events_count;
 
+/* migrate_told.c: what `also` columns were told. */
+extern const struct step migration_told[];
+extern const size_t migration_told_count;
+
 #endif

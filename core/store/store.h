@@ -145,6 +145,12 @@ enum commit_result {
     COMMIT_ROWS,         /* a statement touched another number of rows: `failed_effect` */
     COMMIT_REJECTED,     /* the database refuses this row for good: `why` (SQLSTATE, constraint, table) */
 };
+/* Another job that keeps records in the same rows, and which of the columns are the same. */
+struct sibling {
+    char *source;
+    bool status, last_error, strikes, refreshed_at;
+    char *values[STATES_MAX];    /* its status for each state; NULL = left alone */
+};
 struct commit {
     char attempt_id[ID_SIZE];
     int64_t run_id;
@@ -176,6 +182,8 @@ struct commit {
     bool release;                /* clear the lease if it is still this attempt's */
     /* results */
     int result;                  /* enum commit_result */
+    struct sibling *siblings;    /* not part of its text */
+    size_t sibling_count;
     bool twins;                  /* other records held the same credential */
     struct row current;          /* COMMIT_CHANGED */
     char *failed_effect;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ * A row in which several jobs keep records, and a column that they all write: what stands in it is said by the record
+ * that is worst off. Called inside the batch's transaction, in which the others' records are locked.
+ */
+#include "core/store/commit_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/domain/outcome.h"
+#include "core/store/args.h"
+#include "core/store/list.h"
+#include "core/store/record_row.h"
+
+/* A verdict that is withheld, and a credential that was taken out, say nothing in the row. */
+static bool says(const struct record *r)
+{
+    return !r->without_credential && !(r->last_code && !strcmp(r->last_code, "withheld"));
+}
+
+static struct write *write_in(struct commit_work *w, const char *slot)
+{
+    for (size_t i = 0; i < w->c->write_count; i++)
+        if (!strcmp(w->c->table->columns[w->c->writes[i].column].slot, slot))
+            return &w->writes[i];
+    return NULL;
+}
+
+static void instead(struct commit_work *w, struct write *to, const char *text)
+{
+    w->texts = xrealloc(w->texts, (w->text_count + 1) * sizeof *w->texts);
+    to->text = w->texts[w->text_count++] = xstrdup(text);
+    to->len = strlen(text);
+}
+
+static const struct sibling *sibling_of(const struct commit *c, const char *source)
+{
+    for (size_t i = 0; i < c->sibling_count; i++)
+        if (!strcmp(c->siblings[i].source, source))
+            return &c->siblings[i];
+    return NULL;
+}
+
+static void weigh_error(struct commit_work *w, const struct record *r, int *io_worst)
+{
+    struct write *to = write_in(w, "last_error");
+
+    if (!to || r->last_outcome <= OUTCOME_OK || state_rank(r->state) <= *io_worst)
+        return;
+    *io_worst = state_rank(r->state);
+    cleanup(free_p) char *said = failure_said(r->last_code, r->last_outcome, r->last_text);
+    instead(w, to, said);
+}
+
+static void weigh(struct commit_work *w, const struct record *list, size_t count)
+{
+    int mine = state_rank(w->c->after.state), status = mine, error = mine;
+    int strikes = w->c->after.strikes;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct record *r = &list[i];
+        const struct sibling *s = sibling_of(w->c, r->source);
+        struct write *to = write_in(w, "status");
+        if (!s || !says(r))
+            continue;
+        if (to && s->status && s->values[r->state] && state_rank(r->state) > status) {
+            status = state_rank(r->state);
+            instead(w, to, s->values[r->state]);
+        }
+        if (s->last_error)
+            weigh_error(w, r, &error);
+        to = write_in(w, "strikes");
+        if (to && s->strikes && r->strikes > strikes) {
+            char text[24];
+            snprintf(text, sizeof text, "%d", strikes = r->strikes);
+            instead(w, to, text);
+        }
+    }
+}
+
+static int read_others(struct db *db, const struct commit *c, struct record **ret, size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    cleanup(free_p) const char **sources = xcalloc(c->sibling_count + 1, sizeof *sources);
+
+    for (size_t i = 0; i < c->sibling_count; i++)
+        sources[i] = c->siblings[i].source;
+    buf_init(&sql, 1 << 14);
+    buf_text(&sql, "SELECT ");
+    record_columns("", &sql);
+    buf_printf(&sql, " FROM {records} WHERE rkey = $%d AND ", args_text(&a, c->before.key));
+    list_put_in(db, "source", list_add(db, &a, sources, c->sibling_count), &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    *ret_count = db_rows(r);
+    *ret = xcalloc(*ret_count + 1, sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++)
+        record_from_result(r, i, 0, &(*ret)[i]);
+    return 0;
+}
+
+int commit_siblings(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct commit *c = w->c;
+    struct record *list = NULL;
+    size_t count = 0;
+
+    if (!c->sibling_count || !c->write_count)
+        return 0;
+    int r = read_others(db, c, &list, &count, e);
+    if (r < 0 || !count) {
+        free(list);
+        return r;
+    }
+    w->writes = xmemdup(c->writes, c->write_count * sizeof *c->writes);
+    weigh(w, list, count);
+    records_free(list, count);
+    return 0;
+}
+
+/* What stands in the row now is written by renewd for all of them: none of them takes it for its application's. */
+static int know_status(struct db *db, const struct commit *c, const struct sibling *s, const char *text, struct error *e)
+{
+    const char *texts[] = {s->source, c->before.key, text};
+
+    return db_run(db, "UPDATE {records} SET wrote_status = $3 WHERE source = $1 AND rkey = $2", texts, 3, NULL, e);
+}
+
+static int know_time(struct db *db, const struct commit *c, const struct sibling *s, const char *text, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, s->source);
+    args_text(&a, c->before.key);
+    args_number(&a, strtoll(text, NULL, 10));
+    return db_exec(db, "UPDATE {records} SET refreshed_at = $3 WHERE source = $1 AND rkey = $2", a.params, a.count, NULL,
+                   e);
+}
+
+int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct commit *c = w->c;
+    struct write *status = w->writes ? write_in(w, "status") : NULL;
+    struct write *at = w->writes ? write_in(w, "refreshed_at") : NULL;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < c->sibling_count; i++) {
+        const struct sibling *s = &c->siblings[i];
+        if (s->status && status && status->text)
+            r = know_status(db, c, s, status->text, e);
+        if (r == 0 && s->refreshed_at && at && at->text)
+            r = know_time(db, c, s, at->text, e);
+    }
+    return r;
+}
+
+void commit_siblings_done(struct commit_work *w)
+{
+    for (size_t i = 0; i < w->text_count; i++)
+        free(w->texts[i]);
+    free(w->texts);
+    free(w->writes);
+    w->texts = NULL;
+    w->writes = NULL;
+    w->text_count = 0;
+}

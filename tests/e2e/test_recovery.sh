@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What stands in the application's tables about an account that was connected again, on both stores: renewd takes back
+# what it had written, once, however it notices, and nothing that the application wrote itself. `also` columns and a
+# status column that several records write tell of all of them.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/strict.sh"
+
+bool() { if [ "$STORE" = postgresql ]; then echo boolean; else echo integer; fi; }
+no() { if [ "$STORE" = postgresql ]; then echo false; else echo 0; fi; }
+
+# records_of TABLE [ACCESS REFRESH EXPIRES]: owner_id in the row leads to owners.warned.
+records_of() {
+    printf '%s' "records = { table = \"$1\"; key = \"id\"; sealed = \"none\";
+        columns = { account = \"account\"; access_token = \"${2:-access_token}\"; refresh_token = \"${3:-refresh_token}\";
+                    expires_at = \"${4:-expires_at}\"; refreshed_at = \"refreshed_at\"; last_error = \"last_error\";
+                    status = \"status\"; strikes = \"strikes\"; };
+        status_values = { ok = \"active\"; reconnect = \"expired\"; retrying = \"error\"; }; };
+        also = ( { table = \"owners\"; key = \"id\"; from = \"owner_id\"; on_reconnect = { warned = true; };
+                   on_ok = { warned = false; }; } );"
+}
+
+job_of() { # TABLE [ACCESS REFRESH EXPIRES [JOB]]
+    strict_job "${5:-$1}" "$1" '' client-1 post "$(records_of "$@")"
+    sed -i 's/^schedule.*/schedule = "auto";/' "$DIR/conf.d/${5:-$1}.conf"
+}
+
+# Every account of the table belongs to owner 1; its grants are dead.
+prepare() { # STORE TABLE COUNT
+    make_accounts_table "$2"
+    sql "alter table $2 add column owner_id text not null default '1'"
+    sql "alter table $2 add column strikes integer not null default 0"
+    load_accounts strict "$2" "$3" "$2" || exit 1
+    job_of "$2"
+    local i
+    for ((i = 1; i <= $3; i++)); do sim revoke "{\"provider\":\"strict\",\"account\":\"$2-$i\"}" > /dev/null; done
+}
+
+owners() {
+    sql "create table owners (id text primary key, warned $(bool) not null default $(no))"
+    sql "insert into owners (id) values ('1'), ('2')"
+}
+
+warned() { sql "select case when warned then 1 else 0 end from owners where id = '${1:-1}'"; }
+stands() { # TABLE NUMBER: its row
+    sql "select status, coalesce(substr(last_error, 1, 13), ''), strikes from $1 where account = '$1-$2'"
+}
+ahead=0
+refresh_all() { # each time everything is due once more
+    ahead=$((ahead + 400 * 86400))
+    run_renewd --once --at "$(($(date +%s) + ahead))"
+}
+
+# What the application does when its user connects the account again: a new pair that lives for an hour.
+connects() { # TABLE NUMBER [MORE COLUMNS]
+    sim 'accounts?format=tsv' "{\"provider\":\"strict\",\"count\":1,\"prefix\":\"again-$RANDOM-\"}" > "$DIR/new.tsv"
+    local access refresh expires
+    access=$(cut -f 2 "$DIR/new.tsv" | sed "s/'/''/g") refresh=$(cut -f 3 "$DIR/new.tsv" | sed "s/'/''/g")
+    expires=$(cut -f 4 "$DIR/new.tsv")
+    [ "$STORE" = sqlite ] || expires="to_timestamp($expires)"
+    sql "update $1 set access_token = '$access', refresh_token = '$refresh', expires_at = $expires ${3:-} where account = '$1-$2'"
+}
+
+recovered() { [ "$(stands tokens 1)" = 'active||0' ] && [ "$(warned)" = 0 ]; }
+requests() { sim_count strict requests; }
+
+# One account, connected again: each way in which renewd may notice.
+one_account() { # STORE
+    local s="$1, connected again" way id before
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    id=$(sql 'select id from tokens')
+    refresh_all
+    check_equal "$s: it was dead, and said so" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
+    sql 'update tokens set strikes = 0'
+    connects tokens 1
+    sim mark '{}' > /dev/null
+    check "$s: the next start" run_renewd --once
+    check_equal "$s: takes all of it back" 'active||0 0' "$(stands tokens 1) $(warned)"
+    check_equal "$s: without a refresh" 0 "$(requests)"
+    check_equal "$s: the history tells of no attempt that was none" 'reconnect' "$(sql "select outcome from $(own attempts)")"
+    sql "update tokens set last_error = 'ours', status = 'checked'"
+    run_renewd --once
+    check_equal "$s: once: what the application writes then stays" 'checked|ours|0' "$(stands tokens 1)"
+    sql "update tokens set last_error = null, status = 'active'"
+    for way in token refresh rescan; do
+        sim revoke "{\"provider\":\"strict\",\"account\":\"$(cut -f 1 "$DIR/new.tsv")\"}" > /dev/null
+        refresh_all
+        check_equal "$s, $way: it is dead again" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
+        [ $way != rescan ] || sed -i '1a rescan = "1s";' "$DIR/conf.d/tokens.conf"
+        start_ready || exit 1
+        connects tokens 1
+        case $way in
+            token) ctl token tokens "$id" > /dev/null ;;
+            refresh) ctl refresh tokens "$id" > /dev/null ;;
+        esac
+        check "$s, $way: seen, and taken back" wait_until 30 recovered
+        stop_renewd
+    done
+}
+
+# What the application wrote itself is its own.
+its_own() { # STORE
+    local s="$1, its own"
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    refresh_all
+    connects tokens 1 ", status = 'checked', last_error = 'call them', strikes = 7"
+    run_renewd --once
+    check_equal "$s: its words stay" 'checked|call them|7' "$(stands tokens 1)"
+    check_equal "$s: renewd's warning goes" 0 "$(warned)"
+}
+
+# Two connections of one owner, and one of another job: the warning goes with the last of them.
+several() { # STORE
+    local s="$1, several"
+    stage "$1"
+    owners
+    prepare "$1" tokens 2
+    prepare "$1" others 1
+    sql "insert into owners (id) values ('3')"
+    refresh_all
+    check_equal "$s: all are dead" 1 "$(warned)"
+    connects tokens 1
+    run_renewd --once
+    check_equal "$s: one is well: the row says so, the warning stays" 'active||0 1' "$(stands tokens 1) $(warned)"
+    connects tokens 2
+    run_renewd --once
+    check_equal "$s: another job's is dead still" 'active||0 1' "$(stands tokens 2) $(warned)"
+    # By a refresh, too, and after renewd forgot whom it had told (an older one's database).
+    sql "delete from $(own told)"
+    connects tokens 1
+    refresh_all
+    check_equal "$s: a refresh that succeeds does not clear it either" 'active||0 1' "$(stands tokens 1) $(warned)"
+    connects others 1
+    run_renewd --once
+    check_equal "$s: the last one does" 'active||0 0' "$(stands others 1) $(warned)"
+    # A dead account whose row is deleted needs nobody.
+    sim revoke "{\"provider\":\"strict\",\"account\":\"$(cut -f 1 "$DIR/new.tsv")\"}" > /dev/null
+    refresh_all
+    check_equal "$s: dead again" 1 "$(warned)"
+    sql 'delete from others'
+    run_renewd --once
+    check_equal "$s: its row is deleted, and with it the warning" 0 "$(warned)"
+    check_equal "$s: nobody else was touched" 0 "$(warned 2)"
+}
+
+# A bot's and a user's tokens in one row, with one status, one last_error, one refreshed_at.
+one_row() { # STORE
+    local s="$1, one row" time=integer
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    [ "$STORE" = sqlite ] || time=timestamptz
+    sql "alter table tokens add column bot_access text"
+    sql "alter table tokens add column bot_refresh text"
+    sql "alter table tokens add column bot_expires $time"
+    sim 'accounts?format=tsv' '{"provider":"strict","count":1,"prefix":"bot","age":10800}' > "$DIR/new.tsv"
+    sql "update tokens set bot_access = '$(cut -f 2 "$DIR/new.tsv" | sed "s/'/''/g")',
+             bot_refresh = '$(cut -f 3 "$DIR/new.tsv" | sed "s/'/''/g")'"
+    job_of tokens bot_access bot_refresh bot_expires bots
+    refresh_all
+    check_equal "$s: the user's is dead, the bot's is well: the worse stands" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
+    check_equal "$s: as records" '1 4' "$(sql "select state from $(own records) order by state" | tr '\n' ' ' | sed 's/ $//')"
+    refresh_all
+    check_equal "$s: another refresh of the bot's changes nothing" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
+    check_equal "$s: and does not have the user's asked again" 1 "$(sim_account strict tokens-1 presented)"
+    connects tokens 1
+    run_renewd --once
+    check_equal "$s: both are well" 'active||0 0' "$(stands tokens 1) $(warned)"
+    sim revoke '{"provider":"strict","account":"bot-1"}' > /dev/null
+    refresh_all
+    check_equal "$s: now the bot's is dead" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
+}
+
+start_simulator
+for store in ${STORES:-sqlite postgresql}; do
+    one_account $store
+    its_own $store
+    several $store
+    one_row $store
+done
+no_tokens_in_logs
+finish
