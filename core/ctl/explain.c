@@ -13,7 +13,7 @@
 static void print_job(const struct json *doc)
 {
     cleanup(free_p) char *held = say_member(doc, "held"), *next = say_time(doc, "next_at");
-    cleanup(free_p) char *refused = say_member(doc, "last_run_refused");
+    cleanup(free_p) char *refused = say_member(doc, "last_run_refused"), *cron = say_member(doc, "pg_cron");
     size_t count = 0;
     bool paused = false;
 
@@ -24,6 +24,8 @@ static void print_job(const struct json *doc)
         puts("the job is paused: renewctl resume");
     if (strcmp(refused, "-") != 0)
         printf("the last run was refused: %s\n", refused);
+    if (strcmp(cron, "-") != 0)
+        printf("warning: %s\n", cron);
     printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", say_integer(doc, "rows"),
            say_integer(doc, "records"), say_integer(doc, "due"));
     (void)json_array_length(doc, "reasons", &count);

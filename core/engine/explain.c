@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
@@ -10,8 +11,9 @@
 #include "core/domain/silence.h"
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
+#include "core/store/pg_cron.h"
 
-enum { WHY_MAX = 800 };
+enum { WHY_MAX = 800, CALLS_MAX = 16 };
 
 struct explain_task {
     struct job *job;
@@ -39,10 +41,43 @@ static int64_t taken_at(const struct job *j, int64_t point, int64_t now)
     return last > next ? last : next;
 }
 
+static char *with_underscores(const char *name)
+{
+    char *text = xstrdup(name);
+    for (char *p = text; *p; p++)
+        *p = *p == '-' ? '_' : *p;
+    return text;
+}
+
+/* The endpoints that the job answers, and the functions in SQL of these names and of its old one. The endpoint that
+ * several jobs share is told apart by the platform, which is the plugin. */
+static void find_pg_cron(struct db *db, const struct job_config *c, char *ret, size_t size)
+{
+    struct cron_call calls[CALLS_MAX] = {{0}};
+    char *own[CALLS_MAX];
+    size_t n = 0, owned = 0;
+    for (size_t i = 0; c->functions && c->functions[i] && n + 3 < CALLS_MAX; i++) {
+        const char *platform = strcmp(c->functions[i], "refresh-token") == 0 ? c->plugin_name : NULL;
+        calls[n++] = (struct cron_call){c->functions[i], platform};
+        own[owned] = with_underscores(c->functions[i]);
+        calls[n++] = (struct cron_call){own[owned++], platform};
+    }
+    if (c->legacy_name) {
+        own[owned] = with_underscores(c->legacy_name);
+        calls[n++] = (struct cron_call){own[owned++], NULL};
+    }
+    store_pg_cron(db, calls, n, ret, size);
+    while (owned)
+        free(own[--owned]);
+}
+
 static int explain_work(struct db *db, void *arg, struct error *e)
 {
     struct explain_task *t = arg;
-    return store_explain(db, &t->query, &t->explanation, e);
+    int res = store_explain(db, &t->query, &t->explanation, e);
+    if (res >= 0)
+        find_pg_cron(db, t->job->config, t->explanation.pg_cron, sizeof t->explanation.pg_cron);
+    return res;
 }
 
 static void explain_done(void *arg, int result, const struct error *e)

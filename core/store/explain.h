@@ -25,6 +25,7 @@ struct explanation {
     int64_t next_at;            /* the soonest that comes by itself; 0 = none */
     int64_t states[16];
     char refused[512];          /* why the last run could not run; empty = it could */
+    char pg_cron[512];          /* what of pg_cron does the same; empty = nothing, or nobody may see */
 };
 
 /* Who asks, and when: by a tick as well where tick is not 0. */

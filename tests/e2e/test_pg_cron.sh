@@ -144,6 +144,29 @@ tick() {
     credited "$s"
 }
 
+# What is left of the time before is told, to a role that may see it; to another nothing is said, and nothing breaks.
+left_over() {
+    local s="left over" out
+    sql "select cron.schedule('old-lightspeed', '0 */6 * * *', 'SELECT refresh_lightspeed_tokens()')" > /dev/null
+    sql "select cron.schedule('youtube-by-hand', '0 0 1 1 *', \$job\$$YOUTUBE\$job\$)" > /dev/null
+    sql "select cron.schedule('another', '0 0 1 1 *', 'select my_refresh_lightspeed_tokens_too()')" > /dev/null
+    out=$(ctl explain lightspeed)
+    check_match "$s: explain names the job that calls the same function" \
+        'warning: pg_cron still has an active job that calls the same: "old-lightspeed" \(0 \*/6 \* \* \*\).*cron.unschedule\(.old-lightspeed.\)' "$out"
+    check_no_match "$s: and not one with a longer name" 'another' "$out"
+    check_match "$s: the endpoint with the platform beside it" 'warning: pg_cron.*"youtube-by-hand"' "$(ctl explain youtube)"
+    check_no_match "$s: which is not another platform's" 'pg_cron' "$(ctl explain tiktok)"
+    check_match "$s: for programs as well" '"pg_cron": *"pg_cron still has' "$(ctl --json explain lightspeed)"
+    psql -XqAt -d "${DSN/user=renewd_test/user=postgres}" \
+        -c "select cron.alter_job(jobid, active := false) from cron.job where jobname = 'old-lightspeed'" > /dev/null
+    check_no_match "$s: one that is not active does nothing" 'pg_cron' "$(ctl explain lightspeed)"
+    psql -XqAt -d "${DSN/user=renewd_test/user=postgres}" -c 'revoke usage on schema cron from renewd_test'
+    out=$(ctl explain youtube) || not_ok "$s: explain without the right to look"
+    check_no_match "$s: without the right to look nothing is said" 'pg_cron|denied' "$out"
+    psql -XqAt -d "${DSN/user=renewd_test/user=postgres}" -c 'grant usage on schema cron to renewd_test'
+    sql 'select cron.unschedule(jobid) from cron.job' > /dev/null
+}
+
 # Two jobs asked in the same second: whoever was answered what, each user has one month.
 credited() { # NAME
     check_equal "$1: each wallet is credited once" '5|100000|100000' \
@@ -197,6 +220,7 @@ caller
 tick
 monitored
 directly
+left_over
 stop_renewd
 check_equal "no statement holds the key" 0 "$(grep -c hush-service "$DIR/pg/data/log")"
 no_tokens_in_logs
