@@ -104,6 +104,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     f->retry_after = a->retry_after;
     f->seconds_to_death = rec->window.death ? rec->window.death - clock_now() : INT64_MAX;
     struct decision d;
+    verdict_read(a, reply, f);
     verdict_default(a, f, &d);
     plugin_attempt_failed(a->plugin, f, reply, clock_now(), &d);
     verdict_bound(a, &d);

@@ -391,6 +391,8 @@ void attempts_give_up(struct job *j);
 void attempt_free(struct attempt *a);
 
 /* verdict.c */
+/* What of a failure is the matter of a gateway. Its code and text may be replaced. */
+void verdict_read(const struct attempt *a, const struct http_reply *reply, struct failure *f);
 void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
 struct silence {
     int64_t expires_at;

@@ -26,6 +26,40 @@ static uint64_t seed(const struct attempt *a)
     return strtoull(a->claim.attempt_id + 16, NULL, 16);
 }
 
+/* An answer that is not the provider's own, but of what stands before it: a proxy, a load balancer, a content network.
+ * Behind it the request may have been taken. A 503 is theirs where it neither says when to come again nor is JSON. */
+static bool from_gateway(const struct http_reply *reply)
+{
+    switch (reply->status) {
+    case 502:
+    case 504:
+    case 520: /* Cloudflare: the answer was none */
+    case 524: /* the answer did not come in time */
+        return true;
+    case 503:
+        return !http_reply_header(reply, "Retry-After") &&
+               !(reply->body_len && reply->body[strspn(reply->body, " \t\r\n")] == '{');
+    default:
+        return false;
+    }
+}
+
+/* A credential that may be used once is perhaps spent behind a gateway's answer, like behind none (rule 11). At its last
+ * safe moment the same answer is no end: what a repeat could cost is lost by then, and the grant may live. */
+void verdict_read(const struct attempt *a, const struct http_reply *reply, struct failure *f)
+{
+    const struct job *j = a->job;
+    if (!reply || j->safe || !from_gateway(reply) ||
+        (f->outcome != OUTCOME_TRANSIENT && f->outcome != OUTCOME_AMBIGUOUS))
+        return;
+    bool last = j->replay == RENEWD_REPLAY_SINGLE_USE && a->claim.unanswered > 0;
+    f->outcome = last ? OUTCOME_TRANSIENT : OUTCOME_AMBIGUOUS;
+    if (!f->code)
+        f->code = "gateway";
+    f->text = last ? "a gateway answered in the provider's place, again; the refresh is tried until the provider itself answers"
+                   : "a gateway answered in the provider's place; whether the provider has taken the request nobody knows";
+}
+
 /* When a credential of which nobody knows whether it is spent is presented again (rule 11). */
 int64_t verdict_after_silence(const struct job *j, const struct silence *s)
 {

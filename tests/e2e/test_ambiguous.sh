@@ -174,7 +174,7 @@ a_plugin_decides() { # STORE
         "$TOP/tests/plugins/hasty.c" "$TOP/plugins/oauth_common.c"
     begin "$1" single_use
     sed -i 's/plugin = "oauth2"/plugin = "hasty"/' "$DIR/conf.d/tokens.conf"
-    lose_answers status
+    lose_answers status ',"status":500'
     once_at $NOW
     check_equal "$s: a fault of the provider's is tried again when it says" "2|$((NOW + 1))" \
         "$(sql "select distinct state, not_before from $(own records)")"
@@ -233,7 +233,72 @@ not_sent() { # STORE
     check_equal "$s: with one presentation" 2 "$(strict_sum presented)"
 }
 
+# An outage behind a gateway that answers 502: the provider takes half of the requests all the same. Each try of an
+# hour like that is a throw of the dice for a refresh token that may be used once.
+gateway_stage() { # STORE REPLAY COUNT
+    stage "$1"
+    make_accounts_table tokens
+    NOW=$(date +%s)
+    sim clock "{\"now\":$NOW}" > /dev/null
+    load_accounts strict tokens "$3" gate '"age":0,"expires_in":86400'
+    END=$((NOW + 86400))
+    NOW=$((END - 43200))
+    strict_job tokens tokens "refresh_before = \"12h\"; replay = \"$2\"; in_flight = 100;"
+}
+
+outage() { # STATUS
+    sim misbehave "{\"mode\":\"status\",\"provider\":\"strict\",\"status\":$1,\"process\":true,\"share\":50,\"seed\":7,\"count\":-1}" > /dev/null
+    sim misbehave "{\"mode\":\"status\",\"provider\":\"strict\",\"status\":$1,\"count\":-1}" > /dev/null
+}
+
+# Grants whose newest refresh token is in the table.
+alive() {
+    sql_tsv 'select account, refresh_token from tokens' | sort > "$DIR/alive.table"
+    sim_get 'accounts?provider=strict&format=tsv' | cut -f 1,3 | sort | comm -12 "$DIR/alive.table" - | wc -l
+}
+
+gateway() { # STORE COUNT
+    local s="$1, behind a gateway" count=$2 taken at
+    gateway_stage "$1" single_use "$count"
+    outage 502
+    once_at $NOW
+    taken=$(strict_sum ok)
+    check "$s: the provider has taken some of them, not all" [ "$taken" -gt $((count / 5)) -a "$taken" -lt $((count * 4 / 5)) ]
+    check_match "$s: nobody knows which: all wait for the last safe moment" "^6\\|$((END - 300))\\|$((END - 300))\\|1\$" "$(records)"
+    check_match "$s: the row says what answered" 'gateway: a gateway answered' "$(sql 'select min(last_error) from tokens')"
+    for at in 60 600 3600; do
+        once_at $((NOW + at))
+    done
+    check_equal "$s: nothing is presented meanwhile" "$count" "$(strict_sum presented)"
+    # The last safe moment falls into another outage, before which nothing is taken; then nothing listens.
+    answers_come
+    lose_answers status ',"status":504'
+    once_at $((END - 300))
+    check_equal "$s: another 504 at the last try is no end" '2|gateway' "$(sql "select distinct state, last_code from $(own records)")"
+    sed -i.was "s|token_url = [^;]*|token_url = \"http://127.0.0.1:1/token\"|" "$DIR/conf.d/tokens.conf"
+    once_at $((END - 100))
+    check_equal "$s: nor is a refused connection" '2|not_sent' "$(sql "select distinct state, last_code from $(own records)")"
+    mv "$DIR/conf.d/tokens.conf.was" "$DIR/conf.d/tokens.conf"
+    answers_come
+    once_at $((END + 7200))
+    check_equal "$s: who was not taken lives" $((count - taken)) "$(alive)"
+    check_equal "$s: of those that were taken each repeat cost one grant, and no other" "$taken" "$(strict_sum reuse)"
+    echo "# $s: $count grants, $taken taken behind the 502: $(alive) live after the outage"
+    # The other choice: as if each 502 were a fault that passes.
+    gateway_stage "$1" safe "$count"
+    for at in 0 60 400 1500; do
+        outage 502
+        once_at $((NOW + at))
+        answers_come
+    done
+    once_at $((NOW + 14400))
+    echo "# $s: repeated four times during the outage: $(alive) live"
+    check "$s: repeated meanwhile more are lost" [ "$(alive)" -lt $((count - taken)) ]
+}
+
 start_simulator
+gateway sqlite 100
+gateway postgresql 20
 for store in sqlite postgresql; do
     single_use $store
     killed $store

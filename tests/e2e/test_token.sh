@@ -175,7 +175,7 @@ provider_away() { # STORE
     prepare "$1" 3300
     start_ready || exit 1
     id=$(id_of 1)
-    sim misbehave '{"mode":"status","provider":"strict","status":503,"count":-1}' > /dev/null
+    sim misbehave '{"mode":"status","provider":"strict","status":500,"count":-1}' > /dev/null
     check_equal "$s: a token that lives is served" 200 "$(ask "$id/token?min_valid=900")"
     check_equal "$s: it is the old one" "$(sql "select access_token from tokens where id = $id")" "$(member_of access_token)"
     check_equal "$s: after one attempt" 1 "$(sim_count strict requests)"

@@ -83,7 +83,7 @@ same_again() { # NAME
 no_newer() { # NAME
     local s="$1, no newer one" id
     id=$(id_of acct-2)
-    sim misbehave '{"mode":"status","provider":"strict","status":503,"count":-1}' > /dev/null
+    sim misbehave '{"mode":"status","provider":"strict","status":500,"count":-1}' > /dev/null
     check_equal "$s: the provider cannot: later" '503 retry_later' "$(hand_in "$id" "{\"generation\":0,$dead}") $(header Renewd-Error)"
     check_match "$s: when" '^[0-9]+$' "$(header Retry-After)"
     check_equal "$s: the record waits its time" 2 "$(sql "select state from $(own records) where job = 'tokens' and rkey = '$id'")"

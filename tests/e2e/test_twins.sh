@@ -116,7 +116,7 @@ passing() { # STORE
     local s="$1, passing"
     prepare "$1"
     rm "$DIR/conf.d/others.conf"
-    sim misbehave '{"mode":"status","provider":"strict","account":"acct-1","status":503,"count":1}' > /dev/null
+    sim misbehave '{"mode":"status","provider":"strict","account":"acct-1","status":500,"count":1}' > /dev/null
     run_renewd --once tokens
     check_equal "$s: both wait" "$BUSY $BUSY" "$(state_of acct-1 | sed 's/transient[^|]*/transient/') $(state_of twin | sed 's/transient[^|]*/transient/')"
     check_equal "$s: one request" 1 "$(sim_account strict acct-1 misbehaved)"

@@ -123,7 +123,7 @@ step_kill_prepared() { # POINT
     case $1 in
         release | released) step_kill claimed 2 ;;
         drain | drained) step_kill spool-written "$(between 1 3)" ;;
-        failed) misbehave '"mode":"status","share":50' ;;
+        failed) misbehave '"mode":"status","status":500,"share":50' ;;
         keep | kept) step_kill_changed "$1"; return ;;
     esac
     step_kill "$1" "$(case $1 in start | ready | discovered | drained | stopping) echo 1 ;;
