@@ -261,6 +261,33 @@ static void store_scope(const struct oauth_call *c)
     s->set_text(c->in->call, "scope", copy);
 }
 
+static int same_word(const char *a, const char *b)
+{
+    while (*a && *b && (*a >= 'A' && *a <= 'Z' ? *a - 'A' + 'a' : *a) == *b)
+        a++, b++;
+    return !*a && !*b;
+}
+
+/* RFC 6749, section 7.1: a token of a type that is not understood must not be used. Those that name themselves otherwise
+ * ("bot", "user", "User Access Token") are sent like bearer ones. */
+static const char *wants_proof(const struct oauth_call *c)
+{
+    static const char *const types[] = { "mac", "dpop", "pop", NULL };
+    const char *type = c->services->json_text(c->in->reply->json, "token_type");
+
+    for (size_t i = 0; type && types[i]; i++)
+        if (same_word(type, types[i]))
+            return types[i];
+    return NULL;
+}
+
+static int32_t refuse_type(const struct oauth_call *c, const char *type)
+{
+    const char *const parts[] = { c->provider->name, " gives tokens of the type \"", type, "\", which a call has to prove "
+                                  "with a key; renewd sends bearer tokens alone. Have the client set up for those", NULL };
+    return c->services->fail(c->in->call, RENEWD_MISCONFIGURED, "token_type", c->services->join(c->in->call, parts));
+}
+
 /* A new refresh token that none can be has perhaps replaced the old one, and cannot be kept in its place. */
 static int32_t unusable(const struct oauth_call *c)
 {
@@ -277,6 +304,8 @@ int32_t oauth_store(const struct oauth_call *c, const char *access)
     const char *refresh = s->json_text(json, "refresh_token");
     int64_t life = oauth_life(s, json, "expires_in", c->provider->longest_life);
 
+    if (wants_proof(c))
+        return refuse_type(c, wants_proof(c));
     if (refresh && *refresh && !oauth_token(s, json, "refresh_token"))
         return unusable(c);
     s->set_text(c->in->call, "access_token", access);

@@ -177,7 +177,8 @@ static bool set_protocols(CURL *e)
 #endif
 }
 
-/* The rules that are the same for every request. */
+/* The rules that are the same for every request. HTTP/0.9, which has no status, is never an answer: what came is
+ * seen that way, so that the alert of a TLS port is known. */
 static bool set_rules(CURL *e)
 {
     return set_protocols(e) && !curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) &&
@@ -186,7 +187,7 @@ static bool set_rules(CURL *e)
            !curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
            !curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) &&
            !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-           !curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L) &&
+           !curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 1L) &&
            !curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            !curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) &&
            !curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
@@ -296,16 +297,59 @@ static void say(struct http_transfer *t, const char *what, const char *detail)
     utf8_clean(t->why, sizeof t->why - 1);
 }
 
+/* What OpenSSL calls a fault, and what a person makes of it. */
+static const char *tls_words(CURLcode code, const char *text)
+{
+    static const struct {
+        const char *of_openssl, *words;
+    } known[] = {
+        {"wrong version number", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
+        {"packet length too long", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
+        {"http request", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
+        {"has expired", "its certificate has expired, or this machine's clock is wrong"},
+        {"not yet valid", "its certificate is not valid yet, or this machine's clock is wrong"},
+        {"self-signed certificate in certificate chain", "its certificate comes from an authority that is not known here; "
+         "set http.ca_file to that authority's certificate"},
+        {"self signed certificate in certificate chain", "its certificate comes from an authority that is not known here; "
+         "set http.ca_file to that authority's certificate"},
+        {"self-signed", "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
+        {"self signed", "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
+        {"unable to get", "its certificate comes from an authority that is not known here, or it does not send those between; "
+         "set http.ca_file to the authority's certificate"},
+        {"does not match target", "its certificate is made out for another name; check the host in the URL"},
+        {"no alternative certificate", "its certificate is made out for another name; check the host in the URL"},
+        {"unable to obtain common name", "its certificate is made out for no name; check the host in the URL"},
+        {"alert protocol version", "it speaks neither TLS 1.2 nor TLS 1.3"},
+        {"unsupported protocol", "it speaks neither TLS 1.2 nor TLS 1.3"},
+        {"certificate required", "it wants a certificate of the client's, which renewd does not have"},
+    };
+
+    if (code != CURLE_SSL_CONNECT_ERROR && code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_CERTPROBLEM)
+        return NULL;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strstr(text, known[i].of_openssl))
+            return known[i].words;
+    return NULL;
+}
+
+/* An alert of TLS in plain text: nobody has read the request as HTTP. */
+static bool is_tls_alert(const struct http_transfer *t)
+{
+    const char *p = t->reply_body.data;
+    return t->status == 0 && t->reply_body.len >= 3 && p[0] == 0x15 && p[1] == 0x03 && (unsigned char)p[2] <= 4;
+}
+
 /* Before the request left, libcurl's text tells of names, connections and certificates alone; later
  * it may quote the peer, and the plain name of the error has to do. */
 static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
 {
     t->unreachable = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
                      code == CURLE_OPERATION_TIMEDOUT;
+    const char *words = tls_words(code, t->curl_text);
     if (t->refused_late)
         say(t, "too little time was left to send a request to ", "");
     else
-        say(t, "no connection to ", *t->curl_text ? t->curl_text : curl_easy_strerror(code));
+        say(t, "no connection to ", words ? words : *t->curl_text ? t->curl_text : curl_easy_strerror(code));
     return HTTP_NOT_SENT;
 }
 
@@ -330,6 +374,10 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     t->status = http_easy_status(t);
     if (code == CURLE_OK && t->status > 0)
         return HTTP_OK_REPLY;
+    if (is_tls_alert(t)) {
+        say(t, "this port speaks TLS and took nothing of a request without it; write https:// for ", "");
+        return HTTP_NOT_SENT;
+    }
     if (headers_refused(t, code)) {
         say(t, "the answer's headers are larger than libcurl takes (a line of 100 KiB, 300 KiB together), from ", "");
         return HTTP_TOO_LARGE;

@@ -45,7 +45,9 @@ static bool speaks_of_tokens(const char *body, size_t len)
  * a large one where it speaks of tokens. */
 void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply)
 {
-    if (c->outcome != OUTCOME_AMBIGUOUS || j->safe || !reply)
+    bool unread = c->outcome == OUTCOME_AMBIGUOUS ||
+                  (c->outcome == OUTCOME_MISCONFIGURED && c->http_status >= 200 && c->http_status <= 299);
+    if (!unread || j->safe || !reply || c->replaces)
         return;
     const char *body = reply->part ? reply->part : reply->body;
     size_t len = reply->part ? reply->part_len : reply->body ? reply->body_len : 0;

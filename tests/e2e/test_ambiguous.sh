@@ -228,8 +228,15 @@ not_sent() { # STORE
     check_equal "$s: that is transient" "2|not_sent" \
         "$(sql "select distinct state, last_code from $(own records)")"
     check_equal "$s: and holds nothing" "0|0" "$(sql "select sum(unanswered), sum(hold_until) from $(own credentials)")"
+    sed -i "s|token_url = [^;]*|token_url = \"https://${SIM_URL#http://}/strict/token\"|" "$DIR/conf.d/tokens.conf"
+    once_at $((NOW + 41))
+    check_match "$s: https to a port without TLS is told in words" 'text="no connection to .*this port does not speak TLS' \
+        "$(cat "$DIR/renewd.log")"
+    start_ready || exit 1
+    check_match "$s: explain has the reason too" 'not_sent: no connection to .*this port does not speak TLS' "$(ctl explain tokens 1)"
+    stop_renewd
     strict_job tokens tokens 'refresh_before = "12h"; replay = "single_use";'
-    check "$s: half a minute later it is refreshed" once_at $((NOW + 41))
+    check "$s: once it is right it is refreshed" once_at $((NOW + 400))
     check_equal "$s: with one presentation" 2 "$(strict_sum presented)"
 }
 

@@ -239,6 +239,33 @@ static void broken_replies(void)
     end();
 }
 
+static void answer_alert(struct raw_connection *c, const char *request)
+{
+    (void)request;
+    raw_send(c, "\x15\x03\x01\x00\x02\x02\x0a", 7); /* of TLS: unexpected message */
+    raw_close(c);
+}
+
+static void answer_noise(struct raw_connection *c, const char *request)
+{
+    (void)request;
+    raw_text(c, "noise {\"access_token\":1}");
+    raw_close(c);
+}
+
+static void tls_and_none(void)
+{
+    begin(answer_alert); /* http to a port of TLS: nobody took it for a request */
+    plain();
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_NOT_SENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got.why, "this port speaks TLS"));
+    raw_server_set(server, answer_noise); /* what is no HTTP may come from whoever took it */
+    plain();
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_NO_ANSWER);
+    CU_ASSERT(got.reply.part_len > 20);
+    end();
+}
+
 static size_t many_lines, line_len;
 
 /* So many header lines of such a length before the one that counts, a small body behind them. */
@@ -290,6 +317,7 @@ int main(void)
         {"limits after decompression", limits},
         {"broken replies", broken_replies},
         {"large headers", large_headers},
+        {"http to a port of TLS", tls_and_none},
         {NULL, NULL},
     };
     return run_tests("http_client", tests);

@@ -127,13 +127,14 @@ static void verified_always(void)
 
     CU_ASSERT_NOT_EQUAL(port, 0);
     ask("127.0.0.1", port, NULL);
-    expect_refused("certificate");
+    expect_refused("signed by itself; set http.ca_file");
     ask("127.0.0.1", port, certificate);
     CU_ASSERT_EQUAL(got.reply.failure, HTTP_OK_REPLY);
     CU_ASSERT_EQUAL(got.reply.status, 200);
     CU_ASSERT_TRUE(got.reply.sent);
     ask("localhost", port, certificate);
     expect_refused("localhost");
+    expect_refused("made out for another name");
     ask("127.0.0.1", port, NULL);
     expect_refused("certificate");
     ask("127.0.0.1", port, "/nonexistent/ca.pem");
