@@ -14,7 +14,7 @@ enum { STATES = 16 };
 struct job_counts {
     char *job, *source;          /* source NULL: its table is not known */
     bool takes_events;
-    int64_t counts[STATES], events[EVENT_STATES];
+    int64_t counts[STATES], unreadable, events[EVENT_STATES];
 };
 
 /* The job itself may be gone by a reload when the counts arrive, so it is looked up again by name. */
@@ -31,6 +31,8 @@ static int count_work(struct db *db, void *arg, struct error *e)
 
     for (size_t i = 0; i < t->count; i++) {
         int r = t->list[i].source ? store_state_counts(db, t->list[i].source, t->list[i].counts, e) : 0;
+        if (r == 0 && t->list[i].source)
+            r = store_unreadable(db, t->list[i].source, &t->list[i].unreadable, e);
         if (r == 0 && t->list[i].takes_events)
             r = store_event_counts(db, t->list[i].job, t->list[i].events, e);
         if (r < 0)
@@ -97,6 +99,10 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     json_put_text(w, "legacy_name", c->legacy_name);
     put_granted(w, j);
     shape_counts(w, "records", counts && counts->source ? counts->counts : NULL);
+    if (counts && counts->source)
+        json_put_integer(w, "unreadable", counts->unreadable);
+    else
+        json_put_null(w, "unreadable");
     put_events(w, counts);
     json_end(w);
 }

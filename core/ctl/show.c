@@ -140,6 +140,11 @@ static char *counts_text(const struct json *doc, size_t index)
         (void)buf_printf(&b, "%s%" PRId64 " %s", between, n, name);
         between = ", ";
     }
+    cleanup(free_p) char *unreadable = xasprintf("jobs.%zu.unreadable", index);
+    if (json_kind(doc, unreadable) == JSON_INTEGER && say_integer(doc, unreadable)) {
+        (void)buf_printf(&b, "%s%" PRId64 " unreadable", between, say_integer(doc, unreadable));
+        between = ", ";
+    }
     if (between[0] == ',')
         (void)buf_char(&b, ')');
     return buf_steal(&b);

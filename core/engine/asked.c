@@ -29,7 +29,12 @@ int64_t engine_steps(const struct engine *e)
     return steps;
 }
 
+int64_t job_unreadable(const struct job *j)
+{
+    return j->discovery.unreadable;
+}
+
 int64_t job_rows_read(const struct job *j)
 {
-    return j->discovery.running && !j->held ? j->discovery.rows : -1;
+    return j->discovery.running && !j->held ? j->discovery.round.rows : -1;
 }

@@ -2,6 +2,7 @@
  * What a look found, into the store, and what follows from it: trouble that is taken back, a credential that is spent or
  * dead, or that gets another chance.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +30,26 @@ static int put_recoveries(struct db *db, struct record_change *changes, size_t c
     return res;
 }
 
-static int put_all(struct db *db, struct record_change *changes, size_t count, struct error *e)
+static int put_notes(struct db *db, const struct table *t, struct record_change *changes, size_t count,
+                     struct error *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct error why = {""};
+        int noted = !changes[i].noted ? 0 : unreadable_note(db, t, &changes[i].now, &changes[i].before, &why);
+        if (noted == -ENOTCONN || noted == -ETIMEDOUT)
+            return error_set(e, noted, "%s", why.text);
+        changes[i].not_noted = noted < 0;
+    }
+    return 0;
+}
+
+static int put_all(struct db *db, const struct table *t, struct record_change *changes, size_t count, struct error *e)
 {
     int res = put_recoveries(db, changes, count, e);
     if (res >= 0)
         res = store_records_put(db, changes, count, e);
+    if (res >= 0)
+        res = put_notes(db, t, changes, count, e);
     for (size_t i = 0; res >= 0 && i < count; i++)
         if (changes[i].revives)
             res = store_revive(db, changes[i].now.fingerprint, e);
@@ -52,16 +68,17 @@ static int changes_spent(struct db *db, const struct record_change *changes, siz
     return res;
 }
 
-int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
-                struct error *e)
+int changes_put(struct db *db, const struct table *t, struct record_change *changes, size_t count, bool *ret_spent,
+                bool *ret_dead, struct error *e)
 {
-    int res = put_all(db, changes, count, e);
+    int res = put_all(db, t, changes, count, e);
     return res < 0 ? res : changes_spent(db, changes, count, ret_spent, ret_dead, e);
 }
 
 void change_done(struct record_change *c)
 {
     record_done(&c->now);
+    record_done(&c->before);
     commit_free(c->recovery);
 }
 
@@ -77,6 +94,9 @@ void change_catch_up(struct job *j, const struct record *rec, bool spent, bool d
 
 void change_put(struct job *j, const struct record_change *c, bool spent, bool dead)
 {
+    if (c->not_noted)
+        log_line(LEVEL_WARNING, "the last_error of a row could not be written", "job", j->config->job, "record",
+                 c->now.key, "account", c->now.account, NULL);
     if (c->now.due_at)
         schedule_due(j, c->now.due_at);
     change_catch_up(j, &c->now, spent, dead);
@@ -88,3 +108,41 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
     events_record_changed(j, c->now.key, c->is_new);
 }
 
+bool change_look(struct job *j, const struct row *row, const struct record *known,
+                 struct record_change *ret, struct round *of)
+{
+    if (look_left_out(j, row, known))
+        return false;
+    bool is_new = !known->source;
+    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0 &&
+        look_same_owner(j, row, known))
+        return false;
+    struct round alone = {0}, *seen = of ? of : &alone;
+    int64_t wrong = seen->wrong_key;
+    look_row(j, row, known, &ret->now, seen);
+    j->discovery.opened = j->discovery.opened || seen->opened;
+    bool by_key = seen->wrong_key > wrong && !j->discovery.opened;
+    if (unreadable_is(&ret->now))
+        unreadable_seen(j, &ret->now, known, of);
+    if (!j->discovered && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {
+        ret->now.not_before = 0;
+        look_schedule(j, &ret->now);
+    }
+    if (!is_new && !look_differs(&ret->now, known)) {
+        record_done(&ret->now);
+        return false;
+    }
+    ret->is_new = is_new;
+    memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
+    ret->old_generation = known->generation;
+    ret->old_last_at = known->last_at;
+    if (by_key && of)
+        unreadable_later(of, &ret->now);
+    else if (!by_key && (unreadable_is(&ret->now) || (!is_new && unreadable_is(known))))
+        record_copy(&ret->before, known);
+    ret->noted = !by_key;
+    ret->revives = known->state == STATE_RECONNECT && ret->now.state == STATE_OK;
+    if (!is_new && ret->now.state == STATE_OK && ret->now.fingerprint[0] && ret->now.generation != known->generation)
+        ret->recovery = outcome_recovered(j, known, &ret->now, row);
+    return true;
+}

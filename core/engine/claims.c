@@ -60,7 +60,7 @@ static bool still_valid(struct job *j, struct claimed *c)
     if (strcmp(c->row.hash, c->record.hash) == 0)
         return true;
     struct record now;
-    look_row(j, &c->row, &c->record, &now);
+    look_row(j, &c->row, &c->record, &now, NULL);
     bool same = strcmp(now.fingerprint, c->record.fingerprint) == 0 &&
                 now.last_code == NULL && now.point;
     if (same) {

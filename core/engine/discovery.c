@@ -23,6 +23,7 @@ enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
 struct page_task {
     struct job *job;
     char *after;
+    bool full;
     struct page page;
     bool *spent, *dead;              /* which of its records hold a credential that has a successor, or is dead */
     bool *untold;                    /* which of them need a person, though `also` columns were never told */
@@ -64,7 +65,9 @@ static void round_failed(struct job *j, int result, const struct error *e)
     free(d->after);
     d->after = NULL;
     d->sweeping = false;
-    d->rows = d->changed = d->removed = d->unreadable = d->pages = 0;
+    unreadable_note_later(j, &d->round, false);
+    d->round = (struct round){0};
+    d->pages = 0;
 }
 
 /* The next step of the round: at once in a full round, otherwise after a rest 99 times as long as the
@@ -128,15 +131,19 @@ static void round_done(struct job *j)
     d->running = false;
     free(d->after);
     d->after = NULL;
-    if (d->full || d->changed || d->removed) {
+    if (d->full || d->round.changed || d->round.removed) {
         char rows[24], changed[24], removed[24];
-        snprintf(rows, sizeof rows, "%" PRId64, d->rows);
-        snprintf(changed, sizeof changed, "%" PRId64, d->changed);
-        snprintf(removed, sizeof removed, "%" PRId64, d->removed);
+        snprintf(rows, sizeof rows, "%" PRId64, d->round.rows);
+        snprintf(changed, sizeof changed, "%" PRId64, d->round.changed);
+        snprintf(removed, sizeof removed, "%" PRId64, d->round.removed);
         log_line(LEVEL_INFO, "records discovered", "job", j->config->job, "rows", rows, "changed",
                  changed, "removed", removed, NULL);
     }
-    if (d->full && d->wrong_key && d->unreadable == d->rows) {
+    unreadable_round(j, &d->round);
+    if (d->full)
+        d->unreadable = d->round.unreadable;
+    unreadable_note_later(j, &d->round, d->opened);
+    if (d->full && unreadable_by_key(&d->round)) {
         discovery_hold(j, "none of its rows opens with its key: check sealed_key and keys of renewd.conf");
         return;
     }
@@ -182,7 +189,7 @@ static void sweep_done(void *arg, int result, const struct error *e)
     } else if (result < 0) {
         round_failed(j, result, e);
     } else {
-        d->removed += t->removed;
+        d->round.removed += t->removed;
         page_done_with(d);
         free(d->after);
         d->after = t->next;
@@ -220,7 +227,7 @@ static void begin_sweep(struct job *j)
 static int put_work(struct db *db, void *arg, struct error *e)
 {
     struct put_task *t = arg;
-    return changes_put(db, t->changes, t->count, t->spent, t->dead, e);
+    return changes_put(db, t->job->table, t->changes, t->count, t->spent, t->dead, e);
 }
 
 static void put_free(struct put_task *t)
@@ -265,34 +272,6 @@ static void put_done(void *arg, int result, const struct error *e)
     }
     put_free(t);
     engine_check_stopped(j->engine);
-}
-
-static bool look_at(struct job *j, const struct row *row, const struct record *known,
-                    struct record_change *ret)
-{
-    if (look_left_out(j, row, known))
-        return false;
-    bool is_new = !known->source;
-    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0 &&
-        look_same_owner(j, row, known))
-        return false;
-    look_row(j, row, known, &ret->now);
-    if (!j->discovered && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {
-        ret->now.not_before = 0;
-        look_schedule(j, &ret->now);
-    }
-    if (!is_new && !look_differs(&ret->now, known)) {
-        record_done(&ret->now);
-        return false;
-    }
-    ret->is_new = is_new;
-    memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
-    ret->old_generation = known->generation;
-    ret->old_last_at = known->last_at;
-    ret->revives = known->state == STATE_RECONNECT && ret->now.state == STATE_OK;
-    if (!is_new && ret->now.state == STATE_OK && ret->now.fingerprint[0] && ret->now.generation != known->generation)
-        ret->recovery = outcome_recovered(j, known, &ret->now, row);
-    return true;
 }
 
 /* Each credential is told once. */
@@ -351,22 +330,25 @@ static int page_work(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
     int res = store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+    if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
+        res = -ENOTCONN; /* else they are counted another time */
     if (res < 0)
         return job_still_fits(db, t->job, res, e);
     res = page_spent(db, t, e);
     return res < 0 || !t->job->config->also_count ? res : page_untold(db, t, e);
 }
 
-static void look_through(struct job *j, const struct page_task *t)
+static void look_through(struct job *j, struct page_task *t)
 {
-    const struct page *p = &t->page;
+    struct page *p = &t->page;
     struct put_task *put = xcalloc(1, sizeof *put);
+    struct round *of = &j->discovery.round;
     put->job = j;
     put->changes = xcalloc(p->count + 1, sizeof *put->changes);
     put->spent = xcalloc(p->count + 1, sizeof *put->spent);
     put->dead = xcalloc(p->count + 1, sizeof *put->dead);
     for (size_t i = 0; i < p->count; i++)
-        if (look_at(j, &p->rows[i], &p->records[i], &put->changes[put->count]))
+        if (change_look(j, &p->rows[i], &p->records[i], &put->changes[put->count], of))
             put->count++;
         else {
             change_catch_up(j, &p->records[i], t->spent[i], t->dead[i]);
@@ -374,16 +356,17 @@ static void look_through(struct job *j, const struct page_task *t)
                 tell_untold(j, &p->records[i], &p->rows[i]);
         }
     put->last = p->last;
-    if (p->count)
-        put->next = xstrdup(p->rows[p->count - 1].key);
-    j->discovery.rows += (int64_t)p->count;
-    j->discovery.changed += (int64_t)put->count;
+    put->next = p->next;
+    p->next = NULL;
+    unreadable_long_keys(j, p, of);
+    of->rows += (int64_t)p->count;
+    of->changed += (int64_t)put->count;
     if (put->count) {
         j->engine->busy++;
         store_submit(j->engine->store, put_work, put, put_done);
         return;
     }
-    page_taken(j, &put->next, put->last || !p->count);
+    page_taken(j, &put->next, put->last || !put->next);
     put_free(put);
 }
 
@@ -416,6 +399,7 @@ static void ask_page(void *ctx)
     struct page_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->after = d->after ? xstrdup(d->after) : NULL;
+    t->full = d->full;
     j->engine->busy++;
     store_submit(j->engine->store, page_work, t, page_arrived);
 }
@@ -433,8 +417,9 @@ void discovery_start(struct job *j, bool full)
     d->running = true;
     d->full = full;
     d->sweeping = false;
-    d->rows = d->changed = d->removed = d->unreadable = d->pages = 0;
-    d->wrong_key = false;
+    unreadable_note_later(j, &d->round, false);
+    d->round = (struct round){0};
+    d->pages = 0;
     free(d->after);
     d->after = NULL;
     ask_page(j);
@@ -453,6 +438,7 @@ void discovery_stop(struct job *j)
     j->discovery.running = false;
     j->discovery.again = false;
     loop_cancel(&j->discovery.timer);
+    unreadable_note_later(j, &j->discovery.round, false);
     free(j->discovery.after);
     j->discovery.after = NULL;
 }
@@ -496,7 +482,7 @@ static void one_end(struct one_task *t)
 static int one_put_work(struct db *db, void *arg, struct error *e)
 {
     struct one_task *t = arg;
-    return changes_put(db, &t->change, 1, &t->spent, &t->dead, e);
+    return changes_put(db, t->job->table, &t->change, 1, &t->spent, &t->dead, e);
 }
 
 static void one_put(void *arg, int result, const struct error *e)
@@ -524,7 +510,7 @@ static void rest(const struct record *known, struct record_change *ret)
 static bool one_changed(struct one_task *t)
 {
     if (t->found && !look_left_out(t->job, &t->row, &t->record))
-        return look_at(t->job, &t->row, &t->record, &t->change);
+        return change_look(t->job, &t->row, &t->record, &t->change, NULL);
     if (!t->record.source || !t->record.hash[0])
         return false;
     rest(&t->record, &t->change);

@@ -129,7 +129,9 @@ static void own_why(const struct record *r, const struct lease_seen *l, const st
     if (r->state == STATE_PENDING)
         snprintf(ret, size, "its new token is kept aside: the database refused the row; it is tried again every minute");
     else if (!r->point)
-        snprintf(ret, size, "%s", r->last_text ? "it cannot be read; see its last error"
+        snprintf(ret, size, "%s%s", unreadable_is(r) ? "its row cannot be read: " : "",
+                 unreadable_is(r) && r->last_text ? r->last_text
+                 : r->last_text                   ? "it cannot be read; see its last error"
                                                : "the plugin asks for nothing: it does not run out");
     else if (l->held)
         lease_why(l, ret, size);

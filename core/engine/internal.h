@@ -36,6 +36,7 @@ struct engine {
     enum { SET_BACK_TO_LOOK, SET_BACK_LOOKING, SET_BACK_WRITING } set_back;
     int64_t left_alone;              /* spool files that are not for us */
     unsigned char fingerprint_key[32];
+    bool keys_known[KEYRING_MAX];    /* in the ring's order: the database has a check value of theirs */
     int64_t started_at;
     bool store_up, reader_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
     int threads;                     /* of those being stopped, how many still run */
@@ -75,15 +76,27 @@ struct engine {
     int64_t requests_boot_ms;        /* when requests were looked for last */
 };
 
+/* What one round has seen. */
+struct round {
+    int64_t rows, changed, removed;
+    int64_t unreadable;
+    int64_t wrong_key;               /* of them: sealed with another key, as it seems */
+    int64_t opened;                  /* rows of which a value opened, or that hold plain ones */
+    struct record *later;            /* of wrong_key, seen before anything opened: to be noted if it is not the key */
+    size_t later_count;
+};
+
 struct discovery {
     bool running, full, again;
     bool changed_behind;             /* rows were changed that this round may have passed already */
     bool held;                       /* the job is held because none of its rows opened */
     char *after;                     /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
-    int64_t rows, changed, removed, unreadable, page_started_ms;
+    struct round round;
+    bool opened;                     /* a value of the job's table has opened, now or before */
+    int64_t unreadable;              /* of the last full round */
+    int64_t page_started_ms;
     int64_t pages, furthest, steps;  /* of this round; the most of any since one was done; see engine_steps() */
-    bool wrong_key;                  /* of the unreadable: the last did not open */
     struct loop_timer *timer;
 };
 
@@ -178,6 +191,7 @@ struct values {
     struct slot_value *list;
     struct secret **owned;
     size_t count;
+    size_t opened;                   /* sealed values that opened; also where values_open() fails */
 };
 
 struct attempt {
@@ -311,8 +325,9 @@ const char *job_seal_table(const struct job *j);
 /* look.c: what a row means. */
 int look_fingerprint(const struct job *j, const char *key, const struct values *v,
                      char ret[FINGERPRINT_SIZE]);
-/* known may be NULL. ret is the record as it should stand. */
-void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret);
+/* known may be NULL. ret is the record as it should stand; what was seen is added to `of`, which may be NULL. */
+void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
+              struct round *of);
 void look_schedule(const struct job *j, struct record *r);
 /* The memo's bytes, malloc'd; NULL for none. */
 void *look_memo(const struct record *r, size_t *ret_len);
@@ -324,9 +339,42 @@ bool look_left_out(const struct job *j, const struct row *row, const struct reco
 bool look_same_owner(const struct job *j, const struct row *row, const struct record *known);
 bool look_differs(const struct record *a, const struct record *b);
 
-/* changes.c: what a look found. On the store's thread; then on the loop. */
-int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
-                struct error *e);
+/* keys.c */
+struct keys_check {
+    struct job **jobs;               /* those of the moment: a reload frees none meanwhile */
+    size_t job_count;
+    bool wrong;                      /* fatal */
+    bool known[KEYRING_MAX];
+    unsigned char fingerprint_key[32];
+};
+int keys_check(struct engine *e, struct db *db, struct keys_check *c, struct error *err);
+void keys_checked(struct engine *e, const struct keys_check *c);
+/* The key has opened or sealed a value: from now on it is the database's. */
+void keys_proven(struct engine *e, const char *id);
+
+/* unreadable.c */
+void unreadable_make(struct record *r, const char *why);
+bool unreadable_is(const struct record *r);
+/* Names it; of: as one of a round, else alone. */
+void unreadable_seen(struct job *j, const struct record *now, const struct record *known, struct round *of);
+void unreadable_round(struct job *j, const struct round *of);
+void unreadable_long_keys(struct job *j, const struct page *p, struct round *of);
+bool unreadable_by_key(const struct round *of);
+/* Its row is not written into before it is clear that the key is right. */
+void unreadable_later(struct round *of, const struct record *now);
+/* Now it is: or else they are dropped. */
+void unreadable_note_later(struct job *j, struct round *of, bool right);
+/* The row's last_error, on the store's thread. */
+int unreadable_note(struct db *db, const struct table *t, const struct record *now, const struct record *known,
+                    struct error *e);
+
+/* changes.c: what a look finds. */
+/* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
+bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
+                 struct round *of);
+/* On the store's thread; then on the loop. */
+int changes_put(struct db *db, const struct table *t, struct record_change *changes, size_t count, bool *ret_spent,
+                bool *ret_dead, struct error *e);
 void change_put(struct job *j, const struct record_change *c, bool spent, bool dead);
 void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead);
 void change_done(struct record_change *c);

@@ -83,17 +83,6 @@ void look_schedule(const struct job *j, struct record *r)
         r->due_at = r->not_before == SILENCE_FOR_EVER ? 0 : r->not_before;
 }
 
-/* A row that cannot be read is held until it changes; a person has to look. */
-static void unreadable(struct record *r, const char *why)
-{
-    r->state = STATE_MISCONFIGURED;
-    r->last_outcome = OUTCOME_MISCONFIGURED;
-    record_set_text(&r->last_code, "row");
-    record_set_text(&r->last_text, why);
-    r->window = (struct window){0};
-    r->point = r->due_at = 0;
-}
-
 static void new_credential(struct record *r, const char *fp, bool first)
 {
     memcpy(r->fingerprint, fp, FINGERPRINT_SIZE);
@@ -114,9 +103,11 @@ static void new_credential(struct record *r, const char *fp, bool first)
 static void take_names(const struct job *j, const struct row *row, struct record *r)
 {
     const struct cell *account = row_cell(j->table, row, "account");
-    record_set_text(&r->account, account ? account->text : NULL);
+    if (!row->unfit || (account && account->text))
+        record_set_text(&r->account, account ? account->text : NULL);
     const struct cell *owner = row_cell(j->table, row, "owner");
-    record_set_text(&r->owner, owner ? owner->text : NULL);
+    if (!row->unfit || (owner && owner->text))
+        record_set_text(&r->owner, owner ? owner->text : NULL);
 }
 
 static void take_times(const struct job *j, const struct row *row, const struct values *v,
@@ -138,7 +129,16 @@ static bool by_sibling(const struct job *j, const struct row *row, const struct 
     return c && c->text && r->refreshed_at > r->last_at && strtoll(c->text, NULL, 10) == r->refreshed_at;
 }
 
-void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret)
+static void count(const struct job *j, const struct values *v, int res, const char *fp, struct round *of)
+{
+    if (!of)
+        return;
+    of->opened += v->opened || (res >= 0 && fp && fp[0] && j->credential_slot >= 0);
+    of->wrong_key += res == -EBADMSG || res == -ENOKEY;
+}
+
+void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
+              struct round *of)
 {
     memset(ret, 0, sizeof *ret);
     bool first = !known || !known->source;
@@ -147,7 +147,7 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     record_set_text(&ret->source, j->table->source);
     record_set_text(&ret->key, row->key);
     record_set_text(&ret->job, j->config->job);
-    bool row_changed = first || strcmp(ret->hash, row->hash) != 0;
+    bool row_changed = first || strcmp(ret->hash, row->hash) != 0 || unreadable_is(ret);
     memcpy(ret->hash, row->hash, sizeof ret->hash);
     if (first)
         ret->state = STATE_OK;
@@ -158,16 +158,16 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     char fp[FINGERPRINT_SIZE];
     int res = values_open(j, row, &v, &e);
     if (res < 0) {
-        j->discovery.unreadable++;
-        j->discovery.wrong_key = res == -EBADMSG || res == -ENOKEY;
-        unreadable(ret, e.text);
+        count(j, &v, res, NULL, of);
+        unreadable_make(ret, e.text);
         return;
     }
     if (look_fingerprint(j, row->key, &v, fp) < 0) {
-        unreadable(ret, "the credential is too long to be one; put a real one into the row");
+        unreadable_make(ret, "the credential is too long to be one; put a real one into the row");
         values_done(&v);
         return;
     }
+    count(j, &v, 0, fp, of);
     if (first || strcmp(fp, ret->fingerprint) != 0)
         new_credential(ret, fp, first);
     else if (row_changed && !by_sibling(j, row, ret) && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
@@ -175,7 +175,7 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     ret->without_credential = fp[0] == '\0';
     take_times(j, row, &v, ret);
     if (look_window(j, ret, row, &v, &e) < 0)
-        unreadable(ret, e.text);
+        unreadable_make(ret, e.text);
     else
         look_schedule(j, ret);
     values_done(&v);
@@ -198,7 +198,7 @@ static bool same(const char *a, const char *b)
 bool look_same_owner(const struct job *j, const struct row *row, const struct record *known)
 {
     const struct cell *owner = row_cell(j->table, row, "owner");
-    return same(owner ? owner->text : NULL, known->owner);
+    return row->unfit || same(owner ? owner->text : NULL, known->owner);
 }
 
 bool look_differs(const struct record *a, const struct record *b)
@@ -208,5 +208,5 @@ bool look_differs(const struct record *a, const struct record *b)
            a->point != b->point || memcmp(&a->window, &b->window, sizeof a->window) != 0 ||
            a->expires_at != b->expires_at || a->refreshed_at != b->refreshed_at ||
            a->without_credential != b->without_credential || !same(a->job, b->job) ||
-           !same(a->account, b->account) || !same(a->owner, b->owner);
+           !same(a->account, b->account) || !same(a->owner, b->owner) || !same(a->last_text, b->last_text);
 }

@@ -19,90 +19,13 @@
 #include "core/store/hosts.h"
 #include "core/store/rights.h"
 
-enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, KEY_NAME_MAX = 80, GRANTS_MAX = 700 };
+enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, GRANTS_MAX = 700 };
 
 struct check_task {
     struct engine *engine;
-    struct job **jobs;   /* those of the moment: a reload may give the engine another list, and frees none meanwhile */
-    size_t job_count;
-    bool wrong_key;      /* fatal */
-    unsigned char fingerprint_key[32];
+    struct keys_check keys;
     char installation[ID_SIZE];
 };
-
-static void key_fact(const char *id, char name[KEY_NAME_MAX])
-{
-    snprintf(name, KEY_NAME_MAX, "key:%s", id);
-}
-
-/* How much would be lost: what the wrong key should open, in renewd's own tables. */
-static int wrong_key(struct db *db, const char *id, struct check_task *t, struct error *e)
-{
-    char prefix[KEY_NAME_MAX];
-    snprintf(prefix, sizeof prefix, "r1.%s.", id);
-    int64_t count = 0, in_tables = 0;
-    struct error ignored;
-    store_count_sealed(db, prefix, &count, &ignored);
-    for (size_t i = 0; i < t->job_count; i++)
-        in_tables += job_count_sealed(db, t->jobs[i], prefix);
-    t->wrong_key = true;
-    return error_set(e, -EKEYREJECTED,
-                     "the key \"%s\" of renewd.conf is not the one this database was sealed with; %" PRId64
-                     " values under that id do not open (%" PRId64 " of renewd's own, %" PRId64
-                     " in the jobs' tables). Nothing was written. Put the old key back; a new key gets an "
-                     "id of its own before it in keys", id, count + in_tables, count, in_tables);
-}
-
-/* First look, then write: a wrong key must leave nothing behind. */
-static int check_keys(struct db *db, struct check_task *t, struct error *e)
-{
-    const struct keyring *ring = t->engine->setup.config->keys;
-    for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < keyring_count(ring); i++) {
-            const char *id = keyring_id_at(ring, i);
-            char name[KEY_NAME_MAX];
-            key_fact(id, name);
-            cleanup(free_p) char *fresh = NULL;
-            cleanup(free_p) char *value = NULL;
-            int res = pass ? keyring_check_value(ring, id, &fresh) : 0;
-            if (res >= 0)
-                res = store_fact(db, name, fresh, &value, e);
-            if (res == -ENOENT && !pass)
-                continue;
-            if (res < 0)
-                return res;
-            if (keyring_check_verify(ring, id, value) < 0)
-                return wrong_key(db, id, t, e);
-        }
-    return 0;
-}
-
-/* The random key of fingerprints is made once and never changes; it is kept sealed. */
-static int open_fingerprint_key(struct db *db, struct check_task *t, struct error *e)
-{
-    const struct keyring *ring = t->engine->setup.config->keys;
-    unsigned char random[32];
-    cleanup(free_p) char *fresh = NULL;
-    cleanup(free_p) char *value = NULL;
-    cleanup(secret_free_p) struct secret *plain = NULL;
-    const char *why = NULL;
-    int res = crypto_random(random, sizeof random);
-    if (res >= 0)
-        res = seal(ring, "facts", "fingerprint_key", "value", random, sizeof random, &fresh);
-    crypto_wipe(random, sizeof random);
-    if (res >= 0)
-        res = store_fact(db, "fingerprint_key", fresh, &value, e);
-    if (res < 0)
-        return res;
-    res = seal_open(ring, "facts", "fingerprint_key", "value", value, &plain, &why);
-    if (res < 0 || secret_len(plain) != sizeof t->fingerprint_key) {
-        cleanup(free_p) char *id = NULL;
-        seal_key_id(value, &id);
-        return wrong_key(db, id ? id : "?", t, e);
-    }
-    memcpy(t->fingerprint_key, secret_text(plain), sizeof t->fingerprint_key);
-    return 0;
-}
 
 static int own_rights(struct db *db, struct error *e)
 {
@@ -118,9 +41,7 @@ static int check_work(struct db *db, void *arg, struct error *e)
 {
     struct check_task *t = arg;
     const struct state_dir *s = t->engine->setup.state;
-    int res = check_keys(db, t, e);
-    if (res >= 0)
-        res = open_fingerprint_key(db, t, e);
+    int res = keys_check(t->engine, db, &t->keys, e);
     if (res >= 0)
         res = guard_count(db, s, t->installation, e);
     if (res >= 0 && t->engine->setup.daemon)
@@ -151,8 +72,8 @@ static void check_start(struct engine *e)
     e->checking = true;
     struct check_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    t->jobs = xmemdup(e->jobs, (e->job_count + 1) * sizeof *t->jobs);
-    t->job_count = e->job_count;
+    t->keys.jobs = xmemdup(e->jobs, (e->job_count + 1) * sizeof *t->keys.jobs);
+    t->keys.job_count = e->job_count;
     e->busy++;
     store_submit(e->store, check_work, t, check_done);
 }
@@ -170,10 +91,10 @@ static void check_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     e->busy--;
     e->checking = false;
-    if (t->wrong_key) {
+    if (t->keys.wrong) {
         e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
     } else if (result >= 0) {
-        memcpy(e->fingerprint_key, t->fingerprint_key, sizeof e->fingerprint_key);
+        keys_checked(e, &t->keys);
         struct error why;
         memcpy(e->installation, t->installation, sizeof e->installation);
         e->checked = true;
@@ -188,8 +109,8 @@ static void check_done(void *arg, int result, const struct error *err)
     } else if (!store_passes(result)) {
         e->setup.fatal(e->setup.ctx, 1, err->text);
     }
-    crypto_wipe(t->fingerprint_key, sizeof t->fingerprint_key);
-    free(t->jobs);
+    crypto_wipe(t->keys.fingerprint_key, sizeof t->keys.fingerprint_key);
+    free(t->keys.jobs);
     free(t);
     engine_check_stopped(e);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/adapters/seal_hex.h"
+#include "core/adapters/sealed_by.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
@@ -31,14 +32,23 @@ static const unsigned char *hex_key(const struct job *j)
     return keyring_key(ring, j->config->sealed_key ? j->config->sealed_key : keyring_first(ring));
 }
 
+/* What another program has sealed is no token: it would be presented, refused, and its owner told. */
+static int open_plain(const char *slot, const char *text, size_t len, struct secret **ret, struct error *e)
+{
+    const char *by = sealed_by_other(text, len);
+    if (by)
+        return error_set(e, -EINVAL, "the value of %s has the look of one sealed by %s, which renewd cannot open, and is "
+                         "not presented: store it plain or in renewd's own form", slot, by);
+    *ret = secret_new(text, len);
+    return 0;
+}
+
 static int open_hex(const struct job *j, const char *slot, const char *text, size_t len,
-                    struct secret **ret, struct error *e)
+                    struct secret **ret, bool *ret_sealed, struct error *e)
 {
     int res = seal_hex_open(hex_key(j), text, ret);
-    if (res == -EINVAL && j->config->accept_plain) {
-        *ret = secret_new(text, len);
-        return 0;
-    }
+    if (res == -EINVAL && j->config->accept_plain)
+        return open_plain(slot, text, len, ret, e);
     if (res == -EINVAL)
         return error_set(e, res, "the value of %s is not of the form iv:tag:data in hexadecimal; set "
                          "accept_plain = true to take plain values over", slot);
@@ -46,18 +56,19 @@ static int open_hex(const struct job *j, const char *slot, const char *text, siz
         return error_set(e, res, "the value of %s does not open with the key \"%s\"; check sealed_key and keys",
                          slot, j->config->sealed_key ? j->config->sealed_key
                                                      : keyring_first(j->engine->setup.config->keys));
+    *ret_sealed = true;
+    keys_proven(j->engine, j->config->sealed_key ? j->config->sealed_key
+                                                 : keyring_first(j->engine->setup.config->keys));
     return 0;
 }
 
 static int open_secret(const struct job *j, const struct row *r, const char *slot, const char *text,
-                       size_t len, struct secret **ret, struct error *e)
+                       size_t len, struct secret **ret, bool *ret_sealed, struct error *e)
 {
     if (hex_key(j))
-        return open_hex(j, slot, text, len, ret, e);
-    if (!is_sealed_job(j) || (j->config->accept_plain && !seal_is_sealed(text))) {
-        *ret = secret_new(text, len);
-        return 0;
-    }
+        return open_hex(j, slot, text, len, ret, ret_sealed, e);
+    if (!is_sealed_job(j) || (j->config->accept_plain && !seal_is_sealed(text)))
+        return open_plain(slot, text, len, ret, e);
     const char *why = NULL;
     int res = seal_open(j->engine->setup.config->keys, job_seal_table(j), r->key, slot, text, ret, &why);
     if (res == -EINVAL)
@@ -73,6 +84,10 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
     if (res < 0)
         return error_set(e, res, "the sealed value of %s does not open: %s", slot,
                          why ? why : "it was damaged or moved from another row");
+    cleanup(free_p) char *id = NULL;
+    seal_key_id(text, &id);
+    keys_proven(j->engine, id);
+    *ret_sealed = true;
     return 0;
 }
 
@@ -87,9 +102,11 @@ static int open_one(const struct job *j, const struct row *r, size_t slot, struc
     if (!cell->text || !cell->len)
         return 0;
     if (s->type == RENEWD_SECRET) {
-        int res = open_secret(j, r, s->name, cell->text, cell->len, &v->owned[slot], e);
+        bool sealed = false;
+        int res = open_secret(j, r, s->name, cell->text, cell->len, &v->owned[slot], &sealed, e);
         if (res < 0)
             return res;
+        v->opened += sealed;
     } else {
         v->owned[slot] = secret_new(cell->text, cell->len);
     }
@@ -106,19 +123,25 @@ int values_open(const struct job *j, const struct row *r, struct values *ret, st
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
     struct values v = {0};
+    if (r->unfit)
+        return error_set(e, -EFBIG, "%s", r->unfit);
     while (d->slots[v.count])
         v.count++;
     v.list = xcalloc(v.count + 1, sizeof *v.list);
     v.owned = xcalloc(v.count + 1, sizeof *v.owned);
+    int failed = 0;
     for (size_t i = 0; i < v.count; i++) {
-        int res = open_one(j, r, i, &v, e);
-        if (res < 0) {
-            values_done(&v);
-            return res;
-        }
+        struct error why;
+        int res = open_one(j, r, i, &v, &why);
+        if (res < 0 && !failed)
+            failed = error_set(e, res, "%s", why.text);
     }
+    size_t opened = v.opened;
+    if (failed)
+        values_done(&v);
     *ret = v;
-    return 0;
+    ret->opened = opened;
+    return failed;
 }
 
 void values_done(struct values *v)
@@ -161,6 +184,8 @@ int value_seal(const struct job *j, const char *key, const char *slot, const cha
     int res = fault_error(FAULT_SEAL, key);
     if (res < 0)
         return res;
+    keys_proven(j->engine, hex_key(j) && j->config->sealed_key ? j->config->sealed_key
+                                                               : keyring_first(j->engine->setup.config->keys));
     if (hex_key(j))
         return seal_hex(hex_key(j), plain, len, ret);
     return seal(j->engine->setup.config->keys, job_seal_table(j), key, slot, plain, len, ret);

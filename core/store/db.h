@@ -47,6 +47,7 @@ struct db {
     bool in_transaction;
     bool read_only;
     int statement_ms;        /* for what follows; set back by whoever sets it */
+    bool timed;              /* PostgreSQL itself ends rows' reading that takes too long: the connection stays */
     bool away;               /* the connection is of no more use */
     char sqlstate[6];        /* of the last refusal */
     char *schema;            /* of the dsn: where tables named without one are looked for; NULL = as the role searches */

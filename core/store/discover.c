@@ -11,7 +11,7 @@
 #include "core/domain/ident.h"
 #include "core/store/rows.h"
 
-enum { PAGE_MS = 5000 };
+enum { PAGE_MS = 5000, ALONE_MS = 1000 };
 
 static int read_page(struct db *db, const struct table *t, const char *after, size_t limit,
                      struct page *p, struct error *e)
@@ -26,6 +26,56 @@ static int read_page(struct db *db, const struct table *t, const char *after, si
         buf_printf(&sql, " AND %s > $%d", key.data, args_text(&a, after));
     buf_printf(&sql, " ORDER BY renewd_t.%s LIMIT %zu", key.data, limit);
     return rows_read(db, t, &a, sql.data, &p->rows, &p->count, e);
+}
+
+static int read_key_list(struct db *db, const struct table *t, const char *after, size_t limit,
+                         struct row **ret, size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0}, key = {0};
+    struct table bare = *t;
+    bare.column_count = 0;
+    bare.status = -1;
+    bare.only_count = 0;
+    buf_init(&sql, ROWS_SQL_MAX);
+    buf_init(&key, 256);
+    ident_quote(t->key, &key);
+    rows_begin(db, &bare, &a, &sql);
+    row_put_filter(t, ROW_TABLE, &a, &sql);
+    if (after)
+        buf_printf(&sql, " AND %s > $%d", key.data, args_text(&a, after));
+    buf_printf(&sql, " ORDER BY renewd_t.%s LIMIT %zu", key.data, limit);
+    return rows_read(db, &bare, &a, sql.data, ret, ret_count, e);
+}
+
+/* A page that cannot be read as a whole: its keys, then the rows that can be, and the others named. */
+static int read_in_parts(struct db *db, const struct table *t, const char *after, size_t limit,
+                         struct page *p, struct error *e)
+{
+    struct row *bare = NULL, *rows = NULL;
+    size_t count = 0, some = 0;
+    int r = read_key_list(db, t, after, limit, &bare, &count, e);
+    if (r < 0)
+        return r;
+    cleanup(free_p) const char **keys = xcalloc(count + 1, sizeof(*keys));
+    for (size_t i = 0; i < count; i++)
+        keys[i] = bare[i].key;
+    db->statement_ms = ALONE_MS;
+    r = count ? rows_of_keys(db, t, keys, count, &rows, &some, e) : 0;
+    p->rows = xcalloc(count + 1, sizeof(*p->rows));
+    for (size_t i = 0; i < count && r == 0; i++) /* in the order of the keys, which the database alone knows */
+        for (size_t k = 0; k < some; k++)
+            if (rows[k].key && !strcmp(rows[k].key, keys[i])) {
+                p->rows[p->count++] = rows[k];
+                memset(&rows[k], 0, sizeof(rows[k]));
+                break;
+            }
+    p->last = count < limit;
+    p->parted = true;
+    p->next = count ? xstrdup(keys[count - 1]) : NULL;
+    rows_free(rows, some);
+    rows_free(bare, count);
+    return r;
 }
 
 static int read_records(struct db *db, const struct table *t, struct page *p, struct error *e)
@@ -44,15 +94,22 @@ int store_page(struct db *db, const struct table *t, const char *after, size_t l
     struct error why = {""};
     int before = db->statement_ms;
     db->statement_ms = PAGE_MS;
+    db->timed = true;
     int r = read_page(db, t, after, limit, &p, &why);
+    if (rows_one_of(db, r))
+        r = read_in_parts(db, t, after, limit, &p, &why);
+    db->timed = false;
+    db->statement_ms = before;
     if (r == 0)
         r = read_records(db, t, &p, &why);
-    db->statement_ms = before;
     if (r < 0) {
         page_done(&p);
         return error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text);
     }
-    p.last = p.count < limit;
+    if (!p.parted)
+        p.last = p.count < limit;
+    if (!p.parted && p.count)
+        p.next = xstrdup(p.rows[p.count - 1].key);
     *ret = p;
     return 0;
 }
@@ -74,11 +131,42 @@ int store_first_row(struct db *db, const struct table *t, struct row *ret, bool 
     return 0;
 }
 
+int store_long_keys(struct db *db, const struct table *t, struct page *p, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    if (!row_key_may_be_long(db, t))
+        return 0;
+    buf_init(&sql, ROWS_SQL_MAX);
+    buf_text(&sql, "SELECT count(*), min(substr(CAST(" ROW_TABLE);
+    ident_quote(t->key, &sql);
+    buf_text(&sql, " AS text), 1, 60)) FROM ");
+    table_quoted(db, t, &sql);
+    buf_text(&sql, " AS renewd_t WHERE ");
+    row_put_key_length(db, t, &sql);
+    buf_printf(&sql, " > %d", ROW_KEY_MAX);
+    row_put_filter(t, ROW_TABLE, &a, &sql);
+    int before = db->statement_ms;
+    db->statement_ms = PAGE_MS;
+    db->timed = true;
+    int r = rows_exec(db, sql.data, &a, &found, e);
+    db->timed = false;
+    db->statement_ms = before;
+    if (r < 0)
+        return r;
+    p->long_keys = db_integer(found, 0, 0);
+    p->long_key = db_text(found, 0, 1) ? xstrdup(db_text(found, 0, 1)) : NULL;
+    return 0;
+}
+
 void page_done(struct page *p)
 {
     for (size_t i = 0; p->records && i < p->count; i++)
         record_done(&p->records[i]);
     free(p->records);
+    free(p->next);
+    free(p->long_key);
     if (p->rows)
         rows_free(p->rows, p->count);
     memset(p, 0, sizeof(*p));

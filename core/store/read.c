@@ -75,6 +75,20 @@ void records_free(struct record *list, size_t count)
     free(list);
 }
 
+int store_unreadable(struct db *db, const char *source, int64_t *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+
+    args_text(&a, source);
+    args_number(&a, STATE_MISCONFIGURED);
+    int r = db_exec(db, "SELECT count(*) FROM {records} WHERE source = $1 AND state = $2 AND last_code = 'row'",
+                    a.params, a.count, &found, e);
+    if (r == 0)
+        *ret = db_integer(found, 0, 0);
+    return r;
+}
+
 int store_state_counts(struct db *db, const char *source, int64_t counts[STATES], struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *found = NULL;

@@ -70,6 +70,15 @@ static void put_column(const struct db *db, const struct column *c, const char *
         buf_printf(sql, "CAST(%s AS text)", name.data);
 }
 
+static void put_bounded(const struct db *db, const struct table *t, const struct column *c, const char *of,
+                        struct buf *sql)
+{
+    bool bound = row_put_bound(db, t, c, of, sql);
+    put_column(db, c, of, sql);
+    if (bound)
+        buf_text(sql, " END");
+}
+
 void row_select_list(const struct db *db, const struct table *t, bool lookups, struct buf *sql)
 {
     const char *of = lookups ? ROW_TABLE : "";
@@ -82,13 +91,14 @@ void row_select_list(const struct db *db, const struct table *t, bool lookups, s
         if (lookup)
             buf_text(sql, lookups ? lookup : "CAST(NULL AS text)");
         else
-            put_column(db, &t->columns[i], of, sql);
+            put_bounded(db, t, &t->columns[i], of, sql);
     }
+    row_put_lengths(db, t, of, sql);
 }
 
 size_t row_select_columns(const struct table *t)
 {
-    return t->column_count + 1;
+    return t->column_count + 2;
 }
 
 void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql)
@@ -210,6 +220,8 @@ static bool outside(const struct table *t, const struct row *row)
         if (!t->only[i].is_status)
             continue;
         const char *status = row->cells[t->status].text;
+        if (!status && row->unfit)
+            continue; /* it may be the status that cannot be read */
         char **value = t->only[i].values;
         while (*value && (!status || strcmp(*value, status)))
             value++;
@@ -238,6 +250,8 @@ static int hash_row(const struct table *t, struct row *row)
             buf_append(&all, cell->text, cell->len);
         }
     }
+    if (row->unfit)
+        buf_printf(&all, "|unfit:%s", row->unfit);
     if (all.failed)
         return -EFBIG;
     int r = crypto_sha256(all.data, all.len, hash);
@@ -246,6 +260,12 @@ static int hash_row(const struct table *t, struct row *row)
     for (size_t i = 0; i < CRYPTO_HASH; i++)
         snprintf(row->hash + 2 * i, 3, "%02x", hash[i]);
     return 0;
+}
+
+int row_complete(const struct table *t, struct row *row)
+{
+    row->outside = outside(t, row);
+    return hash_row(t, row);
 }
 
 int row_from_result(const struct db *db, const struct table *t, const struct db_result *r, size_t row,
@@ -261,8 +281,8 @@ int row_from_result(const struct db *db, const struct table *t, const struct db_
     for (size_t i = 0; i < t->column_count; i++)
         read_cell(&t->columns[i], db_text(r, row, first_column + 1 + i),
                   db_len(r, row, first_column + 1 + i), &made.cells[i]);
-    made.outside = outside(t, &made);
-    int res = hash_row(t, &made);
+    made.unfit = row_too_long(t, db_text(r, row, first_column + 1 + t->column_count));
+    int res = row_complete(t, &made);
     if (res < 0) {
         row_done(&made);
         return res;
@@ -281,6 +301,7 @@ void row_done(struct row *r)
     }
     free(r->cells);
     free(r->key);
+    free(r->unfit);
     memset(r, 0, sizeof(*r));
 }
 
@@ -288,6 +309,7 @@ void row_copy(struct row *ret, const struct row *from)
 {
     *ret = *from;
     ret->key = from->key ? xstrdup(from->key) : NULL;
+    ret->unfit = from->unfit ? xstrdup(from->unfit) : NULL;
     ret->cells = from->cells ? xcalloc(from->count + 1, sizeof(*ret->cells)) : NULL;
     for (size_t i = 0; from->cells && i < from->count; i++) {
         const struct cell *c = &from->cells[i];

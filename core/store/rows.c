@@ -24,6 +24,11 @@ void rows_begin(const struct db *db, const struct table *t, struct args *a, stru
     buf_text(sql, " AS renewd_t WHERE " ROW_TABLE);
     ident_quote(t->key, sql);
     buf_text(sql, " IS NOT NULL");
+    if (row_key_may_be_long(db, t)) {
+        buf_text(sql, " AND ");
+        row_put_key_length(db, t, sql);
+        buf_printf(sql, " <= %d", ROW_KEY_MAX);
+    }
     row_put_filter(t, ROW_TABLE, a, sql);
 }
 
@@ -38,11 +43,25 @@ static int refuse_twins(const struct table *t, const struct row *rows, size_t co
     return 0;
 }
 
+int rows_exec(struct db *db, const char *sql, const struct args *a, struct db_result **ret,
+              struct error *e)
+{
+    bool timed = db->timed && db_is_postgresql(db) && !db->in_transaction;
+    int res = timed ? db_begin(db, e) : 0;
+    if (res == 0)
+        res = db_exec(db, sql, a->params, a->count, ret, e);
+    if (timed && res == 0)
+        res = db_commit(db, e);
+    else if (timed)
+        db_rollback(db);
+    return res;
+}
+
 int rows_read(struct db *db, const struct table *t, const struct args *a, const char *sql,
               struct row **ret, size_t *ret_count, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_exec(db, sql, a->params, a->count, &r, e);
+    int res = rows_exec(db, sql, a, &r, e);
     if (res < 0)
         return res;
     size_t count = db_rows(r), made = 0;
@@ -69,8 +88,76 @@ void rows_free(struct row *rows, size_t count)
     free(rows);
 }
 
-int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, size_t count,
-                 struct row **ret, size_t *ret_count, struct error *e)
+bool rows_one_of(const struct db *db, int result)
+{
+    static const char *const states[] = {"57014", "53200", "22", "54", "XX", "P0", "38", "39", "21"};
+    for (size_t i = 0; !db->away && result < 0 && i < sizeof(states) / sizeof(states[0]); i++)
+        if (!strncmp(db->sqlstate, states[i], strlen(states[i])))
+            return true;
+    return false;
+}
+
+static char *why_unfit(const struct db *db, const struct column *c, const struct error *why)
+{
+    if (!db_is_postgresql(db) && !strcmp(db->sqlstate, "54000"))
+        return xasprintf("column \"%s\" holds more than 64 MiB, and renewd reads at most %zu bytes: put a value of its "
+                         "kind into it", c->name, row_value_max(c));
+    return xasprintf("column \"%s\" cannot be read: %s", c->name, why->text);
+}
+
+/* Each column alone: which one it is, and what the others hold (the account, above all). */
+static char *read_columns(struct db *db, const struct table *t, const char *key, struct row *to)
+{
+    char *unfit = NULL;
+    struct error e = {""};
+    for (size_t i = 0; i < t->column_count; i++) {
+        cleanup(args_done) struct args a = {0};
+        cleanup(buf_done) struct buf sql = {0};
+        struct row *one_row = NULL;
+        size_t count = 0;
+        struct table one = *t;
+        one.columns = &t->columns[i];
+        one.column_count = 1;
+        one.status = -1;
+        one.only_count = 0;
+        buf_init(&sql, ROWS_SQL_MAX);
+        rows_begin(db, &one, &a, &sql);
+        buf_text(&sql, " AND " ROW_TABLE);
+        ident_quote(t->key, &sql);
+        buf_printf(&sql, " = $%d", args_text(&a, key));
+        int res = rows_read(db, &one, &a, sql.data, &one_row, &count, &e);
+        if (res < 0 && !rows_one_of(db, res))
+            break;
+        if (res < 0 && !unfit)
+            unfit = why_unfit(db, &t->columns[i], &e);
+        if (res < 0)
+            continue;
+        if (count && one_row[0].unfit && !unfit) {
+            unfit = one_row[0].unfit;
+            one_row[0].unfit = NULL;
+        }
+        if (count) {
+            to->cells[i] = one_row[0].cells[0];
+            one_row[0].cells[0] = (struct cell){0};
+        }
+        rows_free(one_row, count);
+    }
+    return unfit;
+}
+
+static void read_unfit(struct db *db, const struct table *t, const char *key, const struct error *why,
+                       struct row *ret)
+{
+    *ret = (struct row){.key = xstrdup(key), .count = t->column_count};
+    ret->cells = xcalloc(t->column_count + 1, sizeof(*ret->cells));
+    ret->unfit = read_columns(db, t, key, ret);
+    if (!ret->unfit)
+        ret->unfit = xasprintf("it cannot be read: %s", why->text);
+    row_complete(t, ret);
+}
+
+static int read_keys(struct db *db, const struct table *t, const char *const *keys, size_t count,
+                     struct row **ret, size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0}, key = {0};
@@ -83,6 +170,55 @@ int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, 
     if (t->view)
         buf_printf(&sql, " ORDER BY renewd_t.%s", key.data);
     return rows_read(db, t, &a, sql.data, ret, ret_count, e);
+}
+
+struct found {
+    struct row *rows;
+    size_t count;
+    int slow; /* how many of them may still miss their time */
+};
+
+static int add_rows(struct found *to, struct row *rows, size_t count)
+{
+    to->rows = xrealloc(to->rows, (to->count + count + 1) * sizeof(*rows));
+    memcpy(to->rows + to->count, rows, count * sizeof(*rows));
+    to->count += count;
+    free(rows);
+    return 0;
+}
+
+/* One row that cannot be read fails all that are read with it: halved until it stands alone. */
+static int read_halved(struct db *db, const struct table *t, const char *const *keys, size_t count,
+                       struct found *to, struct error *e)
+{
+    struct row *rows = NULL;
+    size_t some = 0;
+    int res = read_keys(db, t, keys, count, &rows, &some, e);
+    if (res == 0)
+        return add_rows(to, rows, some);
+    if (db->in_transaction || !rows_one_of(db, res) || (res == -EBUSY && to->slow-- <= 0))
+        return res;
+    if (count == 1) {
+        struct row unfit;
+        read_unfit(db, t, keys[0], e, &unfit);
+        return add_rows(to, xmemdup(&unfit, sizeof(unfit)), 1);
+    }
+    res = read_halved(db, t, keys, count / 2, to, e);
+    return res < 0 ? res : read_halved(db, t, keys + count / 2, count - count / 2, to, e);
+}
+
+int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, size_t count,
+                 struct row **ret, size_t *ret_count, struct error *e)
+{
+    struct found found = {.slow = SLOW_MAX, .rows = xcalloc(1, sizeof(*found.rows))};
+    int res = read_halved(db, t, keys, count, &found, e);
+    if (res < 0) {
+        rows_free(found.rows, found.count);
+        return res;
+    }
+    *ret = found.rows;
+    *ret_count = found.count;
+    return 0;
 }
 
 int records_of_keys(struct db *db, const char *source, const char *const *keys, size_t count,

@@ -111,7 +111,9 @@ int store_sweep(struct db *db, const struct table *t, const char *after, size_t 
     struct error why = {""};
     int before = db->statement_ms;
     db->statement_ms = SWEEP_MS;
+    db->timed = true;
     int r = sweep(db, t, after, limit, ret_next, ret_removed, &why);
+    db->timed = false;
     db->statement_ms = before;
     if (r < 0)
         return error_set(e, r, "job %s: looking for rows that are gone from %s: %s", t->job, t->name,

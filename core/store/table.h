@@ -111,7 +111,11 @@ struct row {
     size_t count;
     char hash[65];      /* SHA-256 over the hashed columns and membership in `only` */
     bool outside;       /* its status is not in `only` */
+    char *unfit;        /* why it cannot be read, without any of its values; NULL: it could be */
 };
+
+/* A record's name; rows with longer keys are no records. */
+enum { ROW_KEY_MAX = 4096 };
 
 /* Checks all names, types and the key's unique index at once. A failure's text names the table, the
  * column and the remedy (S5: a missing column prints the ALTER TABLE that adds it). -ENOENT table or

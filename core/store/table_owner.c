@@ -65,9 +65,9 @@ static char *expression(const struct db *db, const struct owner_wish *w, const s
 {
     struct buf sql;
     buf_init(&sql, LOOKUP_MAX);
-    buf_text(&sql, "(SELECT CAST(renewd_o.");
+    buf_text(&sql, "(SELECT substr(CAST(renewd_o.");
     ident_quote(lookup(db, other, w->column)->name, &sql);
-    buf_text(&sql, " AS text) FROM ");
+    buf_text(&sql, " AS text), 1, 4096) FROM ");
     if (other->schema) {
         ident_quote(other->schema, &sql);
         buf_char(&sql, '.');

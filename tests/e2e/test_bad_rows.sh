@@ -179,7 +179,7 @@ strange_keys() {
     check "$s: strange keys: truth and table agree" compare_truth google odd k- 'Acc""ount'
     check_equal "$s: strange keys: log lines stay lines" 0 "$(grep -vcE '^(level=|renewd: |  |[a-z]+: [0-9]+ due)' "$DIR/renewd.log")"
     check_healthy "$s: strange keys beside it"
-    start_renewd
+    start_ready
     check_match "$s: strange keys: the API answers for one" '"id": ?"Ünïcödé' "$(ctl --json show odd 'Ünïcödé ☃ 漢字')"
     check_match "$s: strange keys: and for one with a line break" 'line\\nbreak' "$(ctl --json show odd $'line\nbreak')"
     check_match "$s: strange keys: and for one with percent signs" '%s%n' "$(ctl --json show odd '%s%n')"
