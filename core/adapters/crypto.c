@@ -7,9 +7,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 
 #include "core/base/cleanup.h"
@@ -161,4 +164,16 @@ int crypto_id(char ret_id[33])
 int crypto_keygen(char ret_hex[65])
 {
     return random_hex(CRYPTO_KEY, ret_hex);
+}
+
+bool crypto_certificate_is_of(const char *pem, const char *host)
+{
+    BIO *in = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
+    bool fits = certificate && X509_check_host(certificate, host, strlen(host), 0, NULL) == 1;
+
+    X509_free(certificate);
+    BIO_free(in);
+    ERR_clear_error();
+    return fits;
 }

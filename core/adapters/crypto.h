@@ -51,6 +51,9 @@ int crypto_id(char ret_id[33]);
 /* A fresh key as `renewctl keygen` prints it: 64 hex digits. The caller wipes it. */
 int crypto_keygen(char ret_hex[65]);
 
+/* Whether a certificate (PEM, the first of a chain) is for that host name. */
+bool crypto_certificate_is_of(const char *pem, const char *host);
+
 /* Whether a file of CA certificates (PEM) can be read and holds at least one, each of them whole. */
 int crypto_ca_file(const char *path, struct error *e);
 

@@ -46,6 +46,7 @@ int tls_open(struct api *a, struct error *err)
     if (r < 0)
         return r;
     hash_pair(&certificate, c->tls_key, a->tls_hash);
+    a->certificate = xstrdup(certificate.data ? certificate.data : "");
     return http_server_tls(a->loop, c->api_listen, certificate.data ? certificate.data : "", secret_text(c->tls_key),
                            request_arrived, a, &a->tcp, err);
 }
@@ -81,6 +82,8 @@ static void put_aside(struct api *a)
 
 void old_servers_free(struct api *a)
 {
+    free(a->certificate);
+    a->certificate = NULL;
     loop_cancel(&a->old_timer);
     while (a->old) {
         struct old_server *o = a->old;
@@ -112,6 +115,8 @@ static int take_again(struct api *a, struct error *why)
     put_aside(a);
     a->tcp = fresh;
     memcpy(a->tls_hash, hash, sizeof hash);
+    free(a->certificate);
+    a->certificate = xstrdup(certificate.data);
     log_line(LEVEL_INFO, "the certificate was read again", "file", c->tls_certificate, NULL);
     return 0;
 }

@@ -191,9 +191,17 @@ void function_held(struct request *q, const struct job *j)
 
 /* ---- the way ---- */
 
-static void allow_browsers(struct request *q)
+/* A token is for no page but those of our own hosts. What answers a preflight holds none. */
+static void allow_browsers(struct request *q, bool tokens)
 {
-    (void)http_answer_header(q->call, "Access-Control-Allow-Origin", "*");
+    const char *origin = http_call_header(q->call, "Origin");
+
+    if (tokens)
+        (void)http_answer_header(q->call, "Vary", "Origin");
+    if (!tokens)
+        (void)http_answer_header(q->call, "Access-Control-Allow-Origin", "*");
+    else if (origin)
+        (void)http_answer_header(q->call, "Access-Control-Allow-Origin", origin);
     (void)http_answer_header(q->call, "Access-Control-Allow-Headers",
                              "authorization, x-client-info, apikey, content-type");
 }
@@ -255,8 +263,14 @@ static void call_function(struct request *q)
 void function_arrived(struct request *q)
 {
     q->id = q->segments[2];
-    allow_browsers(q);
-    if (strcmp(http_call_method(q->call), "OPTIONS") == 0) {
+    const struct function *f = find(q->id);
+    bool preflight = strcmp(http_call_method(q->call), "OPTIONS") == 0;
+    bool tokens = f && f->tokens && !preflight;
+
+    if (tokens && !origin_fits(q))
+        return;
+    allow_browsers(q, tokens);
+    if (preflight) {
         answer_bytes(q, 200, "text/plain", "ok", 2);
         return;
     }
@@ -267,6 +281,8 @@ void function_arrived(struct request *q)
             door_delay(q, refuse_wrong_key);
             return;
         }
+        if (q->anonymous && !origin_fits(q))
+            return;
     }
     call_function(q);
 }

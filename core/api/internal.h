@@ -34,6 +34,7 @@ struct api {
     struct http_server *socket, *tcp;
     struct old_server *old;      /* with a certificate of before, until their connections end */
     struct loop_timer *old_timer;
+    char *certificate;           /* that tcp has, as PEM; NULL: none */
     unsigned char tls_hash[32];  /* of the certificate and key that tcp has */
     bool ready;                  /* the engine said so */
     struct door *door;           /* slows wrong secrets down */
@@ -117,6 +118,12 @@ bool peer_may_have_tokens(const struct request *q);
 /* "renewd" when that group exists and this process may give a file to it, else NULL. */
 const char *peer_group(void);
 
+/* ---- origin.c ---- */
+/* Called under a name of ours. False: it was answered, 421. */
+bool origin_host_fits(struct request *q);
+/* Not asked for by a page of another origin. False: it was answered, 403. */
+bool origin_fits(struct request *q);
+
 /* ---- certificates.c ---- */
 /* Opens the door with the pair of the configuration. */
 int tls_open(struct api *a, struct error *err);
@@ -152,7 +159,7 @@ struct door *door_new(void);
 /* Answers those it holds. */
 void door_free(struct door *d);
 /* One line of the log a second for each sort of refusal, however many there are. */
-enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_LATER, REFUSALS };
+enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_LATER, REFUSED_HOST, REFUSALS };
 bool door_may_log(struct door *d, int refusal);
 /* Sixteen lines a second of webhooks; *ret_silent: how many had none since the last one that had. */
 bool door_may_log_webhook(struct door *d, int64_t *ret_silent);

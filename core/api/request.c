@@ -132,6 +132,9 @@ static void dispatch(struct request *q)
     int n = split(q);
 
     look_who_calls(q);
+    bool health = is_health(http_call_path(q->call));
+    if (!health && !origin_host_fits(q))
+        return;
     if (n > 0 && is_function(q, (size_t)n) && (q->tcp || peer_may_operate(q))) {
         function_arrived(q);
         return;
@@ -140,9 +143,8 @@ static void dispatch(struct request *q)
         webhook_arrived(q);
         return;
     }
-    bool health = is_health(http_call_path(q->call));
     if (q->tcp && !health) {
-        if (!client_enter(q))
+        if (!origin_fits(q) || !client_enter(q))
             return;
     } else if (!q->tcp && !peer_may_operate(q)) {
         answer_error(q, 403, "forbidden", "only root, renewd's own user and the group renewd may do this");

@@ -114,6 +114,14 @@ static void stop_wait_read(struct reading *r, const struct conf_item *root, stru
                      "setting 'stop_wait' must be a duration in quotes such as \"45s\", from \"1s\" to \"10m\"");
 }
 
+static void public_url_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    text_take(r, root, "public_url", &c->public_url);
+    const char *wrong = c->public_url ? url_wrong(c->public_url, false) : NULL;
+    if (wrong)
+        conf_mistake(r->m, conf_child(root, "public_url"), NULL, "setting 'public_url' %s", wrong);
+}
+
 /* It may be a link, for who moves it to another disk; where that leads is said. */
 static void state_dir_look(struct reading *r, const struct conf_item *item, const char *path)
 {
@@ -188,7 +196,8 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
                 struct config **ret)
 {
     static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir",  "store",
-                                         "keys",     "api",        "spool_keep", "stop_wait", NULL };
+                                         "keys",     "api",        "spool_keep", "stop_wait",
+                                         "public_url", NULL };
     cleanup(conf_free_p) struct conf *conf = NULL;
     size_t before = conf_mistakes_count(m);
     struct config *c = xcalloc(1, sizeof *c);
@@ -222,6 +231,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     keys_read(&reading, root, c);
     spool_keep_read(&reading, root, c);
     stop_wait_read(&reading, root, c);
+    public_url_read(&reading, root, c);
     api_read(&reading, root, c);
     *ret = c;
     return conf_mistakes_count(m) > before ? -EINVAL : 0;
@@ -252,6 +262,8 @@ void config_free(struct config *c)
     free(c->tls_certificate);
     secret_free(c->tls_key);
     free(c->tls_key_ref);
+    free(c->public_url);
+    texts_free(c->api_hosts);
     texts_free(c->token_users);
     free(c);
 }

@@ -45,6 +45,8 @@ struct config {
     size_t client_count;
     char **token_users; /* who gets tokens over the socket beside root and renewd's own user; may be NULL */
     int64_t spool_keep;        /* bytes */
+    char *public_url;          /* NULL: none */
+    char **api_hosts;          /* further names under which the door is called; NULL: none */
     char *tls_key_ref;         /* where tls_key comes from: read again at a reload */
     int64_t stop_wait_ms;      /* for attempts under way when renewd ends; default 45 */
 };

@@ -144,7 +144,7 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
 
 void api_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
-    static const char *const known[] = { "socket", "listen", "tls", "clients", "token_users", NULL };
+    static const char *const known[] = { "socket", "listen", "tls", "clients", "token_users", "hosts", NULL };
     const struct conf_item *api = NULL, *clients = NULL, *users = NULL;
 
     conf_get_group(root, "api", CONF_OPTIONAL, r->m, &api);
@@ -153,6 +153,8 @@ void api_read(struct reading *r, const struct conf_item *root, struct config *c)
     listen_read(r, api, c);
     if (conf_get_text_list(api, "token_users", CONF_OPTIONAL, r->m, &users))
         c->token_users = texts_copy(users);
+    if (conf_get_text_list(api, "hosts", CONF_OPTIONAL, r->m, &users))
+        c->api_hosts = texts_copy(users);
     if (!conf_get_group_list(api, "clients", CONF_OPTIONAL, r->m, &clients))
         return;
     c->clients = xcalloc(conf_count(clients) + 1, sizeof *c->clients);
