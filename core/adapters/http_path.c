@@ -50,7 +50,14 @@ static bool is_dots(const char *segment)
     return strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0;
 }
 
-int path_split(const char *raw, char *segments[], size_t max, char **ret_memory)
+static bool is_step(const char *raw, size_t len, bool key, const char *segment)
+{
+    if (!key)
+        return strchr(segment, '/') || is_dots(segment);
+    return is_dots(segment) && memchr(raw, '.', len);
+}
+
+int path_split(const char *raw, size_t key_at, char *segments[], size_t max, char **ret_memory)
 {
     size_t count = 0;
     const char *at = raw + 1;
@@ -62,7 +69,7 @@ int path_split(const char *raw, char *segments[], size_t max, char **ret_memory)
     for (bool more = *at != '\0'; more; count++) {
         size_t len = strcspn(at, "/");
         int n = count < max ? path_decode(at, len, false, out) : -E2BIG;
-        if (n >= 0 && (strchr(out, '/') || is_dots(out)))
+        if (n >= 0 && is_step(at, len, count == key_at, out))
             n = -EINVAL;
         if (n < 0) {
             free(memory);

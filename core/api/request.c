@@ -92,12 +92,10 @@ static bool is_health(const char *path)
     return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
 }
 
-/* What of a path is the provider's own: behind /v1/jobs/{job}/records/{id}/forward/, as it came. Or NULL. */
-static const char *rest_of(const char *path)
+/* What of a path follows count pieces, from the "/" on; NULL in them: any. NULL: it begins otherwise. */
+static const char *behind(const char *path, const char *const *pieces, size_t count)
 {
-    static const char *const pieces[] = {"v1", "jobs", NULL, "records", NULL, "forward"};
-
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (*path++ != '/')
             return NULL;
         size_t len = strcspn(path, "/");
@@ -105,7 +103,28 @@ static const char *rest_of(const char *path)
             return NULL;
         path += len;
     }
-    return *path == '/' ? path + 1 : NULL;
+    return path;
+}
+
+enum { RECORD_PIECES = 5, HOOK_PIECES = 4 };
+
+static const char *const of_record[] = {"v1", "jobs", NULL, "records", NULL, "forward"};
+static const char *const of_hook[] = {"webhooks", NULL, NULL, NULL};
+
+/* What of a path is the provider's own: behind /v1/jobs/{job}/records/{id}/forward/, as it came. Or NULL. */
+static const char *rest_of(const char *path)
+{
+    const char *rest = behind(path, of_record, RECORD_PIECES + 1);
+
+    return rest && *rest == '/' ? rest + 1 : NULL;
+}
+
+/* Which segment is a record's key. */
+static size_t key_at(const char *path)
+{
+    if (behind(path, of_record, RECORD_PIECES))
+        return RECORD_PIECES - 1;
+    return behind(path, of_hook, HOOK_PIECES) ? HOOK_PIECES - 1 : PATH_NO_KEY;
 }
 
 static int split(struct request *q)
@@ -114,7 +133,7 @@ static int split(struct request *q)
 
     q->rest = rest_of(path);
     cleanup(free_p) char *head = q->rest ? xstrndup(path, (size_t)(q->rest - path) - 1) : xstrdup(path);
-    return path_split(head, q->segments, SEGMENTS_MAX, &q->memory);
+    return path_split(head, key_at(head), q->segments, SEGMENTS_MAX, &q->memory);
 }
 
 static void look_who_calls(struct request *q)

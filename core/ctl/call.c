@@ -19,8 +19,10 @@ void ctl_encode(struct buf *to, const char *text)
     static const char plain[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
+    bool dots = strcmp(text, ".") == 0 || strcmp(text, "..") == 0; /* else they would be steps of the path */
+
     for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        if (strchr(plain, *c))
+        if (strchr(plain, *c) && !dots)
             (void)buf_char(to, (char)*c);
         else
             (void)buf_printf(to, "%%%02X", *c);

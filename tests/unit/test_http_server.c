@@ -502,10 +502,10 @@ static void client_limit(void)
     end();
 }
 
-static void path_is(const char *raw, int expected, const char *joined)
+static void key_is(const char *raw, size_t key_at, int expected, const char *joined)
 {
     char *segments[4], *memory = NULL, text[128] = "";
-    int n = path_split(raw, segments, 4, &memory);
+    int n = path_split(raw, key_at, segments, 4, &memory);
 
     CU_ASSERT_EQUAL(n, expected);
     for (int i = 0; i < n; i++) {
@@ -516,6 +516,27 @@ static void path_is(const char *raw, int expected, const char *joined)
     if (n != expected || strcmp(text, joined) != 0)
         printf("# %s: %d %s\n", raw, n, text);
     free(memory);
+}
+
+static void path_is(const char *raw, int expected, const char *joined)
+{
+    key_is(raw, PATH_NO_KEY, expected, joined);
+}
+
+/* A record's key: anything that is percent-encoded, but no step of the path. */
+static void keys_in_paths(void)
+{
+    key_is("/a/b%2Fc%2f", 1, 2, "<a><b/c/>");
+    key_is("/a/%2e%2E/x", 1, 3, "<a><..><x>");
+    key_is("/a/%2E", 1, 2, "<a><.>");
+    key_is("/a/%252e", 1, 2, "<a><%2e>");
+    key_is("/a/..%2F", 1, 2, "<a><../>");
+    key_is("/a/..", 1, -EINVAL, "");
+    key_is("/a/.%2e", 1, -EINVAL, "");
+    key_is("/a%2Fb/c", 1, -EINVAL, "");
+    key_is("/a/b/%2e%2e", 1, -EINVAL, "");
+    key_is("/a/b%00", 1, -EINVAL, "");
+    key_is("/a/%c0%af", 1, -EINVAL, "");
 }
 
 static void paths(void)
@@ -564,6 +585,7 @@ int main(void)
         {"busy and stale sockets", busy_and_stale_sockets},
         {"the blocking client's limit", client_limit},
         {"paths", paths},
+        {"keys in paths", keys_in_paths},
         {NULL, NULL},
     };
     return run_tests("http_server", tests);
