@@ -37,6 +37,8 @@ static const struct command commands[] = {
     {"token", ctl_token, 2, 2, "v", "token JOB ID [--min-valid 5m]", "print a record's access token, fresh"},
     {"events", ctl_events, 1, 1, "S", "events JOB [--state S]", "list the events that a job keeps"},
     {"retry", ctl_retry, 1, OPERANDS_MAX, "", "retry JOB [ID...]", "send held events once more, or those named"},
+    {"parked", ctl_parked, 0, 2, "", "parked [JOB] | parked apply ID",
+     "list new tokens that were set aside, or write one into its row"},
     {"import", ctl_import, 2, 2, "R", "import JOB FILE [--replace]",
      "take records from JSON lines; FILE - is standard input"},
     {"reload", ctl_reload, 0, 0, "", "reload", "read the jobs' files again"},

@@ -212,6 +212,8 @@ void handle_adopt(struct request *q);
 void handle_plugin(struct request *q);
 /* routes_hosts.c */
 void handle_hosts(struct request *q);
+void handle_parked(struct request *q);
+void handle_parked_apply(struct request *q);
 void handle_forget_host(struct request *q);
 /* routes_jobs.c */
 void handle_jobs(struct request *q);

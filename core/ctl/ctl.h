@@ -43,6 +43,7 @@ int ctl_import(const struct ctl *c);
 int ctl_reload(const struct ctl *c);
 int ctl_adopt(const struct ctl *c);
 int ctl_forget_host(const struct ctl *c);
+int ctl_parked(const struct ctl *c);
 int ctl_next(const struct ctl *c);
 int ctl_keygen(const struct ctl *c);
 int ctl_describe(const struct ctl *c);

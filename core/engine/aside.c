@@ -11,8 +11,6 @@
 #include "core/base/log.h"
 #include "core/engine/internal.h"
 
-enum { ORPHANS_S = 30 * 86400 };
-
 struct aside_task {
     struct engine *engine;
     struct kept_counts counts;

@@ -256,7 +256,8 @@ static void keep_done(void *arg, int result, const struct error *e)
     }
     settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
-    log_line(LEVEL_WARNING, orphan ? "a late token was set aside: it came for a row that has changed"
+    log_line(LEVEL_WARNING, orphan ? "a late token was set aside: it came for a row that has changed; renewctl parked "
+                                     "shows it"
                                    : "the database refused a row; its new token is kept and tried again: "
                                      "correct the row or its table",
              "job", k->kept.job, "record", k->kept.key, "reason", k->kept.why, NULL);
@@ -266,7 +267,7 @@ static void keep_done(void *arg, int result, const struct error *e)
     struct engine *engine = t->engine;
     if (orphan && !t->commit->safe && engine_may_work(engine)) /* others may hold what it replaced */
         newest_check(engine, t->commit->before.fingerprint);
-    task_end(t, orphan ? OUTCOME_OK : OUTCOME_TRANSIENT, false);
+    task_end(t, OUTCOME_TRANSIENT, false);
     if (j && engine_may_work(engine))
         discovery_one(j, key, NULL, NULL);
     aside_count(engine);

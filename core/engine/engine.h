@@ -79,6 +79,21 @@ void reload_result_done(struct reload_result *r);
  * renewd stops. After a reload: what is asked next finds the jobs. */
 void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
 
+/* ---- What is kept aside ---- */
+struct parked {
+    const char *id, *kind;       /* "orphan" | "pending" */
+    const char *job, *record, *account, *why; /* account may be NULL */
+    int64_t created_at;
+    int64_t until;               /* an orphan goes then; 0 = it stays until its row takes it */
+    int64_t next_at;             /* a pending one is tried again then; 0 = not by itself */
+};
+typedef void parked_done(void *ctx, const struct parked *list, size_t count, int result, const char *why);
+/* job NULL = all. What it points to is valid in the callback. */
+void engine_parked(struct engine *e, const char *job, parked_done *done, void *ctx);
+typedef void parked_apply_done(void *ctx, const struct parked *p, int result, const char *why);
+/* -ENOENT: there is none; -EBUSY: its row does not take it, as why says. */
+void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *done, void *ctx);
+
 /* ---- A token on demand ---- */
 struct token_wish {
     int64_t min_valid;           /* seconds that it should live yet */

@@ -423,6 +423,7 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
 void lost_leases(struct engine *e);
 
 /* aside.c: what was set aside. */
+enum { ORPHANS_S = 30 * 86400 }; /* a late one is kept for so long */
 void aside_count(struct engine *e);
 
 /* gone.c: leases whose holder is gone. */

@@ -71,13 +71,23 @@ static int record_pending(struct db *db, const struct kept *k, struct error *e)
 }
 
 /* An attempt that is kept anew has its row already. */
-static int history_once(struct db *db, const struct commit *c, struct error *e)
+static int history_once(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
 {
     const char *texts[] = {c->attempt_id};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     int r = db_run(db, "SELECT 1 FROM {attempts} WHERE attempt_id = $1", texts, 1, &found, e);
 
-    return r < 0 || db_rows(found) > 0 ? r : commit_history(db, c, e);
+    if (r < 0 || db_rows(found) > 0)
+        return r;
+    struct commit aside = *c; /* what was refreshed at the provider is not in its row */
+    char code[] = "set_aside";
+    char *text = xasprintf("the new token was set aside: %s; renewctl parked shows it", k->why);
+    aside.outcome = OUTCOME_TRANSIENT;
+    aside.code = code;
+    aside.text = text;
+    r = commit_history(db, &aside, e);
+    free(text);
+    return r;
 }
 
 static int keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
@@ -90,7 +100,7 @@ static int keep(struct db *db, const struct kept *k, const struct commit *c, str
     if (r == 0)
         r = commit_credentials(db, c, pending, e);
     if (r == 0 && !pending)
-        r = history_once(db, c, e);
+        r = history_once(db, k, c, e);
     return r;
 }
 
