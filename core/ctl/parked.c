@@ -27,7 +27,7 @@ static char *until(const struct json *doc, size_t index)
 {
     cleanup(free_p) char *kind = member(doc, index, "kind");
 
-    return strcmp(kind, "orphan") == 0 ? when(doc, index, "until") : xstrdup("its row takes it");
+    return strcmp(kind, "pending") != 0 ? when(doc, index, "until") : xstrdup("its row takes it");
 }
 
 static int list(const struct ctl *c)

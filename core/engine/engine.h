@@ -81,10 +81,10 @@ void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
 
 /* ---- What is kept aside ---- */
 struct parked {
-    const char *id, *kind;       /* "orphan" | "pending" */
+    const char *id, *kind;       /* "orphan" | "pending" | "answer" */
     const char *job, *record, *account, *why; /* account may be NULL */
     int64_t created_at;
-    int64_t until;               /* an orphan goes then; 0 = it stays until its row takes it */
+    int64_t until;               /* it goes then; 0 = it stays until its row takes it */
     int64_t next_at;             /* a pending one is tried again then; 0 = not by itself */
 };
 typedef void parked_done(void *ctx, const struct parked *list, size_t count, int result, const char *why);

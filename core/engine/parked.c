@@ -57,9 +57,9 @@ static void list_known(void *arg, int result, const struct error *err)
         if (c && c->after.account)
             t->list[i].account = xstrdup(c->after.account);
         commit_free(c);
-        bool orphan = strcmp(k->kind, "orphan") == 0;
+        bool waits = strcmp(k->kind, "pending") == 0;
         list[i] = (struct parked){k->attempt_id, k->kind, k->job, k->key, t->list[i].account, k->why, k->created_at,
-                                  orphan ? k->created_at + ORPHANS_S : 0, orphan ? 0 : k->retry_at};
+                                  waits ? 0 : k->created_at + ORPHANS_S, waits ? k->retry_at : 0};
     }
     t->done(t->ctx, list, t->count, result, err->text);
     free(list);
@@ -240,6 +240,10 @@ static void one_known(void *arg, int result, const struct error *err)
     e->busy--;
     if (result < 0) {
         apply_end(t, result, err->text);
+        return;
+    }
+    if (strcmp(t->kept->kind, "answer") == 0) {
+        apply_end(t, -EBUSY, "it is an answer that nobody could read: it holds no pair that could be written");
         return;
     }
     if (seal_open(e->setup.config->keys, "kept", t->id, "commit", t->kept->sealed, &text, &reason) >= 0)

@@ -98,6 +98,7 @@ static const struct migration migrations[] = {
     {migration_history, &migration_history_count},
     {migration_events, &migration_events_count},
     {migration_told, &migration_told_count},
+    {migration_record_view, &migration_record_view_count},
     {migration_spent, &migration_spent_count},
 };
 

@@ -43,6 +43,10 @@ extern const size_t migration_spent_count;
 extern const struct step migration_events[];
 extern const size_t migration_events_count;
 
+/* migrate_record_view.c: how a record stands, for an application's views on SQLite. */
+extern const struct step migration_record_view[];
+extern const size_t migration_record_view_count;
+
 /* migrate_told.c: what `also` columns were told. */
 extern const struct step migration_told[];
 extern const size_t migration_told_count;

@@ -16,10 +16,29 @@ create table if not exists "AppSettings" (
     "metaTokenExpiresAt" timestamp(3)
 );
 
--- Which tokens need somebody's attention.
+-- Whether renewd knows the grant of a row to be dead. Before renewd's first start there is nothing to know. Whoever reads
+-- the view below needs, beside the tables, what renewd's role (or a DBA) gives after that start:
+--     GRANT USAGE ON SCHEMA renewd TO ...; GRANT SELECT (source, rkey, state) ON renewd.records TO ...;
+create or replace function meta_token_is_dead(row_id text) returns boolean language plpgsql stable as $fn$
+declare
+    dead boolean;
+begin
+    if to_regclass('renewd.records') is null then
+        return false;
+    end if;
+    execute 'select exists (select 1 from renewd.records r join pg_class c on c.oid = ''"AppSettings"''::regclass
+             join pg_namespace n on n.oid = c.relnamespace where r.rkey = $1 and r.state = 4
+             and r.source = n.nspname || ''.AppSettings/metaAccessToken'')' into dead using row_id;
+    return dead;
+end
+$fn$;
+
+-- Which tokens need somebody's attention. 'Reconnect needed': renewd knows that the grant is dead, whatever expiry the
+-- row has; the other four words go by the row alone.
 create or replace view "MetaTokenStatus" with (security_invoker = true) as
 select a."name" as app_name, s."metaPixelId" as pixel_id, s."metaTokenExpiresAt" as expires_at,
-       case when s."metaTokenExpiresAt" is null then 'No expiry set'
+       case when meta_token_is_dead(s."id") then 'Reconnect needed'
+            when s."metaTokenExpiresAt" is null then 'No expiry set'
             when s."metaTokenExpiresAt" <= now() at time zone 'UTC' then 'EXPIRED'
             when s."metaTokenExpiresAt" <= now() at time zone 'UTC' + interval '7 days' then 'Expiring soon'
             else 'Valid' end as status

@@ -72,6 +72,10 @@ tokens() { # STORE
     check_equal "$s: a short-lived one is exchanged at once, for a long-lived one" '1|Valid' "$(exchanges short)|$(status short)"
     check_equal "$s: an expired one wants its person" '4|190/463|0' "$(stands expired)"
     check_equal "$s: so does a removed app" '4|190/458|0' "$(stands removed)"
+    check_equal "$s: the view says so, though its end lies days ahead" 'Reconnect needed|Reconnect needed' \
+        "$(status removed)|$(status expired)"
+    check "$s: the schema may be run again" sql_file "$TOP/sql/$STORE/meta.sql"
+    check_equal "$s: and the view still knows" 'Reconnect needed|Valid' "$(status removed)|$(status far)"
     check_equal "$s: and a permission that is missing" '4|200|0' "$(stands permission)"
     sim mark '{}' > /dev/null
     once
