@@ -18,9 +18,13 @@
 #include "core/adapters/loop.h"
 #include "core/api/api.h"
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
+#include "core/base/notify.h"
+#include "core/base/sandbox.h"
+#include "core/base/vault.h"
 #include "core/check.h"
 #include "core/domain/timestamp.h"
 #include "core/engine/engine.h"
@@ -47,6 +51,7 @@ struct program {
     struct engine *engine;
     struct api *api;
     struct once *once;
+    struct loop_timer *watchdog;
     bool stopping;
     int status;
 };
@@ -173,6 +178,7 @@ static void stop(struct program *p)
     if (p->stopping)
         return;
     p->stopping = true;
+    notify_send("STOPPING=1");
     if (p->once)
         once_stop(p->once);
     fault_point(FAULT_STOPPING, NULL);
@@ -245,6 +251,14 @@ static int unknown_job(const struct program *p)
     return 0;
 }
 
+/* Alive is a loop that turns. */
+static void feed_watchdog(void *ctx)
+{
+    struct program *p = ctx;
+    notify_send("WATCHDOG=1");
+    p->watchdog = loop_after(p->loop, notify_watchdog_ms() / 2, feed_watchdog, p);
+}
+
 static int run(struct program *p)
 {
     struct error e;
@@ -258,7 +272,12 @@ static int run(struct program *p)
     if (!daemon)
         p->once = once_new(&o);
     engine_start(p->engine);
+    if (daemon)
+        notify_send("READY=1");
+    if (daemon && notify_watchdog_ms() > 1)
+        feed_watchdog(p);
     loop_run(p->loop);
+    loop_cancel(&p->watchdog);
     return p->status;
 }
 
@@ -280,6 +299,35 @@ static int make_engine(struct program *p, struct error *e)
     return res;
 }
 
+static char *folder_of(const char *path)
+{
+    char *real = path ? realpath(path, NULL) : NULL, *copy = path ? xstrdup(real ? real : path) : NULL;
+    char *slash = copy ? strrchr(copy, '/') : NULL;
+    if (slash)
+        slash[slash == copy] = '\0';
+    free(real);
+    return copy;
+}
+
+/* Whatever gets in writes no more than renewd does. A program that it starts one day (a notice's command) would be held
+ * to the same folders: who configures one must have sandbox = false, or this must be left out for him. */
+static void confine(const struct config *c)
+{
+    cleanup(free_p) char *database = folder_of(c->store_path), *door = folder_of(c->api_socket);
+    const char *paths[] = {c->state_dir, "/dev/null", NULL, NULL, NULL};
+    size_t n = 2;
+    if (strcmp(c->store_driver, "sqlite") == 0 && database)
+        paths[n++] = database;
+    if (door)
+        paths[n++] = door;
+    int r = c->sandbox ? sandbox_writes(paths) : 0;
+    if (r < 0)
+        log_line(LEVEL_INFO, "without Landlock: this kernel does not let a process give up writing elsewhere; the "
+                 "service's own settings and file modes are what holds it", "reason", strerror(-r), NULL);
+    if (!vault_locked())
+        log_line(LEVEL_INFO, "keys and secrets are not locked in memory and may reach the swap; raise LimitMEMLOCK", NULL);
+}
+
 static int start(struct program *p)
 {
     struct error e;
@@ -289,8 +337,12 @@ static int start(struct program *p)
     loop_signal(p->loop, SIGTERM, on_stop_signal, p);
     loop_signal(p->loop, SIGINT, on_stop_signal, p);
     loop_signal(p->loop, SIGHUP, on_reload_signal, p);
-    if (state_dir_open(p->config->state_dir, !p->options->once, &p->state, &e) < 0 ||
-        make_engine(p, &e) < 0) {
+    if (state_dir_open(p->config->state_dir, !p->options->once, &p->state, &e) < 0) {
+        fprintf(stderr, "renewd: %s\n", e.text);
+        return EXIT_FAILED;
+    }
+    confine(p->config);
+    if (make_engine(p, &e) < 0) {
         fprintf(stderr, "renewd: %s\n", e.text);
         return EXIT_FAILED;
     }

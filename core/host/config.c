@@ -197,7 +197,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
 {
     static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir",  "store",
                                          "keys",     "api",        "spool_keep", "stop_wait",
-                                         "public_url", NULL };
+                                         "public_url", "sandbox", NULL };
     cleanup(conf_free_p) struct conf *conf = NULL;
     size_t before = conf_mistakes_count(m);
     struct config *c = xcalloc(1, sizeof *c);
@@ -230,6 +230,8 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     store_read(&reading, root, c);
     keys_read(&reading, root, c);
     spool_keep_read(&reading, root, c);
+    c->sandbox = true;
+    conf_get_bool(root, "sandbox", CONF_OPTIONAL, m, &c->sandbox);
     stop_wait_read(&reading, root, c);
     public_url_read(&reading, root, c);
     api_read(&reading, root, c);

@@ -47,6 +47,7 @@ struct config {
     int64_t spool_keep;        /* bytes */
     char *public_url;          /* NULL: none */
     char **api_hosts;          /* further names under which the door is called; NULL: none */
+    bool sandbox;              /* default true */
     char *tls_key_ref;         /* where tls_key comes from: read again at a reload */
     int64_t stop_wait_ms;      /* for attempts under way when renewd ends; default 45 */
 };

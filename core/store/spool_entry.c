@@ -156,13 +156,24 @@ int spool_entry_open(const struct keyring *ring, const char *incarnation,
     return 0;
 }
 
+/* Where /proc holds processes alone (ProcSubset=pid) the service manager hands it over, as 32 digits. */
+static int handed_boot_id(char ret[40])
+{
+    const char *id = getenv("RENEWD_BOOT_ID");
+
+    if (!id || strlen(id) != 32 || strspn(id, "0123456789abcdef") != 32)
+        return -ENOENT;
+    snprintf(ret, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", id, id + 8, id + 12, id + 16, id + 20);
+    return 0;
+}
+
 int spool_boot_id(char ret[40])
 {
     cleanup(buf_done) struct buf text = { 0 };
     int r = file_read("/proc/sys/kernel/random/boot_id", 128, &text);
 
     if (r < 0)
-        return r;
+        return handed_boot_id(ret) < 0 ? r : 0;
     size_t len = strcspn(text.data, "\n");
     if (len == 0 || len >= 40)
         return -EINVAL;

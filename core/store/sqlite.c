@@ -139,6 +139,9 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
     int r = o->read_only || o->as_it_is ? 0 : create_file(o->path, e);
     if (r < 0)
         return r;
+    if (access(o->path, R_OK | W_OK) < 0 && errno == EACCES)
+        return error_set(e, -EACCES, "the SQLite database %s may not be read and written by the user that renewd runs as: "
+                         "chown or chmod it and its folder", o->path);
     sqlite3 *s = NULL;
     db->read_only = o->read_only;
     int code = sqlite3_open_v2(o->path, &s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);

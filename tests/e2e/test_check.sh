@@ -75,6 +75,14 @@ credentials() {
         check_match "how to check as the service would" \
             'systemd-run --pipe .* -p LoadCredential=google-secret:/PATH renewd -c .*renewd.conf --check' "$(cat "$DIR/renewd.log")"
     fi
+    # Those of the running service, for who may read them: in a /run of our own.
+    if unshare -m sh -c 'mount -t tmpfs tmpfs /run' 2> /dev/null; then
+        unshare -m sh -c 'mount -t tmpfs tmpfs /run && mkdir -p /run/credentials/renewd.service &&
+            echo google-value > /run/credentials/renewd.service/google-secret && exec "$@"' \
+            sh "$RENEWD" -c "$CONF" --check > "$DIR/service.out" 2>&1
+        check_equal "those of the running service are read: 0" 0 $?
+        check_match "and that is said" '^credentials are read from /run/credentials/renewd.service' "$(cat "$DIR/service.out")"
+    fi
     mkdir "$DIR/credentials"
     echo google-value > "$DIR/credentials/google-secret"
     CREDENTIALS_DIRECTORY=$DIR/credentials run_renewd --check

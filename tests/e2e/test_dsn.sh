@@ -156,6 +156,18 @@ permanent() {
     stop_process "$OTHER_PID"
 }
 
+# A host that has IPv6 alone, from a machine without any: in a network of our own, which leads nowhere.
+ipv6_only() {
+    unshare -m -n true 2> /dev/null || { echo "# no namespaces here"; return 0; }
+    echo '2001:db8::5 db.ref.example.test' > "$DIR/hosts"
+    export RENEWD_TEST_STORE="postgresql://app:Qfirst@db.ref.example.test:5432/postgres"
+    unshare -m -n sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$DIR/hosts" \
+        "$RENEWD" -c "$CONF" --check --connect > "$DIR/six.out" 2>&1
+    check_equal "a host with IPv6 alone: 78" 78 $?
+    check_match "it is said so, with what to do" 'db.ref.example.test\) has IPv6 addresses alone.*pooler' "$(cat "$DIR/six.out")"
+    check_no_match "without the password" Qfirst "$(cat "$DIR/six.out")"
+}
+
 # As Prisma writes it.
 foreign() {
     local db=${DSN##*dbname=}
@@ -186,6 +198,7 @@ shapes
 daemon_says
 stage postgresql
 permanent
+ipv6_only
 stage postgresql
 foreign
 no_tokens_in_logs

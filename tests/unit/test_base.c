@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/alloc.h"
@@ -21,7 +24,9 @@
 #include "core/base/heap.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
+#include "core/base/notify.h"
 #include "core/base/queue.h"
+#include "core/base/sandbox.h"
 #include "core/base/secret.h"
 #include "core/base/utf8.h"
 #include "tests/unit/runner.h"
@@ -436,6 +441,91 @@ static void test_queue(void)
     queue_free(NULL);
 }
 
+/* ---- what a process gives up, and what it tells its service manager ---- */
+
+/* In a child: 0 = it is as it should be. */
+static int confined(const char *inside, const char *outside)
+{
+    const char *paths[] = { inside, NULL };
+    char file[256];
+
+    int r = sandbox_writes(paths);
+    if (r < 0)
+        return r == -ENOSYS || r == -EOPNOTSUPP ? 77 : 1;
+    snprintf(file, sizeof file, "%s/made", inside);
+    if (open(file, O_CREAT | O_WRONLY, 0600) < 0 || unlink(file) < 0)
+        return 2;
+    snprintf(file, sizeof file, "%s/made", outside);
+    if (open(file, O_CREAT | O_WRONLY, 0600) >= 0 || errno != EACCES)
+        return 3;
+    snprintf(file, sizeof file, "%s/there", outside);
+    if (open(file, O_WRONLY) >= 0 || unlink(file) == 0)
+        return 4;
+    return open(file, O_RDONLY) < 0 ? 5 : 0;
+}
+
+static void test_sandbox(void)
+{
+    char inside[] = "/tmp/renewd-in-XXXXXX", outside[] = "/tmp/renewd-out-XXXXXX", file[64], deeper[64];
+    int status = -1;
+
+    CU_ASSERT(mkdtemp(inside) != NULL && mkdtemp(outside) != NULL);
+    snprintf(file, sizeof file, "%s/there", outside);
+    snprintf(deeper, sizeof deeper, "%s/not/there/yet", inside);
+    close(open(file, O_CREAT | O_WRONLY, 0600));
+    pid_t child = fork();
+    if (child == 0)
+        _exit(confined(inside, outside));
+    waitpid(child, &status, 0);
+    if (WEXITSTATUS(status) == 77)
+        puts("# this kernel has no Landlock");
+    else
+        CU_ASSERT_EQUAL(WEXITSTATUS(status), 0);
+    child = fork();
+    if (child == 0) { /* of what is not there yet the nearest folder counts */
+        const char *paths[] = { deeper, NULL };
+        char in[64], out[64];
+        snprintf(in, sizeof in, "%s/d", inside);
+        snprintf(out, sizeof out, "%s/d", outside);
+        bool fits = sandbox_writes(paths) == 0 && mkdir(in, 0700) == 0 && rmdir(in) == 0;
+        _exit(fits && mkdir(out, 0700) < 0 && errno == EACCES ? 0 : 1);
+    }
+    int second = -1;
+    waitpid(child, &second, 0);
+    CU_ASSERT(WEXITSTATUS(status) == 77 || WEXITSTATUS(second) == 0);
+    unlink(file);
+    rmdir(inside);
+    rmdir(outside);
+}
+
+static void test_notify(void)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    char dir[] = "/tmp/renewd-notify-XXXXXX", got[32] = "";
+
+    CU_ASSERT_PTR_NOT_NULL(mkdtemp(dir));
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", dir);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    CU_ASSERT_EQUAL(bind(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    unsetenv("NOTIFY_SOCKET");
+    notify_send("READY=1");
+    CU_ASSERT(recv(fd, got, sizeof got - 1, 0) < 0);
+    setenv("NOTIFY_SOCKET", at.sun_path, 1);
+    notify_send("WATCHDOG=1");
+    CU_ASSERT_EQUAL(recv(fd, got, sizeof got - 1, 0), 10);
+    CU_ASSERT_STRING_EQUAL(got, "WATCHDOG=1");
+    setenv("WATCHDOG_USEC", "60000000", 1);
+    CU_ASSERT_EQUAL(notify_watchdog_ms(), 60000);
+    setenv("WATCHDOG_PID", "1", 1);
+    CU_ASSERT_EQUAL(notify_watchdog_ms(), 0);
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+    unsetenv("NOTIFY_SOCKET");
+    unlink(at.sun_path);
+    rmdir(dir);
+    close(fd);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -443,6 +533,8 @@ int main(void)
         { "a buffer that grew leaves nothing behind", test_buf_wiped },
         { "an arena is wiped", test_arena_wiped },
         { "wipe_free and the NULL secret", test_wipe_free },
+        { "a process that gave up writing elsewhere", test_sandbox },
+        { "the service manager is told", test_notify },
         { "buf", test_buf },
         { "alloc", test_alloc },
         { "utf8", test_utf8 },
