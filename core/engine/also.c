@@ -238,6 +238,22 @@ int also_check(struct db *db, const struct job *j, struct error *e)
     return 0;
 }
 
+int also_check_names(struct db *db, const struct job *j, struct error *e)
+{
+    for (size_t i = 0; i < j->config->also_count; i++) {
+        const struct also *a = &j->config->also[i];
+        struct error why;
+        int res = 0;
+        if (j->also[i].plain)
+            res = store_check_statement(db, j->also[i].plain, a->on_ok_count + 1, &why);
+        if (res >= 0 && j->also[i].on_reconnect)
+            res = store_check_statement(db, j->also[i].on_reconnect, a->on_reconnect_count + 1, &why);
+        if (res < 0)
+            return unfit(db, a, res, &why, e);
+    }
+    return 0;
+}
+
 int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e)
 {
     int res = 0;

@@ -173,7 +173,7 @@ static void ask_table(struct asking *a, struct job *j)
     bool may_read = !a->mistaken;
     if (job_check_statements(a->db, j->config, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", e.text);
-    if (also_check(a->db, j, &e) < 0)
+    if ((store_made(a->db, &e) > 0 ? also_check : also_check_names)(a->db, j, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
     if (j->table->own) {
         say(a, CHECK_FINE, "its records are in renewd's own table");

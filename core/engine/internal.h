@@ -291,6 +291,8 @@ int64_t job_timeout_ms(const struct job *j);
 void also_make(struct job *j);
 void also_free(struct job *j);
 int also_check(struct db *db, const struct job *j, struct error *e);
+/* The same without renewd's own tables, which may not be there yet. */
+int also_check_names(struct db *db, const struct job *j, struct error *e);
 /* Appends the GRANTs that are missing for `also`. */
 int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
 const char *also_sql(const struct job *j, const char *name);
