@@ -66,9 +66,9 @@ schedules() { # STORE
         "$(ctl --json jobs | grep -o '"legacy_name":"[^"]*"' | cut -d '"' -f 4 | sort | tr '\n' ' ' | sed 's/ $//')"
     check_no_match "$s: Facebook Login is off as shipped" 'instagram-facebook' "$(ctl jobs)"
     check_next "$s: YouTube every ten minutes" youtube 600
-    check_equal "$s: as shipped" '*/10 * * * *|UTC' "$(schedule_of youtube)"
+    check_equal "$s: as shipped" '*/10 * * * *, auto|UTC' "$(schedule_of youtube)"
     check_next "$s: Instagram every six hours, in UTC" instagram 21600
-    check_equal "$s: as shipped" '0 */6 * * *|UTC' "$(schedule_of instagram)"
+    check_equal "$s: as shipped" '0 */6 * * *, auto|UTC' "$(schedule_of instagram)"
     check_next "$s: TikTok every twelve hours, in UTC" tiktok 43200
     check_equal "$s: as shipped" '0 */12 * * *, auto|UTC' "$(schedule_of tiktok)"
     shipped youtube -e 's/^schedule = .*/schedule = "0 0 1 1 *";/'
