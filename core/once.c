@@ -188,7 +188,7 @@ void once_ready(struct once *o)
     o->began = true;
     o->waiting = 1;
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
-        if (!wanted(o, j) || job_held(j) || job_paused(j))
+        if (!wanted(o, j) || job_stands(j) || job_paused(j))
             continue;
         o->waiting++;
         engine_run(o->setup.engine, j, "once", run_ended, o);

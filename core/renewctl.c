@@ -28,7 +28,8 @@ static const struct command commands[] = {
     {"jobs", ctl_jobs, 0, 0, "", "jobs", "list the jobs"},
     {"run", ctl_run, 1, 1, "", "run JOB", "run a job now and wait for it"},
     {"pause", ctl_pause, 1, 1, "", "pause JOB", "stop a job until it is resumed"},
-    {"resume", ctl_resume, 1, 1, "", "resume JOB", "let a paused job go on"},
+    {"resume", ctl_resume, 1, 1, "B", "resume JOB [--believe]",
+     "let a paused or held job go on; --believe: the suspects are dead"},
     {"runs", ctl_runs, 0, 1, "", "runs [JOB]", "list the latest runs"},
     {"records", ctl_records, 0, 1, "S", "records [JOB] [--state S]", "list the records"},
     {"show", ctl_show, 2, 2, "", "show JOB ID", "show one record"},
@@ -59,6 +60,7 @@ static const struct option options[] = {
     {"state", required_argument, NULL, 'S'},
     {"min-valid", required_argument, NULL, 'v'},
     {"replace", no_argument, NULL, 'R'},
+    {"believe", no_argument, NULL, 'B'},
     {"timezone", required_argument, NULL, 'Z'},
     {"from", required_argument, NULL, 'f'},
     {"count", required_argument, NULL, 'n'},
@@ -122,6 +124,7 @@ static void take_option(struct given *g, int option)
     case 'S': g->ctl.state = optarg; break;
     case 'v': g->ctl.min_valid = optarg; break;
     case 'R': g->ctl.replace = true; break;
+    case 'B': g->ctl.believe = true; break;
     case 'Z': g->ctl.timezone = optarg; break;
     case 'f': g->ctl.from = optarg; break;
     case 'n': g->ctl.count = optarg; break;

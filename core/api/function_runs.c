@@ -167,7 +167,7 @@ static void start(struct request *q, void (*answer)(struct run_call *c))
 
     function_jobs(q, NULL, &jobs);
     for (size_t i = 0; i < jobs.count; i++)
-        if (job_held(jobs.list[i])) {
+        if (job_stands(jobs.list[i])) {
             function_held(q, jobs.list[i]);
             return;
         }

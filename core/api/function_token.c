@@ -143,7 +143,7 @@ static struct job *held_job(const struct token_call *c)
 
     function_jobs(c->q, c->platform, &jobs);
     for (size_t i = 0; i < jobs.count; i++)
-        if (job_held(jobs.list[i]))
+        if (job_stands(jobs.list[i]))
             return jobs.list[i];
     return NULL;
 }
@@ -176,7 +176,7 @@ static void find_job(struct token_call *c)
 
     function_jobs(c->q, c->platform, &jobs);
     for (size_t i = 0; i < jobs.count; i++)
-        if (!job_held(jobs.list[i]))
+        if (!job_stands(jobs.list[i]))
             open[count++] = jobs.list[i];
     if (count) {
         engine_filled(c->q->api->engine, open, count, c->key, job_known, c);

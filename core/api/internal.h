@@ -252,6 +252,6 @@ void incomings_stop(struct api *a);
 /* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
 bool job_has_records(struct request *q);
 /* False when the job is held or paused; then it was answered. */
-bool job_may_run(struct request *q, bool by_hand);
+bool job_may_run(struct request *q);
 
 #endif

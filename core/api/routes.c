@@ -23,7 +23,7 @@ static const struct route routes[] = {
     {"GET", "/v1/jobs", handle_jobs, "", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/run", handle_run, "", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/pause", handle_pause, "", BODY_NONE, NULL},
-    {"POST", "/v1/jobs/{job}/resume", handle_resume, "", BODY_NONE, NULL},
+    {"POST", "/v1/jobs/{job}/resume", handle_resume, "believe ", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/refresh", handle_refresh_job, "", BODY_JSON, NULL},
     {"GET", "/v1/jobs/{job}/explain", handle_explain, "", BODY_NONE, NULL},
     {"GET", "/v1/jobs/{job}/records/{id}/explain", handle_explain_record, "", BODY_NONE, NULL},

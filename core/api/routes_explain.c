@@ -28,7 +28,7 @@ static void put_due(struct json_writer *w, const struct explanation *x, const st
     char over[120];
     int64_t limit = j ? job_configuration(j)->limit : 0;
     if (j && job_held_by_breaker(j))
-        reason(w, x->due, "due, but held by the breaker");
+        reason(w, x->due, "due, but held by the breaker but for those that were fine");
     else if (j && job_held(j))
         reason(w, x->due, "due, but the job is held");
     else if (j && job_paused(j))
@@ -84,7 +84,6 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
         answer_failure(q, result < 0 ? result : -ESHUTDOWN, result < 0 ? why : "renewd is stopping");
         return;
     }
-    bool broken = j && job_held_by_breaker(j);
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
     json_put_text(&a.json, "job", q->job);
@@ -94,7 +93,7 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
     json_put_text(&a.json, "pg_cron", *x->pg_cron ? x->pg_cron : NULL);
     json_put_integer(&a.json, "rows", x->rows);
     json_put_integer(&a.json, "records", x->records);
-    json_put_integer(&a.json, "due", broken ? 0 : x->due);
+    json_put_integer(&a.json, "due", x->due);
     json_put_time(&a.json, "next_at", x->next_at);
     json_put_time(&a.json, "next_run_at", j ? job_next_at(j) : 0);
     put_reasons(&a.json, x, j, reconnect_url_of(q));

@@ -33,6 +33,34 @@ static void answer_ok(struct request *q)
     answer_json(q, 200, &a);
 }
 
+/* It is ready, and says which jobs do not do what they are for. */
+static void answer_ready(struct request *q)
+{
+    struct answer a;
+    const struct job *j;
+    int64_t records;
+    struct engine_status s;
+
+    engine_status(q->api->engine, &s);
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_put_text(&a.json, "status", s.failing ? "failing" : "ok");
+    for (size_t i = 0, begun = 0; s.failing && (j = engine_job(q->api->engine, i)); i++) {
+        if (!job_failing(j, &records))
+            continue;
+        if (!begun++)
+            json_begin_array(&a.json, "failing");
+        json_begin_object(&a.json, NULL);
+        json_put_text(&a.json, "job", job_configuration(j)->job);
+        json_put_integer(&a.json, "records", records);
+        json_end(&a.json);
+    }
+    if (s.failing)
+        json_end(&a.json);
+    json_end(&a.json);
+    answer_json(q, 200, &a);
+}
+
 /* That this runs at all is what was asked. */
 void handle_healthz(struct request *q)
 {
@@ -67,7 +95,7 @@ void handle_readyz(struct request *q)
     else if (!q->api->ready)
         answer_error(q, 503, "not_ready", "the records of some jobs are still being discovered");
     else
-        answer_ok(q);
+        answer_ready(q);
 }
 
 enum { RELOAD_WAIT_MS = 2000 }; /* for the tables of the jobs that changed; large ones are read on afterwards */

@@ -83,7 +83,8 @@ static void put_events(struct json_writer *w, const struct job_counts *counts)
 static void put_job(struct json_writer *w, const struct job *j, const struct job_counts *counts)
 {
     const struct job_config *c = job_configuration(j);
-    bool stands = job_held(j) || job_paused(j);
+    int64_t failing;
+    bool stands = job_stands(j) || job_paused(j);
 
     json_begin_object(w, NULL);
     json_put_text(w, "job", c->job);
@@ -91,6 +92,8 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     json_put_bool(w, "enabled", c->enabled);
     json_put_bool(w, "paused", job_paused(j));
     json_put_text(w, "held", job_held(j));
+    json_put_text(w, "failing", job_failing(j, &failing));
+    json_put_integer(w, "failing_records", failing);
     json_put_text(w, "schedule", c->schedule_text);
     json_put_text(w, "timezone", c->timezone);
     json_put_time(w, "next_at", stands ? 0 : job_next_at(j));
@@ -167,6 +170,19 @@ struct pause_task {
     bool paused;
 };
 
+static int take_believe(struct request *q, bool *ret)
+{
+    const char *value = NULL;
+
+    if (request_parameter(q, "believe", &value) < 0)
+        return -EINVAL;
+    *ret = value && strcmp(value, "1") == 0;
+    if (!value || *ret || strcmp(value, "0") == 0)
+        return 0;
+    answer_error(q, 400, "bad_parameter", "believe must be 1 or 0");
+    return -EINVAL;
+}
+
 static void pause_done(void *ctx, int result, const char *why)
 {
     struct pause_task *t = ctx;
@@ -188,20 +204,23 @@ static void pause_done(void *ctx, int result, const char *why)
     free(t);
 }
 
-static void pause_or_resume(struct request *q, bool paused)
+static void pause_or_resume(struct request *q, bool paused, bool believe)
 {
     struct pause_task *t = xcalloc(1, sizeof *t);
 
     *t = (struct pause_task){q, paused};
-    engine_pause(q->api->engine, q->found, paused, pause_done, t);
+    engine_pause(q->api->engine, q->found, paused, believe, pause_done, t);
 }
 
 void handle_pause(struct request *q)
 {
-    pause_or_resume(q, true);
+    pause_or_resume(q, true, false);
 }
 
 void handle_resume(struct request *q)
 {
-    pause_or_resume(q, false);
+    bool believe;
+
+    if (take_believe(q, &believe) == 0)
+        pause_or_resume(q, false, believe);
 }

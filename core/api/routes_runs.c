@@ -14,10 +14,10 @@
 /* One owner's records are a handful; this bounds what one request can make grow. */
 enum { OWNED_MAX = 100000 };
 
-/* By hand also while the breaker holds the job: that is how a person tries. */
-bool job_may_run(struct request *q, bool by_hand)
+/* A hold of the breaker keeps no run from those that are fine, and nobody by hand. */
+bool job_may_run(struct request *q)
 {
-    const char *held = by_hand && job_held_by_breaker(q->found) ? NULL : job_held(q->found);
+    const char *held = job_stands(q->found);
     bool paused = job_paused(q->found);
 
     if (held) /* an answer ends the request */
@@ -74,7 +74,7 @@ static void run_ended(void *ctx, const struct run_result *r)
 
 void handle_run(struct request *q)
 {
-    if (job_may_run(q, false))
+    if (job_may_run(q))
         engine_run(q->api->engine, q->found, "run", run_ended, q);
 }
 
@@ -104,7 +104,7 @@ void handle_refresh_record(struct request *q)
 {
     const char *keys[] = {q->id};
 
-    if (job_may_run(q, true) && job_has_records(q))
+    if (job_may_run(q) && job_has_records(q))
         engine_refresh(q->api->engine, q->found, keys, 1, one_refreshed, q);
 }
 
@@ -188,7 +188,7 @@ void handle_refresh_job(struct request *q)
 
     if (take_owner(q, &owner) < 0)
         return;
-    if (!job_may_run(q, true) || !job_has_records(q)) {
+    if (!job_may_run(q) || !job_has_records(q)) {
         free(owner);
         return;
     }

@@ -153,6 +153,7 @@ void shape_status(struct json_writer *w, const struct engine *e, const struct en
     put_store(w, s);
     json_put_integer(w, "jobs", (int64_t)s->jobs);
     json_put_integer(w, "held", (int64_t)s->held);
+    json_put_integer(w, "failing", (int64_t)s->failing);
     json_put_integer(w, "paused", (int64_t)s->paused);
     json_put_integer(w, "in_flight", (int64_t)s->in_flight);
     json_put_integer(w, "waiting_commits", (int64_t)s->waiting_commits);

@@ -198,8 +198,8 @@ void webhook_arrived(struct request *q)
         say(q, 405, "webhooks come by POST\n");
     } else if (job_takes_events(q->found)) {
         take(q);
-    } else if (job_held(q->found) && !job_held_by_breaker(q->found)) {
-        later(q, job_held(q->found));
+    } else if (job_stands(q->found)) {
+        later(q, job_stands(q->found));
     } else {
         note_refusal(q->api, "a webhook was refused", q->job, q->id, "the job's plugin takes none");
         not_here(q);

@@ -104,7 +104,8 @@ int ctl_pause(const struct ctl *c)
 
 int ctl_resume(const struct ctl *c)
 {
-    return switch_job(c, "/v1/jobs/%s/resume", " goes on");
+    return switch_job(c, c->believe ? "/v1/jobs/%s/resume?believe=1" : "/v1/jobs/%s/resume",
+                      c->believe ? " goes on; whom its provider refuses once more needs a person" : " goes on");
 }
 
 int ctl_adopt(const struct ctl *c)

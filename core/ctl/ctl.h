@@ -20,7 +20,7 @@ struct ctl {
     bool json;
     /* options of single commands; NULL when not given */
     const char *state, *timezone, *from, *count, *min_valid;
-    bool replace;
+    bool believe, replace;
     char **args;                 /* the command's operands */
     int arg_count;
 };

@@ -44,8 +44,8 @@ static void pair_started(const struct json *doc)
 static void pair_jobs(const struct json *doc)
 {
     cleanup(free_p) char *text =
-        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " paused)", say_integer(doc, "jobs"),
-                  say_integer(doc, "held"), say_integer(doc, "paused"));
+        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " failing, %" PRId64 " paused)", say_integer(doc, "jobs"),
+                  say_integer(doc, "held"), say_integer(doc, "failing"), say_integer(doc, "paused"));
 
     say_pair("jobs", text);
 }
@@ -167,10 +167,14 @@ static char *time_of(const struct json *doc, const char *list, size_t index, con
 static char *job_state(const struct json *doc, size_t i)
 {
     cleanup(free_p) char *held = xasprintf("jobs.%zu.held", i), *paused = xasprintf("jobs.%zu.paused", i);
+    cleanup(free_p) char *failing = xasprintf("jobs.%zu.failing", i);
     bool stands = false;
 
     (void)json_boolean(doc, paused, &stands);
-    return xstrdup(json_kind(doc, held) == JSON_STRING ? "held" : stands ? "paused" : "on");
+    return xstrdup(json_kind(doc, held) == JSON_STRING      ? "held"
+                   : stands                                 ? "paused"
+                   : json_kind(doc, failing) == JSON_STRING ? "failing"
+                                                            : "on");
 }
 
 static char *job_schedule(const struct json *doc, size_t i)
@@ -182,17 +186,17 @@ static char *job_schedule(const struct json *doc, size_t i)
                                                               : xasprintf("%s (%s)", schedule, zone);
 }
 
-static void print_held(const struct json *doc, size_t count)
+static void print_why(const struct json *doc, size_t count, const char *word)
 {
     const char *why = NULL, *name = NULL;
 
     for (size_t i = 0; i < count; i++) {
-        cleanup(free_p) char *held = xasprintf("jobs.%zu.held", i), *job = xasprintf("jobs.%zu.job", i);
-        if (json_text(doc, held, &why, NULL) < 0 || json_text(doc, job, &name, NULL) < 0)
+        cleanup(free_p) char *path = xasprintf("jobs.%zu.%s", i, word), *job = xasprintf("jobs.%zu.job", i);
+        if (json_text(doc, path, &why, NULL) < 0 || json_text(doc, job, &name, NULL) < 0)
             continue;
         fputs("\njob ", stdout);
         say_text(name);
-        fputs(" is held: ", stdout);
+        printf(" is %s: ", word);
         say_text(why);
         putchar('\n');
     }
@@ -269,7 +273,8 @@ int ctl_jobs(const struct ctl *c)
         sheet_row(&s, cells);
     }
     sheet_flush(&s);
-    print_held(d.json, count);
+    print_why(d.json, count, "held");
+    print_why(d.json, count, "failing");
     print_granted(d.json, count);
     print_events(d.json, count);
     return EXIT_DONE;

@@ -42,6 +42,7 @@ struct record {
     int64_t last_at;
     char *wrote_status;        /* what renewd last wrote into the status column; NULL = nothing */
     char *memo;                /* the plugin's, hex; NULL = none */
+    char ok_under[FINGERPRINT_SIZE]; /* a hash of the settings of its last ok */
 };
 
 /* Frees what a record holds, not the record itself. Accepts a zeroed one. */

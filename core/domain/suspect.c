@@ -117,7 +117,8 @@ void suspect_judge(const struct suspect_limits *l, struct suspect_job *job, stru
     }
     if (ret->verdict == SUSPECT_NOT_FINAL && !s->told_at)
         s->told_at = now;
-    s->next_at = ret->next_at = now + (l->again_ms == 0 && s->refusals == 1 ? 0 : wait_after(s, r->unanswered, now));
+    ret->at_once = l->again_ms == 0 && s->refusals == 1 && !r->unanswered;
+    s->next_at = ret->next_at = ret->at_once ? now : now + wait_after(s, r->unanswered, now);
 }
 
 void suspect_refused(const struct suspect_limits *l, struct suspect_job *job, struct suspect *s,

@@ -68,6 +68,7 @@ enum suspect_verdict {
 struct suspect_ruling {
     int verdict;                          /* enum suspect_verdict */
     int64_t next_at;                      /* of the next asking; 0 with SUSPECT_FINAL */
+    bool at_once;                         /* it is now: again is 0, and nobody was asked twice yet */
     bool held;                            /* from now on */
     bool alarm;                           /* and it is a new incident */
     bool wants_witness;                   /* nobody else was asked since: a fine one may be, ahead of its time */

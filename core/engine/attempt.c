@@ -114,6 +114,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     struct commit *c = outcome_failed(a, f, &d, reply);
     struct job *j = a->job;
     struct run *r = a->run;
+    bool unanswered = a->claim.unanswered > 0;
     bool token = c->replaces; /* the plugin has set one all the same: it is stored, whatever else is decided */
     if (token) {
         spool_now(a, c);
@@ -123,7 +124,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     if (token)
         commits_submit(j->engine, j, r, c, false, false);
     else
-        breaker_failed(j, r, c);
+        breaker_failed(j, r, c, unanswered);
 }
 
 static void plain_failure(struct attempt *a, int outcome, const char *code, const char *text)
@@ -144,8 +145,22 @@ static void finish_ok(struct attempt *a)
     if (a->step.slow_for > 0)
         pace_slow(&j->pace, clock_boot_ms(), a->step.slow_for * 1000);
     attempt_free(a);
-    breaker_fine(j, r, c);
+    breaker_fine(j, c);
     commits_submit(j->engine, j, r, c, false, false);
+}
+
+/* Nobody follows it; what it says is that the job's address is another one by now. Its query may hold secrets. */
+static bool redirected(struct attempt *a, const struct http_reply *reply)
+{
+    const char *to = a->status >= 300 && a->status < 400 ? http_reply_header(reply, "Location") : NULL;
+    if (!to || a->token_set)
+        return false;
+    char *text = xasprintf("the provider's address has moved (HTTP %d): it sends on to %.*s; put the new address into the "
+                           "settings of the job", a->status, (int)strcspn(to, "?#"), to);
+    struct failure f = {.outcome = OUTCOME_MISCONFIGURED, .code = "redirect", .text = text};
+    fail(a, &f, reply);
+    free(text);
+    return true;
 }
 
 static void replied(void *ctx, const struct http_reply *reply)
@@ -156,6 +171,8 @@ static void replied(void *ctx, const struct http_reply *reply)
     a->status = reply->failure == HTTP_OK_REPLY ? reply->status : 0;
     a->retry_after = retry_after_seconds(reply);
     a->sent = a->sent || reply->sent;
+    if (reply->failure == HTTP_OK_REPLY && redirected(a, reply))
+        return;
     if (reply->failure == HTTP_OK_REPLY || a->token_set) {
         step(a, reply);
         return;

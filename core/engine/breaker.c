@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The breaker of a job (rule 10): a wrong client secret condemns nobody. A verdict that would send a person
- * to reconnect waits a moment for the other answers: as soon as enough of them are fine, or none is on
- * its way any more, it stands. When too many are refused alike the job is held, what waits is withheld,
- * and what was committed in that time is taken back.
+ * Rule 10 at work: each refusal is decided in the store (store/suspects.h) before it is committed, as a suspect's
+ * or as a verdict; each success that matters is told to it. What keeps a held job from starving is in the claims,
+ * whom it asks meanwhile in canary.c.
  */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,307 +11,300 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
-#include "core/domain/duration.h"
-#include "core/domain/hash.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
-enum { SETTLE_MS = 50, WAIT_MAX_MS = 5000, REOPEN_BATCH = 100 };
-
-struct withheld {
-    struct commit *commit;
-    struct run *run;
-    uint64_t number;                 /* of the answer */
-    int64_t until_boot_ms;
-    struct withheld *next;
-};
-
-static void limits_of(const struct job *j, struct breaker_limits *ret)
-{
-    *ret = (struct breaker_limits){j->config->breaker_records, j->config->breaker_share,
-                                   j->config->breaker_within_s};
-}
+enum { TELL_EACH_MS = 5000 /* successes of which nobody waits to hear */, AGAIN_MS = 10000 };
 
 bool breaker_holds(const struct job *j)
 {
-    return j->breaker.row.held_at != 0;
+    return j->breaker.row.state.held_at != 0;
 }
 
-static uint64_t note(struct job *j, const char *key, int sign, bool was_ok, int64_t at)
+void breaker_key_of(const struct job *j, struct breaker_key *ret)
 {
-    struct breaker_limits l;
-    struct breaker_answer a = {
-        .record = hash_bytes(0, key, strlen(key)), .at = at, .sign = sign, .was_ok = was_ok};
-    limits_of(j, &l);
-    return breaker_note(&j->breaker.window, &l, &a);
+    *ret = (struct breaker_key){j->config->job, j->settings_id, j->table->source};
 }
 
-/* Those of the list that `over` does not mean stay, in their order. */
-static void submit_where(struct job *j, bool (*over)(const struct job *j, const struct withheld *w))
+static void limits_of(const struct job *j, struct suspect_limits *ret)
 {
-    struct withheld **p = &j->breaker.withheld, *out = NULL, **last = &out;
-    while (*p) {
-        struct withheld *w = *p;
-        if (!over(j, w)) {
-            p = &w->next;
-            continue;
-        }
-        *p = w->next;
-        w->next = NULL;
-        *last = w;
-        last = &w->next;
+    const struct job_config *c = j->config;
+    *ret = (struct suspect_limits){.records = c->breaker_records, .within_ms = c->breaker_within_s * 1000,
+                                   .again_ms = c->breaker_again_s * 1000, .apart_ms = c->breaker_apart_s * 1000,
+                                   .alone_ms = c->breaker_alone_s * 1000, .off = defence_off(DEFENCE_BREAKER)};
+}
+
+void breaker_take(struct job *j, struct breaker_row *row)
+{
+    bool held = breaker_holds(j), seen = j->breaker.row.state.success_at > row->state.success_at;
+    int64_t success_at = j->breaker.row.state.success_at;
+    breaker_row_done(&j->breaker.row);
+    j->breaker.row = *row;
+    memset(row, 0, sizeof *row);
+    if (seen) /* by us, and not told yet */
+        j->breaker.row.state.success_at = success_at;
+    if (held && !breaker_holds(j))
+        log_line(LEVEL_INFO, "the breaker no longer holds the job; all suspects are asked once", "job",
+                 j->config->job, NULL);
+    canary_arm(j);
+    if (!j->removed) {
+        job_pump(j);
+        schedule_due(j, 0);
     }
-    while (out) { /* outside of the list: what a commit sets off may come back here */
-        struct withheld *w = out;
-        out = w->next;
-        commits_submit(j->engine, j, w->run, w->commit, false, false);
-        free(w);
-    }
 }
 
-static bool disproved(const struct job *j, const struct withheld *w)
+static void tell_held(const struct job *j, const struct suspect_ruling *r)
 {
-    struct breaker_limits l;
-    limits_of(j, &l);
-    return breaker_disproved(&j->breaker.window, &l, w->number);
+    log_line(r->alarm ? LEVEL_ERROR : LEVEL_WARNING, r->alarm ? "job held by its breaker" : "job held by its breaker again",
+             "job", j->config->job, "reason", j->breaker.row.why, "remedy",
+             "correct the settings and reload (restart renewd for a secret of env:); it goes on by itself when an account "
+             "is refreshed; renewctl resume lets it try now, and --believe takes the provider at its word", NULL);
 }
 
-static bool waited(const struct job *j, const struct withheld *w)
+/* ---- refusals ---- */
+
+struct refused_task {
+    struct job *job;
+    struct run *run;
+    struct commit *commit;
+    struct suspect_limits limits;
+    struct refusal refusal;
+    int64_t now;
+    char lease[ID_SIZE];         /* of one that is looked at without an asking */
+    struct refused_ruling result;
+};
+
+static int refused_work(struct db *db, void *arg, struct error *e)
 {
-    (void)j;
-    return w->until_boot_ms <= clock_boot_ms();
+    struct refused_task *t = arg;
+    struct breaker_key k;
+    breaker_key_of(t->job, &k);
+    return store_breaker_refused(db, &k, &t->limits, &t->refusal, t->now, &t->result, e);
 }
 
-static bool any(const struct job *j, const struct withheld *w)
+/* The job and its commit as the ruling wants them. A store that is away rules nothing: it is asked again soon. */
+static void rule(struct refused_task *t, int result)
 {
-    (void)j;
-    (void)w;
-    return true;
+    struct job *j = t->job;
+    struct suspect_ruling r = t->result.ruling;
+    if (result < 0)
+        r = (struct suspect_ruling){.verdict = SUSPECT_WITHHELD, .next_at = t->now + AGAIN_MS};
+    else
+        breaker_take(j, &t->result.job);
+    if (result >= 0 && r.held && !secrets_changed(j)) /* under another secret the job begins anew */
+        tell_held(j, &r);
+    if (r.verdict < SUSPECT_NOT_FINAL)
+        outcome_withhold(j, t->commit, &r);
+    else if (r.verdict == SUSPECT_NOT_FINAL)
+        outcome_not_final(j, t->commit, r.next_at);
+    if (r.wants_witness)
+        canary_want_witness(j);
+    j->breaker.refused = true;
 }
 
-/* No answer is on its way that could say more. */
-static bool quiet(const struct job *j)
+static void refused_done_loop(void *arg, int result, const struct error *err)
 {
-    for (const struct run *r = j->runs; r; r = r->next)
-        if (r->claiming)
-            return false;
-    return j->active == 0;
+    struct refused_task *t = arg;
+    struct engine *e = t->job->engine;
+    e->busy--;
+    if (result < 0)
+        log_line(LEVEL_WARNING, "a refusal could not be noted; it is no verdict, and the account is asked again", "job",
+                 t->job->config->job, "record", t->commit->before.key, "reason", err->text, NULL);
+    rule(t, result);
+    commits_submit(e, t->job, t->run, t->commit, false, false);
+    refused_ruling_done(&t->result);
+    free(t);
+    engine_check_stopped(e);
 }
 
-static void look_again(void *ctx)
+static struct refused_task *task_new(struct job *j, struct run *r, struct commit *c)
 {
-    struct job *j = ctx;
-    struct breaker *b = &j->breaker;
-    b->settle_timer = NULL;
-    submit_where(j, quiet(j) ? any : waited);
-    if (b->withheld && !b->settle_timer)
-        b->settle_timer = loop_after(j->engine->loop, SETTLE_MS, look_again, j);
+    struct refused_task *t = xcalloc(1, sizeof *t);
+    *t = (struct refused_task){.job = j, .run = r, .commit = c, .now = clock_now_ms()};
+    limits_of(j, &t->limits);
+    t->refusal = (struct refusal){.fingerprint = c->before.fingerprint, .rkey = c->before.key,
+                                  .fine_before = strcmp(c->before.ok_under, j->settings_id) == 0,
+                                  .success_at = j->breaker.row.state.success_at};
+    return t;
 }
 
-static void settle(struct job *j)
+void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswered)
 {
-    loop_cancel(&j->breaker.settle_timer);
-    submit_where(j, any);
-}
-
-static void withhold(struct job *j, struct run *r, struct commit *c, uint64_t number)
-{
-    struct breaker *b = &j->breaker;
-    struct withheld *w = xcalloc(1, sizeof *w);
-    *w = (struct withheld){c, r, number, clock_boot_ms() + WAIT_MAX_MS, b->withheld};
-    b->withheld = w;
-    if (!b->settle_timer)
-        b->settle_timer = loop_after(j->engine->loop, SETTLE_MS, look_again, j);
-    job_pump(j); /* the others are what it waits for */
-}
-
-static char *alarm_text(const struct job *j, int found, int64_t records, const struct commit *c)
-{
-    char within[32];
-    duration_format(j->config->breaker_within_s * 1000, within, sizeof within);
-    if (found == BREAKER_CANARY)
-        return xasprintf("the provider calls our request or client misconfigured (%s), also for a record that was "
-                         "refreshed before; look at client_id, client_secret and the URLs of the settings",
-                         c->code ? c->code : "no code");
-    return xasprintf("the provider refused %" PRId64 " records within %s (%s), which looks like a wrong "
-                     "client_id or client_secret rather than so many dead accounts; nobody is told to reconnect",
-                     records, within, c->code ? c->code : "no code");
-}
-
-static void withhold_all(struct job *j)
-{
-    for (struct withheld *w = j->breaker.withheld; w; w = w->next)
-        outcome_withhold(j, w->commit);
-}
-
-void breaker_held_elsewhere(struct job *j)
-{
-    withhold_all(j);
-    settle(j);
-    attempt_abandon_unsent(j);
-}
-
-static void trip(struct job *j, int found, int64_t since, int64_t records, const struct commit *c)
-{
-    withhold_all(j);
-    if (j->removed) { /* the configuration that took its place is judged by itself */
-        settle(j);
-        return;
-    }
-    struct breaker_row row = {.held_at = clock_now(), .since = since,
-                              .why = alarm_text(j, found, records, c)};
-    canary_hold(j, &row);
-    settle(j);
-    attempt_abandon_unsent(j);
-}
-
-/* It was withheld before, and a canary has shown since that the client works: it is this account's own. */
-static bool confirmed(const struct job *j, const struct commit *c)
-{
-    return c->before.last_code && strcmp(c->before.last_code, "withheld") == 0 &&
-           j->breaker.row.proved_at && j->breaker.row.proved_at >= c->before.last_at;
-}
-
-void breaker_fine(struct job *j, struct run *r, const struct commit *c)
-{
-    note(j, c->before.key, BREAKER_FINE, false, c->finished_at);
-    if (breaker_holds(j) && r->probes)
-        canary_release(j, c->finished_at);
-    submit_where(j, disproved);
-}
-
-void breaker_failed(struct job *j, struct run *r, struct commit *c)
-{
-    bool person = c->outcome == OUTCOME_RECONNECT;
-    if ((!person && c->outcome != OUTCOME_MISCONFIGURED) || (person && confirmed(j, c))) {
+    bool stands = c->outcome == OUTCOME_RECONNECT && c->before.state == STATE_RECONNECT && !c->before.not_before;
+    if (stands || (c->outcome != OUTCOME_RECONNECT && c->outcome != OUTCOME_MISCONFIGURED)) {
         commits_submit(j->engine, j, r, c, false, false);
         return;
     }
-    const struct record *before = &c->before;
-    uint64_t number = note(j, before->key, person ? BREAKER_REFUSED : BREAKER_MISCONFIGURED,
-                           before->state == STATE_OK && before->ok_at > 0, c->finished_at);
-    struct breaker_limits l;
-    int64_t since = 0, records = 0;
-    limits_of(j, &l);
-    int found = BREAKER_CALM;
-    if (!breaker_holds(j) && !defence_off(DEFENCE_BREAKER))
-        found = breaker_find(&j->breaker.window, &l, c->finished_at, &since, &records);
-    if (found != BREAKER_CALM)
-        trip(j, found, since, records, c);
-    if (person && (breaker_holds(j) || found != BREAKER_CALM))
-        outcome_withhold(j, c);
-    else if (person) {
-        withhold(j, r, c, number);
-        return;
-    }
-    commits_submit(j->engine, j, r, c, false, false);
+    struct refused_task *t = task_new(j, r, c);
+    t->refusal.asked = true;
+    t->refusal.dead_grant = c->outcome == OUTCOME_RECONNECT;
+    t->refusal.unanswered = unanswered && !j->safe;
+    t->refusal.code = c->code;
+    t->refusal.text = c->text;
+    j->engine->busy++;
+    store_submit(j->engine->store, refused_work, t, refused_done_loop);
 }
 
-/* A process that begins goes on where the last one was. */
-void breaker_remember(struct job *j, const struct answer_row *list, size_t count)
+/* ---- one that is not asked again: its refusal followed a presentation without an answer (rule 11) ---- */
+
+static void judged(void *arg, int result, const struct error *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (list[i].outcome == OUTCOME_OK)
-            note(j, list[i].key, BREAKER_FINE, false, list[i].at);
-        else if (list[i].outcome == OUTCOME_RECONNECT)
-            note(j, list[i].key, BREAKER_REFUSED, false, list[i].at);
-        else if (list[i].outcome == OUTCOME_MISCONFIGURED)
-            note(j, list[i].key, BREAKER_MISCONFIGURED, false, list[i].at);
+    (void)err;
+    struct refused_task *t = arg;
+    struct job *j = t->job;
+    struct engine *e = j->engine;
+    struct run *r = t->run;
+    const struct suspect_ruling *ruling = &t->result.ruling;
+    e->busy--;
+    if (result >= 0 && ruling->verdict >= SUSPECT_NOT_FINAL) {
+        outcome_reconnect(j, t->commit, t->result.code, t->result.text);
+        rule(t, result);
+        commits_submit(e, j, r, t->commit, false, false);
+    } else {
+        t->commit->before.due_at = (result < 0 ? t->now + AGAIN_MS : ruling->next_at + 999) / 1000;
+        claim_release(e, &t->commit->before, t->lease);
+        if (result >= 0) {
+            if (ruling->wants_witness)
+                canary_want_witness(j);
+            breaker_take(j, &t->result.job);
+        }
+        commit_free(t->commit);
+        run_attempt_ended(r, OUTCOME_NONE, false);
+    }
+    refused_ruling_done(&t->result);
+    free(t);
+    engine_check_stopped(e);
+}
+
+void breaker_judge(struct job *j, struct run *r, struct claimed *c)
+{
+    struct commit *commit = outcome_begin(j, &c->record, &c->row);
+    memcpy(commit->attempt_id, c->attempt_id, ID_SIZE);
+    commit->run_id = r->row.id;
+    struct refused_task *t = task_new(j, r, commit);
+    t->refusal.unanswered = true;
+    memcpy(t->lease, c->attempt_id, ID_SIZE);
+    r->active++;
+    j->engine->busy++;
+    store_submit(j->engine->store, refused_work, t, judged);
+}
+
+/* ---- successes ---- */
+
+struct fine_task {
+    struct job *job;
+    char fingerprint[FINGERPRINT_SIZE];
+    int64_t now;
+    struct breaker_row row;
+    bool over;
+};
+
+static int fine_work(struct db *db, void *arg, struct error *e)
+{
+    struct fine_task *t = arg;
+    struct breaker_key k;
+    breaker_key_of(t->job, &k);
+    return store_breaker_succeeded(db, &k, t->fingerprint, t->now, &t->row, &t->over, e);
+}
+
+static void fine_done(void *arg, int result, const struct error *err)
+{
+    struct fine_task *t = arg;
+    struct job *j = t->job;
+    struct engine *e = j->engine;
+    e->busy--;
+    if (result >= 0)
+        breaker_take(j, &t->row);
+    else
+        log_line(LEVEL_DEBUG, "a success could not be told to the breaker", "job", j->config->job, "reason", err->text,
+                 NULL);
+    breaker_row_done(&t->row);
+    free(t);
+    engine_check_stopped(e);
+}
+
+/* Before its commit: should this process end between the two, a success is known that renewd has on its spool. */
+void breaker_fine(struct job *j, const struct commit *c)
+{
+    struct breaker *b = &j->breaker;
+    int64_t now = clock_now_ms();
+    bool suspected = c->before.state == STATE_MISCONFIGURED || c->before.state == STATE_RECONNECT;
+    b->row.state.success_at = now;
+    if (!suspected && !breaker_holds(j) && !b->refused && now - b->told_ms < TELL_EACH_MS && now >= b->told_ms)
+        return;
+    b->told_ms = now;
+    b->refused = false;
+    struct fine_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->now = now;
+    memcpy(t->fingerprint, c->before.fingerprint, sizeof t->fingerprint);
+    j->engine->busy++;
+    store_submit(j->engine->store, fine_work, t, fine_done);
+}
+
+/* ---- a person's word, here or on another host ---- */
+
+struct resume_task {
+    struct job *job;
+    bool believe;
+    struct breaker_row row;
+};
+
+static int resume_work(struct db *db, void *arg, struct error *e)
+{
+    struct resume_task *t = arg;
+    struct breaker_key k;
+    breaker_key_of(t->job, &k);
+    return store_breaker_resumed(db, &k, t->believe, clock_now_ms(), &t->row, e);
+}
+
+static int read_work(struct db *db, void *arg, struct error *e)
+{
+    struct resume_task *t = arg;
+    struct breaker_key k;
+    breaker_key_of(t->job, &k);
+    return store_breaker_read(db, &k, &t->row, e);
+}
+
+static void resume_done(void *arg, int result, const struct error *err)
+{
+    struct resume_task *t = arg;
+    struct engine *e = t->job->engine;
+    e->busy--;
+    if (result >= 0)
+        breaker_take(t->job, &t->row);
+    else
+        log_line(LEVEL_WARNING, "the breaker's state could not be read or written", "job", t->job->config->job, "reason",
+                 err->text, NULL);
+    breaker_row_done(&t->row);
+    free(t);
+    engine_check_stopped(e);
+}
+
+static void submit(struct job *j, bool believe, store_work work)
+{
+    struct resume_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->believe = believe;
+    j->engine->busy++;
+    store_submit(j->engine->store, work, t, resume_done);
+}
+
+void breaker_resume(struct job *j, bool believe)
+{
+    if (j->table)
+        submit(j, believe, resume_work);
+}
+
+void breaker_seen(struct job *j, bool held)
+{
+    if (j->table && j->discovered && !j->removed && breaker_holds(j) != held)
+        submit(j, false, read_work);
 }
 
 void breaker_done(struct job *j)
 {
-    struct breaker *b = &j->breaker;
-    loop_cancel(&b->settle_timer);
-    loop_cancel(&b->canary_timer);
-    loop_cancel(&b->tell_timer);
-    while (b->withheld) {
-        struct withheld *w = b->withheld;
-        b->withheld = w->next;
-        commit_free(w->commit);
-        free(w);
-    }
-    breaker_window_done(&b->window);
-    breaker_row_done(&b->row);
-}
-
-/* ---- verdicts that were committed before it was clear ---- */
-
-struct reopen_task {
-    struct job *job;
-    int64_t since;
-    char *after;
-    struct record *records;
-    struct row *rows;
-    bool *found;
-    size_t count;
-};
-
-static int reopen_work(struct db *db, void *arg, struct error *e)
-{
-    struct reopen_task *t = arg;
-    const struct job *j = t->job;
-    int res = store_breaker_condemned(db, j->table->source, t->since, t->after, REOPEN_BATCH, &t->records,
-                                      &t->count, e);
-    if (res < 0)
-        return res;
-    t->rows = xcalloc(t->count + 1, sizeof *t->rows);
-    t->found = xcalloc(t->count + 1, sizeof *t->found);
-    for (size_t i = 0; i < t->count; i++) {
-        struct record same = {0};
-        bool known = false;
-        res = store_row(db, j->table, t->records[i].key, &t->rows[i], &same, &known, e);
-        t->found[i] = res == 0;
-        record_done(&same);
-        if (res < 0 && res != -ENOENT)
-            return res;
-    }
-    return 0;
-}
-
-static void reopen_free(struct reopen_task *t)
-{
-    for (size_t i = 0; t->rows && i < t->count; i++)
-        row_done(&t->rows[i]);
-    records_free(t->records, t->count);
-    free(t->rows);
-    free(t->found);
-    free(t->after);
-    free(t);
-}
-
-static void reopen_from(struct job *j, int64_t since, const char *after);
-
-static void reopen_done(void *arg, int result, const struct error *err)
-{
-    struct reopen_task *t = arg;
-    struct job *j = t->job;
-    struct engine *e = j->engine;
-    e->busy--;
-    if (result < 0)
-        log_line(LEVEL_WARNING, "verdicts from before the breaker held the job could not be taken back; they are "
-                 "at the next start", "job", j->config->job, "reason", err->text, NULL);
-    for (size_t i = 0; result >= 0 && i < t->count; i++)
-        if (t->found[i])
-            commits_submit(e, j, NULL, outcome_reopen(j, &t->records[i], &t->rows[i]), false, false);
-    if (result >= 0 && t->count == REOPEN_BATCH && !e->stopping)
-        reopen_from(j, t->since, t->records[t->count - 1].key);
-    reopen_free(t);
-    engine_check_stopped(e);
-}
-
-static void reopen_from(struct job *j, int64_t since, const char *after)
-{
-    struct reopen_task *t = xcalloc(1, sizeof *t);
-    t->job = j;
-    t->since = since;
-    t->after = xstrdup(after);
-    j->engine->busy++;
-    store_submit(j->engine->store, reopen_work, t, reopen_done);
-}
-
-void breaker_reopen(struct job *j)
-{
-    if (j->table && breaker_holds(j) && !j->engine->stopping)
-        reopen_from(j, j->breaker.row.since, "");
+    loop_cancel(&j->breaker.canary_timer);
+    loop_cancel(&j->breaker.witness_timer);
+    breaker_row_done(&j->breaker.row);
 }

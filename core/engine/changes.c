@@ -124,10 +124,6 @@ bool change_look(struct job *j, const struct row *row, const struct record *know
     bool by_key = seen->wrong_key > wrong && !j->discovery.opened;
     if (unreadable_is(&ret->now))
         unreadable_seen(j, &ret->now, known, of);
-    if (!j->discovered && ret->now.state == STATE_MISCONFIGURED && ret->now.point) {
-        ret->now.not_before = 0;
-        look_schedule(j, &ret->now);
-    }
     if (!is_new && !look_differs(&ret->now, known)) {
         record_done(&ret->now);
         return false;

@@ -142,6 +142,12 @@ static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
             r->row.skipped++;
         return;
     }
+    bool suspect = c->record.state == STATE_MISCONFIGURED || c->record.state == STATE_RECONNECT;
+    if (suspect && c->unanswered && !j->safe && r->mode != CLAIM_HAND) {
+        breaker_judge(j, r, c);
+        return;
+    }
+    j->others = suspect ? 0 : j->others + 1;
     if (r->left != INT64_MAX) {
         r->left--;
         if (c->record.attempts)
@@ -161,7 +167,7 @@ static void take_all(struct run *r, struct claimed *list, size_t count, int64_t 
 {
     r->claiming = true; /* an attempt that ends at once must not end the run under us */
     for (size_t i = 0; i < count; i++) {
-        if (run_may_claim(r))
+        if (job_may_claim(r->job))
             take_one(r, &list[i], lease_boot_ms);
         else
             claim_release(r->job->engine, &list[i].record, list[i].attempt_id);

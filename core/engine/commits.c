@@ -178,6 +178,7 @@ static void committed(struct commit_task *t)
     bool again = false;
     if (t->job) {
         granted_take(t->job, c);
+        failing_look(t->job, t->job->failing.why && c->outcome == OUTCOME_OK);
         int64_t now = clock_now();
         again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
         if (c->after.due_at)

@@ -163,6 +163,8 @@ static void round_done(struct job *j)
     d->changed_behind = false;
     if (first)
         canary_start(j);
+    if (first)
+        failing_look(j, true);
     if (first || d->full)
         schedule_start(j);
     else

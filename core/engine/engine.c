@@ -384,6 +384,7 @@ void engine_status(const struct engine *e, struct engine_status *ret)
     };
     for (size_t i = 0; i < e->job_count; i++) {
         ret->held += job_held(e->jobs[i]) != NULL;
+        ret->failing += e->jobs[i]->failing.why != NULL;
         ret->paused += e->jobs[i]->paused;
         ret->in_flight += e->jobs[i]->active;
     }

@@ -70,7 +70,8 @@ int64_t job_rows_read(const struct job *j);
 /* By hand: the records of these keys; count 0 = all of the job. */
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
                     run_done done, void *ctx);
-void engine_pause(struct engine *e, struct job *j, bool paused,
+/* believe: a resume that takes the provider at its word about those who are suspects now. */
+void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
                   void (*done)(void *ctx, int result, const char *why), void *ctx);
 struct reload_result { size_t loaded, unchanged, removed, held; char *text; };
 void engine_reload(struct engine *e, struct reload_result *ret);
@@ -236,7 +237,7 @@ struct engine_status {
     const char *store_why;       /* why it is down or only read; NULL when up */
     bool read_only;              /* it is there, but a copy or an old one (clone guard) */
     int64_t started_at;
-    size_t jobs, held, paused, in_flight, waiting_commits;
+    size_t jobs, held, failing, paused, in_flight, waiting_commits;
     int64_t orphans, pending, answers; /* set aside: too late for their rows, refused by them; what nobody could read */
     int64_t spool_entries, spool_bytes, spool_oldest_at;
     int64_t kept, kept_bytes;    /* pairs that the store has, for a day */
@@ -252,6 +253,9 @@ struct job *engine_job_by_name(const struct engine *e, const char *name);
 const struct job_config *job_configuration(const struct job *j);
 const char *job_held(const struct job *j);   /* why it does not run, or NULL */
 bool job_held_by_breaker(const struct job *j); /* it goes on by itself, or when a person says so */
+const char *job_stands(const struct job *j); /* why nothing of it runs; its breaker holds some records alone */
+/* Why it counts as failing: none of its records was refreshed by its last asking; NULL = it does not. */
+const char *job_failing(const struct job *j, int64_t *ret_records);
 bool job_paused(const struct job *j);
 const char *job_source(const struct job *j); /* NULL before its table was resolved */
 int64_t job_next_at(const struct job *j);    /* next tick or own time; 0 = none */

@@ -167,8 +167,10 @@ static void record_why(const struct job *j, const struct record *r, const struct
         snprintf(ret, size, "only a person can help: the account must be reconnected by its owner");
     else if (j->paused)
         snprintf(ret, size, "paused, with its job: renewctl resume %s", j->config->job);
-    else if (job_held(j))
-        snprintf(ret, size, "held%s, with its job: %s", job_held_by_breaker(j) ? " by the breaker" : "", job_held(j));
+    else if (j->held)
+        snprintf(ret, size, "held, with its job: %s", j->held);
+    else if (breaker_holds(j) && (r->state == STATE_MISCONFIGURED || strcmp(r->ok_under, j->settings_id) != 0))
+        snprintf(ret, size, "held by the breaker, with its job: %s", j->breaker.row.why);
     else
         own_why(r, l, q, ret, size);
 }

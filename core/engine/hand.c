@@ -51,9 +51,7 @@ void engine_refresh(struct engine *e, struct job *j, const char *const *keys, si
                     run_done done, void *ctx)
 {
     int error;
-    if (!count)
-        canary_release(j, 0);
-    if (count != 1 || run_cannot(j, true, &error) || !e->store_up) {
+    if (count != 1 || run_cannot(j, &error) || !e->store_up) {
         run_start(j, CLAIM_HAND, "hand", keys, count, done, ctx);
         return;
     }

@@ -6,15 +6,14 @@
 
 #include "core/adapters/http_client.h"
 #include "core/adapters/json.h"
-#include "core/domain/breaker.h"
 #include "core/domain/rate.h"
 #include "core/engine/engine.h"
 #include "core/host/instance.h"
-#include "core/store/breaker.h"
 #include "core/store/keep.h"
 #include "core/store/leases.h"
 #include "core/store/spool.h"
 #include "core/store/store_thread.h"
+#include "core/store/suspects.h"
 
 enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
 
@@ -102,15 +101,13 @@ struct discovery {
 
 struct run;
 
-/* Why and until when the breaker holds a job, and what it has seen. */
+/* What rule 10 knows of a job, as the store had it last; its newest success is the newest here. */
 struct breaker {
-    struct breaker_window window;
-    struct breaker_row row;          /* as the store has it, or will once it is told */
-    struct withheld *withheld;       /* verdicts that wait for what else comes */
-    struct loop_timer *settle_timer, *canary_timer, *tell_timer;
-    bool telling;                    /* a change on its way to the store: what the store says is older */
+    struct breaker_row row;
+    int64_t told_ms;                 /* when a success was told to the store last */
+    bool refused;                    /* somebody was since */
+    struct loop_timer *canary_timer, *witness_timer;
     bool asking;                     /* a canary is on its way */
-    bool cleared;                    /* made by a reload: what held it before is over */
 };
 
 struct also_update {             /* SQL; NULL = nothing to write */
@@ -143,6 +140,13 @@ struct job {
     int64_t auto_at;
     struct pace pace;
     struct breaker breaker;
+    struct {
+        char *why;                   /* NULL = it is not, as last seen */
+        int64_t records;
+        struct loop_timer *timer;
+    } failing;
+    char settings_id[FINGERPRINT_SIZE]; /* a hash of the settings and their secrets' values */
+    size_t others;                   /* requests since the last one for a suspect */
     size_t gentle;                   /* after a hold at most so many attempts at once; grows; 0 = no matter */
     size_t active;                   /* attempts under way */
     struct run *runs;
@@ -174,8 +178,8 @@ struct run {
     size_t active;
     bool started, claiming, exhausted, finishing;
     bool general;                    /* nobody means the very record: by hand with a key alone does */
+    bool twice;                      /* all were asked; who was refused is asked a second time */
     bool shares_minute;              /* attempts at their own time, one run a minute */
-    bool probes;                     /* a few, by hand or as a canary: also of a job that the breaker holds */
     struct map *repeats;             /* key -> how often it was ok here and due again; NULL = none */
     char *refused;                   /* why it could not run */
     int refused_error;
@@ -281,7 +285,6 @@ int job_check_statements(struct db *db, const struct job_config *c, struct error
 void job_map_slots(struct job *j);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 bool job_may_claim(const struct job *j);
-bool run_may_claim(const struct run *r);
 struct job *job_by_source(const struct engine *e, const char *source);
 int64_t job_lease_s(const struct job *j);
 /* Of one request: the configured one, or a third of a grace that is given in seconds. */
@@ -404,8 +407,8 @@ struct run *run_start(struct job *j, int mode, const char *trigger, const char *
                       size_t count, run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
 void run_wishes(struct run *r, const struct token_wish *w);
-/* Why no run of the job can begin now; NULL = it can. probes: what the breaker lets through. */
-const char *run_cannot(const struct job *j, bool probes, int *ret_error);
+/* Why no run of the job can begin now; NULL = it can. */
+const char *run_cannot(const struct job *j, int *ret_error);
 /* A run whose row was made in SQL. */
 void run_requested(struct job *j, int64_t row_id);
 int job_run_mode(const struct job *j);
@@ -455,11 +458,19 @@ struct silence {
 int64_t verdict_after_silence(const struct job *j, const struct silence *s);
 void verdict_bound(const struct attempt *a, struct decision *d);
 
-/* breaker.c: verdicts before they are committed (rule 10). */
-void breaker_fine(struct job *j, struct run *r, const struct commit *c);
-/* Takes c over: submits it, now or when it is clear whose fault it was. */
-void breaker_failed(struct job *j, struct run *r, struct commit *c);
+/* breaker.c: refusals before they are committed (rule 10). */
+void breaker_fine(struct job *j, const struct commit *c);
+/* Takes c over: submits it when it is clear what it is. unanswered: it was presented before without an answer. */
+void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswered);
+/* A claimed suspect that is not asked again: its refusal becomes a verdict, or it waits. */
+void breaker_judge(struct job *j, struct run *r, struct claimed *c);
 bool breaker_holds(const struct job *j);
+/* Takes row over. */
+void breaker_take(struct job *j, struct breaker_row *row);
+void breaker_key_of(const struct job *j, struct breaker_key *ret);
+void breaker_resume(struct job *j, bool believe);
+/* What the store says, which another host or somebody in SQL may have changed. */
+void breaker_seen(struct job *j, bool held);
 /* secrets.c: a secret in a file is another one by now. True: this job ends in a moment and another takes its place under
  * the new one, so that nothing should be concluded from what the old one met. To be asked before a job is held and
  * before each canary. */
@@ -468,17 +479,16 @@ void secrets_start(struct engine *e);
 void secrets_stop(struct engine *e);
 /* reload.c: c takes the place of j's configuration; both become the engine's. */
 void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
-/* Another host holds the job, and j knows: what waits here is no verdict either. */
-void breaker_held_elsewhere(struct job *j);
-void breaker_remember(struct job *j, const struct answer_row *list, size_t count);
-void breaker_reopen(struct job *j);
 void breaker_done(struct job *j);
 
-/* canary.c: a held job from the alarm until it goes on. */
-void canary_hold(struct job *j, struct breaker_row *b);
+/* failing.c: is anybody refreshed? */
+void failing_look(struct job *j, bool soon);
+void failing_done(struct job *j);
+
+/* canary.c: whom a job asks beside those that are due. */
+void canary_arm(struct job *j);
 void canary_start(struct job *j);
-void canary_seen(struct job *j, int64_t held_at);
-void canary_release(struct job *j, int64_t proved_at);
+void canary_want_witness(struct job *j);
 
 /* newest.c: the newer pair into rows that hold what it replaced. */
 void newest_share(struct engine *e, struct job *j, const struct commit *c);
@@ -509,10 +519,12 @@ void outcome_keep_answer(struct commit *c, const struct job *j, const struct htt
 char *outcome_said(const struct job *j, const struct commit *c, const char *text);
 /* Its effects were refused: what was ok becomes this record's own failure. */
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
-/* A reconnect that is no verdict: nobody is told, the row and the credential stay as they are. */
-void outcome_withhold(const struct job *j, struct commit *c);
-/* Takes a verdict back that stands in the row. */
-struct commit *outcome_reopen(const struct job *j, const struct record *rec, const struct row *row);
+/* A refusal that is no verdict: nobody is told, the row and the credential stay as they are. */
+void outcome_withhold(const struct job *j, struct commit *c, const struct suspect_ruling *r);
+/* A verdict that is asked again all the same. */
+void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms);
+/* A verdict without an attempt of its own: what the provider said before. */
+void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text);
 /* What another record with this credential came to (fate), for this one. tells: also in the row. */
 struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
                              const struct record *fate, bool tells);

@@ -67,6 +67,7 @@ void job_free(struct job *j)
         attempt_free(j->attempts);
     runs_forget(j);
     breaker_done(j);
+    failing_done(j);
     events_free(j);
     instance_free(j->instance);
     table_free(j->table);
@@ -112,14 +113,7 @@ void job_release_hold(struct job *j)
 bool job_may_claim(const struct job *j)
 {
     return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered &&
-           !breaker_holds(j);
-}
-
-bool run_may_claim(const struct run *r)
-{
-    const struct job *j = r->job;
-    return job_may_claim(j) || (r->probes && engine_may_work(j->engine) && !j->held && !j->paused &&
-                                !j->removed && j->discovered);
+           j->table;
 }
 
 int64_t job_timeout_ms(const struct job *j)
@@ -149,8 +143,6 @@ struct resolve_task {
     struct job_row row;
     struct granted granted;
     struct breaker_row breaker;
-    struct answer_row *answers;
-    size_t answer_count;
 };
 
 int job_check_statements(struct db *db, const struct job_config *c, struct error *e)
@@ -169,17 +161,11 @@ int job_check_statements(struct db *db, const struct job_config *c, struct error
     return 0;
 }
 
-/* A reload ends what the breaker held, once. */
-static int read_breaker(struct db *db, struct resolve_task *t, struct error *e)
+static int open_breaker(struct db *db, struct resolve_task *t, struct error *e)
 {
     const struct job *j = t->job;
-    int res = store_breaker_read(db, j->config->job, &t->breaker, e);
-    if (res >= 0 && t->breaker.held_at && j->breaker.cleared) {
-        res = store_breaker_release(db, j->config->job, t->table->source, &t->breaker, 0, e);
-        t->breaker.held_at = 0;
-    }
-    return res < 0 ? res : store_breaker_answers(db, j->config->job, clock_now() - j->config->breaker_within_s,
-                                                 &t->answers, &t->answer_count, e);
+    const struct breaker_key k = {j->config->job, j->settings_id, t->table->source};
+    return store_breaker_open(db, &k, clock_now_ms(), &t->breaker, e);
 }
 
 /* A changed schedule counts from now on: its ticks of before were nobody's. One that the old schedule missed
@@ -237,7 +223,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = store_job_watchable(db, t->table, e);
     if (res >= 0)
-        res = read_breaker(db, t, e);
+        res = open_breaker(db, t, e);
     return res;
 }
 
@@ -295,10 +281,6 @@ static void resolved(struct job *j, struct resolve_task *t)
     breaker_row_done(&j->breaker.row);
     j->breaker.row = t->breaker;
     memset(&t->breaker, 0, sizeof t->breaker);
-    if (!breaker_holds(j) && !j->breaker.cleared)
-        breaker_remember(j, t->answers, t->answer_count);
-    if (j->breaker.cleared)
-        j->gentle = 1;
     job_map_slots(j);
     job_release_hold(j);
 }
@@ -348,9 +330,19 @@ static void resolve_done(void *arg, int result, const struct error *e)
     table_free(t->table);
     job_row_done(&t->row);
     breaker_row_done(&t->breaker);
-    answers_free(t->answers, t->answer_count);
     free(t);
     engine_check_stopped(en);
+}
+
+/* Under which settings the provider answers (rule 10). The key that it is hashed with is the database's own. */
+static void name_settings(struct job *j)
+{
+    unsigned char hash[32] = {0};
+    settings_hash(j->config->settings, hash);
+    if (fingerprint(j->engine->fingerprint_key, plugin_name(j->config->plugin), "settings", (const char *)hash,
+                    sizeof hash, j->settings_id) < 0)
+        j->settings_id[0] = '\0';
+    explicit_bzero(hash, sizeof hash);
 }
 
 void job_resolve(struct job *j)
@@ -360,6 +352,7 @@ void job_resolve(struct job *j)
     if (!j->instance || j->table || j->resolving || !en->store_up || en->stopping)
         return;
     j->resolving = true;
+    name_settings(j);
     struct resolve_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     en->busy++;
@@ -416,7 +409,7 @@ void job_set_paused(struct job *j, bool paused)
 
 struct pause_task {
     struct job *job;
-    bool paused;
+    bool paused, believe;
     void (*done)(void *ctx, int result, const char *why);
     void *ctx;
 };
@@ -433,7 +426,7 @@ static void pause_done(void *arg, int result, const struct error *e)
     struct job *j = t->job;
     j->engine->busy--;
     if (result >= 0 && !t->paused)
-        canary_release(j, 0);
+        breaker_resume(j, t->believe);
     if (result >= 0)
         job_set_paused(j, t->paused);
     t->done(t->ctx, result, e->text);
@@ -441,7 +434,7 @@ static void pause_done(void *arg, int result, const struct error *e)
     engine_check_stopped(j->engine);
 }
 
-void engine_pause(struct engine *e, struct job *j, bool paused,
+void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
                   void (*done)(void *ctx, int result, const char *why), void *ctx)
 {
     if (e->refused) {
@@ -449,7 +442,7 @@ void engine_pause(struct engine *e, struct job *j, bool paused,
         return;
     }
     struct pause_task *t = xcalloc(1, sizeof *t);
-    *t = (struct pause_task){j, paused, done, ctx};
+    *t = (struct pause_task){j, paused, believe, done, ctx};
     e->busy++;
     store_submit(e->store, pause_work, t, pause_done);
 }
@@ -462,6 +455,11 @@ const struct job_config *job_configuration(const struct job *j)
 const char *job_held(const struct job *j)
 {
     return j->held ? j->held : breaker_holds(j) ? j->breaker.row.why : NULL;
+}
+
+const char *job_stands(const struct job *j)
+{
+    return j->held;
 }
 
 bool job_held_by_breaker(const struct job *j)

@@ -83,6 +83,11 @@ void look_schedule(const struct job *j, struct record *r)
         r->due_at = r->not_before == SILENCE_FOR_EVER ? 0 : r->not_before;
 }
 
+static bool is_refusal(const struct record *r)
+{
+    return r->last_code && strcmp(r->last_code, "row") != 0;
+}
+
 static void new_credential(struct record *r, const char *fp, bool first)
 {
     memcpy(r->fingerprint, fp, FINGERPRINT_SIZE);
@@ -170,6 +175,8 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     count(j, &v, 0, fp, of);
     if (first || strcmp(fp, ret->fingerprint) != 0)
         new_credential(ret, fp, first);
+    else if (row_changed && !by_sibling(j, row, ret) && ret->state == STATE_MISCONFIGURED && is_refusal(ret))
+        ret->not_before = 0; /* it stays a suspect, and is asked now: the row may have been what was wrong */
     else if (row_changed && !by_sibling(j, row, ret) && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
         new_credential(ret, fp, true);
     ret->without_credential = fp[0] == '\0';

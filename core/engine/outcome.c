@@ -18,7 +18,7 @@
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
 
-enum { CODE_MAX = 100, TEXT_MAX = 500, WITHHELD_AGAIN_S = 86400 };
+enum { CODE_MAX = 100, TEXT_MAX = 500 };
 
 /* A commit of a fresh attempt id for one row. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row)
@@ -287,6 +287,7 @@ void outcome_settle_ok(struct commit *c, struct job *j, const struct values *aft
     record_set_text(&r->last_code, NULL);
     record_set_text(&r->last_text, NULL);
     r->ok_at = r->refreshed_at = r->last_at = c->finished_at;
+    memcpy(r->ok_under, j->settings_id, sizeof r->ok_under);
     if (j->expires_slot >= 0) {
         r->expires_at = after->list[j->expires_slot].number;
         if (r->expires_at > c->finished_at)
@@ -384,53 +385,51 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     c->touches_row = c->write_count > 0;
 }
 
-static void withheld(struct commit *c, const char *said, const char *why)
+static int64_t seconds_up(int64_t ms)
 {
-    char *text = xasprintf("%s; %s", said, why);
-    free(c->code);
-    free(c->text);
-    c->code = xstrdup("withheld");
-    c->text = text;
+    return (ms + 999) / 1000;
+}
+
+void outcome_withhold(const struct job *j, struct commit *c, const struct suspect_ruling *r)
+{
+    bool strike = r->verdict == SUSPECT_STRIKE;
+    if (c->outcome == OUTCOME_RECONNECT) {
+        char *text = xasprintf("the provider said %s%s%s; that is no verdict yet: it is asked again",
+                               c->code ? c->code : "no", c->text ? ": " : "", c->text ? c->text : "");
+        free(c->code);
+        free(c->text);
+        c->code = xstrdup("withheld");
+        c->text = text;
+    }
+    forget_effects(c);
     c->outcome = OUTCOME_MISCONFIGURED;
     c->dead = false;
-}
-
-void outcome_withhold(const struct job *j, struct commit *c)
-{
-    char *said = xasprintf("the provider said %s", c->code ? c->code : "no");
-    forget_effects(c);
-    withheld(c, said, "so it did of too many to be believed: see why the job is held");
-    free(said);
     record_done(&c->after);
     record_copy(&c->after, &c->before);
-    note_failure(c, j, c->finished_at + WITHHELD_AGAIN_S);
-    outcome_leave_row(c);
+    c->after.strikes += strike;
+    note_failure(c, j, r->at_once ? c->finished_at : seconds_up(r->next_at));
+    if (!strike)
+        outcome_leave_row(c);
 }
 
-/* The status that says "it will be tried again", or else that all is well, as it was before. */
-static int reopened_status(const struct job *j)
+/* look_schedule gives those that need a person no time; this one has one. */
+void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms)
 {
-    bool has[STATE_PAUSED + 1] = {false};
-    for (size_t i = 0; i < j->config->status_value_count; i++)
-        has[j->config->status_values[i].state] = true;
-    return has[STATE_MISCONFIGURED] ? STATE_MISCONFIGURED : has[STATE_RETRYING] ? STATE_RETRYING : STATE_OK;
+    (void)j;
+    c->dead = false;
+    if (c->after.state != STATE_RECONNECT) /* the plugin has a time of its own */
+        return;
+    c->after.not_before = seconds_up(next_at_ms);
+    c->after.due_at = c->after.point > c->after.not_before ? c->after.point : c->after.not_before;
 }
 
-struct commit *outcome_reopen(const struct job *j, const struct record *rec, const struct row *row)
+void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text)
 {
-    struct commit *c = outcome_begin(j, rec, row);
-    c->release = false; /* nobody has a lease for it */
-    char *said = xasprintf("the provider said %s", rec->last_code ? rec->last_code : "no");
-    withheld(c, said, "the verdict is taken back: see why the job is held");
-    free(said);
-    note_failure(c, j, c->finished_at + WITHHELD_AGAIN_S);
-    also_take_back(c, j);
-    if (!j->table->view) {
-        write_text(c, j, "last_error", NULL);
-        write_status(c, j, reopened_status(j));
-        c->touches_row = c->write_count > 0;
-    }
-    return c;
+    c->outcome = OUTCOME_RECONNECT;
+    c->dead = true;
+    c->code = code ? xstrdup(code) : NULL;
+    c->text = text ? xstrdup(text) : NULL;
+    note_failure(c, j, 0);
 }
 
 void outcome_leave_row(struct commit *c)
@@ -494,7 +493,10 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
     c->after.attempts = fate->attempts - 1;
     if (fate->strikes > rec->strikes)
         c->after.strikes = fate->strikes;
-    note_failure(c, j, fate->not_before);
+    bool not_final = fate->state == STATE_RECONNECT && fate->not_before;
+    note_failure(c, j, not_final ? 0 : fate->not_before);
+    if (not_final)
+        outcome_not_final(j, c, fate->not_before * 1000);
     if (!tells)
         outcome_leave_row(c);
     return c;

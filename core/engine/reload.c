@@ -68,7 +68,6 @@ static struct job *next_job(struct engine *e, struct job **before, struct job_co
     else
         ret->loaded++;
     struct job *fresh = job_new(e, c);
-    fresh->breaker.cleared = true;
     fresh->ran = old && old->table && !old->held;
     if (old)
         retire(e, old);
@@ -81,7 +80,6 @@ void engine_replace_job(struct engine *e, struct job *j, struct job_config *c)
         if (e->jobs[i] != j)
             continue;
         struct job *fresh = job_new(e, c);
-        fresh->breaker.cleared = true;
         fresh->ran = j->table && !j->held;
         e->jobs[i] = fresh;
         retire(e, j);

@@ -23,6 +23,8 @@ struct poll_task {
     size_t request_count;
     struct job_row *jobs;
     size_t job_count;
+    struct held_job *held;
+    size_t held_count;
 };
 
 static void name_jobs(struct poll_task *t, bool that_can_run)
@@ -39,6 +41,8 @@ static int poll_work(struct db *db, void *arg, struct error *e)
     struct poll_task *t = arg;
     int res = store_paused_jobs(db, &t->jobs, &t->job_count, e);
     if (res >= 0)
+        res = store_breakers_held(db, &t->held, &t->held_count, e);
+    if (res >= 0)
         res = store_requests_take(db, t->engine->setup.state->host, (const char *const *)t->names,
                                   t->name_count, clock_real(), &t->requests, &t->request_count, e);
     return res;
@@ -50,24 +54,32 @@ static void task_free(struct poll_task *t)
         free(t->names[i]);
     free(t->names);
     job_rows_free(t->jobs, t->job_count);
+    held_jobs_free(t->held, t->held_count);
     sql_requests_free(t->requests, t->request_count);
     free(t);
 }
 
+static bool held_by_store(const struct poll_task *t, const struct job *j)
+{
+    for (size_t i = 0; i < t->held_count; i++)
+        if (strcmp(t->held[i].job, j->config->job) == 0 && strcmp(t->held[i].settings, j->settings_id) == 0)
+            return true;
+    return false;
+}
+
 static void poll_done(void *arg, int result, const struct error *err)
 {
-    (void)result;
     (void)err;
     struct poll_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
     for (size_t i = 0; i < t->job_count; i++) {
         struct job *j = engine_job_by_name(e, t->jobs[i].job);
-        if (j) {
+        if (j)
             job_set_paused(j, t->jobs[i].paused);
-            canary_seen(j, t->jobs[i].breaker_held_at);
-        }
     }
+    for (size_t i = 0; result >= 0 && i < e->job_count; i++)
+        breaker_seen(e->jobs[i], held_by_store(t, e->jobs[i]));
     for (size_t i = 0; i < t->request_count; i++) {
         struct job *j = engine_job_by_name(e, t->requests[i].job);
         if (j)

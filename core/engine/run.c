@@ -17,8 +17,7 @@
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000,
-       PROBES_MAX = 10 };
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000 };
 
 struct start_task {
     struct run *run;
@@ -59,6 +58,8 @@ static void fill_query(const struct run *r, struct claim_request *q)
         .general = r->general,
         .run_id = r->row.id,
         .failed_since = names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
+        .twice = r->twice,
+        .held_under = breaker_holds(j) && r->mode != CLAIM_HAND ? j->settings_id : NULL,
     };
 }
 
@@ -245,6 +246,12 @@ static void run_check(struct run *r)
             return;
         }
     }
+    if (!r->twice && !r->shares_minute && !names_keys(r) && r->row.failed && !r->job->config->breaker_again_s) {
+        r->twice = true; /* who was refused here is asked once more, now that all others were (rule 10) */
+        r->exhausted = false;
+        run_pump(r);
+        return;
+    }
     run_finish(r);
 }
 
@@ -292,7 +299,7 @@ static void claim_done(void *arg, int result, const struct error *e)
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
         r->exhausted = r->exhausted || !names_keys(r);
-    } else if (!run_may_claim(r)) {
+    } else if (!job_may_claim(r->job)) {
         r->exhausted = true;
         give_back(j, t->list, t->count);
     } else {
@@ -352,7 +359,7 @@ void run_pump(struct run *r)
     struct job *j = r->job;
     if (!r->started || r->claiming || r->finishing)
         return;
-    if (!run_may_claim(r) || r->left <= 0)
+    if (!job_may_claim(r->job) || r->left <= 0)
         r->exhausted = true;
     if (held_back(r))
         return;
@@ -373,6 +380,7 @@ void run_pump(struct run *r)
     t->query.limit = room < CLAIM_BATCH ? room : CLAIM_BATCH;
     if ((int64_t)t->query.limit > r->left)
         t->query.limit = (size_t)r->left;
+    t->query.suspects_least = suspect_share(t->query.limit, j->others);
     t->query.failing_limit = r->failing_left < CLAIM_BATCH ? (size_t)r->failing_left : CLAIM_BATCH;
     if (names_keys(r))
         next_keys(r, &t->query);
@@ -393,7 +401,7 @@ void job_pump(struct job *j)
 void run_attempt_ended(struct run *r, int outcome, bool ask_again)
 {
     r->active--;
-    if (r->job->gentle && outcome != OUTCOME_NONE && outcome != OUTCOME_MISCONFIGURED)
+    if (r->job->gentle && outcome != OUTCOME_NONE)
         r->job->gentle = r->job->gentle < (size_t)r->job->config->in_flight ? r->job->gentle + 1 : 0;
     if (outcome == OUTCOME_OK)
         r->row.refreshed++;
@@ -480,13 +488,11 @@ static void start_done(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-const char *run_cannot(const struct job *j, bool probes, int *ret_error)
+const char *run_cannot(const struct job *j, int *ret_error)
 {
     *ret_error = -EBUSY;
     if (j->held)
         return j->held;
-    if (breaker_holds(j) && !probes)
-        return job_held(j);
     if (j->paused)
         return "the job is paused; resume it first";
     *ret_error = -ESHUTDOWN;
@@ -525,14 +531,13 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, const 
     r->key_count = count;
     r->general = strcmp(trigger, "hand") != 0 || !count;
     r->shares_minute = strcmp(trigger, "auto") == 0;
-    r->probes = mode == CLAIM_HAND && count > 0 && count <= PROBES_MAX;
     r->waiters = xcalloc(1, sizeof *r->waiters);
     r->waiters->done = done;
     r->waiters->ctx = ctx;
     r->next = j->runs;
     j->runs = r;
     int error;
-    const char *why = run_cannot(j, r->probes, &error);
+    const char *why = run_cannot(j, &error);
     if (why) {
         run_refuse(r, error, why);
         return NULL;

@@ -96,12 +96,14 @@ static void arm_tick(struct job *j)
 struct due_task {
     struct job *job;
     int64_t due_at;
+    bool held;
 };
 
 static int due_work(struct db *db, void *arg, struct error *e)
 {
     struct due_task *t = arg;
-    return store_next_due(db, t->job->table, t->job->safe, &t->due_at, e);
+    return store_next_due(db, t->job->table, t->job->safe,
+                          t->held ? t->job->settings_id : NULL, &t->due_at, e);
 }
 
 static void arm_auto(struct job *j, int64_t due_at);
@@ -125,6 +127,7 @@ static void ask_due(struct job *j)
     if (!t)
         abort();
     t->job = j;
+    t->held = breaker_holds(j);
     j->engine->busy++;
     store_submit(j->engine->store, due_work, t, due_known);
 }

@@ -109,6 +109,7 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .due = {.window = rec->window, .point = rec->point, .ok_at = rec->ok_at,
                 .not_before = rec->not_before, .expires_at = expires_at, .life = rec->life},
         .state = rec->state,
+        .fine = rec->state != STATE_MISCONFIGURED && strcmp(rec->ok_under, j->settings_id) == 0,
         .without_credential = rec->without_credential,
         .code = rec->last_code ? xstrdup(rec->last_code) : NULL,
         .text = rec->last_text ? xstrdup(rec->last_text) : NULL,
@@ -207,7 +208,7 @@ int token_judge(const struct job *j, const struct token_entry *t, const struct t
     const struct token_held held = token_held_of(t);
     bool refused = token_refused(w, &held, now);
 
-    if (may_try && !stopped(t) && job_may_claim(j) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
+    if (may_try && !stopped(t) && job_may_claim(j) && (t->fine || !breaker_holds(j)) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
         (wanted(j, t, w, now) || (refused && forced(t, now))))
         return VERDICT_TRY;
     if (refused)

@@ -15,6 +15,7 @@ struct token_entry {
     int64_t first_seen;          /* of its credential */
     struct due due;
     bool unchanged;              /* the last refresh brought the token that was there before */
+    bool fine;                   /* its last answer was a success: no hold of the breaker keeps it */
     int state;
     bool without_credential;
     char *code, *text;           /* of the last failure; NULL after ok */

@@ -161,7 +161,7 @@ struct job_config {
     int64_t events_max_age_s;         /* default 7 days */
     struct secret **webhook_secrets;
     size_t webhook_secret_count;
-    int64_t breaker_records, breaker_share, breaker_within_s;
+    int64_t breaker_records, breaker_within_s, breaker_again_s, breaker_apart_s, breaker_alone_s;
     int64_t timeout_ms; /* default 30 s */
     char *ca_file;
     bool allow_insecure;

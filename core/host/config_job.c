@@ -78,18 +78,27 @@ static void numbers_read(struct job_reading *r)
 
 static void breaker_read(struct job_reading *r)
 {
-    static const char *const known[] = { "records", "share", "within", NULL };
+    static const char *const known[] = { "records", "share", "within", "again", "apart", "alone", NULL };
     const struct conf_item *breaker = NULL;
     struct job_config *j = r->j;
 
+    int64_t share;
+
     j->breaker_records = 10;
-    j->breaker_share = 50;
     j->breaker_within_s = 600;
+    j->breaker_again_s = 60;
+    j->breaker_apart_s = 3600;
+    j->breaker_alone_s = 900;
     conf_get_group(r->root, "breaker", CONF_OPTIONAL, r->r.m, &breaker);
     conf_refuse_unknown(breaker, known, r->r.m);
     conf_get_integer(breaker, "records", CONF_OPTIONAL, 1, 1000000, r->r.m, &j->breaker_records);
-    conf_get_integer(breaker, "share", CONF_OPTIONAL, 1, 100, r->r.m, &j->breaker_share);
+    if (conf_get_integer(breaker, "share", CONF_OPTIONAL, 1, 100, r->r.m, &share))
+        conf_warning(r->r.m, conf_child(breaker, "share"), NULL,
+                     "setting 'share' is without effect by now; leave it out");
     seconds_take(r, breaker, "within", 1, 30 * 86400, &j->breaker_within_s);
+    seconds_take(r, breaker, "again", 0, 86400, &j->breaker_again_s);
+    seconds_take(r, breaker, "apart", 0, 30 * 86400, &j->breaker_apart_s);
+    seconds_take(r, breaker, "alone", 0, 30 * 86400, &j->breaker_alone_s);
 }
 
 static void http_read(struct job_reading *r)

@@ -21,7 +21,8 @@
 /* Of more than LOOK_AT due records those due first are put in order: a claim stays short however many wait. */
 enum { TRIES = 4, LOOK_AT = 10000, OTHER_HOSTS = 5 };
 
-static const char failing[] = " AND r.attempts > 0";
+/* The words of the index on suspects. */
+static const char suspects[] = " AND r.due_at > 0 AND (r.state = 4 OR r.state = 5)";
 
 struct candidates {
     struct claimed *list;
@@ -42,6 +43,11 @@ void claimed_free(struct claimed *list, size_t count)
     free(list);
 }
 
+static bool tried_before(const char *which)
+{
+    return strstr(which, "attempts > 0") || strcmp(which, suspects) == 0;
+}
+
 /* Soonest death first, as death_of says; of those that keep failing the one that was tried longest ago. */
 static void put_order(const char *of, bool tried, size_t limit, struct buf *sql)
 {
@@ -56,7 +62,7 @@ static void put_order(const char *of, bool tried, size_t limit, struct buf *sql)
 
 /* The keys worth locking: of the first LOOK_AT due ones those whose credential can be had. More of them
  * than wanted, because other hosts lock some of them at this moment; SQLite has one writer at a time. */
-static int find_keys(struct db *db, const struct claim_request *q, const char *attempts, size_t limit,
+static int find_keys(struct db *db, const struct claim_request *q, const char *which, size_t limit,
                      struct db_result **ret, struct error *e)
 {
     const char *by = q->mode == CLAIM_AUTO ? "due_at" : q->mode == CLAIM_TICK ? "point" : "rkey";
@@ -64,25 +70,25 @@ static int find_keys(struct db *db, const struct claim_request *q, const char *a
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_text(&sql, "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death, r.expires_at, r.last_at FROM {records} r WHERE ");
-    claim_put_due(db, q, true, &a, &sql);
-    buf_printf(&sql, "%s ORDER BY r.%s LIMIT %d) y", attempts, by, LOOK_AT);
+    claim_put_due(db, q, which != suspects, &a, &sql);
+    buf_printf(&sql, "%s ORDER BY r.%s LIMIT %d) y", which, by, LOOK_AT);
     buf_text(&sql, " LEFT JOIN {credentials} c ON c.fingerprint = y.fingerprint WHERE 1 = 1");
     claim_put_alive(q, &sql);
     claim_put_free(db, q->safe, &sql);
-    put_order("y", strcmp(attempts, failing) == 0,
+    put_order("y", tried_before(which),
               db_is_postgresql(db) ? limit * OTHER_HOSTS : limit, &sql);
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
 
-/* Those of the keys that still are due, locked; attempts: "" or a further condition on r. */
-static int select_due(struct db *db, const struct claim_request *q, const char *attempts, size_t limit,
+/* Those of the keys that still are due, locked; which: "" or a further condition on r. */
+static int select_due(struct db *db, const struct claim_request *q, const char *which, size_t limit,
                       struct candidates *to, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL, *r = NULL;
     cleanup(free_p) const char **keys = NULL;
-    int res = limit ? find_keys(db, q, attempts, limit, &found, e) : 0;
+    int res = limit ? find_keys(db, q, which, limit, &found, e) : 0;
     if (res < 0 || !limit || !db_rows(found))
         return res;
     keys = xcalloc(db_rows(found), sizeof(*keys));
@@ -93,9 +99,9 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
     record_columns("r.", &sql);
     buf_text(&sql, " FROM {records} r WHERE ");
     claim_put_due(db, q, false, &a, &sql);
-    buf_printf(&sql, "%s AND ", attempts);
+    buf_printf(&sql, "%s AND ", which);
     list_put_in(db, "r.rkey", list_add(db, &a, keys, db_rows(found)), &sql);
-    put_order("r", strcmp(attempts, failing) == 0, limit, &sql);
+    put_order("r", tried_before(which), limit, &sql);
     if (db_is_postgresql(db))
         buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
     res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -143,17 +149,42 @@ static void keep_marked(struct candidates *c, const bool *keep)
     c->count = n;
 }
 
+/* Those asked longest ago first. Those of whom was told too early go by their own time, whatever the schedule. */
+static int pick_suspects(struct db *db, const struct claim_request *q, size_t limit, struct candidates *c,
+                         struct error *e)
+{
+    struct claim_request own = *q;
+    limit = limit < q->failing_limit ? limit : q->failing_limit;
+    int r = select_due(db, q, suspects, limit, c, e);
+    own.mode = CLAIM_AUTO;
+    if (r == 0 && q->mode == CLAIM_TICK) /* a tick leaves all out that need a person */
+        r = select_due(db, &own, suspects, limit, c, e);
+    return r;
+}
+
+/* All others before suspects, of which some come along all the same (rule 10). */
+static int pick_by_time(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
+{
+    int r = q->suspects_least ? pick_suspects(db, q, q->suspects_least, c, e) : 0;
+    size_t first = c->count, limit = q->limit > first ? q->limit - first : 0;
+    if (r == 0 && q->failing_limit >= q->limit) {
+        r = select_due(db, q, " AND r.state <> 4 AND r.state <> 5", limit, c, e);
+    } else if (r == 0) {
+        r = select_due(db, q, " AND r.attempts = 0 AND r.state <> 4 AND r.state <> 5", limit, c, e);
+        if (r == 0)
+            r = select_due(db, q, " AND r.attempts > 0 AND r.state <> 4 AND r.state <> 5",
+                           q->failing_limit > first ? q->failing_limit - first : 0, c, e);
+    }
+    if (r == 0 && c->count < q->limit)
+        r = pick_suspects(db, q, q->limit - c->count + first, c, e);
+    return r;
+}
+
 /* Soonest death first; records that keep failing never crowd the others out. */
 static int pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
 {
-    int r;
-    if (q->failing_limit >= q->limit) {
-        r = select_due(db, q, "", q->limit, c, e);
-    } else {
-        r = select_due(db, q, " AND r.attempts = 0", q->limit, c, e);
-        if (r == 0)
-            r = select_due(db, q, failing, q->failing_limit, c, e);
-    }
+    bool named = q->mode == CLAIM_HAND || q->mode == CLAIM_DEMAND;
+    int r = named ? select_due(db, q, "", q->limit, c, e) : pick_by_time(db, q, c, e);
     if (r < 0 || !c->count)
         return r;
     qsort(c->list, c->count, sizeof(*c->list), by_death);

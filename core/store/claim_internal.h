@@ -15,6 +15,9 @@ enum { CLAIM_SQL_MAX = 64 * 1024 };
  * so where the records are known by key already. */
 void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a,
                    struct buf *sql);
+/* " AND r is no matter for a canary": what may be taken of a job that is held under these settings. Suspects that
+ * were told of have their own times. */
+void claim_put_held(const char *held_under, struct args *a, struct buf *sql);
 /* " AND c may ever be presented": neither dead (by hand that does not matter) nor spent. */
 void claim_put_alive(const struct claim_request *q, struct buf *sql);
 /* " AND c is free": nobody holds it, or its attempt is committed, or (safe) its lease is over. */

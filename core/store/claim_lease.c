@@ -38,9 +38,9 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
     buf_printf(sql, "r.source = $%d AND r.without_credential = 0 AND r.fingerprint <> ''",
                args_text(a, q->table->source));
     switch (q->mode) {
-    case CLAIM_AUTO:
-        buf_printf(sql, " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 "%s", plus, plus, q->now,
-                   not_stopped);
+    case CLAIM_AUTO: /* of those that need a person, who were told of too early: they have a time */
+        buf_printf(sql, " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 " AND r.state <> 7 AND r.state <> 8",
+                   plus, plus, q->now);
         break;
     case CLAIM_TICK:
         put_tick(q, plus, sql);
@@ -55,9 +55,16 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
         }
         break;
     }
+    claim_put_held(q->held_under, a, sql);
     if (q->failed_since)
-        buf_printf(sql, " AND (r.last_outcome <= %d OR r.last_at < %" PRId64 ")", OUTCOME_OK,
-                   q->failed_since);
+        buf_printf(sql, " AND (r.last_outcome <= %d OR r.last_at < %" PRId64 "%s)", OUTCOME_OK,
+                   q->failed_since, q->twice ? " OR (r.state = 5 AND r.attempts = 1)" : "");
+}
+
+void claim_put_held(const char *held_under, struct args *a, struct buf *sql)
+{
+    if (held_under)
+        buf_printf(sql, " AND ((r.ok_under = $%d AND r.state <> 5) OR r.state = 4)", args_text(a, held_under));
 }
 
 void claim_put_alive(const struct claim_request *q, struct buf *sql)
@@ -101,14 +108,16 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
 /* A record whose credential is out has its time when the lease ends; one whose credential is dead or
  * spent is looked at again later, should its row have changed; one that may be spent has it when its answer
  * is no longer waited for. */
-int store_next_due(struct db *db, const struct table *t, bool safe, int64_t *ret, struct error *e)
+int store_next_due(struct db *db, const struct table *t, bool safe, const char *held_under, int64_t *ret,
+                   struct error *e)
 {
     static const char left[] = " OR (c.lease_until IS NOT NULL AND"
                                "  (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL)";
-    const char *texts[] = {t->source};
+    cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
+    args_text(&a, t->source);
     buf_printf(&sql,
                "SELECT min(x.at) FROM (SELECT CASE"
                " WHEN c.lease_until >= %s AND c.lease_until >= r.due_at AND"
@@ -118,10 +127,12 @@ int store_next_due(struct db *db, const struct table *t, bool safe, int64_t *ret
                " WHEN c.hold_until > r.due_at THEN c.hold_until"
                " ELSE r.due_at END AS at"
                " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint"
-               " WHERE r.source = $1 AND r.due_at > 0 AND r.without_credential = 0%s"
-               " ORDER BY r.due_at LIMIT %d) x",
-               db_now(db), safe ? "" : left, db_now(db), NEVER_PRESENTED_S, not_stopped, LOOK_AHEAD);
-    int res = db_run(db, sql.data, texts, 1, &r, e);
+               " WHERE r.source = $1 AND r.due_at > 0 AND r.without_credential = 0"
+               " AND r.state <> 7 AND r.state <> 8",
+               db_now(db), safe ? "" : left, db_now(db), NEVER_PRESENTED_S);
+    claim_put_held(held_under, &a, &sql);
+    buf_printf(&sql, " ORDER BY r.due_at LIMIT %d) x", LOOK_AHEAD);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)
         *ret = db_integer(r, 0, 0);
     return res;

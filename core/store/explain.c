@@ -107,7 +107,7 @@ int store_explain(struct db *db, const struct explain_query *q, struct explanati
     if (res == 0)
         res = store_state_counts(db, q->table->source, ret->states, e);
     if (res == 0)
-        res = store_next_due(db, q->table, q->safe, &ret->next_at, e);
+        res = store_next_due(db, q->table, q->safe, NULL, &ret->next_at, e);
     if (res == 0)
         res = last_run(db, q->table->job, ret, e);
     return res;

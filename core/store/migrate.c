@@ -100,6 +100,7 @@ static const struct migration migrations[] = {
     {migration_told, &migration_told_count},
     {migration_record_view, &migration_record_view_count},
     {migration_spent, &migration_spent_count},
+    {migration_suspects, &migration_suspects_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

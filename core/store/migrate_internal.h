@@ -39,6 +39,10 @@ extern const size_t migration_history_count;
 extern const struct step migration_spent[];
 extern const size_t migration_spent_count;
 
+/* migrate_suspects.c: rule 10. */
+extern const struct step migration_suspects[];
+extern const size_t migration_suspects_count;
+
 /* migrate_events.c: events that wait for their provider. */
 extern const struct step migration_events[];
 extern const size_t migration_events_count;

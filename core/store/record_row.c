@@ -62,6 +62,7 @@ static const struct member members[RECORD_COLUMNS] = {
     MEMBER(last_at, NUMBER),
     MEMBER(wrote_status, TEXT),
     MEMBER(memo, TEXT),
+    MEMBER(ok_under, CHARS),
 };
 
 enum { KEY_COLUMNS = 2 };

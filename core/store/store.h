@@ -104,6 +104,9 @@ struct claim_request {
     int64_t run_id;
     int64_t failed_since;        /* not 0: records that failed at or after it are left out (this run
                                     has tried them already) */
+    bool twice;                  /* but for those that were refused once: their second asking is at once */
+    const char *held_under;      /* the job is held, under these settings: those that were fine are taken alone */
+    size_t suspects_least;       /* of the limit: so many at least are suspects, should any be due */
 };
 struct claimed {
     struct record record;
@@ -123,7 +126,8 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
 /* Gives a claim back unused: lease released, due_at restored to what the record says. */
 int store_release(struct db *db, const struct record *r, const char *attempt_id, struct error *e);
 /* When the next record of the table is due by itself; 0 = none. */
-int store_next_due(struct db *db, const struct table *t, bool safe, int64_t *ret, struct error *e);
+int store_next_due(struct db *db, const struct table *t, bool safe, const char *held_under, int64_t *ret,
+                   struct error *e);
 /* After a crash in the same boot (rule 2): releases leases of dead incarnations of this host whose
  * attempt is not in `except`; the rest become ambiguous through commits. boot_changed: none is released. */
 int store_release_incarnation(struct db *db, const char *host, const char *incarnation,
@@ -248,7 +252,7 @@ int store_successor(struct db *db, const char *fingerprint, char ret_newest[FING
 struct job_row {
     char *job;
     bool paused;
-    int64_t last_tick, breaker_held_at;
+    int64_t last_tick;
     int64_t next_tick;           /* after last_tick, of the schedule it had; store_job_put alone */
     bool rescheduled;            /* it was there with another schedule; store_job_put alone */
 };
@@ -297,6 +301,14 @@ int store_records(struct db *db, const struct records_query *q, struct record **
                   struct error *e);
 int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e);
 void records_free(struct record *list, size_t count);
+/* How many records were asked, where none of them was refreshed by its last asking; 0 where one was, or none was
+ * asked. With what was said last. */
+struct failing_seen {
+    int64_t records;
+    char *code, *text;
+};
+int store_failing(struct db *db, const char *source, struct failing_seen *ret, struct error *e);
+void failing_seen_done(struct failing_seen *f);
 /* counts[state] of a source; counts[0] = all. */
 int store_state_counts(struct db *db, const char *source, int64_t counts[16], struct error *e);
 

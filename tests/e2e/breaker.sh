@@ -2,9 +2,13 @@
 # shellcheck shell=bash
 # What the tests of the breaker share, beside lib.sh and strict.sh.
 
+# shellcheck disable=SC2034
+DOUBT=1 # these are about verdicts
+
 # Owners that are warned, and every change of a status or a warning as it was written.
 make_world() { # STORE PREFIX COUNT
     stage "$1"
+    : > "$DIR/renewd.all"
     make_accounts_table tokens
     load_accounts strict tokens "$3" "$2" || exit 1
     sql "create table owners (id text primary key, warned boolean not null default false)"
@@ -47,10 +51,11 @@ in_state() { sql "select count(*) from $(own records) where state = $1"; }
 all_expired() { # the access tokens end: everything is due again
     local past=1700000000
     [ "$STORE" = sqlite ] || past="to_timestamp($past)"
+    sql "update $(own records) set refreshed_at = refreshed_at - 3600, ok_at = ok_at - 3600 where ok_at > 0"
     sql "update tokens set expires_at = $past"
 }
 once_in() { run_renewd --once --at "$((started + $1))"; } # SECONDS from the start of the test
-held_at() { sql "select breaker_held_at from $(own jobs)"; }
+held_at() { sql "select coalesce(max(held_at), 0) from $(own breakers)"; }
 is_held() { [ "$(held_at)" != 0 ]; }
 goes_on() { [ "$(held_at)" = 0 ]; }
 all_fine() { [ "$(in_state 1)" = "$1" ] && compare_truth strict tokens; }
@@ -65,4 +70,19 @@ few_requests() { # NAME MOST
     local n
     n=$(requests)
     check "$1: few requests were made ($n)" [ "$n" -gt 0 -a "$n" -le "$2" ]
+}
+
+# pass SECONDS: so much time has passed for what renewd knows of refusals, without waiting.
+pass() {
+    local ms=$(($1 * 1000)) table column set
+    for table in suspects breakers; do
+        set=''
+        for column in $(if [ $table = suspects ]; then echo began_at since asked_at next_at
+                        else echo success_at recovery_at held_at ended_at alarmed_at canary_at witness_at; fi); do
+            set="$set${set:+, }$column = case when $column > 0 then $column - $ms else 0 end"
+        done
+        sql "update $(own $table) set $set"
+    done
+    sql "update $(own records) set last_at = last_at - $1, not_before = case when not_before > 0 then not_before - $1
+        else 0 end, due_at = case when due_at > 0 then due_at - $1 else 0 end"
 }

@@ -33,7 +33,7 @@ chmod 711 "$DIR"
 CONF=$DIR/renewd.conf
 SOCKET=$DIR/renewd.sock
 SIM_PID='' SIM_URL='' RENEWD_PID='' POOLER_PID='' STORE='' SQLITE_DB='' DSN=''
-own_databases='' passed=0 failed=0 ended=no stores_made=0
+believed='' own_databases='' passed=0 failed=0 ended=no stores_made=0
 # Invented, like everything here. 32 bytes in hexadecimal.
 export RENEWD_TEST_KEY=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
 
@@ -352,7 +352,27 @@ keys = ( { id = "test"; secret = "env:RENEWD_TEST_KEY"; } );
 api = { socket = "$SOCKET"; };
 ${1:-}
 EOF
+    believing
 }
+
+# Most tests are about what follows from a refusal, not about whether it is believed (rule 10): their store holds the
+# operator's word for every suspect to come. DOUBT=1 leaves it to renewd.
+believing() {
+    [ -z "${DOUBT:-}" ] && [ "$believed" != "$STORE $stores_made" ] || return 0
+    believed="$STORE $stores_made"
+    mkdir -p "$DIR/empty.d" "$DIR/believing"
+    chmod 700 "$DIR/believing"
+    sed 's,^conf_dir = .*,conf_dir = "empty.d";,; s,^state_dir = .*,state_dir = "believing";,' "$CONF" > "$DIR/believing.conf"
+    "$RENEWD" -c "$DIR/believing.conf" --once > "$DIR/believing.log" 2>&1
+    rm -rf "$DIR/believing" "$DIR/believing.conf"
+    if [ "$STORE" = sqlite ]; then
+        sql "create trigger believing after insert on renewd_breakers begin
+             update renewd_breakers set believed_at = 9999999999999; end"
+    else
+        sql "alter table renewd.breakers alter believed_at set default 9999999999999"
+    fi
+    sql "delete from $(own hosts)"
+} > /dev/null 2>&1
 
 # write_job NAME: conf.d/NAME.conf from standard input; the job line is ours.
 write_job() {

@@ -37,8 +37,8 @@ token_utf8 transient|200 "mode":"bad_utf8","name":"access_token"
 error_utf8 transient|400 "mode":"json","status":400,"body":"UTF8"
 error_long transient|400 "mode":"json","status":400,"body":"LONG"
 error_200 reconnect|200 "mode":"json","body":"{\"error\":\"invalid_grant\"}"
-redirect transient|302 "mode":"status","status":302,"headers":{"Location":"REDIRECT"}
-redirect307 transient|307 "mode":"status","status":307,"headers":{"Location":"REDIRECT"}
+redirect misconfigured|302 "mode":"status","status":302,"headers":{"Location":"REDIRECT"}
+redirect307 misconfigured|307 "mode":"status","status":307,"headers":{"Location":"REDIRECT"}
 s401 transient|401 "mode":"json","status":401,"body":"{}"
 s403 transient|403 "mode":"json","status":403,"body":"{}"
 s404 transient|404 "mode":"status","status":404
@@ -139,7 +139,8 @@ google() {
         "$(sql "select count(*) from $(own attempts) where length(coalesce(text, '')) > 500 or length(coalesce(code, '')) > 100
             or text like '%' || $(char 27) || '%' or text like '%ya29%'")"
     check_equal "$s: last_error in the row is bounded as well" 0 \
-        "$(sql "select count(*) from tokens where length(last_error) > 700 or last_error is null")"
+        "$(sql "select count(*) from tokens where length(last_error) > 700
+            or (last_error is null and account not like 'a-redirect%')")" # a suspect's row stays as it is
     google_good "$s"
 }
 

@@ -31,7 +31,7 @@ fault_stage() {
 
 # fault_jobs TIMEOUT IN_FLIGHT [BREAKER]: many grants end in some rounds, and the breaker is not to hold them.
 fault_jobs() {
-    local breaker=${3:-'records = 100000; share = 100; within = "1m";'}
+    local breaker=${3:-'records = 100000; within = "1m";'}
     local more="in_flight = $2; http = { timeout = \"$1\"; }; breaker = { $breaker };"
     strict_job single single "$more"
     write_job shops <<JOB

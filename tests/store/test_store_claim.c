@@ -324,9 +324,9 @@ static void ticks(void)
         {"point = 5, fingerprint = ''", false},
         {"point = 5, state = 2", true},
         {"point = 5, state = 3", true},
-        {"point = 5, state = 4", false},        /* reconnect */
-        {"point = 5, state = 5", true},         /* misconfigured: daily, by its not_before */
-        {"point = 5, state = 5, not_before = 1086400", false},
+        {"point = 5, state = 4, due_at = 0", false}, /* reconnect */
+        {"point = 5, state = 5", true},         /* a suspect whose time has come */
+        {"point = 5, state = 5, not_before = 1086400, due_at = 1086400", false},
         {"point = 5, state = 6", true},
         {"point = 5, state = 7", false},        /* pending */
         {"point = 5, state = 8", false},        /* paused */
@@ -370,25 +370,25 @@ static void automatic(void)
     struct error e = {""};
     int64_t at = -1;
     scene_begin(&s);
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, NULL, &at, &e), 0);
     CU_ASSERT_EQUAL(at, 0);
     put(&s, "later", "f1", "due_at = 1000500");
     put(&s, "never", "f2", "due_at = 0");
-    put(&s, "gone", "f3", "due_at = 5, state = 4");
+    put(&s, "gone", "f3", "due_at = 0, state = 4");
     put(&s, "none", "f4", "due_at = 5, without_credential = 1");
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, NULL, &at, &e), 0);
     CU_ASSERT_EQUAL(at, 1000500);
     CU_ASSERT_TRUE(gives(&s, ""));
     s.q.now = 1000500;
     CU_ASSERT_TRUE(gives(&s, "later"));
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, NULL, &at, &e), 0);
     CU_ASSERT_TRUE(at >= clock_real() + LEASE - 5);
     put(&s, "twin", "f1", "due_at = 7"); /* another record of the credential that is out */
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, NULL, &at, &e), 0);
     CU_ASSERT_TRUE(at >= clock_real() + LEASE - 5);
     put(&s, "spent", "f9", "due_at = 7");
     set_credential(&s, "f9", "successor", "'f10'");
-    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, &at, &e), 0);
+    CU_ASSERT_EQUAL(store_next_due(s.db, s.t, false, NULL, &at, &e), 0);
     CU_ASSERT_TRUE(at > clock_real() + 30);
     scene_end(&s);
 }

@@ -183,7 +183,7 @@ static void held_until_its_time(void)
     CU_ASSERT_EQUAL(claims(db, t, CLAIM_HAND, false, NOW + 6, &res), 1); /* somebody means this one */
     CU_ASSERT_EQUAL(claims(db, t, CLAIM_AUTO, true, NOW + 7, &res), 1);
     int64_t at = 0;
-    CU_ASSERT_EQUAL(store_next_due(db, t, false, &at, NULL), 0);
+    CU_ASSERT_EQUAL(store_next_due(db, t, false, NULL, &at, NULL), 0);
     CU_ASSERT_EQUAL(at, NOW + 7);
     kit_sql(db, "UPDATE {credentials} SET hold_until = %lld", (long long)SILENCE_FOR_EVER);
     CU_ASSERT_EQUAL(claims(db, t, CLAIM_AUTO, true, 100 * (int64_t)NOW, &res), 0);

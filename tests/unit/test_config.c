@@ -167,7 +167,7 @@ static const struct broken broken_jobs[] = {
     { JOB SETTINGS "replay = \"grace\";", "a.conf:3:", "grace:SECONDS" },
     { JOB SETTINGS "reconnect_url = \"ftp://x\";", "a.conf:3:", "must begin with https://" },
     { JOB SETTINGS "functions = [ \"a/b\" ];", "a.conf:3:", "'functions'" },
-    { JOB SETTINGS "breaker = { share = 101; };", "a.conf:3:", "'share' is 101" },
+    { JOB SETTINGS "breaker = { records = 0; };", "a.conf:3:", "'records' is 0" },
     { JOB SETTINGS "http = { timeout = \"2h\"; };", "a.conf:3:", "'timeout' must be from" },
     { JOB SETTINGS "forward = { allow = \"https://h/p\"; put = \"query\"; };",
       "a.conf:3:", "'name' is missing" },
@@ -347,7 +347,7 @@ static const char every_setting[] =
     "           on_ok = { warn = false; }; } );\n"
     "strikes = 4; reconnect_url = \"https://h/r\"; rescan = \"61s\"; statements = \"sql/mine\"; "
     "allow_anonymous = true;\n"
-    "breaker = { records = 11; share = 51; within = \"11m\"; };\n"
+    "breaker = { records = 11; within = \"11m\"; again = \"0s\"; apart = \"2h\"; alone = \"16m\"; };\n"
     "forward = { allow = [ \"https://host/prefix\" ]; put = \"header\"; name = \"X\"; "
     "refresh_before = \"60s\"; };\n"
     "events = { depth = 100000; max_age = \"7d\"; }; webhooks = { secrets = [ "
@@ -363,7 +363,8 @@ static void check_numbers(const struct job_config *j)
     CU_ASSERT(j->refresh_before_s == 600 && j->limit == 5 && j->pace_ms == 200 &&
               j->in_flight == 16);
     CU_ASSERT(j->strikes == 4 && j->rescan_s == 61 && j->timeout_ms == 20000);
-    CU_ASSERT(j->breaker_records == 11 && j->breaker_share == 51 && j->breaker_within_s == 660);
+    CU_ASSERT(j->breaker_records == 11 && j->breaker_within_s == 660 && j->breaker_again_s == 0);
+    CU_ASSERT(j->breaker_apart_s == 7200 && j->breaker_alone_s == 960);
     CU_ASSERT(j->replay == RENEWD_REPLAY_GRACE && j->replay_grace_s == 30);
     CU_ASSERT_STRING_EQUAL(j->legacy_name, "refresh-lightspeed-tokens-every-6h");
     CU_ASSERT_STRING_EQUAL(j->functions[0], "refresh-lightspeed-tokens");

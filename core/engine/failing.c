@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * A job none of whose records was refreshed by its last asking is failing, and says so everywhere: each single record
+ * may look as if it only waits. Looked for in the store when attempts have ended since, at most each five seconds.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+
+enum { LOOK_AGAIN_MS = 5000 };
+
+struct failing_task {
+    struct job *job;
+    struct failing_seen seen;
+};
+
+static int failing_work(struct db *db, void *arg, struct error *e)
+{
+    struct failing_task *t = arg;
+    return store_failing(db, t->job->table->source, &t->seen, e);
+}
+
+static void take(struct job *j, const struct failing_seen *seen)
+{
+    bool before = j->failing.why != NULL;
+    free(j->failing.why);
+    j->failing.why = NULL;
+    j->failing.records = seen->records;
+    if (seen->records)
+        j->failing.why = xasprintf("none of the %" PRId64 " records that were asked was refreshed when it was asked last; "
+                                   "the newest answer: %s%s%s", seen->records, seen->code ? seen->code : "no code",
+                                   seen->text ? ": " : "", seen->text ? seen->text : "");
+    if (!before && j->failing.why)
+        log_line(LEVEL_ERROR, "job failing", "job", j->config->job, "reason", j->failing.why, NULL);
+    else if (before && !j->failing.why)
+        log_line(LEVEL_INFO, "job no longer failing", "job", j->config->job, NULL);
+}
+
+static void failing_known(void *arg, int result, const struct error *err)
+{
+    (void)err;
+    struct failing_task *t = arg;
+    struct engine *e = t->job->engine;
+    e->busy--;
+    if (result >= 0)
+        take(t->job, &t->seen);
+    failing_seen_done(&t->seen);
+    free(t);
+    engine_check_stopped(e);
+}
+
+static void look(void *ctx)
+{
+    struct job *j = ctx;
+    j->failing.timer = NULL;
+    if (!engine_may_work(j->engine) || !j->table || j->removed)
+        return;
+    struct failing_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    j->engine->busy++;
+    store_submit(j->engine->store, failing_work, t, failing_known);
+}
+
+void failing_look(struct job *j, bool soon)
+{
+    if (!j->failing.timer && j->engine->setup.daemon && !j->engine->stopping && !j->removed)
+        j->failing.timer = loop_after(j->engine->loop, soon ? 0 : LOOK_AGAIN_MS, look, j);
+}
+
+void failing_done(struct job *j)
+{
+    loop_cancel(&j->failing.timer);
+    free(j->failing.why);
+}
+
+const char *job_failing(const struct job *j, int64_t *ret_records)
+{
+    *ret_records = j->failing.records;
+    return j->failing.why;
+}
