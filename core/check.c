@@ -113,7 +113,8 @@ static bool is_missing(const struct config *c, struct said *s)
 static size_t check_database(const struct checked *k)
 {
     struct config *c = k->c;
-    const struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn, .as_it_is = true};
+    const struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn,
+                                    .network = c->store_network, .as_it_is = true};
     struct said s = {0};
     struct error e = {""};
     struct db *db = NULL;

@@ -73,7 +73,8 @@ void engine_start(struct engine *e)
     if (e->setup.daemon)
         secrets_start(e);
     const struct config *c = e->setup.config;
-    struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn};
+    struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn,
+                              .wal = c->store_wal, .network = c->store_network};
     struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e,
                               .admit = startup_admit, .refused = startup_refused,
                               .denied = startup_denied};

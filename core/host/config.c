@@ -31,7 +31,7 @@ static void dsn_take(struct reading *r, const struct conf_item *item, struct con
 
 static void store_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
-    static const char *const known[] = { "driver", "path", "dsn", NULL };
+    static const char *const known[] = { "driver", "path", "dsn", "wal", "network", NULL };
     static const char *const drivers[] = { "sqlite", "postgresql", NULL };
     const struct conf_item *store = NULL;
     const char *path = "renewd.db";
@@ -43,6 +43,8 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
         store == NULL || conf_get_choice(store, "driver", CONF_REQUIRED, drivers, r->m, &driver);
     c->store_driver = xstrdup(drivers[driver]);
     conf_get_text(store, "path", CONF_OPTIONAL, r->m, &path);
+    conf_get_bool(store, "wal", CONF_OPTIONAL, r->m, &c->store_wal);
+    conf_get_bool(store, "network", CONF_OPTIONAL, r->m, &c->store_network);
     c->store_path = path_in(c->state_dir, path);
     const struct conf_item *dsn = conf_child(store, "dsn");
     if (dsn != NULL)
@@ -57,6 +59,11 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
     if (driver == 1 && conf_child(store, "path") != NULL)
         conf_mistake(r->m, conf_child(store, "path"), NULL,
                      "setting 'path' belongs to driver \"sqlite\"; PostgreSQL has 'dsn'");
+    for (size_t i = 0; driver == 1 && i < 2; i++) {
+        const struct conf_item *own = conf_child(store, i ? "network" : "wal");
+        if (own != NULL)
+            conf_mistake(r->m, own, NULL, "setting '%s' belongs to driver \"sqlite\"", i ? "network" : "wal");
+    }
     if (driver == 1 && dsn == NULL)
         conf_mistake(r->m, store, NULL,
                      "setting 'dsn' is missing in 'store'; for example dsn = \"env:DATABASE_URL\"");

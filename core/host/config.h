@@ -36,6 +36,7 @@ struct config {
     char *store_driver;                      /* "sqlite" | "postgresql" */
     char *store_path;                        /* absolute; SQLite */
     struct secret *store_dsn;
+    bool store_wal, store_network;
     struct keyring *keys;
     char *api_socket; /* absolute; NULL: no socket door (socket = "") */
     char *api_listen; /* NULL: no TCP door */

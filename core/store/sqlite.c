@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite driver: the only file that knows sqlite3.h. Write-ahead log, synchronous=FULL, writes begin
+ * The SQLite driver: the only file that knows sqlite3.h. synchronous=FULL, writes begin
  * IMMEDIATE, deleted values are overwritten. Errors tell codes and names, never values.
  */
 #include "core/store/db.h"
@@ -17,6 +17,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/store/sqlite_file.h"
 
 enum { BUSY_MS = 1000, OPEN_TRIES = 60, OPEN_PAUSE_MS = 50, VALUE_MAX = 64 * 1024 * 1024 };
 
@@ -103,12 +104,66 @@ static int patiently(struct db *db, const char *sql, struct error *e)
     return r;
 }
 
-static int set_up(struct db *db, bool as_it_is, struct error *e)
+static void statement_end(sqlite3_stmt **s)
+{
+    sqlite3_finalize(*s);
+}
+
+static int compile(struct db *db, const char *sql, sqlite3_stmt **ret, struct error *e)
+{
+    const char *tail = NULL;
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db->connection, sql, -1, &s, &tail) != SQLITE_OK)
+        return refused(db, true, e);
+    if (!s)
+        return error_set(e, -EINVAL, "SQLite: the statement is empty");
+    while (tail && *tail && strchr(" \t\r\n;", *tail))
+        tail++;
+    if (tail && *tail) {
+        sqlite3_stmt *more = NULL; /* a comment makes no statement */
+        int code = sqlite3_prepare_v2(db->connection, tail, -1, &more, NULL);
+        bool second = code != SQLITE_OK || more;
+        sqlite3_finalize(more);
+        if (second) {
+            sqlite3_finalize(s);
+            return error_set(e, -EINVAL, "SQLite: there is more than one statement");
+        }
+    }
+    *ret = s;
+    return 0;
+}
+
+static int application_id(struct db *db, int64_t *ret, struct error *e)
+{
+    cleanup(statement_end) sqlite3_stmt *s = NULL;
+    *ret = 0;
+    int r = compile(db, "PRAGMA application_id", &s, e);
+    if (r < 0)
+        return r;
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW)
+        *ret = sqlite3_column_int64(s, 0);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : refused(db, false, e);
+}
+
+/* In the log readers and the writer do not wait for each other. */
+static int set_journal(struct db *db, const struct store_options *o, bool made, struct error *e)
+{
+    char sql[64];
+    int64_t id = 0;
+    snprintf(sql, sizeof(sql), "PRAGMA application_id = %d", SQLITE_FILE_OURS);
+    int r = made ? patiently(db, sql, e) : 0;
+    if (!made)
+        r = application_id(db, &id, e);
+    return r == 0 && sqlite_file_takes_wal(o->wal, made, id) ? patiently(db, "PRAGMA journal_mode = WAL", e) : r;
+}
+
+static int set_up(struct db *db, const struct store_options *o, bool made, struct error *e)
 {
     sqlite3_extended_result_codes(db->connection, 1);
     sqlite3_busy_timeout(db->connection, BUSY_MS);
     sqlite3_limit(db->connection, SQLITE_LIMIT_LENGTH, VALUE_MAX);
-    int r = as_it_is ? 0 : patiently(db, "PRAGMA journal_mode = WAL", e);
+    int r = o->as_it_is ? 0 : set_journal(db, o, made, e);
     if (r == 0)
         r = simple(db,
                    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
@@ -121,12 +176,13 @@ static int set_up(struct db *db, bool as_it_is, struct error *e)
 
 /* A new file is ours alone. One that exists is not opened here: closing it again would drop the locks
  * that another connection of this process holds on it. */
-static int create_file(const char *path, struct error *e)
+static int create_file(const char *path, bool *ret_made, struct error *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
         return error_set(e, -ENOTCONN, "the SQLite database %s cannot be made: %s", path,
                          strerror(errno));
+    *ret_made = fd >= 0;
     if (fd >= 0)
         close(fd);
     return 0;
@@ -136,7 +192,10 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
 {
     if (!o->path)
         return error_set(e, -EINVAL, "store: driver \"sqlite\" needs a path");
-    int r = o->read_only || o->as_it_is ? 0 : create_file(o->path, e);
+    bool made = false;
+    int r = sqlite_file_place(o->path, o->network, e);
+    if (r == 0 && !o->read_only && !o->as_it_is)
+        r = create_file(o->path, &made, e);
     if (r < 0)
         return r;
     if (access(o->path, R_OK | W_OK) < 0 && errno == EACCES)
@@ -147,7 +206,7 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
     int code = sqlite3_open_v2(o->path, &s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     db->connection = s;
     struct error why = {""};
-    r = code == SQLITE_OK ? set_up(db, o->as_it_is, &why) : -ENOTCONN;
+    r = code == SQLITE_OK ? set_up(db, o, made, &why) : -ENOTCONN;
     if (r == 0)
         return 0;
     error_set(e, r, "the SQLite database %s cannot be opened: %s", o->path,
@@ -180,35 +239,6 @@ static void sqlite_rollback(struct db *db)
 {
     if (!sqlite3_get_autocommit(db->connection))
         sqlite3_exec(db->connection, "ROLLBACK", NULL, NULL, NULL);
-}
-
-static void statement_end(sqlite3_stmt **s)
-{
-    sqlite3_finalize(*s);
-}
-
-static int compile(struct db *db, const char *sql, sqlite3_stmt **ret, struct error *e)
-{
-    const char *tail = NULL;
-    sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(db->connection, sql, -1, &s, &tail) != SQLITE_OK)
-        return refused(db, true, e);
-    if (!s)
-        return error_set(e, -EINVAL, "SQLite: the statement is empty");
-    while (tail && *tail && strchr(" \t\r\n;", *tail))
-        tail++;
-    if (tail && *tail) {
-        sqlite3_stmt *more = NULL; /* a comment makes no statement */
-        int code = sqlite3_prepare_v2(db->connection, tail, -1, &more, NULL);
-        bool second = code != SQLITE_OK || more;
-        sqlite3_finalize(more);
-        if (second) {
-            sqlite3_finalize(s);
-            return error_set(e, -EINVAL, "SQLite: there is more than one statement");
-        }
-    }
-    *ret = s;
-    return 0;
 }
 
 /* The number in "$12" or "?12"; 0 for another name. */

@@ -221,7 +221,7 @@ make_sqlite_db() {
     stores_made=$((stores_made + 1))
     STORE=sqlite
     SQLITE_DB=$DIR/store-$stores_made.db
-    sqlite3 -batch "$SQLITE_DB" 'pragma journal_mode = wal' > /dev/null
+    sqlite3 -batch "$SQLITE_DB" "pragma journal_mode = ${SQLITE_JOURNAL:-wal}" > /dev/null
 }
 
 pg_admin() {

@@ -11,6 +11,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/store/hosts.h"
+#include "core/store/sqlite_file.h"
 #include "tests/store/kit.h"
 
 enum { HOSTS = 6 };
@@ -327,6 +328,24 @@ static void read_only(void)
     db_close(db);
 }
 
+/* Where a database may lie, and whose journal mode it has. */
+static void whose_file(void)
+{
+    CU_ASSERT_STRING_EQUAL(sqlite_file_network(0x6969), "nfs");
+    CU_ASSERT_STRING_EQUAL(sqlite_file_network((int64_t)0xff534d42), "cifs");
+    CU_ASSERT_STRING_EQUAL(sqlite_file_network((int32_t)0xfe534d42), "cifs");
+    CU_ASSERT_STRING_EQUAL(sqlite_file_network(0x01021997), "9p");
+    CU_ASSERT_STRING_EQUAL(sqlite_file_network(0x65735546), "fuse");
+    CU_ASSERT_PTR_NULL(sqlite_file_network(0xef53));     /* ext4 */
+    CU_ASSERT_PTR_NULL(sqlite_file_network(0x01021994)); /* tmpfs */
+    CU_ASSERT_PTR_NULL(sqlite_file_network(0x58465342)); /* xfs */
+    CU_ASSERT_FALSE(sqlite_file_takes_wal(false, false, 0));
+    CU_ASSERT_FALSE(sqlite_file_takes_wal(false, false, 252006674));
+    CU_ASSERT_TRUE(sqlite_file_takes_wal(true, false, 0));
+    CU_ASSERT_TRUE(sqlite_file_takes_wal(false, true, 0));
+    CU_ASSERT_TRUE(sqlite_file_takes_wal(false, false, SQLITE_FILE_OURS));
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -344,6 +363,7 @@ int main(void)
         {"a wrong password", a_wrong_password},
         {"a killed backend is away, opening again works", a_killed_backend},
         {"the SQLite file is ours alone", the_file_is_ours_alone},
+        {"whose file, and where", whose_file},
         {"a reader cannot write", read_only},
         {NULL, NULL},
     };
