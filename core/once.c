@@ -147,6 +147,10 @@ static void all_ended(struct once *o)
 {
     struct job *j;
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
+        if (wanted(o, j) && job_row_security(j)) {
+            fprintf(stderr, "renewd: job %s: %s\n", job_configuration(j)->job, job_row_security(j));
+            o->status = EXIT_FAILURE;
+        }
         if (wanted(o, j) && job_unreadable(j)) {
             fprintf(stderr, "renewd: job %s: %" PRId64 " of its rows cannot be read; the lines above name them, and "
                     "nothing was sent for them\n", job_configuration(j)->job, job_unreadable(j));

@@ -106,6 +106,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
         json_put_integer(w, "unreadable", counts->unreadable);
     else
         json_put_null(w, "unreadable");
+    json_put_text(w, "row_security", job_row_security(j));
     put_events(w, counts);
     json_end(w);
 }

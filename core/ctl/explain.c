@@ -24,6 +24,9 @@ static void print_job(const struct json *doc)
         puts("the job is paused: renewctl resume");
     if (strcmp(refused, "-") != 0)
         printf("the last run was refused: %s\n", refused);
+    cleanup(free_p) char *hidden = say_member(doc, "row_security");
+    if (strcmp(hidden, "-") != 0)
+        printf("warning: %s\n", hidden);
     if (strcmp(cron, "-") != 0)
         printf("warning: %s\n", cron);
     printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", say_integer(doc, "rows"),

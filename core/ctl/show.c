@@ -186,17 +186,17 @@ static char *job_schedule(const struct json *doc, size_t i)
                                                               : xasprintf("%s (%s)", schedule, zone);
 }
 
-static void print_why(const struct json *doc, size_t count, const char *word)
+static void print_why(const struct json *doc, size_t count, const char *member, const char *words)
 {
     const char *why = NULL, *name = NULL;
 
     for (size_t i = 0; i < count; i++) {
-        cleanup(free_p) char *path = xasprintf("jobs.%zu.%s", i, word), *job = xasprintf("jobs.%zu.job", i);
+        cleanup(free_p) char *path = xasprintf("jobs.%zu.%s", i, member), *job = xasprintf("jobs.%zu.job", i);
         if (json_text(doc, path, &why, NULL) < 0 || json_text(doc, job, &name, NULL) < 0)
             continue;
         fputs("\njob ", stdout);
         say_text(name);
-        printf(" is %s: ", word);
+        fputs(words, stdout);
         say_text(why);
         putchar('\n');
     }
@@ -273,8 +273,9 @@ int ctl_jobs(const struct ctl *c)
         sheet_row(&s, cells);
     }
     sheet_flush(&s);
-    print_why(d.json, count, "held");
-    print_why(d.json, count, "failing");
+    print_why(d.json, count, "held", " is held: ");
+    print_why(d.json, count, "failing", " is failing: ");
+    print_why(d.json, count, "row_security", ": ");
     print_granted(d.json, count);
     print_events(d.json, count);
     return EXIT_DONE;

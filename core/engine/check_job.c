@@ -112,16 +112,10 @@ static void ask_lengths(struct asking *a, const struct job_config *c, const stru
 
 static void ask_row_security(struct asking *a, const struct table *t, const struct table_look *look, bool any_row)
 {
-    if (!look->row_security)
-        return;
-    if (look->reading == 0 || look->writing == 0)
-        say(a, CHECK_MISTAKE, "row security is on for %s, and no policy lets renewd's role %s its rows: CREATE POLICY renewd "
-            "ON %s FOR ALL TO its role USING (true), or ALTER ROLE ... BYPASSRLS", t->name,
-            look->reading == 0 ? "see" : "update", t->name);
-    else if (!any_row && look->rows > 0)
-        say(a, CHECK_MISTAKE, "row security hides every row of %s from renewd's role (its statistics say %" PRId64 " rows)",
-            t->name, look->rows);
-    else
+    cleanup(free_p) char *hidden = table_look_hidden(look, t, any_row);
+    if (hidden)
+        say(a, CHECK_MISTAKE, "%s", hidden);
+    else if (look->row_security)
         say(a, CHECK_WARNING, "row security is on for %s: rows that no policy shows to renewd's role are not kept fresh",
             t->name);
 }

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 #include "core/store/sharing.h"
+#include "core/store/table_look.h"
 #include "core/store/told.h"
 
 enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
@@ -23,7 +25,8 @@ enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
 struct page_task {
     struct job *job;
     char *after;
-    bool full;
+    bool full, looked;
+    char *hidden;                    /* row security that shows no row */
     struct page page;
     bool *spent, *dead;              /* which of its records hold a credential that has a successor, or is dead */
     bool *untold;                    /* which of them need a person, though `also` columns were never told */
@@ -328,12 +331,24 @@ static void tell_untold(struct job *j, const struct record *rec, const struct ro
         commits_submit(j->engine, j, NULL, c, false, false);
 }
 
+/* A table that looks empty, or that nobody may write, says so by its first page. */
+static void look_hidden(struct db *db, struct page_task *t)
+{
+    cleanup(table_look_done) struct table_look look = {0};
+    struct error ignored;
+    t->looked = table_look(db, t->job->table, &look, &ignored) >= 0;
+    if (t->looked)
+        t->hidden = table_look_hidden(&look, t->job->table, t->page.count > 0);
+}
+
 static int page_work(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
     int res = store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
     if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
         res = -ENOTCONN; /* else they are counted another time */
+    if (res >= 0 && !t->after && (t->full || !t->page.count))
+        look_hidden(db, t);
     if (res < 0)
         return job_still_fits(db, t->job, res, e);
     res = page_spent(db, t, e);
@@ -377,6 +392,8 @@ static void page_arrived(void *arg, int result, const struct error *e)
     struct page_task *t = arg;
     struct job *j = t->job;
     j->engine->busy--;
+    if (t->looked)
+        job_hidden(j, t->hidden);
     if (j->discovery.running) {
         if (result < 0)
             round_failed(j, result, e);
@@ -384,6 +401,7 @@ static void page_arrived(void *arg, int result, const struct error *e)
             look_through(j, t);
     }
     page_done(&t->page);
+    free(t->hidden);
     free(t->spent);
     free(t->dead);
     free(t->untold);

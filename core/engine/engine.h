@@ -64,6 +64,8 @@ bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *
  * stored: while it does not, nothing moves. */
 int64_t engine_steps(const struct engine *e);
 /* How many rows of its table were read in the round under way; -1: none is, or the job is held. */
+/* Row security that keeps all rows of its table from renewd, in a sentence; NULL: none does. */
+const char *job_row_security(const struct job *j);
 /* Rows that could not be read, as its last full round counted them. */
 int64_t job_unreadable(const struct job *j);
 int64_t job_rows_read(const struct job *j);

@@ -130,6 +130,7 @@ struct job {
     int64_t grace_s;
     bool safe;
     char *held;
+    char *hidden;                    /* row security that keeps its rows from it */
     struct job_config *next_config;  /* secrets.c: takes the place of config in a moment */
     char *secret_why;                /* why a changed secret is not in force; NULL = none is */
     bool paused, resolving, discovered, rehearsed, removed;
@@ -358,6 +359,8 @@ void keys_checked(struct engine *e, const struct keys_check *c);
 void keys_proven(struct engine *e, const char *id);
 
 /* unreadable.c */
+/* What row security keeps from the job, now; NULL: nothing. Said once. */
+void job_hidden(struct job *j, const char *why);
 void unreadable_make(struct record *r, const char *why);
 bool unreadable_is(const struct record *r);
 /* Names it; of: as one of a round, else alone. */

@@ -78,6 +78,7 @@ void job_free(struct job *j)
     if (j->next_config)
         job_config_free(j->next_config);
     free(j->secret_why);
+    free(j->hidden);
     free(j->held);
     free(j);
 }

@@ -19,6 +19,20 @@ enum { NAMED_MAX = 20 /* of one round; the rest is counted */, SHOWN_MAX = 120, 
 
 static const char code[] = "row";
 
+void job_hidden(struct job *j, const char *why)
+{
+    bool news = why && (!j->hidden || strcmp(why, j->hidden) != 0);
+    free(j->hidden);
+    j->hidden = why ? xstrdup(why) : NULL;
+    if (news)
+        log_line(LEVEL_WARNING, "rows of the job's table are kept from renewd", "job", j->config->job, "reason", why, NULL);
+}
+
+const char *job_row_security(const struct job *j)
+{
+    return j->hidden;
+}
+
 void unreadable_make(struct record *r, const char *why)
 {
     r->state = STATE_MISCONFIGURED;

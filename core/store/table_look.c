@@ -4,6 +4,7 @@
 #include "core/store/table_look.h"
 
 #include <stdlib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -98,6 +99,20 @@ int table_look(struct db *db, const struct table *t, struct table_look *ret, str
     }
     *ret = l;
     return 0;
+}
+
+char *table_look_hidden(const struct table_look *l, const struct table *t, bool any_row)
+{
+    if (!l->row_security)
+        return NULL;
+    if (l->reading == 0 || l->writing == 0)
+        return xasprintf("row security is on for %s, and no policy lets renewd's role %s its rows: CREATE POLICY renewd "
+                         "ON %s FOR ALL TO its role USING (true), or ALTER ROLE ... BYPASSRLS", t->name,
+                         l->reading == 0 ? "see" : "update", t->name);
+    if (any_row || l->rows <= 0)
+        return NULL;
+    return xasprintf("row security hides every row of %s from renewd's role (its statistics say %" PRId64 " rows)", t->name,
+                     l->rows);
 }
 
 void table_look_done(struct table_look *l)

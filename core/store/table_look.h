@@ -24,6 +24,8 @@ struct table_look {
 };
 
 int table_look(struct db *db, const struct table *t, struct table_look *ret, struct error *e);
+/* Row security that keeps all rows of the table from renewd's role, in a sentence for people; NULL: none does. */
+char *table_look_hidden(const struct table_look *l, const struct table *t, bool any_row);
 void table_look_done(struct table_look *l); /* accepts a zeroed one */
 
 #endif

@@ -296,17 +296,27 @@ row_security() {
     sim mark '{}' > /dev/null
     check "row security that hides rows: --once is well" run_renewd --once
     check_equal "row security that hides rows: they are no records" 1 "$(sql "select count(*) from $(own records) where source like '%tokens%'")"
+    sql "drop policy read on tokens; create policy read on tokens for select using (false)"
+    sql "alter table tokens no force row level security; analyze tokens; alter table tokens force row level security"
+    run_renewd --once
+    check_equal "row security that hides all rows: --once exits 1" 1 $?
+    check_match "row security that hides all rows: and says so" 'job google: row security hides every row of tokens .*statistics say 3 rows' "$(logs)"
+    start_ready
+    check_match "row security that hides all rows: jobs says so" 'job google: row security hides every row of tokens' "$(ctl jobs)"
+    check_match "row security that hides all rows: explain says so" 'warning: row security hides every row of tokens' "$(ctl explain google)"
+    stop_renewd
+    sql "drop policy read on tokens; create policy read on tokens for select using (account = 'p--1')"
     # A right that is lacking altogether.
     make_accounts_table others
     load_accounts google others 1 o-
     google_job others others
     pg_admin -d "$(sed 's/.*dbname=//' <<< "$DSN")" -c "alter table others owner to postgres; grant select on others to renewd_test"
     run_renewd --once
-    check_match "no right to update: the job is held, with the remedy" 'job others is held: .*may not update.*grant' "$(logs)"
+    check_match "no right to update: the job is held, with the remedy" 'job others is held: .*GRANT UPDATE' "$(logs)"
     check_equal "no right to update: nothing was sent" 0 "$(presented google o--1)"
     pg_admin -d "$(sed 's/.*dbname=//' <<< "$DSN")" -c "revoke select on others from renewd_test"
     run_renewd --once
-    check_match "no right to read: the job is held, with the reason" 'job others.*(may not|permission|grant)' "$(logs)"
+    check_match "no right to read: the job is held, with the reason" 'job others.*GRANT SELECT' "$(logs)"
 }
 
 google_is() { [[ $(ctl --json jobs | json '$.jobs[0].held') =~ $1 ]]; }
