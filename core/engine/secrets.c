@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Secrets in files that changed: looked at four times a minute, and before a job is held or asks its canary. A changed
+ * Secrets in files that changed: looked at every five seconds, and before a job is held or asks its canary. A changed
  * one is a reload of its job alone: attempts under way end with the old, unsent ones take the new. What cannot be read
  * or is empty leaves the old in force, and is said.
  */
@@ -10,7 +10,7 @@
 #include "core/base/log.h"
 #include "core/engine/internal.h"
 
-enum { LOOK_MS = 15000 };
+enum { LOOK_MS = 5000 };
 
 static void told(struct job *j, const char *why)
 {

@@ -404,7 +404,7 @@ int store_thread_start(struct loop *loop, const struct store_options *o,
     st->events = *ev;
     st->driver = xstrdup(o->driver);
     st->path = o->path ? xstrdup(o->path) : NULL;
-    st->dsn = o->dsn ? secret_new(secret_text(o->dsn), secret_len(o->dsn)) : NULL;
+    st->dsn = o->dsn ? secret_keep(secret_text(o->dsn), secret_len(o->dsn)) : NULL;
     st->options = *o;
     st->options.driver = st->driver;
     st->options.path = st->path;

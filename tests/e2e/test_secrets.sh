@@ -38,6 +38,10 @@ changed() {
     check_match "$STORE: the job says so, by name" 'a secret changed.*job=healthy' "$(cat "$DIR/renewd.all")"
     check "$STORE: and the new secret is presented" wait_until 20 refreshes
     check_equal "$STORE: the other job was left alone" 1 "$(grep -c 'records discovered.*job=other' "$DIR/renewd.all")"
+    if [ "$STORE" = postgresql ]; then # from here on the store has no part in it
+        stop_renewd
+        return 0
+    fi
     : > "$DIR/client.secret"
     check "$STORE: an empty file: a warning" wait_until 60 \
         grep -q "value read before stays in force.*job=healthy.*client.secret is not set: the file is empty" "$DIR/renewd.all"
