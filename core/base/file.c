@@ -42,9 +42,9 @@ static int read_all(int fd, struct buf *b)
     return r;
 }
 
-int file_read(const char *path, size_t max, struct buf *ret)
+static int read_with(const char *path, int flags, size_t max, struct buf *ret)
 {
-    cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    cleanup(close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
     if (fd < 0)
         return -errno;
     int r = check_kind(fd, max);
@@ -59,4 +59,14 @@ int file_read(const char *path, size_t max, struct buf *ret)
     }
     *ret = b;
     return 0;
+}
+
+int file_read(const char *path, size_t max, struct buf *ret)
+{
+    return read_with(path, 0, max, ret);
+}
+
+int file_read_own(const char *path, size_t max, struct buf *ret)
+{
+    return read_with(path, O_NOFOLLOW, max, ret);
 }

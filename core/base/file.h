@@ -12,5 +12,7 @@
  * with buf_done; on failure it is untouched. -EFBIG past max, -EISDIR for a directory, -EINVAL for
  * another thing that is no regular file, else the errno of opening or reading. */
 int file_read(const char *path, size_t max, struct buf *ret);
+/* The same for a file of renewd's own: -ELOOP for a link. */
+int file_read_own(const char *path, size_t max, struct buf *ret);
 
 #endif

@@ -63,7 +63,7 @@ static int host_read(const char *file, char ret[ID_SIZE], struct error *e)
 {
     cleanup(buf_done) struct buf text = { 0 };
 
-    int r = file_read(file, 4096, &text);
+    int r = file_read_own(file, 4096, &text);
     if (r == -ENOENT)
         return r;
     if (r < 0)
@@ -173,7 +173,7 @@ int state_dir_seen(const struct state_dir *s, const char *installation, int64_t 
     int64_t sequence;
 
     *ret = 0;
-    int r = file_read(file, 4096, &text);
+    int r = file_read_own(file, 4096, &text);
     if (r == -ENOENT)
         return 0;
     if (r < 0)

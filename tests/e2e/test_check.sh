@@ -109,6 +109,12 @@ state_dirs() {
     check_equal "a state_dir that is a link is none: 0" 0 $?
     check_match "and is named" 'warning: .*the state directory is a link' "$(cat "$DIR/renewd.log")"
     check "it is used" run_renewd --once
+    mv "$DIR/elsewhere/host" "$DIR/host.aside"
+    ln -s "$DIR/host.aside" "$DIR/elsewhere/host"
+    run_renewd --once
+    check_equal "a host id that is a link: 1" 1 $?
+    check_match "is not followed" "the host id .*/host cannot be read" "$(cat "$DIR/renewd.log")"
+    mv "$DIR/host.aside" "$DIR/elsewhere/host"
     rm -rf "$DIR/elsewhere/spool"
     mkdir -m 700 "$DIR/other"
     ln -s "$DIR/other" "$DIR/elsewhere/spool"
