@@ -172,8 +172,12 @@ static void bind_time(struct bound *b, const struct attempt *a, int64_t at)
     b->form = t->columns[i].form;
     if (b->form == FORM_UNIX && t->columns[i].may_be_ms && raw && strtoll(raw, NULL, 10) > ms_from)
         b->form = FORM_UNIX_MS;
+    if (b->form == FORM_TIMESTAMP && t->zone && b->text) {
+        free(b->text);
+        b->text = xasprintf("%" PRId64, table_to_wall(t, at));
+    }
     if (b->form != FORM_TIME_TEXT || !raw || timestamp_parse(raw, &was, &form) < 0 ||
-        timestamp_format(at, &form, text, sizeof text) < 0)
+        timestamp_format(form.zone == ZONE_STYLE_NONE ? table_to_wall(t, at) : at, &form, text, sizeof text) < 0)
         return;
     free(b->text);
     b->text = xstrdup(text);

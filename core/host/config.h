@@ -135,6 +135,7 @@ struct job_config {
     struct mapped_column *columns;
     size_t column_count;
     char *times;
+    char *times_zone;            /* of records: what times without a zone mean; NULL = UTC */
     struct only_rule *only;
     size_t only_count;
     bool accept_plain;

@@ -237,6 +237,7 @@ void job_wish(const struct job_config *j, struct table_wish *ret)
         .only_count = j->only_count,
         .owner = j->wish_owner,
         .times = j->times,
+        .zone = j->times_zone,
         .through_statements = !written && j->statement_count > 0,
         .statements = j->statement_count > 0,
     };

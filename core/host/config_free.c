@@ -60,6 +60,7 @@ static void records_done(struct job_config *j)
     free(j->table);
     free(j->key);
     free(j->times);
+    free(j->times_zone);
     free(j->sealed);
     free(j->sealed_key);
 }

@@ -152,12 +152,24 @@ static void table_read(struct job_reading *r, const struct conf_item *records)
     }
 }
 
+/* What a time without a zone means. */
+static void zone_read(struct job_reading *r, const struct conf_item *records)
+{
+    struct zone *zone = NULL;
+    struct error e = { "" };
+
+    text_take(&r->r, records, "zone", &r->j->times_zone);
+    if (r->j->times_zone != NULL && zone_load(r->j->times_zone, &zone, &e) < 0)
+        conf_mistake(r->r.m, conf_child(records, "zone"), NULL, "setting 'zone': %s", e.text);
+    zone_free(zone);
+}
+
 void job_records_read(struct job_reading *r)
 {
     static const char *const known[] = { "table",         "key",   "columns",
                                          "times",         "only",  "accept_plain",
                                          "status_values", "owner", "sealed",
-                                         "sealed_key",    NULL };
+                                         "sealed_key",    "zone",  NULL };
     static const char *const times[] = { "auto", "unix", "unix_ms", "text", NULL };
     const struct conf_item *records = NULL;
     struct job_config *j = r->j;
@@ -167,6 +179,8 @@ void job_records_read(struct job_reading *r)
     conf_refuse_unknown(records, known, r->r.m);
     conf_get_choice(records, "times", CONF_OPTIONAL, times, r->r.m, &form);
     j->times = xstrdup(times[form]);
+    if (records != NULL)
+        zone_read(r, records);
     sealed_read(r, records);
     if (records == NULL) {
         if (conf_child(r->root, "records") == NULL)

@@ -176,22 +176,26 @@ static void set_number(struct cell *cell, int64_t value)
 }
 
 /* What is no time at all counts as unknown; raw keeps it, so that a change of it is seen. */
-static void time_cell(const struct column *c, const char *text, struct cell *cell)
+static void time_cell(const struct table *t, const struct column *c, const char *text, struct cell *cell)
 {
+    struct timestamp_form form = {0};
     int64_t at = 0;
     bool known = false;
     if (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP) {
         const char *bar = c->exact ? strchr(text, '|') : NULL;
         if (bar)
             cell->raw = xstrdup(bar + 1);
+        at = strtoll(text, NULL, 10);
         if (bar != text)
-            set_number(cell, strtoll(text, NULL, 10));
+            set_number(cell, c->form == FORM_TIMESTAMP ? table_from_wall(t, at) : at);
         return;
     }
     known = number_to_unix(c, text, &at) == 0;
     if (!known) {
         cell->raw = xstrdup(text);
-        known = timestamp_parse(text, &at, NULL) == 0;
+        known = timestamp_parse(text, &at, &form) == 0;
+        if (known && form.zone == ZONE_STYLE_NONE)
+            at = table_from_wall(t, at);
     } else if (c->form == FORM_TIME_TEXT || c->exact) {
         cell->raw = xstrdup(text);
     }
@@ -199,13 +203,13 @@ static void time_cell(const struct column *c, const char *text, struct cell *cel
         set_number(cell, at);
 }
 
-static void read_cell(const struct column *c, const char *text, size_t len, struct cell *cell)
+static void read_cell(const struct table *t, const struct column *c, const char *text, size_t len, struct cell *cell)
 {
     *cell = (struct cell){0};
     if (!text)
         return;
     if (c->type == VALUE_TIME) {
-        time_cell(c, text, cell);
+        time_cell(t, c, text, cell);
         return;
     }
     cell->text = xmalloc(len + 1);
@@ -279,7 +283,7 @@ int row_from_result(const struct db *db, const struct table *t, const struct db_
     made.key = xstrdup(key);
     made.cells = xcalloc(t->column_count + 1, sizeof(*made.cells));
     for (size_t i = 0; i < t->column_count; i++)
-        read_cell(&t->columns[i], db_text(r, row, first_column + 1 + i),
+        read_cell(t, &t->columns[i], db_text(r, row, first_column + 1 + i),
                   db_len(r, row, first_column + 1 + i), &made.cells[i]);
     made.unfit = row_too_long(t, db_text(r, row, first_column + 1 + t->column_count));
     int res = row_complete(t, &made);

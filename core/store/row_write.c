@@ -17,7 +17,7 @@ static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5
 
 /* A time kept as text goes back in the form in which it was read: a number, milliseconds, or a
  * date. */
-static int time_as_read(const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
+static int time_as_read(const struct table *t, const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
 {
     struct timestamp_form form;
     int64_t was = 0;
@@ -28,7 +28,7 @@ static int time_as_read(const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
         return 0;
     }
     if (raw && timestamp_parse(raw, &was, &form) == 0)
-        return timestamp_format(at, &form, out, TIMESTAMP_SIZE);
+        return timestamp_format(form.zone == ZONE_STYLE_NONE ? table_to_wall(t, at) : at, &form, out, TIMESTAMP_SIZE);
     return timestamp_rfc3339(at, out, TIMESTAMP_SIZE);
 }
 
@@ -38,11 +38,13 @@ static int put_value(const struct table *t, const struct row *row, const struct 
     const struct column *column = &t->columns[w->column];
     char out[TIMESTAMP_SIZE], *end = NULL;
 
+    if (w->text && column->form == FORM_TIMESTAMP && t->zone)
+        return args_number(a, table_to_wall(t, strtoll(w->text, NULL, 10)));
     if (!w->text || column->form != FORM_TIME_TEXT)
         return args_add(a, w->text, w->len);
     const char *raw = row && (size_t)w->column < row->count ? row->cells[w->column].raw : NULL;
     long long at = strtoll(w->text, &end, 10);
-    if (end == w->text || time_as_read(raw, at, out) < 0)
+    if (end == w->text || time_as_read(t, raw, at, out) < 0)
         return error_set(e, -EINVAL, "column %s of %s: not a time that can be written",
                          column->name, t->name);
     return args_own(a, xstrdup(out));

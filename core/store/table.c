@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/domain/ident.h"
+#include "core/domain/zone.h"
 #include "core/store/row.h"
 #include "core/store/table_internal.h"
 
@@ -297,6 +298,9 @@ static int resolve_named(struct resolving *r, struct error *e)
     r->t->schema = r->catalog.schema ? xstrdup(r->catalog.schema) : NULL;
     r->t->name = xstrdup(r->catalog.name);
     r->t->view = r->catalog.view;
+    struct error zone = {""};
+    if (r->wish->zone && strcmp(r->wish->zone, "UTC") != 0 && zone_load(r->wish->zone, &r->t->zone, &zone) < 0)
+        return error_set(e, -EINVAL, "job %s: setting 'zone' of records: %s", r->wish->job, zone.text);
     map_columns(r);
     map_key(r);
     map_only(r);
@@ -371,6 +375,19 @@ int table_still_fits(struct db *db, const struct table_wish *wish, int result, s
     return names && res >= 0 ? -ESTALE : result;
 }
 
+int64_t table_from_wall(const struct table *t, int64_t wall)
+{
+    int64_t first = wall, last = wall;
+    if (t->zone)
+        zone_to_unix(t->zone, wall, &first, &last);
+    return first;
+}
+
+int64_t table_to_wall(const struct table *t, int64_t unix_time)
+{
+    return t->zone ? unix_time + zone_offset(t->zone, unix_time) : unix_time;
+}
+
 void table_free(struct table *t)
 {
     if (!t)
@@ -386,6 +403,7 @@ void table_free(struct table *t)
         free(t->only[i].values);
         free(t->only[i].column);
     }
+    zone_free(t->zone);
     free(t->columns);
     free(t->only);
     free(t->source);

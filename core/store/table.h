@@ -13,6 +13,7 @@
 #include "core/base/error.h"
 
 struct db;
+struct zone;
 
 /* What a slot's value is, as the plugin declared it. */
 enum value_type { VALUE_TEXT = 1, VALUE_SECRET = 2, VALUE_TIME = 3, VALUE_INTEGER = 4 };
@@ -22,7 +23,7 @@ enum column_form {
     FORM_TEXT,        /* text, uuid, any type read and written through its text */
     FORM_INTEGER,
     FORM_TIMESTAMPTZ,
-    FORM_TIMESTAMP,   /* without zone: UTC */
+    FORM_TIMESTAMP,   /* without zone: the table's */
     FORM_UNIX,
     FORM_UNIX_MS,
     FORM_TIME_TEXT,   /* ISO 8601; written back in the form that was read */
@@ -61,6 +62,7 @@ struct table_wish {
     size_t only_count;
     const struct owner_wish *owner; /* NULL: none, or a column like any other */
     const char *times;  /* "auto" "unix" "unix_ms" "text" */
+    const char *zone;   /* what a time without a zone means; NULL: UTC */
     bool through_statements; /* the plugin writes by named statements only: a view will do */
     bool statements;         /* it has some, which may want a time exactly as it stands */
 };
@@ -94,6 +96,7 @@ struct table {
     size_t column_count;
     int credential;    /* index of the credential's column, or -1 */
     int status;        /* index of the status column, or -1 */
+    struct zone *zone; /* of times without one; NULL: UTC */
     struct only *only;
     size_t only_count;
 };
@@ -124,6 +127,10 @@ int table_resolve(struct db *db, const struct table_wish *wish, struct table **r
 /* After a refused read: result, or -ESTALE with the sentence of table_resolve() when the names no longer fit the
  * database. */
 int table_still_fits(struct db *db, const struct table_wish *wish, int result, struct error *e);
+/* Between a point in time and what a wall clock in the table's zone shows then, as if that were UTC. An hour that the
+ * clock repeats is its earlier pass. */
+int64_t table_from_wall(const struct table *t, int64_t wall);
+int64_t table_to_wall(const struct table *t, int64_t unix_time);
 void table_free(struct table *t);
 int table_column(const struct table *t, const char *slot); /* index or -1 */
 
