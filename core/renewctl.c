@@ -25,7 +25,7 @@ struct command {
 
 static const struct command commands[] = {
     {"status", ctl_status, 0, 0, "", "status", "how renewd stands"},
-    {"jobs", ctl_jobs, 0, 0, "", "jobs", "list the jobs"},
+    {"jobs", ctl_jobs, 0, 1, "", "jobs [JOB]", "list the jobs, or one"},
     {"run", ctl_run, 1, 1, "", "run JOB", "run a job now and wait for it"},
     {"pause", ctl_pause, 1, 1, "", "pause JOB", "stop a job until it is resumed"},
     {"resume", ctl_resume, 1, 1, "B", "resume JOB [--believe]",
@@ -34,7 +34,8 @@ static const struct command commands[] = {
     {"records", ctl_records, 0, 1, "S", "records [JOB] [--state S]", "list the records"},
     {"show", ctl_show, 2, 2, "", "show JOB ID", "show one record"},
     {"explain", ctl_explain, 1, 2, "", "explain JOB [ID]", "say why nothing, or this one, is refreshed"},
-    {"refresh", ctl_refresh, 1, 2, "", "refresh JOB [ID]", "refresh one or all records now and wait"},
+    {"refresh", ctl_refresh, 0, 2, "o", "refresh JOB [ID] | [JOB] --owner OWNER",
+     "refresh one, all, or one owner's records now and wait"},
     {"token", ctl_token, 2, 2, "v", "token JOB ID [--min-valid 5m]", "print a record's access token, fresh"},
     {"events", ctl_events, 1, 1, "S", "events JOB [--state S]", "list the events that a job keeps"},
     {"retry", ctl_retry, 1, OPERANDS_MAX, "", "retry JOB [ID...]", "send held events once more, or those named"},
@@ -59,6 +60,7 @@ static const struct option options[] = {
     {"json", no_argument, NULL, 'j'},
     {"state", required_argument, NULL, 'S'},
     {"min-valid", required_argument, NULL, 'v'},
+    {"owner", required_argument, NULL, 'o'},
     {"replace", no_argument, NULL, 'R'},
     {"believe", no_argument, NULL, 'B'},
     {"timezone", required_argument, NULL, 'Z'},
@@ -122,6 +124,7 @@ static void take_option(struct given *g, int option)
     case 'h': g->help = true; return;
     case 'V': g->version = true; return;
     case 'S': g->ctl.state = optarg; break;
+    case 'o': g->ctl.owner = optarg; break;
     case 'v': g->ctl.min_valid = optarg; break;
     case 'R': g->ctl.replace = true; break;
     case 'B': g->ctl.believe = true; break;

@@ -19,6 +19,7 @@ static void request_end(struct request *q, int status, const char *type, const v
     if (q->api)
         LIST_REMOVE(q, link);
     free(q->memory);
+    free(q->called);
     free(q);
 }
 

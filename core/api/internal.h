@@ -51,6 +51,7 @@ struct request {
     struct http_call *call;      /* likewise */
     const struct route *route;
     char *memory, *segments[SEGMENTS_MAX];
+    char *called;                /* the job's own name, where the path has the one of before; NULL */
     const char *rest;            /* of the path, as it came: what follows .../forward/; NULL elsewhere */
     char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
     const struct api_client *client; /* over TCP: who asks; NULL over the socket */

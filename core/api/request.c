@@ -136,6 +136,17 @@ static int split(struct request *q)
     return path_split(head, key_at(head), q->segments, SEGMENTS_MAX, &q->memory);
 }
 
+/* A job answers to the name that it had before renewd, as in SQL. */
+static void take_name(struct request *q)
+{
+    const struct job *j = q->job ? engine_job_called(q->api->engine, q->job) : NULL;
+
+    if (!j || strcmp(job_configuration(j)->job, q->job) == 0)
+        return;
+    q->called = xstrdup(job_configuration(j)->job);
+    q->job = q->called;
+}
+
 static void look_who_calls(struct request *q)
 {
     pid_t pid;
@@ -176,6 +187,7 @@ static void dispatch(struct request *q)
     if (n >= 0)
         q->route = route_find(http_call_method(q->call), q->segments, (size_t)n, q, &allow);
     if (q->route) {
+        take_name(q);
         if (!(q->tcp && health) && !caller_may_route(q))
             return;
         if (check_query(q) == 0 && check_body(q) == 0)

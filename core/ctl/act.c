@@ -60,8 +60,90 @@ int ctl_run(const struct ctl *c)
     return say_integer(d.json, "failed") ? EXIT_FAILED : EXIT_DONE;
 }
 
+struct of_owner {
+    int64_t refreshed;
+    bool failed;
+    int runs;
+};
+
+/* Of one job. */
+static int refresh_owner(const struct ctl *c, const char *job, bool named, struct of_owner *io)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/refresh", job, NULL);
+    cleanup(buf_done) struct buf body = {0};
+    struct json_writer w;
+    struct error e = {""};
+
+    buf_init(&body, 1024 * 1024);
+    json_writer_init(&w, &body);
+    json_begin_object(&w, NULL);
+    json_put_text(&w, "owner", c->owner);
+    json_end(&w);
+    if (json_finish(&w) < 0)
+        return ctl_fail(c, EXIT_USAGE, "usage", "the owner's name is no text");
+    int r = ctl_ask(c, "POST", path, "application/json", &body, &d, &e);
+    if (r < 0)
+        return ctl_no_answer(c, r, &e);
+    if (d.status < 200 || d.status >= 300)
+        return ctl_refused(c, &d);
+    int64_t refreshed = say_integer(d.json, "refreshed"), failed = say_integer(d.json, "failed"),
+            skipped = say_integer(d.json, "skipped");
+    io->refreshed += refreshed;
+    io->failed = io->failed || failed || skipped;
+    if (!named && !refreshed && !failed && !skipped)
+        return 0; /* none of this job's records is that owner's */
+    if (!named && c->json) {
+        fputs(io->runs ? "," : "", stdout);
+    } else if (!named) {
+        fputs("job ", stdout);
+        say_text(job);
+        fputs(": ", stdout);
+    }
+    io->runs++;
+    print_run(c, &d);
+    return 0;
+}
+
+static int refresh_owners(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc jobs = {0};
+    struct of_owner sum = {0};
+    size_t count = 0;
+    const char *job;
+
+    if (c->arg_count > 1)
+        return ctl_fail(c, EXIT_USAGE, "usage", "--owner OWNER stands in an id's place: refresh [JOB] --owner OWNER");
+    int r = c->arg_count ? refresh_owner(c, c->args[0], true, &sum)
+                         : ctl_call(c, "GET", "/v1/jobs", &jobs);
+    bool list = c->json && !c->arg_count && r == 0;
+    if (list)
+        puts("{\"runs\":[");
+    if (!c->arg_count && r == 0)
+        (void)json_array_length(jobs.json, "jobs", &count);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        cleanup(free_p) char *name = xasprintf("jobs.%zu.job", i);
+        if (json_text(jobs.json, name, &job, NULL) == 0)
+            r = refresh_owner(c, job, false, &sum);
+    }
+    if (list)
+        puts("]}");
+    if (r != 0)
+        return r;
+    if (!sum.refreshed && !sum.failed && list)
+        return EXIT_FAILED;
+    if (!sum.refreshed && !sum.failed)
+        return ctl_fail(c, EXIT_FAILED, "unknown_owner", "no record of %s%s belongs to %s",
+                        c->arg_count ? "job " : "any job", c->arg_count ? c->args[0] : "", c->owner);
+    return sum.failed ? EXIT_FAILED : EXIT_DONE;
+}
+
 int ctl_refresh(const struct ctl *c)
 {
+    if (c->owner)
+        return refresh_owners(c);
+    if (!c->arg_count)
+        return ctl_fail(c, EXIT_USAGE, "usage", "name the job: refresh JOB [ID], or an owner: refresh --owner OWNER");
     cleanup(answer_doc_done) struct answer_doc d = {0};
     bool one = c->arg_count > 1;
     cleanup(free_p) char *path = ctl_path(one ? "/v1/jobs/%s/records/%s/refresh" : "/v1/jobs/%s/refresh",

@@ -9,10 +9,9 @@
 #include "core/adapters/http_unix.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/utf8.h"
 #include "core/ctl/ctl.h"
 
-enum { ANSWER_LIMIT = JSON_TEXT_MAX, PATH_LIMIT = 16 * 1024 };
+enum { ANSWER_LIMIT = JSON_TEXT_MAX, PATH_LIMIT = 1024 * 1024, SENTENCE_MAX = 8 * 1024 };
 
 void ctl_encode(struct buf *to, const char *text)
 {
@@ -89,9 +88,8 @@ int ctl_refused(const struct ctl *c, const struct answer_doc *d)
     if (json_text(d->json, "error.message", &message, NULL) < 0)
         message = "the daemon refused without a reason";
     fputs("renewctl: ", stderr);
-    cleanup(free_p) char *clean = xstrdup(message);
-    utf8_clean(clean, strlen(clean));
-    fprintf(stderr, "%s\n", clean);
+    cleanup(free_p) char *shown = shown_text(message, SENTENCE_MAX);
+    fprintf(stderr, "%s\n", shown);
     if (c->json)
         fputs(d->body.data, stdout);
     return EXIT_FAILED;

@@ -19,7 +19,7 @@ struct ctl {
     const char *socket;
     bool json;
     /* options of single commands; NULL when not given */
-    const char *state, *timezone, *from, *count, *min_valid;
+    const char *owner, *state, *timezone, *from, *count, *min_valid;
     bool believe, replace;
     char **args;                 /* the command's operands */
     int arg_count;
@@ -84,6 +84,13 @@ int64_t say_integer(const struct json *doc, const char *path); /* 0 when it is n
 /* Flushes stdout: EXIT_FAILED with a sentence when it could not be written, else status. */
 int say_end(int status);
 
+/* ---- shown.c: text from outside ---- */
+/* With what steers a terminal escaped (\u202e), and an ellipsis for what is beyond about max bytes. malloc'd. */
+char *shown_text(const char *text, size_t max);
+size_t shown_width(const char *text);        /* in columns */
+/* To so many columns, the last an ellipsis, where it takes more. */
+void shown_cut(char *io_text, size_t columns);
+
 /* ---- sheet.c: aligned columns ---- */
 enum { SHEET_COLUMNS = 12 };
 struct sheet {
@@ -91,12 +98,14 @@ struct sheet {
     size_t columns, rows, cap;
     char **cells;                /* rows x columns, the sheet's */
     size_t width[SHEET_COLUMNS];
-    bool printed;                /* the titles were */
+    bool times[SHEET_COLUMNS];   /* the column holds some */
+    bool printed;                /* the titles were: the widths are settled */
+    size_t terminal;             /* its columns; 0: no terminal */
 };
 void sheet_begin(struct sheet *s, const char *const *titles);
 /* Takes the cells over: malloc'd texts, one for each column; NULL is "-". */
 void sheet_row(struct sheet *s, char *const cells[]);
-/* Prints what has been put in so far; columns never get narrower. */
+/* Prints what has been put in so far; the widths stay what they are from then on. */
 void sheet_flush(struct sheet *s);
 void sheet_done(struct sheet *s);
 

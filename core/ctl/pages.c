@@ -71,8 +71,6 @@ static int one_page(struct pages *p, const char *job, char **io_after)
             put_raw(p, d.json, i);
         else
             put_row(p, d.json, i);
-    if (!p->c->json && count)
-        sheet_flush(&p->sheet);
     free(*io_after);
     *io_after = json_text(d.json, "next", &next, NULL) == 0 ? xstrdup(next) : NULL;
     return 0;
@@ -98,6 +96,8 @@ int pages_end(struct pages *p, int status)
             puts("],\"next\":null}");
         else if (p->begun)
             putchar('\n');
+    } else if (p->sheet.rows) {
+        sheet_flush(&p->sheet);
     } else if (status == 0 && !p->sheet.printed) {
         printf("no %s\n", p->name);
     }

@@ -24,8 +24,9 @@ int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt,
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    cleanup(free_p) char *shown = shown_text(text, sizeof text);
+    fprintf(stderr, "renewctl: %s\n", shown);
     utf8_clean(text, sizeof text - 1);
-    fprintf(stderr, "renewctl: %s\n", text);
     if (!c->json)
         return status;
     cleanup(buf_done) struct buf b = {0};
@@ -45,10 +46,9 @@ int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt,
 
 void say_text(const char *text)
 {
-    cleanup(free_p) char *clean = xstrdup(text ? text : "-");
+    cleanup(free_p) char *shown = shown_text(text ? text : "-", TEXT_MAX);
 
-    utf8_clean(clean, TEXT_MAX);
-    fputs(clean, stdout);
+    fputs(shown, stdout);
 }
 
 void say_pair(const char *name, const char *value)

@@ -250,9 +250,42 @@ static void print_events(const struct json *doc, size_t count)
     }
 }
 
+static bool is_named(const struct json *doc, size_t i, const char *member, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("jobs.%zu.%s", i, member);
+    const char *text = NULL;
+
+    return json_text(doc, path, &text, NULL) == 0 && text && strcmp(text, name) == 0;
+}
+
+/* Makes the list that of one job, by its name or the one that it had before renewd. */
+static bool keep_job(struct answer_doc *d, size_t *io_count, const char *name)
+{
+    static const char *const members[] = {"job", "legacy_name"};
+
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < *io_count; i++) {
+            cleanup(free_p) char *path = xasprintf("jobs.%zu", i), *raw = NULL;
+            struct json *one = NULL;
+            if (!is_named(d->json, i, members[k], name) || json_raw(d->json, path, &raw) < 0)
+                continue;
+            cleanup(free_p) char *text = xasprintf("{\"jobs\":[%s]}", raw);
+            if (json_parse(text, strlen(text), &one, NULL) < 0)
+                return false;
+            json_free(d->json);
+            d->json = one;
+            buf_clear(&d->body);
+            (void)buf_printf(&d->body, "%s\n", text);
+            *io_count = 1;
+            return true;
+        }
+    return false;
+}
+
 int ctl_jobs(const struct ctl *c)
 {
     static const char *const titles[] = {"JOB", "PLUGIN", "STATE", "SCHEDULE", "NEXT", "RECORDS", NULL};
+    const char *name = c->arg_count ? c->args[0] : NULL;
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(sheet_done) struct sheet s;
     size_t count = 0;
@@ -261,11 +294,13 @@ int ctl_jobs(const struct ctl *c)
     int r = ctl_call(c, "GET", "/v1/jobs", &d);
     if (r != 0)
         return r;
+    (void)json_array_length(d.json, "jobs", &count);
+    if (name && !keep_job(&d, &count, name))
+        return ctl_fail(c, EXIT_FAILED, "unknown_job", "there is no job %s; renewctl jobs lists them", name);
     if (c->json) {
         fputs(d.body.data, stdout);
         return EXIT_DONE;
     }
-    (void)json_array_length(d.json, "jobs", &count);
     for (size_t i = 0; i < count; i++) {
         char *cells[] = {member_of(d.json, "jobs", i, "job"), member_of(d.json, "jobs", i, "plugin"),
                          job_state(d.json, i), job_schedule(d.json, i),
@@ -296,11 +331,24 @@ static void print_refused(const struct json *doc, size_t count)
     }
 }
 
+/* In the words of renewd.job_run_details. */
+static char *run_status(const struct json *doc, size_t i)
+{
+    cleanup(free_p) char *refused = xasprintf("runs.%zu.refused", i), *failed = xasprintf("runs.%zu.failed", i);
+    cleanup(free_p) char *finished = xasprintf("runs.%zu.finished_at", i);
+
+    if (json_kind(doc, refused) == JSON_STRING)
+        return xstrdup("refused");
+    if (json_kind(doc, finished) != JSON_STRING)
+        return xstrdup("running");
+    return xstrdup(say_integer(doc, failed) ? "failed" : "succeeded");
+}
+
 int ctl_runs(const struct ctl *c)
 {
-    static const char *const titles[] = {"RUN", "JOB", "TRIGGER", "STARTED", "FINISHED",
+    static const char *const titles[] = {"RUN", "JOB", "TRIGGER", "STATUS", "STARTED", "FINISHED",
                                          "DUE", "REFRESHED", "FAILED", "SKIPPED", NULL};
-    static const char *const names[] = {"id", "job", "trigger", "started_at", "finished_at",
+    static const char *const names[] = {"id", "job", "trigger", NULL, "started_at", "finished_at",
                                         "due", "refreshed", "failed", "skipped"};
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(sheet_done) struct sheet s;
@@ -318,9 +366,10 @@ int ctl_runs(const struct ctl *c)
     }
     (void)json_array_length(d.json, "runs", &count);
     for (size_t i = 0; i < count; i++) {
-        char *cells[9];
-        for (size_t k = 0; k < 9; k++)
-            cells[k] = strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
+        char *cells[10];
+        for (size_t k = 0; k < 10; k++)
+            cells[k] = !names[k]                ? run_status(d.json, i)
+                       : strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
                                                : member_of(d.json, "runs", i, names[k]);
         sheet_row(&s, cells);
     }

@@ -416,3 +416,13 @@ struct job *engine_job_by_name(const struct engine *e, const char *name)
             return e->jobs[i];
     return NULL;
 }
+
+struct job *engine_job_called(const struct engine *e, const char *name)
+{
+    struct job *j = engine_job_by_name(e, name);
+
+    for (size_t i = 0; !j && i < e->job_count; i++)
+        if (e->jobs[i]->config->legacy_name && strcmp(e->jobs[i]->config->legacy_name, name) == 0)
+            j = e->jobs[i];
+    return j;
+}

@@ -251,6 +251,8 @@ const char *engine_warning(const struct engine *e, size_t index);
 
 /* Jobs in the order of their files. */
 struct job *engine_job(const struct engine *e, size_t index); /* NULL past the end */
+/* By its name, else by the one that it had before renewd (legacy_name). */
+struct job *engine_job_called(const struct engine *e, const char *name);
 struct job *engine_job_by_name(const struct engine *e, const char *name);
 const struct job_config *job_configuration(const struct job *j);
 const char *job_held(const struct job *j);   /* why it does not run, or NULL */
