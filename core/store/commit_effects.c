@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <renewd/plugin.h>
 
@@ -92,11 +93,45 @@ static bool rows_fit(int declared, int64_t rows)
     return declared == RENEWD_ROWS_ZERO_OR_ONE ? rows <= 1 : true;
 }
 
+/* What a statement writes to, as it names it: the word behind UPDATE, INSERT INTO, DELETE FROM. *ret_right NULL: it
+ * begins otherwise. */
+static int written_table(const char *sql, const char **ret_right, const char **ret_table)
+{
+    static const struct { const char *words, *right; } heads[] = {
+        {"UPDATE ", "SELECT, UPDATE"}, {"INSERT INTO ", "INSERT"}, {"DELETE FROM ", "SELECT, DELETE"}};
+
+    *ret_right = NULL;
+    sql += strspn(sql, " \t\r\n");
+    while (sql[0] == '-' && sql[1] == '-') {
+        sql += strcspn(sql, "\n");
+        sql += strspn(sql, " \t\r\n");
+    }
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]) && !*ret_right; i++)
+        if (strncasecmp(sql, heads[i].words, strlen(heads[i].words)) == 0) {
+            *ret_right = heads[i].right;
+            *ret_table = sql + strlen(heads[i].words);
+        }
+    return *ret_right ? (int)strcspn(*ret_table, " \t\r\n(") : 0;
+}
+
+/* A right that is missing is told as what gives it. */
+static int refused(const struct commit_effect *f, int result, const char *words, struct error *e)
+{
+    const char *right, *table = "";
+    int len = written_table(f->sql, &right, &table);
+
+    if (result != -EACCES || !right)
+        return error_set(e, result, "%s", words);
+    return error_set(e, result, "statement %s: %s; mended by GRANT %s ON %.*s to renewd's role, which needs also what the "
+                                "statement reads", f->name, words, right, len < 100 ? len : 100, table);
+}
+
 static int effect_run(struct db *db, struct commit_work *w, const struct commit_effect *f,
                       struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *result = NULL;
+    struct error why = {""};
     int r = 0;
 
     if (!f->sql)
@@ -104,10 +139,10 @@ static int effect_run(struct db *db, struct commit_work *w, const struct commit_
     for (size_t i = 0; i < f->bound_count && r == 0; i++)
         r = bind_one(&a, &f->bound[i], f, e);
     if (r == 0)
-        r = db_exec_as_is(db, f->sql, a.params, a.count, &result, e);
+        r = db_exec_as_is(db, f->sql, a.params, a.count, &result, &why);
     if (r < 0) {
         w->failed_effect = f->name;
-        return r;
+        return *why.text ? refused(f, r, why.text, e) : r;
     }
     int64_t rows = db_rows(result) > 0 ? (int64_t)db_rows(result) : db_affected(result);
     if (rows_fit(f->rows, rows))

@@ -97,6 +97,35 @@ instagram_saas() {
     nothing_refused
 }
 
+# What is refused is told as the GRANT that mends it, all of it at once.
+refused() {
+    local said
+    system airpublisher
+    s="a right that is missing"
+    creators youtube 1 yt
+    shipped youtube
+    as postgres -c "revoke select (expires_at), update (google_access_token) on airpublisher_youtube_tokens from $LEAST"
+    run_renewd --once youtube > /dev/null 2>&1
+    said=$(cat "$DIR/renewd.log")
+    check_match "$s: a column that may not be read" "GRANT SELECT \(expires_at\), UPDATE \(google_access_token\) ON public.airpublisher_youtube_tokens TO $LEAST" "$said"
+    as postgres -c "$(grep -oE 'GRANT SELECT[^;]*;' <<< "$said" | head -n 1)"
+    check "$s: with that statement it works" run_renewd --once youtube
+    check_equal "$s: and the account is refreshed" 1 "$(sim_count google ok)"
+}
+
+refused_statement() {
+    system free_plan
+    s="a statement's right that is missing"
+    free_users 1
+    shipped free-plan
+    as postgres -c "revoke insert (wallet_id, user_id, type, amount, performed_by, idempotency_key, created_at)
+        on token_wallet_transactions from $LEAST; revoke update (balance) on token_wallets from $LEAST"
+    run_renewd --once > /dev/null 2>&1
+    check_match "$s: the GRANT that mends it is told" 'statement credit: .*mended by GRANT SELECT, UPDATE ON token_wallets' \
+        "$(cat "$DIR/renewd.log")"
+    check_equal "$s: nothing is half done" '0|0' "$(sql "select (select max(balance) from token_wallets), (select count(*) from token_wallet_transactions)")"
+}
+
 apply() { as "$1" "${@:2}" -f "$TOP/sql/postgresql/functions.sql"; } # ROLE [-v schema=...]
 where_functions() { # SCHEMA: how many of them it has
     as postgres -c "select count(*) from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = '$1'
@@ -171,6 +200,9 @@ lightspeed
 free_plan
 meta
 instagram_saas
+sim reset '{}' > /dev/null
+refused
+refused_statement
 functions
 called_renewd
 for database in $own_databases; do pg_admin -c "drop database if exists $database with (force)" > /dev/null 2>&1; done
