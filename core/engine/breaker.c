@@ -296,10 +296,46 @@ void breaker_resume(struct job *j, bool believe)
         submit(j, believe, resume_work);
 }
 
-void breaker_seen(struct job *j, bool held)
+struct free_task {
+    struct job *job;
+    int64_t freed;
+};
+
+static int free_work(struct db *db, void *arg, struct error *e)
 {
-    if (j->table && j->discovered && !j->removed && breaker_holds(j) != held)
+    struct free_task *t = arg;
+    struct breaker_key k;
+    breaker_key_of(t->job, &k);
+    return store_breaker_free(db, &k, clock_now_ms(), &t->freed, e);
+}
+
+static void free_done(void *arg, int result, const struct error *err)
+{
+    (void)err;
+    struct free_task *t = arg;
+    struct job *j = t->job;
+    struct engine *e = j->engine;
+    e->busy--;
+    if (result >= 0 && t->freed && !j->removed) {
+        job_pump(j);
+        schedule_due(j, 0);
+    }
+    free(t);
+    engine_check_stopped(e);
+}
+
+void breaker_seen(struct job *j, bool held, bool rivals)
+{
+    if (!j->table || !j->discovered || j->removed)
+        return;
+    if (breaker_holds(j) != held)
         submit(j, false, read_work);
+    if (!rivals || held)
+        return;
+    struct free_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    j->engine->busy++;
+    store_submit(j->engine->store, free_work, t, free_done);
 }
 
 void breaker_done(struct job *j)

@@ -472,8 +472,9 @@ bool breaker_holds(const struct job *j);
 void breaker_take(struct job *j, struct breaker_row *row);
 void breaker_key_of(const struct job *j, struct breaker_key *ret);
 void breaker_resume(struct job *j, bool believe);
-/* What the store says, which another host or somebody in SQL may have changed. */
-void breaker_seen(struct job *j, bool held);
+/* What the store says, which another host or somebody in SQL may have changed. rivals: hosts with other secrets are
+ * refused, too. */
+void breaker_seen(struct job *j, bool held, bool rivals);
 /* secrets.c: a secret in a file is another one by now. True: this job ends in a moment and another takes its place under
  * the new one, so that nothing should be concluded from what the old one met. To be asked before a job is held and
  * before each canary. */

@@ -41,7 +41,7 @@ static int poll_work(struct db *db, void *arg, struct error *e)
     struct poll_task *t = arg;
     int res = store_paused_jobs(db, &t->jobs, &t->job_count, e);
     if (res >= 0)
-        res = store_breakers_held(db, &t->held, &t->held_count, e);
+        res = store_breakers_held(db, clock_now_ms(), &t->held, &t->held_count, e);
     if (res >= 0)
         res = store_requests_take(db, t->engine->setup.state->host, (const char *const *)t->names,
                                   t->name_count, clock_real(), &t->requests, &t->request_count, e);
@@ -59,12 +59,19 @@ static void task_free(struct poll_task *t)
     free(t);
 }
 
-static bool held_by_store(const struct poll_task *t, const struct job *j)
+/* What the breakers' rows say of a job: its own, and those of hosts with other secrets. */
+static void look_at_breaker(const struct poll_task *t, struct job *j)
 {
-    for (size_t i = 0; i < t->held_count; i++)
-        if (strcmp(t->held[i].job, j->config->job) == 0 && strcmp(t->held[i].settings, j->settings_id) == 0)
-            return true;
-    return false;
+    bool held = false, rivals = false;
+    for (size_t i = 0; i < t->held_count; i++) {
+        const struct held_job *h = &t->held[i];
+        bool own = strcmp(h->settings, j->settings_id) == 0;
+        if (strcmp(h->job, j->config->job) != 0)
+            continue;
+        held = held || (own && h->held);
+        rivals = rivals || (!own && h->active);
+    }
+    breaker_seen(j, held, rivals);
 }
 
 static void poll_done(void *arg, int result, const struct error *err)
@@ -79,7 +86,7 @@ static void poll_done(void *arg, int result, const struct error *err)
             job_set_paused(j, t->jobs[i].paused);
     }
     for (size_t i = 0; result >= 0 && i < e->job_count; i++)
-        breaker_seen(e->jobs[i], held_by_store(t, e->jobs[i]));
+        look_at_breaker(t, e->jobs[i]);
     for (size_t i = 0; i < t->request_count; i++) {
         struct job *j = engine_job_by_name(e, t->requests[i].job);
         if (j)

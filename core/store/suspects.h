@@ -57,9 +57,12 @@ int store_breaker_canary(struct db *db, const struct breaker_key *k, int64_t now
 int store_breaker_witness(struct db *db, const struct breaker_key *k, int64_t now, char **ret_key,
                           int64_t *ret_wait_ms, struct error *e);
 
-/* Which jobs are held now, under which settings. */
-struct held_job { char *job, *settings; };
-int store_breakers_held(struct db *db, struct held_job **ret, size_t *ret_count, struct error *e);
+/* Records that another host refused under other settings are no suspects here: they are due. *ret: how many. */
+int store_breaker_free(struct db *db, const struct breaker_key *k, int64_t now, int64_t *ret, struct error *e);
+
+/* All jobs under all settings; active: somebody was refused under them within the hour. */
+struct held_job { char *job, *settings; bool held, active; };
+int store_breakers_held(struct db *db, int64_t now, struct held_job **ret, size_t *ret_count, struct error *e);
 void held_jobs_free(struct held_job *list, size_t count);
 
 #endif

@@ -18,16 +18,20 @@ int store_breaker_read(struct db *db, const struct breaker_key *k, struct breake
 }
 
 /* Those of other settings alone begin anew. */
-static int others_due(struct db *db, const struct breaker_key *k, int64_t now, struct error *e)
+int store_breaker_free(struct db *db, const struct breaker_key *k, int64_t now, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *freed = NULL;
     breaker_args(k, &a);
     args_text(&a, k->source);
     args_number(&a, now / 1000);
-    return db_exec(db, "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND state = 5"
+    int res = db_exec(db, "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND state = 5"
                        " AND due_at > 0 AND point > 0 AND not_before > $4 AND NOT EXISTS (SELECT 1 FROM {suspects} s"
                        " WHERE s.job = $1 AND s.settings = $2 AND s.fingerprint = {records}.fingerprint"
-                       " AND s.ended_at = 0)", a.params, a.count, NULL, e);
+                       " AND s.ended_at = 0)", a.params, a.count, &freed, e);
+    if (res == 0)
+        *ret = (int64_t)db_affected(freed);
+    return res;
 }
 
 static int forget_old(struct db *db, const struct breaker_key *k, int64_t now, struct error *e)
@@ -44,11 +48,12 @@ static int open_all(struct db *db, const struct breaker_key *k, int64_t now, str
                     struct error *e)
 {
     cleanup(args_done) struct args a = {0};
+    int64_t freed;
     breaker_args(k, &a);
     int res = db_exec(db, "INSERT INTO {breakers} (job, settings) VALUES ($1, $2)"
                           " ON CONFLICT (job, settings) DO NOTHING", a.params, a.count, NULL, e);
     if (res == 0)
-        res = others_due(db, k, now, e);
+        res = store_breaker_free(db, k, now, &freed, e);
     if (res == 0)
         res = forget_old(db, k, now, e);
     return res < 0 ? res : breaker_load(db, k, false, ret, e);
@@ -191,16 +196,21 @@ int store_breaker_witness(struct db *db, const struct breaker_key *k, int64_t no
 
 /* ---- for those who ask ---- */
 
-int store_breakers_held(struct db *db, struct held_job **ret, size_t *ret_count, struct error *e)
+int store_breakers_held(struct db *db, int64_t now, struct held_job **ret, size_t *ret_count, struct error *e)
 {
+    cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db, "SELECT job, settings FROM {breakers} WHERE held_at > 0", NULL, 0, &r, e);
+    args_number(&a, now - 60 * MINUTE_MS);
+    int res = db_exec(db, "SELECT b.job, b.settings, b.held_at, (SELECT count(*) FROM (SELECT 1 FROM {suspects} s"
+                          " WHERE s.job = b.job AND s.settings = b.settings AND s.ended_at = 0 AND s.asked_at > $1"
+                          " LIMIT 1) x) FROM {breakers} b", a.params, a.count, &r, e);
     if (res < 0)
         return res;
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct held_job){xstrdup(db_text(r, i, 0)), xstrdup(db_text(r, i, 1))};
+        (*ret)[i] = (struct held_job){xstrdup(db_text(r, i, 0)), xstrdup(db_text(r, i, 1)),
+                                      db_integer(r, i, 2) != 0, db_integer(r, i, 3) != 0};
     return 0;
 }
 
