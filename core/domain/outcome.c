@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/domain/hash.h"
 
 static const char *const outcome_names[] = {
     [OUTCOME_NONE] = "none",
@@ -90,4 +91,9 @@ int state_rank(int state)
 char *failure_said(const char *code, int outcome, const char *text)
 {
     return xasprintf("%s%s%s", code ? code : outcome_name(outcome), text ? ": " : "", text ? text : "");
+}
+
+char *error_mark(const char *text)
+{
+    return xasprintf("%016llx", (unsigned long long)hash_bytes(0, text, strlen(text)));
 }

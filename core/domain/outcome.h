@@ -44,5 +44,7 @@ int state_after(int outcome);
 int state_rank(int state);
 /* What a failure leaves in last_error: "code: text". Both may be NULL. The caller's. */
 char *failure_said(const char *code, int outcome, const char *text);
+/* By which such a text is known again: 16 hexadecimal digits. The caller's. */
+char *error_mark(const char *text);
 
 #endif

@@ -18,6 +18,7 @@ void record_done(struct record *r)
     free(r->last_code);
     free(r->last_text);
     free(r->wrote_status);
+    free(r->wrote_error);
     free(r->memo);
     memset(r, 0, sizeof *r);
 }
@@ -38,6 +39,7 @@ void record_copy(struct record *ret, const struct record *from)
     ret->last_code = copy(from->last_code);
     ret->last_text = copy(from->last_text);
     ret->wrote_status = copy(from->wrote_status);
+    ret->wrote_error = copy(from->wrote_error);
     ret->memo = copy(from->memo);
 }
 

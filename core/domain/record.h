@@ -41,6 +41,7 @@ struct record {
     char *last_code, *last_text; /* of the last failure; NULL after ok */
     int64_t last_at;
     char *wrote_status;        /* what renewd last wrote into the status column; NULL = nothing */
+    char *wrote_error;         /* into last_error, as error_mark(); NULL = nothing, or it is not known */
     char *memo;                /* the plugin's, hex; NULL = none */
     char ok_under[FINGERPRINT_SIZE]; /* a hash of the settings of its last ok */
 };

@@ -10,7 +10,7 @@
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
-#include "core/engine/internal.h"
+#include "core/engine/changes.h"
 #include "core/store/sharing.h"
 
 /* Trouble is taken back with the record. A row that does not take it is no reason to forget the record. */

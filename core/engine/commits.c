@@ -17,6 +17,7 @@
 #include "core/domain/outcome.h"
 #include "core/domain/silence.h"
 #include "core/domain/timestamp.h"
+#include "core/engine/changes.h"
 #include "core/engine/tokens.h"
 
 static void resume_later(struct engine *e);

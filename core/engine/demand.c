@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/domain/outcome.h"
+#include "core/engine/changes.h"
 #include "core/engine/tokens.h"
 #include "core/store/sharing.h"
 

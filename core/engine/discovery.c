@@ -15,7 +15,7 @@
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
-#include "core/engine/internal.h"
+#include "core/engine/changes.h"
 #include "core/store/sharing.h"
 #include "core/store/table_look.h"
 #include "core/store/told.h"

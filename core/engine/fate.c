@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
+#include "core/engine/changes.h"
 #include "core/engine/twins.h"
 
 struct fate_task {

@@ -380,13 +380,6 @@ int unreadable_note(struct db *db, const struct table *t, const struct record *n
 /* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
 bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
                  struct round *of);
-/* On the store's thread; then on the loop. */
-int changes_put(struct db *db, const struct table *t, struct record_change *changes, size_t count, bool *ret_spent,
-                bool *ret_dead, struct error *e);
-void change_put(struct job *j, const struct record_change *c, bool spent, bool dead);
-void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead);
-void change_done(struct record_change *c);
-
 /* discovery.c */
 void discovery_start(struct job *j, bool full);
 /* A slow round now, and another one after that which runs. */
@@ -498,12 +491,6 @@ void canary_want_witness(struct job *j);
 void newest_share(struct engine *e, struct job *j, const struct commit *c);
 void newest_check(struct engine *e, const char *fingerprint);
 
-/* fate.c: what became of a credential, for the other records that hold it. j may be NULL. */
-void fate_share(struct engine *e, struct job *j, const struct commit *c);
-/* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
-void fate_dead(struct engine *e, const char *fingerprint);
-void fate_revived(struct job *j, const struct record *rec);
-
 /* outcome.c builds commits from finished attempts. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
 int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
@@ -532,7 +519,9 @@ void outcome_reconnect(const struct job *j, struct commit *c, const char *code, 
 /* What another record with this credential came to (fate), for this one. tells: also in the row. */
 struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
                              const struct record *fate, bool tells);
-/* The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
+/* What renewd wrote about a trouble that is over: "ok", NULL and 0 in its place. */
+void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes);
+/* recovered.c. The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
  * taken back. NULL = there is nothing to take back, and nobody has written it. */
 struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
                                  const struct row *row);

@@ -89,6 +89,13 @@ static void write_status(struct commit *c, const struct job *j, int state)
     record_set_text(&c->after.wrote_status, value);
 }
 
+static void write_error(struct commit *c, const struct job *j, const char *text)
+{
+    write_text(c, j, "last_error", text);
+    free(c->after.wrote_error);
+    c->after.wrote_error = text ? error_mark(text) : NULL;
+}
+
 /* ---- effects ---- */
 
 /* text NULL = SQL NULL. A slot that is not mapped is left out. */
@@ -261,7 +268,7 @@ static void write_core_ok(struct commit *c, const struct job *j)
     write_integer(c, j, "refreshed_at", c->finished_at);
     write_integer(c, j, "updated_at", c->finished_at);
     write_integer(c, j, "strikes", 0);
-    write_text(c, j, "last_error", NULL);
+    write_error(c, j, NULL);
     write_status(c, j, STATE_OK);
 }
 
@@ -351,7 +358,7 @@ static void write_core_failed(struct commit *c, const struct job *j, const char 
 {
     write_integer(c, j, "updated_at", c->finished_at);
     write_integer(c, j, "strikes", c->after.strikes);
-    write_text(c, j, "last_error", said);
+    write_error(c, j, said);
     write_status(c, j, c->after.state);
 }
 
@@ -442,6 +449,7 @@ void outcome_leave_row(struct commit *c)
     c->touches_row = false;
     c->quiet = true;
     record_set_text(&c->after.wrote_status, c->before.wrote_status);
+    record_set_text(&c->after.wrote_error, c->before.wrote_error);
 }
 
 void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text)
@@ -506,74 +514,14 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
     return c;
 }
 
-/* The cell still holds what renewd wrote; what the application wrote is its own. */
-static bool still_ours(const struct job *j, const struct row *row, const char *slot, const char *ours)
+void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes)
 {
-    const struct cell *cell = row_cell(j->table, row, slot);
-    return cell && cell->text && ours && strcmp(cell->text, ours) == 0;
-}
-
-static void take_back(struct commit *c, const struct job *j, const struct record *known)
-{
-    char *said = failure_said(known->last_code, known->last_outcome, known->last_text);
-    char strikes[24];
-    snprintf(strikes, sizeof strikes, "%d", known->strikes);
-    if (still_ours(j, &c->row, "status", known->wrote_status))
+    if (status)
         write_status(c, j, STATE_OK);
-    if (known->last_outcome > OUTCOME_OK && still_ours(j, &c->row, "last_error", said))
-        write_text(c, j, "last_error", NULL);
-    if (known->strikes && still_ours(j, &c->row, "strikes", strikes))
+    if (error)
+        write_error(c, j, NULL);
+    if (strikes)
         write_integer(c, j, "strikes", 0);
     if (c->write_count)
         write_integer(c, j, "updated_at", c->finished_at);
-    free(said);
-}
-
-static struct commit *begin_noticed(const struct job *j, const struct record *known, const struct row *row)
-{
-    struct commit *c = outcome_begin(j, known, row);
-    c->release = false;
-    c->alone = c->noticed = true;
-    c->outcome = OUTCOME_NONE;
-    return c;
-}
-
-struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
-                                 const struct row *row)
-{
-    struct commit *c = begin_noticed(j, known, row);
-    record_done(&c->after);
-    record_copy(&c->after, now);
-    if (also_person(j, known))
-        also_take_back(c, j);
-    if (!j->table->view)
-        take_back(c, j, known);
-    c->touches_row = c->write_count > 0;
-    siblings_add(c, j); /* it goes to the store as it is */
-    if (c->touches_row || c->effect_count)
-        return c;
-    commit_free(c);
-    return NULL;
-}
-
-void outcome_reopened(const struct job *j, const struct record *known, struct record *ret)
-{
-    record_copy(ret, known);
-    ret->state = STATE_OK;
-    ret->attempts = ret->strikes = 0;
-    ret->not_before = 0;
-    ret->last_outcome = OUTCOME_NONE;
-    record_set_text(&ret->last_code, NULL);
-    record_set_text(&ret->last_text, NULL);
-    look_schedule(j, ret);
-}
-
-struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row)
-{
-    struct commit *c = begin_noticed(j, rec, row);
-    also_tell(c, j);
-    if (c->effect_count)
-        return c;
-    commit_free(c);
-    return NULL;
 }

@@ -262,6 +262,8 @@ static void get_record(struct reader *r, const char *name, struct record *rec)
 
     for (size_t i = 0; i < RECORD_COLUMNS; i++) {
         snprintf(path, sizeof(path), "%s.%s", name, record_column(i));
+        if (json_kind(r->doc, path) == JSON_ABSENT) /* an older renewd did not have it */
+            continue;
         cleanup(free_p) char *text = get(r, path, NULL);
         record_set(rec, i, text);
     }

@@ -101,6 +101,7 @@ static const struct migration migrations[] = {
     {migration_record_view, &migration_record_view_count},
     {migration_spent, &migration_spent_count},
     {migration_suspects, &migration_suspects_count},
+    {migration_wrote_error, &migration_wrote_error_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

@@ -51,6 +51,10 @@ extern const size_t migration_events_count;
 extern const struct step migration_record_view[];
 extern const size_t migration_record_view_count;
 
+/* migrate_wrote_error.c: what renewd wrote into last_error. */
+extern const struct step migration_wrote_error[];
+extern const size_t migration_wrote_error_count;
+
 /* migrate_told.c: what `also` columns were told. */
 extern const struct step migration_told[];
 extern const size_t migration_told_count;

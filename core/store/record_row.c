@@ -63,6 +63,7 @@ static const struct member members[RECORD_COLUMNS] = {
     MEMBER(wrote_status, TEXT),
     MEMBER(memo, TEXT),
     MEMBER(ok_under, CHARS),
+    MEMBER(wrote_error, TEXT),
 };
 
 enum { KEY_COLUMNS = 2 };

@@ -9,7 +9,7 @@
 #include "core/domain/record.h"
 #include "core/store/db.h"
 
-enum { RECORD_COLUMNS = 31 };
+enum { RECORD_COLUMNS = 32 };
 
 /* Appends "p.source, p.rkey, ..." (RECORD_COLUMNS of them); prefix "" = without one, else with its
  * dot. */

@@ -100,6 +100,43 @@ one_account() { # STORE
     done
 }
 
+count_writes() { # of the status column, from now on
+    sql "create table writes (status text)"
+    if [ "$STORE" = sqlite ]; then
+        sql "create trigger note_status after update of status on tokens begin insert into writes values (new.status); end"
+    else
+        sql "create function note_status() returns trigger language plpgsql as \$\$ begin
+                 insert into writes values (new.status); return new; end \$\$;
+             create trigger note_status after update of status on tokens for each row execute function note_status()"
+    fi
+}
+
+# Two hosts and one that comes by notice it: it is written once.
+two_hosts() { # STORE
+    local s="$1, two hosts"
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    refresh_all
+    sed -i '1a rescan = "1s";' "$DIR/conf.d/tokens.conf"
+    mkdir -p "$DIR/state2"
+    chmod 700 "$DIR/state2"
+    sed -e 's/state_dir = "state"/state_dir = "state2"/' -e "s,$SOCKET,$DIR/second.sock," "$CONF" > "$DIR/second.conf"
+    start_ready || exit 1
+    "$RENEWD" -c "$DIR/second.conf" >> "$DIR/renewd.all" 2>&1 &
+    SECOND_PID=$!
+    check "$s: the second starts" wait_until 30 curl -sSf --unix-socket "$DIR/second.sock" http://localhost/readyz
+    count_writes
+    connects tokens 1
+    check "$s: seen, and taken back" wait_until 30 recovered
+    run_renewd --once
+    stop_process "$SECOND_PID"
+    SECOND_PID=''
+    stop_renewd
+    check_equal "$s: written once" active "$(sql 'select status from writes')"
+    rm -rf "$DIR/state2"
+}
+
 # What the application wrote itself is its own.
 its_own() { # STORE
     local s="$1, its own"
@@ -111,6 +148,21 @@ its_own() { # STORE
     run_renewd --once
     check_equal "$s: its words stay" 'checked|call them|7' "$(stands tokens 1)"
     check_equal "$s: renewd's warning goes" 0 "$(warned)"
+}
+
+# A refusal that is no verdict yet leaves the row as it was: with the words of an earlier trouble, which are renewd's, too.
+earlier_words() { # STORE
+    local s="$1, earlier words"
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    sim misbehave '{"mode":"status","provider":"strict","status":503,"count":1}' > /dev/null
+    refresh_all
+    check_match "$s: a fault that passes is told" '^error\|transient|^error\|http|^error\|[a-z0-9_]+' "$(stands tokens 1)"
+    sql "update $(own records) set state = 5, last_outcome = 5, last_code = 'withheld', last_text = 'as if'"
+    connects tokens 1
+    run_renewd --once
+    check_equal "$s: connected again, they go" 'active||0' "$(stands tokens 1)"
 }
 
 # Two connections of one owner, and one of another job: the warning goes with the last of them.
@@ -175,10 +227,14 @@ one_row() { # STORE
     check_equal "$s: now the bot's is dead" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
 }
 
+SECOND_PID=''
+trap 'ended_with=$?; stop_process "$SECOND_PID"; (exit $ended_with); cleanup' EXIT
 start_simulator
 for store in ${STORES:-sqlite postgresql}; do
     one_account $store
+    two_hosts $store
     its_own $store
+    earlier_words $store
     several $store
     one_row $store
 done
