@@ -3,6 +3,7 @@
 # The dsn: no part of a password in any output, whatever its characters, through --check, --once, the daemon's log,
 # status and the API; parameters that libpq does not know; and what waiting does not mend is told at once with its
 # remedy, at start and by a daemon that was running.
+export DOUBT=1 # the database is as an operator gives it, without anything of renewd's
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/bad.sh"
 
