@@ -91,6 +91,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"version", no_argument, NULL, OPT_VERSION}, {"help", no_argument, NULL, OPT_HELP},
         {"debug", no_argument, NULL, OPT_DEBUG},  {NULL, 0, NULL, 0}};
     o->config_file = SYSCONFDIR "/renewd/renewd.conf";
+    log_setup(LEVEL_INFO);
     for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
         switch (c) {
         case 'c': o->config_file = optarg; break;

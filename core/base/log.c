@@ -6,21 +6,41 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/utf8.h"
 
 #define VALUE_MAX 500
 #define LINE_MAX_BYTES ((size_t)16 * 1024)
 
 static _Atomic int max_level = LEVEL_INFO;
+static _Atomic bool to_journal;
+
+/* JOURNAL_STREAM is inherited: stderr may be another file by now. */
+static bool is_journal(const char *stream)
+{
+    char *end;
+    struct stat st;
+
+    if (!stream)
+        return false;
+    errno = 0;
+    unsigned long long device = strtoull(stream, &end, 10), inode = *end == ':' ? strtoull(end + 1, &end, 10) : 0;
+    return !errno && *end == '\0' && inode && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
 
 void log_setup(enum log_level max)
 {
     atomic_store_explicit(&max_level, (int)max, memory_order_relaxed);
+    atomic_store_explicit(&to_journal, is_journal(getenv("JOURNAL_STREAM")), memory_order_relaxed);
 }
 
 bool log_enabled(enum log_level level)
@@ -81,6 +101,26 @@ static void write_all(const char *data, size_t len)
     }
 }
 
+/* As syslog(3) numbers them. */
+static int priority(enum log_level level)
+{
+    return level == LEVEL_ERROR ? 3 : level == LEVEL_WARNING ? 4 : level == LEVEL_INFO ? 6 : 7;
+}
+
+static void begin_line(struct buf *line, enum log_level level)
+{
+    if (atomic_load_explicit(&to_journal, memory_order_relaxed)) {
+        buf_printf(line, "<%d>", priority(level));
+        return;
+    }
+    int64_t ms = clock_real_ms();
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    char text[32];
+    if (gmtime_r(&seconds, &utc) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc))
+        buf_printf(line, "time=%s.%03dZ ", text, (int)(ms % 1000));
+}
+
 void log_line(enum log_level level, const char *message, ...)
 {
     if (!log_enabled(level))
@@ -88,6 +128,7 @@ void log_line(enum log_level level, const char *message, ...)
     int saved = errno;
     cleanup(buf_done) struct buf line = {0};
     buf_init(&line, LINE_MAX_BYTES);
+    begin_line(&line, level);
     buf_printf(&line, "level=%s msg=", level_name(level));
     add_value(&line, message);
     va_list ap;

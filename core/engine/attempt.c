@@ -81,7 +81,7 @@ static int spool_now(struct attempt *a, const struct commit *c)
         fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
     if (res < 0)
         log_line(LEVEL_ERROR, "a fresh token could not be written to the spool; it goes to the store "
-                 "alone", "job", a->job->config->job, "record", a->claim.record.key, "reason", e.text,
+                 "alone", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account, "reason", e.text,
                  NULL);
     if (text) {
         explicit_bzero(text, len);

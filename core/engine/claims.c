@@ -32,7 +32,7 @@ static void release_done(void *arg, int result, const struct error *e)
     if (result < 0) {
         if (!engine->lost)
             log_line(LEVEL_WARNING, "leases were not given back; they are when the store answers", "job",
-                     t->record.job, "record", t->record.key, "reason", e->text, NULL);
+                     t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text, NULL);
         engine->lost = true;
     }
     engine->busy--;

@@ -66,7 +66,7 @@ static void settled(struct commit_task *t)
     struct error e;
     if (retain(t, &e) < 0) {
         log_line(LEVEL_ERROR, "a pair that is stored could not be kept for a day as well", "job",
-                 t->commit->after.job, "record", t->commit->after.key, "reason", e.text, NULL);
+                 t->commit->after.job, "record", t->commit->after.key, "account", t->commit->after.account, "reason", e.text, NULL);
         for (size_t i = 0; i < t->engine->leftover_count; i++)
             t->engine->leftovers[i].stays = true;
         return; /* it stays where it is, and is kept at the next start */
@@ -85,7 +85,7 @@ static void log_committed(const struct commit_task *t)
     if (c->outcome == OUTCOME_OK) {
         if (c->after.expires_at)
             timestamp_rfc3339(c->after.expires_at, at, sizeof at);
-        log_line(LEVEL_INFO, "record refreshed", "job", c->after.job, "record", c->after.key, "expires_at",
+        log_line(LEVEL_INFO, "record refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "expires_at",
                  at[0] ? at : NULL, "generation", generation, NULL);
         return;
     }
@@ -95,7 +95,7 @@ static void log_committed(const struct commit_task *t)
         timestamp_rfc3339(c->after.due_at, at, sizeof at);
     bool person = c->outcome == OUTCOME_RECONNECT, silent = c->after.not_before == SILENCE_FOR_EVER;
     const char *url = t->job ? t->job->config->reconnect_url : NULL;
-    log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "outcome",
+    log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
              outcome_name(c->outcome), "status", status[0] ? status : NULL, "code", c->code, "text", c->text,
              "next_at", at[0] ? at : NULL, "remedy",
              silent    ? "no answer came twice: refresh it by hand, or have the account connected again"
@@ -249,7 +249,7 @@ static void keep_done(void *arg, int result, const struct error *e)
     t->engine->busy--;
     if (result < 0) { /* it is on the spool still: tried again when the store comes back */
         log_line(LEVEL_ERROR, "a pair could not be set aside in the store; it stays on the spool", "job",
-                 k->kept.job, "record", k->kept.key, "reason", e->text, NULL);
+                 k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", e->text, NULL);
         keep_task_free(k);
         t->submitted = false;
         resume_later(t->engine);
@@ -262,7 +262,7 @@ static void keep_done(void *arg, int result, const struct error *e)
                                      "shows it"
                                    : "the database refused a row; its new token is kept and tried again: "
                                      "correct the row or its table",
-             "job", k->kept.job, "record", k->kept.key, "reason", k->kept.why, NULL);
+             "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", k->kept.why, NULL);
     struct job *j = t->job;
     char *key = xstrdup(k->kept.key);
     keep_task_free(k);
@@ -301,7 +301,7 @@ static void keep(struct commit_task *t, const char *kind, const char *code, cons
     }
     if (res < 0) {
         log_line(LEVEL_ERROR, "a pair could not be sealed to be set aside; it stays in memory and on the spool, and its "
-                 "record is not asked for meanwhile", "job", c->after.job, "record", c->after.key, "reason",
+                 "record is not asked for meanwhile", "job", c->after.job, "record", c->after.key, "account", c->after.account, "reason",
                  strerror(-res), NULL);
         keep_task_free(k);
         keep_later(t);
@@ -405,7 +405,7 @@ static void verdict_refused(struct commit_task *t)
     struct commit *c = t->commit;
     char *why = said(t);
     log_line(LEVEL_ERROR, "renewd's own tables refuse a record's outcome; its credential stays leased until "
-             "renewd is started again", "job", c->after.job, "record", c->after.key, "outcome",
+             "renewd is started again", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
              outcome_name(c->outcome), "reason", why, NULL);
     free(why);
     task_end(t, OUTCOME_TRANSIENT, false);
@@ -428,7 +428,7 @@ static void effects_refused(struct commit_task *t)
         submit(t);
     } else if (c->touches_row || c->effect_count) {
         log_line(LEVEL_ERROR, "the database refused to write a record's failure into its row; renewd's own "
-                 "tables have it", "job", c->after.job, "record", c->after.key, "outcome",
+                 "tables have it", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
                  outcome_name(c->outcome), "reason", text, NULL);
         outcome_leave_row(c);
         c->quiet = false; /* it is this row alone that took nothing */

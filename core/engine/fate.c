@@ -100,8 +100,7 @@ static void fate_known(void *arg, int result, const struct error *err)
         struct commit *c = follows(t, w) ? follow(t, w) : NULL;
         if (!c)
             continue;
-        log_line(LEVEL_INFO, "a record shares what became of its credential", "job", c->after.job, "record",
-                 c->after.key, "state", state_name(c->after.state), NULL);
+        log_line(LEVEL_INFO, "a record shares what became of its credential", "job", c->after.job, "record", c->after.key, "account", c->after.account, "state", state_name(c->after.state), NULL);
         commits_submit(e, w->job, NULL, c, false, false);
     }
     task_free(t);

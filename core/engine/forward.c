@@ -13,6 +13,7 @@
 #include "core/base/secret.h"
 #include "core/engine/notes.h"
 #include "core/engine/forward.h"
+#include "core/engine/tokens.h"
 
 enum {
     AT_ONCE = 128,                  /* calls under way; more wait their turn */
@@ -116,7 +117,7 @@ static void no_answer(struct forward *f, const struct http_reply *reply)
                        : reply->failure == HTTP_TOO_LARGE ? "reply_too_large"
                        : reply->failure == HTTP_CUT       ? "reply_cut"
                                                           : "no_answer";
-    log_line(LEVEL_WARNING, "a forwarded call was not answered", "job", f->job->config->job, "record", f->key,
+    log_line(LEVEL_WARNING, "a forwarded call was not answered", "job", f->job->config->job, "record", f->key, "account", tokens_account(f->engine->tokens, f->job, f->key),
              "code", reply->timed_out ? "timeout" : code, "reason", reply->why, NULL);
     if (reply->timed_out)
         refuse(f, FORWARD_TIMED_OUT, reply->sent ? "timeout" : "not_sent", reply->why, 0);

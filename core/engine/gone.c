@@ -82,10 +82,10 @@ static void over_done(void *arg, int result, const struct error *err)
         timestamp_rfc3339(r->due_at, at, sizeof at);
     if (result < 0)
         log_line(LEVEL_WARNING, "the lease of a process that is gone was not ended; it is tried again", "job",
-                 r->job, "record", r->key, "reason", err->text, NULL);
+                 r->job, "record", r->key, "account", r->account, "reason", err->text, NULL);
     else if (t->done)
         log_line(LEVEL_WARNING, "the process that attempted this record is gone, and nobody knows whether its "
-                 "credential was spent", "job", r->job, "record", r->key, "host", t->host, "next_at",
+                 "credential was spent", "job", r->job, "record", r->key, "account", r->account, "host", t->host, "next_at",
                  at[0] ? at : NULL, NULL);
     struct job *j = t->done ? job_by_source(e, r->source) : NULL;
     if (j && r->due_at)

@@ -103,7 +103,7 @@ static void newest_known(void *arg, int result, const struct error *err)
         struct commit *c = carry(t, &t->twins.list[i], pair);
         if (!c)
             continue;
-        log_line(LEVEL_INFO, t->why, "job", c->after.job, "record", c->after.key, NULL);
+        log_line(LEVEL_INFO, t->why, "job", c->after.job, "record", c->after.key, "account", c->after.account, NULL);
         commits_submit(e, t->twins.list[i].job, NULL, c, false, false);
     }
     task_free(t);

@@ -335,7 +335,7 @@ static char *sealed_pair(const struct attempt *a, const char *fp)
     buf_done(&b);
     if (res < 0)
         log_line(LEVEL_ERROR, "a new pair could not be sealed for renewd's own table: it goes into its row alone, and "
-                 "into no other row that shares it", "job", a->job->config->job, "record", a->claim.record.key,
+                 "into no other row that shares it", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account,
                  "reason", strerror(-res), NULL);
     return sealed;
 }

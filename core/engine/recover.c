@@ -130,7 +130,7 @@ static void give_back_done(void *arg, int result, const struct error *err)
     f->giving_back--;
     if (result < 0) {
         log_line(LEVEL_WARNING, "a lease of a dead process was not given back; it is tried again", "job",
-                 t->record.job, "record", t->record.key, "reason", err->text, NULL);
+                 t->record.job, "record", t->record.key, "account", t->record.account, "reason", err->text, NULL);
         ask_leases_again(e, t->file);
     }
     record_done(&t->record);
@@ -170,7 +170,7 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
         give_back(e, f, l);
     } else if (!unsent && l->record.source) {
         log_line(LEVEL_WARNING, "an attempt that was interrupted belongs to no job that runs now; its record "
-                 "waits for it", "job", l->record.job, "record", l->record.key, NULL);
+                 "waits for it", "job", l->record.job, "record", l->record.key, "account", l->record.account, NULL);
         f->stays = true;
     }
 }

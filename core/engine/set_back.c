@@ -64,7 +64,7 @@ static void write_back(struct engine *e, const char *newest)
         return;
     }
     log_line(LEVEL_WARNING, "the database has lost a credential that it had; the newest is written back", "job",
-             c->after.job, "record", c->after.key, NULL);
+             c->after.job, "record", c->after.key, "account", c->after.account, NULL);
     commits_submit_lost(e, j, c, newest);
 }
 

@@ -28,6 +28,7 @@ static void entry_done(struct token_entry *e)
     secret_free(e->token);
     free(e->code);
     free(e->text);
+    free(e->account);
 }
 
 static void entry_free(void *entry)
@@ -57,6 +58,12 @@ const struct token_entry *tokens_get(const struct tokens *t, const char *source,
 {
     cleanup(free_p) char *name = name_of(source, key);
     return map_get(t->by_name, name);
+}
+
+const char *tokens_account(const struct tokens *t, const struct job *j, const char *key)
+{
+    const struct token_entry *e = j->table ? tokens_get(t, j->table->source, key) : NULL;
+    return e ? e->account : NULL;
 }
 
 static bool same_token(const struct token_entry *a, const struct token_entry *b)
@@ -113,6 +120,7 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .without_credential = rec->without_credential,
         .code = rec->last_code ? xstrdup(rec->last_code) : NULL,
         .text = rec->last_text ? xstrdup(rec->last_text) : NULL,
+        .account = rec->account ? xstrdup(rec->account) : NULL,
     };
     values_done(&v);
     return 0;

@@ -19,6 +19,7 @@ struct token_entry {
     int state;
     bool without_credential;
     char *code, *text;           /* of the last failure; NULL after ok */
+    char *account;               /* for people; may be NULL */
 };
 
 struct tokens;
@@ -30,6 +31,8 @@ void tokens_free(struct tokens *t);
 const struct token_entry *tokens_get(const struct tokens *t, const char *source, const char *key);
 /* Takes what e holds over; the entry that stood longest gives way. */
 void tokens_put(struct tokens *t, const char *source, const char *key, struct token_entry *e);
+/* For a line of the log: the record's account where that is remembered; NULL. */
+const char *tokens_account(const struct tokens *t, const struct job *j, const char *key);
 void tokens_forget(struct tokens *t, const char *source, const char *key);
 
 /* What a row and its record come to; -errno with a sentence when the row cannot be opened. */

@@ -232,6 +232,8 @@ not_sent() { # STORE
     once_at $((NOW + 41))
     check_match "$s: https to a port without TLS is told in words" 'text="no connection to .*this port does not speak TLS' \
         "$(cat "$DIR/renewd.log")"
+    check_match "$s: with time, job, record and account" \
+        '^time=20[^ ]*Z level=warning msg="record not refreshed" job=tokens record=[12] account=silent[^ ]* ' "$(cat "$DIR/renewd.log")"
     start_ready || exit 1
     check_match "$s: explain has the reason too" 'not_sent: no connection to .*this port does not speak TLS' "$(ctl explain tokens 1)"
     stop_renewd

@@ -89,7 +89,7 @@ first_day() {
     check_match "$s: what passed its end is not forgotten" '^1\|190/463' "$(warned 4)|$(connection 4 last_refresh_error)"
     check_equal "$s: nobody asks for what lives long" 0 "$(sim_account facebook customer-5 refresh_ok)"
     check_match "$s: it is shown as one that wants its person, and where" \
-        'record=4 outcome=reconnect.*remedy=.*reconnect_url=https://app.example.com/connections' "$(cat "$DIR/renewd.log")"
+        'record=4 .*outcome=reconnect.*remedy=.*reconnect_url=https://app.example.com/connections' "$(cat "$DIR/renewd.log")"
     check_equal "$s: as a state, too" '3 4' "$(sql "select rkey from $(own records) where state = 4 order by rkey" | tr '\n' ' ' | sed 's/ $//')"
     check_match "$s: a fault of the provider's is told" '^0\|transient' "$(connection 6 refresh_attempts)|$(connection 6 last_refresh_error)"
 }

@@ -278,10 +278,56 @@ static void log_some(void)
     log_line(LEVEL_WARNING, "long", "value", big, NULL);
 }
 
+/* stderr is the journal then. */
+static void log_to_journal(void)
+{
+    struct stat st;
+    char stream[64];
+    CU_ASSERT_EQUAL(fstat(STDERR_FILENO, &st), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_some();
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino + 1);
+    setenv("JOURNAL_STREAM", stream, 1); /* it was: now stderr is another file */
+    log_setup(LEVEL_INFO);
+    log_line(LEVEL_INFO, "elsewhere", NULL);
+    unsetenv("JOURNAL_STREAM");
+    log_setup(LEVEL_INFO);
+}
+
+static void test_log_to_journal(void)
+{
+    cleanup(free_p) char *text = stderr_of(log_to_journal);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_EQUAL(strncmp(text, "<6>level=info msg=\"token refreshed\" job=youtube", 45), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n<3>level=error msg=bad"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n<4>level=warning msg=long"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\ntime=20"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "Z level=info msg=elsewhere"));
+}
+
+/* Each line's "time=2026-11-29T20:15:00.123Z " is taken off, where it looks so. */
+static void take_times_off(char *text)
+{
+    static const char form[] = "time=dddd-dd-ddTdd:dd:dd.dddZ ";
+    size_t n = sizeof(form) - 1;
+    for (char *line = text; line && *line;) {
+        size_t i = 0;
+        while (i < n && (form[i] == 'd' && i > 4 ? line[i] >= '0' && line[i] <= '9' : line[i] == form[i]))
+            i++;
+        CU_ASSERT_EQUAL(i, n);
+        if (i == n)
+            memmove(line, line + n, strlen(line + n) + 1);
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+}
+
 static void test_log(void)
 {
     cleanup(free_p) char *text = stderr_of(log_some);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    take_times_off(text);
     const char *first = "level=info msg=\"token refreshed\" job=youtube record=5 at=\"\"\n"
                         "level=error msg=bad text=\"say \\\"no\\\" level=info\" bytes=\"? \"\n"
                         "level=warning msg=long value=";
@@ -541,6 +587,7 @@ int main(void)
         { "error", test_error },
         { "clock", test_clock },
         { "log", test_log },
+        { "log to the journal", test_log_to_journal },
         { "map", test_map },
         { "heap", test_heap },
         { "arena", test_arena },
