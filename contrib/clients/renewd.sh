@@ -54,7 +54,8 @@ ask() {
 must_be() {
     [ "$status" != "$1" ] || return 0
     if [ "$status" = 409 ]; then
-        echo "a person has to help: $(member message); connect the account again at $(member reconnect_url)" >&2
+        url=$(member reconnect_url)
+        echo "a person has to help: $(member message)${url:+; connect the account again at $url}" >&2
         exit 3
     fi
     echo "renewd answered $status: $(member message)" >&2

@@ -388,7 +388,7 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     }
     if (t->refused_again || t->refused_late) {
         t->status = 0;
-        say(t, "the request was not sent a second time after the connection broke to ", "");
+        say(t, "the connection broke before an answer came, and the request, which may have been taken, is not repeated by itself: ", "");
         return HTTP_NO_ANSWER;
     }
     const char *detail = code == CURLE_OK ? "" : curl_easy_strerror(code);

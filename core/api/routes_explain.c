@@ -129,6 +129,11 @@ static void why_known(void *ctx, const struct record *r, int result, const char 
     json_put_text(&a.json, "id", r->key);
     json_put_text(&a.json, "state", state_name(r->state));
     json_put_text(&a.json, "why", why);
+    bool failed = r->state != STATE_OK && (r->last_code || r->last_text);
+    cleanup(free_p) char *said = failed ? xasprintf("%s%s%s", r->last_code ? r->last_code : "",
+                                                    r->last_code && r->last_text ? ": " : "",
+                                                    r->last_text ? r->last_text : "") : NULL;
+    json_put_text(&a.json, "last_error", said); /* the reason that a record's own answer has */
     if (r->state == STATE_RECONNECT)
         json_put_text(&a.json, "reconnect_url", reconnect_url_of(q));
     json_end(&a.json);

@@ -59,8 +59,11 @@ int ctl_explain(const struct ctl *c)
     if (c->json) {
         fputs(d.body.data, stdout);
     } else if (c->arg_count == 2) {
-        cleanup(free_p) char *why = say_member(d.json, "why"), *url = say_member(d.json, "reconnect_url");
+        cleanup(free_p) char *why = say_member(d.json, "why"), *url = say_member(d.json, "reconnect_url"),
+                             *said = say_member(d.json, "last_error");
         printf(strcmp(url, "-") != 0 ? "%s, at %s\n" : "%s\n", why, url);
+        if (strcmp(said, "-") != 0)
+            printf("its last error: %s\n", said);
     } else {
         print_job(d.json);
     }

@@ -80,8 +80,8 @@ static int spool_now(struct attempt *a, const struct commit *c)
     if (res >= 0)
         fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
     if (res < 0)
-        log_line(LEVEL_ERROR, "a fresh token could not be written to the spool; it goes to the store "
-                 "alone", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account, "reason", e.text,
+        log_line(LEVEL_ERROR, "a new token could not be written to the spool in state_dir; it goes to the "
+                 "database alone", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account, "reason", e.text,
                  NULL);
     if (text) {
         explicit_bzero(text, len);
@@ -94,7 +94,7 @@ static void synced(void *ctx, int result)
 {
     (void)ctx;
     if (result < 0)
-        log_line(LEVEL_ERROR, "the spool did not reach the disk", "reason", strerror(-result), NULL);
+        log_line(LEVEL_ERROR, "the spool in state_dir did not reach the disk; new tokens are safe once the database has them", "reason", strerror(-result), NULL);
 }
 
 static void fail(struct attempt *a, struct failure *f, const struct http_reply *reply)

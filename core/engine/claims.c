@@ -31,7 +31,7 @@ static void release_done(void *arg, int result, const struct error *e)
     struct engine *engine = t->engine;
     if (result < 0) {
         if (!engine->lost)
-            log_line(LEVEL_WARNING, "leases were not given back; they are when the store answers", "job",
+            log_line(LEVEL_WARNING, "the right to refresh these records could not be given back to the database; that follows when it answers", "job",
                      t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text, NULL);
         engine->lost = true;
     }

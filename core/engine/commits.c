@@ -65,7 +65,7 @@ static void settled(struct commit_task *t)
 {
     struct error e;
     if (retain(t, &e) < 0) {
-        log_line(LEVEL_ERROR, "a pair that is stored could not be kept for a day as well", "job",
+        log_line(LEVEL_ERROR, "new tokens are in the database, but the copy that a restored backup would need could not be kept in state_dir", "job",
                  t->commit->after.job, "record", t->commit->after.key, "account", t->commit->after.account, "reason", e.text, NULL);
         for (size_t i = 0; i < t->engine->leftover_count; i++)
             t->engine->leftovers[i].stays = true;
@@ -122,7 +122,7 @@ static void drop_done(void *arg, int result, const struct error *e)
     struct drop_task *t = arg;
     struct engine *engine = t->engine;
     if (result < 0)
-        log_line(LEVEL_WARNING, "a pair that was kept aside is stored, but its copy was not removed",
+        log_line(LEVEL_WARNING, "tokens that were set aside are in their row now, but their copy in the table kept could not be removed",
                  "reason", e->text, NULL);
     engine->busy--;
     free(t);
@@ -248,7 +248,7 @@ static void keep_done(void *arg, int result, const struct error *e)
     struct commit_task *t = k->commit;
     t->engine->busy--;
     if (result < 0) { /* it is on the spool still: tried again when the store comes back */
-        log_line(LEVEL_ERROR, "a pair could not be set aside in the store; it stays on the spool", "job",
+        log_line(LEVEL_ERROR, "new tokens that their row did not take could not be set aside in the database; they stay on the spool and are tried again", "job",
                  k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", e->text, NULL);
         keep_task_free(k);
         t->submitted = false;
@@ -258,9 +258,9 @@ static void keep_done(void *arg, int result, const struct error *e)
     }
     settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
-    log_line(LEVEL_WARNING, orphan ? "a late token was set aside: it came for a row that has changed; renewctl parked "
-                                     "shows it"
-                                   : "the database refused a row; its new token is kept and tried again: "
+    log_line(LEVEL_WARNING, orphan ? "new tokens came after their row had changed or gone; they are set aside, sealed, for 30 "
+                                     "days: renewctl parked"
+                                   : "the database refused a row; its new token is kept aside and written again every minute: "
                                      "correct the row or its table",
              "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", k->kept.why, NULL);
     struct job *j = t->job;
@@ -418,9 +418,7 @@ static void effects_refused(struct commit_task *t)
     struct commit *c = t->commit;
     bool rows = c->result == COMMIT_ROWS;
     char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
-    char *text = rows ? xasprintf("the statement %s touched another number of rows than declared",
-                                  c->failed_effect ? c->failed_effect : "")
-                      : said(t);
+    char *text = said(t);
     if (c->replaces) {
         keep(t, "pending", code, text);
     } else if (t->job && c->outcome == OUTCOME_OK) {

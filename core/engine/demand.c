@@ -189,7 +189,7 @@ static void run_over(void *ctx, const struct run_result *r)
     d->refused = r->why ? xstrdup(r->why) : NULL;
     d->barren = nothing ? d->barren + 1 : 0;
     if (d->barren >= BARREN_MAX)
-        d->refused = xstrdup("no refresh of the record could be begun; it is tried again at its own time");
+        d->refused = xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
     for (struct asker *a = d->askers; a && !nothing; a = a->next)
         a->tried = true;
     loop_cancel(&d->timer);

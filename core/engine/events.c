@@ -117,7 +117,7 @@ static void parked(void *arg, int result, const struct error *err)
     struct engine *e = t->job->engine;
     e->busy--;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "what keeps events from leaving was not noted; it is tried again", "job",
+        log_line(LEVEL_WARNING, "the reason why events wait could not be written to the database; it is written again later", "job",
                  t->job->config->job, "reason", err->text, NULL);
     for (size_t i = 0; i < t->count; i++)
         free(t->keys[i]);
@@ -267,7 +267,7 @@ static void due_known(void *arg, int result, const struct error *err)
     e->busy--;
     je->looking = false;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "events that are due were not looked for; it is tried again", "job",
+        log_line(LEVEL_WARNING, "the database could not be asked for events that are due; it is asked again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     if (result >= 0 && may_send(je->job)) {
         struct map *groups = map_new();

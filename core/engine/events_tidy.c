@@ -66,7 +66,7 @@ static void tidied(void *arg, int result, const struct error *err)
     bool more = result >= 0 && (t->expired >= AT_ONCE || t->removed >= AT_ONCE);
     e->busy--;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "events that are too old were not looked for; it is tried again", "job",
+        log_line(LEVEL_WARNING, "the database could not be asked for events that are too old; it is asked again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     events_say_expired(je->job, t->expired);
     if (!e->stopping && !je->job->removed) {

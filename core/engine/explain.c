@@ -175,16 +175,6 @@ static void record_why(const struct job *j, const struct record *r, const struct
         own_why(r, l, q, ret, size);
 }
 
-/* The reason that `show` has. */
-static void add_last_error(const struct record *r, char *why, size_t size)
-{
-    size_t len = strlen(why);
-    if (r->state == STATE_OK || (!r->last_code && !r->last_text))
-        return;
-    snprintf(why + len, size - len, ". Its last error: %s%s%s", r->last_code ? r->last_code : "",
-             r->last_code && r->last_text ? ": " : "", r->last_text ? r->last_text : "");
-}
-
 struct why_task {
     struct job *job;
     struct explain_query query;
@@ -209,8 +199,6 @@ static void why_known(void *arg, int result, const struct error *e)
     engine->busy--;
     if (result >= 0)
         record_why(t->job, &t->record, &t->lease, &t->query, why, sizeof why);
-    if (result >= 0)
-        add_last_error(&t->record, why, sizeof why);
     t->done(t->ctx, &t->record, result, result < 0 ? e->text : why);
     if (result >= 0)
         record_done(&t->record);

@@ -81,7 +81,7 @@ static void over_done(void *arg, int result, const struct error *err)
     if (r->due_at)
         timestamp_rfc3339(r->due_at, at, sizeof at);
     if (result < 0)
-        log_line(LEVEL_WARNING, "the lease of a process that is gone was not ended; it is tried again", "job",
+        log_line(LEVEL_WARNING, "what a process that is gone had in hand could not be taken over yet; it is tried again", "job",
                  r->job, "record", r->key, "account", r->account, "reason", err->text, NULL);
     else if (t->done)
         log_line(LEVEL_WARNING, "the process that attempted this record is gone, and nobody knows whether its "
@@ -133,7 +133,7 @@ static void gone_known(void *arg, int result, const struct error *err)
     e->busy--;
     e->gone_asked = false;
     if (result < 0)
-        log_line(LEVEL_WARNING, "leases of processes that are gone were not looked for", "reason", err->text,
+        log_line(LEVEL_WARNING, "the database could not be asked what processes that are gone had in hand; it is asked again", "reason", err->text,
                  NULL);
     for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
         end_lease(e, &t->list[i]);

@@ -94,7 +94,7 @@ static void newest_known(void *arg, int result, const struct error *err)
     cleanup(json_free_p) struct json *pair = NULL;
     const char *why = NULL;
     if (result < 0)
-        log_line(LEVEL_WARNING, "rows that share a credential were not looked up; the next look does it",
+        log_line(LEVEL_WARNING, "the rows that hold the same credential could not be read; they get the new token at the next look at their table",
                  "reason", err->text, NULL);
     else if (t->twins.count && seal_open(e->setup.config->keys, "credentials", t->newest, "pair", t->sealed, &plain,
                                    &why) >= 0)

@@ -129,7 +129,7 @@ static void give_back_done(void *arg, int result, const struct error *err)
     e->busy--;
     f->giving_back--;
     if (result < 0) {
-        log_line(LEVEL_WARNING, "a lease of a dead process was not given back; it is tried again", "job",
+        log_line(LEVEL_WARNING, "what a dead process had in hand could not be given back yet; it is tried again", "job",
                  t->record.job, "record", t->record.key, "account", t->record.account, "reason", err->text, NULL);
         ask_leases_again(e, t->file);
     }
@@ -193,7 +193,7 @@ static void leases_known(void *arg, int result, const struct error *err)
         say_alive(e, &e->leftovers[t->file]);
         ask_leases_again(e, t->file);
     } else if (result < 0) {
-        log_line(LEVEL_ERROR, "the leases of a dead process could not be read; it is tried again", "reason",
+        log_line(LEVEL_ERROR, "what a dead process had in hand could not be read from the database; it is read again", "reason",
                  err->text, NULL);
         ask_leases_again(e, t->file);
     } else {
@@ -248,7 +248,7 @@ static void drain_file(struct engine *e, size_t index)
         fault_point(FAULT_DRAIN, l->key);
         struct commit *c = recover_revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
-            log_line(LEVEL_ERROR, "a result on the spool has no place to go; it stays there", "record", l->key,
+            log_line(LEVEL_ERROR, "new tokens on the spool fit no job that runs now; they stay there until its file and table are back", "record", l->key,
                      "file", f->path, "reason", why.text, NULL);
             f->stays = true;
             continue;
@@ -396,7 +396,7 @@ static void later_done(void *arg, int result, const struct error *e)
 /* Waiting does not heal it: it is said again in an hour, or at the next start. */
 static void cannot_try(struct engine *e, const struct kept *k, const char *why)
 {
-    log_line(LEVEL_WARNING, "a pair that is kept aside cannot be tried", "job", k->job, "record", k->key,
+    log_line(LEVEL_WARNING, "tokens that were set aside cannot be written into their row", "job", k->job, "record", k->key,
              "attempt", k->attempt_id, "reason", why, NULL);
     struct later_task *t = xcalloc(1, sizeof *t);
     t->engine = e;

@@ -92,7 +92,7 @@ static void poll_done(void *arg, int result, const struct error *err)
         if (j)
             run_requested(j, t->requests[i].run_id);
         else
-            log_line(LEVEL_WARNING, "a run was asked for in SQL of a job that was just taken away", "job",
+            log_line(LEVEL_WARNING, "SQL asked for a run of a job that was just taken out of conf.d; it does not run", "job",
                      t->requests[i].job, NULL);
     }
     task_free(t);
@@ -142,7 +142,7 @@ static void serve_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     e->busy--;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "which jobs are here could not be noted; renewd.job may show others as active",
+        log_line(LEVEL_WARNING, "this host could not write down which jobs it serves; renewd.job in SQL may show others as active",
                  "reason", err->text, NULL);
     task_free(t);
     engine_check_stopped(e);

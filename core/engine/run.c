@@ -152,7 +152,7 @@ static void finish_done(void *arg, int result, const struct error *e)
         return;
     }
     if (result < 0)
-        log_line(LEVEL_WARNING, "the run's row was not written", "job", r->job->config->job, "reason",
+        log_line(LEVEL_WARNING, "the run has ended, but its row of the history could not be written", "job", r->job->config->job, "reason",
                  e->text, NULL);
     log_run(r);
     tell(r);
@@ -280,7 +280,7 @@ static void claim_refused(struct run *r, int result, const char *why)
     if (result == -ESTALE)
         discovery_misfit(j, why);
     else
-        log_line(LEVEL_ERROR, "claiming due records failed", "job", j->config->job, "reason", why, NULL);
+        log_line(LEVEL_ERROR, "the database did not hand out the records that are due; the next run takes them", "job", j->config->job, "reason", why, NULL);
 }
 
 static void claim_done(void *arg, int result, const struct error *e)

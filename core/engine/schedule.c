@@ -44,7 +44,7 @@ static void tick_noted(void *arg, int result, const struct error *e)
     struct tick_task *t = arg;
     struct engine *engine = t->job->engine;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the tick was not noted", "job", t->job->config->job, "reason", e->text,
+        log_line(LEVEL_WARNING, "the time of the last tick could not be written to the database; after a restart that tick may be made up once more", "job", t->job->config->job, "reason", e->text,
                  NULL);
     engine->busy--;
     free(t);
@@ -193,7 +193,7 @@ void schedule_start(struct job *j)
     if (!j->last_tick && tick)
         note_tick(j, tick); /* a new job waits for its first tick */
     else if (tick > j->last_tick) {
-        log_line(LEVEL_INFO, "a tick was missed; it is made up now", "job",
+        log_line(LEVEL_INFO, "a tick of the schedule was missed while renewd was down; its run begins now", "job",
                  j->config->job, NULL);
         note_tick(j, tick);
         run_start(j, CLAIM_TICK, "tick", NULL, 0, NULL, NULL);

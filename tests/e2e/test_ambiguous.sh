@@ -235,7 +235,7 @@ not_sent() { # STORE
     check_match "$s: with time, job, record and account" \
         '^time=20[^ ]*Z level=warning msg="record not refreshed" job=tokens record=[12] account=silent[^ ]* ' "$(cat "$DIR/renewd.log")"
     start_ready || exit 1
-    check_match "$s: explain has the reason too" 'not_sent: no connection to .*this port does not speak TLS' "$(ctl explain tokens 1)"
+    check_match "$s: explain has the reason too" 'its last error: not_sent: no connection to .*this port does not speak TLS' "$(ctl explain tokens 1)"
     stop_renewd
     strict_job tokens tokens 'refresh_before = "12h"; replay = "single_use";'
     check "$s: once it is right it is refreshed" once_at $((NOW + 400))

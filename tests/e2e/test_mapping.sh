@@ -256,7 +256,7 @@ application_wins() { # STORE
     check_equal "$s: the late result is kept as an orphan" "orphan|1" \
         "$(sql "select kind, count(*) from $(own kept) where rkey = '1' group by kind")"
     check_no_match "$s: sealed" 'strict[.]' "$(sql "select sealed from $(own kept)")"
-    check_match "$s: it was said" "a late token was set aside.*holds another credential" "$(tail -n +$((said + 1)) "$DIR/renewd.all")"
+    check_match "$s: it was said" "new tokens came after their row had changed.*holds another credential" "$(tail -n +$((said + 1)) "$DIR/renewd.all")"
     check "$s: the other record was refreshed" under_way app-2
     run_renewd --once
     check_equal "$s: the application's credential is what is used next" "$(live fresh-1)" \
