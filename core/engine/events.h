@@ -95,6 +95,8 @@ void sending_start(struct job_events *je, char *destination, char **keys, size_t
 void sending_free(struct sending *s);
 /* The store has noted what it was told of. */
 void sending_go_on(struct sending *s);
+/* events_settle.c. For a line of the log: the account of one of its records, where it is known; or NULL. */
+const char *sending_account(const struct sending *s, const char *key);
 
 /* events_settle.c */
 struct fate {

@@ -17,7 +17,6 @@
 #include "core/base/log.h"
 #include "core/domain/backoff.h"
 #include "core/engine/events.h"
-#include "core/engine/tokens.h"
 
 enum {
     MIN_VALID_S = 60,            /* a token that ends sooner is refreshed first */
@@ -106,18 +105,13 @@ static void stay(struct sending *s, int64_t wait_s, bool freed_by_change, const 
     end(s, 0);
 }
 
-static const char *account_of(const struct sending *s)
-{
-    return tokens_account(s->of->job->engine->tokens, s->of->job, s->keys[0]);
-}
-
 static void say_waiting(const struct sending *s, const char *message, const char *code, const char *why)
 {
     const struct job *j = s->of->job;
     const struct trouble *t = trouble_of(s->of, s->keys[0]);
     if (t && t->why && why && strcmp(t->why, why) == 0)
         return; /* said before */
-    log_line(LEVEL_WARNING, message, "job", j->config->job, "record", s->keys[0], "account", account_of(s), "code", code, "reason", why,
+    log_line(LEVEL_WARNING, message, "job", j->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", code, "reason", why,
              "reconnect_url", j->config->reconnect_url, NULL);
 }
 
@@ -437,7 +431,7 @@ static void say_sent(const struct sending *s)
         if (d->slots[i]->destination && d->slots[i]->type != RENEWD_SECRET)
             where = s->values.list[i].text;
     snprintf(count, sizeof count, "%zu", s->range.count);
-    log_line(LEVEL_INFO, "events sent", "job", j->config->job, "record", s->keys[0], "account", account_of(s), "destination", where, "events",
+    log_line(LEVEL_INFO, "events sent", "job", j->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "destination", where, "events",
              count, NULL);
 }
 
@@ -475,8 +469,7 @@ static void is_bad(struct sending *s, const struct batch_result *r)
     snprintf(id, sizeof id, "%" PRId64, row->id);
     log_line(LEVEL_ERROR, old ? "an event was given up: it is too old for the provider"
                               : "an event was set aside: the provider refuses it", "job", s->of->job->config->job,
-             "record", row->key, "account",
-             tokens_account(s->of->job->engine->tokens, s->of->job, row->key), "event", id, "code", r->code, "reason", r->text, NULL);
+             "record", row->key, "account", sending_account(s, row->key), "event", id, "code", r->code, "reason", r->text, NULL);
     settle_events(s, &s->range, &f);
     send_next(s);
 }
@@ -489,7 +482,7 @@ static void token_is_refused(struct sending *s, const struct batch_result *r)
         s->token = xstrndup(s->values.list[slot].text, s->values.list[slot].len);
     s->token_refused = true;
     log_line(LEVEL_WARNING, "events were refused for their token's sake; it is refreshed", "job",
-             s->of->job->config->job, "record", s->keys[0], "account", account_of(s), "code", r->code, "reason", r->text, NULL);
+             s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
     for (size_t i = 0; i < s->key_count; i++)
         trouble_note(s->of, s->keys[i], EVENT_WAITING, clock_now(), false, r->code, r->text)->refused++;
     settle_rest(s, &f);
@@ -522,7 +515,7 @@ static void again_later(struct sending *s, const struct batch_result *r)
                            .others = true};
     log_line(LEVEL_WARNING, unknown ? "events were sent and no answer came; they go out again with the same ids"
                                     : "events could not be sent; they go out later", "job",
-             s->of->job->config->job, "record", s->keys[0], "account", account_of(s), "code", r->code, "reason", r->text, NULL);
+             s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
     note(s, EVENT_WAITING, wait, false, r->code, r->text);
     settle_rest(s, &f);
 }

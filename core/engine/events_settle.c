@@ -10,8 +10,14 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/events.h"
+#include "core/engine/tokens.h"
 
 enum { AGAIN_MS = 500 };
+
+const char *sending_account(const struct sending *s, const char *key)
+{
+    return tokens_account(s->of->job->engine->tokens, s->of->job, key);
+}
 
 struct settle_task {
     struct sending *of;
@@ -77,7 +83,7 @@ static void settled(void *arg, int result, const struct error *err)
     }
     if (result < 0)
         log_line(LEVEL_ERROR, "what became of events that were sent could not be written to the database; they may go out again, with the same ids", "job",
-                 s->of->job->config->job, "record", s->keys[0], "reason", err->text, NULL);
+                 s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "reason", err->text, NULL);
     task_free(t);
     sending_go_on(s);
     engine_check_stopped(e);
