@@ -16,7 +16,7 @@
 #include "core/store/record_row.h"
 #include "core/store/store.h"
 
-enum { VERSION = 1, LIST_MAX = 10000, PATH_MAX_LEN = 128 };
+enum { VERSION = 1, LIST_MAX = 10000, PATH_MAX_LEN = 128, CELL_MAX = 16 * 1024 };
 
 /* ---- writing ---- */
 
@@ -52,7 +52,14 @@ static void put_record(struct json_writer *w, const char *name, const struct rec
     json_end(w);
 }
 
-/* Of the row's values those by which it is recognised and written again: the credential, and how times stood. */
+/* Neither what the row holds at great length nor other tokens than the one by which it is recognised. */
+static bool is_kept(const struct commit *c, size_t i)
+{
+    if (!c->table || c->table->credential < 0 || (size_t)c->table->credential == i)
+        return true;
+    return c->table->columns[i].type != VALUE_SECRET && c->row.cells[i].len <= CELL_MAX;
+}
+
 static void put_row(struct json_writer *w, const struct commit *c)
 {
     const struct row *row = &c->row;
@@ -63,7 +70,7 @@ static void put_row(struct json_writer *w, const struct commit *c)
     json_put_bool(w, "outside", row->outside);
     json_begin_array(w, "cells");
     for (size_t i = 0; i < row->count; i++) {
-        bool wanted = !c->table || c->table->credential < 0 || (size_t)c->table->credential == i;
+        bool wanted = is_kept(c, i);
         json_begin_object(w, NULL);
         put(w, "text", wanted ? row->cells[i].text : NULL, wanted ? row->cells[i].len : 0);
         put_text(w, "raw", row->cells[i].raw);

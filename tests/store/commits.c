@@ -72,6 +72,7 @@ void commit_put(struct commit *c, const char *slot, const char *text)
 {
     c->writes = xrealloc(c->writes, (c->write_count + 1) * sizeof(*c->writes));
     struct write *w = &c->writes[c->write_count++];
+    *w = (struct write){0};
     w->column = table_column(c->table, slot);
     w->text = text ? xstrdup(text) : NULL;
     w->len = text ? strlen(text) : 0;

@@ -503,7 +503,7 @@ static void plain_token(void)
     c->writes[1].plain = true;
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_REJECTED);
     CU_ASSERT_PTR_NOT_NULL(strstr(c->why, "could not be sealed"));
-    CU_ASSERT_TRUE(kit_is(db, "refresh-5", "SELECT refresh_token FROM acc WHERE id = 5"));
+    CU_ASSERT_TRUE(kit_is(db, "refresh-5", "SELECT refresh_token FROM acc WHERE CAST(id AS text) = '5'"));
     CU_ASSERT_EQUAL(commit_to_text(c, &text, &len), 0);
     CU_ASSERT_EQUAL_FATAL(commit_from_text(text, len, &back, &e), 0);
     CU_ASSERT_FALSE(back->writes[0].plain);
