@@ -130,6 +130,7 @@ struct job {
     int64_t grace_s;
     bool safe;
     char *held;
+    bool zone_told;                  /* that times of its table seem to be of another zone */
     char *hidden;                    /* row security that keeps its rows from it */
     struct job_config *next_config;  /* secrets.c: takes the place of config in a moment */
     char *secret_why;                /* why a changed secret is not in force; NULL = none is */

@@ -3,6 +3,8 @@
  * Pure but for the plugin's question; used by discovery, before an attempt and after one.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/domain/silence.h"
 #include "core/engine/internal.h"
@@ -142,6 +145,25 @@ static void count(const struct job *j, const struct values *v, int res, const ch
     of->wrong_key += res == -EBADMSG || res == -ENOKEY;
 }
 
+/* Its application has just stored a token, and the end of it is whole hours from where the provider's life puts it. */
+static void tell_zone(struct job *j, const struct row *row, const struct record *r)
+{
+    const struct column *c = j->expires_slot >= 0 && j->slot_column[j->expires_slot] >= 0
+                                 ? &j->table->columns[j->slot_column[j->expires_slot]] : NULL;
+    int64_t off = r->expires_at - clock_now() - r->life, hours = (off + (off < 0 ? -1800 : 1800)) / 3600;
+    int64_t rest = off - hours * 3600;
+    if (!c || j->zone_told || !r->life || !r->expires_at || !hours || hours < -12 || hours > 14 || rest < -120 || rest > 120 ||
+        (c->form != FORM_TIMESTAMP && c->form != FORM_TIME_TEXT))
+        return;
+    char zone[40], key[80];
+    snprintf(zone, sizeof zone, "Etc/GMT%+" PRId64, -hours);
+    snprintf(key, sizeof key, "%s", row->key);
+    j->zone_told = true;
+    log_line(LEVEL_WARNING, "a time that the application has stored differs by whole hours from what the provider grants: "
+             "if it has no zone, name its zone in records (zone = ...)", "job", j->config->job, "record", key, "account",
+             r->account, "column", c->name, "would_fit", zone, NULL);
+}
+
 void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
               struct round *of)
 {
@@ -180,7 +202,10 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     else if (row_changed && !by_sibling(j, row, ret) && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
         new_credential(ret, fp, true);
     ret->without_credential = fp[0] == '\0';
+    bool given = !first && known->fingerprint[0] && fp[0] && strcmp(fp, known->fingerprint) != 0;
     take_times(j, row, &v, ret);
+    if (given)
+        tell_zone(j, row, ret);
     if (look_window(j, ret, row, &v, &e) < 0)
         unreadable_make(ret, e.text);
     else

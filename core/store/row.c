@@ -272,6 +272,23 @@ int row_complete(const struct table *t, struct row *row)
     return hash_row(t, row);
 }
 
+/* 3600 where a point in time is meant: an application has stored how long its token lives. */
+static char *a_length(const struct table *t, const struct row *row)
+{
+    static const long long first = 1000000000; /* September 2001 */
+    for (size_t i = 0; !t->own && i < t->column_count; i++) {
+        const struct column *c = &t->columns[i];
+        const char *text = row->cells[i].text, *raw = row->cells[i].raw;
+        bool number = (c->form == FORM_UNIX || c->form == FORM_UNIX_MS || c->form == FORM_TIME_TEXT) &&
+                      (!raw || strspn(raw, "0123456789.") == strlen(raw));
+        if (c->type == VALUE_TIME && c->hashed && number && text && strtoll(text, NULL, 10) > 0 &&
+            strtoll(text, NULL, 10) < first)
+            return xasprintf("column \"%s\" holds a number below 1000000000, which is a length and no point in time: store "
+                             "when it ends, as Unix seconds or a date", c->name);
+    }
+    return NULL;
+}
+
 int row_from_result(const struct db *db, const struct table *t, const struct db_result *r, size_t row,
                     size_t first_column, struct row *ret)
 {
@@ -286,6 +303,8 @@ int row_from_result(const struct db *db, const struct table *t, const struct db_
         read_cell(t, &t->columns[i], db_text(r, row, first_column + 1 + i),
                   db_len(r, row, first_column + 1 + i), &made.cells[i]);
     made.unfit = row_too_long(t, db_text(r, row, first_column + 1 + t->column_count));
+    if (!made.unfit)
+        made.unfit = a_length(t, &made);
     int res = row_complete(t, &made);
     if (res < 0) {
         row_done(&made);

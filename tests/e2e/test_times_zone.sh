@@ -53,6 +53,31 @@ zoned sqlite Asia/Kolkata text
 zoned postgresql America/Sao_Paulo timestamp
 zoned postgresql Asia/Kolkata text
 
+# A length where a point is meant.
+for store in sqlite postgresql; do
+    stage $store
+    table "$([ $store = sqlite ] && echo integer || echo bigint)"
+    sql "update tokens set expires_at = 3600 where account = 'z--1'"
+    strict_job strict tokens
+    run_renewd --once
+    check_equal "$store, a length: --once exits 1" 1 $?
+    check_match "$store, a length: the row is named" 'cannot be read.*account=z--1 reason=.*expires_at.* holds a number below 1000000000' "$(logs)"
+    check_equal "$store, a length: nothing is sent for it, and nothing written over" '0 3600' \
+        "$(sim_account strict z--1 presented) $(sql "select expires_at from tokens where account = 'z--1'")"
+    check_equal "$store, a length: the other is refreshed" 1 "$(sim_account strict z--2 presented)"
+done
+
+# Without the setting: the first token that the application stores tells.
+stage sqlite
+table text
+sql "update tokens set expires_at = '$(wall UTC -60)'"
+strict_job strict tokens
+check "no zone: --once" run_renewd --once
+sim 'accounts?format=tsv' '{"provider":"strict","count":1,"prefix":"new-","age":1}' > "$DIR/z.tsv"
+sql "update tokens set refresh_token = '$(cut -f 3 "$DIR/z.tsv")', expires_at = '$(wall America/Sao_Paulo 3600)' where account = 'z--1'"
+run_renewd --once
+check_match "no zone: it is told which one would fit" 'differs by whole hours.*account=z--1 column=expires_at would_fit=Etc/GMT\+3' "$(logs)"
+
 # A name that is no zone.
 stage sqlite
 table text
