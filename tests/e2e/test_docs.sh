@@ -252,7 +252,7 @@ commands() {
     local word
     for word in $("$RENEWCTL" --help 2>&1 | grep -oE '^ +[a-z-]+' | tr -d ' ' | sort -u) end; do echo "$word"; done > "$DIR/known"
     for word in $(sed -n '/^## The programs/,/^## Providers/p' "$TOP/README.md" | grep '^|' | grep -oE '`[a-z]+( [a-z-]+)?' | tr -d '`' |
-        awk '{ print $NF }' | grep -vE '^(renewctl|renewd)$' | sort -u); do
+        awk '{ print $1 == "renewctl" || $1 == "renewd" ? $2 : $1 }' | grep . | sort -u); do
         check "README: $word is a command" grep -qx -- "$word" "$DIR/known"
     done
 }

@@ -136,6 +136,8 @@ functions() {
     local said
     system airpublisher
     s="functions.sql"
+    as postgres -c "drop schema renewd cascade" > /dev/null 2>&1 # as it is before any renewd was here
+    as postgres -v role="$LEAST" -f "$TOP/sql/postgresql/grants-airpublisher.sql"
     said=$(apply "$LEAST")
     check_match "$s: before renewd's first start it says so" 'was not started on this database yet' "$said"
     shipped youtube
