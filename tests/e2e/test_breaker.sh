@@ -36,7 +36,7 @@ withheld_at_first() { # STORE
 
 told_in_the_same_run() { # STORE
     local s="$1, again = 0s"
-    make_world "$1" same 20 'breaker = { again = "0s"; };'
+    make_world "$1" same 20 'in_flight = 1; breaker = { again = "0s"; };' # others come after the dead
     kill_first 3
     check_fails "$s: a run says so" run_renewd --once
     check_equal "$s: three are told" 3 "$(in_state 4)"
