@@ -26,7 +26,7 @@ struct command {
 static const struct command commands[] = {
     {"status", ctl_status, 0, 0, "", "status", "how renewd stands"},
     {"jobs", ctl_jobs, 0, 1, "", "jobs [JOB]", "list the jobs, or one"},
-    {"run", ctl_run, 1, 1, "", "run JOB", "run a job now and wait for it"},
+    {"run", ctl_run, 1, 1, "N", "run JOB [--now]", "run a job now and wait for it"},
     {"pause", ctl_pause, 1, 1, "", "pause JOB", "stop a job until it is resumed"},
     {"resume", ctl_resume, 1, 1, "B", "resume JOB [--believe]",
      "let a paused or held job go on; --believe: the suspects are dead"},
@@ -58,6 +58,7 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static const struct option options[] = {
     {"socket", required_argument, NULL, 's'},
     {"json", no_argument, NULL, 'j'},
+    {"now", no_argument, NULL, 'N'},
     {"state", required_argument, NULL, 'S'},
     {"min-valid", required_argument, NULL, 'v'},
     {"owner", required_argument, NULL, 'o'},
@@ -128,6 +129,7 @@ static void take_option(struct given *g, int option)
     case 'v': g->ctl.min_valid = optarg; break;
     case 'R': g->ctl.replace = true; break;
     case 'B': g->ctl.believe = true; break;
+    case 'N': g->ctl.now = true; break;
     case 'Z': g->ctl.timezone = optarg; break;
     case 'f': g->ctl.from = optarg; break;
     case 'n': g->ctl.count = optarg; break;

@@ -182,7 +182,7 @@ static void start(struct request *q, void (*answer)(struct run_call *c))
     }
     c->running++; /* a run that is refused at once must not end the call under us */
     for (size_t i = 0; i < jobs.count; i++)
-        engine_run(c->engine, jobs.list[i], "function", part_over, &c->parts[i]);
+        engine_run(c->engine, jobs.list[i], "function", false, part_over, &c->parts[i]);
     c->running--;
     if (!c->running && !c->reading)
         sum_up(c);

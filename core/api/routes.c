@@ -21,7 +21,7 @@ static const struct route routes[] = {
     {"GET", "/v1/plugins/{id}", handle_plugin, "", BODY_NONE, NULL},
     {"GET", "/v1/runs", handle_runs, "limit ", BODY_NONE, NULL},
     {"GET", "/v1/jobs", handle_jobs, "", BODY_NONE, NULL},
-    {"POST", "/v1/jobs/{job}/run", handle_run, "", BODY_NONE, NULL},
+    {"POST", "/v1/jobs/{job}/run", handle_run, "now ", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/pause", handle_pause, "", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/resume", handle_resume, "believe ", BODY_NONE, NULL},
     {"POST", "/v1/jobs/{job}/refresh", handle_refresh_job, "", BODY_JSON, NULL},

@@ -48,6 +48,11 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
     json_begin_object(&a.json, NULL);
     shape_run_members(&a.json, &row);
     shape_failures(&a.json, r->failures, r->failure_count);
+    if (strcmp(trigger, "run") == 0) {
+        json_put_integer(&a.json, "waiting", r->left.waiting);
+        json_put_time(&a.json, "waiting_until", r->left.next_at);
+        json_put_integer(&a.json, "unreadable", r->left.unreadable);
+    }
     json_end(&a.json);
     answer_json(q, 200, &a);
 }
@@ -74,8 +79,16 @@ static void run_ended(void *ctx, const struct run_result *r)
 
 void handle_run(struct request *q)
 {
+    const char *now = NULL;
+
+    if (request_parameter(q, "now", &now) < 0)
+        return;
+    if (now && strcmp(now, "1") != 0 && strcmp(now, "0") != 0) {
+        answer_error(q, 400, "bad_parameter", "now must be 1 or 0");
+        return;
+    }
     if (job_may_run(q))
-        engine_run(q->api->engine, q->found, "run", run_ended, q);
+        engine_run(q->api->engine, q->found, "run", now && now[0] == '1', run_ended, q);
 }
 
 /* ---- refresh ---- */
@@ -113,6 +126,7 @@ struct owner_task {
     char *source, *owner;
     char **keys;
     size_t count;
+    bool all;                    /* the whole table was looked at */
 };
 
 static int owner_work(struct db *db, void *arg, struct error *e)
@@ -145,6 +159,8 @@ static void owner_free(struct owner_task *t)
     free(t);
 }
 
+static void owner_look(void *ctx, bool all, const char *why);
+
 /* Without keys the engine would take all records of the job, so nobody's records end here. */
 static void owner_done(void *arg, int result, const struct error *e)
 {
@@ -157,10 +173,28 @@ static void owner_done(void *arg, int result, const struct error *e)
         answer_failure(q, result, e->text);
     else if (!q->found)
         answer_error(q, 404, "unknown_job", "there is no job %s any more", q->job);
-    else if (!t->count)
+    else if (!t->count && !t->all) {
+        engine_look(q->found, true, owner_look, t);
+        return;
+    } else if (!t->count)
         answer_run(q, "hand", &nothing);
     else
         engine_refresh(q->api->engine, q->found, (const char *const *)t->keys, t->count, all_refreshed, q);
+    owner_free(t);
+}
+
+/* Rows that were added a moment ago are the owner's too. */
+static void owner_look(void *ctx, bool all, const char *why)
+{
+    struct owner_task *t = ctx;
+    struct request *q = t->q;
+
+    t->all = all;
+    if (!why && q->api) {
+        engine_read(q->api->engine, owner_work, t, owner_done);
+        return;
+    }
+    answer_error(q, 503, "not_read", "the table of job %s could not be read: %s", q->job, why ? why : "renewd stops");
     owner_free(t);
 }
 
@@ -200,7 +234,7 @@ void handle_refresh_job(struct request *q)
     t->q = q;
     t->owner = owner;
     t->source = xstrdup(job_source(q->found));
-    engine_read(q->api->engine, owner_work, t, owner_done);
+    engine_look(q->found, false, owner_look, t);
 }
 
 /* ---- the list ---- */

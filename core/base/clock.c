@@ -9,6 +9,8 @@
 #include "core/base/fault.h"
 
 static _Atomic int64_t offset_ms;
+static int64_t due_ahead;
+static bool due_moved;
 
 static int64_t floor_seconds(int64_t ms)
 {
@@ -28,6 +30,22 @@ int64_t clock_now(void)
 void clock_set_offset(int64_t seconds)
 {
     atomic_store_explicit(&offset_ms, seconds * 1000, memory_order_relaxed);
+}
+
+int64_t clock_due(void)
+{
+    return clock_now() + due_ahead;
+}
+
+bool clock_due_moved(void)
+{
+    return due_moved;
+}
+
+void clock_set_due(int64_t at)
+{
+    due_ahead = at - clock_now();
+    due_moved = true;
 }
 
 int64_t clock_real_ms(void)

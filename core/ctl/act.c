@@ -48,15 +48,36 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
     print_failures(d->json);
 }
 
+/* Not due, and not well either. */
+static void print_left(const struct json *doc, const char *job)
+{
+    int64_t waiting = say_integer(doc, "waiting"), unreadable = say_integer(doc, "unreadable");
+    cleanup(free_p) char *until = say_time(doc, "waiting_until");
+
+    if (waiting) {
+        printf("%" PRId64 " failed before and wait%s, until %s%s; renewctl run ", waiting, waiting == 1 ? "s" : "",
+               until, waiting == 1 ? "" : " the first");
+        say_text(job);
+        puts(" --now asks at once");
+    }
+    if (unreadable) {
+        printf("%" PRId64 " row%s cannot be read; renewctl records ", unreadable, unreadable == 1 ? "" : "s");
+        say_text(job);
+        puts(" --state misconfigured lists what is wrong");
+    }
+}
+
 int ctl_run(const struct ctl *c)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/run", c->args[0], NULL);
+    cleanup(free_p) char *path = ctl_path(c->now ? "/v1/jobs/%s/run?now=1" : "/v1/jobs/%s/run", c->args[0], NULL);
     int r = ctl_call(c, "POST", path, &d);
 
     if (r != 0)
         return r;
     print_run(c, &d);
+    if (!c->json)
+        print_left(d.json, c->args[0]);
     return say_integer(d.json, "failed") ? EXIT_FAILED : EXIT_DONE;
 }
 

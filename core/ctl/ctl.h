@@ -20,7 +20,7 @@ struct ctl {
     bool json;
     /* options of single commands; NULL when not given */
     const char *owner, *state, *timezone, *from, *count, *min_valid;
-    bool believe, replace;
+    bool believe, replace, now;
     char **args;                 /* the command's operands */
     int arg_count;
 };

@@ -29,6 +29,7 @@ static const char *const state_names[] = {
     [STATE_AMBIGUOUS] = "ambiguous",
     [STATE_PENDING] = "pending",
     [STATE_PAUSED] = "paused",
+    [STATE_EXPIRED] = "expired",
 };
 
 static int find(const char *const *names, int first, int last, const char *name)
@@ -51,12 +52,17 @@ int outcome_from_name(const char *name)
 
 const char *state_name(int state)
 {
-    return state >= STATE_OK && state <= STATE_PAUSED ? state_names[state] : NULL;
+    return state >= STATE_OK && state <= STATE_EXPIRED ? state_names[state] : NULL;
 }
 
 int state_from_name(const char *name)
 {
-    return find(state_names, STATE_OK, STATE_PAUSED, name);
+    return find(state_names, STATE_OK, STATE_EXPIRED, name);
+}
+
+int state_shown(int state, int64_t expires_at, int64_t now)
+{
+    return state == STATE_OK && expires_at > 0 && expires_at <= now ? STATE_EXPIRED : state;
 }
 
 int state_after(int outcome)

@@ -3,10 +3,21 @@
  */
 #include "core/engine/internal.h"
 
-void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx)
+void engine_run(struct engine *e, struct job *j, const char *trigger, bool now, run_done done, void *ctx)
 {
     (void)e;
-    run_start(j, job_run_mode(j), trigger, NULL, 0, done, ctx);
+    if (now)
+        run_start_now(j, trigger, done, ctx);
+    else
+        run_start(j, job_run_mode(j), trigger, NULL, 0, done, ctx);
+}
+
+void engine_look(struct job *j, bool all, void (*done)(void *ctx, bool all, const char *why), void *ctx)
+{
+    if (all)
+        look_all(j, done, ctx);
+    else
+        look_first(j, done, ctx);
 }
 
 bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *ret)

@@ -82,17 +82,24 @@ static bool still_refused(const struct run *r, const struct record *rec, const s
     return now >= rec->window.earliest && now >= rec->not_before && token_refused(&r->wish, &held, now);
 }
 
+/* Its time may be moved, its wait is real. */
+static bool waits(const struct run *r, const struct record *rec)
+{
+    bool own = rec->state == STATE_RETRYING || rec->state == STATE_MISCONFIGURED;
+    return rec->not_before > clock_now() && !(r->impatient && own);
+}
+
 static bool still_due(const struct run *r, const struct record *rec, const struct values *v)
 {
     struct due d = {
         .window = rec->window,
         .point = rec->point,
         .ok_at = rec->ok_at,
-        .not_before = rec->not_before,
+        .not_before = waits(r, rec) ? INT64_MAX : 0,
         .expires_at = rec->expires_at,
         .life = rec->life,
     };
-    int64_t now = clock_now();
+    int64_t now = clock_due();
     switch (r->mode) {
     case CLAIM_HAND:
         return due_by_hand(&d, now);

@@ -40,6 +40,8 @@ static void task_end(struct commit_task *t, int outcome, bool ask_again)
     free(t);
     if (r)
         run_attempt_ended(r, outcome, ask_again);
+    else if (!e->setup.daemon)
+        jobs_pump(e); /* a run may have waited for it */
     recover_check(e);
     engine_check_stopped(e);
 }

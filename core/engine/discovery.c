@@ -50,10 +50,28 @@ struct sweep_task {
 static void ask_page(void *ctx);
 static void ask_sweep(void *ctx);
 
+static void from_the_first(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    d->restart = d->sweeping = false;
+    unreadable_note_later(j, &d->round, false);
+    d->round = (struct round){0};
+    d->pages = 0;
+    free(d->after);
+    d->after = NULL;
+}
+
+static void begin_again(struct job *j)
+{
+    from_the_first(j);
+    ask_page(j);
+}
+
 static void round_failed(struct job *j, int result, const struct error *e)
 {
     struct discovery *d = &j->discovery;
-    d->running = false;
+    d->running = d->restart = false;
+    looks_end(j, e->text);
     if (store_is_away(result))
         return; /* startup_up starts a full round again */
     if (result == -ESTALE) {
@@ -65,21 +83,16 @@ static void round_failed(struct job *j, int result, const struct error *e)
     if (!d->timer)
         d->timer = loop_after(j->engine->loop, 5000, ask_page, j);
     d->running = true;
-    free(d->after);
-    d->after = NULL;
-    d->sweeping = false;
-    unreadable_note_later(j, &d->round, false);
-    d->round = (struct round){0};
-    d->pages = 0;
+    from_the_first(j);
 }
 
-/* The next step of the round: at once in a full round, otherwise after a rest 99 times as long as the
- * work took. */
+/* The next step of the round: at once in a full round and in one that somebody waits for, otherwise after a rest 99
+ * times as long as the work took. */
 static void go_on(struct job *j, void (*step)(void *))
 {
     struct discovery *d = &j->discovery;
     int64_t rest = 0;
-    if (!d->full)
+    if (!d->full && !d->looking)
         rest = (clock_boot_ms() - d->page_started_ms) * (SLOW_SHARE - 1);
     d->timer = loop_after(j->engine->loop, rest, step, j);
 }
@@ -102,6 +115,7 @@ static void hold_for(struct job *j, const char *why, int64_t again_s)
         d->again = true; /* what it is about to hear ends it */
     else if (j->engine->setup.daemon && !j->engine->stopping)
         d->timer = loop_after(j->engine->loop, again_s * 1000, next_round, j);
+    looks_end(j, why);
     job_hold(j, why);
 }
 
@@ -132,6 +146,7 @@ static void round_done(struct job *j)
     d->furthest = 0;
     bool first = !j->discovered;
     d->running = false;
+    d->table_rows = d->round.rows;
     free(d->after);
     d->after = NULL;
     if (d->full || d->round.changed || d->round.removed) {
@@ -158,6 +173,7 @@ static void round_done(struct job *j)
     if (d->again) {
         d->again = false;
         discovery_start(j, true);
+        looks_over(j);
         return;
     }
     if (j->engine->setup.daemon)
@@ -174,6 +190,7 @@ static void round_done(struct job *j)
         schedule_due(j, 0);
     if (first)
         engine_check_ready(j->engine);
+    looks_over(j);
 }
 
 static int sweep_work(struct db *db, void *arg, struct error *e)
@@ -198,7 +215,9 @@ static void sweep_done(void *arg, int result, const struct error *e)
         page_done_with(d);
         free(d->after);
         d->after = t->next;
-        if (d->after)
+        if (d->restart)
+            begin_again(j);
+        else if (d->after)
             go_on(j, ask_sweep);
         else
             round_done(j);
@@ -250,6 +269,10 @@ static void page_taken(struct job *j, char **next, bool last)
 {
     struct discovery *d = &j->discovery;
     page_done_with(d);
+    if (d->restart) {
+        begin_again(j);
+        return;
+    }
     if (last) {
         begin_sweep(j);
         return;
@@ -355,6 +378,14 @@ static int page_work(struct db *db, void *arg, struct error *e)
     return res < 0 || !t->job->config->also_count ? res : page_untold(db, t, e);
 }
 
+/* Rows that are added later mostly come behind it. */
+static void note_last(struct discovery *d, const char *key)
+{
+    char *last = key ? xstrdup(key) : d->after ? xstrdup(d->after) : NULL;
+    free(d->last_key);
+    d->last_key = last;
+}
+
 static void look_through(struct job *j, struct page_task *t)
 {
     struct page *p = &t->page;
@@ -375,6 +406,8 @@ static void look_through(struct job *j, struct page_task *t)
     put->last = p->last;
     put->next = p->next;
     p->next = NULL;
+    if (put->last)
+        note_last(&j->discovery, put->next);
     unreadable_long_keys(j, p, of);
     of->rows += (int64_t)p->count;
     of->changed += (int64_t)put->count;
@@ -436,13 +469,23 @@ void discovery_start(struct job *j, bool full)
         return;
     d->running = true;
     d->full = full;
-    d->sweeping = false;
-    unreadable_note_later(j, &d->round, false);
-    d->round = (struct round){0};
-    d->pages = 0;
-    free(d->after);
-    d->after = NULL;
-    ask_page(j);
+    begin_again(j);
+}
+
+bool discovery_quick(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    if (d->running && d->full)
+        return false;
+    if (!d->running) {
+        discovery_start(j, false);
+    } else if (d->timer) {
+        loop_cancel(&d->timer);
+        begin_again(j);
+    } else {
+        d->restart = true;
+    }
+    return d->running;
 }
 
 void discovery_again(struct job *j)
@@ -458,9 +501,8 @@ void discovery_stop(struct job *j)
     j->discovery.running = false;
     j->discovery.again = false;
     loop_cancel(&j->discovery.timer);
-    unreadable_note_later(j, &j->discovery.round, false);
-    free(j->discovery.after);
-    j->discovery.after = NULL;
+    from_the_first(j);
+    looks_end(j, "renewd stops, or the job was taken away");
 }
 
 struct one_task {

@@ -14,6 +14,7 @@
 #include "core/host/config.h"
 #include "core/store/state_dir.h"
 #include "core/store/explain.h"
+#include "core/store/left.h"
 #include "core/store/store.h"
 
 struct engine;
@@ -53,11 +54,16 @@ struct run_result {
                                     -ENOENT by hand: no such record */
     struct failure_row *failures;
     size_t failure_count;
+    struct left left;            /* undone when it ended; not of a run by hand */
 };
 typedef void (*run_done)(void *ctx, const struct run_result *r);
 
-/* As a tick. trigger: "run" or "once". */
-void engine_run(struct engine *e, struct job *j, const char *trigger, run_done done, void *ctx);
+/* As a tick. trigger: "run", "once" or "function". now: records that wait after a failure do not, but for those that
+ * their provider told to, and those of which no answer came. */
+void engine_run(struct engine *e, struct job *j, const char *trigger, bool now, run_done done, void *ctx);
+/* The job's table is looked at, so that what is read of its records next is true; all: the whole of a large one too.
+ * done once, maybe at once; why: NULL, or why it could not be. */
+void engine_look(struct job *j, bool all, void (*done)(void *ctx, bool all, const char *why), void *ctx);
 /* How far the run is that reports to ctx; false when it has not begun. No failures are listed. */
 bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *ret);
 /* Rises with each page of a table that is read for the first time in its round, and with each result that is
@@ -261,6 +267,7 @@ const char *job_stands(const struct job *j); /* why nothing of it runs; its brea
 /* Why it counts as failing: none of its records was refreshed by its last asking; NULL = it does not. */
 const char *job_failing(const struct job *j, int64_t *ret_records);
 bool job_paused(const struct job *j);
+const char *job_warning(const struct job *j); /* what its settings leave undone, with what would do; or NULL */
 const char *job_source(const struct job *j); /* NULL before its table was resolved */
 int64_t job_next_at(const struct job *j);    /* next tick or own time; 0 = none */
 /* What its provider grants, as last seen. */

@@ -49,6 +49,7 @@ struct engine {
     struct loop_timer *secrets_timer, *secrets_soon;
     struct conf_mistakes *job_notes; /* of the jobs, as they were read last; its warnings are shown */
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
+    size_t twins;                    /* records that share a credential are looked up, so often at once */
     int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
     size_t leftover_count;
@@ -96,6 +97,10 @@ struct discovery {
     int64_t unreadable;              /* of the last full round */
     int64_t page_started_ms;
     int64_t pages, furthest, steps;  /* of this round; the most of any since one was done; see engine_steps() */
+    bool restart;                    /* from the first row again, when what was asked is answered */
+    int64_t table_rows;              /* in the last round that came to its end */
+    char *last_key;                  /* of the table then; NULL = it was empty */
+    struct look_waiter *looking, *waiting_look; /* looks.c: who waits for this round, for the next */
     struct loop_timer *timer;
 };
 
@@ -141,6 +146,8 @@ struct job {
     int64_t last_tick, next_tick;    /* Unix seconds; 0 = none */
     int64_t auto_at;
     struct pace pace;
+    int cut, slow;                   /* runs in a row that `limit` ended too early; ticks that met the run before them */
+    char *warning;                   /* about one of these, or NULL */
     struct breaker breaker;
     struct {
         char *why;                   /* NULL = it is not, as last seen */
@@ -178,13 +185,17 @@ struct run {
     size_t key_count, keys_asked;
     int64_t left, failing_left;      /* of the job's limit; INT64_MAX = no limit */
     size_t active;
+    bool looked_all;                 /* the whole of its table was looked at, as far as it has to be */
     bool started, claiming, exhausted, finishing;
+    bool impatient;                  /* what waits after a failure does not */
     bool general;                    /* nobody means the very record: by hand with a key alone does */
     bool twice;                      /* all were asked; who was refused is asked a second time */
     bool shares_minute;              /* attempts at their own time, one run a minute */
     struct map *repeats;             /* key -> how often it was ok here and due again; NULL = none */
     char *refused;                   /* why it could not run */
     int refused_error;
+    struct claim_request left_query;
+    struct left undone;           /* for those who wait, like its failures */
     struct failure_row *failures; /* for those who wait, when it has ended */
     size_t failure_count;
     struct run_waiter *waiters;
@@ -383,6 +394,8 @@ bool change_look(struct job *j, const struct row *row, const struct record *know
                  struct round *of);
 /* discovery.c */
 void discovery_start(struct job *j, bool full);
+/* A round at full speed from the first row on, also where a slow one is under way. false: a full one is. */
+bool discovery_quick(struct job *j);
 /* A slow round now, and another one after that which runs. */
 void discovery_again(struct job *j);
 void discovery_stop(struct job *j);
@@ -391,6 +404,17 @@ void discovery_hold(struct job *j, const char *why);
 void discovery_misfit(struct job *j, const char *why);
 /* One record again: its row changed, or somebody asks for it. then may be NULL. */
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
+
+/* looks.c: the table is looked at before somebody is told what is due. then is called once, maybe at once; all:
+ * the whole table was, not only what is cheap to find in a large one; why: NULL, or why it could not be read. Where
+ * there is nothing to look at it is as if it had been. */
+typedef void look_done(void *ctx, bool all, const char *why);
+void look_all(struct job *j, look_done *then, void *ctx);
+void look_first(struct job *j, look_done *then, void *ctx);
+/* Of discovery.c: a round ended; a look that waits may begin; there will be none. */
+void looks_over(struct job *j);
+void looks_begin(struct job *j);
+void looks_end(struct job *j, const char *why);
 
 /* schedule.c */
 void schedule_start(struct job *j);
@@ -402,12 +426,18 @@ int64_t schedule_next(const struct job *j, int64_t now);
 /* run.c */
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
+/* As at a tick, and what waits after a failure does not. */
+void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
 void run_wishes(struct run *r, const struct token_wish *w);
 /* Why no run of the job can begin now; NULL = it can. */
 const char *run_cannot(const struct job *j, int *ret_error);
 /* A run whose row was made in SQL. */
 void run_requested(struct job *j, int64_t row_id);
+/* Of run_start.c alone: its records are named by key; what is due for it; it never took place. */
+bool run_names_keys(const struct run *r);
+void run_query(const struct run *r, struct claim_request *q);
+void run_refuse(struct run *r, int error, const char *why);
 int job_run_mode(const struct job *j);
 void run_pump(struct run *r);
 void run_attempt_ended(struct run *r, int outcome, bool ask_again);
@@ -416,6 +446,13 @@ void run_stop_all(struct job *j);
 void runs_tell_stopping(struct job *j);
 void runs_forget(struct job *j);
 void job_pump(struct job *j);
+void jobs_pump(struct engine *e);
+
+/* limits.c: settings that leave due records undone. */
+/* When a run is over. */
+void limits_run(struct run *r);
+/* When a tick comes. */
+void limits_tick(struct job *j);
 
 /* claims.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);

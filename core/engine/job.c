@@ -62,6 +62,8 @@ void job_free(struct job *j)
         return;
     schedule_stop(j);
     discovery_stop(j);
+    free(j->discovery.last_key);
+    free(j->warning);
     loop_cancel(&j->retry_timer);
     while (j->attempts)
         attempt_free(j->attempts);

@@ -19,12 +19,6 @@
 
 enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000 };
 
-struct start_task {
-    struct run *run;
-    struct claim_request query;
-    char *not_ready;
-};
-
 struct claim_task {
     struct run *run;
     struct claim_request query;
@@ -36,19 +30,21 @@ struct claim_task {
 static void run_check(struct run *r);
 
 /* By hand and on demand: records are named by key, each asked for once. */
-static bool names_keys(const struct run *r)
+bool run_names_keys(const struct run *r)
 {
     return r->mode == CLAIM_HAND || r->mode == CLAIM_DEMAND;
 }
 
-static void fill_query(const struct run *r, struct claim_request *q)
+void run_query(const struct run *r, struct claim_request *q)
 {
     const struct job *j = r->job;
     *q = (struct claim_request){
         .table = j->table,
         .plugin = plugin_name(j->config->plugin),
         .mode = r->mode,
-        .now = clock_now(),
+        .now = clock_due(),
+        .real_now = clock_now(),
+        .once = clock_due_moved(),
         .tick = r->tick,
         .next_tick = r->next_tick,
         .host = j->engine->setup.state->host,
@@ -56,8 +52,9 @@ static void fill_query(const struct run *r, struct claim_request *q)
         .lease_s = job_lease_s(j),
         .safe = j->safe,
         .general = r->general,
+        .impatient = r->impatient,
         .run_id = r->row.id,
-        .failed_since = names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
+        .since = run_names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
         .twice = r->twice,
         .held_under = breaker_holds(j) && r->mode != CLAIM_HAND ? j->settings_id : NULL,
     };
@@ -100,6 +97,7 @@ static void tell(struct run *r)
         .error = r->refused_error,
         .failures = r->failures,
         .failure_count = r->failure_count,
+        .left = r->undone,
     };
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
@@ -129,6 +127,8 @@ static int finish_work(struct db *db, void *arg, struct error *e)
     int res = store_run_finish(db, &r->row, e);
     if (res >= 0 && r->waiters && r->row.failed && !r->failures)
         res = store_run_failures(db, r->row.id, 1000, &r->failures, &r->failure_count, e);
+    if (res >= 0 && r->waiters && !run_names_keys(r))
+        res = store_left(db, &r->left_query, &r->undone, e);
     return res;
 }
 
@@ -138,6 +138,10 @@ static void finish_submit(void *ctx)
 {
     struct run *r = ctx;
     r->timer = NULL;
+    run_query(r, &r->left_query);
+    if (!r->left_query.once)
+        r->left_query.since = 0;
+    r->left_query.impatient = false;
     r->job->engine->busy++;
     store_submit(r->job->engine->store, finish_work, r, finish_done);
 }
@@ -172,11 +176,12 @@ static void run_finish(struct run *r)
         r->row.skipped = r->row.due - r->row.refreshed - r->row.failed;
     else
         r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    limits_run(r);
     finish_submit(r);
 }
 
 /* It never got a row: the store is away, the job is held, its ready statement said no. */
-static void run_refuse(struct run *r, int error, const char *why)
+void run_refuse(struct run *r, int error, const char *why)
 {
     r->refused_error = error;
     free(r->refused);
@@ -233,11 +238,23 @@ static void note_progress(struct run *r)
     store_submit(t->engine->store, progress_work, t, progress_done);
 }
 
+/* Other records that hold what was refreshed get it in a moment: --once, which counts what is left over, stays for it. */
+static bool twins_follow(const struct job *j)
+{
+    const struct engine *e = j->engine;
+    if (e->setup.daemon || !e->store_up || e->stopping)
+        return false;
+    for (const struct commit_task *t = e->commits; t; t = t->next)
+        if (t->job == j && !t->run && !t->from_spool && !t->kept)
+            return true;
+    return e->twins > 0;
+}
+
 static void run_check(struct run *r)
 {
-    if (!r->started || r->claiming || r->active || !r->exhausted || r->finishing)
+    if (!r->started || r->claiming || r->active || !r->exhausted || r->finishing || twins_follow(r->job))
         return;
-    if (r->shares_minute && job_may_claim(r->job)) {
+    if (r->shares_minute && r->left > 0 && job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
         int64_t left = 60 - clock_now() % 60;
         if (clock_now() / 60 == r->row.started_at / 60) {
             loop_cancel(&r->timer);
@@ -298,7 +315,7 @@ static void claim_done(void *arg, int result, const struct error *e)
         else if (!store_passes(result))
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
-        r->exhausted = r->exhausted || !names_keys(r);
+        r->exhausted = r->exhausted || !run_names_keys(r);
     } else if (!job_may_claim(r->job)) {
         r->exhausted = true;
         give_back(j, t->list, t->count);
@@ -335,7 +352,7 @@ static bool held_back(struct run *r)
 {
     struct job *j = r->job;
     int64_t wait = pace_wait(&j->pace, clock_boot_ms());
-    if (r->exhausted || names_keys(r) || wait < HOLD_MS)
+    if (r->exhausted || run_names_keys(r) || wait < HOLD_MS)
         return false;
     if (!j->engine->setup.daemon) {
         r->exhausted = true;
@@ -376,18 +393,24 @@ void run_pump(struct run *r)
     }
     struct claim_task *t = xcalloc(1, sizeof *t);
     t->run = r;
-    fill_query(r, &t->query);
+    run_query(r, &t->query);
     t->query.limit = room < CLAIM_BATCH ? room : CLAIM_BATCH;
     if ((int64_t)t->query.limit > r->left)
         t->query.limit = (size_t)r->left;
     t->query.suspects_least = suspect_share(t->query.limit, j->others);
     t->query.failing_limit = r->failing_left < CLAIM_BATCH ? (size_t)r->failing_left : CLAIM_BATCH;
-    if (names_keys(r))
+    if (run_names_keys(r))
         next_keys(r, &t->query);
     r->claiming = true;
     j->engine->busy++;
     j->engine->claims++;
     store_submit(j->engine->store, claim_work, t, claim_done);
+}
+
+void jobs_pump(struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        job_pump(e->jobs[i]);
 }
 
 void job_pump(struct job *j)
@@ -409,168 +432,9 @@ void run_attempt_ended(struct run *r, int outcome, bool ask_again)
         r->row.skipped++;
     else
         r->row.failed++;
-    if (ask_again && !names_keys(r))
+    if (ask_again && !run_names_keys(r))
         r->exhausted = false;
     job_pump(r->job);
-}
-
-/* Records of one credential are asked for by one of them. */
-static void add_keys(struct run *r, const struct record *list, size_t count, struct map *seen)
-{
-    r->keys = xrealloc(r->keys, (r->key_count + count + 1) * sizeof *r->keys);
-    for (size_t i = 0; i < count; i++) {
-        bool able = list[i].fingerprint[0] && list[i].state != STATE_PENDING && list[i].state != STATE_PAUSED;
-        if (able && map_put(seen, list[i].fingerprint, r))
-            continue;
-        r->keys[r->key_count++] = xstrdup(list[i].key);
-    }
-}
-
-/* By hand without keys means all records of the job. */
-static int all_keys(struct db *db, struct run *r, struct map *seen, struct error *e)
-{
-    cleanup(free_p) char *after = NULL;
-    struct records_query q = {.source = r->job->table->source, .limit = 1000};
-    for (;;) {
-        struct record *list = NULL;
-        size_t count = 0;
-        int res = store_records(db, &q, &list, &count, e);
-        if (res < 0)
-            return res;
-        add_keys(r, list, count, seen);
-        free(after);
-        q.after = after = count ? xstrdup(list[count - 1].key) : NULL;
-        records_free(list, count);
-        if (count < q.limit)
-            return 0;
-    }
-}
-
-static int start_work(struct db *db, void *arg, struct error *e)
-{
-    struct start_task *t = arg;
-    struct run *r = t->run;
-    const struct job_config *c = r->job->config;
-    int res = r->row.id ? 0 /* asked for in SQL: its row is there */
-                        : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at,
-                                          &r->row.id, e);
-    if (res >= 0 && c->ready_sql)
-        res = store_ready(db, c->ready_sql, &t->not_ready, e);
-    if (res >= 0 && r->mode == CLAIM_TICK)
-        res = store_count_due(db, &t->query, &r->row.due, e);
-    if (res >= 0 && r->mode == CLAIM_HAND && !r->key_count) {
-        struct map *seen = map_new();
-        res = all_keys(db, r, seen, e);
-        map_free(seen, NULL);
-    }
-    return res;
-}
-
-static void start_done(void *arg, int result, const struct error *e)
-{
-    struct start_task *t = arg;
-    struct run *r = t->run;
-    struct engine *engine = r->job->engine;
-    engine->busy--;
-    r->started = true;
-    if (result < 0) {
-        run_refuse(r, result, e->text[0] ? e->text : "the store is away");
-    } else if (t->not_ready) {
-        run_refuse(r, -EINVAL, t->not_ready);
-    } else {
-        if (names_keys(r))
-            r->row.due = (int64_t)r->key_count;
-        r->exhausted = names_keys(r) && !r->key_count;
-        run_pump(r);
-    }
-    free(t->not_ready);
-    free(t);
-    engine_check_stopped(engine);
-}
-
-const char *run_cannot(const struct job *j, int *ret_error)
-{
-    *ret_error = -EBUSY;
-    if (j->held)
-        return j->held;
-    if (j->paused)
-        return "the job is paused; resume it first";
-    *ret_error = -ESHUTDOWN;
-    if (j->engine->stopping)
-        return "renewd is stopping";
-    *ret_error = -EROFS;
-    if (j->engine->refused)
-        return j->engine->store_why;
-    *ret_error = -ENOTCONN;
-    if (!j->engine->store_up)
-        return "the store is away; nothing is attempted until it answers";
-    if (!j->discovered)
-        return "the job's records are still being discovered";
-    *ret_error = 0;
-    return NULL;
-}
-
-static struct run *run_start_row(struct job *j, int64_t row_id, int mode, const char *trigger,
-                                 const char *const *keys, size_t count, run_done done, void *ctx)
-{
-    struct run *r = xcalloc(1, sizeof *r);
-    r->job = j;
-    r->row.id = row_id;
-    r->mode = mode;
-    r->trigger = xstrdup(trigger);
-    r->row.job = j->config->job;
-    r->row.trigger = r->trigger;
-    r->row.started_at = clock_now();
-    r->tick = schedule_prev(j, r->row.started_at);
-    r->next_tick = schedule_next(j, r->row.started_at);
-    r->left = j->config->limit && !names_keys(r) ? j->config->limit : INT64_MAX;
-    r->failing_left = r->left == INT64_MAX ? INT64_MAX : (r->left + 1) / 2;
-    r->keys = xcalloc(count + 1, sizeof *r->keys);
-    for (size_t i = 0; i < count; i++)
-        r->keys[i] = xstrdup(keys[i]);
-    r->key_count = count;
-    r->general = strcmp(trigger, "hand") != 0 || !count;
-    r->shares_minute = strcmp(trigger, "auto") == 0;
-    r->waiters = xcalloc(1, sizeof *r->waiters);
-    r->waiters->done = done;
-    r->waiters->ctx = ctx;
-    r->next = j->runs;
-    j->runs = r;
-    int error;
-    const char *why = run_cannot(j, &error);
-    if (why) {
-        run_refuse(r, error, why);
-        return NULL;
-    }
-    struct start_task *t = xcalloc(1, sizeof *t);
-    t->run = r;
-    fill_query(r, &t->query);
-    j->engine->busy++;
-    store_submit(j->engine->store, start_work, t, start_done);
-    return r;
-}
-
-struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
-                      size_t count, run_done done, void *ctx)
-{
-    return run_start_row(j, 0, mode, trigger, keys, count, done, ctx);
-}
-
-void run_wishes(struct run *r, const struct token_wish *w)
-{
-    r->wish = *w;
-    r->refused_token = secret_from_text(w->refused_token);
-    r->wish.refused_token = secret_text(r->refused_token);
-}
-
-int job_run_mode(const struct job *j)
-{
-    return j->config->cron_count ? CLAIM_TICK : CLAIM_AUTO;
-}
-
-void run_requested(struct job *j, int64_t row_id)
-{
-    run_start_row(j, row_id, job_run_mode(j), "sql", NULL, 0, NULL, NULL);
 }
 
 void run_stop_all(struct job *j)

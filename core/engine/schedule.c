@@ -72,6 +72,7 @@ static void tick_now(void *ctx)
     int64_t tick = schedule_prev(j, now);
     if (tick > j->last_tick && job_may_claim(j)) {
         note_tick(j, tick);
+        limits_tick(j);
         run_start(j, CLAIM_TICK, "tick", NULL, 0, NULL, NULL);
     }
     arm_tick(j);

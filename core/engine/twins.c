@@ -16,6 +16,7 @@ enum { TWINS_MAX = 1000 };
 void twins_begin(struct twins *t, struct engine *e, const char *fingerprint)
 {
     t->engine = e;
+    e->twins++;
     memcpy(t->fingerprint, fingerprint, sizeof t->fingerprint);
     t->jobs = xcalloc(e->job_count + 1, sizeof *t->jobs);
     for (size_t i = 0; i < e->job_count; i++)
@@ -31,6 +32,9 @@ void twins_done(struct twins *t)
     }
     free(t->list);
     free(t->jobs);
+    struct engine *e = t->engine;
+    if (e && --e->twins == 0)
+        jobs_pump(e);
 }
 
 static struct job *job_of(const struct twins *t, const char *source)

@@ -16,19 +16,34 @@ enum { LOOK_AHEAD = 1000, NEVER_PRESENTED_S = 60 };
 
 /* The words of the index on (source, point), so that it is used. */
 static const char not_stopped[] = " AND r.state <> 4 AND r.state <> 7 AND r.state <> 8";
-_Static_assert(STATE_RECONNECT == 4 && STATE_PENDING == 7 && STATE_PAUSED == 8,
+_Static_assert(STATE_RETRYING == 2 && STATE_MISCONFIGURED == 5 && STATE_RECONNECT == 4 && STATE_PENDING == 7 && STATE_PAUSED == 8,
                "the index of renewd's records names these states");
+
+static int64_t waits_until(const struct claim_request *q)
+{
+    return q->real_now ? q->real_now : q->now;
+}
 
 static void put_tick(const struct claim_request *q, const char *plus, struct buf *sql)
 {
     int64_t before = q->next_tick > q->now ? q->next_tick : q->now + 1;
     buf_printf(sql,
                " AND r.point%s > 0%s AND r.point%s < %" PRId64 " AND r.earliest <= %" PRId64
-               " AND r.not_before <= %" PRId64 " AND (r.point%s <= %" PRId64,
-               plus, not_stopped, plus, before, q->now, q->now, plus, q->now);
+               " AND (r.not_before <= %" PRId64 "%s) AND (r.point%s <= %" PRId64,
+               plus, not_stopped, plus, before, q->now, waits_until(q), q->impatient ? " OR r.state IN (2, 5)" : "", plus,
+               q->now);
     if (q->next_tick)
         buf_printf(sql, " OR r.ok_at < %" PRId64, q->tick);
     buf_char(sql, ')');
+}
+
+/* Seconds are too coarse to tell a run from the one before it. Of no run is what a twin's attempt brought. */
+static void put_not_of_this_run(const struct claim_request *q, struct buf *sql)
+{
+    buf_printf(sql,
+               " OR (SELECT count(*) FROM {attempts} h WHERE h.source = r.source AND h.rkey = r.rkey"
+               " AND h.started_at >= %" PRId64 " AND h.run_id IN (0, %" PRId64 ")) = 0)",
+               q->since, q->run_id);
 }
 
 void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a,
@@ -39,15 +54,15 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
                args_text(a, q->table->source));
     switch (q->mode) {
     case CLAIM_AUTO: /* of those that need a person, who were told of too early: they have a time */
-        buf_printf(sql, " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 " AND r.state <> 7 AND r.state <> 8",
-                   plus, plus, q->now);
+        buf_printf(sql, " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 " AND r.not_before <= %" PRId64
+                   " AND r.state <> 7 AND r.state <> 8", plus, plus, q->now, waits_until(q));
         break;
     case CLAIM_TICK:
         put_tick(q, plus, sql);
         break;
     default:
         if (q->mode == CLAIM_DEMAND)
-            buf_printf(sql, " AND r.not_before <= %" PRId64 "%s", q->now, not_stopped);
+            buf_printf(sql, " AND r.not_before <= %" PRId64 "%s", waits_until(q), not_stopped);
         buf_printf(sql, " AND r.earliest <= %" PRId64 " AND r.state <> 7 AND r.state <> 8", q->now);
         if (q->key_count) {
             buf_text(sql, " AND ");
@@ -56,9 +71,15 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
         break;
     }
     claim_put_held(q->held_under, a, sql);
-    if (q->failed_since)
-        buf_printf(sql, " AND (r.last_outcome <= %d OR r.last_at < %" PRId64 "%s)", OUTCOME_OK,
-                   q->failed_since, q->twice ? " OR (r.state = 5 AND r.attempts = 1)" : "");
+    if (!q->since)
+        return;
+    buf_printf(sql, " AND (r.last_outcome <= %d OR r.last_at < %" PRId64 "%s", OUTCOME_OK, q->since,
+               q->twice ? " OR (r.state = 5 AND r.attempts = 1)" : "");
+    put_not_of_this_run(q, sql);
+    if (q->once) {
+        buf_printf(sql, " AND (r.ok_at < %" PRId64 " OR r.point <= %" PRId64, q->since, waits_until(q));
+        put_not_of_this_run(q, sql);
+    }
 }
 
 void claim_put_held(const char *held_under, struct args *a, struct buf *sql)
@@ -72,7 +93,7 @@ void claim_put_alive(const struct claim_request *q, struct buf *sql)
     if (q->mode != CLAIM_HAND)
         buf_text(sql, " AND coalesce(c.dead, 0) = 0");
     if (!q->safe && (q->mode != CLAIM_HAND || q->general))
-        buf_printf(sql, " AND coalesce(c.hold_until, 0) <= %" PRId64, q->now);
+        buf_printf(sql, " AND coalesce(c.hold_until, 0) <= %" PRId64, waits_until(q));
     if (!q->safe && !defence_off(DEFENCE_SPENT))
         buf_text(sql, " AND (c.successor IS NULL OR c.successor = c.fingerprint)");
 }

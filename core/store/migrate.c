@@ -102,6 +102,8 @@ static const struct migration migrations[] = {
     {migration_spent, &migration_spent_count},
     {migration_suspects, &migration_suspects_count},
     {migration_wrote_error, &migration_wrote_error_count},
+    {migration_trouble, &migration_trouble_count},
+    {migration_expired, &migration_expired_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

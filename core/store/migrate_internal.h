@@ -59,4 +59,10 @@ extern const size_t migration_wrote_error_count;
 extern const struct step migration_told[];
 extern const size_t migration_told_count;
 
+/* migrate_trouble.c: records that are not ok. */
+extern const struct step migration_trouble[];
+extern const size_t migration_trouble_count;
+extern const struct step migration_expired[];
+extern const size_t migration_expired_count;
+
 #endif

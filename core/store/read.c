@@ -3,24 +3,30 @@
  * rows only; no token is in them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/domain/outcome.h"
 #include "core/store/args.h"
 #include "core/store/record_row.h"
 #include "core/store/store.h"
 
-enum { STATES = 16 };
+enum { STATES = 16, COUNTS_SQL_MAX = 4096 };
 
 static void put_query(const struct records_query *q, struct args *a, struct buf *sql)
 {
     buf_text(sql, "SELECT ");
     record_columns("", sql);
     buf_printf(sql, " FROM {records} WHERE source = $%d", args_text(a, q->source));
-    if (q->state)
+    if (q->state == STATE_OK || q->state == STATE_EXPIRED)
+        buf_printf(sql, " AND state = %d AND %s(expires_at > 0 AND expires_at <= %" PRId64 ")", STATE_OK,
+                   q->state == STATE_OK ? "NOT " : "", clock_now());
+    else if (q->state)
         buf_printf(sql, " AND state = $%d", args_number(a, q->state));
     if (q->owner)
         buf_printf(sql, " AND owner = $%d", args_text(a, q->owner));
@@ -92,8 +98,17 @@ int store_unreadable(struct db *db, const char *source, int64_t *ret, struct err
 int store_state_counts(struct db *db, const char *source, int64_t counts[STATES], struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    int r = db_run(db, "SELECT state, count(*) FROM {records} WHERE source = $1 GROUP BY state",
-                   &source, 1, &found, e);
+    cleanup(buf_done) struct buf sql = {0};
+    int64_t now = clock_now();
+
+    buf_init(&sql, COUNTS_SQL_MAX);
+    buf_printf(&sql,
+               "SELECT state, count(*), sum(CASE WHEN expires_at > 0 AND expires_at <= %" PRId64 " THEN 1 ELSE 0 END),"
+               " sum(CASE WHEN state <> %d AND state <> %d AND without_credential = 0 AND point > 0 AND"
+               " ((expires_at > 0 AND expires_at <= %" PRId64 ") OR (latest > 0 AND latest <= %" PRId64 "))"
+               " THEN 1 ELSE 0 END) FROM {records} WHERE source = $1 GROUP BY state",
+               now, STATE_RECONNECT, STATE_PAUSED, now, now);
+    int r = db_run(db, sql.data, &source, 1, &found, e);
 
     if (r < 0)
         return r;
@@ -101,8 +116,13 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
     for (size_t i = 0; i < db_rows(found); i++) {
         int64_t state = db_integer(found, i, 0), count = db_integer(found, i, 1);
         counts[0] += count;
-        if (state > 0 && state < STATES)
+        counts[COUNT_OVERDUE] += db_integer(found, i, 3);
+        if (state > 0 && state < STATE_EXPIRED)
             counts[state] = count;
+        if (state == STATE_OK) {
+            counts[STATE_EXPIRED] = db_integer(found, i, 2);
+            counts[STATE_OK] -= counts[STATE_EXPIRED];
+        }
     }
     return 0;
 }

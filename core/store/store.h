@@ -92,18 +92,20 @@ struct claim_request {
     const struct table *table;
     const char *plugin;
     int mode;
-    int64_t now, tick, next_tick;
+    int64_t now, tick, next_tick; /* now: at which it is to be due, which --at may move */
+    int64_t real_now;            /* of waits; 0 = now */
+    bool once;                   /* now is moved: what this run has refreshed is due again by real_now alone */
     const char *const *keys;     /* CLAIM_HAND, CLAIM_DEMAND */
     size_t key_count;
     bool general;                /* CLAIM_HAND that means no single record: a missing answer keeps its time */
+    bool impatient;              /* CLAIM_TICK: what waits after a failure of its own is taken all the same */
     size_t limit;                /* at most so many */
     size_t failing_limit;        /* at most so many of them with attempts > 0 */
     const char *host, *incarnation;
     int64_t lease_s;
     bool safe;                   /* an expired lease of anybody may be taken over */
     int64_t run_id;
-    int64_t failed_since;        /* not 0: records that failed at or after it are left out (this run
-                                    has tried them already) */
+    int64_t since;               /* not 0: what this run, which began then, has tried in vain is left out */
     bool twice;                  /* but for those that were refused once: their second asking is at once */
     const char *held_under;      /* the job is held, under these settings: those that were fine are taken alone */
     size_t suspects_least;       /* of the limit: so many at least are suspects, should any be due */
@@ -292,7 +294,7 @@ int store_run_people(struct db *db, int64_t run_id, struct run_people *ret, stru
 /* ---- Reading for people ---- */
 struct records_query {
     const char *source;
-    int state;           /* 0 = any */
+    int state;           /* as shown; 0 = any */
     const char *after;   /* NULL = from the first */
     size_t limit;
     const char *owner;   /* NULL = anybody's */
@@ -309,7 +311,9 @@ struct failing_seen {
 };
 int store_failing(struct db *db, const char *source, struct failing_seen *ret, struct error *e);
 void failing_seen_done(struct failing_seen *f);
-/* counts[state] of a source; counts[0] = all. */
+/* counts[state] of a source, as they are shown (domain/outcome.h); counts[0] = all, counts[COUNT_OVERDUE] = those that
+ * a refresh should have reached by now: their token has ended, or their latest time has come. */
+enum { COUNT_OVERDUE = 15 };
 int store_state_counts(struct db *db, const char *source, int64_t counts[16], struct error *e);
 
 /* ---- renewd's own table ---- */

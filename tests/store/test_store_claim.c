@@ -151,8 +151,40 @@ static void limits(void)
     s.q.failing_limit = ALL;
     kit_sql(s.db, "UPDATE {records} SET last_outcome = 2, last_at = %d WHERE rkey = 'f2'", NOW);
     kit_sql(s.db, "UPDATE {records} SET last_outcome = 1, last_at = %d WHERE rkey = 'g1'", NOW);
-    s.q.failed_since = NOW - 5;
+    s.q.since = NOW;
+    s.q.run_id = 7;
+    CU_ASSERT_TRUE(gives(&s, "f1 f2 f3 g1 g2")); /* f2 failed in that second, before this run */
+    forget_leases(&s);
+    kit_sql(s.db, "INSERT INTO {attempts} (attempt_id, run_id, source, rkey, started_at)"
+                  " SELECT 'x', 7, source, rkey, %d FROM {records} WHERE rkey = 'f2'", NOW);
     CU_ASSERT_TRUE(gives(&s, "f1 f3 g1 g2"));
+    scene_end(&s);
+}
+
+/* --at: what this run has refreshed is due again by the real time alone; a wait is real. */
+static void moved_time(void)
+{
+    struct scene s;
+    scene_begin(&s);
+    put(&s, "again", "x1", NULL);
+    put(&s, "waits", "x2", NULL);
+    put(&s, "due", "x3", NULL);
+    kit_sql(s.db, "UPDATE {records} SET due_at = %d, point = %d, ok_at = %d, last_outcome = 1", NOW + 50, NOW + 50, NOW);
+    kit_sql(s.db, "UPDATE {records} SET not_before = %d WHERE rkey = 'waits'", NOW + 50);
+    CU_ASSERT_TRUE(gives(&s, ""));
+    s.q.now = NOW + 100;
+    s.q.real_now = s.q.since = NOW;
+    s.q.run_id = 7;
+    s.q.once = true;
+    CU_ASSERT_TRUE(gives(&s, "again due"));
+    forget_leases(&s);
+    kit_sql(s.db, "UPDATE {records} SET due_at = %d", NOW + 50);
+    kit_sql(s.db, "INSERT INTO {attempts} (attempt_id, run_id, source, rkey, started_at)"
+                  " SELECT 'x', 7, source, rkey, %d FROM {records} WHERE rkey = 'again'", NOW);
+    CU_ASSERT_TRUE(gives(&s, "due"));
+    forget_leases(&s);
+    kit_sql(s.db, "UPDATE {records} SET due_at = %d, point = %d", NOW - 1, NOW - 1);
+    CU_ASSERT_TRUE(gives(&s, "again due")); /* really due again: months behind */
     scene_end(&s);
 }
 
@@ -524,6 +556,7 @@ static void a_batch_is_quick(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
+        {"a moved time moves what is due and no wait, and counts once", moved_time},
         {"soonest death first, no death last; the row is read", order_and_row},
         {"limits: all, failing, failed in this run", limits},
         {"one credential has one holder", one_credential_one_holder},

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * Records that are not ok are found by themselves: before a run their rows are looked at, and they are counted when it
+ * ends (left.h).
+ */
+#include "core/store/migrate_internal.h"
+
+const struct step migration_trouble[] = {
+    {.both = "CREATE INDEX renewd_records_trouble ON {records} (source, state, rkey) WHERE state <> 1"},
+};
+const size_t migration_trouble_count = sizeof migration_trouble / sizeof *migration_trouble;
+
+/* That a token has expired is seen when somebody looks. */
+const struct step migration_expired[] = {
+    {.sqlite = "DROP VIEW IF EXISTS renewd_record"},
+    {.sqlite = "CREATE VIEW renewd_record AS SELECT source, job, rkey AS id, account, owner,"
+               " CASE WHEN state = 1 AND expires_at > 0 AND expires_at <= CAST(strftime('%s', 'now') AS integer)"
+               " THEN 'expired' WHEN state = 1 THEN 'ok' WHEN state = 2 THEN 'retrying' WHEN state = 3 THEN 'rate_limited'"
+               " WHEN state = 4 THEN 'reconnect' WHEN state = 5 THEN 'misconfigured' WHEN state = 6 THEN 'ambiguous'"
+               " WHEN state = 7 THEN 'pending' ELSE 'paused' END AS state,"
+               " nullif(expires_at, 0) AS expires_at, nullif(refreshed_at, 0) AS refreshed_at, attempts, generation,"
+               " last_code, last_text, nullif(last_at, 0) AS last_at FROM renewd_records"},
+    {.postgresql =
+         "CREATE OR REPLACE VIEW renewd.record AS SELECT job, rkey AS id, account, owner,"
+         " CASE WHEN state = 1 AND expires_at > 0 AND expires_at <= extract(epoch FROM clock_timestamp()) THEN 'expired'"
+         " ELSE (ARRAY['ok','retrying','rate_limited','reconnect','misconfigured','ambiguous','pending',"
+         "'paused'])[state] END AS state,"
+         " CASE WHEN expires_at > 0 THEN to_timestamp(expires_at) END AS expires_at,"
+         " CASE WHEN refreshed_at > 0 THEN to_timestamp(refreshed_at) END AS refreshed_at,"
+         " attempts, CASE WHEN due_at > 0 THEN to_timestamp(due_at)"
+         " WHEN not_before > 0 THEN to_timestamp(not_before)"
+         " WHEN point > 0 THEN to_timestamp(point) END AS next_at,"
+         " generation, last_code, last_text,"
+         " CASE WHEN last_at > 0 THEN to_timestamp(last_at) END AS last_at FROM renewd.records"},
+    {.postgresql = "DO $do$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN"
+                   " ALTER VIEW renewd.record SET (security_invoker = true); END IF; END $do$"},
+};
+const size_t migration_expired_count = sizeof migration_expired / sizeof *migration_expired;
