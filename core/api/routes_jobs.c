@@ -107,6 +107,11 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     else
         json_put_null(w, "unreadable");
     json_put_text(w, "row_security", job_row_security(j));
+    if (counts && counts->source)
+        json_put_integer(w, "overdue", counts->counts[COUNT_OVERDUE]);
+    else
+        json_put_null(w, "overdue");
+    json_put_text(w, "warning", job_warning(j));
     put_events(w, counts);
     json_end(w);
 }

@@ -202,6 +202,30 @@ static void print_why(const struct json *doc, size_t count, const char *member, 
     }
 }
 
+static void print_overdue(const struct json *doc, size_t count)
+{
+    const char *why = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *warning = xasprintf("jobs.%zu.warning", i);
+        cleanup(free_p) char *overdue = xasprintf("jobs.%zu.overdue", i);
+        cleanup(free_p) char *job = member_of(doc, "jobs", i, "job");
+        int64_t n = say_integer(doc, overdue);
+        bool warned = json_text(doc, warning, &why, NULL) == 0;
+        if (!n && !warned)
+            continue;
+        fputs("\njob ", stdout);
+        say_text(job);
+        if (n)
+            printf(": %" PRId64 " overdue", n);
+        if (warned) {
+            fputs(": ", stdout);
+            say_text(why);
+        }
+        putchar('\n');
+    }
+}
+
 static void print_granted(const struct json *doc, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -311,6 +335,7 @@ int ctl_jobs(const struct ctl *c)
     print_why(d.json, count, "held", " is held: ");
     print_why(d.json, count, "failing", " is failing: ");
     print_why(d.json, count, "row_security", ": ");
+    print_overdue(d.json, count);
     print_granted(d.json, count);
     print_events(d.json, count);
     return EXIT_DONE;

@@ -263,7 +263,7 @@ static void run_check(struct run *r)
             return;
         }
     }
-    if (!r->twice && !r->shares_minute && !names_keys(r) && r->row.failed && !r->job->config->breaker_again_s) {
+    if (!r->twice && !r->shares_minute && !run_names_keys(r) && r->row.failed && !r->job->config->breaker_again_s) {
         r->twice = true; /* who was refused here is asked once more, now that all others were (rule 10) */
         r->exhausted = false;
         run_pump(r);
