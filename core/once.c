@@ -13,10 +13,18 @@
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/domain/timestamp.h"
 
-enum { WATCH_MS = 500, LATE_MS = 5000, SAY_MS = 10000, LINE_MAX_WIDTH = 79,
+enum { WATCH_MS = 500, OTHERS_MS = 1000, LATE_MS = 5000, SAY_MS = 10000, LINE_MAX_WIDTH = 79,
        AWAY_MS = 30000,  /* so long it waits for a store that is away */
        STUCK_MS = 120000 /* and so long, with the store there, for the first row or the next */ };
+
+struct again {
+    struct once *once;
+    const struct job *job;
+    struct loop_timer *timer;
+    struct again *next;
+};
 
 struct once {
     struct once_setup setup;
@@ -24,6 +32,7 @@ struct once {
     size_t waiting;              /* runs under way */
     bool began, ended, terminal;
     int status;
+    struct again *again;         /* jobs of which something is under way elsewhere */
     int64_t watched_ms, moved_ms, said_ms; /* by the boot clock */
     int64_t steps;               /* engine_steps() then */
 };
@@ -156,14 +165,78 @@ static void all_ended(struct once *o)
                     "nothing was sent for them\n", job_configuration(j)->job, job_unreadable(j));
             o->status = EXIT_FAILURE;
         }
-        if (!wanted(o, j) || !job_held(j))
+        if (!wanted(o, j) || (!job_held(j) && !job_paused(j)))
             continue;
         const struct job_config *c = job_configuration(j);
+        o->status = EXIT_FAILURE;
+        if (!job_held(j)) {
+            fprintf(stderr, "renewd: job %s is paused: nothing of it was refreshed; renewctl resume %s\n", c->job, c->job);
+            continue;
+        }
         fprintf(stderr, "renewd: job %s is held: %s\n", c->job,
                 c->mistake ? "its configuration has mistakes, see above" : job_held(j));
-        o->status = EXIT_FAILURE;
     }
     end(o, o->status, NULL);
+}
+
+static void put_part(struct buf *text, int64_t count, const char *one, const char *many)
+{
+    if (count)
+        buf_printf(text, "%s%" PRId64 " %s", text->len ? ", " : "", count, count == 1 ? one : many);
+}
+
+/* What was due and is not refreshed, and what cannot be: false when there is nothing of that kind. */
+static bool say_left(const struct once *o, const struct run_result *r)
+{
+    const struct left *l = &r->left;
+    const struct job *j = engine_job_by_name(o->setup.engine, r->job);
+    int64_t limit = j ? job_configuration(j)->limit : 0;
+    char until[32] = "";
+    struct buf text;
+    buf_init(&text, 4096);
+    put_part(&text, l->due, "is due still", "are due still");
+    if (l->due && limit && r->refreshed + r->failed >= limit)
+        buf_printf(&text, " (limit = %" PRId64 ")", limit);
+    put_part(&text, l->waiting, "waits after a failure", "wait after a failure");
+    if (l->waiting && l->next_at && timestamp_rfc3339(l->next_at, until, sizeof until) == 0)
+        buf_printf(&text, ", until %s%s", until, l->waiting == 1 ? "" : " the first");
+    put_part(&text, l->refused, "is misconfigured or withheld", "are misconfigured or withheld");
+    put_part(&text, l->pending, "has a new token that its row does not take",
+             "have new tokens that their rows do not take");
+    if (text.len)
+        printf("%s: not well: %s\n", r->job, text.data);
+    bool any = text.len > 0;
+    buf_done(&text);
+    return any;
+}
+
+static void run_ended(void *ctx, const struct run_result *r);
+
+static void run_again(void *ctx)
+{
+    struct again *a = ctx;
+    struct once *o = a->once;
+    for (struct again **p = &o->again; *p; p = &(*p)->next)
+        if (*p == a) {
+            *p = a->next;
+            break;
+        }
+    struct job *j = engine_job_by_name(o->setup.engine, job_configuration(a->job)->job);
+    free(a);
+    engine_run(o->setup.engine, j, "once", false, run_ended, o);
+}
+
+/* Another process has some of them in its hands, for as long as a lease lasts at most: what comes of that decides. */
+static bool wait_for_others(struct once *o, const struct run_result *r)
+{
+    struct job *j = engine_job_by_name(o->setup.engine, r->job);
+    if (!r->left.elsewhere || r->why || !j || o->ended)
+        return false;
+    struct again *a = xcalloc(1, sizeof *a);
+    *a = (struct again){o, j, NULL, o->again};
+    a->timer = loop_after(o->setup.loop, OTHERS_MS, run_again, a);
+    o->again = a;
+    return true;
 }
 
 static void run_ended(void *ctx, const struct run_result *r)
@@ -179,8 +252,15 @@ static void run_ended(void *ctx, const struct run_result *r)
         printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome,
                r->failures[i].code ? " " : "", r->failures[i].code ? r->failures[i].code : "",
                r->failures[i].text ? ": " : "", r->failures[i].text ? r->failures[i].text : "");
-    printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,
-           r->failed);
+    bool waits = wait_for_others(o, r);
+    if (!waits || r->refreshed + r->failed)
+        printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,
+               r->failed);
+    fflush(stdout);
+    if (waits)
+        return;
+    if (say_left(o, r))
+        o->status = EXIT_FAILURE;
     fflush(stdout);
     if (--o->waiting == 0)
         all_ended(o);
@@ -195,7 +275,7 @@ void once_ready(struct once *o)
         if (!wanted(o, j) || job_stands(j) || job_paused(j))
             continue;
         o->waiting++;
-        engine_run(o->setup.engine, j, "once", run_ended, o);
+        engine_run(o->setup.engine, j, "once", false, run_ended, o);
     }
     if (--o->waiting == 0)
         all_ended(o);
@@ -217,6 +297,12 @@ void once_stop(struct once *o)
         fputs("\033[K", stderr);
     o->ended = true;
     loop_cancel(&o->watch);
+    while (o->again) {
+        struct again *a = o->again;
+        o->again = a->next;
+        loop_cancel(&a->timer);
+        free(a);
+    }
 }
 
 void once_free(struct once *o)

@@ -383,7 +383,7 @@ int main(int argc, char **argv)
     if (o.check)
         return check_configuration(o.config_file, o.connect);
     if (o.has_at)
-        clock_set_offset(o.at - clock_real());
+        clock_set_due(o.at);
     fault_point(FAULT_START, NULL);
     struct program p = {.options = &o, .notes = conf_mistakes_new()};
     struct secret_uses uses = {0};

@@ -167,12 +167,6 @@ struct job {
     struct job *next_retired;
 };
 
-struct run_waiter {
-    run_done done;
-    void *ctx;
-    struct run_waiter *next;
-};
-
 struct run {
     struct job *job;
     struct run_row row;
@@ -394,8 +388,6 @@ bool change_look(struct job *j, const struct row *row, const struct record *know
                  struct round *of);
 /* discovery.c */
 void discovery_start(struct job *j, bool full);
-/* A round at full speed from the first row on, also where a slow one is under way. false: a full one is. */
-bool discovery_quick(struct job *j);
 /* A slow round now, and another one after that which runs. */
 void discovery_again(struct job *j);
 void discovery_stop(struct job *j);
@@ -404,17 +396,6 @@ void discovery_hold(struct job *j, const char *why);
 void discovery_misfit(struct job *j, const char *why);
 /* One record again: its row changed, or somebody asks for it. then may be NULL. */
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
-
-/* looks.c: the table is looked at before somebody is told what is due. then is called once, maybe at once; all:
- * the whole table was, not only what is cheap to find in a large one; why: NULL, or why it could not be read. Where
- * there is nothing to look at it is as if it had been. */
-typedef void look_done(void *ctx, bool all, const char *why);
-void look_all(struct job *j, look_done *then, void *ctx);
-void look_first(struct job *j, look_done *then, void *ctx);
-/* Of discovery.c: a round ended; a look that waits may begin; there will be none. */
-void looks_over(struct job *j);
-void looks_begin(struct job *j);
-void looks_end(struct job *j, const char *why);
 
 /* schedule.c */
 void schedule_start(struct job *j);
@@ -426,18 +407,12 @@ int64_t schedule_next(const struct job *j, int64_t now);
 /* run.c */
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
-/* As at a tick, and what waits after a failure does not. */
-void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
 void run_wishes(struct run *r, const struct token_wish *w);
 /* Why no run of the job can begin now; NULL = it can. */
 const char *run_cannot(const struct job *j, int *ret_error);
 /* A run whose row was made in SQL. */
 void run_requested(struct job *j, int64_t row_id);
-/* Of run_start.c alone: its records are named by key; what is due for it; it never took place. */
-bool run_names_keys(const struct run *r);
-void run_query(const struct run *r, struct claim_request *q);
-void run_refuse(struct run *r, int error, const char *why);
 int job_run_mode(const struct job *j);
 void run_pump(struct run *r);
 void run_attempt_ended(struct run *r, int outcome, bool ask_again);
@@ -447,12 +422,6 @@ void runs_tell_stopping(struct job *j);
 void runs_forget(struct job *j);
 void job_pump(struct job *j);
 void jobs_pump(struct engine *e);
-
-/* limits.c: settings that leave due records undone. */
-/* When a run is over. */
-void limits_run(struct run *r);
-/* When a tick comes. */
-void limits_tick(struct job *j);
 
 /* claims.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
-#include "core/engine/internal.h"
+#include "core/engine/runs.h"
 #include "core/store/left.h"
 
 enum { SMALL_ROWS = 20000, KEYS_MAX = 500 };

@@ -15,7 +15,7 @@
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/domain/outcome.h"
-#include "core/engine/internal.h"
+#include "core/engine/runs.h"
 
 enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000 };
 

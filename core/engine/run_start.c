@@ -10,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/map.h"
 #include "core/domain/outcome.h"
-#include "core/engine/internal.h"
+#include "core/engine/runs.h"
 
 struct start_task {
     struct run *run;

@@ -54,7 +54,7 @@ all_expired() { # the access tokens end: everything is due again
     sql "update $(own records) set refreshed_at = refreshed_at - 3600, ok_at = ok_at - 3600 where ok_at > 0"
     sql "update tokens set expires_at = $past"
 }
-once_in() { run_renewd --once --at "$((started + $1))"; } # SECONDS from the start of the test
+once_in() { run_at_time "$((started + $1))" --once; } # SECONDS from the start of the test
 held_at() { sql "select coalesce(max(held_at), 0) from $(own breakers)"; }
 is_held() { [ "$(held_at)" != 0 ]; }
 goes_on() { [ "$(held_at)" = 0 ]; }

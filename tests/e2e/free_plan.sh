@@ -55,4 +55,4 @@ wallet() { # NUMBER [BALANCE]
     echo "insert into token_wallets (id, user_id, balance) values ('$id', '$id', ${2:-0});"
 }
 
-once() { run_renewd --once --at "$AT"; }
+once() { run_at_time "$AT" --once; }

@@ -31,7 +31,7 @@ later() { # SECONDS
     sim clock "{\"advance\":$1}" > /dev/null
 }
 
-once() { run_renewd --once --at "$(($(date +%s) + AHEAD))"; }
+once() { run_at_time "$(($(date +%s) + AHEAD))" --once; }
 
 text() { # quoted for SQL
     printf "'%s'" "${1//\'/\'\'}"

@@ -394,6 +394,30 @@ run_renewd() {
     return $status
 }
 
+# clock_exec TIME COMMAND...: becomes the command, in whose process alone it is TIME (Unix seconds, or RFC 3339) now,
+# as after waiting so long; for the background (with &). What --at moves is less: when records are due, and no more.
+clock_exec() {
+    local at=$1
+    case $at in *[!0-9]*) at=$(date -d "$at" +%s) ;; esac
+    shift
+    exec env MOVED_CLOCK=$at LD_PRELOAD="$BUILD/tests/e2e/.libs/moved_clock.so" \
+        ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" "$@"
+}
+
+# clock_at TIME COMMAND...: runs it so.
+clock_at() {
+    (clock_exec "$@")
+}
+
+# run_at_time TIME ARGUMENT...: run_renewd at that time.
+run_at_time() {
+    local status
+    clock_at "$1" "$RENEWD" -c "$CONF" "${@:2}" > "$DIR/renewd.log" 2>&1
+    status=$?
+    cat "$DIR/renewd.log" >> "$DIR/renewd.all"
+    return $status
+}
+
 # start_renewd [ARGUMENT...]: the daemon; returns once its operator's door answers.
 start_renewd() {
     main_shell start_renewd || return 1

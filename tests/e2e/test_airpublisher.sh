@@ -89,7 +89,7 @@ due() { # STORE: at a tick of YouTube's
     sql "update airpublisher_youtube_tokens set expires_at = null where creator_unique_identifier = 'yt-4'" > /dev/null
     expires youtube yt-5 $((tick + 1300))
     expires youtube yt-6 $((tick + 3500))
-    check "$s: a run at a tick" run_renewd --once --at $tick
+    check "$s: a run at a tick" run_at_time $tick --once
     check_equal "$s: expired, about to, before the next tick, unknown; no other" 'yt-1 yt-2 yt-3 yt-4' "$(done_of google)"
     check_equal "$s: the run's row" '4|4|0' "$(run_row)"
     check_equal "$s: five minutes before its end at the latest" 300 \
@@ -114,7 +114,7 @@ due_ahead() { # STORE
     expires tiktok tt-2 $((tick + 86400 + 39600))
     expires tiktok tt-3 $((tick + 86400 + 46800))
     sql "update airpublisher_tiktok_tokens set expires_at = null where creator_unique_identifier = 'tt-4'" > /dev/null
-    check "$s: a run at a tick" run_renewd --once --at $tick
+    check "$s: a run at a tick" run_at_time $tick --once
     check_equal "$s: Instagram: within a week, so before the next tick; no other" 'ig-1 ig-2' "$(done_of instagram)"
     check_equal "$s: TikTok: within a day, so before the next tick, unknown; no other" 'tt-1 tt-2 tt-4' "$(done_of tiktok)"
 }
@@ -148,11 +148,11 @@ crowd() { # STORE
         sim misbehave "{\"mode\":\"status\",\"provider\":\"google\",\"account\":\"a-$i\",\"count\":-1}" > /dev/null
     done
     for ((i = 0; i < 5; i++)); do
-        run_renewd --once --at $((now + i * 7200))
+        run_at_time $((now + i * 7200)) --once
         rows="$rows$(run_row | cut -d '|' -f 2-) "
     done
     check_equal "$s: within five runs of ten all healthy ones had their turn ($rows)" 0 "$(healthy_left)"
-    for ((i = 5; i < 9; i++)); do run_renewd --once --at $((now + i * 7200)); done
+    for ((i = 5; i < 9; i++)); do run_at_time $((now + i * 7200)) --once; done
     check_match "$s: those that fail take half of a run and no more" '\|([0-9]|10)\|5$' "$(run_row)"
     check_equal "$s: they are tried again and again" 15 "$(sql "select count(*) from $(own records) where attempts > 1")"
 }
@@ -246,7 +246,7 @@ two_hours() { # STORE: a day by "auto", the application using what the table hol
     sim lives '{"provider":"tiktok","expires_in":7200}' > /dev/null
     for ((step = 0; step <= 48; step++)); do
         sim clock "{\"now\":$((now + step * 1800))}" > /dev/null
-        run_renewd --once --at $((now + step * 1800)) || late="$late failed-$step"
+        run_at_time $((now + step * 1800)) --once || late="$late failed-$step"
         [ "$(sql "select count(*) from airpublisher_tiktok_tokens where expires_at <= $(at_time $((now + step * 1800)))")" = 0 ] ||
             late="$late $step"
     done

@@ -21,7 +21,7 @@ begin() {
 
 once_at() { # TIME
     sim clock "{\"now\":$1}" > /dev/null
-    run_renewd --once --at "$1"
+    run_at_time "$1" --once
 }
 
 lose_answers() { # MODE [MORE]
@@ -110,7 +110,7 @@ presented_is() { [ "$(strict_sum presented)" = "$1" ]; }
 
 die_in_flight() { # TIME PRESENTED
     sim clock "{\"now\":$1}" > /dev/null
-    "$RENEWD" -c "$CONF" --once --at "$1" >> "$DIR/renewd.all" 2>&1 &
+    clock_exec "$1" "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1 &
     RENEWD_PID=$!
     check "$s: requests are under way" wait_until 20 presented_is "$2"
     stop_renewd KILL

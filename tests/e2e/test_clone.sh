@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
-once() { run_renewd --once --at "$NOW"; }
+once() { run_at_time "$NOW" --once; }
 
 # copy_store: the current store's content as another database, which becomes the current one.
 copy_store() {

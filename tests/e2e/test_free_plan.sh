@@ -175,9 +175,9 @@ killed() { # STORE
     people > "$DIR/people.sql"
     sql_file "$DIR/people.sql"
     for ((round = 0; round < 6; round++)); do
-        "$RENEWD" -c "$CONF" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+        clock_exec "$AT" "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1 &
         first=$!
-        "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+        clock_exec "$AT" "$RENEWD" -c "$DIR/second.conf" --once >> "$DIR/renewd.all" 2>&1 &
         second=$!
         share=$((round % 3 == 2 ? 0 : USERS / 3))
         kill_within $share $first
@@ -185,16 +185,16 @@ killed() { # STORE
         echo "# $s: $(paid) of $((3 * USERS)) after round $round"
     done
     sound "$s, midway"
-    "$RENEWD" -c "$CONF" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+    clock_exec "$AT" "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1 &
     first=$!
-    "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1 &
+    clock_exec "$AT" "$RENEWD" -c "$DIR/second.conf" --once >> "$DIR/renewd.all" 2>&1 &
     second=$!
     wait $first
     check_equal "$s: one of two at once ends well" 0 $?
     wait $second
     check_equal "$s: the other too" 0 $?
     once
-    "$RENEWD" -c "$DIR/second.conf" --once --at "$AT" >> "$DIR/renewd.all" 2>&1
+    clock_at "$AT" "$RENEWD" -c "$DIR/second.conf" --once >> "$DIR/renewd.all" 2>&1
     everybody_paid "$s"
 }
 

@@ -10,7 +10,7 @@ SAYS='grants something else than before'
 round() { # one run, an hour and a bit later
     now=$((now + 4000))
     sim clock "{\"now\":$now}" > /dev/null
-    run_renewd --once --at "$now" || not_ok "a round succeeds: $(tail -n 3 "$DIR/renewd.log")"
+    run_at_time "$now" --once || not_ok "a round succeeds: $(tail -n 3 "$DIR/renewd.log")"
 }
 
 said() {

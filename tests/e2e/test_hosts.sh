@@ -37,7 +37,7 @@ begin() {
 
 once_at() { # TIME
     sim clock "{\"now\":$1}" > /dev/null
-    run_renewd --once --at "$1"
+    run_at_time "$1" --once
 }
 
 presented_is() { [ "$(strict_sum presented)" = "$1" ]; }
@@ -52,9 +52,9 @@ together() { # STORE
     sim misbehave '{"mode":"delay","provider":"strict","ms":5,"count":-1}' > /dev/null
     for ((round = 0; round < ROUNDS; round++)); do
         sim clock "{\"now\":$NOW}" > /dev/null
-        "$RENEWD" -c "$CONF" --once --at $NOW >> "$DIR/renewd.all" 2>&1 &
+        clock_exec $NOW "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1 &
         pid=$!
-        if [ $((round % 2)) = 0 ]; then second run_renewd --once --at $NOW; else run_renewd --once --at $NOW; fi ||
+        if [ $((round % 2)) = 0 ]; then second run_at_time $NOW --once; else run_at_time $NOW --once; fi ||
             bad="$bad $round: $(grep -v level=info "$DIR/renewd.log" | tail -n 3)"
         wait $pid || bad="$bad $round"
         NOW=$((NOW + 86400))
@@ -78,7 +78,7 @@ together() { # STORE
 die_in_flight() { # COUNT
     sim misbehave '{"mode":"delay","provider":"strict","count":-1,"ms":20000,"process":false}' > /dev/null
     sim clock "{\"now\":$NOW}" > /dev/null
-    "$RENEWD" -c "$CONF" --once --at $NOW >> "$DIR/renewd.all" 2>&1 &
+    clock_exec $NOW "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1 &
     RENEWD_PID=$!
     check "$s: requests are under way" wait_until 20 presented_is "$1"
     stop_renewd KILL
@@ -172,7 +172,7 @@ forgotten() { # STORE
 stopped() {
     sim misbehave "$1" > /dev/null
     sim clock "{\"now\":$NOW}" > /dev/null
-    "$RENEWD" -c "$CONF" --once --at $NOW >> "$DIR/first.out" 2>&1 &
+    clock_exec $NOW "$RENEWD" -c "$CONF" --once >> "$DIR/first.out" 2>&1 &
     RENEWD_PID=$!
     check "$s: requests are under way" wait_until 20 presented_is 2
     kill -STOP "$RENEWD_PID"

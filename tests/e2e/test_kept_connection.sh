@@ -32,7 +32,7 @@ single_use() { # STORE HOW
     # The last safe moment has come: once more, and that answer counts.
     local later=$(($(date +%s) + 7200))
     sim clock "{\"now\":$later}" > /dev/null
-    check "$s: at its last moment it is presented once more" run_renewd --once --at "$later"
+    check "$s: at its last moment it is presented once more" run_at_time "$later" --once
     check_equal "$s: and lives on" ok "$(state kept "$lost")"
     check "$s: truth and table agree" compare_truth strict kept kept
     check_equal "$s: no reuse" 0 "$(strict_sum reuse)"

@@ -189,14 +189,14 @@ random_once() { # STORE: goes on with the same accounts: each round all of them 
         now=$((now + 3600))
         sim clock "{\"now\":$now}" > /dev/null
         misbehave_for $round
-        "$RENEWD" -c "$CONF" --once --at $now >> "$DIR/renewd.all" 2>&1 &
+        clock_exec $now "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1 &
         RENEWD_PID=$!
         nap $((10 + RANDOM % 500))
         stop_renewd KILL
     done
     now=$((now + 3600))
     sim clock "{\"now\":$now}" > /dev/null
-    run_renewd --once --at $now
+    run_at_time $now --once
     check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
     judge "$s"
     check_equal "$s: all that live are refreshed" 0 \

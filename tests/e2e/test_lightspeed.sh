@@ -53,7 +53,7 @@ troubles() { # STORE
     check_match "$s: the error names the remedy" 'connected again' "$(sql "select last_error from $TABLE
         where account_name = 't-1'")"
     sim mark '{}' > /dev/null
-    check "$s: an hour later" run_renewd --once --at $((now + 3700))
+    check "$s: an hour later" run_at_time $((now + 3700)) --once
     check_equal "$s: those in trouble are connected again" 'connected|none connected|none' \
         "$(status t-2) $(status t-3)"
     check_equal "$s: the dead one is left alone" '2 expired|error' "$(sim_count lightspeed presented) $(status t-1)"
@@ -63,12 +63,12 @@ troubles() { # STORE
          $TABLE where account_name = 'again-1'), refresh_token_encrypted = (select refresh_token_encrypted from
          $TABLE where account_name = 'again-1') where account_name = 't-1'" > /dev/null
     sql "delete from $TABLE where account_name = 'again-1'" > /dev/null
-    check "$s: connected again by its application" run_renewd --once --at $((now + 3800))
+    check "$s: connected again by its application" run_at_time $((now + 3800)) --once
     check_equal "$s: it is refreshed" 'connected|none' "$(status t-1)"
 
     sim clients '{"provider":"lightspeed","client_id":"client-1","client_secret":"another"}' > /dev/null
     sql "update $TABLE set token_expires_at = null" > /dev/null
-    run_renewd --once --at $((now + 90000))
+    run_at_time $((now + 90000)) --once
     check_equal "$s: a wrong client secret condemns nobody" 0 \
         "$(sql "select count(*) from $TABLE where status = 'expired'")"
     check_equal "$s: it is our mistake" misconfigured "$(outcome t-2)"
@@ -82,7 +82,7 @@ lost() { # STORE
     shops 1 lost
     sim misbehave '{"mode":"drop_after"}' > /dev/null
     run_renewd --once
-    run_renewd --once --at $((now + 60))
+    run_at_time $((now + 60)) --once
     check_equal "$s: a lost answer is asked for again" '1|0' \
         "$(sim_account lightspeed lost-1 repeats)|$(sim_account lightspeed lost-1 reuse)"
     check "$s: truth and table agree" truth lost
@@ -106,7 +106,7 @@ half_hours() { # STORE
     shops 3 half '"age":0'
     for ((step = 0; step < 72; step++)); do
         sim clock "{\"now\":$now}" > /dev/null
-        run_renewd --once --at "$now" || broken="$broken $step"
+        run_at_time "$now" --once || broken="$broken $step"
         [ $((step % 4)) != 0 ] || api_works || late="$late $step"
         now=$((now + 300))
     done
@@ -139,7 +139,7 @@ x_series() { # STORE
     sql "delete from $TABLE where account_name in ('store-3', 'store-4')" > /dev/null
     check "$s: X-Series: truth and table agree" truth store lightspeed_x
     sim misbehave '{"mode":"drop_after","account":"store-1"}' > /dev/null
-    run_renewd --once --at $(($(date +%s) + 604200))
+    run_at_time $(($(date +%s) + 604200)) --once
     check_equal "$s: X-Series: a lost answer is not asked for again at once" 'ambiguous 0' \
         "$(outcome store-1) $(sim_account lightspeed_x store-1 reuse)"
 }

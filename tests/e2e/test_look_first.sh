@@ -80,7 +80,7 @@ waiting() { # STORE
     prepare "$1"
     add wait
     start_ready || exit 1
-    sim misbehave '{"provider":"strict","mode":"status","status":503,"count":1,"share":100}' > /dev/null
+    sim misbehave '{"provider":"strict","mode":"status","status":500,"count":1,"share":100}' > /dev/null
     check_match "$s: it fails" '^refreshed 0, failed 1' "$(ctl run tokens)"
     check_match "$s: a run says that it waits" '^1 failed before and waits, until 20.*renewctl run tokens --now asks' \
         "$(ctl run tokens)"

@@ -164,7 +164,7 @@ sealed() { # STORE
 records = { table = "t"; key = "id"; accept_plain = true;
     columns = { account = "account"; access_token = "access_token"; refresh_token = "refresh_token";
                 expires_at = "expires_at"; last_error = "last_error"; }; };'
-    check "$s: plain values are read" run_renewd --once --at "$now"
+    check "$s: plain values are read" run_at_time "$now" --once
     check_equal "$s: and sealed at their next write" 6 \
         "$(sql "select count(*) from (select access_token v from t union all select refresh_token from t) x
             where v like 'r1.test.%'")"
@@ -173,7 +173,7 @@ records = { table = "t"; key = "id"; accept_plain = true;
     sed -i 's/accept_plain = true/accept_plain = false/' "$DIR/conf.d/t.conf"
     now=$((now + 3600))
     sim clock "{\"now\":$now}" > /dev/null
-    check "$s: sealed values are opened" run_renewd --once --at "$now"
+    check "$s: sealed values are opened" run_at_time "$now" --once
     check_equal "$s: every account has rotated twice" 6 "$(strict_sum ok)"
 
     sql "update t set refresh_token = (select refresh_token from t where account = 'seal-2')
@@ -183,7 +183,7 @@ records = { table = "t"; key = "id"; accept_plain = true;
     now=$((now + 3600))
     sim clock "{\"now\":$now}" > /dev/null
     sim mark '{}' > /dev/null
-    run_renewd --once --at "$now"
+    run_at_time "$now" --once
     check_equal "$s: a value copied from another row is refused for that row alone" \
         "misconfigured ok misconfigured" "$(state t seal-1) $(state t seal-2) $(state t seal-3)"
     check_equal "$s: and nothing is presented for it" 1 "$(sim_count strict presented)"

@@ -18,7 +18,7 @@ begin() {
 
 once_at() { # TIME
     sim clock "{\"now\":$1}" > /dev/null
-    run_renewd --once --at "$1"
+    run_at_time "$1" --once
 }
 
 presented_is() { [ "$(strict_sum presented)" = "$1" ]; }
@@ -27,7 +27,7 @@ presented_is() { [ "$(strict_sum presented)" = "$1" ]; }
 # acts. JOB: that one alone runs.
 under_way() {
     sim misbehave "{\"mode\":\"delay\",\"provider\":\"strict\",\"count\":$1,\"ms\":1500,\"when\":\"after\"}" > /dev/null
-    "$RENEWD" -c "$CONF" --once --at "$NOW" ${3:+"$3"} >> "$DIR/first.out" 2>&1 &
+    clock_exec "$NOW" "$RENEWD" -c "$CONF" --once ${3:+"$3"} >> "$DIR/first.out" 2>&1 &
     RENEWD_PID=$!
     check "$s: requests are under way" wait_until 20 presented_is "$1"
     sql "$2"
@@ -195,7 +195,7 @@ rolled_back() {
     exec 8> "$DIR/app.in"
     under_way_then() { printf "begin; delete from tokens;\nselect 'deleted';\n" >&8; }
     sim misbehave '{"mode":"delay","provider":"strict","count":1,"ms":500,"when":"after"}' > /dev/null
-    "$RENEWD" -c "$CONF" --once --at "$NOW" >> "$DIR/first.out" 2>&1 &
+    clock_exec "$NOW" "$RENEWD" -c "$CONF" --once >> "$DIR/first.out" 2>&1 &
     RENEWD_PID=$!
     check "$s: a request is under way" wait_until 20 presented_is 1
     under_way_then

@@ -86,7 +86,7 @@ through_store() { # STORE
     check_equal "$s: asks for nothing" 0 "$(sim_count strict requests)"
     local later=$(($(date +%s) + 3600))
     sim clock "{\"now\":$later}" > /dev/null
-    check "$s: an hour later" run_renewd --once --at "$later"
+    check "$s: an hour later" run_at_time "$later" --once
     check_equal "$s: the sealed ones are opened and live" "10 0" "$(strict_sum ok) $(strict_sum reuse)"
     check_equal "$s: expiry and history are there" 5 "$(sql "select count(*) from $(own accounts)
         where expires_at between $later + 3600 and $later + 3660 and refreshed_at between $later and $later + 60")"

@@ -31,7 +31,7 @@ everything() {
 # shown NAME PIECE...: it was attempted, and no piece is seen.
 check_hidden() { # NAME
     local seen i forms
-    check_fails "$1: it is not refreshed" run_renewd --once --at "$NOW"
+    check_fails "$1: it is not refreshed" run_at_time "$NOW" --once
     NOW=$((NOW + 7200))
     seen=$(everything)
     check_match "$1: what the provider said is told" 'the provider said.*FILLER' "$seen"

@@ -25,7 +25,7 @@ rounds() { # STORE
     local bad=''
     for ((round = 1; round <= ROUNDS; round++)); do
         sim clock "{\"now\":$now}" > /dev/null
-        run_renewd --once --at "$now" || bad="$bad round $round: status $?: $(tail -n 3 "$DIR/renewd.log")"
+        run_at_time "$now" --once || bad="$bad round $round: status $?: $(tail -n 3 "$DIR/renewd.log")"
         now=$((now + 3600))
     done
     check_equal "$s: $ROUNDS rounds of --once all succeed" '' "$bad"
@@ -84,14 +84,14 @@ missed() { # STORE
         select account, access_token, refresh_token, expires_at from here"
     strict_job here here
     strict_job there there
-    run_renewd --once --at "$NOW"
+    run_at_time "$NOW" --once
     check_equal "$s: shared credentials: none is due yet" 0 "$(strict_sum presented)"
     mv "$DIR/conf.d/there.conf" "$DIR/there.away"
     later
-    run_renewd --once --at "$NOW"
+    run_at_time "$NOW" --once
     check "$s: shared credentials: refreshed while the other job is away" compare_truth strict here m-
     mv "$DIR/there.away" "$DIR/conf.d/there.conf"
-    run_renewd --once --at "$NOW"
+    run_at_time "$NOW" --once
     check "$s: shared credentials: its rows get them at its next look" compare_truth strict there m-
     check_equal "$s: shared credentials: without another presentation" 5 "$(strict_sum presented)"
     check_equal "$s: shared credentials: nothing is set aside" 0 "$(sql "select count(*) from $(own kept)")"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
-once() { run_renewd --once --at "$NOW"; }
+once() { run_at_time "$NOW" --once; }
 kept() { ctl --json status | json '$.spool.kept'; }
 kept_files() { find "$DIR/state/spool" -name '*.kept' | wc -l; }
 cut_connections() {

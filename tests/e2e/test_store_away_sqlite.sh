@@ -91,7 +91,7 @@ spool_full() {
     stop_renewd
     head -c 12000000 /dev/zero > "$DIR/state/ballast" 2> /dev/null
     sent=$(presented)
-    timeout 40 "$RENEWD" -c "$CONF" --once --at "$(($(date +%s) + 86400))" >> "$DIR/renewd.all" 2>&1
+    clock_at "$(($(date +%s) + 86400))" timeout 40 "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1
     check_equal "$s: --once fails and does not stay until there is room" 1 $?
     check_equal "$s: nor does it ask for anything" "$sent" "$(presented)"
     rm "$DIR/state/ballast"

@@ -70,7 +70,7 @@ lifetimes() { # STORE
             check "$s: and no more than needed" test "$(sim_count tiktok ok)" -le 75
             echo "# $s: $(sim_count tiktok ok) requests for 3 accounts in the day after the change"
         fi
-        run_renewd --once --at "$now" || broken="$broken $step"
+        run_at_time "$now" --once || broken="$broken $step"
         [ "$(expiry min)" -gt "$now" ] || late="$late $step"
         now=$((now + 1200))
     done

@@ -142,16 +142,16 @@ next_stop() { # AFTER: a minute after what is due next, or the next tick if that
 }
 
 own_times() { # the jobs with "auto"
-    run_renewd --once --at "$now" tiktok lightspeed || broken="$broken $now"
+    run_at_time "$now" --once tiktok lightspeed || broken="$broken $now"
     runs=$((runs + 1))
 }
 
 at_tick() { # all jobs, each by itself what its schedule says: TikTok's every 12 hours, the others' every 6
     local jobs=(lightspeed-cron instagram-cron)
-    run_renewd --once --at "$now" || broken="$broken $now"
+    run_at_time "$now" --once || broken="$broken $now"
     runs=$((runs + 1))
     [ $((now % (12 * HOUR))) != 0 ] || jobs+=(tiktok-cron)
-    "$RENEWD" -c "$DIR/cron.conf" --once --at "$now" "${jobs[@]}" >> "$DIR/renewd.all" 2>&1 ||
+    clock_at "$now" "$RENEWD" -c "$DIR/cron.conf" --once "${jobs[@]}" >> "$DIR/renewd.all" 2>&1 ||
         broken="$broken $now-cron"
 }
 

@@ -101,7 +101,7 @@ defence_late() {
 defence_silence() {
     replies '"mode":"drop_after","how":"fin"'
     sim misbehave '{"clear":true}' > /dev/null
-    "$RENEWD" -c "$CONF" --once --at $(($(date +%s) + 120)) >> "$DIR/renewd.all" 2>&1
+    clock_at $(($(date +%s) + 120)) "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1
 }
 
 defence_once() {
@@ -114,7 +114,7 @@ defence_once() {
     for turn in 1 2 3; do
         at=$(($(date +%s) + turn * LATER))
         sim clock "{\"now\":$at}" > /dev/null
-        "$RENEWD" -c "$CONF" --once --at "$at" >> "$DIR/renewd.all" 2>&1
+        clock_at "$at" "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1
     done
 }
 

@@ -129,7 +129,7 @@ unsettled() {
 
 # Each host's --once, then at a time when those may be repeated of which nobody knows.
 settle() { # [CONF...]
-    local conf now turn at=()
+    local conf now turn at=''
     [ $# != 0 ] || set -- "$CONF"
     unset RENEWD_FAULT
     sim misbehave '{"clear":true}' > /dev/null
@@ -137,11 +137,11 @@ settle() { # [CONF...]
     wait_until 20 provider_idle
     for ((turn = 0; turn < 5; turn++)); do
         for conf; do
-            "$RENEWD" -c "$conf" --once ${at[@]+"${at[@]}"} >> "$DIR/renewd.all" 2>&1
+            ${at:+clock_at $at} "$RENEWD" -c "$conf" --once >> "$DIR/renewd.all" 2>&1
         done
         [ "$(unsettled)" != 0 ] || break
-        at=(--at $((now + (turn + 1) * LATER)))
-        sim clock "{\"now\":${at[1]}}" > /dev/null
+        at=$((now + (turn + 1) * LATER))
+        sim clock "{\"now\":$at}" > /dev/null
     done
     sim clock '{"real":true}' > /dev/null
 }

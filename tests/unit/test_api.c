@@ -217,7 +217,7 @@ static void test_record(void)
     struct record r = {.job = shop, .key = seven, .account = quoted, .state = STATE_OK, .expires_at = 1793628000,
                        .point = 1793624400, .due_at = 1793624400, .generation = 3};
 
-    check_record(&r, "{\"job\":\"shop\",\"id\":\"7\",\"account\":\"a \\\"b\\\"\",\"owner\":null,\"state\":\"ok\","
+    check_record(&r, "{\"job\":\"shop\",\"id\":\"7\",\"account\":\"a \\\"b\\\"\",\"owner\":null,\"state\":\"expired\","
                      "\"expires_at\":\"2026-11-02T14:00:00Z\",\"refreshed_at\":null,\"attempts\":0,"
                      "\"next_at\":\"2026-11-02T13:00:00Z\",\"generation\":3,\"last_error\":null}");
     r.state = STATE_RECONNECT;
