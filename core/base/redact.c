@@ -33,7 +33,7 @@ enum {
 struct redact {
     struct secret *list[SECRETS_MAX];
     size_t count;
-    unsigned char grams[(1 << GRAM_BITS) / 8]; /* pieces of REDACT_PIECE bytes, by hash */
+    unsigned char grams[(1 << GRAM_BITS) / 8]; /* pieces of REDACT_GRAM bytes, by hash */
 };
 
 struct redact *redact_new(void)
@@ -51,7 +51,7 @@ void redact_free(struct redact *r)
 static unsigned gram(const void *p)
 {
     uint64_t bytes;
-    memcpy(&bytes, p, REDACT_PIECE);
+    memcpy(&bytes, p, REDACT_GRAM);
     return (unsigned)(bytes * UINT64_C(0x9e3779b97f4a7c15) >> (64 - GRAM_BITS));
 }
 
@@ -69,7 +69,7 @@ void redact_add(struct redact *r, const char *secret, size_t len)
         if (secret_len(r->list[i]) == len && memcmp(secret_text(r->list[i]), secret, len) == 0)
             return;
     r->list[r->count++] = secret_new(secret, len);
-    for (size_t i = 0; i + REDACT_PIECE <= len; i++) {
+    for (size_t i = 0; i + REDACT_GRAM <= len; i++) {
         unsigned g = gram(secret + i);
         r->grams[g / 8] |= (unsigned char)(1 << (g % 8));
     }
@@ -100,26 +100,45 @@ static void find_whole(struct search *s, const struct secret *secret)
         mark(s, (size_t)(p - l->data), n);
 }
 
-static bool is_piece(const struct search *s, const void *p)
-{
-    for (size_t i = 0; i < s->known->count; i++)
-        if (memmem(secret_text(s->known->list[i]), secret_len(s->known->list[i]), p, REDACT_PIECE))
-            return true;
-    return false;
-}
-
-static void find_pieces(struct search *s)
-{
-    for (size_t at = 0; at + REDACT_PIECE <= s->layer->len; at++)
-        if (has_gram(s->known, s->layer->data + at) && is_piece(s, s->layer->data + at))
-            mark(s, at, REDACT_PIECE);
-}
-
 static bool is_word(const unsigned char *p, size_t n)
 {
     while (n > 0 && isalpha(p[n - 1]))
         n--;
     return n == 0;
+}
+
+/* Whether the n bytes at p are in a secret; what is a word in it does not count where words do not. */
+static bool is_piece(const struct search *s, const unsigned char *p, size_t n, bool words)
+{
+    for (size_t i = 0; i < s->known->count; i++) {
+        const char *text = secret_text(s->known->list[i]), *end = text + secret_len(s->known->list[i]);
+        const char *at = memmem(text, (size_t)(end - text), p, n);
+        if (at && (words || !is_word(p, n) || (at > text && isalnum((unsigned char)at[-1])) ||
+                   (at + n < end && isalnum((unsigned char)at[n]))))
+            return true;
+    }
+    return false;
+}
+
+static bool alone(const struct redact_layer *l, size_t at, size_t n)
+{
+    return (at == 0 || !isalnum(l->data[at - 1])) && (at + n == l->len || !isalnum(l->data[at + n]));
+}
+
+static void find_pieces(struct search *s)
+{
+    const struct redact_layer *l = s->layer;
+
+    for (size_t at = 0; at + REDACT_GRAM <= l->len; at++) {
+        if (!has_gram(s->known, l->data + at))
+            continue;
+        for (size_t n = REDACT_PIECE; n >= REDACT_GRAM; n--)
+            if (at + n <= l->len && (n == REDACT_PIECE || alone(l, at, n)) &&
+                is_piece(s, l->data + at, n, n == REDACT_PIECE)) {
+                mark(s, at, n);
+                break;
+            }
+    }
 }
 
 /* Whether these bytes begin a longer secret, or end one. A word with which one begins is a word. */

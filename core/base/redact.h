@@ -2,6 +2,10 @@
  * Takes secrets out of text that comes from outside, before it is cut: as they are, percent-encoded, escaped as
  * JSON or HTML does it, in base64 and base64url at any alignment, and these within each other; also pieces of
  * them. What nobody knows but is called a token or a secret where it stands goes too.
+ *
+ * A piece counts from REDACT_PIECE bytes anywhere; from REDACT_GRAM where it stands alone, as in "it ends in
+ * Zm9vYmFy"; from four where the text may have been cut. Shorter ones are in ordinary words: "facebook.com" has nine
+ * bytes of a secret that begins with "facebook.at.". A word of letters that is a word in the secret too stays.
  */
 #ifndef CORE_BASE_REDACT_H
 #define CORE_BASE_REDACT_H
@@ -10,7 +14,8 @@
 
 enum {
     REDACT_SHORTEST = 6, /* shorter secrets would tear ordinary words apart */
-    REDACT_PIECE = 8,    /* so many bytes in a row of a secret are one wherever they stand */
+    REDACT_GRAM = 8,     /* so many bytes in a row of a secret are one where they stand alone */
+    REDACT_PIECE = 12,   /* and so many are one wherever they stand */
 };
 
 /* The secrets that are known. */

@@ -454,7 +454,7 @@ ctl() {
 
 # What no output may ever show: the simulator's tokens, also percent-encoded, the clients' secrets (hush-...),
 # the sealing key.
-HUSH='ya29\.|1(//|%2F%2F)0g|(strict|tiktok|lightspeed|lightspeed_x|instagram|facebook)\.[ar]t\.|hush-'
+HUSH='ya29\.|1(//|%2F%2F)0g|(EAAG|IGAA|\b(act|rft)\.)[^ ]{12}|lsx?[rs]_[ar]t_|strict\.[ar]t\.|hush-'
 HUSH="$HUSH|$RENEWD_TEST_KEY|${RENEWD_TEST_KEY:0:12}|${RENEWD_TEST_KEY:52}"
 
 # no_tokens_in_logs: neither they, nor a sealed one, nor a crash in any output of renewd's.

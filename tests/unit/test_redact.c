@@ -335,6 +335,26 @@ static void test_pieces_within(void)
     shows(r, "be strict with them", "be strict with them");
     redact_add(r, "hush-google", 11);
     shows(r, "Google could not refresh now", "Google could not refresh now");
+    shows(r, "it ends in Zm9vYmFy, says the provider", "it ends in ***, says the provider");
+    shows(r, "(x-1.Zm9vYmFyx)", "(x-1.Zm9vYmFyx)"); /* eleven bytes of one, in another word */
+    shows(r, "(xct-1.Zm9vYmFyx)", "(x***x)");
+    redact_free(r);
+}
+
+/* What these have in common with secrets are words. */
+static void test_words_within(void)
+{
+    struct redact *r = redact_new();
+
+    redact_add(r, "facebook.at.acct-1.Zm9vYmFyYmF6", 31);
+    redact_add(r, "hush-lightspeed", 15);
+    redact_add(r, "EAAGm0PX4ZCpsBAKq", 17);
+    redact_add(r, "ya29.a0AfH6SMBx-7Qk", 19);
+    shows(r, "log in at facebook.com as their owner", "log in at facebook.com as their owner");
+    shows(r, "Lightspeed and lightspeed refuse it", "Lightspeed and lightspeed refuse it");
+    shows(r, "hush-lightspeed and ush-lightspeed", "*** and ***");
+    shows(r, "it begins with EAAGm0PX4Z... and ya29.a0Af, as it was", "it begins with ***... and ***, as it was");
+    shows(r, "a token of ya29.", "a token of ***");
     redact_free(r);
 }
 
@@ -359,6 +379,7 @@ int main(void)
         {"what an answer holds is known", test_learned},
         {"other text stays readable", test_readable},
         {"pieces", test_pieces_within},
+        {"words that secrets have too", test_words_within},
         {"data that is passed on", test_bytes},
         {NULL, NULL},
     };
