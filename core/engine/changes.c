@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/changes.h"
+#include "core/engine/unreadable.h"
 #include "core/store/sharing.h"
 
 /* Trouble is taken back with the record. A row that does not take it is no reason to forget the record. */
@@ -30,26 +31,25 @@ static int put_recoveries(struct db *db, struct record_change *changes, size_t c
     return res;
 }
 
-static int put_notes(struct db *db, const struct table *t, struct record_change *changes, size_t count,
-                     struct error *e)
+static int put_notes(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct error why = {""};
-        int noted = !changes[i].noted ? 0 : unreadable_note(db, t, &changes[i].now, &changes[i].before, &why);
-        if (noted == -ENOTCONN || noted == -ETIMEDOUT)
-            return error_set(e, noted, "%s", why.text);
-        changes[i].not_noted = noted < 0;
-    }
-    return 0;
+    size_t n = 0;
+    struct commit **notes = xcalloc(count + 1, sizeof *notes);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].note)
+            notes[n++] = changes[i].note;
+    int res = n ? unreadable_put(db, notes, n, e) : 0;
+    free(notes);
+    return res;
 }
 
-static int put_all(struct db *db, const struct table *t, struct record_change *changes, size_t count, struct error *e)
+static int put_all(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
     int res = put_recoveries(db, changes, count, e);
     if (res >= 0)
         res = store_records_put(db, changes, count, e);
     if (res >= 0)
-        res = put_notes(db, t, changes, count, e);
+        res = put_notes(db, changes, count, e);
     for (size_t i = 0; res >= 0 && i < count; i++)
         if (changes[i].revives)
             res = store_revive(db, changes[i].now.fingerprint, e);
@@ -68,18 +68,18 @@ static int changes_spent(struct db *db, const struct record_change *changes, siz
     return res;
 }
 
-int changes_put(struct db *db, const struct table *t, struct record_change *changes, size_t count, bool *ret_spent,
-                bool *ret_dead, struct error *e)
+int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
+                struct error *e)
 {
-    int res = put_all(db, t, changes, count, e);
+    int res = put_all(db, changes, count, e);
     return res < 0 ? res : changes_spent(db, changes, count, ret_spent, ret_dead, e);
 }
 
 void change_done(struct record_change *c)
 {
     record_done(&c->now);
-    record_done(&c->before);
     commit_free(c->recovery);
+    commit_free(c->note);
 }
 
 /* A record may have missed what became of its credential: the process died in between, its job was not there at
@@ -94,17 +94,17 @@ void change_catch_up(struct job *j, const struct record *rec, bool spent, bool d
 
 void change_put(struct job *j, const struct record_change *c, bool spent, bool dead)
 {
-    if (c->not_noted)
-        log_line(LEVEL_WARNING, "the last_error of a row could not be written", "job", j->config->job, "record",
-                 c->now.key, "account", c->now.account, NULL);
+    if (c->note)
+        unreadable_noted(j, c->note);
     if (c->now.due_at)
         schedule_due(j, c->now.due_at);
     change_catch_up(j, &c->now, spent, dead);
     if (c->revives)
         fate_revived(j, &c->now);
     if (c->recovery && c->recovery->result == COMMIT_DONE)
-        log_line(LEVEL_INFO, "a new credential was found: what was written about the old one's trouble is taken back",
-                 "job", j->config->job, "record", c->now.key, "account", c->now.account, NULL);
+        log_line(LEVEL_INFO, unreadable_is(&c->recovery->before)
+                     ? "a row can be read again: what was written about that is taken back"
+                     : "a new credential was found: what was written about the old one's trouble is taken back", "job", j->config->job, "record", c->now.key, "account", c->now.account, NULL);
     events_record_changed(j, c->now.key, c->is_new);
 }
 
@@ -124,7 +124,8 @@ bool change_look(struct job *j, const struct row *row, const struct record *know
     bool by_key = seen->wrong_key > wrong && !j->discovery.opened;
     if (unreadable_is(&ret->now))
         unreadable_seen(j, &ret->now, known, of);
-    if (!is_new && !look_differs(&ret->now, known)) {
+    struct commit *note = unreadable_note(j, &ret->now, known, row);
+    if (!is_new && !note && !look_differs(&ret->now, known)) {
         record_done(&ret->now);
         return false;
     }
@@ -132,13 +133,15 @@ bool change_look(struct job *j, const struct row *row, const struct record *know
     memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
     ret->old_generation = known->generation;
     ret->old_last_at = known->last_at;
-    if (by_key && of)
-        unreadable_later(of, &ret->now);
-    else if (!by_key && (unreadable_is(&ret->now) || (!is_new && unreadable_is(known))))
-        record_copy(&ret->before, known);
-    ret->noted = !by_key;
+    if (!by_key)
+        ret->note = note;
+    else if (of)
+        unreadable_later(of, note);
+    else
+        commit_free(note);
     ret->revives = known->state == STATE_RECONNECT && ret->now.state == STATE_OK;
-    if (!is_new && ret->now.state == STATE_OK && ret->now.fingerprint[0] && ret->now.generation != known->generation)
+    bool given = ret->now.fingerprint[0] && ret->now.generation != known->generation;
+    if (!is_new && ret->now.state == STATE_OK && (given || unreadable_is(known)))
         ret->recovery = outcome_recovered(j, known, &ret->now, row);
     return true;
 }

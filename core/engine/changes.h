@@ -8,8 +8,8 @@
 #include "core/engine/internal.h"
 
 /* On the store's thread; then on the loop. */
-int changes_put(struct db *db, const struct table *t, struct record_change *changes, size_t count, bool *ret_spent,
-                bool *ret_dead, struct error *e);
+int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
+                struct error *e);
 void change_put(struct job *j, const struct record_change *c, bool spent, bool dead);
 void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead);
 void change_done(struct record_change *c);

@@ -17,6 +17,7 @@
 #include "core/domain/outcome.h"
 #include "core/engine/changes.h"
 #include "core/engine/runs.h"
+#include "core/engine/unreadable.h"
 #include "core/store/sharing.h"
 #include "core/store/table_look.h"
 #include "core/store/told.h"
@@ -252,7 +253,7 @@ static void begin_sweep(struct job *j)
 static int put_work(struct db *db, void *arg, struct error *e)
 {
     struct put_task *t = arg;
-    return changes_put(db, t->job->table, t->changes, t->count, t->spent, t->dead, e);
+    return changes_put(db, t->changes, t->count, t->spent, t->dead, e);
 }
 
 static void put_free(struct put_task *t)

@@ -48,7 +48,7 @@ static void one_end(struct one_task *t)
 static int one_put_work(struct db *db, void *arg, struct error *e)
 {
     struct one_task *t = arg;
-    return changes_put(db, t->job->table, &t->change, 1, &t->spent, &t->dead, e);
+    return changes_put(db, &t->change, 1, &t->spent, &t->dead, e);
 }
 
 static void one_put(void *arg, int result, const struct error *e)

@@ -11,6 +11,7 @@
 #include "core/domain/silence.h"
 #include "core/domain/timestamp.h"
 #include "core/engine/internal.h"
+#include "core/engine/unreadable.h"
 #include "core/store/pg_cron.h"
 
 enum { WHY_MAX = 800, CALLS_MAX = 16 };

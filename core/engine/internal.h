@@ -82,7 +82,7 @@ struct round {
     int64_t unreadable;
     int64_t wrong_key;               /* of them: sealed with another key, as it seems */
     int64_t opened;                  /* rows of which a value opened, or that hold plain ones */
-    struct record *later;            /* of wrong_key, seen before anything opened: to be noted if it is not the key */
+    struct commit **later;           /* of wrong_key, seen before anything opened: to be noted if it is not the key */
     size_t later_count;
 };
 
@@ -364,24 +364,6 @@ void keys_checked(struct engine *e, const struct keys_check *c);
 /* The key has opened or sealed a value: from now on it is the database's. */
 void keys_proven(struct engine *e, const char *id);
 
-/* unreadable.c */
-/* What row security keeps from the job, now; NULL: nothing. Said once. */
-void job_hidden(struct job *j, const char *why);
-void unreadable_make(struct record *r, const char *why);
-bool unreadable_is(const struct record *r);
-/* Names it; of: as one of a round, else alone. */
-void unreadable_seen(struct job *j, const struct record *now, const struct record *known, struct round *of);
-void unreadable_round(struct job *j, const struct round *of);
-void unreadable_long_keys(struct job *j, const struct page *p, struct round *of);
-bool unreadable_by_key(const struct round *of);
-/* Its row is not written into before it is clear that the key is right. */
-void unreadable_later(struct round *of, const struct record *now);
-/* Now it is: or else they are dropped. */
-void unreadable_note_later(struct job *j, struct round *of, bool right);
-/* The row's last_error, on the store's thread. */
-int unreadable_note(struct db *db, const struct table *t, const struct record *now, const struct record *known,
-                    struct error *e);
-
 /* changes.c: what a look finds. */
 /* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
 bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
@@ -532,6 +514,10 @@ void outcome_take_back(struct commit *c, const struct job *j, bool status, bool 
  * taken back. NULL = there is nothing to take back, and nobody has written it. */
 struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
                                  const struct row *row);
+/* The row cannot be read: text into its last_error, and the status of misconfigured where renewd keeps that. NULL = it
+ * has no such column. */
+struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text);
+void outcome_note(struct commit *c, const struct job *j, bool status, const char *text);
 /* The record needs its person, and `also` columns were not told: they are by this. NULL = it has none. */
 struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row);
 /* The record as it is when its credential gets another chance. */

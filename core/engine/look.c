@@ -16,6 +16,7 @@
 #include "core/domain/outcome.h"
 #include "core/domain/silence.h"
 #include "core/engine/internal.h"
+#include "core/engine/unreadable.h"
 
 int look_fingerprint(const struct job *j, const char *key, const struct values *v,
                      char ret[FINGERPRINT_SIZE])

@@ -514,6 +514,15 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
     return c;
 }
 
+void outcome_note(struct commit *c, const struct job *j, bool status, const char *text)
+{
+    if (status)
+        write_status(c, j, c->after.state);
+    write_error(c, j, text);
+    if (c->write_count)
+        write_integer(c, j, "updated_at", c->finished_at);
+}
+
 void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes)
 {
     if (status)

@@ -31,11 +31,13 @@ static bool error_is_ours(const struct job *j, const struct row *row, const stru
     return ours;
 }
 
-static void take_back(struct commit *c, const struct job *j, const struct record *known)
+/* A row from which the credential was taken has no trouble, and is not well either. */
+static void take_back(struct commit *c, const struct job *j, const struct record *known, const struct record *now)
 {
     char strikes[24];
+    bool status = !now->without_credential && still_ours(j, &c->row, "status", known->wrote_status);
     snprintf(strikes, sizeof strikes, "%d", known->strikes);
-    outcome_take_back(c, j, still_ours(j, &c->row, "status", known->wrote_status), error_is_ours(j, &c->row, known),
+    outcome_take_back(c, j, status, error_is_ours(j, &c->row, known),
                       known->strikes && still_ours(j, &c->row, "strikes", strikes));
 }
 
@@ -57,10 +59,35 @@ struct commit *outcome_recovered(const struct job *j, const struct record *known
     if (also_person(j, known))
         also_take_back(c, j);
     if (!j->table->view)
-        take_back(c, j, known);
+        take_back(c, j, known, now);
     c->touches_row = c->write_count > 0;
     siblings_add(c, j); /* it goes to the store as it is */
     if (c->touches_row || c->effect_count)
+        return c;
+    commit_free(c);
+    return NULL;
+}
+
+/* It is empty, holds what renewd wrote, or one of the values between which renewd moves it; another one is its
+ * application's own. */
+static bool status_is_ours(const struct job *j, const struct row *row, const struct record *rec)
+{
+    const struct cell *cell = row_cell(j->table, row, "status");
+    if (!cell || (!cell->text && row->unfit))
+        return false;
+    bool ours = !cell->text || (rec->wrote_status && strcmp(cell->text, rec->wrote_status) == 0);
+    for (size_t i = 0; !ours && i < j->config->status_value_count; i++)
+        ours = strcmp(cell->text, j->config->status_values[i].value) == 0;
+    return ours;
+}
+
+struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text)
+{
+    struct commit *c = begin_noticed(j, rec, row);
+    outcome_note(c, j, status_is_ours(j, row, rec), text);
+    c->touches_row = c->write_count > 0;
+    siblings_add(c, j);
+    if (c->touches_row)
         return c;
     commit_free(c);
     return NULL;

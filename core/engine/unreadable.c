@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
+#include "core/engine/unreadable.h"
 
 enum { NAMED_MAX = 20 /* of one round; the rest is counted */, SHOWN_MAX = 120, LATER_MAX = 1000 };
 
@@ -94,28 +95,60 @@ bool unreadable_by_key(const struct round *of)
     return of->wrong_key && !of->opened;
 }
 
-void unreadable_later(struct round *of, const struct record *now)
+struct commit *unreadable_note(const struct job *j, const struct record *now, const struct record *known,
+                               const struct row *row)
 {
-    if (of->later_count >= LATER_MAX)
+    if (!unreadable_is(now) || j->table->own || j->table->view)
+        return NULL;
+    cleanup(free_p) char *text = failure_said(code, now->last_outcome, now->last_text);
+    cleanup(free_p) char *mark = error_mark(text);
+    bool told = known->source && unreadable_is(known) && known->wrote_error && strcmp(mark, known->wrote_error) == 0;
+    return told ? NULL : outcome_unreadable(j, now, row, text);
+}
+
+void unreadable_later(struct round *of, struct commit *note)
+{
+    if (!note || of->later_count >= LATER_MAX) {
+        commit_free(note);
         return;
+    }
     of->later = xrealloc(of->later, (of->later_count + 1) * sizeof *of->later);
-    record_copy(&of->later[of->later_count++], now);
+    of->later[of->later_count++] = note;
+}
+
+int unreadable_put(struct db *db, struct commit *const *notes, size_t count, struct error *e)
+{
+    struct error why = {""};
+    int res = store_commit(db, notes, count, &why);
+    return res == -ENOTCONN ? error_set(e, res, "%s", why.text) : 0;
+}
+
+void unreadable_noted(const struct job *j, const struct commit *note)
+{
+    const char *why = note->why[0] ? note->why : "the row, or its table, was locked for too long";
+    if (note->result == COMMIT_REJECTED || note->result == COMMIT_WAITING)
+        log_line(LEVEL_WARNING, "the last_error of a row that cannot be read could not be written; the next full look "
+                 "writes it", "job", j->config->job, "record", note->after.key, "account", note->after.account, "reason",
+                 why, NULL);
 }
 
 struct later_task {
     struct job *job;
-    struct record *list;
+    struct commit **list;
     size_t count;
 };
+
+static void later_free(struct commit **list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        commit_free(list[i]);
+    free(list);
+}
 
 static int later_work(struct db *db, void *arg, struct error *e)
 {
     struct later_task *t = arg;
-    static const struct record nothing;
-    int res = 0;
-    for (size_t i = 0; i < t->count && res != -ENOTCONN; i++)
-        res = unreadable_note(db, t->job->table, &t->list[i], &nothing, e);
-    return res;
+    return unreadable_put(db, t->list, t->count, e);
 }
 
 static void later_done(void *arg, int result, const struct error *e)
@@ -125,7 +158,9 @@ static void later_done(void *arg, int result, const struct error *e)
     if (result < 0)
         log_line(LEVEL_WARNING, "the last_error of rows that cannot be read could not be written", "job",
                  t->job->config->job, "reason", e->text, NULL);
-    records_free(t->list, t->count);
+    for (size_t i = 0; result >= 0 && i < t->count; i++)
+        unreadable_noted(t->job, t->list[i]);
+    later_free(t->list, t->count);
     free(t);
     engine->busy--;
     engine_check_stopped(engine);
@@ -134,7 +169,7 @@ static void later_done(void *arg, int result, const struct error *e)
 void unreadable_note_later(struct job *j, struct round *of, bool right)
 {
     if (!right || !of->later_count) {
-        records_free(of->later, of->later_count);
+        later_free(of->later, of->later_count);
     } else {
         struct later_task *t = xcalloc(1, sizeof *t);
         *t = (struct later_task){j, of->later, of->later_count};
@@ -143,20 +178,4 @@ void unreadable_note_later(struct job *j, struct round *of, bool right)
     }
     of->later = NULL;
     of->later_count = 0;
-}
-
-static char *note_of(const struct record *r)
-{
-    return r->source && unreadable_is(r) ? xasprintf("%s: %s", code, r->last_text ? r->last_text : "it cannot be read")
-                                         : NULL;
-}
-
-int unreadable_note(struct db *db, const struct table *t, const struct record *now, const struct record *known,
-                    struct error *e)
-{
-    cleanup(free_p) char *note = note_of(now);
-    cleanup(free_p) char *before = note_of(known);
-    if (t->own || t->view || (!note && !before) || (note && before && strcmp(note, before) == 0))
-        return 0;
-    return store_note(db, t, now->key, note, before, e);
 }

@@ -45,7 +45,7 @@ static void put_credential(struct db *db, const struct commit *c, struct args *a
 {
     int at = c->table->credential;
 
-    if (at < 0 || defence_off(DEFENCE_COMMIT_CONDITION))
+    if (at < 0 || c->row.unfit || defence_off(DEFENCE_COMMIT_CONDITION)) /* it may be what could not be read */
         return;
     buf_text(sql, " AND (");
     put_stored(db, &c->table->columns[at], a, sql);
@@ -108,7 +108,7 @@ static bool same_credential(const struct commit *c, const struct row *now)
 {
     int at = c->table->credential;
 
-    if (at < 0)
+    if (at < 0 || c->row.unfit)
         return true;
     const struct cell *was = &c->row.cells[at], *is = &now->cells[at];
     if (!was->text || !is->text)

@@ -51,9 +51,6 @@ int store_long_keys(struct db *db, const struct table *t, struct page *p, struct
 void page_done(struct page *p);
 /* The first row within `only`, without what renewd knows of it: also where renewd's own tables are not there. */
 int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
-/* Writes text into a row's last_error; NULL: takes `before` out of it. Nothing where that is not mapped. */
-int store_note(struct db *db, const struct table *t, const char *key, const char *text, const char *before,
-               struct error *e);
 /* How many records of a source have rows that cannot be read. */
 int store_unreadable(struct db *db, const char *source, int64_t *ret, struct error *e);
 /* One row with its record. -ENOENT = no such row (a record may be known all the same). */
@@ -69,9 +66,7 @@ struct record_change {
     int64_t old_generation, old_last_at;
     bool revives;        /* the row changed: its credential is no longer taken for dead */
     struct commit *recovery; /* not NULL: it is written by this instead, with the row's trouble taken back */
-    bool noted;          /* its row's last_error may be written */
-    bool not_noted;      /* its row did not take what its last_error should say */
-    struct record before; /* its state and texts, where one of the two cannot be read; zeroed: no matter */
+    struct commit *note; /* not NULL: it cannot be read, and its row is told so by this, after the record is written */
 };
 int store_records_put(struct db *db, const struct record_change *changes, size_t count,
                       struct error *e);

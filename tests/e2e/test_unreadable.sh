@@ -120,6 +120,71 @@ damaged() {
     stop_renewd
 }
 
+# The records of tokens, sealed by renewd, with a status that it keeps.
+status_records() {
+    accounts_records tokens | sed -e 's/sealed = "none"/sealed = "renewd"; accept_plain = true/' \
+        -e 's/account = "account";/account = "account"; status = "status";/' \
+        -e 's/^records = {/records = { status_values = { ok = "active"; misconfigured = "damaged"; }; only = { status = [ "active", "on holiday" ]; };/'
+}
+
+told() { # ACCOUNT: its status and last_error
+    sql "select status || '|' || coalesce(last_error, '') from tokens where account = '$1'"
+}
+
+cut_short() { # ACCOUNT
+    sql "update tokens set refresh_token = substr(refresh_token, 1, length(refresh_token) - 8) || 'AAAAAAAA' where account = '$1'"
+}
+
+# The status column says it too, and never over what the application has written.
+told_by_status() {
+    local s="$1: status"
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 4 s-
+    strict_job strict tokens '' client-1 post "$(status_records)"
+    check "$s: all are well" run_renewd --once
+    sql "create table before as select * from tokens"
+    cut_short s--1; cut_short s--2; cut_short s--3
+    sql "update tokens set status = 'on holiday' where account = 's--3'"
+    run_renewd --once
+    check_equal "$s: --once exits 1" 1 $?
+    check_match "$s: of a row that cannot be read it is that of misconfigured" '^damaged\|row: the sealed value' "$(told s--1)"
+    check_match "$s: the application's own word stays" '^on holiday\|row: the sealed value' "$(told s--3)"
+    check_equal "$s: that of the others is as it was" 'active|' "$(told s--4)"
+    sql "update tokens set status = 'active', last_error = 'mine' where account = 's--2'"
+    run_renewd --once
+    check_equal "$s: renewd's own word takes no row out of only" '5|row|0' "$(record_of s--1)"
+    check_equal "$s: it is said once: what the application writes then stays" 'active|mine' "$(told s--2)"
+    sql "update tokens set refresh_token = (select refresh_token from before where account = 's--1') where account = 's--1'"
+    run_renewd --once
+    check_equal "$s: put right, it is taken back" 'active|' "$(told s--1)"
+    check_match "$s: and that is said" 'can be read again.*account=s--1' "$(logs)"
+}
+
+# A damaged row that was first met under a wrong key.
+damaged_under_wrong_key() {
+    local s="$1: damaged, and a wrong key" right=$RENEWD_TEST_KEY
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 3 u-
+    sql_tsv "select id, refresh_token from tokens" > "$DIR/plain.tsv"
+    while read -r id token; do
+        sql "update tokens set access_token = null, refresh_token = '$("$BUILD/tests/e2e/seal_again" tokens "$id" refresh_token <<< "$token")' where id = $id"
+    done < "$DIR/plain.tsv"
+    cut_short u--1
+    strict_job strict tokens '' client-1 post "$(status_records)"
+    export RENEWD_TEST_KEY=ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+    run_renewd --once
+    check_equal "$s: --once exits 1" 1 $?
+    check_equal "$s: nothing is written into any row" 3 "$(sql "select count(*) from tokens where status = 'active' and last_error is null")"
+    export RENEWD_TEST_KEY=$right
+    run_renewd --once
+    check_equal "$s: with the right one --once exits 1" 1 $?
+    check_match "$s: and the damaged row is told" '^damaged\|row: the sealed value' "$(told u--1)"
+    check_equal "$s: the others are refreshed" 2 "$(refreshed tokens)"
+    check_equal "$s: and told nothing" 'active| active|' "$(told u--2) $(told u--3)"
+}
+
 # A wrong key at the first start, with a row that holds no tokens; then the right one.
 wrong_key() {
     local s="$1: a wrong key at first" right=$RENEWD_TEST_KEY
@@ -155,6 +220,8 @@ for store in ${STORES:-sqlite postgresql}; do
     oversized $store
     long_key $store
     damaged $store
+    told_by_status $store
+    damaged_under_wrong_key $store
     wrong_key $store
 done
 no_tokens_in_logs
