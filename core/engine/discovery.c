@@ -422,6 +422,13 @@ static void look_through(struct job *j, struct page_task *t)
     put_free(put);
 }
 
+/* Read as points they would all have ended long ago, and every account would be refreshed at once. */
+static void lengths_alone(struct job *j, const char *why)
+{
+    j->discovery.running = false;
+    discovery_hold(j, why);
+}
+
 static void page_arrived(void *arg, int result, const struct error *e)
 {
     struct page_task *t = arg;
@@ -432,6 +439,8 @@ static void page_arrived(void *arg, int result, const struct error *e)
     if (j->discovery.running) {
         if (result < 0)
             round_failed(j, result, e);
+        else if (t->full && t->page.lengths)
+            lengths_alone(j, t->page.lengths);
         else
             look_through(j, t);
     }

@@ -323,6 +323,7 @@ static int read_rows(struct db *db, const struct table *t, struct candidates *c,
         struct claimed *claimed = map_get(at, rows[i].key);
         if (!claimed || claimed->row_found)
             continue;
+        row_own_instants(t, &rows[i], &claimed->record);
         claimed->row = rows[i];
         claimed->row_found = true;
         memset(&rows[i], 0, sizeof(rows[i]));

@@ -84,7 +84,10 @@ static int read_records(struct db *db, const struct table *t, struct page *p, st
     for (size_t i = 0; i < p->count; i++)
         keys[i] = p->rows[i].key;
     p->records = xcalloc(p->count + 1, sizeof(*p->records));
-    return records_of_keys(db, t->source, keys, p->count, p->records, e);
+    int r = records_of_keys(db, t->source, keys, p->count, p->records, e);
+    for (size_t i = 0; i < p->count && r == 0; i++)
+        row_own_instants(t, &p->rows[i], &p->records[i]);
+    return r;
 }
 
 int store_page(struct db *db, const struct table *t, const char *after, size_t limit,
@@ -108,6 +111,8 @@ int store_page(struct db *db, const struct table *t, const char *after, size_t l
     }
     if (!p.parted)
         p.last = p.count < limit;
+    if (!after)
+        p.lengths = rows_of_lengths(t, p.rows, p.count);
     if (!p.parted && p.count)
         p.next = xstrdup(p.rows[p.count - 1].key);
     *ret = p;
@@ -166,6 +171,7 @@ void page_done(struct page *p)
         record_done(&p->records[i]);
     free(p->records);
     free(p->next);
+    free(p->lengths);
     free(p->long_key);
     if (p->rows)
         rows_free(p->rows, p->count);
@@ -193,6 +199,7 @@ int store_row(struct db *db, const struct table *t, const char *key, struct row 
         free(rows);
         return error_set(e, -ENOENT, "job %s: there is no record %.100s in %s", t->job, key, t->name);
     }
+    row_own_instants(t, &rows[0], ret_record);
     *ret_row = rows[0];
     memset(&rows[0], 0, sizeof(rows[0]));
     rows_free(rows, count);

@@ -118,6 +118,12 @@ void row_put_filter(const struct table *t, const char *of, struct args *a, struc
     }
 }
 
+/* A row without a value is written like most of the others. */
+static long long usual_number(const struct column *c)
+{
+    return c->usual && strspn(c->usual, "0123456789") == strlen(c->usual) ? strtoll(c->usual, NULL, 10) : 0;
+}
+
 void row_write_expression(const struct db *db, const struct table *t, const struct column *column,
                           int parameter, struct buf *sql)
 {
@@ -142,8 +148,10 @@ void row_write_expression(const struct db *db, const struct table *t, const stru
         }
         buf_init(&name, 256);
         ident_quote(column->name, &name);
-        buf_printf(sql, "CAST($%d AS bigint) * CASE WHEN %s > %" PRId64 " THEN 1000 ELSE 1 END",
-                   parameter, name.data, MS_FROM);
+        buf_printf(sql, pg ? "CAST($%d AS bigint) * CASE WHEN coalesce(%s, %lld) > %" PRId64 " THEN 1000 ELSE 1 END"
+                           : "CAST($%d AS bigint) * CASE WHEN coalesce(CAST(%s AS integer), %lld) > %" PRId64
+                             " THEN 1000 ELSE 1 END",
+                   parameter, name.data, usual_number(column), MS_FROM);
         return;
     case FORM_INTEGER:
         buf_printf(sql, "CAST($%d AS %s)", parameter, number);
@@ -275,17 +283,10 @@ int row_complete(const struct table *t, struct row *row)
 /* 3600 where a point in time is meant: an application has stored how long its token lives. */
 static char *a_length(const struct table *t, const struct row *row)
 {
-    static const long long first = 1000000000; /* September 2001 */
-    for (size_t i = 0; !t->own && i < t->column_count; i++) {
-        const struct column *c = &t->columns[i];
-        const char *text = row->cells[i].text, *raw = row->cells[i].raw;
-        bool number = (c->form == FORM_UNIX || c->form == FORM_UNIX_MS || c->form == FORM_TIME_TEXT) &&
-                      (!raw || strspn(raw, "0123456789.") == strlen(raw));
-        if (c->type == VALUE_TIME && c->hashed && number && text && strtoll(text, NULL, 10) > 0 &&
-            strtoll(text, NULL, 10) < first)
+    for (size_t i = 0; i < t->column_count; i++)
+        if (row_holds_length(t, row, i))
             return xasprintf("column \"%s\" holds a number below 1000000000, which is a length and no point in time: store "
-                             "when it ends, as Unix seconds or a date", c->name);
-    }
+                             "when it ends, as Unix seconds or a date", t->columns[i].name);
     return NULL;
 }
 

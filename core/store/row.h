@@ -7,6 +7,7 @@
 #define CORE_STORE_ROW_H
 
 #include "core/base/buf.h"
+#include "core/domain/record.h"
 #include "core/store/args.h"
 #include "core/store/db.h"
 #include "core/store/store.h"
@@ -48,5 +49,12 @@ void row_put_filter(const struct table *t, const char *of, struct args *a, struc
  * FORM_TIME_TEXT, whose text is written as it is. Not for members of renewd's JSON column. */
 void row_write_expression(const struct db *db, const struct table *t, const struct column *column,
                           int parameter, struct buf *sql);
+
+/* row_times.c. Where a row holds what renewd wrote in an hour that the clock repeats, its own instant counts. */
+void row_own_instants(const struct table *t, struct row *row, const struct record *known);
+/* A number below 1000000000 where a point in time is meant. */
+bool row_holds_length(const struct table *t, const struct row *row, size_t column);
+/* Why none of the rows tells a time: all values of a column are lengths. NULL: some do, or there are none. */
+char *rows_of_lengths(const struct table *t, const struct row *rows, size_t count);
 
 #endif

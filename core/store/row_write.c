@@ -22,7 +22,7 @@ static int time_as_read(const struct table *t, const char *raw, int64_t at, char
     struct timestamp_form form;
     int64_t was = 0;
 
-    if (raw && *raw && strspn(raw, "0123456789") == strlen(raw)) {
+    if (raw && *raw && strspn(raw, "0123456789.") == strlen(raw)) {
         bool ms = strtoll(raw, NULL, 10) > MS_FROM;
         snprintf(out, TIMESTAMP_SIZE, "%lld%s", (long long)at, ms ? "000" : "");
         return 0;
@@ -32,17 +32,34 @@ static int time_as_read(const struct table *t, const char *raw, int64_t at, char
     return timestamp_rfc3339(at, out, TIMESTAMP_SIZE);
 }
 
-static int put_value(const struct table *t, const struct row *row, const struct write *w,
-                     struct args *a, struct error *e)
+/* The row's own value; where it has none, one of those that most rows hold. */
+static const char *read_as(const struct column *column, const struct row *row, size_t at)
+{
+    const struct cell *cell = row && at < row->count ? &row->cells[at] : NULL;
+    return cell && (cell->raw || cell->text) ? cell->raw : column->usual;
+}
+
+/* SQLite keeps a date in a column of numbers as well. */
+static bool dated(const struct db *db, const struct column *column, const char *raw)
+{
+    struct timestamp_form form;
+    int64_t ignored;
+    return !db_is_postgresql(db) && column->form == FORM_UNIX && column->may_be_ms && raw &&
+           timestamp_parse(raw, &ignored, &form) == 0;
+}
+
+static int put_value(const struct db *db, const struct table *t, const struct row *row, const struct write *w,
+                     struct args *a, bool *ret_date, struct error *e)
 {
     const struct column *column = &t->columns[w->column];
     char out[TIMESTAMP_SIZE], *end = NULL;
 
     if (w->text && column->form == FORM_TIMESTAMP && t->zone)
         return args_number(a, table_to_wall(t, strtoll(w->text, NULL, 10)));
-    if (!w->text || column->form != FORM_TIME_TEXT)
+    const char *raw = read_as(column, row, (size_t)w->column);
+    *ret_date = dated(db, column, raw);
+    if (!w->text || (column->form != FORM_TIME_TEXT && !*ret_date))
         return args_add(a, w->text, w->len);
-    const char *raw = row && (size_t)w->column < row->count ? row->cells[w->column].raw : NULL;
     long long at = strtoll(w->text, &end, 10);
     if (end == w->text || time_as_read(t, raw, at, out) < 0)
         return error_set(e, -EINVAL, "column %s of %s: not a time that can be written",
@@ -66,11 +83,14 @@ static void put_member(struct db *db, const struct column *column, int number, b
 }
 
 static void put_column(struct db *db, const struct table *t, const struct column *column,
-                       int number, struct buf *sql)
+                       int number, bool date, struct buf *sql)
 {
     ident_quote(column->name, sql);
     buf_text(sql, " = ");
-    row_write_expression(db, t, column, number, sql);
+    if (date)
+        buf_printf(sql, "$%d", number);
+    else
+        row_write_expression(db, t, column, number, sql);
 }
 
 int row_put_assignments(struct db *db, const struct table *t, const struct row *row,
@@ -84,7 +104,8 @@ int row_put_assignments(struct db *db, const struct table *t, const struct row *
             const struct column *column = &t->columns[writes[i].column];
             if (column->extra != (extra == 1))
                 continue;
-            int number = put_value(t, row, &writes[i], a, e);
+            bool date = false;
+            int number = put_value(db, t, row, &writes[i], a, &date, e);
             if (number < 0)
                 return number;
             if (put++ && (!extra || !members))
@@ -92,7 +113,7 @@ int row_put_assignments(struct db *db, const struct table *t, const struct row *
             if (extra)
                 put_member(db, column, number, members++ == 0, a, sql);
             else
-                put_column(db, t, column, number, sql);
+                put_column(db, t, column, number, date, sql);
         }
     }
     if (members)

@@ -41,6 +41,7 @@ struct page {
     char *next;          /* the next page begins after this key; NULL: it has none */
     int64_t long_keys;   /* rows that are left out, because their keys are too long; store_long_keys() */
     char *long_key;      /* how the first of them begins */
+    char *lengths;       /* of a first page: why none of its times is a point in time; NULL: some are, or there are none */
     struct record *records; /* count entries, index as rows: known records; source NULL = unknown */
 };
 /* Rows with key > after (NULL = from the first), in key order, with what renewd knows of each. */

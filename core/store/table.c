@@ -305,8 +305,10 @@ static int resolve_named(struct resolving *r, struct error *e)
     map_key(r);
     map_only(r);
     res = verdict(r, e);
-    if (res == 0)
+    if (res == 0) {
         name_source(r->t);
+        table_usual_times(r->db, r->t);
+    }
     return res == 0 && r->wish->owner ? table_owner(r->db, r->wish, &r->catalog, r->t, e) : res;
 }
 
@@ -396,6 +398,7 @@ void table_free(struct table *t)
         free(t->columns[i].slot);
         free(t->columns[i].name);
         free(t->columns[i].lookup);
+        free(t->columns[i].usual);
     }
     for (size_t i = 0; i < t->only_count; i++) {
         for (char **v = t->only[i].values; *v; v++)

@@ -77,6 +77,7 @@ struct column {
     bool extra;    /* renewd's own table: a member of its JSON column */
     bool as_text;  /* a number that stands in a text column */
     bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
+    char *usual;    /* a time as most rows hold it, where a column holds several forms; NULL: it tells nothing */
     bool exact;     /* a time that is kept as it stands, too, in a cell's raw */
 };
 

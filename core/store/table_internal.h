@@ -44,4 +44,7 @@ int table_owner(struct db *db, const struct table_wish *wish, const struct catal
                 struct error *e);
 struct catalog_column *catalog_add(struct catalog *c, const char *name, const char *type);
 
+/* table_times.c: fills `usual`. */
+void table_usual_times(struct db *db, struct table *t);
+
 #endif

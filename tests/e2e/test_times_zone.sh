@@ -58,6 +58,7 @@ for store in sqlite postgresql; do
     stage $store
     table "$([ $store = sqlite ] && echo integer || echo bigint)"
     sql "update tokens set expires_at = 3600 where account = 'z--1'"
+    sql "update tokens set expires_at = $(date +%s) - 60 where account = 'z--2'"
     strict_job strict tokens
     run_renewd --once
     check_equal "$store, a length: --once exits 1" 1 $?
@@ -65,7 +66,92 @@ for store in sqlite postgresql; do
     check_equal "$store, a length: nothing is sent for it, and nothing written over" '0 3600' \
         "$(sim_account strict z--1 presented) $(sql "select expires_at from tokens where account = 'z--1'")"
     check_equal "$store, a length: the other is refreshed" 1 "$(sim_account strict z--2 presented)"
+
+    # Nothing but lengths.
+    sql "update tokens set expires_at = 3600"
+    run_renewd --once
+    check_equal "$store, lengths alone: --once exits 1" 1 $?
+    check_match "$store, lengths alone: the job is held, with a sentence" \
+        'job strict is held: column "expires_at" of tokens holds lengths and no points in time.*store when a token ends' "$(logs)"
+    check_equal "$store, lengths alone: nothing is sent, nothing written over" '1 2' \
+        "$(sim_count strict presented) $(sql "select count(*) from tokens where expires_at = 3600")"
+    sql "update tokens set expires_at = $(date +%s) - 60"
+    run_renewd --once
+    check "$store, lengths alone: put right, the job goes on" test "$(sim_account strict z--1 presented)" = 1
 done
+
+# The wall clock of Berlin shows the hour from two to three twice, at the end of October.
+last_sunday() { date -d "$1-10-31 -$(date -d "$1-10-31" +%w) days" +%F; }
+
+repeated_hour() { # STORE TYPE
+    local s="$1, $2 in an hour that is repeated" year day pass at zone=Europe/Berlin
+    year=$(date +%Y)
+    [ $(($(date -d "$(last_sunday "$year")" +%s) - $(date +%s))) -gt 1000000 ] || year=$((year + 1))
+    day=$(last_sunday $year)
+    pass=$(date -d "${day}T01:30:00Z" +%s) # the second one
+    stage "$1"
+    table "$2"
+    sim lives "{\"provider\":\"strict\",\"account\":\"z--2\",\"expires_in\":$((pass - $(date +%s)))}" > /dev/null
+    sql "update tokens set expires_at = '$day 02:15:00', refreshed_at = '$(wall $zone -60)' where account = 'z--1'"
+    sql "update tokens set expires_at = '$(wall $zone -600)' where account = 'z--2'"
+    strict_job strict tokens '' client-1 post "$(accounts_records tokens | sed "s|sealed = \"none\"|sealed = \"none\"; zone = \"$zone\"|")"
+    sed -i 's/^schedule.*/schedule = "auto";/' "$DIR/conf.d/strict.conf"
+    check "$s: --once" run_renewd --once
+    check_match "$s: renewd writes what the wall shows" "^$day 02:(29|30|31)" "$(sql "select expires_at from tokens where account = 'z--2'")"
+    if [ "$1" = postgresql ]; then
+        check_equal "$s: which is what PostgreSQL says" t "$(sql "select abs(extract(epoch from
+            (to_timestamp(r.expires_at) at time zone '$zone') - t.expires_at::timestamp)) < 1 from $(own records) r
+            join tokens t on r.rkey = t.id::text where t.account = 'z--2'")"
+    fi
+    run_renewd --once
+    at=$(sql "select expires_at from $(own records) where rkey = '2'")
+    check "$s: what renewd wrote is read as its own instant: $((at - pass))" test $((at - pass)) -gt -120 -a $((at - pass)) -lt 120
+    at=$(sql "select expires_at from $(own records) where rkey = '1'")
+    check_equal "$s: what another one wrote, as the earlier pass" "$(date -d "${day}T00:15:00Z" +%s)" "$at"
+    sql "update tokens set expires_at = '$day 02:45:00' where account = 'z--2'"
+    run_renewd --once
+    check_equal "$s: its application's change, too" "$(date -d "${day}T00:45:00Z" +%s)" "$(sql "select expires_at from $(own records) where rkey = '2'")"
+}
+repeated_hour sqlite text
+repeated_hour postgresql timestamp
+repeated_hour postgresql text
+
+# A row without a value gets the form that most others have, whatever the column's type says.
+forms() { # STORE TYPE FORM ODD: how a minute ago looks in most rows, and in one
+    local s="$1, $2 that holds $3"
+    stage "$1"
+    sql "create table tokens (id integer primary key, account text, access_token text, refresh_token text,
+        expires_at $2, refreshed_at $2, last_error text)"
+    sim 'accounts?format=tsv' '{"provider":"strict","count":4,"prefix":"f-","age":1}' > "$DIR/f.tsv"
+    awk -F '\t' '{ printf "insert into tokens (id, account, access_token, refresh_token) values (%d, \047%s\047, \047a\047, \047%s\047);\n", NR, $1, $3 }' \
+        "$DIR/f.tsv" > "$DIR/f.sql"
+    sql "$(cat "$DIR/f.sql")"
+    sql "update tokens set expires_at = '$3' where id in (1, 2)"
+    [ -z "$4" ] || sql "update tokens set expires_at = '$4' where id = 3"
+    strict_job strict tokens
+    check "$s: --once" run_renewd --once
+    check_equal "$s: all are refreshed" 4 "$(sim_count strict presented)"
+}
+
+pattern() { # ID PATTERN
+    check_match "$s: row $1 is written in its form" "$2" "$(sql "select expires_at from tokens where id = $1")"
+}
+
+ago=$(($(date +%s) - 60))
+s='DATETIME of SQLite'
+forms sqlite datetime "${ago}000" "$(wall UTC -60)"
+pattern 1 '^[0-9]{13}$'; pattern 3 '^[0-9-]{10} [0-9:]{8}$'; pattern 4 '^[0-9]{13}$'
+s='INTEGER of SQLite'
+forms sqlite integer "$(wall UTC -60)" "$ago"
+pattern 1 '^[0-9-]{10} [0-9:]{8}$'; pattern 3 '^[0-9]{10}$'; pattern 4 '^[0-9-]{10} [0-9:]{8}$'
+forms sqlite integer "${ago}000" "$ago"
+pattern 1 '^[0-9]{13}$'; pattern 3 '^[0-9]{10}$'; pattern 4 '^[0-9]{13}$'
+s='bigint of PostgreSQL'
+forms postgresql bigint "${ago}000" "$ago"
+pattern 1 '^[0-9]{13}$'; pattern 3 '^[0-9]{10}$'; pattern 4 '^[0-9]{13}$'
+s='text of PostgreSQL'
+forms postgresql text "$(wall UTC -60)" "$ago"
+pattern 1 '^[0-9-]{10} [0-9:]{8}$'; pattern 3 '^[0-9]{10}$'; pattern 4 '^[0-9-]{10} [0-9:]{8}$'
 
 # Without the setting: the first token that the application stores tells.
 stage sqlite
