@@ -196,6 +196,8 @@ void shape_record(struct json_writer *w, const char *name, const struct record *
 void shape_run(struct json_writer *w, const char *name, const struct run_row *r);
 /* The members of a run that was waited for, without braces. */
 void shape_run_members(struct json_writer *w, const struct run_row *r);
+/* What kept those that a run skipped; NULL: nothing was. */
+void shape_skipped(struct json_writer *w, const struct reason_count *because);
 void shape_failures(struct json_writer *w, const struct failure_row *list, size_t count);
 /* counts as of store_state_counts; NULL: null. */
 void shape_counts(struct json_writer *w, const char *name, const int64_t *counts);

@@ -10,6 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/domain/outcome.h"
 #include "core/domain/timestamp.h"
 
@@ -24,50 +25,47 @@ static void reason(struct json_writer *w, int64_t count, const char *why)
 }
 
 /* Those that are due, and what keeps them. */
-static void put_due(struct json_writer *w, const struct explanation *x, const struct job *j)
+static void put_due(struct json_writer *w, int64_t due, const struct job *j)
 {
     char over[120];
     int64_t limit = j ? job_configuration(j)->limit : 0;
-    if (j && job_held_by_breaker(j))
-        reason(w, x->due, "due, but held by the breaker but for those that were fine");
-    else if (j && job_held(j))
-        reason(w, x->due, "due, but the job is held");
+    if (j && job_held(j) && !job_held_by_breaker(j)) /* those that the breaker holds have a reason of their own */
+        reason(w, due, "due, but the job is held");
     else if (j && job_paused(j))
-        reason(w, x->due, "due, but paused");
-    else if (limit && x->due > limit) {
+        reason(w, due, "due, but paused");
+    else if (limit && due > limit) {
         snprintf(over, sizeof over, "due, but over the limit of %" PRId64 " a run", limit);
-        reason(w, x->due - limit, over);
+        reason(w, due - limit, over);
     }
+}
+
+/* What is known beside the reason itself: where to go, which column, when. */
+static char *with_details(enum reason why, const struct explanation *x, const struct job *j, const char *url)
+{
+    char at[TIMESTAMP_SIZE] = "";
+    const struct plugin *p = j ? job_configuration(j)->plugin : NULL;
+    int slot = p ? plugin_credential(p) : -1;
+    if (why == REASON_RECONNECT && url)
+        return xasprintf("%s, at %s", reason_of_many(why), url);
+    if (why == REASON_WITHOUT_CREDENTIAL && slot >= 0)
+        return xasprintf("%s: %s is empty", reason_of_many(why), plugin_descriptor(p)->slots[slot]->name);
+    if (why == REASON_LATER && x->later_at && timestamp_rfc3339(x->later_at, at, sizeof at) >= 0)
+        return xasprintf("%s, none until %s", reason_of_many(why), at);
+    return xstrdup(reason_of_many(why));
 }
 
 static void put_reasons(struct json_writer *w, const struct explanation *x, const struct job *j,
                         const char *url)
 {
-    cleanup(free_p) char *person = xasprintf("wait for their owner to reconnect%s%s", url ? ", at " : "",
-                                             url ? url : "");
-    char later[80 + TIMESTAMP_SIZE], at[TIMESTAMP_SIZE] = "", without[120] = "without credential";
-    const struct plugin *p = j ? job_configuration(j)->plugin : NULL;
-    int slot = p ? plugin_credential(p) : -1;
-    if (slot >= 0)
-        snprintf(without, sizeof without, "without credential: %s is empty", plugin_descriptor(p)->slots[slot]->name);
-    bool known = x->later_at && timestamp_rfc3339(x->later_at, at, sizeof at) >= 0;
-    snprintf(later, sizeof later, "not due yet%s%s", known ? ", none until " : "", known ? at : "");
     json_begin_array(w, "reasons");
     reason(w, x->left_out, j && !job_configuration(j)->only_count
                                 ? "added since the table was last looked through; see rescan"
                                 : "left out by `only`, or added since the table was last looked through");
-    reason(w, x->without_credential, without);
-    reason(w, x->later, later);
-    reason(w, x->never, "nothing to do: they do not run out, or cannot be read (see their last error)");
-    reason(w, x->backoff, "failed, and wait for their next try");
-    reason(w, x->too_early, "too early: the provider would refuse");
-    reason(w, x->leased_here, "an attempt is under way");
-    reason(w, x->leased_elsewhere, "leased elsewhere: another host or process presents their credential");
-    reason(w, x->silent, "presented without an answer; not presented again before the last safe moment");
-    reason(w, x->spent, "hold a credential that was replaced or is dead");
-    reason(w, x->states[STATE_RECONNECT], person);
-    reason(w, x->states[STATE_PENDING], "their new token is kept aside; the database refused the row");
-    put_due(w, x, j);
+    for (enum reason why = REASON_DUE + 1; why < REASONS_MAX; why++) {
+        cleanup(free_p) char *text = with_details(why, x, j, url);
+        reason(w, x->reasons[why].count, text);
+    }
+    put_due(w, x->reasons[REASON_DUE].count, j);
     json_end(w);
 }
 
@@ -95,8 +93,9 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
     json_put_text(&a.json, "pg_cron", *x->pg_cron ? x->pg_cron : NULL);
     json_put_integer(&a.json, "rows", x->rows);
     json_put_integer(&a.json, "records", x->records);
-    json_put_integer(&a.json, "due", x->due);
-    json_put_time(&a.json, "next_at", x->next_at);
+    json_put_integer(&a.json, "due", x->reasons[REASON_DUE].count);
+    json_put_bool(&a.json, "automatic", j && job_configuration(j)->automatic);
+    json_put_time(&a.json, "next_at", x->next_at > clock_now() ? x->next_at : 0);
     json_put_time(&a.json, "next_run_at", j ? job_next_at(j) : 0);
     put_reasons(&a.json, x, j, reconnect_url_of(q));
     json_end(&a.json);
@@ -116,8 +115,11 @@ static void why_known(void *ctx, const struct record *r, int result, const char 
 
     if (result == -ENOENT) {
         answer_error(q, 404, "unknown_record",
-                     "job %s has no record %s: there is no such row, `only` leaves it out, or it is newer than "
-                     "the last look at the table (rescan)", q->job, q->id);
+                     "job %s has no record %s: there is no such row, or `only` leaves it out", q->job, q->id);
+        return;
+    }
+    if (result == -ENODATA) {
+        answer_error(q, 404, "left_out", "job %s: %s", q->job, why);
         return;
     }
     if (result < 0) {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/adapters/loop.h"
 #include "core/api/internal.h"
@@ -98,16 +99,35 @@ void handle_readyz(struct request *q)
         answer_ready(q);
 }
 
-enum { RELOAD_WAIT_MS = 2000 }; /* for the tables of the jobs that changed; large ones are read on afterwards */
+/* For the tables of the jobs that changed; large ones are read on afterwards. */
+enum { RELOAD_WAIT_MS = 2000, RELOAD_WAITS = 10 };
 
 struct reload_task {
     struct request *q;           /* NULL: answered */
     struct loop_timer *timer;
+    int waits;
     struct reload_result result;
 };
 
+/* A job whose files are good may be held all the same, by what its table or its rows are. */
+static void add_held(const struct engine *e, struct reload_result *r)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(e, i)); i++) {
+        const char *why = job_held_by_breaker(j) ? NULL : job_held(j);
+        if (!why || (r->text && strstr(r->text, why)))
+            continue;
+        char *text = xasprintf("%sjob %s is held: %s\n", r->text ? r->text : "", job_configuration(j)->job, why);
+        free(r->text);
+        r->text = text;
+        r->held++;
+    }
+}
+
 static void answer_reload(struct reload_task *t)
 {
+    if (t->q->api)
+        add_held(t->q->api->engine, &t->result);
     const struct reload_result *r = &t->result;
     struct answer a;
 
@@ -134,11 +154,24 @@ static void reloaded(void *ctx)
     free(t);
 }
 
+static bool one_is_looked_up(const struct engine *e)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(e, i)); i++)
+        if (job_is_looked_up(j))
+            return true;
+    return false;
+}
+
 static void waited(void *ctx)
 {
     struct reload_task *t = ctx;
 
     t->timer = NULL;
+    if (t->q->api && one_is_looked_up(t->q->api->engine) && ++t->waits < RELOAD_WAITS) {
+        t->timer = loop_after(t->q->api->loop, RELOAD_WAIT_MS, waited, t);
+        return;
+    }
     answer_reload(t);
 }
 

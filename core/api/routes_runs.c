@@ -48,6 +48,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
     json_begin_object(&a.json, NULL);
     shape_run_members(&a.json, &row);
     shape_failures(&a.json, r->failures, r->failure_count);
+    shape_skipped(&a.json, r->skipped_because);
     if (strcmp(trigger, "run") == 0) {
         json_put_integer(&a.json, "waiting", r->left.waiting);
         json_put_time(&a.json, "waiting_until", r->left.next_at);
@@ -107,8 +108,9 @@ static void one_refreshed(void *ctx, const struct run_result *r)
 
     if (r->error == -ENOENT)
         answer_error(q, 404, "unknown_record",
-                     "job %s has no record %s: there is no such row, `only` leaves it out, or it is newer than "
-                     "the last look at the table (rescan)", q->job, q->id);
+                     "job %s has no record %s: there is no such row, or `only` leaves it out", q->job, q->id);
+    else if (r->error == -ENODATA)
+        answer_error(q, 404, "left_out", "job %s: %s", q->job, r->why);
     else if (!refused(q, r))
         answer_run(q, "hand", r);
 }

@@ -105,6 +105,20 @@ void shape_run(struct json_writer *w, const char *name, const struct run_row *r)
     json_end(w);
 }
 
+void shape_skipped(struct json_writer *w, const struct reason_count *because)
+{
+    json_begin_array(w, "skipped_because");
+    for (int why = 0; because && why < REASONS_MAX; why++) {
+        if (!because[why].count)
+            continue;
+        json_begin_object(w, NULL);
+        json_put_integer(w, "count", because[why].count);
+        json_put_text(w, "why", reason_of_many((enum reason)why));
+        json_end(w);
+    }
+    json_end(w);
+}
+
 void shape_failures(struct json_writer *w, const struct failure_row *list, size_t count)
 {
     json_begin_array(w, "failures");

@@ -36,6 +36,18 @@ static void print_failures(const struct json *doc)
         printf("and %" PRId64 " more\n", failed - (int64_t)count);
 }
 
+static void print_skipped(const struct json *doc)
+{
+    size_t count = 0;
+
+    (void)json_array_length(doc, "skipped_because", &count);
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *n = xasprintf("skipped_because.%zu.count", i);
+        cleanup(free_p) char *path = xasprintf("skipped_because.%zu.why", i), *why = say_member(doc, path);
+        printf("%8" PRId64 "  skipped: %s\n", say_integer(doc, n), why);
+    }
+}
+
 static void print_run(const struct ctl *c, const struct answer_doc *d)
 {
     if (c->json) {
@@ -45,6 +57,7 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
     printf("refreshed %" PRId64 ", failed %" PRId64 ", skipped %" PRId64 "\n",
            say_integer(d->json, "refreshed"), say_integer(d->json, "failed"),
            say_integer(d->json, "skipped"));
+    print_skipped(d->json);
     print_failures(d->json);
 }
 
@@ -176,8 +189,7 @@ int ctl_refresh(const struct ctl *c)
     print_run(c, &d);
     int64_t skipped = say_integer(d.json, "skipped");
     if (skipped && !c->json)
-        puts("skipped means: another attempt is under way, it is too early for the provider, or there is "
-             "nothing to refresh with; `renewctl show` tells more");
+        puts("renewctl explain JOB ID tells what keeps one of them, and until when");
     bool all = !skipped && !say_integer(d.json, "failed") && (!one || say_integer(d.json, "refreshed") > 0);
     return all ? EXIT_DONE : EXIT_FAILED;
 }

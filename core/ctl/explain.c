@@ -10,6 +10,24 @@
 #include "core/base/cleanup.h"
 #include "core/ctl/ctl.h"
 
+/* A time that is over is none that anything comes at. */
+static void print_next(const struct json *doc, const char *next)
+{
+    cleanup(free_p) char *run = say_time(doc, "next_run_at");
+    bool automatic = false;
+    (void)json_boolean(doc, "automatic", &automatic);
+    if (say_integer(doc, "due") && automatic)
+        puts("those that are due are taken now, as limit, pace and in_flight of the job allow");
+    else if (say_integer(doc, "due") && strcmp(run, "-") != 0)
+        printf("those that are due are taken by the next run, at %s; renewctl run takes them now\n", run);
+    else if (strcmp(next, "-") != 0)
+        printf("the next one comes by itself at %s\n", next);
+    else if (strcmp(run, "-") != 0)
+        printf("none comes by itself; they wait for the job's next run, at %s\n", run);
+    else
+        puts("none comes by itself");
+}
+
 static void print_job(const struct json *doc)
 {
     cleanup(free_p) char *held = say_member(doc, "held"), *next = say_time(doc, "next_at");
@@ -40,10 +58,7 @@ static void print_job(const struct json *doc)
     }
     if (paused || strcmp(held, "-") != 0 || !say_integer(doc, "rows"))
         return; /* no time is known: somebody or something else comes first */
-    if (strcmp(next, "-") != 0)
-        printf("the next one comes by itself at %s\n", next);
-    else if (!say_integer(doc, "due"))
-        puts("none comes by itself; they wait for the job's next tick");
+    print_next(doc, next);
 }
 
 int ctl_explain(const struct ctl *c)

@@ -54,6 +54,7 @@ struct run_result {
                                     -ENOENT by hand: no such record */
     struct failure_row *failures;
     size_t failure_count;
+    const struct reason_count *skipped_because; /* REASONS_MAX of them: what kept those that were skipped; or NULL */
     struct left left;            /* undone when it ended; not of a run by hand */
 };
 typedef void (*run_done)(void *ctx, const struct run_result *r);
@@ -230,7 +231,9 @@ void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const ch
 void engine_explain(struct engine *e, struct job *j,
                     void (*done)(void *ctx, const struct explanation *x, int result, const char *why),
                     void *ctx);
-/* The same for one record, as a sentence. */
+/* Of several records, as the end of a sentence. */
+const char *reason_of_many(enum reason reason);
+/* The same for one record, as a sentence; its row is looked at first. -ENODATA: the row is left out, why says so. */
 typedef void (*why_done)(void *ctx, const struct record *r, int result, const char *why);
 void engine_explain_record(struct engine *e, struct job *j, const char *key, why_done done, void *ctx);
 
@@ -262,6 +265,8 @@ struct job *engine_job_called(const struct engine *e, const char *name);
 struct job *engine_job_by_name(const struct engine *e, const char *name);
 const struct job_config *job_configuration(const struct job *j);
 const char *job_held(const struct job *j);   /* why it does not run, or NULL */
+/* Its table is being looked up, which may hold it. */
+bool job_is_looked_up(const struct job *j);
 bool job_held_by_breaker(const struct job *j); /* it goes on by itself, or when a person says so */
 const char *job_stands(const struct job *j); /* why nothing of it runs; its breaker holds some records alone */
 /* Why it counts as failing: none of its records was refreshed by its last asking; NULL = it does not. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * "Nothing is refreshed" has an answer: a job's records counted by what keeps them, and one record's reason.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,28 +9,27 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/domain/outcome.h"
-#include "core/domain/silence.h"
-#include "core/domain/timestamp.h"
-#include "core/engine/internal.h"
-#include "core/engine/unreadable.h"
+#include "core/engine/reasons.h"
 #include "core/store/pg_cron.h"
 
 enum { WHY_MAX = 800, CALLS_MAX = 16 };
 
 struct explain_task {
     struct job *job;
-    struct explain_query query;
+    struct claim_request query;
     struct explanation explanation;
     void (*done)(void *ctx, const struct explanation *x, int result, const char *why);
     void *ctx;
 };
 
-static void fill(const struct job *j, int64_t now, struct explain_query *ret)
+/* As a run of the schedule would ask, here and now. */
+static void fill(const struct job *j, int64_t now, struct claim_request *ret)
 {
     const struct state_dir *s = j->engine->setup.state;
-    *ret = (struct explain_query){.table = j->table, .host = s->host, .incarnation = s->incarnation,
-                                  .safe = j->safe, .now = now,
-                                  .tick = schedule_prev(j, now), .next_tick = schedule_next(j, now)};
+    *ret = (struct claim_request){.table = j->table, .mode = CLAIM_TICK, .host = s->host, .incarnation = s->incarnation,
+                                  .safe = j->safe, .now = now, .real_now = now,
+                                  .tick = schedule_prev(j, now), .next_tick = schedule_next(j, now),
+                                  .held_under = breaker_holds(j) ? j->settings_id : NULL};
 }
 
 /* When a record whose point lies ahead is taken: at its own time, or at the tick that comes before the
@@ -86,7 +86,7 @@ static void explain_done(void *arg, int result, const struct error *e)
     struct explain_task *t = arg;
     struct engine *engine = t->job->engine;
     engine->busy--;
-    t->explanation.later_at = taken_at(t->job, t->explanation.later_point, t->query.now);
+    t->explanation.later_at = taken_at(t->job, t->explanation.reasons[REASON_LATER].soonest, t->query.now);
     t->done(t->ctx, &t->explanation, result, e->text);
     free(t);
     engine_check_stopped(engine);
@@ -105,83 +105,13 @@ void engine_explain(struct engine *e, struct job *j,
     store_submit(e->store, explain_work, t, explain_done);
 }
 
-static void at_text(int64_t at, char *ret, size_t size)
-{
-    if (timestamp_rfc3339(at, ret, size) < 0)
-        snprintf(ret, size, "an unknown time");
-}
-
-static void lease_why(const struct lease_seen *l, char *ret, size_t size)
-{
-    char at[TIMESTAMP_SIZE] = "";
-    at_text(l->until, at, sizeof at);
-    if (l->elsewhere)
-        snprintf(ret, size, "leased elsewhere until %s: another host or process presents its credential, or has "
-                            "to say what became of it; if its host does not come back: renewctl forget-host", at);
-    else
-        snprintf(ret, size, "leased here until %s: an attempt is under way", at);
-}
-
-/* Nothing about its job keeps it. */
-static void own_why(const struct record *r, const struct lease_seen *l, const struct explain_query *q, char *ret,
-                    size_t size)
-{
-    char at[TIMESTAMP_SIZE] = "";
-    if (r->state == STATE_PENDING)
-        snprintf(ret, size, "its new token is kept aside: the database refused the row; it is tried again every minute");
-    else if (!r->point)
-        snprintf(ret, size, "%s%s", unreadable_is(r) ? "its row cannot be read: " : "",
-                 unreadable_is(r) && r->last_text ? r->last_text
-                 : r->last_text                   ? "it cannot be read; see its last error"
-                                               : "the plugin asks for nothing: it does not run out");
-    else if (l->held)
-        lease_why(l, ret, size);
-    else if (l->spent || l->dead)
-        snprintf(ret, size, "its credential was replaced or is dead, and is not presented again by itself; a changed "
-                            "row or renewctl refresh clears dead");
-    else if (r->not_before == SILENCE_FOR_EVER)
-        snprintf(ret, size, "its credential was presented twice and no answer came; it is not presented again "
-                            "by itself: refresh it by hand, or have the account connected again");
-    else if (r->not_before > q->now && r->state == STATE_AMBIGUOUS) {
-        at_text(r->not_before, at, sizeof at);
-        snprintf(ret, size, "no answer came, and its credential may be spent; it is presented again at %s", at);
-    } else if (r->not_before > q->now) {
-        at_text(r->not_before, at, sizeof at);
-        snprintf(ret, size, "it failed and is tried again at %s", at);
-    } else if (r->window.earliest > q->now) {
-        at_text(r->window.earliest, at, sizeof at);
-        snprintf(ret, size, "the provider would refuse it before %s", at);
-    } else if (r->point > q->now && !(r->point < q->next_tick && r->ok_at < q->tick)) {
-        at_text(r->point, at, sizeof at);
-        snprintf(ret, size, "not due: its time is %s", at);
-    } else {
-        snprintf(ret, size, "due: the next run takes it");
-    }
-}
-
-static void record_why(const struct job *j, const struct record *r, const struct lease_seen *l,
-                       const struct explain_query *q, char *ret, size_t size)
-{
-    if (r->without_credential)
-        snprintf(ret, size, "without credential: the row holds none");
-    else if (r->state == STATE_RECONNECT)
-        snprintf(ret, size, "only a person can help: the account must be reconnected by its owner");
-    else if (j->paused)
-        snprintf(ret, size, "paused, with its job: renewctl resume %s", j->config->job);
-    else if (j->held)
-        snprintf(ret, size, "held, with its job: %s", j->held);
-    else if (breaker_holds(j) && (r->state == STATE_MISCONFIGURED || strcmp(r->ok_under, j->settings_id) != 0))
-        snprintf(ret, size, "held by the breaker, with its job: %s", j->breaker.row.why);
-    else
-        own_why(r, l, q, ret, size);
-}
-
 struct why_task {
     struct job *job;
-    struct explain_query query;
+    struct claim_request query;
     char *key;
     struct record record;
-    struct lease_seen lease;
+    enum reason reason;
+    int64_t lease_until;
     why_done done;
     void *ctx;
 };
@@ -189,7 +119,8 @@ struct why_task {
 static int why_work(struct db *db, void *arg, struct error *e)
 {
     struct why_task *t = arg;
-    return store_explain_record(db, &t->query, t->key, &t->record, &t->lease, e);
+    int res = record_stands(db, t->job, t->key, e);
+    return res < 0 ? res : store_reason(db, &t->query, t->key, &t->record, &t->reason, &t->lease_until, e);
 }
 
 static void why_known(void *arg, int result, const struct error *e)
@@ -199,7 +130,7 @@ static void why_known(void *arg, int result, const struct error *e)
     char why[WHY_MAX] = "";
     engine->busy--;
     if (result >= 0)
-        record_why(t->job, &t->record, &t->lease, &t->query, why, sizeof why);
+        reason_of_one(t->job, &t->record, t->reason, t->lease_until, why, sizeof why);
     t->done(t->ctx, &t->record, result, result < 0 ? e->text : why);
     if (result >= 0)
         record_done(&t->record);
@@ -208,6 +139,15 @@ static void why_known(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
+static void why_ask(void *ctx)
+{
+    struct why_task *t = ctx;
+    fill(t->job, clock_now(), &t->query);
+    t->job->engine->busy++;
+    store_submit(t->job->engine->store, why_work, t, why_known);
+}
+
+/* The row is looked at first: what is said is true of the row as it is. */
 void engine_explain_record(struct engine *e, struct job *j, const char *key, why_done done, void *ctx)
 {
     struct why_task *t = xcalloc(1, sizeof *t);
@@ -215,7 +155,8 @@ void engine_explain_record(struct engine *e, struct job *j, const char *key, why
     t->key = xstrdup(key);
     t->done = done;
     t->ctx = ctx;
-    fill(j, clock_now(), &t->query);
-    e->busy++;
-    store_submit(e->store, why_work, t, why_known);
+    if (j->discovered && engine_may_work(e))
+        discovery_one(j, key, why_ask, t);
+    else
+        why_ask(t);
 }

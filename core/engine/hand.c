@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
-#include "core/engine/internal.h"
+#include "core/engine/reasons.h"
 
 struct hand_task {
     struct job *job;
@@ -18,21 +18,19 @@ struct hand_task {
 static int known_work(struct db *db, void *arg, struct error *e)
 {
     struct hand_task *t = arg;
-    struct record r = {0};
-    int res = store_record(db, t->job->table->source, t->key, &r, e);
-    record_done(&r);
-    return res;
+    return record_stands(db, t->job, t->key, e);
 }
 
 static void known(void *arg, int result, const struct error *e)
 {
-    (void)e;
     struct hand_task *t = arg;
     struct engine *engine = t->job->engine;
     const char *keys[] = {t->key};
     engine->busy--;
     if (result == -ENOENT)
         t->done(t->ctx, &(struct run_result){.error = -ENOENT, .why = "there is no such record"});
+    else if (result == -ENODATA)
+        t->done(t->ctx, &(struct run_result){.error = -ENODATA, .why = e->text});
     else /* a store that went away is the run's to say */
         run_start(t->job, CLAIM_HAND, "hand", keys, 1, t->done, t->ctx);
     free(t->key);

@@ -190,6 +190,7 @@ struct run {
     int refused_error;
     struct claim_request left_query;
     struct left undone;           /* for those who wait, like its failures */
+    struct reason_count skipped_because[REASONS_MAX];
     struct failure_row *failures; /* for those who wait, when it has ended */
     size_t failure_count;
     struct run_waiter *waiters;

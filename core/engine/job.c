@@ -465,6 +465,11 @@ const char *job_stands(const struct job *j)
     return j->held;
 }
 
+bool job_is_looked_up(const struct job *j)
+{
+    return j->resolving;
+}
+
 bool job_held_by_breaker(const struct job *j)
 {
     return !j->held && breaker_holds(j);

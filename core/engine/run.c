@@ -17,7 +17,7 @@
 #include "core/domain/outcome.h"
 #include "core/engine/runs.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000 };
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, SKIPPED_BY_KEY = 1000 /* more: of all of the table */ };
 
 struct claim_task {
     struct run *run;
@@ -98,6 +98,7 @@ static void tell(struct run *r)
         .failures = r->failures,
         .failure_count = r->failure_count,
         .left = r->undone,
+        .skipped_because = r->row.skipped ? r->skipped_because : NULL,
     };
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
@@ -121,14 +122,27 @@ static void log_run(const struct run *r)
              "failed", failed, "skipped", skipped, "reason", r->refused, NULL);
 }
 
+/* Of those that were asked for by key, and not attempted. */
+static int count_skipped(struct db *db, struct run *r, struct error *e)
+{
+    struct claim_request *q = &r->left_query;
+    q->keys = (const char *const *)r->keys;
+    q->key_count = r->key_count <= SKIPPED_BY_KEY ? r->key_count : 0;
+    return r->row.skipped ? store_reasons(db, q, r->row.started_at, r->skipped_because, e) : 0;
+}
+
 static int finish_work(struct db *db, void *arg, struct error *e)
 {
     struct run *r = arg;
     int res = store_run_finish(db, &r->row, e);
     if (res >= 0 && r->waiters && r->row.failed && !r->failures)
         res = store_run_failures(db, r->row.id, 1000, &r->failures, &r->failure_count, e);
-    if (res >= 0 && r->waiters && !run_names_keys(r))
-        res = store_left(db, &r->left_query, &r->undone, e);
+    if (res >= 0 && r->waiters)
+        res = run_names_keys(r) ? count_skipped(db, r, e) : store_left(db, &r->left_query, &r->undone, e);
+    if (res >= 0 && !run_names_keys(r)) {
+        r->skipped_because[REASON_DUE].count = r->undone.due < r->row.skipped ? r->undone.due : r->row.skipped;
+        r->skipped_because[REASON_LEASED_ELSEWHERE].count = r->undone.elsewhere;
+    }
     return res;
 }
 

@@ -16,7 +16,6 @@ struct start_task {
     struct run *run;
     struct claim_request query;
     char *not_ready;
-    bool not_looked; /* not_ready says why its table could not be */
 };
 
 /* Records of one credential are asked for by one of them. */
@@ -66,8 +65,6 @@ static int start_work(struct db *db, void *arg, struct error *e)
     int res = r->row.id ? 0 /* asked for in SQL: its row is there */
                         : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at,
                                           &r->row.id, e);
-    if (t->not_ready)
-        return res;
     if (res >= 0 && c->ready_sql)
         res = store_ready(db, c->ready_sql, &t->not_ready, e);
     if (res >= 0 && (r->mode == CLAIM_TICK || (r->mode == CLAIM_AUTO && !r->shares_minute)))
@@ -97,7 +94,7 @@ static void start_done(void *arg, int result, const struct error *e)
     if (result < 0) {
         run_refuse(r, result, e->text[0] ? e->text : "the store is away");
     } else if (t->not_ready) {
-        run_refuse(r, t->not_looked ? -EBUSY : -EINVAL, t->not_ready);
+        run_refuse(r, -EINVAL, t->not_ready);
     } else {
         if (run_names_keys(r))
             r->row.due = (int64_t)r->key_count;
@@ -109,13 +106,10 @@ static void start_done(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-/* cannot: known already, and taken over; the history has it all the same. */
-static void start(struct run *r, char *cannot)
+static void start(struct run *r)
 {
     struct start_task *t = xcalloc(1, sizeof *t);
     t->run = r;
-    t->not_ready = cannot;
-    t->not_looked = cannot != NULL;
     run_query(r, &t->query);
     r->job->engine->busy++;
     store_submit(r->job->engine->store, start_work, t, start_done);
@@ -130,9 +124,10 @@ static void looked(void *ctx, bool all, const char *why)
     if (cannot) {
         run_refuse(r, error, cannot);
     } else if (why && strcmp(r->trigger, "tick") != 0) {
-        start(r, xasprintf("the job's table could not be looked at first: %s", why));
+        cleanup(free_p) char *text = xasprintf("the job's table could not be looked at first: %s", why);
+        run_refuse(r, -EBUSY, text);
     } else {
-        start(r, NULL);
+        start(r);
     }
 }
 
@@ -193,7 +188,7 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     }
     r->looked_all = !looks_first(r);
     if (r->looked_all)
-        start(r, NULL);
+        start(r);
     else if (r->mode == CLAIM_HAND)
         look_all(j, looked, r);
     else

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ * The reasons why records are refreshed or not (store/reason.h), as sentences: of one record, and of many.
+ */
+#include "core/engine/reasons.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/base/clock.h"
+#include "core/domain/outcome.h"
+#include "core/domain/silence.h"
+#include "core/domain/timestamp.h"
+
+static const char *at_text(int64_t at, char ret[TIMESTAMP_SIZE])
+{
+    if (timestamp_rfc3339(at, ret, TIMESTAMP_SIZE) < 0)
+        snprintf(ret, TIMESTAMP_SIZE, "an unknown time");
+    return ret;
+}
+
+/* When one that is due is taken: nothing of its own keeps it. */
+static void due_text(const struct job *j, char *ret, size_t size)
+{
+    char at[TIMESTAMP_SIZE];
+    if (j->config->automatic)
+        snprintf(ret, size, "due: the next run takes it, as soon as limit, pace and in_flight of the job allow");
+    else if (schedule_next(j, clock_now()))
+        snprintf(ret, size, "due: the next run takes it, at %s; renewctl run %s takes it now",
+                 at_text(schedule_next(j, clock_now()), at), j->config->job);
+    else
+        snprintf(ret, size, "due: the next run takes it");
+}
+
+/* Nothing about its job keeps it. */
+static void own_text(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until, char *ret,
+                     size_t size)
+{
+    char at[TIMESTAMP_SIZE];
+    switch (reason) {
+    case REASON_UNREADABLE:
+        snprintf(ret, size, "its row cannot be read: %s", r->last_text ? r->last_text : "see its last error");
+        break;
+    case REASON_PENDING:
+        snprintf(ret, size, "its new token is kept aside: the database refused the row; it is tried again every minute");
+        break;
+    case REASON_NEVER:
+        snprintf(ret, size, "nothing to do: plugin %s says that it does not run out", plugin_name(j->config->plugin));
+        break;
+    case REASON_LEASED_HERE:
+        snprintf(ret, size, "leased here until %s: an attempt is under way", at_text(lease_until, at));
+        break;
+    case REASON_LEASED_ELSEWHERE:
+        snprintf(ret, size, "leased elsewhere until %s: another host or process presents its credential, or has "
+                            "to say what became of it; if its host does not come back: renewctl forget-host",
+                 at_text(lease_until, at));
+        break;
+    case REASON_SPENT:
+        snprintf(ret, size, "its row holds a credential that was replaced already, which is never presented again; the newest "
+                            "one is written back when the row is looked at next, if renewd still has it");
+        break;
+    case REASON_DEAD:
+        snprintf(ret, size, "the provider refused its credential for good; it is not presented again by itself; a changed "
+                            "row or renewctl refresh clears that");
+        break;
+    case REASON_NO_ANSWER:
+        if (r->not_before == SILENCE_FOR_EVER)
+            snprintf(ret, size, "its credential was presented twice and no answer came; it is not presented again "
+                                "by itself: refresh it by hand, or have the account connected again");
+        else
+            snprintf(ret, size, "no answer came, and its credential may be spent; it is presented again at %s",
+                     at_text(r->not_before, at));
+        break;
+    case REASON_SUSPECT:
+        snprintf(ret, size, "the provider refused it, which is not believed yet (withheld); it is asked again at %s",
+                 at_text(r->not_before, at));
+        break;
+    case REASON_BACKOFF:
+        if (r->not_before == SILENCE_FOR_EVER)
+            own_text(j, r, REASON_NO_ANSWER, lease_until, ret, size);
+        else
+            snprintf(ret, size, r->state == STATE_AMBIGUOUS ? "no answer came, and its credential may be spent; it is "
+                                                              "presented again at %s"
+                                                            : "it failed and is tried again at %s",
+                     at_text(r->not_before, at));
+        break;
+    case REASON_EARLY:
+        snprintf(ret, size, "not before %s: plugin %s asks for nothing earlier", at_text(r->window.earliest, at),
+                 plugin_name(j->config->plugin));
+        break;
+    case REASON_LATER:
+        snprintf(ret, size, "not due: its time is %s", at_text(r->point, at));
+        break;
+    default:
+        due_text(j, ret, size);
+        break;
+    }
+}
+
+void reason_of_one(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until, char *ret,
+                   size_t size)
+{
+    if (reason == REASON_WITHOUT_CREDENTIAL)
+        snprintf(ret, size, "without credential: the row holds none");
+    else if (reason == REASON_UNREADABLE)
+        own_text(j, r, reason, lease_until, ret, size);
+    else if (reason == REASON_RECONNECT)
+        snprintf(ret, size, "only a person can help: the account must be reconnected by its owner");
+    else if (j->paused)
+        snprintf(ret, size, "paused, with its job: renewctl resume %s", j->config->job);
+    else if (j->held)
+        snprintf(ret, size, "held, with its job: %s", j->held);
+    else if (reason == REASON_HELD)
+        snprintf(ret, size, "held by the breaker, with its job: %s", j->breaker.row.why);
+    else
+        own_text(j, r, reason, lease_until, ret, size);
+}
+
+const char *reason_of_many(enum reason reason)
+{
+    static const char *const texts[REASONS_MAX] = {
+        [REASON_DUE] = "due: the next run takes them",
+        [REASON_WITHOUT_CREDENTIAL] = "without credential",
+        [REASON_UNREADABLE] = "cannot be read; see their last error",
+        [REASON_RECONNECT] = "wait for their owner to reconnect",
+        [REASON_PENDING] = "their new token is kept aside; the database refused the row",
+        [REASON_NEVER] = "nothing to do: they do not run out",
+        [REASON_LEASED_HERE] = "an attempt is under way",
+        [REASON_LEASED_ELSEWHERE] = "leased elsewhere: another host or process presents their credential",
+        [REASON_SPENT] = "hold a credential that was replaced; the newest is written back where it is known",
+        [REASON_DEAD] = "hold a credential that the provider refused for good",
+        [REASON_NO_ANSWER] = "presented without an answer; not presented again before the last safe moment",
+        [REASON_HELD] = "held by the breaker",
+        [REASON_SUSPECT] = "refused, which is not believed yet; they are asked again",
+        [REASON_BACKOFF] = "failed, and wait for their next try",
+        [REASON_EARLY] = "too early: the plugin asks for nothing yet",
+        [REASON_LATER] = "not due yet",
+    };
+    return texts[reason];
+}
+
+int record_stands(struct db *db, const struct job *j, const char *key, struct error *e)
+{
+    struct row row = {0};
+    struct record known = {0};
+    bool is_known = false;
+    int res = store_row(db, j->table, key, &row, &known, &is_known, e);
+    if (res < 0) {
+        record_done(&known);
+        return res;
+    }
+    bool left_out = look_left_out(j, &row, &known);
+    row_done(&row);
+    record_done(&known);
+    return left_out ? error_set(e, -ENODATA,
+                                "record %.100s is left out: the row is there, but its status is none of those in `only`; "
+                                "nothing is refreshed until its application changes that", key)
+                    : 0;
+}
