@@ -104,8 +104,11 @@ sqlite_away() {
     check "a database that cannot be opened: the daemon runs and its door answers" renewd_is_up
     check_match "it says so, with the file" "the store is away.*$db" "$(cat "$DIR/renewd.all")"
     check_match "renewctl status says so" "$db|away|down" "$(ctl status)"
+    # While it is stopped: where no file is at all renewd makes one, beside whose log the old one would lie then.
+    kill -STOP "$RENEWD_PID"
     rmdir "$db"
     mv "$DIR/aside.db" "$db"
+    kill -CONT "$RENEWD_PID"
     check "once it is there the daemon goes on by itself" wait_until 30 compare_truth google healthy well-
     stop_renewd
     healthy_again

@@ -251,7 +251,7 @@ application_wins() { # STORE
     new_accounts 1 fresh '"expires_in":3600'
     strict_job t t
     account 1
-    sql "update t set expires_at = $([ "$s" = sqlite ] && echo 1000 || echo 'to_timestamp(1000)')"
+    sql "update t set expires_at = $([ "$s" = sqlite ] && echo 1700000000 || echo 'to_timestamp(1700000000)')"
     slowly app-1 "update t set access_token = '$ACCESS', refresh_token = '$REFRESH' where account = 'app-1'"
     check_equal "$s: the late result is kept as an orphan" "orphan|1" \
         "$(sql "select kind, count(*) from $(own kept) where rkey = '1' group by kind")"
