@@ -59,7 +59,7 @@ static const char *person_word(const struct job *j, const struct token_answer *t
         return "without_credential";
     if (name && t->state != STATE_OK && t->state != STATE_RETRYING)
         return name;
-    return j && job_held(j) ? "held" : j && job_paused(j) ? "paused" : "refused";
+    return j && job_stands(j) ? "held" : j && job_paused(j) ? "paused" : "refused";
 }
 
 static void refuse_person(struct request *q, const struct token_answer *t)

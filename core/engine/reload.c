@@ -36,10 +36,10 @@ static struct job *take_out(struct job **jobs, size_t count, const char *name)
     return NULL;
 }
 
-/* What is held is begun anew: what held it may be over. */
+/* What is held is begun anew: what held it may be over. A hold of its breaker is no such: it ends by a success. */
 static bool goes_on(const struct job *old, const struct job_config *c)
 {
-    return old && !old->config->mistake && !c->mistake && !old->held && !breaker_holds(old) &&
+    return old && !old->config->mistake && !c->mistake && !old->held &&
            strcmp(old->config->content_hash, c->content_hash) == 0;
 }
 

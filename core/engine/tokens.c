@@ -116,6 +116,7 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .due = {.window = rec->window, .point = rec->point, .ok_at = rec->ok_at,
                 .not_before = rec->not_before, .expires_at = expires_at, .life = rec->life},
         .state = rec->state,
+        .strikes = rec->strikes,
         .fine = rec->state != STATE_MISCONFIGURED && strcmp(rec->ok_under, j->settings_id) == 0,
         .without_credential = rec->without_credential,
         .code = rec->last_code ? xstrdup(rec->last_code) : NULL,
@@ -235,6 +236,18 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Refused, and nobody is to blame yet: it is asked again by itself (rule 10). After strikes it needs a person. */
+static bool suspected(const struct job *j, const struct token_entry *t)
+{
+    return t->state == STATE_MISCONFIGURED && t->due.point &&
+           !(j->config->strikes > 0 && t->strikes >= j->config->strikes);
+}
+
+static bool waits_for_canary(const struct job *j, const struct token_entry *t)
+{
+    return breaker_holds(j) && !t->fine;
+}
+
 static int64_t next_try(const struct job *j, const struct token_entry *t, bool refused, int64_t now)
 {
     int64_t at = later(t->due.not_before, t->due.window.earliest);
@@ -242,6 +255,8 @@ static int64_t next_try(const struct job *j, const struct token_entry *t, bool r
         at = later(at, t->due.ok_at + FORCED_APART_S);
     int64_t paced = pace_wait(&j->pace, clock_boot_ms());
 
+    if (waits_for_canary(j, t)) /* whichever it is: its success has all others asked */
+        at = later(at, j->breaker.row.state.canary_at / 1000);
     if (paced >= HOLD_MS && now + paced / 1000 > at)
         at = now + paced / 1000;
     return at > now ? at - now : 1;
@@ -259,20 +274,21 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
         refuse_person(t, "the record holds no credential to refresh with; its account has to be connected", ret);
     } else if (t->state == STATE_RECONNECT) {
         refuse_person(t, "its account has to be connected again", ret);
-    } else if (t->state == STATE_MISCONFIGURED) {
+    } else if (t->state == STATE_MISCONFIGURED && !suspected(j, t)) {
         refuse_person(t, "the job's settings or the record's row are wrong", ret);
     } else if (t->state == STATE_PENDING) {
         refuse_person(t, "the database refuses the record's row; correct the row or its table", ret);
-    } else if (job_held(j)) {
+    } else if (job_stands(j)) {
         ret->status = TOKEN_PERSON;
-        ret->why = job_held(j);
+        ret->why = job_stands(j);
     } else if (j->paused) {
         ret->status = TOKEN_PERSON;
         ret->why = "the job is paused; resume it";
     } else {
         ret->status = TOKEN_LATER;
         ret->retry_after = next_try(j, t, refused, now);
-        ret->why = t->text   ? t->text
+        ret->why = t->text                    ? t->text
+                   : waits_for_canary(j, t) ? j->breaker.row.why
                    : refused ? "the provider refuses the access token, and no newer one is to be had now"
                              : "no token that lives is at hand";
     }

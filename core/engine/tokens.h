@@ -16,7 +16,7 @@ struct token_entry {
     struct due due;
     bool unchanged;              /* the last refresh brought the token that was there before */
     bool fine;                   /* its last answer was a success: no hold of the breaker keeps it */
-    int state;
+    int state, strikes;
     bool without_credential;
     char *code, *text;           /* of the last failure; NULL after ok */
     char *account;               /* for people; may be NULL */

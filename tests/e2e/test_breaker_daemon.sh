@@ -17,6 +17,12 @@ canary_in() { # SECONDS: the next
 }
 canaries() { [ "$(sql "select canaries from $(own breakers)")" -ge "$1" ]; }
 
+discoveries() { grep -c 'msg="records discovered" job=tokens' "$DIR/renewd.all"; }
+token_of() { # ID: prints the status
+    curl -sS -o "$DIR/answer" -D "$DIR/headers" -w '%{http_code}' --max-time 60 --unix-socket "$SOCKET" \
+        "http://localhost/v1/jobs/tokens/records/$1/token"
+}
+
 # held STORE NAME: a daemon whose job has tripped at its first start.
 held() {
     make_world "$1" "$2" $ACCOUNTS
@@ -35,6 +41,12 @@ shown() {
     check_match "$s: explain tells of one record" 'held by the breaker' "$(ctl explain tokens 60)"
     check "$s: some are withheld" [ "$(withheld)" -ge 10 ]
     check_match "$s: records says so" 'withheld' "$(ctl --json records tokens)"
+    check_equal "$s: who asks for a suspect's token is to come again" 503 "$(token_of 1)"
+    check_match "$s: it is told when" '^[Rr]etry-[Aa]fter: [1-9][0-9]*' "$(cat "$DIR/headers")"
+    check_match "$s: and why" '"code": *"retry_later".*no verdict yet' "$(cat "$DIR/answer")"
+    sql "update $(own records) set strikes = 3 where rkey = '2'"
+    check_equal "$s: after strikes a person is needed" 409 "$(token_of 2)"
+    sql "update $(own records) set strikes = 0 where rkey = '2'"
     nobody_was_told "$s"
 }
 
@@ -46,9 +58,12 @@ by_restart_and_canary() {
     stop_renewd
     start_ready || exit 1
     check_match "$s: the next start is held" 'refused [0-9]+ records' "$(ctl --json jobs)"
+    n=$(discoveries)
     check "$s: a reload changes nothing" ctl reload
     check_match "$s: it is held as before" 'refused [0-9]+ records' "$(ctl --json jobs)"
     check_equal "$s: nobody was asked" 0 "$(requests)"
+    check_match "$s: by hand one is asked at once" 'refreshed 0, failed 1' "$(ctl refresh tokens 60)"
+    check_equal "$s: nothing was begun anew" "$n" "$(discoveries)"
     stop_renewd
     n=$(sql "select canaries from $(own breakers)")
     canary_in 1

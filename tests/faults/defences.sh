@@ -230,7 +230,8 @@ for STORE in ${STORES:-sqlite}; do
 done
 named=$(sed -n 's/^ *\[DEFENCE_[A-Z_]*\] = "\(.*\)",.*/\1/p' "$TOP/core/base/fault.c" | sort)
 steps=$(sed -n 's/^ *\[FAULT_[A-Z_]*\] = "\(.*\)",.*/\1/p' "$TOP/core/base/fault.c" | sort)
-check_equal 'every step is one to be killed at' "$steps" "$(printf '%s\n' $STEPS | sort)"
+# Values are sealed for rows that hold them sealed alone: seal.sh has such ones.
+check_equal 'every step is one to be killed at' "$steps" "$(printf '%s\n' $STEPS seal-value | sort)"
 check_equal 'every defence has its round' "$named" "$(defences | cut -d ' ' -f 1 | sort)"
 printf '\n| defence | rule | round | what it finds without |\n| --- | --- | --- | --- |\n%s' "$lines"
 finish

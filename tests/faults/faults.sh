@@ -157,7 +157,7 @@ table_lines() { # TABLE: key account refresh state failed unknown hasty kept tol
             (select 1 from $(own attempts) b where b.source = a.source and b.rkey = a.rkey and
              b.attempt_id <> a.attempt_id and b.started_at >= a.finished_at and
              b.started_at < a.finished_at + 600)),
-        (select count(*) from $(own kept) k where k.source = r.source and k.rkey = r.rkey),
+        (select count(*) from $(own kept) k where k.source = r.source and k.rkey = r.rkey and k.kind <> 'answer'),
         case when t.last_error is null then 0 else 1 end
         from $1 t left join $(own records) r on r.rkey = cast(t.id as text)"
 }

@@ -8,7 +8,8 @@
 # condemned  reconnect, and the provider would still take it
 # silent     ok, and the row does not hold what lives
 # unsettled  neither ok nor reconnect in the end, or never refreshed, or reconnect without being told, or
-#            a pair is kept aside although nobody changed the row
+#            a pair is kept aside although nobody changed the row (an answer that nobody
+#            could read is kept as well, and no pair)
 # killed, wire  accounts of which for a time nobody knew: a process died before its spool write, a reply was lost
 # last       the one last try found the credential spent
 
