@@ -381,6 +381,13 @@ kind_three_hosts() {
         done
         for PID in $pids; do ended_by 9 && faults=$((faults + 1)); done
     done
+    wait_until 20 provider_idle
+    leases_end
+}
+
+# Those of processes that are gone: --once waits for them.
+leases_end() {
+    sql "update $(own credentials) set lease_until = lease_until - 120 where lease_until is not null"
 }
 
 # A daemon, and --once beside it on the same files.
