@@ -423,7 +423,7 @@ void outcome_withhold(const struct job *j, struct commit *c, const struct suspec
         outcome_leave_row(c);
 }
 
-/* look_schedule gives those that need a person no time; this one has one. */
+/* look_schedule gives those that need a person no time; this one has one. Row and people are told once. */
 void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms)
 {
     (void)j;
@@ -432,6 +432,8 @@ void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms
         return;
     c->after.not_before = seconds_up(next_at_ms);
     c->after.due_at = c->after.point > c->after.not_before ? c->after.point : c->after.not_before;
+    if (c->before.state == STATE_RECONNECT)
+        outcome_leave_row(c);
 }
 
 void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text)
