@@ -15,6 +15,7 @@
 #include "core/domain/ident.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
+#include "core/store/args.h"
 #include "core/store/rights.h"
 #include "core/store/told.h"
 
@@ -311,6 +312,48 @@ static void bind_value(const struct job *j, const struct also_write *w, struct b
     free(b->text);
     b->type = RENEWD_INTEGER;
     b->text = xstrdup(yes ? "1" : "0");
+}
+
+static int rehearse(struct db *db, const struct job *j, const char *sql, const struct also_write *list, size_t count,
+                    const char *from, bool *ret_any, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    if (!sql)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        struct bound b = {0};
+        bind_value(j, &list[i], &b);
+        if (b.text)
+            args_own(&a, b.text);
+        else
+            args_text(&a, NULL);
+        a.params[a.count - 1].integer = b.type == RENEWD_INTEGER;
+    }
+    args_text(&a, from);
+    int res = db_begin(db, e);
+    if (res == 0)
+        res = db_exec_as_is(db, sql, a.params, a.count, &r, e);
+    if (res == 0)
+        *ret_any = *ret_any || db_affected(r) > 0;
+    db_rollback(db);
+    return res;
+}
+
+int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e)
+{
+    const struct also *a = &j->config->also[index];
+    const struct cell *from = row_cell(j->table, row, a->slot);
+    struct error why = {""};
+    if (!from || !from->text)
+        return 0;
+    int res = rehearse(db, j, j->also[index].on_reconnect, a->on_reconnect, a->on_reconnect_count, from->text, ret_any, &why);
+    if (res >= 0)
+        res = rehearse(db, j, j->also[index].plain, a->on_ok, a->on_ok_count, from->text, ret_any, &why);
+    if (res < 0)
+        return error_set(e, res, "also: a row of %s cannot be written as on_reconnect and on_ok say, for which a constraint, a "
+                         "trigger or row security may be the reason: %s", a->table, why.text);
+    return 1;
 }
 
 static void put_bound(struct bound *b, const char *text)

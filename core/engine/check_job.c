@@ -68,6 +68,26 @@ static void ask_place(struct asking *a)
             "it until `renewctl adopt`", known, here);
 }
 
+static void ask_migration(struct asking *a)
+{
+    cleanup(buf_done) struct buf grants = {0};
+    struct error e = {""};
+
+    int behind = store_behind(a->db, &e);
+    if (behind < 0)
+        say(a, CHECK_MISTAKE, "%s", e.text);
+    if (behind <= 0)
+        return;
+    buf_init(&grants, GRANTS_MAX);
+    if (rights_alter(a->db, &grants, &e) < 0)
+        say(a, CHECK_MISTAKE, "the owners of renewd's own tables cannot be looked at: %s", e.text);
+    else if (grants.len)
+        say(a, CHECK_MISTAKE, "renewd's own tables are of an older version, and renewd's role may not bring them up to date: "
+            "start this renewd once as their owner, or %s", grants.data);
+    else
+        say(a, CHECK_FINE, "renewd's own tables are of an older version; it brings them up to date at its next start");
+}
+
 void check_store(struct db *db, const struct config *c, check_say *sink, void *ctx)
 {
     struct asking a = {.db = db, .say = sink, .ctx = ctx};
@@ -85,6 +105,8 @@ void check_store(struct db *db, const struct config *c, check_say *sink, void *c
             made ? "renewd's own schema" : "the database, in which it makes a schema of its own", grants.data);
     if (made == 0)
         say(&a, CHECK_FINE, "renewd's own tables are not there yet; it makes them at its first start");
+    if (made > 0)
+        ask_migration(&a);
     if (made <= 0 || a.mistaken)
         return;
     ask_keys(&a, c->keys);
@@ -130,6 +152,21 @@ static void ask_values(struct asking *a, const struct job *j, const struct row *
     values_done(&v);
 }
 
+/* The rows of other tables that belong to this one. */
+static void ask_also(struct asking *a, const struct job *j, const struct row *row)
+{
+    for (size_t i = 0; i < j->config->also_count; i++) {
+        struct error e = {""};
+        bool any = false;
+        int r = also_rehearse(a->db, j, row, i, &any, &e);
+        if (r < 0)
+            say(a, CHECK_MISTAKE, "%s", e.text);
+        else if (r > 0 && !any)
+            say(a, CHECK_WARNING, "also: %s has no row for row %s of %s, by its %s: nobody would be told there",
+                j->config->also[i].table, row->key, j->table->name, j->config->also[i].from);
+    }
+}
+
 static void ask_row(struct asking *a, struct job *j, const struct table_look *look)
 {
     const struct table *t = j->table;
@@ -151,6 +188,7 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
     ask_values(a, j, &row);
     if (store_rehearse(a->db, t, row.key, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
+    ask_also(a, j, &row);
     if (!a->mistaken)
         say(a, CHECK_FINE, "%s: row %s was read and opened%s%s", t->name, row.key,
             t->view ? "" : ", its update rehearsed and rolled back", look->triggers ? " with its triggers" : "");

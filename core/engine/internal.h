@@ -304,6 +304,8 @@ void also_free(struct job *j);
 int also_check(struct db *db, const struct job *j, struct error *e);
 /* The same without renewd's own tables, which may not be there yet. */
 int also_check_names(struct db *db, const struct job *j, struct error *e);
+/* Writes what the entry would write for a row, and rolls it back. 0: the row names none; 1: *ret_any, whether one was hit. */
+int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e);
 /* Appends the GRANTs that are missing for `also`. */
 int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
 const char *also_sql(const struct job *j, const char *name);

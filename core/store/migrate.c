@@ -145,6 +145,15 @@ static int refuse_newer(int64_t version, struct error *e)
                      version, (int)NEWEST);
 }
 
+int store_behind(struct db *db, struct error *e)
+{
+    int64_t version = 0;
+    int r = version_now(db, &version, e);
+    if (r == 0)
+        r = refuse_newer(version, e);
+    return r < 0 ? r : version < NEWEST;
+}
+
 /* Held until the transaction ends. SQLite's BEGIN IMMEDIATE is such a lock by itself. */
 static int lock_migrations(struct db *db, struct error *e)
 {

@@ -153,3 +153,21 @@ int rights_own(struct db *db, struct buf *grants, struct error *e)
         put_grant(grants, db_text(r, i, 0));
     return res;
 }
+
+int rights_alter(struct db *db, struct buf *grants, struct error *e)
+{
+    static const char sql[] =
+        "SELECT format('GRANT CREATE ON SCHEMA renewd TO %I', current_user) FROM pg_namespace n"
+        " WHERE n.nspname = 'renewd' AND NOT has_schema_privilege(n.oid, 'CREATE')"
+        " UNION SELECT format('GRANT %I TO %I', pg_get_userbyid(c.relowner), current_user) FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'renewd' AND c.relkind IN ('r', 'p', 'v', 'S')"
+        " AND NOT pg_has_role(c.relowner, 'USAGE')";
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    if (!db_is_postgresql(db))
+        return 0;
+    int res = db_run(db, sql, NULL, 0, &r, e);
+    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
+        put_grant(grants, db_text(r, i, 0));
+    return res;
+}

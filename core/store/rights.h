@@ -20,4 +20,7 @@ int rights_job(struct db *db, const struct table *t, const struct table_wish *w,
 /* renewd's own schema, or what it takes to make it. */
 int rights_own(struct db *db, struct buf *grants, struct error *e);
 
+/* What lets it alter renewd's own tables, which their owner may; only asked where a migration is to come. */
+int rights_alter(struct db *db, struct buf *grants, struct error *e);
+
 #endif

@@ -16,6 +16,10 @@ says() { # NAME REGEX
     check_match "$STORE: $1" "$2" "$(cat "$DIR/look.out")"
 }
 
+admin() { # SQL: as the cluster's owner
+    pg_admin -d "${DSN##*dbname=}" -c "$1" > /dev/null
+}
+
 good() {
     healthy
     [ "$STORE" != sqlite ] || sqlite3 "$SQLITE_DB" 'pragma journal_mode = delete' > /dev/null
@@ -58,6 +62,16 @@ mistakes() {
     google_job guarded guarded
     make_accounts_table nobody
     google_job nobody nobody
+    sql "create table people (id varchar(40) primary key, warned varchar(9) check (warned in ('yes', 'no')))"
+    make_accounts_table warning
+    load_accounts google warning 1 warning-
+    google_job warning warning
+    sql "insert into people (id) select account from warning"
+    echo 'also = ( { table = "people"; key = "id"; from = "account"; on_ok = { warned = "no"; }; on_reconnect = { warned = "perhaps"; }; } );' >> "$DIR/conf.d/warning.conf"
+    make_accounts_table untold
+    load_accounts google untold 1 untold-
+    google_job untold untold
+    echo 'also = ( { table = "people"; key = "id"; from = "account"; on_ok = { warned = "no"; }; on_reconnect = { warned = "yes"; }; } );' >> "$DIR/conf.d/untold.conf"
     if [ "$STORE" = sqlite ]; then
         sql "create trigger frozen before update on guarded begin select raise(abort, 'no'); end"
     else
@@ -69,6 +83,9 @@ mistakes() {
     says "a table that is not there" '^job no_table: .*there is no table "?absent'
     says "a column that is not there, with the ALTER TABLE" '^job no_column: .*refresh_token.*ALTER TABLE'
     says "a row that does not open" '^job sealed_otherwise: row 1 of sealed_otherwise: .* is not sealed'
+    says "what also would write is rehearsed" '^job warning: also: a row of people cannot be written as on_reconnect and on_ok say.*constraint'
+    check_equal "$STORE: and rolled back" 0 "$(sql "select count(*) from people where warned is not null")"
+    says "a row of also that is not there" '^warning: job untold: also: people has no row for row 1 of untold, by its account'
     says "a trigger is named" '^job guarded: guarded has triggers at UPDATE.*: frozen'
     says "and refuses the rehearsal" '^job guarded: a row of guarded cannot be written with its own values'
     says "a table without a row is said so" '^warning: job nobody: nobody has no row'
@@ -97,6 +114,19 @@ rights() {
     look
     check_equal "and enough: 0" 0 $LOOKED
     check "also to refresh" run_renewd --once
+    # An older renewd's tables, which are another one's.
+    admin "delete from renewd.migrations where version = (select max(version) from renewd.migrations)"
+    look
+    says "of its own it is said that it will bring them up to date" '^database: .*brings them up to date at its next start'
+    admin "create role renewd_other_$$; alter table renewd.records owner to renewd_other_$$;
+        grant select, insert, update, delete on renewd.records to renewd_few_$$"
+    look
+    check_equal "tables of an older version, and of another owner: 78" 78 $LOOKED
+    says "it is said, with the GRANT" "^database: .*older version, and renewd's role may not bring them up to date: .*GRANT renewd_other_$$ TO renewd_few_$$;"
+    admin "insert into renewd.migrations select max(version) + 1, 0 from renewd.migrations"
+    look
+    check_equal "up to date, their owner is no matter: 0" 0 $LOOKED
+    admin "alter table renewd.records owner to renewd_few_$$; drop role renewd_other_$$"
     # The daemon's own hold says the same.
     sql 'revoke all on healthy from public' && sql "revoke all on healthy from renewd_few_$$"
     sql "revoke select (id, account, access_token), update (access_token, refresh_token) on healthy from renewd_few_$$"
