@@ -153,6 +153,19 @@ s='text of PostgreSQL'
 forms postgresql text "$(wall UTC -60)" "$ago"
 pattern 1 '^[0-9-]{10} [0-9:]{8}$'; pattern 3 '^[0-9]{10}$'; pattern 4 '^[0-9-]{10} [0-9:]{8}$'
 
+# An account that was refreshed a moment ago, whose application sets its end back: due ten seconds after the refresh, not
+# in the same moment, and it does not wait for a tick.
+for store in sqlite postgresql; do
+    stage $store
+    table "$([ $store = sqlite ] && echo integer || echo bigint)"
+    strict_job strict tokens
+    check "$store, set back: --once" run_renewd --once
+    sql "update tokens set expires_at = $(date +%s) - 60 where account = 'z--1'"
+    run_renewd --once --at "$(date -u -d '+15 seconds' +%FT%TZ)"
+    check_equal "$store, set back: it is due ten seconds after its refresh, the other one is not" '2 1' \
+        "$(sim_account strict z--1 presented) $(sim_account strict z--2 presented)"
+done
+
 # Without the setting: the first token that the application stores tells.
 stage sqlite
 table text
