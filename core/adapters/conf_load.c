@@ -14,6 +14,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
+#include "core/base/utf8.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
@@ -64,6 +65,9 @@ static int copy_item(const struct loading *l, const config_setting_t *from, unsi
         to->kind = CONF_TEXT;
         text = config_setting_get_string(from);
         to->text = xstrdup(text != NULL ? text : "");
+        if (!utf8_valid(to->text, strlen(to->text)))
+            return error_set(l->error, -EINVAL, "%s:%u: this text is not UTF-8; save the file as UTF-8, and look at "
+                             "its \\x escapes", l->file, to->line);
         return 0;
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:

@@ -141,6 +141,12 @@ static void test_refused(void)
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CU_ASSERT(refused(cases[i].text, strlen(cases[i].text), cases[i].expected));
+    static const char *const bad[] = {"caf\xe9", "\xed\xa0\x80", "\\xed\\xa0\\x80", "a\\xff", "\\xc0\\xaf", "\xf0\x9f\x92"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[80];
+        snprintf(text, sizeof text, "# caf\xe9\na = \"caf\xc3\xa9 \\xc3\\xa9\";\nb = ( { c = [\n\"%s\"]; } );", bad[i]);
+        CU_ASSERT(refused(text, strlen(text), ":4: this text is not UTF-8"));
+    }
     CU_ASSERT(refused("a = 1;\nb\0 = 2;", 15, ":2: there is a NUL byte"));
     CU_ASSERT(refused("a = 1;\nb = \"\0\";", 15, ":2: there is a NUL byte"));
     CU_ASSERT(refused("a = 1;\n# \0\nb = 1;", 17, ":2: there is a NUL byte"));
