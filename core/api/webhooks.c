@@ -42,8 +42,13 @@ static void say(struct request *q, int status, const char *text)
     answer_bytes(q, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
+static const char *whose(const struct request *q)
+{
+    return engine_account(q->api->engine, q->found, q->id);
+}
+
 /* A line for each that is refused; only strangers who send many at a time get fewer, which says how many more. */
-static void note_refusal(struct api *a, const char *message, const char *job, const char *record, const char *why)
+static void note_refusal(struct api *a, const struct request *q, const char *message, const char *record, const char *why)
 {
     char more[24];
     int64_t silent = 0;
@@ -51,7 +56,8 @@ static void note_refusal(struct api *a, const char *message, const char *job, co
     if (!door_may_log_webhook(a->door, &silent))
         return;
     snprintf(more, sizeof more, "%" PRId64, silent);
-    log_line(LEVEL_WARNING, message, "job", job, "record", record, "reason", why, "more_without_a_line",
+    log_line(LEVEL_WARNING, message, "job", q ? q->job : NULL, "record", record, "account", q ? whose(q) : NULL,
+             "reason", why, "more_without_a_line",
              silent ? more : NULL, NULL);
 }
 
@@ -69,8 +75,7 @@ static void later(struct request *q, const char *why)
 {
     request_retry_after(q, RETRY_S);
     if (q->api && door_may_log(q->api->door, REFUSED_LATER))
-        log_line(LEVEL_WARNING, "a webhook could not be kept; its sender has to send it again", "job", q->job, "record",
-                 q->id, "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a webhook could not be kept; its sender has to send it again", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
     say(q, 503, "not kept; send it again\n");
 }
 
@@ -96,15 +101,15 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
     if (!q)
         return;
     if (result == -ENOENT) {
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason",
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason",
                  "the job has no such record; the address that the sender was given names it", NULL);
         not_here(q);
     } else if (result == -EDQUOT) {
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
         request_retry_after(q, RETRY_S);
         say(q, 429, "too many events wait already; send it again later\n");
     } else if (result == -EINVAL || result == -EILSEQ) {
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
         say(q, 400, "it cannot be kept\n");
     } else if (result < 0) {
         later(q, why);
@@ -134,7 +139,7 @@ static bool add_header(void *ctx, const char *name, const char *value)
 /* Whoever signs it may fill the log. */
 static void refused(struct request *q, const char *why)
 {
-    log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "reason", why, NULL);
+    log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
     say(q, 400, why);
 }
 
@@ -145,14 +150,14 @@ static void judge(struct request *q, struct taken_event *t)
         keep(q, t);
         return;
     case RENEWD_EVENT_FORGED:
-        note_refusal(q->api, "a webhook with a wrong signature was refused", q->job, q->id, t->why);
+        note_refusal(q->api, q, "a webhook with a wrong signature was refused", q->id, t->why);
         door_delay(q, refuse_forged);
         return;
     case RENEWD_EVENT_IGNORE:
         say(q, 200, "ok\n");
         return;
     case RENEWD_EVENT_UNKNOWN:
-        note_refusal(q->api, "a webhook was refused", q->job, q->id, t->why);
+        note_refusal(q->api, q, "a webhook was refused", q->id, t->why);
         not_here(q);
         return;
     default:
@@ -189,11 +194,11 @@ void webhook_arrived(struct request *q)
     q->id = q->segments[3];
     q->found = *q->job && *q->id ? engine_job_by_name(q->api->engine, q->job) : NULL;
     if (!q->found || !job_configuration(q->found)->webhook_secret_count) {
-        note_refusal(q->api, "a webhook was refused", q->job, q->id,
+        note_refusal(q->api, q, "a webhook was refused", q->id,
                      q->found ? "the job has no webhooks.secrets" : "there is no job of that name");
         not_here(q);
     } else if (strcmp(http_call_method(q->call), "POST") != 0) {
-        note_refusal(q->api, "a webhook was refused", q->job, q->id, "it did not come by POST");
+        note_refusal(q->api, q, "a webhook was refused", q->id, "it did not come by POST");
         (void)http_answer_header(q->call, "Allow", "POST");
         say(q, 405, "webhooks come by POST\n");
     } else if (job_takes_events(q->found)) {
@@ -201,7 +206,7 @@ void webhook_arrived(struct request *q)
     } else if (job_stands(q->found)) {
         later(q, job_stands(q->found));
     } else {
-        note_refusal(q->api, "a webhook was refused", q->job, q->id, "the job's plugin takes none");
+        note_refusal(q->api, q, "a webhook was refused", q->id, "the job's plugin takes none");
         not_here(q);
     }
 }
@@ -223,5 +228,5 @@ void webhook_unread(void *ctx, const struct http_call *call, const char *why)
     struct api *a = ctx;
 
     if (is_webhook_path(http_call_path(call)))
-        note_refusal(a, "a webhook was refused unread", NULL, http_call_path(call) + strlen("/webhooks/"), why);
+        note_refusal(a, NULL, "a webhook was refused unread", http_call_path(call) + strlen("/webhooks/"), why);
 }

@@ -109,7 +109,7 @@ static void refused_done_loop(void *arg, int result, const struct error *err)
     e->busy--;
     if (result < 0)
         log_line(LEVEL_WARNING, "a refusal could not be noted; it is no verdict, and the account is asked again", "job",
-                 t->job->config->job, "record", t->commit->before.key, "reason", err->text, NULL);
+                 t->job->config->job, "record", t->commit->before.key, "account", t->commit->before.account, "reason", err->text, NULL);
     rule(t, result);
     commits_submit(e, t->job, t->run, t->commit, false, false);
     refused_ruling_done(&t->result);

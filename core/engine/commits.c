@@ -151,7 +151,8 @@ static void count_repeat(struct run *r, const char *key)
     if (count < REPEATS_MAX || r->left == 0)
         return;
     log_line(LEVEL_WARNING, "a record is still due after 1,000 successes in one run, which ends with it; "
-             "does what is written move its time?", "job", r->job->config->job, "record", key, NULL);
+             "does what is written move its time?", "job", r->job->config->job, "record", key, "account",
+             engine_account(r->job->engine, r->job, key), NULL);
     r->left = 0;
 }
 

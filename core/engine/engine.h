@@ -256,6 +256,8 @@ struct engine_status {
 };
 void engine_status(const struct engine *e, struct engine_status *ret);
 /* What is odd about configuration and secrets, as sentences that name places and no values; NULL past the end. */
+/* For a line of the log: whose record that is, where it is known; or NULL. */
+const char *engine_account(const struct engine *e, const struct job *j, const char *key);
 const char *engine_warning(const struct engine *e, size_t index);
 
 /* Jobs in the order of their files. */

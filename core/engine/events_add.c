@@ -49,7 +49,7 @@ static void say_dropped(const struct post *p)
     for (size_t i = 0; i < p->count && p->result >= 0; i++)
         if (p->list[i].dropped && !p->list[i].duplicate)
             log_line(LEVEL_WARNING, "an event was taken in and is not sent", "job", p->of->job->config->job, "record",
-                     p->key, "event", p->list[i].event_id, "reason", p->list[i].dropped, NULL);
+                     p->key, "account", engine_account(p->of->job->engine, p->of->job, p->key), "event", p->list[i].event_id, "reason", p->list[i].dropped, NULL);
 }
 
 static void answer(struct post *p)

@@ -68,7 +68,7 @@ static struct commit *carry(const struct newest_task *t, struct twin *w, const s
         int res = outcome_write_slot(c, j, (int)i, text, len);
         if (res < 0) {
             log_line(LEVEL_ERROR, "a newer pair could not be sealed for a row that shares its credential; the next "
-                     "look tries it again", "job", j->config->job, "record", w->row.key, "slot", slots[i]->name,
+                     "look tries it again", "job", j->config->job, "record", w->row.key, "account", w->record.account, "slot", slots[i]->name,
                      "reason", strerror(-res), NULL);
             commit_free(c);
             c = NULL;

@@ -249,7 +249,7 @@ static void drain_file(struct engine *e, size_t index)
         struct commit *c = recover_revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
             log_line(LEVEL_ERROR, "new tokens on the spool fit no job that runs now; they stay there until its file and table are back", "record", l->key,
-                     "file", f->path, "reason", why.text, NULL);
+                     "account", engine_account(e, l->source ? job_by_source(e, l->source) : NULL, l->key), "file", f->path, "reason", why.text, NULL);
             f->stays = true;
             continue;
         }
@@ -397,7 +397,7 @@ static void later_done(void *arg, int result, const struct error *e)
 static void cannot_try(struct engine *e, const struct kept *k, const char *why)
 {
     log_line(LEVEL_WARNING, "tokens that were set aside cannot be written into their row", "job", k->job, "record", k->key,
-             "attempt", k->attempt_id, "reason", why, NULL);
+             "account", engine_account(e, job_by_source(e, k->source), k->key), "attempt", k->attempt_id, "reason", why, NULL);
     struct later_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     snprintf(t->attempt_id, sizeof t->attempt_id, "%s", k->attempt_id);

@@ -165,6 +165,7 @@ void values_view(const struct job *j, const struct record *rec, const struct row
     }
     *ret = (struct record_view){
         .key = r->key,
+        .account = rec->account,
         .values = v->list,
         .refreshed_at = refreshed,
         .first_seen = rec->first_seen,

@@ -30,7 +30,8 @@ void call_returned(struct renewd_call *c)
         return;
     snprintf(text, sizeof(text), "%" PRId64, took);
     log_line(LEVEL_WARNING, "a plugin's callback was slow and held up everything else", "plugin",
-             c->host->plugin->name, "callback", c->question, "job", c->host->job, "ms", text, NULL);
+             c->host->plugin->name, "callback", c->question, "job", c->host->job, "record",
+             view_key(c->view), "account", view_account(c->view), "ms", text, NULL);
 }
 
 void call_done(struct renewd_call *c)

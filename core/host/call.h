@@ -103,6 +103,9 @@ void host_outside(const struct renewd_host *host, const char *text, char *ret, s
 struct view *view_new(const struct plugin *p, const struct record_view *r); /* copies all */
 void view_free(struct view *v); /* wipes */
 const struct renewd_record *const *view_records(const struct view *v);
+/* For a line of the log: NULL where there is none, as there is none of no view. */
+const char *view_key(const struct view *v);
+const char *view_account(const struct view *v);
 struct reply_view {
     struct renewd_reply public; /* first: reply_header finds the rest from it */
     const struct http_reply *reply;

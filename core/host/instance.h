@@ -34,6 +34,7 @@ struct slot_value {
 };
 struct record_view {
     const char *key;
+    const char *account; /* for lines of the log; NULL where it is not known */
     const struct slot_value *values;
     int64_t refreshed_at, first_seen, life;
     int attempts, strikes;

@@ -58,6 +58,7 @@ static void ask(struct instance *i, const struct record_view *r, const struct ht
 
     call_begin(&c, &i->host, "on_answer");
     c.reply = reply;
+    c.view = view;
     c.hidden = r->hidden;
     struct renewd_on_answer_in in = { .size = sizeof(in),
                                       .call = &c,
@@ -74,7 +75,8 @@ static void ask(struct instance *i, const struct record_view *r, const struct ht
         take_word(&out, io);
     else
         log_line(LEVEL_WARNING, "a plugin's on_answer failed; the usual reading of the answer stands",
-                 "plugin", c.host->plugin->name, "job", c.host->job, "why", call_why(&c), NULL);
+                 "plugin", c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
+                 view_account(c.view), "why", call_why(&c), NULL);
     call_done(&c);
     reply_view_done(&reply_view);
     view_free(view);

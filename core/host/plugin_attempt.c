@@ -96,7 +96,8 @@ static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t
         if (!a->effects.token_set)
             return;
         log_line(LEVEL_WARNING, "a step failed after it had a new token, which is kept", "plugin",
-                 c->host->plugin->name, "job", c->host->job, "why", a->text, NULL);
+                 c->host->plugin->name, "job", c->host->job, "record", view_key(c->view), "account",
+                 view_account(c->view), "why", a->text, NULL);
         *ret = (struct step_result){ .what = RENEWD_DONE };
     } else if (result == RENEWD_WAIT) {
         *ret = (struct step_result){ .what = RENEWD_WAIT };
@@ -139,7 +140,7 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     fill_result(a, &c, result, out.slow_for, ret);
     if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
         log_line(LEVEL_WARNING, "an answer holds what is no text; it is stored without that", "job", c.host->job,
-                 "record", in.records[0]->key, "members", c.spoiled, NULL);
+                 "record", view_key(c.view), "account", view_account(c.view), "members", c.spoiled, NULL);
     call_done(&c);
     reply_view_done(&view);
 }
@@ -209,8 +210,8 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
         take_decision(&out, io);
     } else {
         log_line(LEVEL_WARNING, "a plugin's on_failure failed; the usual decision stands", "plugin",
-                 c.host->plugin->name, "job", c.host->job, "why",
-                 c.broken[0] ? c.broken : c.text[0] ? c.text : NULL, NULL);
+                 c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
+                 view_account(c.view), "why", c.broken[0] ? c.broken : c.text[0] ? c.text : NULL, NULL);
         drop_after(&a->effects, before);
         a->effects.token_set = had_token;
     }

@@ -185,7 +185,8 @@ void plugin_batch_decided(const struct plugin_batch *b, struct batch_result *ret
 static void say_broken(const struct renewd_call *c)
 {
     log_line(LEVEL_WARNING, "a plugin's send_events failed; its events are sent again later", "plugin",
-             c->host->plugin->name, "job", c->host->job, "why", c->broken, NULL);
+             c->host->plugin->name, "job", c->host->job, "record", view_key(c->view), "account",
+             view_account(c->view), "why", c->broken, NULL);
 }
 
 void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, int64_t now,

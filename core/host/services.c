@@ -48,7 +48,9 @@ static void log_text(struct renewd_host *host, int32_t level, const char *text)
     if (!log_enabled((enum log_level)level))
         return;
     host_outside(host, text, line, sizeof(line));
-    log_line((enum log_level)level, line, "plugin", host->plugin->name, "job", host->job, NULL);
+    log_line((enum log_level)level, line, "plugin", host->plugin->name, "job", host->job,
+             "record", host->call ? view_key(host->call->view) : NULL,
+             "account", host->call ? view_account(host->call->view) : NULL, NULL);
 }
 
 static int32_t fail(struct renewd_call *c, int32_t outcome, const char *code, const char *text)

@@ -15,6 +15,7 @@ struct view {
     struct renewd_value *values;
     const struct renewd_value **list;
     const struct renewd_record *records[2];
+    const char *account;
 };
 
 static void fill_value(struct view *v, const struct renewd_slot *slot,
@@ -54,6 +55,7 @@ struct view *view_new(const struct plugin *p, const struct record_view *r)
         .memo_length = r->memo_len,
     };
     v->records[0] = &v->record;
+    v->account = r->account ? arena_text(v->arena, r->account) : NULL;
     return v;
 }
 
@@ -70,6 +72,16 @@ void view_free(struct view *v)
 const struct renewd_record *const *view_records(const struct view *v)
 {
     return v->records;
+}
+
+const char *view_key(const struct view *v)
+{
+    return v && v->record.key[0] ? v->record.key : NULL;
+}
+
+const char *view_account(const struct view *v)
+{
+    return v ? v->account : NULL;
 }
 
 const struct renewd_value *service_slot(const struct renewd_record *record, const char *name)

@@ -35,6 +35,7 @@ check_hidden() { # NAME
     NOW=$((NOW + 7200))
     seen=$(everything)
     check_match "$1: what the provider said is told" 'the provider said.*FILLER' "$seen"
+    check_match "$1: the plugin's own line says whose it is" 'plugin=loud job=tokens record=1 account=a' "$seen"
     forms="$TOKEN
 $(percent "$TOKEN")
 $(printf '%s' "$TOKEN" | base64 -w 0)
