@@ -150,7 +150,8 @@ static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
         return;
     }
     bool suspect = c->record.state == STATE_MISCONFIGURED || c->record.state == STATE_RECONNECT;
-    if (suspect && c->unanswered && !j->safe && r->mode != CLAIM_HAND) {
+    bool named = r->mode == CLAIM_HAND && !r->general; /* a canary is nobody's wish */
+    if (suspect && c->unanswered && !j->safe && !named) {
         breaker_judge(j, r, c);
         return;
     }

@@ -127,7 +127,7 @@ void fate_share(struct engine *e, struct job *j, const struct commit *c)
 {
     struct fate_task *t = task_new(e, j, c->before.fingerprint);
     record_copy(&t->fate, &c->after);
-    t->tells = !c->quiet;
+    t->tells = !c->quiet || c->outcome == OUTCOME_RECONNECT; /* of a verdict each row is told once */
     t->elsewhere = c->outcome == OUTCOME_OK;
     start(t);
 }

@@ -65,6 +65,14 @@ by_restart_and_canary() {
     check_match "$s: by hand one is asked at once" 'refreshed 0, failed 1' "$(ctl refresh tokens 60)"
     check_equal "$s: nothing was begun anew" "$n" "$(discoveries)"
     stop_renewd
+    sql "update $(own credentials) set unanswered = 1"
+    sim mark '{}' > /dev/null
+    canary_in 1
+    start_ready || exit 1
+    check "$s: whose presentation got no answer before is no canary" wait_until 30 log_has 'trigger=canary due=1 refreshed=0 failed=0'
+    check_equal "$s: and is not asked" 0 "$(requests)"
+    stop_renewd
+    sql "update $(own credentials) set unanswered = 0"
     n=$(sql "select canaries from $(own breakers)")
     canary_in 1
     start_ready || exit 1
