@@ -475,7 +475,7 @@ static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in 
                      "Free plan tokens_to_award is not configured or is zero.");
     if (s->slot(r, "current_period_end")->number <= 0)
         return wrong(p, in, "bad_period",
-                     "current_period_end is empty or no time; set it to when the period ended");
+                     "current_period_end is empty or not a time; set it to the time when the period ended");
     if (s->slot(r, "current_period_end")->number > in->now)
         return wrong(p, in, "too_early", "the period has not ended yet");
     if (day_of(p, in->call, s->slot(r, "timezone")->text, in->now) == 0)

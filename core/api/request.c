@@ -60,7 +60,7 @@ static int check_type(struct request *q)
     if (len == 0 || !type || is_type(type, "application/json") ||
         (q->route->body == BODY_LINES && is_type(type, "application/x-ndjson")))
         return 0;
-    answer_error(q, 415, "unsupported_media_type", "the body is of another type than application/json");
+    answer_error(q, 415, "unsupported_media_type", "the header Content-Type names another type; send the body as application/json");
     return -EINVAL;
 }
 
@@ -181,7 +181,7 @@ static void dispatch(struct request *q)
         return;
     }
     if (n == -EINVAL) {
-        answer_error(q, 400, "bad_path", "the path is malformed");
+        answer_error(q, 400, "bad_path", "the path cannot be read; in it a %% is followed by two hexadecimal digits");
         return;
     }
     if (n >= 0)
@@ -268,7 +268,7 @@ int request_parameter(struct request *q, const char *name, const char **ret)
     const char *value = NULL;
 
     if (http_call_query(q->call, name, &value) < 0) {
-        answer_error(q, 400, "bad_parameter", "the query parameter %s is malformed, or given twice", name);
+        answer_error(q, 400, "bad_parameter", "the query parameter %s cannot be read, or is given twice", name);
         return -EINVAL;
     }
     *ret = value;

@@ -91,10 +91,10 @@ void handle_readyz(struct request *q)
         answer_error(q, 503, "store_away", "the store is away: %s",
                      s.store_why ? s.store_why : "not connected yet");
     else if (j)
-        answer_error(q, 503, "not_ready", "the table of job %s has not been looked up yet",
+        answer_error(q, 503, "not_ready", "the table of job %s has not been looked up yet; ask again in a few seconds",
                      job_configuration(j)->job);
     else if (!q->api->ready)
-        answer_error(q, 503, "not_ready", "the records of some jobs are still being discovered");
+        answer_error(q, 503, "not_ready", "the records of some jobs are still being read; ask again in a few seconds");
     else
         answer_ready(q);
 }
