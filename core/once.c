@@ -226,11 +226,19 @@ static void run_again(void *ctx)
     engine_run(o->setup.engine, j, "once", false, run_ended, o);
 }
 
+/* Due although nothing keeps the job from them: of two processes that claim at the same time each leaves out what the
+ * other looks at, and one may find no more. Where nothing became less by the run, another would find the same. */
+static bool left_out(const struct job *j, const struct run_result *r)
+{
+    int64_t limit = job_configuration(j)->limit;
+    return r->left.due && r->left.due < r->due && !(limit && r->refreshed + r->failed >= limit) && !job_stands(j) && !job_paused(j);
+}
+
 /* Another process has some of them in its hands, for as long as a lease lasts at most: what comes of that decides. */
 static bool wait_for_others(struct once *o, const struct run_result *r)
 {
     struct job *j = engine_job_by_name(o->setup.engine, r->job);
-    if (!r->left.elsewhere || r->why || !j || o->ended)
+    if (r->why || !j || o->ended || (!r->left.elsewhere && !left_out(j, r)))
         return false;
     struct again *a = xcalloc(1, sizeof *a);
     *a = (struct again){o, j, NULL, o->again};
