@@ -217,10 +217,10 @@ make_store() {
     esac
 }
 
-make_sqlite_db() {
+make_sqlite_db() { # [FILE]
     stores_made=$((stores_made + 1))
     STORE=sqlite
-    SQLITE_DB=$DIR/store-$stores_made.db
+    SQLITE_DB=${1:-$DIR/store-$stores_made.db}
     sqlite3 -batch "$SQLITE_DB" "pragma journal_mode = ${SQLITE_JOURNAL:-wal}" > /dev/null
 }
 

@@ -71,7 +71,8 @@ through_store() { # STORE
     check_equal "$s: now there are five" 5 "$(imported)"
     stop_renewd
 
-    check "$s: --once leaves a paused job alone" run_renewd --once
+    check_fails "$s: --once leaves a paused job alone, which is not all well" run_renewd --once
+    check_match "$s: and says so" 'job own is paused: nothing of it was refreshed; renewctl resume own' "$(cat "$DIR/renewd.log")"
     check_equal "$s: nothing is presented" 0 "$(strict_sum presented)"
     start_ready && ctl resume own > /dev/null
     stop_renewd

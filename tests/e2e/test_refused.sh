@@ -40,8 +40,10 @@ slow_pace() {
     make_accounts_table tokens
     load_accounts strict tokens 3 slow
     strict_job tokens tokens 'pace = "2m";'
-    timeout 20 "$RENEWD" -c "$CONF" --once >> "$DIR/renewd.all" 2>&1
-    check_equal "$s: --once ends" 0 $?
+    timeout 20 "$RENEWD" -c "$CONF" --once > "$DIR/slow.out" 2>&1
+    check_equal "$s: --once ends, with two left over" 1 $?
+    check_match "$s: which it says" 'tokens: not well: 2 are due still' "$(cat "$DIR/slow.out")"
+    cat "$DIR/slow.out" >> "$DIR/renewd.all"
     check_equal "$s: one was refreshed" 1 "$(strict_sum ok)"
     check_equal "$s: no lease is left" 0 \
         "$(sql "select count(*) from $(own credentials) where lease_until is not null")"

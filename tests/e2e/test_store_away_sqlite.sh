@@ -49,9 +49,7 @@ database_full() {
     local s="disk of the database full" sent
     stage sqlite
     small "$DIR/small" || return 0
-    mv "$SQLITE_DB" "$DIR/small/app.db"
-    rm -f "$SQLITE_DB"-*
-    SQLITE_DB=$DIR/small/app.db
+    make_sqlite_db "$DIR/small/app.db" # one that was moved there would be a copy, which is only read
     write_conf
     begin_away 'in_flight = 8;'
     head -c 12000000 /dev/zero > "$DIR/small/ballast" 2> /dev/null

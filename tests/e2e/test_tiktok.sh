@@ -37,7 +37,8 @@ rotation() { # STORE
     begin "$s"
     creators tiktok 12 old
     check "$s: the shipped job has no mistake" run_renewd --check
-    check "$s: --once" run_renewd --once
+    check_fails "$s: --once, which leaves two over" run_renewd --once
+    check_match "$s: it says so" 'tiktok: not well: 2 are due still \(limit = 10\)' "$(cat "$DIR/renewd.log")"
     check_equal "$s: ten a run as shipped" 10 "$(sim_count tiktok ok)"
     check "$s: --once again" run_renewd --once
     check_equal "$s: takes the others" 12 "$(sim_count tiktok ok)"
