@@ -144,7 +144,8 @@ stuck() { # STORE: a statement of somebody's own that never moves the period
           current_period_end = CASE WHEN $4 > current_period_end THEN current_period_end ELSE $4 END
           WHERE id = $1 AND current_period_end = $2' > "$DIR/mine/advance.sql"
     sed -i "s,^statements = .*,statements = \"$DIR/mine\";," "$DIR/conf.d/free-plan.conf"
-    check "$s: the run ends" once
+    once
+    check_equal "$s: the run ends, and what is left due is no success" 1 $?
     check_match "$s: and says why" 'still due after 1,000 successes' "$(cat "$DIR/renewd.log")"
     check_match "$s: after a thousand times" '^100[01]$' "$(sql "select refreshed from $(own runs) order by id desc limit 1")"
     check_equal "$s: the period is paid once" 1 "$(sql "select count(*) from token_wallet_transactions")"
