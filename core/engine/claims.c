@@ -93,7 +93,7 @@ static bool still_due(const struct run *r, const struct record *rec, const struc
 {
     struct due d = {
         .window = rec->window,
-        .point = rec->point,
+        .point = r->mode == CLAIM_AUTO ? look_point(rec) : rec->point,
         .ok_at = rec->ok_at,
         .not_before = waits(r, rec) ? INT64_MAX : 0,
         .expires_at = rec->expires_at,

@@ -343,6 +343,7 @@ int look_fingerprint(const struct job *j, const char *key, const struct values *
 /* known may be NULL. ret is the record as it should stand; what was seen is added to `of`, which may be NULL. */
 void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
               struct round *of);
+int64_t look_point(const struct record *r); /* when it is due by itself */
 void look_schedule(const struct job *j, struct record *r);
 /* The memo's bytes, malloc'd; NULL for none. */
 void *look_memo(const struct record *r, size_t *ret_len);

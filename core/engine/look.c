@@ -66,6 +66,15 @@ int look_window(struct job *j, struct record *r, const struct row *row, const st
     return 0;
 }
 
+/* A suspect, and one told of that is not final, have a time of their own, however far off the end of what was refused is. */
+int64_t look_point(const struct record *r)
+{
+    bool refused = r->state == STATE_MISCONFIGURED || r->state == STATE_RECONNECT;
+    if (!refused || !r->not_before || r->not_before >= r->point)
+        return r->point;
+    return r->not_before > r->window.earliest ? r->not_before : r->window.earliest;
+}
+
 void look_schedule(const struct job *j, struct record *r)
 {
     r->point = r->without_credential ? 0 : window_point(&r->window, r->source, r->key, r->generation);
@@ -80,7 +89,7 @@ void look_schedule(const struct job *j, struct record *r)
             r->due_at = r->point;
         break;
     default: /* what failed is tried again at its backoff time, whatever the schedule */
-        r->due_at = r->point;
+        r->due_at = look_point(r);
         break;
     }
     if (r->due_at && r->due_at < r->not_before)

@@ -431,7 +431,8 @@ void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms
     if (c->after.state != STATE_RECONNECT) /* the plugin has a time of its own */
         return;
     c->after.not_before = seconds_up(next_at_ms);
-    c->after.due_at = c->after.point > c->after.not_before ? c->after.point : c->after.not_before;
+    int64_t point = look_point(&c->after);
+    c->after.due_at = point > c->after.not_before ? point : c->after.not_before;
     if (c->before.state == STATE_RECONNECT)
         outcome_leave_row(c);
 }

@@ -188,6 +188,23 @@ told_first() {
 adopted() { [ "$(in_state 1)" = 3 ] && [ "$(sql "select status from tokens where id = 1")" = active ]; }
 json_of() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" <<< "$2" | head -n 1; }
 
+# Refused long before its token ends, as by hand or by an application that handed a refusal in: its second asking does
+# not wait for that end.
+refused_early() { # STORE
+    local s="$1, refused early"
+    make_world "$1" early 3
+    start_ready || exit 1
+    check "$s: all are fresh" wait_until 20 all_fine 3
+    sim revoke '{"provider":"strict","account":"early-1"}' > /dev/null
+    check_match "$s: the refusal is no verdict" 'no verdict yet' "$(ctl refresh tokens 1)"
+    check_equal "$s: it is asked again soon" 1 \
+        "$(sql "select count(*) from $(own records) where rkey = '1' and due_at between 1 and $(date +%s) + 60")"
+    check "$s: and is, by itself" wait_until 60 asked_twice
+    check_equal "$s: the others are well" 2 "$(in_state 1)"
+    stop_renewd
+}
+asked_twice() { [ "$(sql "select attempts from $(own records) where rkey = '1'")" -ge 2 ]; }
+
 start_simulator
 for store in ${STORES:-sqlite postgresql}; do
     shown $store
@@ -196,6 +213,7 @@ for store in ${STORES:-sqlite postgresql}; do
     by_hand $store "one by hand" "refreshed [1-9][0-9]*, failed 0" refresh tokens 7
     the_fine_go_on $store
     stray $store
+    refused_early $store
     script $store 3
     script $store 600
 done
