@@ -27,7 +27,7 @@ struct http_client_options {
 
 enum http_failure {
     HTTP_OK_REPLY = 0,  /* a whole reply, whatever its status */
-    HTTP_NOT_SENT = 1,  /* no byte of the request left */
+    HTTP_NOT_SENT = 1,  /* no byte of the request left, or a port that speaks TLS took nothing of one without it */
     HTTP_NO_ANSWER = 2, /* it may have arrived, and no usable answer came */
     HTTP_TOO_LARGE = 3, /* an answer began and went over reply_limit, or over what libcurl takes of headers */
     HTTP_CUT = 4,       /* an answer began and its end never came */

@@ -269,6 +269,17 @@ int http_easy_open(struct http_transfer *t, const struct http_request *request,
     return 0;
 }
 
+int http_easy_open_probe(struct http_transfer *t, const char *url)
+{
+    const struct http_request none = {0};
+
+    t->easy = curl_easy_init();
+    bool ok = t->easy && set_rules(t->easy) && set_connection(t->easy, &none) && set_authorities(t, NULL) &&
+              set_callbacks(t) && !curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, NULL) &&
+              !curl_easy_setopt(t->easy, CURLOPT_URL, url);
+    return ok ? 0 : -EIO;
+}
+
 void http_easy_close(struct http_transfer *t)
 {
     if (t->easy)
@@ -371,10 +382,11 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
 
     if (!t->sent)
         return not_sent(t, code);
-    t->status = http_easy_status(t);
+    t->status = t->probing ? 0 : http_easy_status(t);
+    t->origin->answered = t->origin->answered || t->status > 0;
     if (code == CURLE_OK && t->status > 0)
         return HTTP_OK_REPLY;
-    if (is_tls_alert(t)) {
+    if (is_tls_alert(t) || (t->probing && http_probe_found_tls(curl_code))) {
         say(t, "this port speaks TLS and took nothing of a request without it; write https:// for ", "");
         return HTTP_NOT_SENT;
     }
@@ -391,7 +403,7 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
         say(t, "the connection broke before an answer came, and the request, which may have been taken, is not repeated by itself: ", "");
         return HTTP_NO_ANSWER;
     }
-    const char *detail = code == CURLE_OK ? "" : curl_easy_strerror(code);
+    const char *detail = t->probing ? curl_easy_strerror((CURLcode)t->probed_code) : code ? curl_easy_strerror(code) : "";
     if (t->status > 0) {
         say(t, "the answer was cut short or damaged from ", detail);
         return HTTP_CUT;

@@ -36,6 +36,7 @@ struct http_origin {
     struct http_transfers waiting;
     size_t users;           /* transfers of this origin */
     int64_t known_until_ms; /* clock_boot_ms() */
+    bool answered;          /* plain HTTP is spoken there */
     bool release;           /* the next kick looks whether the waiting may go */
 };
 
@@ -71,6 +72,8 @@ struct http_transfer {
     bool refused_again; /* it said no to a second send */
     bool timed_out;
     bool unreachable; /* no connection to its origin could be made */
+    bool probing;     /* easy is a handshake that settles what became of the request, which ended with: */
+    int probed_code;
     bool too_large;
     bool headers_done;
     size_t headers_seen; /* bytes of all header lines, interim replies included */
@@ -141,10 +144,17 @@ void http_handle_read_once_more(struct http_transfer *t);
 /* http_client_easy.c */
 int http_easy_open(struct http_transfer *t, const struct http_request *request,
                    struct error *error);
+/* With the rules of all requests, and nothing to send. */
+int http_easy_open_probe(struct http_transfer *t, const char *url);
 void http_easy_close(struct http_transfer *t);
 /* Sets status, why and unreachable from how libcurl ended; returns the failure. */
 enum http_failure http_easy_result(struct http_transfer *t, int curl_code);
 int http_easy_status(const struct http_transfer *t);
+
+/* http_client_probe.c */
+/* Whether a handshake with this transfer's port has begun, whose end is the next result. */
+bool http_probe_start(struct http_transfer *t, int curl_code);
+bool http_probe_found_tls(int curl_code);
 
 /* http_client_check.c */
 /* 0 with the origin's name (the caller frees it), or -EINVAL with the reason. */

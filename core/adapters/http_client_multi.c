@@ -26,7 +26,8 @@ static void read_results(struct http_handle *handle)
         struct http_transfer *t = NULL;
         CURLcode code = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
-        http_transfer_end(t, http_easy_result(t, (int)code));
+        if (!http_probe_start(t, (int)code))
+            http_transfer_end(t, http_easy_result(t, (int)code));
     }
 }
 

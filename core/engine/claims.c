@@ -3,6 +3,7 @@
  * renewd knew when it claimed. Another credential in it, or a row that is gone: the claim is given
  * back, and made again on what is there (rule 1).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,7 +200,13 @@ static void not_now(struct run *r, struct claimed *list, size_t count, const cha
 static int rehearse_work(struct db *db, void *arg, struct error *e)
 {
     struct rehearse_task *t = arg;
-    return store_rehearse(db, t->run->job->table, t->list[0].record.key, e);
+    const char *keys[CLAIM_BATCH];
+    size_t count = 0;
+    while (count < t->count && count < CLAIM_BATCH) {
+        keys[count] = t->list[count].record.key;
+        count++;
+    }
+    return store_rehearse_any(db, t->run->job->table, keys, count, e);
 }
 
 static void rehearse_done(void *arg, int result, const struct error *e)
@@ -210,7 +217,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     j->engine->busy--;
     r->claiming = false;
     j->rehearsed = result >= 0;
-    if (result < 0 && !store_passes(result))
+    if (result < 0 && result != -ENOENT && !store_passes(result))
         discovery_hold(j, e->text);
     if (store_passes(result))
         not_now(r, t->list, t->count, e->text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the files of the engine's events share. The way of one event: taken and added (events_add.c), due
- * (events.c), claimed, sent and judged (events_send.c), settled (events_settle.c). Inside core/engine only.
+ * (events.c), claimed (events_claim.c), sent and judged (events_send.c), settled (events_settle.c). Inside core/engine only.
  *
  * Events of one destination (credential and destination slots) go out one batch after the other. What keeps a
  * record's events from leaving is remembered under its key (events_trouble.c): until when, and how often it
@@ -93,8 +93,16 @@ void events_park(struct job_events *je, char *const *keys, size_t count, const s
 /* events_send.c: takes the keys over. */
 void sending_start(struct job_events *je, char *destination, char **keys, size_t count);
 void sending_free(struct sending *s);
+/* The events' next look comes in so many ms. */
+void sending_end(struct sending *s, int64_t look_ms);
+/* The next range, or the end. */
+void sending_next(struct sending *s);
 /* The store has noted what it was told of. */
 void sending_go_on(struct sending *s);
+
+/* events_claim.c: goes on with sending_next, or ends. */
+void sending_claim(struct sending *s);
+
 /* events_settle.c. For a line of the log: the account of one of its records, where it is known; or NULL. */
 const char *sending_account(const struct sending *s, const char *key);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One batch of events: its token (refreshed first when it ends soon), its claim, its request, and what follows
- * from the answer. What the provider may have got without our hearing of it goes out again with the same ids, and
- * each claim counts; a batch that is refused for one event's sake is halved until that one stands alone.
+ * One batch of events: its token (refreshed first when it ends soon), its request, and what follows from the answer.
+ * What the provider may have got without our hearing of it goes out again with the same ids, and each claim counts;
+ * a batch that is refused for one event's sake is halved until that one stands alone.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,8 +29,6 @@ enum {
     UNKNOWN_S = 1, UNKNOWN_MAX_S = 60,
     REFUSED_S = 60, REFUSED_MAX_S = 3600, /* a fresh token that is refused again */
 };
-
-static void send_next(struct sending *s);
 
 /* ---- life ---- */
 
@@ -68,7 +66,7 @@ void sending_free(struct sending *s)
     je->active--;
 }
 
-static void end(struct sending *s, int64_t look_ms)
+void sending_end(struct sending *s, int64_t look_ms)
 {
     struct job_events *je = s->of;
     sending_free(s);
@@ -102,7 +100,7 @@ static void stay(struct sending *s, int64_t wait_s, bool freed_by_change, const 
 {
     note(s, EVENT_WAITING, wait_s, freed_by_change, code, why);
     events_park(s->of, s->keys, s->key_count, trouble_of(s->of, s->keys[0]));
-    end(s, 0);
+    sending_end(s, 0);
 }
 
 static void say_waiting(const struct sending *s, const char *message, const char *code, const char *why)
@@ -117,14 +115,12 @@ static void say_waiting(const struct sending *s, const char *message, const char
 
 /* ---- the token ---- */
 
-static void claim(struct sending *s);
-
 static void serve(struct sending *s, const struct token_answer *t)
 {
     const struct trouble *before = trouble_of(s->of, s->keys[0]);
     int refused = before ? before->refused : 0;
     if (!s->token)
-        claim(s);
+        sending_claim(s);
     else if (t->generation == s->generation)
         stay(s, backoff_next(refused, jitter(), REFUSED_S, REFUSED_MAX_S), true, "token",
              "the provider refuses the record's access token, and there is no newer one");
@@ -132,7 +128,7 @@ static void serve(struct sending *s, const struct token_answer *t)
         stay(s, backoff_next(refused, jitter(), REFUSED_S, REFUSED_MAX_S), true, "token",
              "the provider refuses the record's access token, as it did the one before");
     else
-        end(s, SHARED_MS); /* the events are due, and come again with the newer one */
+        sending_end(s, SHARED_MS); /* the events are due, and come again with the newer one */
 }
 
 static void token_known(void *ctx, const struct token_answer *t)
@@ -156,7 +152,7 @@ static void token_known(void *ctx, const struct token_answer *t)
         stay(s, 1, true, "token", "its token is being refreshed");
         return;
     default: /* the store is away, or renewd stops */
-        end(s, 1000);
+        sending_end(s, 1000);
     }
 }
 
@@ -167,7 +163,7 @@ static void ask_token(struct sending *s)
                                  .refused = s->token != NULL, .refused_generation = s->generation,
                                  .refused_token = s->token};
     if (plugin_slot(j->config->plugin, "access_token") < 0)
-        claim(s);
+        sending_claim(s);
     else
         engine_token(j->engine, j, s->keys[0], &w, token_known, s);
 }
@@ -184,160 +180,6 @@ void sending_start(struct job_events *je, char *destination, char **keys, size_t
     je->active++;
     s->trial = failures_of(s, EVENT_HELD) > 0;
     ask_token(s);
-}
-
-/* ---- the claim ---- */
-
-static int claim_work(struct db *db, void *arg, struct error *e)
-{
-    struct sending *s = arg;
-    const struct job *j = s->of->job;
-    const struct state_dir *host = j->engine->setup.state;
-    size_t limit = s->trial && s->of->limit > TRIAL ? TRIAL : s->of->limit;
-    const struct event_claim q = {.job = j->config->job, .host = host->host, .incarnation = host->incarnation,
-                                  .keys = (const char *const *)s->keys, .key_count = s->key_count, .limit = limit,
-                                  .now = clock_now(), .lease_s = job_lease_s(j)};
-    s->lease_boot_ms = clock_boot_ms() + q.lease_s * 1000;
-    int res = store_events_claim(db, &q, &s->events, &s->count, &s->expired, e);
-    if (res < 0 || !s->count)
-        return res;
-    s->from = xcalloc(s->key_count + 1, sizeof *s->from);
-    for (size_t i = 0; i < s->key_count && res >= 0; i++) {
-        bool known = false;
-        s->from[i].key = xstrdup(s->keys[i]);
-        res = store_row(db, j->table, s->keys[i], &s->from[i].row, &s->from[i].record, &known, e);
-        s->from[i].found = res >= 0 && known;
-        if (res == -ENOENT)
-            res = 0;
-    }
-    return res;
-}
-
-static size_t from_of(const struct sending *s, const char *key)
-{
-    size_t i = 0;
-    while (i < s->key_count && strcmp(s->from[i].key, key) != 0)
-        i++;
-    return i;
-}
-
-/* Rows may have changed since they were put together, the first one's by a refresh. Only what agrees with the
- * first one now goes with it. */
-static bool strangers(struct sending *s, bool *drop)
-{
-    struct job *j = s->of->job;
-    struct error e;
-    bool any = false;
-    cleanup(free_p) bool *other = xcalloc(s->key_count + 1, sizeof *other);
-    cleanup(free_p) char *first = s->from[0].found ? events_destination(j, &s->from[0].row, &e) : NULL;
-    for (size_t i = 0; i < s->key_count; i++) {
-        cleanup(free_p) char *own = s->from[i].found ? events_destination(j, &s->from[i].row, &e) : NULL;
-        other[i] = !first || !own || strcmp(first, own) != 0;
-    }
-    for (size_t i = 0; i < s->count; i++) {
-        size_t at = from_of(s, s->events[i].key);
-        drop[i] = at == s->key_count || other[at];
-        any = any || drop[i];
-    }
-    return any;
-}
-
-/* A request has its bounds: what goes beyond comes with the next one. */
-static bool too_many(struct sending *s, bool *drop)
-{
-    size_t bytes = 0, kept = 0, large = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        if (drop[i])
-            continue;
-        if (kept && bytes + s->events[i].len > BATCH_TEXT_MAX) {
-            drop[i] = true;
-            large++;
-            continue;
-        }
-        bytes += s->events[i].len;
-        kept++;
-    }
-    size_t most = instance_event_batch(s->of->job->instance);
-    s->of->limit = large ? kept : s->of->limit * 2 < most ? s->of->limit * 2 : most;
-    return large > 0;
-}
-
-/* Those that go are moved to the front, in their order. */
-static void keep_only(struct sending *s, const bool *drop)
-{
-    struct event_row *list = xcalloc(s->count + 1, sizeof *list);
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (!drop[i])
-            list[n++] = s->events[i];
-    s->range = (struct range){0, n};
-    for (size_t i = 0; i < s->count; i++)
-        if (drop[i])
-            list[n++] = s->events[i];
-    memcpy(s->events, list, s->count * sizeof *list);
-    free(list);
-}
-
-static int open_lead(struct sending *s, struct error *e)
-{
-    struct job *j = s->of->job;
-    struct sent_from *lead = &s->from[0];
-    if (!lead->found)
-        return -ENOENT;
-    int res = values_open(j, &lead->row, &s->values, e);
-    if (res < 0)
-        return res;
-    values_view(j, &lead->record, &lead->row, &s->values, &s->view);
-    s->memo = look_memo(&lead->record, &s->view.memo_len);
-    s->view.memo = s->memo;
-    s->generation = lead->record.generation;
-    return 0;
-}
-
-static void begin(struct sending *s)
-{
-    struct error e = {""};
-    cleanup(free_p) bool *drop = xcalloc(s->count + 1, sizeof *drop);
-    bool some = strangers(s, drop);
-    some = too_many(s, drop) || some;
-    for (size_t i = 0; i < s->count; i++)
-        s->released = s->released || s->events[i].state == EVENT_HELD;
-    if (some) {
-        const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now()};
-        settle_marked(s, drop, &f);
-    }
-    keep_only(s, drop);
-    if (!s->range.count || s->of->job->engine->stopping || open_lead(s, &e) < 0) {
-        const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now() + 1};
-        settle_rest(s, &f);
-        return;
-    }
-    s->ranges[s->range_count++] = s->range;
-    s->range.count = 0;
-    send_next(s);
-}
-
-static void claimed(void *arg, int result, const struct error *err)
-{
-    struct sending *s = arg;
-    struct job *j = s->of->job;
-    j->engine->busy--;
-    if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the database did not hand out events that are due; it is asked again", "job", j->config->job,
-                 "reason", err->text, NULL);
-    events_say_expired(j, s->expired);
-    s->presented = false;
-    if (result < 0 || !s->count)
-        end(s, 1000); /* what was claimed all the same comes back with the end of its lease */
-    else
-        begin(s);
-}
-
-static void claim(struct sending *s)
-{
-    struct engine *e = s->of->job->engine;
-    e->busy++;
-    store_submit(e->store, claim_work, s, claimed);
 }
 
 /* ---- the request ---- */
@@ -390,7 +232,7 @@ static bool time_left(const struct sending *s)
 }
 
 /* The next range, or the end: ranges are left only while the batch is being halved. */
-static void send_next(struct sending *s)
+void sending_next(struct sending *s)
 {
     struct http_request q;
     struct batch_result r;
@@ -444,7 +286,7 @@ static void was_sent(struct sending *s)
     s->released = s->released || s->trial;
     s->sent += s->range.count;
     settle_events(s, &s->range, &f);
-    send_next(s);
+    sending_next(s);
 }
 
 /* One of several is bad: each half by itself. */
@@ -453,7 +295,7 @@ static void halve(struct sending *s)
     size_t half = s->range.count / 2;
     s->ranges[s->range_count++] = (struct range){s->range.at + half, s->range.count - half};
     s->ranges[s->range_count++] = (struct range){s->range.at, half};
-    send_next(s);
+    sending_next(s);
 }
 
 static void is_bad(struct sending *s, const struct batch_result *r)
@@ -471,7 +313,7 @@ static void is_bad(struct sending *s, const struct batch_result *r)
                               : "an event was set aside: the provider refuses it", "job", s->of->job->config->job,
              "record", row->key, "account", sending_account(s, row->key), "event", id, "code", r->code, "reason", r->text, NULL);
     settle_events(s, &s->range, &f);
-    send_next(s);
+    sending_next(s);
 }
 
 static void token_is_refused(struct sending *s, const struct batch_result *r)
@@ -596,5 +438,5 @@ void sending_go_on(struct sending *s)
         ask_token(s);
         return;
     }
-    end(s, 0);
+    sending_end(s, 0);
 }

@@ -16,6 +16,7 @@ struct start_task {
     struct run *run;
     struct claim_request query;
     char *not_ready;
+    bool not_looked; /* not_ready says why its table could not be */
 };
 
 /* Records of one credential are asked for by one of them. */
@@ -65,6 +66,8 @@ static int start_work(struct db *db, void *arg, struct error *e)
     int res = r->row.id ? 0 /* asked for in SQL: its row is there */
                         : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at,
                                           &r->row.id, e);
+    if (t->not_ready)
+        return res;
     if (res >= 0 && c->ready_sql)
         res = store_ready(db, c->ready_sql, &t->not_ready, e);
     if (res >= 0 && (r->mode == CLAIM_TICK || (r->mode == CLAIM_AUTO && !r->shares_minute)))
@@ -94,7 +97,7 @@ static void start_done(void *arg, int result, const struct error *e)
     if (result < 0) {
         run_refuse(r, result, e->text[0] ? e->text : "the store is away");
     } else if (t->not_ready) {
-        run_refuse(r, -EINVAL, t->not_ready);
+        run_refuse(r, t->not_looked ? -EBUSY : -EINVAL, t->not_ready);
     } else {
         if (run_names_keys(r))
             r->row.due = (int64_t)r->key_count;
@@ -106,10 +109,13 @@ static void start_done(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-static void start(struct run *r)
+/* cannot: known already, and taken over; the history has it all the same. */
+static void start(struct run *r, char *cannot)
 {
     struct start_task *t = xcalloc(1, sizeof *t);
     t->run = r;
+    t->not_ready = cannot;
+    t->not_looked = cannot != NULL;
     run_query(r, &t->query);
     r->job->engine->busy++;
     store_submit(r->job->engine->store, start_work, t, start_done);
@@ -124,10 +130,9 @@ static void looked(void *ctx, bool all, const char *why)
     if (cannot) {
         run_refuse(r, error, cannot);
     } else if (why && strcmp(r->trigger, "tick") != 0) {
-        cleanup(free_p) char *text = xasprintf("the job's table could not be looked at first: %s", why);
-        run_refuse(r, -EBUSY, text);
+        start(r, xasprintf("the job's table could not be looked at first: %s", why));
     } else {
-        start(r);
+        start(r, NULL);
     }
 }
 
@@ -188,7 +193,7 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     }
     r->looked_all = !looks_first(r);
     if (r->looked_all)
-        start(r);
+        start(r, NULL);
     else if (r->mode == CLAIM_HAND)
         look_all(j, looked, r);
     else

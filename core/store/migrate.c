@@ -104,6 +104,7 @@ static const struct migration migrations[] = {
     {migration_wrote_error, &migration_wrote_error_count},
     {migration_trouble, &migration_trouble_count},
     {migration_expired, &migration_expired_count},
+    {migration_dead, &migration_dead_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

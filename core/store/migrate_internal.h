@@ -64,5 +64,7 @@ extern const struct step migration_trouble[];
 extern const size_t migration_trouble_count;
 extern const struct step migration_expired[];
 extern const size_t migration_expired_count;
+extern const struct step migration_dead[];
+extern const size_t migration_dead_count;
 
 #endif

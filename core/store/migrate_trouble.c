@@ -35,3 +35,12 @@ const struct step migration_expired[] = {
                    " ALTER VIEW renewd.record SET (security_invoker = true); END IF; END $do$"},
 };
 const size_t migration_expired_count = sizeof migration_expired / sizeof *migration_expired;
+
+/* For an application's own views: a yes or no that needs USAGE on the schema and no right on a table. */
+const struct step migration_dead[] = {
+    {.postgresql = "CREATE FUNCTION renewd.grant_is_dead(p_source text, p_key text) RETURNS boolean LANGUAGE sql STABLE"
+                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$ SELECT EXISTS (SELECT 1"
+                   " FROM renewd.records WHERE source = p_source AND rkey = p_key AND state = 4) $fn$"},
+    {.postgresql = "GRANT EXECUTE ON FUNCTION renewd.grant_is_dead(text, text) TO PUBLIC"},
+};
+const size_t migration_dead_count = sizeof migration_dead / sizeof *migration_dead;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Before a job's first attempt: writes a row's own values back and rolls that back, so that a missing
- * right, row security or a trigger is found out before a token hangs on it.
+ * right, row security or a trigger is found out before a token hangs on it. What one row alone refuses is
+ * that row's matter: others are asked before the table is blamed.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "core/base/cleanup.h"
 #include "core/domain/ident.h"
 #include "core/store/rows.h"
+
+enum { ROWS_ASKED = 20 };
 
 static bool put_update(struct db *db, const struct table *t, const char *key, struct args *a,
                        struct buf *sql)
@@ -84,4 +87,39 @@ int store_rehearse(struct db *db, const struct table *t, const char *key, struct
     }
     db_rollback(db);
     return r;
+}
+
+/* What may be wrong with this row and no other. */
+static bool is_of_a_row(int result)
+{
+    return result == -EIO || result == -EPERM || result == -ENOENT;
+}
+
+/* True when the answer speaks for the table; else *ret and *e keep what is worth telling of the rows so far. */
+static bool speaks_for_all(struct db *db, const struct table *t, const char *key, int *ret, struct error *e)
+{
+    struct error why = {""};
+    int r = store_rehearse(db, t, key, &why);
+    if (!is_of_a_row(r) || *ret == -ENOENT) {
+        *ret = r;
+        *e = why;
+    }
+    return !is_of_a_row(r);
+}
+
+int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count, struct error *e)
+{
+    cleanup(page_done) struct page p = {0};
+    struct error why = {""};
+    int res = -ENOENT;
+    for (size_t i = 0; i < count && i < ROWS_ASKED; i++)
+        if (speaks_for_all(db, t, keys[i], &res, e))
+            return res;
+    int r = store_page(db, t, NULL, ROWS_ASKED, &p, &why);
+    if (r < 0)
+        return store_passes(r) ? error_set(e, r, "%s", why.text) : res;
+    for (size_t i = 0; i < p.count; i++)
+        if (speaks_for_all(db, t, p.rows[i].key, &res, e))
+            return res;
+    return res;
 }

@@ -329,5 +329,7 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
 int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e);
 /* Writes a row's own values back and rolls back: -EPERM/-EACCES/-EIO with a sentence when refused. */
 int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e);
+/* The same for a table: 0 as soon as one row takes it, of those with these keys or else of its first ones. -ENOENT = none is there. */
+int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count, struct error *e);
 
 #endif

@@ -25,4 +25,9 @@ GRANT SELECT ("id", "appId", "metaPixelId", "metaAccessToken", "metaTokenExpires
     ON :"schema"."AppSettings" TO :"role";
 -- Whose app it is.
 GRANT SELECT ("id", "name", "userId") ON :"schema"."App" TO :"role";
+
+-- The view "MetaTokenStatus" is read with its reader's rights: the tables' owner may ask renewd which grants are dead.
+-- Another role that reads it needs the same.
+SELECT format('GRANT USAGE ON SCHEMA renewd TO %I', pg_get_userbyid(relowner)) FROM pg_class
+WHERE oid = to_regclass(format('%I."AppSettings"', :'schema')) \gexec
 COMMIT;

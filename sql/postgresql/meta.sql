@@ -17,18 +17,24 @@ create table if not exists "AppSettings" (
 );
 
 -- Whether renewd knows the grant of a row to be dead. Before renewd's first start there is nothing to know. Whoever reads
--- the view below needs, beside the tables, what renewd's role (or a DBA) gives after that start:
---     GRANT USAGE ON SCHEMA renewd TO ...; GRANT SELECT (source, rkey, state) ON renewd.records TO ...;
+-- the view below needs, beside the tables, GRANT USAGE ON SCHEMA renewd TO ...; grants-meta.sql gives it to their owner.
 create or replace function meta_token_is_dead(row_id text) returns boolean language plpgsql stable as $fn$
 declare
     dead boolean;
 begin
-    if to_regclass('renewd.records') is null then
+    if to_regnamespace('renewd') is null then
         return false;
     end if;
-    execute 'select exists (select 1 from renewd.records r join pg_class c on c.oid = ''"AppSettings"''::regclass
-             join pg_namespace n on n.oid = c.relnamespace where r.rkey = $1 and r.state = 4
-             and r.source = n.nspname || ''.AppSettings/metaAccessToken'')' into dead using row_id;
+    if not has_schema_privilege('renewd', 'usage') then
+        raise exception 'the role % may not ask renewd whether a token''s grant is dead', current_user
+            using hint = format('GRANT USAGE ON SCHEMA renewd TO %I;', current_user);
+    end if;
+    if to_regprocedure('renewd.grant_is_dead(text, text)') is null then
+        return false;
+    end if;
+    execute 'select renewd.grant_is_dead(n.nspname || ''.AppSettings/metaAccessToken'', $1)
+             from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where c.oid = ''"AppSettings"''::regclass' into dead using row_id;
     return dead;
 end
 $fn$;

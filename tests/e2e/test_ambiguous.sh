@@ -219,6 +219,19 @@ shared() { # STORE
     check_equal "$s: and never again" 4 "$(strict_sum presented)"
 }
 
+tls_port() { # a port that speaks TLS, and ends what does not without a word
+    local line=''
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=port \
+        -keyout "$DIR/port.key" -out "$DIR/port.pem" 2> /dev/null
+    openssl s_server -accept 127.0.0.1:0 -cert "$DIR/port.pem" -key "$DIR/port.key" -www > "$DIR/port.out" 2> /dev/null < /dev/null &
+    TLS_PID=$!
+    while [ -z "$line" ]; do
+        kill -0 "$TLS_PID" || exit 1
+        line=$(grep -m 1 '^ACCEPT .*:' "$DIR/port.out")
+    done
+    TLS_PORT=${line##*:}
+}
+
 # Nothing listens: not a byte left, so it is repeated like any other failure.
 not_sent() { # STORE
     local s="$1, not sent"
@@ -228,8 +241,16 @@ not_sent() { # STORE
     check_equal "$s: that is transient" "2|not_sent" \
         "$(sql "select distinct state, last_code from $(own records)")"
     check_equal "$s: and holds nothing" "0|0" "$(sql "select sum(unanswered), sum(hold_until) from $(own credentials)")"
+    tls_port
+    sed -i "s|token_url = [^;]*|token_url = \"http://127.0.0.1:$TLS_PORT/token\"|" "$DIR/conf.d/tokens.conf"
+    check_fails "$s: a port that speaks TLS closes without a word" once_at $((NOW + 40))
+    check_equal "$s: that is transient too" "2|not_sent" "$(sql "select distinct state, last_code from $(own records)")"
+    check_equal "$s: and holds nothing either" "0|0" "$(sql "select sum(unanswered), sum(hold_until) from $(own credentials)")"
+    check_match "$s: it is told in words" 'this port speaks TLS and took nothing of a request without it; write https://' \
+        "$(cat "$DIR/renewd.log")"
+    stop_process "$TLS_PID" KILL
     sed -i "s|token_url = [^;]*|token_url = \"https://${SIM_URL#http://}/strict/token\"|" "$DIR/conf.d/tokens.conf"
-    once_at $((NOW + 41))
+    once_at $((NOW + 200))
     check_match "$s: https to a port without TLS is told in words" 'text="no connection to .*this port does not speak TLS' \
         "$(cat "$DIR/renewd.log")"
     check_match "$s: with time, job, record and account" \

@@ -267,6 +267,31 @@ long_token() {
     check_healthy "$s: long tokens beside it"
 }
 
+# A row that takes no update at all, not even its own values, and is the first to die: it is refused alone.
+one_refuses() { # STORE
+    local s="$1: a row that takes no update"
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts google tokens 4 o-
+    google_job google tokens
+    if [ "$STORE" = sqlite ]; then
+        sql "update tokens set expires_at = expires_at - 3600 where account = 'o--1'"
+        sql "create trigger refuse before update on tokens when new.account = 'o--1' begin select raise(abort, 'no'); end"
+    else
+        sql "update tokens set expires_at = expires_at - interval '1 hour' where account = 'o--1'"
+        sql "alter table tokens add constraint refuse check (account <> 'o--1') not valid"
+    fi
+    run_renewd --once
+    check_equal "$s: --once exits 1" 1 $?
+    check_no_match "$s: its job is not held" 'job held' "$(logs)"
+    check_match "$s: it is named" 'refused a row.*job=google record=1' "$(logs)"
+    check_equal "$s: the three others are refreshed" 3 "$(sql "select count(*) from tokens where refreshed_at is not null")"
+    if [ "$STORE" = sqlite ]; then allow_updates tokens; else sql 'alter table tokens drop constraint refuse'; fi
+    run_renewd --once
+    check "$s: once it does, what came for it is there" compare_truth google tokens o-
+    check_equal "$s: asked for once" 1 "$(presented google o--1)"
+}
+
 # PostgreSQL: row security that hides rows, and one that lets them be read but not written.
 row_security() {
     stage postgresql
@@ -376,6 +401,7 @@ gone_at_claim() {
 start_simulator
 for store in sqlite postgresql; do
     constraint $store
+    one_refuses $store
     changed_by_the_table $store
     strange_rows $store
     strange_keys $store

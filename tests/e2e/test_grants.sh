@@ -81,6 +81,15 @@ meta() {
     check "$s: --once" run_renewd --once
     check_equal "$s: the token is exchanged" 1 "$(sim_account facebook one refresh_ok)"
     nothing_refused
+    check_equal "$s: the application reads its view beside renewd" Valid "$(as "$APP" -c 'select status from "MetaTokenStatus"')"
+    as postgres -c 'update renewd.records set state = 4' > /dev/null
+    check_equal "$s: and learns what is dead" 'Reconnect needed' "$(as "$APP" -c 'select status from "MetaTokenStatus"')"
+    check_match "$s: renewd's tables are not shown to it" 'permission denied' "$(as "$APP" -c 'select 1 from renewd.records')"
+    as postgres -c "grant select on \"App\", \"AppSettings\", \"MetaTokenStatus\" to $CALLER" > /dev/null
+    check_match "$s: another reader is told what it needs" "GRANT USAGE ON SCHEMA renewd TO $CALLER" \
+        "$(as "$CALLER" -c 'select status from "MetaTokenStatus"')"
+    as postgres -c "grant usage on schema renewd to $CALLER" > /dev/null
+    check_equal "$s: and has it then" 'Reconnect needed' "$(as "$CALLER" -c 'select status from "MetaTokenStatus"')"
 }
 
 instagram_saas() {

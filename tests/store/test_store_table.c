@@ -380,6 +380,30 @@ static void rehearsals(void)
     db_close(db);
 }
 
+static void rehearsals_of_any(void)
+{
+    struct db *db = kit_fresh();
+    struct error e = {""};
+    const char *keys[] = {"9", "1"};
+    kit_accounts(db, "t", "bigint", "bigint");
+    struct table *t = kit_table(db, "t", "auto", NULL);
+    CU_ASSERT_EQUAL(store_rehearse_any(db, t, keys, 2, &e), -ENOENT);
+    kit_sql(db, "INSERT INTO t (id, refresh_token, account) VALUES (1, 'a', 'x'), (2, 'b', 'y')");
+    CU_ASSERT_EQUAL(store_rehearse_any(db, t, keys, 2, &e), 0);
+    if (kit_postgresql())
+        kit_sql(db, "ALTER TABLE t ADD CONSTRAINT c CHECK (id <> 1) NOT VALID");
+    else
+        kit_sql(db, "CREATE TRIGGER c BEFORE UPDATE ON t WHEN new.id = 1 BEGIN SELECT RAISE(ABORT, 'no'); END");
+    CU_ASSERT_EQUAL(store_rehearse(db, t, "1", &e), -EIO);
+    CU_ASSERT_EQUAL(store_rehearse_any(db, t, keys, 2, &e), 0); /* another row takes it */
+    kit_sql(db, "DELETE FROM t WHERE id = 2");
+    CU_ASSERT_EQUAL(store_rehearse_any(db, t, keys, 2, &e), -EIO);
+    CU_ASSERT_TRUE(says(e.text, "own values"));
+    CU_ASSERT_FALSE(db->in_transaction);
+    table_free(t);
+    db_close(db);
+}
+
 static void own_table(void)
 {
     struct db *db = kit_fresh();
@@ -487,6 +511,7 @@ int main(void)
         {"text, bigint and uuid keys, odd ones too", kinds_of_keys},
         {"NULL keys are no records", null_keys_are_no_records},
         {"rehearsals", rehearsals},
+        {"rehearsals with any row", rehearsals_of_any},
         {"renewd's own table", own_table},
         {"a view that shows a key twice", twins_of_a_view},
         {"owners in another table", owners_in_another_table},

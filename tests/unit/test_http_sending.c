@@ -303,12 +303,34 @@ static void too_many(void)
     end();
 }
 
+/* A handshake settles whether the port speaks TLS; where plain HTTP was answered once, that is known. */
+static void asked_for_tls(void)
+{
+    begin(answer_nothing);
+    plain();
+    expect(HTTP_NO_ANSWER, 0, true);
+    CU_ASSERT_EQUAL(raw_server_connections(server), 2);
+    CU_ASSERT_EQUAL(raw_server_requests(server), 1);
+    end();
+
+    begin(answer_and_close);
+    plain();
+    expect(HTTP_OK_REPLY, 200, true);
+    raw_server_set(server, answer_nothing);
+    plain();
+    expect(HTTP_NO_ANSWER, 0, true);
+    CU_ASSERT_EQUAL(raw_server_connections(server), 2);
+    CU_ASSERT_EQUAL(raw_server_requests(server), 2);
+    end();
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"presented once on a kept connection that dies", presented_once},
         {"sent again where that is allowed", resent_when_allowed},
         {"a connection closed while idle", closed_while_idle},
+        {"a handshake after no answer at all", asked_for_tls},
         {"deadline", deadline},
         {"a reply before the deadline counts", reply_before_the_deadline_counts},
         {"lease", lease},

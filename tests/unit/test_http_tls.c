@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * TLS of the HTTP client, against `openssl s_server` with a certificate made here: refused unless its
- * authority is named, refused for another host's name.
+ * TLS of the HTTP client, against `openssl s_server` with certificates made here: refused unless its
+ * authority is named, refused for another host's name, once expired, and from an unknown authority. What comes
+ * of a request without TLS to such a port.
  */
 #include "config.h"
 
@@ -21,7 +22,7 @@
 
 static struct loop *loop;
 static struct http_client *client;
-static char folder[64], certificate[96], key[96];
+static char folder[64], certificate[96], key[96], authority[96], issued[96], expired[96];
 
 static struct {
     int calls;
@@ -52,12 +53,24 @@ static pid_t run(const char *const *argv, int out)
     return r == 0 ? pid : -1;
 }
 
-static bool make_certificate(void)
+/* One signed by itself; one of an authority's; one that ended when it began, of the same. */
+static bool make_certificates(void)
 {
-    const char *argv[] = {"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                    "/CN=renewd test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
-                    "-out", certificate, NULL};
+    const char *argv[] = {"sh", "-ec",
+                          "new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'\n"
+                          "for c in cert authority; do\n"
+                          "    openssl req -x509 $new -days 2 -subj \"/CN=renewd $c\" -addext subjectAltName=IP:127.0.0.1 \\\n"
+                          "        -keyout \"$0/$c.key\" -out \"$0/$c.pem\"\n"
+                          "done\n"
+                          "mv \"$0/cert.key\" \"$0/key.pem\"\n"
+                          "openssl req -new -key \"$0/key.pem\" -subj /CN=issued -out \"$0/issued.csr\"\n"
+                          "echo subjectAltName=IP:127.0.0.1 > \"$0/names\"\n"
+                          "for c in issued expired; do\n"
+                          "    [ $c = issued ] && days=2 || days=0\n"
+                          "    openssl x509 -req -in \"$0/issued.csr\" -CA \"$0/authority.pem\" -CAkey \"$0/authority.key\" \\\n"
+                          "        -set_serial 2 -days $days -extfile \"$0/names\" -out \"$0/$c.pem\"\n"
+                          "done\n",
+                          folder, NULL};
     int status = -1;
     pid_t pid = run(argv, -1);
 
@@ -65,9 +78,9 @@ static bool make_certificate(void)
 }
 
 /* Reads "ACCEPT 127.0.0.1:PORT". */
-static unsigned start_server(pid_t *ret_pid, const char *version)
+static unsigned start_server(pid_t *ret_pid, const char *version, const char *cert)
 {
-    const char *argv[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificate,
+    const char *argv[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", cert,
                     "-key", key, "-www", version, NULL};
     char line[128];
     unsigned port = 0;
@@ -96,7 +109,7 @@ static void stop_server(pid_t pid)
     }
 }
 
-static void ask(const char *host, unsigned port, const char *ca_file)
+static void ask_by(const char *scheme, const char *host, unsigned port, const char *ca_file)
 {
     char url[128];
     struct http_request request = {.method = "GET",
@@ -104,11 +117,16 @@ static void ask(const char *host, unsigned port, const char *ca_file)
                                    .ca_file = ca_file,
                                    .deadline_boot_ms = clock_boot_ms() + 10000};
 
-    snprintf(url, sizeof url, "https://%s:%u/", host, port);
+    snprintf(url, sizeof url, "%s://%s:%u/", scheme, host, port);
     got.calls = 0;
     CU_ASSERT_EQUAL_FATAL(http_client_send(client, &request, done, NULL, NULL, NULL), 0);
     while (got.calls == 0)
         loop_turn(loop, -1);
+}
+
+static void ask(const char *host, unsigned port, const char *ca_file)
+{
+    ask_by("https", host, port, ca_file);
 }
 
 static void expect_refused(const char *word)
@@ -123,7 +141,7 @@ static void expect_refused(const char *word)
 static void verified_always(void)
 {
     pid_t pid = -1;
-    unsigned port = start_server(&pid, "-tls1_2");
+    unsigned port = start_server(&pid, "-tls1_2", certificate);
 
     CU_ASSERT_NOT_EQUAL(port, 0);
     ask("127.0.0.1", port, NULL);
@@ -147,7 +165,7 @@ static void verified_always(void)
 static void old_tls_is_refused(void)
 {
     pid_t pid = -1;
-    unsigned port = start_server(&pid, "-tls1_1");
+    unsigned port = start_server(&pid, "-tls1_1", certificate);
 
     if (port != 0) {
         ask("127.0.0.1", port, certificate);
@@ -156,11 +174,59 @@ static void old_tls_is_refused(void)
     stop_server(pid);
 }
 
+static void authorities(void)
+{
+    pid_t pid = -1;
+    unsigned port = start_server(&pid, "-tls1_3", issued);
+
+    CU_ASSERT_NOT_EQUAL(port, 0);
+    ask("127.0.0.1", port, NULL);
+    expect_refused("from an authority that is not known here");
+    expect_refused("set http.ca_file to the authority's certificate");
+    ask("127.0.0.1", port, certificate); /* another one's */
+    expect_refused("from an authority that is not known here");
+    ask("127.0.0.1", port, authority);
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_OK_REPLY);
+    stop_server(pid);
+}
+
+static void past_its_time(void)
+{
+    pid_t pid = -1;
+    unsigned port = start_server(&pid, "-tls1_3", expired);
+
+    CU_ASSERT_NOT_EQUAL(port, 0);
+    ask("127.0.0.1", port, authority);
+    expect_refused("its certificate has expired, or this machine's clock is wrong");
+    stop_server(pid);
+}
+
+/* s_server closes at once on what is no handshake, without a word. */
+static void plain_to_tls(void)
+{
+    pid_t pid = -1;
+    unsigned port = start_server(&pid, "-tls1_2", certificate);
+    struct http_client_counts before, after;
+
+    http_client_count(client, &before);
+    ask_by("http", "127.0.0.1", port, NULL);
+    CU_ASSERT_EQUAL(got.reply.failure, HTTP_NOT_SENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got.why, "this port speaks TLS and took nothing of a request without it; write https:// for http://127.0.0.1:"));
+    http_client_count(client, &after);
+    CU_ASSERT_EQUAL(after.sent_total - before.sent_total, 1); /* the handshake brings no request */
+    CU_ASSERT_EQUAL(after.in_flight, 0);
+    CU_ASSERT_EQUAL(after.open, before.open);
+    stop_server(pid);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"always verified", verified_always},
         {"TLS 1.1 is refused", old_tls_is_refused},
+        {"an authority that is not known", authorities},
+        {"an expired certificate", past_its_time},
+        {"a request without TLS", plain_to_tls},
         {NULL, NULL},
     };
     const char *tmp = getenv("TMPDIR");
@@ -171,15 +237,17 @@ int main(void)
         return result;
     snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
     snprintf(key, sizeof key, "%s/key.pem", folder);
+    snprintf(authority, sizeof authority, "%s/authority.pem", folder);
+    snprintf(issued, sizeof issued, "%s/issued.pem", folder);
+    snprintf(expired, sizeof expired, "%s/expired.pem", folder);
     loop = loop_new();
-    if (!make_certificate())
-        printf("not ok http_tls: the openssl command made no certificate\n");
+    if (!make_certificates())
+        printf("not ok http_tls: the openssl command made no certificates\n");
     else if (http_client_new(loop, NULL, &client) == 0)
         result = run_tests("http_tls", tests);
     http_client_free(client);
     loop_free(loop);
-    unlink(certificate);
-    unlink(key);
-    rmdir(folder);
+    const char *const rm[] = {"rm", "-rf", folder, NULL};
+    waitpid(run(rm, -1), NULL, 0);
     return result;
 }
