@@ -126,7 +126,8 @@ order() { # STORE: twelve are due, those that die first are the last by name
     now=$(date +%s)
     creators youtube 30 o
     for ((i = 1; i <= 30; i++)); do expires youtube "o-$i" $((now - i)); done
-    check "$s: a run" run_renewd --once
+    check_fails "$s: a run, which leaves twenty over" run_renewd --once
+    check_match "$s: it says so" 'youtube: not well: 20 are due still \(limit = 10\)' "$(cat "$DIR/renewd.log")"
     check_equal "$s: ten a run, soonest death first" "$(seq -f 'o-%g' 21 30 | sort | tr '\n' ' ' | sed 's/ $//')" "$(done_of google)"
     check_equal "$s: the run's row tells of all that were due" '30|10|0' "$(run_row)"
     run_renewd --once
