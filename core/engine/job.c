@@ -134,7 +134,7 @@ int64_t job_lease_s(const struct job *j)
 struct job *job_by_source(const struct engine *e, const char *source)
 {
     struct job *found = NULL;
-    for (size_t i = 0; i < e->job_count; i++)
+    for (size_t i = 0; source && i < e->job_count; i++) /* what was set aside by an old version names none */
         if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0 && (!found || found->held))
             found = e->jobs[i];
     return found;
