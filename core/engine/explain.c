@@ -120,7 +120,10 @@ static int why_work(struct db *db, void *arg, struct error *e)
 {
     struct why_task *t = arg;
     int res = record_stands(db, t->job, t->key, e);
-    return res < 0 ? res : store_reason(db, &t->query, t->key, &t->record, &t->reason, &t->lease_until, e);
+    if (res == -ENOENT || res == -ENODATA)
+        return res;
+    /* a table that cannot be read holds its job, which is the reason */
+    return store_reason(db, &t->query, t->key, &t->record, &t->reason, &t->lease_until, e);
 }
 
 static void why_known(void *arg, int result, const struct error *e)

@@ -128,7 +128,7 @@ static int count_skipped(struct db *db, struct run *r, struct error *e)
     struct claim_request *q = &r->left_query;
     q->keys = (const char *const *)r->keys;
     q->key_count = r->key_count <= SKIPPED_BY_KEY ? r->key_count : 0;
-    return r->row.skipped ? store_reasons(db, q, r->row.started_at, r->skipped_because, e) : 0;
+    return r->row.skipped ? store_reasons(db, q, r->row.id, r->skipped_because, e) : 0;
 }
 
 static int finish_work(struct db *db, void *arg, struct error *e)

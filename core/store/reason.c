@@ -85,7 +85,7 @@ static void put_reason(struct db *db, const struct claim_request *q, struct args
 
 static const char from[] = " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE r.source = $";
 
-int store_reasons(struct db *db, const struct claim_request *q, int64_t untried_since,
+int store_reasons(struct db *db, const struct claim_request *q, int64_t not_in_run,
                   struct reason_count ret[REASONS_MAX], struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -96,8 +96,9 @@ int store_reasons(struct db *db, const struct claim_request *q, int64_t untried_
     buf_text(&sql, "SELECT x.k, count(*), min(x.point) FROM (SELECT ");
     put_reason(db, q, &a, &sql);
     buf_printf(&sql, " AS k, r.point%s%d", from, args_text(&a, q->table->source));
-    if (untried_since)
-        buf_printf(&sql, " AND r.last_at < %" PRId64, untried_since);
+    if (not_in_run)
+        buf_printf(&sql, " AND (SELECT count(*) FROM {attempts} h WHERE h.source = r.source AND h.rkey = r.rkey"
+                         " AND h.run_id = %" PRId64 ") = 0", not_in_run);
     if (q->key_count) {
         buf_text(&sql, " AND ");
         list_put_in(db, "r.rkey", list_add(db, &a, q->keys, q->key_count), &sql);

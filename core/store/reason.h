@@ -33,8 +33,8 @@ struct reason_count {
 };
 
 /* How many records of the table each reason has, under the conditions of q: by key where q names keys, else of all.
- * untried_since, not 0: only of those that were not attempted at or after it. */
-int store_reasons(struct db *db, const struct claim_request *q, int64_t untried_since,
+ * not_in_run, not 0: only of those that this run did not attempt. */
+int store_reasons(struct db *db, const struct claim_request *q, int64_t not_in_run,
                   struct reason_count ret[REASONS_MAX], struct error *e);
 
 /* One record's; -ENOENT = no such record. lease_until: of its credential, 0 = none. */
