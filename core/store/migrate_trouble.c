@@ -36,11 +36,17 @@ const struct step migration_expired[] = {
 };
 const size_t migration_expired_count = sizeof migration_expired / sizeof *migration_expired;
 
-/* For an application's own views: a yes or no that needs USAGE on the schema and no right on a table. */
+/* For an application's own views: a yes or no that needs USAGE on the schema and no right on a table. Who was given
+ * USAGE before the first start (sql/postgresql/grants-meta.sql) may call it; others need a GRANT of their own. */
 const struct step migration_dead[] = {
     {.postgresql = "CREATE FUNCTION renewd.grant_is_dead(p_source text, p_key text) RETURNS boolean LANGUAGE sql STABLE"
                    " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$ SELECT EXISTS (SELECT 1"
                    " FROM renewd.records WHERE source = p_source AND rkey = p_key AND state = 4) $fn$"},
-    {.postgresql = "GRANT EXECUTE ON FUNCTION renewd.grant_is_dead(text, text) TO PUBLIC"},
+    {.postgresql = "REVOKE ALL ON FUNCTION renewd.grant_is_dead(text, text) FROM PUBLIC"},
+    {.postgresql = "DO $do$ DECLARE v_role name; BEGIN FOR v_role IN SELECT DISTINCT pg_get_userbyid(a.grantee)"
+                   " FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'renewd'"
+                   " AND a.privilege_type = 'USAGE' AND a.grantee <> 0 LOOP"
+                   " EXECUTE format('GRANT EXECUTE ON FUNCTION renewd.grant_is_dead(text, text) TO %I', v_role);"
+                   " END LOOP; END $do$"},
 };
 const size_t migration_dead_count = sizeof migration_dead / sizeof *migration_dead;

@@ -27,7 +27,11 @@ GRANT SELECT ("id", "appId", "metaPixelId", "metaAccessToken", "metaTokenExpires
 GRANT SELECT ("id", "name", "userId") ON :"schema"."App" TO :"role";
 
 -- The view "MetaTokenStatus" is read with its reader's rights: the tables' owner may ask renewd which grants are dead.
--- Another role that reads it needs the same.
+-- Another role that reads it needs the same. The function is made at renewd's first start, for whom this names; where it
+-- is there already, it is granted here.
 SELECT format('GRANT USAGE ON SCHEMA renewd TO %I', pg_get_userbyid(relowner)) FROM pg_class
 WHERE oid = to_regclass(format('%I."AppSettings"', :'schema')) \gexec
+SELECT format('GRANT EXECUTE ON FUNCTION renewd.grant_is_dead(text, text) TO %I', pg_get_userbyid(relowner)) FROM pg_class
+WHERE oid = to_regclass(format('%I."AppSettings"', :'schema'))
+    AND to_regprocedure('renewd.grant_is_dead(text, text)') IS NOT NULL \gexec
 COMMIT;

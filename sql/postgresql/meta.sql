@@ -17,7 +17,8 @@ create table if not exists "AppSettings" (
 );
 
 -- Whether renewd knows the grant of a row to be dead. Before renewd's first start there is nothing to know. Whoever reads
--- the view below needs, beside the tables, GRANT USAGE ON SCHEMA renewd TO ...; grants-meta.sql gives it to their owner.
+-- the view below needs, beside the tables, GRANT USAGE ON SCHEMA renewd TO ... and, after renewd's first start,
+-- GRANT EXECUTE ON FUNCTION renewd.grant_is_dead(text, text) TO ...; grants-meta.sql sees to both for their owner.
 create or replace function meta_token_is_dead(row_id text) returns boolean language plpgsql stable as $fn$
 declare
     dead boolean;
@@ -31,6 +32,10 @@ begin
     end if;
     if to_regprocedure('renewd.grant_is_dead(text, text)') is null then
         return false;
+    end if;
+    if not has_function_privilege('renewd.grant_is_dead(text, text)', 'execute') then
+        raise exception 'the role % may not ask renewd whether a token''s grant is dead', current_user
+            using hint = format('GRANT EXECUTE ON FUNCTION renewd.grant_is_dead(text, text) TO %I;', current_user);
     end if;
     execute 'select renewd.grant_is_dead(n.nspname || ''.AppSettings/metaAccessToken'', $1)
              from pg_class c join pg_namespace n on n.oid = c.relnamespace

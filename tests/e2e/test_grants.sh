@@ -89,6 +89,9 @@ meta() {
     check_match "$s: another reader is told what it needs" "GRANT USAGE ON SCHEMA renewd TO $CALLER" \
         "$(as "$CALLER" -c 'select status from "MetaTokenStatus"')"
     as postgres -c "grant usage on schema renewd to $CALLER" > /dev/null
+    check_match "$s: and of the function" "GRANT EXECUTE ON FUNCTION renewd.grant_is_dead\\(text, text\\) TO $CALLER" \
+        "$(as "$CALLER" -c 'select status from "MetaTokenStatus"')"
+    as postgres -c "grant execute on function renewd.grant_is_dead(text, text) to $CALLER" > /dev/null
     check_equal "$s: and has it then" 'Reconnect needed' "$(as "$CALLER" -c 'select status from "MetaTokenStatus"')"
 }
 

@@ -26,7 +26,7 @@ single_use() { # STORE HOW
         "$(sql "select last_error from kept where account = '$lost'")"
     check "$s: the row keeps its tokens" grants_agree kept kept
     sim mark '{}' > /dev/null
-    check "$s: a second --once has nothing to do" run_renewd --once
+    check_fails "$s: a second --once says that it waits for the answer's time" run_renewd --once
     check_equal "$s: it is not presented again at once" 0 "$(sim_count strict requests)"
 
     # The last safe moment has come: once more, and that answer counts.
@@ -65,7 +65,7 @@ fresh() { # STORE MODE: drop_before: not processed; drop_after: processed
     check_equal "$s: presented once" 1 "$(strict_sum presented)"
     check_equal "$s: ambiguous" ambiguous "$(state kept kept-1)"
     sim mark '{}' > /dev/null
-    check "$s: nothing at once" run_renewd --once
+    check_fails "$s: nothing at once, and that it waits" run_renewd --once
     check_equal "$s: not presented again" 0 "$(sim_count strict requests)"
 }
 
