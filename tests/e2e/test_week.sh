@@ -238,6 +238,8 @@ week() { # STORE DAYS
     tell "$1" "$2" lightspeed 2
     tell "$1" "$2" instagram 5
     # The first run exchanges what may be short-lived; the one of unknown age turns out not to be, and waits for a day.
+    # Whether that day is over at the tick a day later is a matter of the seconds that the first run took.
+    broken=$(sed -E "s/ $((START + DAY))(-cron)?//g" <<< "$broken")
     check_equal "$1, $2 days: every run succeeds in which none waits after a failure" \
         "$(for n in 0 6 12 18; do printf ' %s %s-cron' $((START + n * HOUR)) $((START + n * HOUR)); done)" "$broken"
     rotating "$1" "$2" tiktok 21 49 2
