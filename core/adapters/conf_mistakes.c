@@ -67,8 +67,8 @@ const char *conf_warnings_at(const struct conf_mistakes *m, size_t index)
     return index < kept(&m->warnings) ? m->warnings.texts[index] : NULL;
 }
 
-static void note(struct sentences *to, const struct conf_item *item, const char *file, const char *fmt,
-                 va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+note(struct sentences *to, const struct conf_item *item, const char *file, const char *fmt, va_list ap)
 {
     char sentence[SENTENCE_MAX];
 
