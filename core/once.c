@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/map.h"
 #include "core/domain/timestamp.h"
 
 enum { WATCH_MS = 500, OTHERS_MS = 1000, LATE_MS = 5000, SAY_MS = 10000, LINE_MAX_WIDTH = 79,
@@ -35,6 +36,7 @@ struct once {
     struct again *again;         /* jobs of which something is under way elsewhere */
     int64_t watched_ms, moved_ms, said_ms; /* by the boot clock */
     int64_t steps;               /* engine_steps() then */
+    struct map *left;            /* job -> how many were due still after its last run */
 };
 
 static void end(struct once *o, int status, const char *why)
@@ -227,18 +229,25 @@ static void run_again(void *ctx)
 }
 
 /* Due although nothing keeps the job from them: of two processes that claim at the same time each leaves out what the
- * other looks at, and one may find no more. Where nothing became less by the run, another would find the same. */
-static bool left_out(const struct job *j, const struct run_result *r)
+ * other looks at, and one may find no more. It looks again while fewer are left each time: where none became less,
+ * another look would find the same. */
+static bool left_out(struct once *o, const struct job *j, const struct run_result *r)
 {
     int64_t limit = job_configuration(j)->limit;
-    return r->left.due && r->left.due < r->due && !(limit && r->refreshed + r->failed >= limit) && !job_stands(j) && !job_paused(j);
+    int64_t before = (intptr_t)map_get(o->left, r->job);
+    if (r->left.due)
+        map_put(o->left, r->job, (void *)(intptr_t)r->left.due);
+    else
+        map_remove(o->left, r->job);
+    return r->left.due && (!before || r->left.due < before) && !(limit && r->refreshed + r->failed >= limit) &&
+           !job_stands(j) && !job_paused(j);
 }
 
 /* Another process has some of them in its hands, for as long as a lease lasts at most: what comes of that decides. */
 static bool wait_for_others(struct once *o, const struct run_result *r)
 {
     struct job *j = engine_job_by_name(o->setup.engine, r->job);
-    if (r->why || !j || o->ended || (!r->left.elsewhere && !left_out(j, r)))
+    if (r->why || !j || o->ended || (!left_out(o, j, r) && !r->left.elsewhere))
         return false;
     struct again *a = xcalloc(1, sizeof *a);
     *a = (struct again){o, j, NULL, o->again};
@@ -294,6 +303,7 @@ struct once *once_new(const struct once_setup *s)
     struct once *o = xcalloc(1, sizeof *o);
     o->setup = *s;
     o->terminal = isatty(STDERR_FILENO);
+    o->left = map_new();
     o->watched_ms = o->moved_ms = o->said_ms = clock_boot_ms();
     o->watch = loop_after(s->loop, WATCH_MS, watch, o);
     return o;
@@ -318,5 +328,6 @@ void once_free(struct once *o)
     if (!o)
         return;
     loop_cancel(&o->watch);
+    map_free(o->left, NULL);
     free(o);
 }
