@@ -155,6 +155,17 @@ json() {
     sqlite3 -batch :memory: "select json_extract(cast(readfile('$DIR/json.in') as text), '$1')"
 }
 
+# need_library NAME: one for LD_PRELOAD is built, or the test ends here as failed. The loader only warns of a missing
+# one, and a test would look at what its program does by the true clock.
+need_library() {
+    main_shell need_library || return 1
+    [ ! -r "$BUILD/tests/e2e/.libs/$1.so" ] || return 0
+    not_ok "tests/e2e/.libs/$1.so is built" "$BUILD has none; there, make check TESTS= builds it"
+    ended=yes
+    exit 1
+}
+need_library moved_clock
+
 # --- the provider simulator ----------------------------------------------------------------------
 
 # start_simulator [OPTION...]: sets SIM_URL. Goes when this test goes, however it goes.

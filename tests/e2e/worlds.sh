@@ -13,6 +13,7 @@ fast_clock() {
         ended=yes
         exit 77
     fi
+    need_library fast_clock
     FAST_CLOCK="$(date +%s) $SPEED"
     export FAST_CLOCK
     export LD_PRELOAD=$BUILD/tests/e2e/.libs/fast_clock.so
