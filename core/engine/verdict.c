@@ -78,13 +78,15 @@ int64_t verdict_after_silence(const struct job *j, const struct silence *s)
     return at > now ? at : now;
 }
 
+/* A process that slept past its lease had its request under way until it woke: from then on the time counts. */
 static int64_t after_silence(const struct attempt *a)
 {
     const struct record *r = &a->claim.record;
+    int64_t left_s = (a->lease_boot_ms - clock_boot_ms()) / 1000;
     struct silence s = {.expires_at = r->expires_at,
                         .failures = r->attempts + 1,
                         .presented = a->claim.unanswered + 1,
-                        .lease_left_s = (a->lease_boot_ms - clock_boot_ms()) / 1000,
+                        .lease_left_s = left_s > 0 ? left_s : 0,
                         .jitter = seed(a)};
     return verdict_after_silence(a->job, &s);
 }
