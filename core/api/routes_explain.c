@@ -130,7 +130,7 @@ static void why_known(void *ctx, const struct record *r, int result, const char 
     json_begin_object(&a.json, NULL);
     json_put_text(&a.json, "job", q->job);
     json_put_text(&a.json, "id", r->key);
-    json_put_text(&a.json, "state", state_name(state_shown(r->state, r->expires_at, clock_now())));
+    json_put_text(&a.json, "state", state_name(record_shown(r, clock_now())));
     json_put_text(&a.json, "why", why);
     bool failed = r->state != STATE_OK && (r->last_code || r->last_text);
     cleanup(free_p) char *said = failed ? xasprintf("%s%s%s", r->last_code ? r->last_code : "",

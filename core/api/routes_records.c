@@ -89,7 +89,7 @@ static int take_state(struct request *q, int *ret)
     if (*ret >= 0)
         return 0;
     answer_error(q, 400, "bad_parameter", "state must be one of ok, retrying, rate_limited, reconnect, "
-                 "misconfigured, ambiguous, pending, paused, expired");
+                 "misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected");
     return -EINVAL;
 }
 

@@ -58,7 +58,7 @@ void shape_record(struct json_writer *w, const char *name, const struct record *
     json_put_text(w, "id", r->key);
     json_put_text(w, "account", r->account);
     json_put_text(w, "owner", r->owner);
-    json_put_text(w, "state", state_name(state_shown(r->state, r->expires_at, clock_now())));
+    json_put_text(w, "state", state_name(record_shown(r, clock_now())));
     json_put_time(w, "expires_at", r->expires_at);
     json_put_time(w, "refreshed_at", r->refreshed_at);
     json_put_integer(w, "attempts", r->attempts);

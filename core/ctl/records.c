@@ -68,7 +68,7 @@ int ctl_records(const struct ctl *c)
 
     if (c->state && state_from_name(c->state) < 0)
         return ctl_fail(c, EXIT_USAGE, "usage", "there is no state %s; it is one of ok, retrying, rate_limited, "
-                        "reconnect, misconfigured, ambiguous, pending, paused, expired", c->state);
+                        "reconnect, misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected", c->state);
     sheet_begin(&p.sheet, titles);
     return pages_end(&p, c->arg_count ? pages_of_job(&p, c->args[0]) : list_all(&p));
 }

@@ -30,6 +30,8 @@ static const char *const state_names[] = {
     [STATE_PENDING] = "pending",
     [STATE_PAUSED] = "paused",
     [STATE_EXPIRED] = "expired",
+    [STATE_WITHOUT_CREDENTIAL] = "without_credential",
+    [STATE_DISCONNECTED] = "disconnected",
 };
 
 static int find(const char *const *names, int first, int last, const char *name)
@@ -52,17 +54,12 @@ int outcome_from_name(const char *name)
 
 const char *state_name(int state)
 {
-    return state >= STATE_OK && state <= STATE_EXPIRED ? state_names[state] : NULL;
+    return state >= STATE_OK && state <= STATE_DISCONNECTED ? state_names[state] : NULL;
 }
 
 int state_from_name(const char *name)
 {
-    return find(state_names, STATE_OK, STATE_EXPIRED, name);
-}
-
-int state_shown(int state, int64_t expires_at, int64_t now)
-{
-    return state == STATE_OK && expires_at > 0 && expires_at <= now ? STATE_EXPIRED : state;
+    return find(state_names, STATE_OK, STATE_DISCONNECTED, name);
 }
 
 int state_after(int outcome)

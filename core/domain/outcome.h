@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The six outcomes of an attempt and the states of a record, the same numbers and names in the ABI, the store, the
- * API and the log. Eight states are stored; that a token has expired is seen when somebody looks.
+ * API and the log. Eight states are stored; the others are seen when somebody looks (record_shown).
  */
 #ifndef CORE_DOMAIN_OUTCOME_H
 #define CORE_DOMAIN_OUTCOME_H
@@ -27,9 +27,11 @@ enum state {
     STATE_AMBIGUOUS,
     STATE_PENDING,
     STATE_PAUSED,
-    STATE_EXPIRED, /* shown, never stored: ok as far as its last attempt goes, and its access token has ended */
+    STATE_EXPIRED, /* from here on shown, never stored: ok as far as its last attempt goes, and its access token has ended */
+    STATE_WITHOUT_CREDENTIAL, /* its row holds none */
+    STATE_DISCONNECTED, /* its row is gone, or no longer one of the job's */
 };
-enum { STATES_MAX = STATE_PAUSED + 1 };
+enum { STATES_MAX = STATE_PAUSED + 1, STATES_SHOWN = STATE_DISCONNECTED + 1 };
 
 /* "none" for OUTCOME_NONE; NULL for a number that is none of these. */
 const char *outcome_name(int outcome);
@@ -40,8 +42,6 @@ int outcome_from_name(const char *name);
 const char *state_name(int state);
 /* -EINVAL for an unknown name. */
 int state_from_name(const char *name);
-/* What is shown of a record in this stored state whose access token ends at expires_at (0 = unknown). */
-int state_shown(int state, int64_t expires_at, int64_t now);
 /* The state in which an outcome leaves its record; 0 for OUTCOME_NONE and unknown numbers. */
 int state_after(int outcome);
 /* How badly off a record is, to say which of two stands: 0 = well. */

@@ -49,3 +49,14 @@ void record_set_text(char **field, const char *text)
     free(*field);
     *field = fresh;
 }
+
+int record_shown(const struct record *r, int64_t now)
+{
+    if (!r->hash[0] && r->state != STATE_PENDING)
+        return STATE_DISCONNECTED;
+    if (r->state != STATE_OK)
+        return r->state;
+    if (r->without_credential)
+        return STATE_WITHOUT_CREDENTIAL;
+    return r->expires_at > 0 && r->expires_at <= now ? STATE_EXPIRED : STATE_OK;
+}

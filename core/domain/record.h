@@ -23,7 +23,7 @@ struct record {
     char *account, *owner;     /* for people; may be NULL */
     int state;                 /* enum state */
     int64_t generation;        /* how often the credential was replaced, by us or the application */
-    char hash[FINGERPRINT_SIZE];        /* of the mapped columns as last seen */
+    char hash[FINGERPRINT_SIZE];        /* of the mapped columns as last seen; "" = its row is not the job's any more */
     char fingerprint[FINGERPRINT_SIZE]; /* of the credential as last seen */
     int without_credential;    /* the credential slot is NULL or empty: never due */
     int64_t expires_at;        /* of the access token; 0 = unknown */
@@ -51,5 +51,7 @@ void record_done(struct record *r);
 /* Replaces one of its texts by a copy; NULL = none. */
 void record_set_text(char **field, const char *text);
 void record_copy(struct record *ret, const struct record *from);
+/* The state that people are told; store/read.c says the same in SQL. */
+int record_shown(const struct record *r, int64_t now);
 
 #endif

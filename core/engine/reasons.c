@@ -99,7 +99,10 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
 void reason_of_one(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until, char *ret,
                    size_t size)
 {
-    if (reason == REASON_WITHOUT_CREDENTIAL)
+    if (reason == REASON_DISCONNECTED)
+        snprintf(ret, size, "disconnected: its row is gone, or `only` leaves it out; nothing is refreshed until its "
+                            "application changes that");
+    else if (reason == REASON_WITHOUT_CREDENTIAL)
         snprintf(ret, size, "without credential: the row holds none");
     else if (reason == REASON_UNREADABLE)
         own_text(j, r, reason, lease_until, ret, size);
@@ -119,6 +122,7 @@ const char *reason_of_many(enum reason reason)
 {
     static const char *const texts[REASONS_MAX] = {
         [REASON_DUE] = "due: the next run takes them",
+        [REASON_DISCONNECTED] = "disconnected: the row is gone, or `only` leaves it out",
         [REASON_WITHOUT_CREDENTIAL] = "without credential",
         [REASON_UNREADABLE] = "cannot be read; see their last error",
         [REASON_RECONNECT] = "wait for their owner to reconnect",

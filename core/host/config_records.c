@@ -39,7 +39,7 @@ static void status_values_read(struct job_reading *r, const struct conf_item *re
     for (size_t i = 0; i < conf_count(group); i++) {
         const struct conf_item *item = conf_at(group, i);
         int state = state_from_name(conf_name(item));
-        if (state < 0 || state == STATE_EXPIRED)
+        if (state < 0 || state > STATE_PAUSED)
             conf_mistake(r->r.m, item, NULL,
                          "unknown state '%s' in 'status_values'; the states are ok, retrying, "
                          "rate_limited, reconnect, misconfigured, ambiguous, pending and paused",

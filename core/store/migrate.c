@@ -105,6 +105,7 @@ static const struct migration migrations[] = {
     {migration_trouble, &migration_trouble_count},
     {migration_expired, &migration_expired_count},
     {migration_dead, &migration_dead_count},
+    {migration_shown, &migration_shown_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

@@ -66,5 +66,8 @@ extern const struct step migration_expired[];
 extern const size_t migration_expired_count;
 extern const struct step migration_dead[];
 extern const size_t migration_dead_count;
+/* migrate_shown.c: records without a credential, and those whose row is not the job's any more, in the views. */
+extern const struct step migration_shown[];
+extern const size_t migration_shown_count;
 
 #endif

@@ -18,16 +18,27 @@
 
 enum { STATES = 16, COUNTS_SQL_MAX = 4096 };
 
+/* domain/record.h: record_shown. */
+static void put_shown(struct buf *sql)
+{
+    buf_printf(sql,
+               "CASE WHEN hash = '' AND state <> %d THEN %d WHEN state <> %d THEN state"
+               " WHEN without_credential <> 0 THEN %d WHEN expires_at > 0 AND expires_at <= %" PRId64 " THEN %d ELSE state END",
+               STATE_PENDING, STATE_DISCONNECTED, STATE_OK, STATE_WITHOUT_CREDENTIAL, clock_now(), STATE_EXPIRED);
+}
+
 static void put_query(const struct records_query *q, struct args *a, struct buf *sql)
 {
     buf_text(sql, "SELECT ");
     record_columns("", sql);
     buf_printf(sql, " FROM {records} WHERE source = $%d", args_text(a, q->source));
-    if (q->state == STATE_OK || q->state == STATE_EXPIRED)
-        buf_printf(sql, " AND state = %d AND %s(expires_at > 0 AND expires_at <= %" PRId64 ")", STATE_OK,
-                   q->state == STATE_OK ? "NOT " : "", clock_now());
-    else if (q->state)
-        buf_printf(sql, " AND state = $%d", args_number(a, q->state));
+    if (q->state) {
+        buf_text(sql, " AND ");
+        put_shown(sql);
+        buf_printf(sql, " = %d", q->state);
+        if (q->state > STATE_OK && q->state <= STATE_PAUSED) /* for its index */
+            buf_printf(sql, " AND state = %d", q->state);
+    }
     if (q->owner)
         buf_printf(sql, " AND owner = $%d", args_text(a, q->owner));
     if (q->after)
@@ -102,12 +113,13 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
     int64_t now = clock_now();
 
     buf_init(&sql, COUNTS_SQL_MAX);
+    buf_text(&sql, "SELECT ");
+    put_shown(&sql);
     buf_printf(&sql,
-               "SELECT state, count(*), sum(CASE WHEN expires_at > 0 AND expires_at <= %" PRId64 " THEN 1 ELSE 0 END),"
-               " sum(CASE WHEN state <> %d AND state <> %d AND without_credential = 0 AND point > 0 AND"
+               " AS shown, count(*), sum(CASE WHEN state <> %d AND state <> %d AND without_credential = 0 AND point > 0 AND"
                " ((expires_at > 0 AND expires_at <= %" PRId64 ") OR (latest > 0 AND latest <= %" PRId64 "))"
-               " THEN 1 ELSE 0 END) FROM {records} WHERE source = $1 GROUP BY state",
-               now, STATE_RECONNECT, STATE_PAUSED, now, now);
+               " THEN 1 ELSE 0 END) FROM {records} WHERE source = $1 GROUP BY 1",
+               STATE_RECONNECT, STATE_PAUSED, now, now);
     int r = db_run(db, sql.data, &source, 1, &found, e);
 
     if (r < 0)
@@ -116,13 +128,9 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
     for (size_t i = 0; i < db_rows(found); i++) {
         int64_t state = db_integer(found, i, 0), count = db_integer(found, i, 1);
         counts[0] += count;
-        counts[COUNT_OVERDUE] += db_integer(found, i, 3);
-        if (state > 0 && state < STATE_EXPIRED)
+        counts[COUNT_OVERDUE] += db_integer(found, i, 2);
+        if (state > 0 && state <= STATE_DISCONNECTED)
             counts[state] = count;
-        if (state == STATE_OK) {
-            counts[STATE_EXPIRED] = db_integer(found, i, 2);
-            counts[STATE_OK] -= counts[STATE_EXPIRED];
-        }
     }
     return 0;
 }

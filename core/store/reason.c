@@ -61,9 +61,10 @@ static void put_reason(struct db *db, const struct claim_request *q, struct args
     struct claim_request all = *q;
     all.key_count = 0;
     buf_printf(sql,
-               "CASE WHEN r.state = 5 AND r.point = 0 AND r.last_code = 'row' THEN %d"
+               "CASE WHEN r.hash = '' AND r.point = 0 AND r.state <> 7 THEN %d"
+               " WHEN r.state = 5 AND r.point = 0 AND r.last_code = 'row' THEN %d"
                " WHEN r.without_credential <> 0 OR r.fingerprint = '' THEN %d",
-               REASON_UNREADABLE, REASON_WITHOUT_CREDENTIAL);
+               REASON_DISCONNECTED, REASON_UNREADABLE, REASON_WITHOUT_CREDENTIAL);
     if (!by_hand)
         buf_printf(sql, " WHEN r.state = 4 AND r.due_at = 0 THEN %d", REASON_RECONNECT);
     buf_printf(sql, " WHEN r.state = 7 THEN %d WHEN r.point = 0 AND r.state <> 4 THEN %d", REASON_PENDING, REASON_NEVER);

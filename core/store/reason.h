@@ -10,6 +10,7 @@
 enum reason {
     REASON_DUE,
     REASON_WITHOUT_CREDENTIAL,
+    REASON_DISCONNECTED,     /* its row is gone, or no longer one of the job's */
     REASON_UNREADABLE,       /* its row cannot be read: last_text says why */
     REASON_RECONNECT,
     REASON_PENDING,          /* its new token was refused by the database */

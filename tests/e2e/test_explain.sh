@@ -21,7 +21,7 @@ prepare() { # STORE
     make_accounts_table tokens
     load_accounts strict tokens 4 a
     sql "update tokens set status = 'connected'"
-    strict_job tokens tokens '' '' '' \
+    strict_job tokens tokens 'rescan = "1h";' '' '' \
         "$(accounts_records tokens | sed -e 's/sealed = /only = { status = [ "connected" ]; }; sealed = /' -e 's/last_error = /status = "status"; &/')"
     start_ready || exit 1
 }
@@ -40,6 +40,21 @@ reasons() { # STORE: of one record
     check_match "$s: is told as gone" 'no record 3: there is no such row' "$said"
     status 0 "$s: of the whole job" explain tokens
     check_no_match "$s: no time that is over" "by itself at $(date -u +%Y-%m-%d)T0*$(date -u -d '1 hour ago' +%H):" "$said"
+}
+
+states() { # STORE: one with, one without a credential, one taken out of `only`, one deleted
+    local s=$1 records
+    records=$(ctl --json jobs | json '$.jobs[0].records' | tr -d ' \n')
+    check_match "$s: whose row was looked at is ok no more" \
+        '"all":4,"ok":1,.*"without_credential":1,"disconnected":2' "$records"
+    check_match "$s: in the table too" '4 \(1 ok, 1 without_credential, 2 disconnected\)' "$(ctl jobs | tr -s ' \n' ' ')"
+    check_match "$s: one of them" '^state: *without_credential' "$(ctl show tokens "$(id_of a-2)" | grep '^state')"
+    check_match "$s: the list by such a state" " $(id_of a-1)  *a-1 .*disconnected" "$(ctl records tokens --state disconnected)"
+    check_match "$s: and the other" " a-2 .*without_credential" "$(ctl records tokens --state without_credential)"
+    check_no_match "$s: neither in the list of those that are well" 'a-[123] ' "$(ctl records tokens --state ok)"
+    check_equal "$s: SQL says so too" "disconnected|2 ok|1 without_credential|1" \
+        "$(sql "select state, count(*) from $(own record) group by 1 order by 1" | tr '\n' ' ' | sed 's/ $//')"
+    check_match "$s: of the whole job" '2 .*disconnected: the row is gone, or' "$(ctl explain tokens)"
 }
 
 acting() { # STORE
@@ -86,6 +101,7 @@ start_simulator
 for store in sqlite postgresql; do
     prepare $store
     reasons $store
+    states $store
     acting $store
     statuses $store
 done

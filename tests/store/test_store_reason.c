@@ -43,8 +43,8 @@ static struct claim_request asked(int mode, bool safe)
 static void put(const char *key, const char *fingerprint, const char *set)
 {
     kit_sql(db, "INSERT INTO t (id, refresh_token, expires_at) VALUES ('%s', 'r-%s', 5)", key, key);
-    kit_sql(db, "INSERT INTO {records} (source, rkey, job, state, fingerprint, earliest, point, due_at, death)"
-                " VALUES ('%s', '%s', 'kit', 1, '%s', 1, 2, 2, 0)", table->source, key, fingerprint);
+    kit_sql(db, "INSERT INTO {records} (source, rkey, job, state, hash, fingerprint, earliest, point, due_at, death)"
+                " VALUES ('%s', '%s', 'kit', 1, 'seen', '%s', 1, 2, 2, 0)", table->source, key, fingerprint);
     if (set)
         kit_sql(db, "UPDATE {records} SET %s WHERE rkey = '%s'", set, key);
 }
@@ -179,6 +179,7 @@ static void each_reason(void)
         {"row", "state = 5, point = 0, due_at = 0, last_code = 'row'", REASON_UNREADABLE},
         {"reconnect", "state = 4, due_at = 0", REASON_RECONNECT},
         {"pending", "state = 7", REASON_PENDING},
+        {"gone", "hash = '', point = 0, due_at = 0", REASON_DISCONNECTED},
         {"never", "point = 0, due_at = 0", REASON_NEVER},
         {"suspect", "state = 5, not_before = 1000060, due_at = 1000060", REASON_SUSPECT},
         {"backoff", "state = 2, not_before = 1000060", REASON_BACKOFF},

@@ -10,6 +10,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/secret.h"
 #include "core/store/record_row.h"
 #include "tests/store/commits.h"
@@ -360,6 +361,36 @@ static void run_failures(void)
     db_close(db);
 }
 
+/* A record whose row holds no credential, or is not the job's any more, is not told as ok. */
+static void not_ok(struct db *db)
+{
+    static const struct { const char *key, *set; int state; } cases[] = {
+        {"01", "without_credential = 1", STATE_WITHOUT_CREDENTIAL}, {"02", "hash = ''", STATE_DISCONNECTED},
+        {"03", "hash = '', state = 7", STATE_PENDING}, {"04", "hash = '', without_credential = 1", STATE_DISCONNECTED},
+        {"06", "expires_at = 5", STATE_EXPIRED}, {"07", "expires_at = 5, without_credential = 1", STATE_WITHOUT_CREDENTIAL}};
+    int64_t counts[16], expected[STATES_SHOWN] = {0};
+    struct record r = {0}, *list = NULL;
+    struct error e = {""};
+
+    kit_sql(db, "UPDATE {records} SET state = 1");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        kit_sql(db, "UPDATE {records} SET %s WHERE rkey = '%s'", cases[i].set, cases[i].key);
+        CU_ASSERT_EQUAL_FATAL(store_record(db, "s", cases[i].key, &r, &e), 0);
+        CU_ASSERT_EQUAL(record_shown(&r, clock_now()), cases[i].state);
+        record_done(&r);
+        expected[cases[i].state]++;
+    }
+    expected[STATE_OK] = 25 - sizeof cases / sizeof cases[0];
+    CU_ASSERT_EQUAL(store_state_counts(db, "s", counts, &e), 0);
+    for (int state = STATE_OK; state < STATES_SHOWN; state++) {
+        struct records_query q = {.source = "s", .limit = 100, .state = state};
+        size_t count = 0;
+        CU_ASSERT_EQUAL(store_records(db, &q, &list, &count, &e), 0);
+        CU_ASSERT_TRUE(counts[state] == expected[state] && (int64_t)count == expected[state]);
+        records_free(list, count);
+    }
+}
+
 static void lists(void)
 {
     struct db *db = kit_fresh();
@@ -373,8 +404,8 @@ static void lists(void)
     for (int i = 0; i < 25; i++)
         kit_sql(
             db,
-            "INSERT INTO {records} (source, rkey, job, state, owner) VALUES ('s', '%02d', 'j', %d,"
-            " 'owner-%d'), ('other', '%02d', 'j', 1, NULL)",
+            "INSERT INTO {records} (source, rkey, job, state, hash, owner) VALUES ('s', '%02d', 'j', %d, 'seen',"
+            " 'owner-%d'), ('other', '%02d', 'j', 1, 'seen', NULL)",
             i, i % 5 ? STATE_OK : STATE_RECONNECT, i % 2, i);
     do {
         q.after = after[0] ? after : NULL;
@@ -396,6 +427,7 @@ static void lists(void)
     records_free(list, count);
     CU_ASSERT_EQUAL(store_state_counts(db, "s", counts, &e), 0);
     CU_ASSERT_TRUE(counts[0] == 25 && counts[STATE_OK] == 20 && counts[STATE_RECONNECT] == 5);
+    not_ok(db);
     CU_ASSERT_EQUAL(store_record(db, "s", "07", &one, &e), 0);
     CU_ASSERT_STRING_EQUAL(one.owner, "owner-1");
     record_done(&one);

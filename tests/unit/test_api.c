@@ -214,7 +214,7 @@ static void check_record(const struct record *r, const char *expected)
 
 static void test_record(void)
 {
-    struct record r = {.job = shop, .key = seven, .account = quoted, .state = STATE_OK, .expires_at = 1793628000,
+    struct record r = {.job = shop, .hash = "seen", .key = seven, .account = quoted, .state = STATE_OK, .expires_at = 1793628000,
                        .point = 1793624400, .due_at = 1793624400, .generation = 3};
 
     check_record(&r, "{\"job\":\"shop\",\"id\":\"7\",\"account\":\"a \\\"b\\\"\",\"owner\":null,\"state\":\"expired\","
