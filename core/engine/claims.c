@@ -201,12 +201,16 @@ static int rehearse_work(struct db *db, void *arg, struct error *e)
 {
     struct rehearse_task *t = arg;
     const char *keys[CLAIM_BATCH];
+    const struct job *j = t->run->job;
     size_t count = 0;
+    int res = job_rights(db, j->config, j->table, e);
+    if (res < 0 || j->table->own || j->table->view)
+        return res;
     while (count < t->count && count < CLAIM_BATCH) {
         keys[count] = t->list[count].record.key;
         count++;
     }
-    return store_rehearse_any(db, t->run->job->table, keys, count, e);
+    return store_rehearse_any(db, j->table, keys, count, e);
 }
 
 static void rehearse_done(void *arg, int result, const struct error *e)
@@ -217,7 +221,9 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     j->engine->busy--;
     r->claiming = false;
     j->rehearsed = result >= 0;
-    if (result < 0 && result != -ENOENT && !store_passes(result))
+    if (result == -EACCES)
+        discovery_misfit(j, e->text); /* it goes on soon after the GRANT */
+    else if (result < 0 && result != -ENOENT && !store_passes(result))
         discovery_hold(j, e->text);
     if (store_passes(result))
         not_now(r, t->list, t->count, e->text);
@@ -233,7 +239,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
-    if (j->rehearsed || j->table->own || j->table->view || !list[0].row_found) {
+    if (j->rehearsed || !list[0].row_found) {
         take_all(r, list, count, lease_boot_ms);
         return;
     }

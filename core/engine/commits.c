@@ -414,6 +414,20 @@ static void verdict_refused(struct commit_task *t)
     task_end(t, OUTCOME_TRANSIENT, false);
 }
 
+/* Nothing more is spent: what is not sent yet is given back, and who claims next rehearses first. A look asks for
+ * the rights at once, so that the job is held also when nothing is due. */
+static void right_lost(const struct commit_task *t)
+{
+    struct job *j = t->job;
+    bool news = j->rehearsed;
+    j->rehearsed = false;
+    if (!news || !engine_may_work(j->engine))
+        return;
+    attempt_abandon_unsent(j);
+    if (j->engine->setup.daemon)
+        discovery_again(j);
+}
+
 /* The database refused this record and nothing was written. A success without a new token becomes its own
  * failure; a failure stays what it is, without the row and statements that were refused. */
 static void effects_refused(struct commit_task *t)
@@ -422,6 +436,8 @@ static void effects_refused(struct commit_task *t)
     bool rows = c->result == COMMIT_ROWS;
     char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
     char *text = said(t);
+    if (c->lacks_right && t->job)
+        right_lost(t);
     if (c->replaces) {
         keep(t, "pending", code, text);
     } else if (t->job && c->outcome == OUTCOME_OK) {

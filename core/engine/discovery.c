@@ -167,8 +167,10 @@ static void round_done(struct job *j)
         discovery_hold(j, "none of its rows opens with its key: check sealed_key and keys of renewd.conf");
         return;
     }
-    if (d->held)
+    if (d->held) {
         job_release_hold(j);
+        recover_kept(j->engine, true); /* what its rows refused meanwhile */
+    }
     d->held = false;
     j->discovered = true;
     events_start(j);
@@ -366,10 +368,17 @@ static void look_hidden(struct db *db, struct page_task *t)
         t->hidden = table_look_hidden(&look, t->job->table, t->page.count > 0);
 }
 
+/* A right that was withdrawn is told with all others that are missing, before a token is spent. */
+static int first_page(struct db *db, struct page_task *t, struct error *e)
+{
+    int res = t->after ? 0 : job_rights(db, t->job->config, t->job->table, e);
+    return res < 0 ? res : store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+}
+
 static int page_work(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
-    int res = store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+    int res = first_page(db, t, e);
     if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
         res = -ENOTCONN; /* else they are counted another time */
     if (res >= 0 && !t->after && (t->full || !t->page.count))

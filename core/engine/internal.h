@@ -283,7 +283,7 @@ void job_resolve(struct job *j);
 void job_find_source(struct job *j);
 /* What a pause, ours or another's, means here. */
 void job_set_paused(struct job *j, bool paused);
-/* See table_still_fits(). */
+/* See table_still_fits(); a right that is missing is told with all others. */
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e);
 /* -EACCES with the GRANTs that are missing on the tables of a job. */
 int job_rights(struct db *db, const struct job_config *c, const struct table *table, struct error *e);

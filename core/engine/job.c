@@ -233,6 +233,9 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e)
 {
     struct table_wish wish;
+    struct error why;
+    if (result == -EACCES && job_rights(db, j->config, j->table, &why) == -EACCES)
+        return error_set(e, -ESTALE, "%s", why.text);
     job_wish(j->config, &wish);
     return table_still_fits(db, &wish, result, e);
 }

@@ -296,6 +296,7 @@ static void refuse(struct commit_work *w, int code, const struct error *e)
     settle(w, 1);
     free(w->c->failed_effect);
     w->c->failed_effect = w->failed_effect ? xstrdup(w->failed_effect) : NULL;
+    w->c->lacks_right = code == -EACCES;
     snprintf(w->c->why, sizeof(w->c->why), "%.255s", e->text);
 }
 

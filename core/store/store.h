@@ -203,6 +203,7 @@ struct commit {
     bool twins;                  /* other records held the same credential */
     struct row current;          /* COMMIT_CHANGED */
     char *failed_effect;
+    bool lacks_right;            /* refused for a right that renewd's role lacks */
     char why[256];
 };
 struct commit *commit_new(void);

@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# PostgreSQL, and a role of least right. A right that is withdrawn while the daemon runs costs no more than the attempts
+# under way, whose results are set aside; its job is held with every GRANT that is missing, and goes on by itself once
+# they are given.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/strict.sh"
+
+LEAST=renewd_rights_$$ OTHER=renewd_rights_other_$$
+
+database() { echo "${DSN##*dbname=}"; }
+
+admin() { # SQL: as the cluster's owner
+    pg_admin -d "$(database)" -c "$1" > /dev/null
+}
+
+# A new database: renewd has its own role, sql() is the tables' owner.
+stage_least() {
+    make_store postgresql || exit 1
+    forget_renewd
+    sim reset '{}' > /dev/null
+    admin "grant create on database $(database) to $LEAST"
+    DSN=${DSN/user=renewd_test/user=$LEAST}
+    write_conf
+    DSN=${DSN/user=$LEAST/user=renewd_test}
+}
+
+grants_said() { # TEXT: each GRANT of it, one a line
+    grep -o 'GRANT [^;]*;' <<< "$1" | sort -u
+}
+
+presented() { strict_sum presented; }
+presented_some() { [ "$(presented)" -ge "$1" ]; }
+refreshed() { sql 'select count(*) from tokens where refreshed_at is not null'; }
+kept() { pg_admin -d "$(database)" -c 'select count(*) from renewd.kept'; }
+held() { ctl --json jobs | json '$.jobs[0].held' | grep -q GRANT; }
+all_stored() { compare_truth strict tokens w- && [ "$(kept)" = 0 ]; }
+
+TOKEN_RIGHTS='select (id, account, access_token, refresh_token, expires_at, refreshed_at, last_error),
+    update (access_token, refresh_token, expires_at, refreshed_at, last_error) on tokens'
+
+while_running() {
+    local asked said was
+    stage_least
+    make_accounts_table tokens
+    sql 'create table people (id text primary key, warned boolean)'
+    load_accounts strict tokens 24 w- || exit 1
+    strict_job tokens tokens 'in_flight = 3; rescan = "1s";
+        also = ( { table = "people"; key = "id"; from = "account"; on_ok = { warned = false; }; on_reconnect = { warned = true; }; } );'
+    sql "grant $TOKEN_RIGHTS to $LEAST; grant select (id), update (warned) on people to $LEAST"
+    sim misbehave '{"mode":"delay","provider":"strict","count":12,"ms":700,"when":"after"}' > /dev/null
+    start_renewd || exit 1
+    wait_until 60 presented_some 4 || exit 1
+    sql "revoke update (access_token, refresh_token) on tokens from $LEAST; revoke update (warned) on people from $LEAST"
+    check "withdrawn: the job is held" wait_until 60 held
+    said=$(ctl --json jobs | json '$.jobs[0].held')
+    check_equal "withdrawn: with every GRANT" "GRANT UPDATE (access_token, refresh_token) ON public.tokens TO $LEAST;
+GRANT UPDATE (warned) ON public.people TO $LEAST;" "$(grants_said "$said")"
+    check "withdrawn: what was under way ends" wait_until 60 nothing_under_way
+    asked=$(presented) was=$(kept)
+    check_equal "withdrawn: each answer is in its row or set aside" "$asked" $(($(refreshed) + was))
+    check "withdrawn: no more than was under way is set aside" test "$was" -le 3
+    check_fails "withdrawn: nothing is refreshed by hand" ctl run tokens
+    check_equal "withdrawn: and nothing is spent" "$asked" "$(presented)"
+    sql "$(grants_said "$said")"
+    check "given again: all comes back, what was set aside too" wait_until 60 all_stored
+    check_equal "given again: none was presented twice" '' "$(presented_twice)"
+    check_match "given again: it is said" 'job no longer held' "$(cat "$DIR/renewd.all")"
+    stop_renewd
+}
+
+nothing_under_way() { [ "$(ctl --json jobs | json '$.jobs[0].in_flight')" = 0 ]; }
+
+# Reading, too: the job says which GRANT, not only what PostgreSQL refused first.
+reading() {
+    start_renewd || exit 1
+    check "reading: it is ready" wait_until 60 daemon_is_ready
+    sql "revoke select (access_token, expires_at) on tokens from $LEAST"
+    check "reading: the job is held" wait_until 60 held
+    check_equal "reading: with the GRANT" "GRANT SELECT (access_token, expires_at) ON public.tokens TO $LEAST;" \
+        "$(grants_said "$(ctl --json jobs | json '$.jobs[0].held')")"
+    sql "grant $TOKEN_RIGHTS to $LEAST"
+    check "reading: given again, it goes on" wait_until 60 daemon_is_ready
+    stop_renewd
+}
+
+start_simulator
+pg_admin -c 'select 1' > /dev/null 2>&1 || make_store postgresql
+trap 'gone; cleanup' EXIT
+gone() {
+    stop_process "$RENEWD_PID"
+    for database in $own_databases; do
+        pg_admin -c "drop database if exists $database with (force)"
+    done
+    pg_admin -c "drop role if exists $LEAST" -c "drop role if exists $OTHER"
+} > /dev/null 2>&1
+pg_admin -c "create role $LEAST login" -c "create role $OTHER"
+while_running
+reading
+no_tokens_in_logs
+finish
