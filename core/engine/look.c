@@ -81,6 +81,9 @@ void look_schedule(const struct job *j, struct record *r)
     r->due_at = 0;
     switch (r->state) {
     case STATE_RECONNECT:
+        if (r->not_before) /* told, and not final: it is asked again */
+            r->due_at = look_point(r);
+        break;
     case STATE_PENDING:
     case STATE_PAUSED:
         return;

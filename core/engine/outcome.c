@@ -423,16 +423,14 @@ void outcome_withhold(const struct job *j, struct commit *c, const struct suspec
         outcome_leave_row(c);
 }
 
-/* look_schedule gives those that need a person no time; this one has one. Row and people are told once. */
+/* Of those that need a person these have a time. Row and people are told once. */
 void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms)
 {
-    (void)j;
     c->dead = false;
     if (c->after.state != STATE_RECONNECT) /* the plugin has a time of its own */
         return;
     c->after.not_before = seconds_up(next_at_ms);
-    int64_t point = look_point(&c->after);
-    c->after.due_at = point > c->after.not_before ? point : c->after.not_before;
+    look_schedule(j, &c->after);
     if (c->before.state == STATE_RECONNECT)
         outcome_leave_row(c);
 }

@@ -77,7 +77,7 @@ pass() {
     local ms=$(($1 * 1000)) table column set
     for table in suspects breakers; do
         set=''
-        for column in $(if [ $table = suspects ]; then echo began_at since asked_at next_at
+        for column in $(if [ $table = suspects ]; then echo began_at since asked_at next_at told_at struck_at
                         else echo success_at recovery_at held_at ended_at alarmed_at canary_at witness_at; fi); do
             set="$set${set:+, }$column = case when $column > 0 then $column - $ms else 0 end"
         done

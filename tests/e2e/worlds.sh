@@ -29,6 +29,13 @@ end_world() {
     stop_renewd
     none_refused
 }
+# pass_over SECONDS: so much time passes while renewd is down. What it writes itself cannot be moved under its hands.
+pass_over() {
+    main_shell pass_over || return 1
+    stop_renewd
+    pass "$1"
+    start_ready || exit 1
+}
 kill_accounts() { # FROM UNTIL: by their number
     local account
     for account in $(sql "select account from tokens where id between $1 and $2 order by id"); do
