@@ -9,7 +9,7 @@
 
 RATE=${RATE:-2000} DURATION=${DURATION:-10} CONNECTIONS=${CONNECTIONS:-64} RECORDS=${RECORDS:-100}
 SUITE=bench
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 export APP_SECRET=hush-app-0123456789
 # What may come on top of what renewd takes once each record was asked for: for each connection its memory, its
 # call and its answer, and a margin for the allocator.

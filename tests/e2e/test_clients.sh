@@ -12,7 +12,7 @@ for package in nginx nodejs python3; do
     command -v "${package/nodejs/node}" > /dev/null || left_out $package "$package is not installed"
 done
 export APP_SECRET=hush-app-0123456789 FACEBOOK_APP_ID=app FACEBOOK_APP_SECRET=hush-facebook
-PORT=$((20000 + RANDOM % 20000)) TLS_PORT=$((40000 + RANDOM % 9000))
+PORT=$(free_port) TLS_PORT=$(free_port)
 NGINX_PID=''
 trap 'ended_with=$?; stop_process "$NGINX_PID"; (exit $ended_with); cleanup' EXIT
 

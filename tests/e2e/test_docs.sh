@@ -8,7 +8,7 @@
 . "$(dirname "$0")/shipped.sh"
 . "$(dirname "$0")/graph.sh"
 
-ETC=$DIR/etc/renewd PORT=$((20000 + RANDOM % 20000))
+ETC=$DIR/etc/renewd PORT=$(free_port)
 export APP_KEY=hush-app-key-0123456789 DATABASE_URL=''
 mkdir -p "$DIR/bin" "$DIR/blocks"
 

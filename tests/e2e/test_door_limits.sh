@@ -8,7 +8,7 @@
 
 export APP_SECRET=app-secret-0123456789 FEW_SECRET=few-secret-0123456789
 start_simulator
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 BASE=http://127.0.0.1:$PORT
 
 prepare() { # [TLS]

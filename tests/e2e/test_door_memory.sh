@@ -9,7 +9,7 @@
 
 CROWD=$BUILD/tests/e2e/crowd
 export APP_SECRET=hush-app-0123456789
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 MANY=540 RECORDS=12000
 
 # KiB, from what core/adapters/http_server*.c states: 512 connections with 16 KiB of headers, a body or an answer

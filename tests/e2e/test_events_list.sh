@@ -7,7 +7,7 @@
 
 export TEST_SECRET=hush-secret READER_SECRET=reader-secret-0123456789 WRITER_SECRET=writer-secret-0123456789
 start_simulator
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 
 # put STATE ID [DUE [CODE [WHY]]]: an event as the engine would have left it.
 put() {

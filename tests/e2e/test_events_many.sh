@@ -8,7 +8,7 @@
 
 TOTAL=10000 CHUNK=200
 export APP_SECRET=app-secret-0123456789
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 start_simulator
 
 # What an application does: each chunk again and again until it is acknowledged.

@@ -8,7 +8,7 @@
 
 export SERVICE_KEY=service-key-0123456789 READER_SECRET=reader-secret-0123456789
 start_simulator
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 FOREVER='s/^schedule = .*/schedule = "0 0 1 1 *";/'
 
 prepare() { # STORE: tables, doors and shipped jobs that do nothing by themselves

@@ -7,7 +7,7 @@
 
 export APP_SECRET=app-secret-0123456789
 start_simulator
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 stage sqlite 'public_url = "https://renew.example.net";'
 sed -i '/^api = /d' "$CONF"
 cat >> "$CONF" <<CONF

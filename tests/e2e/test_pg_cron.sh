@@ -13,7 +13,7 @@ VERSION=$(find /usr/lib/postgresql/*/bin -name initdb 2> /dev/null | cut -d / -f
     left_out "postgresql-$VERSION-cron" "pg_cron for PostgreSQL $VERSION is not installed"
 
 export SERVICE_KEY=hush-service-key-0123456789
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 
 # A cluster of our own: pg_cron is loaded at its start and lives in one database.
 own_cluster() {

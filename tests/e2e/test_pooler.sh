@@ -13,11 +13,10 @@ pooler=$(PATH=$PATH:/usr/sbin command -v pgbouncer) || { echo "ok $SUITE # SKIP 
 start_pooler() {
     main_shell start_pooler || return 1
     local port run=()
+    port=$(free_port) || exit 1
     mkdir "$DIR/pooler" && echo '"renewd_test" ""' > "$DIR/pooler/users"
     [ "$(id -u)" != 0 ] || run=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-    for _ in 1 2 3 4 5 6 7 8; do
-        port=$((20000 + RANDOM % 12000))
-        cat > "$DIR/pooler/ini" <<INI
+    cat > "$DIR/pooler/ini" <<INI
 [databases]
 * = host=$PGHOST port=$PGPORT
 [pgbouncer]
@@ -29,12 +28,10 @@ auth_file = $DIR/pooler/users
 pool_mode = transaction
 default_pool_size = 2
 INI
-        "${run[@]}" "$pooler" "$DIR/pooler/ini" >> "$DIR/pooler/log" 2>&1 &
-        POOLER_PID=$!
-        POOLED="host=127.0.0.1 port=$port user=renewd_test dbname=${DSN##*dbname=}"
-        wait_until 5 pooled 'select 1' && return 0
-        stop_process "$POOLER_PID"
-    done
+    "${run[@]}" "$pooler" "$DIR/pooler/ini" >> "$DIR/pooler/log" 2>&1 &
+    POOLER_PID=$!
+    POOLED="host=127.0.0.1 port=$port user=renewd_test dbname=${DSN##*dbname=}"
+    wait_until 60 pooled 'select 1' && return 0
     not_ok "the pooler starts" "$(cat "$DIR/pooler/log")"
     exit 1
 }

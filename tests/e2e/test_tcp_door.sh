@@ -6,7 +6,7 @@
 export TEST_SECRET=hush-secret APP_SECRET=app-secret-0123456789 READER_SECRET=reader-secret-0123456789
 start_simulator
 make_store sqlite
-port=$((20000 + RANDOM % 20000))
+port=$(free_port)
 door() {
     write_conf
     sed -i '/^api = /d' "$CONF"
@@ -50,5 +50,15 @@ check_fails "a second daemon on the same port ends" run_renewd
 check_match "and names the port" "127.0.0.1:$port" "$(cat "$DIR/renewd.log")"
 CONF=$first
 check_equal "the first one is unharmed" 200 "$(ask GET /healthz)"
+
+# Connections of the one before are still there when the next one starts: its own end of them was closed first.
+exec {kept}<> "/dev/tcp/127.0.0.1/$port"
+printf 'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n' >&$kept
+read -r answer <&$kept
+check_match "a kept connection is answered" '^HTTP/1.1 200' "$answer"
+stop_renewd
+if start_renewd; then ok "a restart takes the same port at once"; else not_ok "a restart takes the same port at once"; fi
+check_equal "and answers there" 200 "$(ask GET /healthz)"
+exec {kept}<&- {kept}>&-
 stop_renewd
 finish

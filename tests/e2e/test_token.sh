@@ -326,7 +326,7 @@ operator() { # METHOD PATH: of the group renewd, and not in token_users
 }
 
 doors() {
-    local s="doors" id port=$((20000 + RANDOM % 20000)) GROUP='' RENEWD=$RENEWD
+    local s="doors" id port=$(free_port) GROUP='' RENEWD=$RENEWD
     prepare sqlite 60
     yearly tokens 'functions = [ "refresh-token" ];'
     [ "$(id -u)" != 0 ] || with_group

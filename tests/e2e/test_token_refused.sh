@@ -161,7 +161,7 @@ JOB
 }
 
 doors() {
-    local s="doors" id port=$((20000 + RANDOM % 20000))
+    local s="doors" id port=$(free_port)
     forward_stage sqlite
     forward_job tokens tokens
     sed -i '/^api = /d' "$CONF"

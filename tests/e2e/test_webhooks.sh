@@ -7,7 +7,7 @@
 . "$(dirname "$0")/events.sh"
 
 export SHOP_NEW=hush-shop-new SHOP_OLD=hush-shop-old APP_SECRET=app-secret-0123456789
-PORT=$((20000 + RANDOM % 20000))
+PORT=$(free_port)
 URL=http://127.0.0.1:$PORT/webhooks/shopify
 start_simulator
 

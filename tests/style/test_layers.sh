@@ -51,6 +51,8 @@ report "banned functions" \
 report "the time comes from the clock" \
     "$(grep -nE '\b(time|gettimeofday|clock_gettime)\(' -r core plugins --include='*.c' |
        grep -vE '^core/base/clock_source\.c:|clock_gettime\(CLOCK_MONOTONIC, &t\)' | grep -E '[^_a-z](time|gettimeofday|clock_gettime)\((NULL|0|&|CLOCK)')"
+report "tests take ports from tests/port alone" \
+    "$(grep -nE '[Pp][Oo][Rr][Tt]=("?[0-9]|.*RANDOM)' -r tests --include='*.sh' tests/pg/start | grep -v 'port=1 ')"
 report "nothing is left to be done by its own words" \
     "$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -r core plugins include --include='*.[ch]')"
 exit $failed
