@@ -27,7 +27,7 @@ enum state {
     STATE_AMBIGUOUS,
     STATE_PENDING,
     STATE_PAUSED,
-    STATE_EXPIRED, /* from here on shown, never stored: ok as far as its last attempt goes, and its access token has ended */
+    STATE_EXPIRED, /* from here on shown, never stored: its access token has ended, nobody is to blame yet: it was ok, or a suspect */
     STATE_WITHOUT_CREDENTIAL, /* its row holds none */
     STATE_DISCONNECTED, /* its row is gone, or no longer one of the job's */
 };
@@ -42,6 +42,8 @@ int outcome_from_name(const char *name);
 const char *state_name(int state);
 /* -EINVAL for an unknown name. */
 int state_from_name(const char *name);
+/* The code of a record that is misconfigured by its own row, which cannot be read; with any other it is a suspect. */
+#define CODE_ROW "row"
 /* The state in which an outcome leaves its record; 0 for OUTCOME_NONE and unknown numbers. */
 int state_after(int outcome);
 /* How badly off a record is, to say which of two stands: 0 = well. */

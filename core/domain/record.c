@@ -54,9 +54,10 @@ int record_shown(const struct record *r, int64_t now)
 {
     if (!r->hash[0] && r->state != STATE_PENDING)
         return STATE_DISCONNECTED;
-    if (r->state != STATE_OK)
+    bool suspect = r->state == STATE_MISCONFIGURED && !(r->last_code && strcmp(r->last_code, CODE_ROW) == 0);
+    if (r->state != STATE_OK && !suspect)
         return r->state;
-    if (r->without_credential)
+    if (r->state == STATE_OK && r->without_credential)
         return STATE_WITHOUT_CREDENTIAL;
-    return r->expires_at > 0 && r->expires_at <= now ? STATE_EXPIRED : STATE_OK;
+    return r->expires_at > 0 && r->expires_at <= now ? STATE_EXPIRED : r->state;
 }

@@ -101,7 +101,7 @@ void look_schedule(const struct job *j, struct record *r)
 
 static bool is_refusal(const struct record *r)
 {
-    return r->last_code && strcmp(r->last_code, "row") != 0;
+    return r->last_code && strcmp(r->last_code, CODE_ROW) != 0;
 }
 
 static void new_credential(struct record *r, const char *fp, bool first)

@@ -71,8 +71,10 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
                      at_text(r->not_before, at));
         break;
     case REASON_SUSPECT:
-        snprintf(ret, size, "the provider refused it, which is not believed yet (withheld); it is asked again at %s",
-                 at_text(r->not_before, at));
+        snprintf(ret, size, "the provider refused it, which is not believed yet (withheld); it is asked again at %s%s",
+                 at_text(r->not_before, at),
+                 record_shown(r, clock_now()) == STATE_EXPIRED
+                     ? "; its access token has ended meanwhile" : "");
         break;
     case REASON_BACKOFF:
         if (r->not_before == SILENCE_FOR_EVER)

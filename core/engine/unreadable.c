@@ -18,7 +18,7 @@
 
 enum { NAMED_MAX = 20 /* of one round; the rest is counted */, SHOWN_MAX = 120, LATER_MAX = 1000 };
 
-static const char code[] = "row";
+static const char code[] = CODE_ROW;
 
 void job_hidden(struct job *j, const char *why)
 {

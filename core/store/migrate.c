@@ -106,6 +106,7 @@ static const struct migration migrations[] = {
     {migration_expired, &migration_expired_count},
     {migration_dead, &migration_dead_count},
     {migration_shown, &migration_shown_count},
+    {migration_suspects_shown, &migration_suspects_shown_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

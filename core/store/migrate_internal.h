@@ -69,5 +69,7 @@ extern const size_t migration_dead_count;
 /* migrate_shown.c: records without a credential, and those whose row is not the job's any more, in the views. */
 extern const struct step migration_shown[];
 extern const size_t migration_shown_count;
+extern const struct step migration_suspects_shown[];
+extern const size_t migration_suspects_shown_count;
 
 #endif

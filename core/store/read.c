@@ -22,9 +22,12 @@ enum { STATES = 16, COUNTS_SQL_MAX = 4096 };
 static void put_shown(struct buf *sql)
 {
     buf_printf(sql,
-               "CASE WHEN hash = '' AND state <> %d THEN %d WHEN state <> %d THEN state"
-               " WHEN without_credential <> 0 THEN %d WHEN expires_at > 0 AND expires_at <= %" PRId64 " THEN %d ELSE state END",
-               STATE_PENDING, STATE_DISCONNECTED, STATE_OK, STATE_WITHOUT_CREDENTIAL, clock_now(), STATE_EXPIRED);
+               "CASE WHEN hash = '' AND state <> %d THEN %d"
+               " WHEN state <> %d AND NOT (state = %d AND coalesce(last_code, '') <> '" CODE_ROW "') THEN state"
+               " WHEN state = %d AND without_credential <> 0 THEN %d"
+               " WHEN expires_at > 0 AND expires_at <= %" PRId64 " THEN %d ELSE state END",
+               STATE_PENDING, STATE_DISCONNECTED, STATE_OK, STATE_MISCONFIGURED, STATE_OK, STATE_WITHOUT_CREDENTIAL,
+               clock_now(), STATE_EXPIRED);
 }
 
 static void put_query(const struct records_query *q, struct args *a, struct buf *sql)

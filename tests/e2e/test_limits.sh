@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A limit or a pace that is too low: what has expired is not called ok, what is overdue is counted, the setting is named
-# with the number that would do. The shipped jobs keep their limit and let nothing expire.
+# with the number that would do. The shipped jobs keep their limit and let nothing expire. What was refused, and is not
+# believed to be (a suspect), has expired too once its token ends; a row that cannot be read is its own fault still.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 . "$(dirname "$0")/shipped.sh"
@@ -37,6 +38,50 @@ too_low() { # STORE
     stop_renewd
 }
 
+is_shown() { # STORE "STATE..." of 1, 2 and 3: one by one, in the lists by state, in SQL
+    local id=0 state view=renewd.record
+    [ "$1" = postgresql ] || view=renewd_record
+    for state in $2; do
+        id=$((id + 1))
+        [ "$(ctl --json show tokens $id | json '$.state')" = "$state" ] &&
+            ctl --json records tokens --state "$state" | grep -qF "\"id\":\"$id\"" || return 1
+    done
+    [ "$(sql "select state from $view order by id" | tr '\n' ' ')" = "$2 " ]
+}
+row_says() { ctl --json show tokens "$1" | json "\$.$2" | grep -qE "$3"; } # ID MEMBER PATTERN
+
+suspects() { # STORE
+    local DOUBT=1 s="$1, suspects" past=1000000000
+    [ "$1" = sqlite ] || past="'2020-01-01'"
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 3 sus '"age":10,"expires_in":86400'
+    strict_job tokens tokens 'refresh_before = "2d"; rescan = "1s";' client-1 post \
+        "$(accounts_records tokens | sed 's/sealed = "none"/sealed = "renewd"; accept_plain = true/')"
+    sim misbehave '{"mode":"json","provider":"strict","status":400,"count":-1,"body":"{\"error\":\"invalid_grant\"}"}' > /dev/null
+    start_ready || exit 1
+    check "$s: while the tokens live" wait_until 60 is_shown "$1" 'misconfigured misconfigured misconfigured'
+    check_equal "$s: so many are counted" '3 0' "$(states misconfigured) $(states expired)"
+    check_no_match "$s: nothing is said to have ended" 'has ended' "$(ctl explain tokens 1)"
+    sql "update tokens set expires_at = $past where id <> 2"
+    check "$s: two have ended" wait_until 60 is_shown "$1" 'expired misconfigured expired'
+    check_equal "$s: so many are counted then" '1 2' "$(states misconfigured) $(states expired)"
+    check "$s: it is a suspect as before" row_says 1 last_error.code withheld
+    check_match "$s: in the table, too" '^ *tokens +1 +sus-1 .* expired ' "$(ctl records tokens)"
+    check "$s: explain says so" wait_until 60 explained 'asked again at .*; its access token has ended'
+    sql "update tokens set refresh_token = 'eyJpdiI6IkVXYnBTZ' where id = 3"
+    check "$s: a row that cannot be read is misconfigured, ended or not" \
+        wait_until 60 is_shown "$1" 'expired misconfigured misconfigured'
+    check "$s: (that one)" row_says 3 last_error.code row
+    check "$s: (its token has ended)" row_says 3 expires_at '^20[02]'
+    check_equal "$s: no other is listed" 1 "$(ctl --json records tokens --state expired | grep -o '"state"' | wc -l)"
+    sim misbehave '{"clear":true}' > /dev/null
+    check "$s: it is refreshed" ctl refresh tokens 1
+    check "$s: and well" row_says 1 state ok
+    stop_renewd
+}
+explained() { ctl explain tokens 1 | grep -qE "$1"; }
+
 all_live() { [ "$(states ok)" = 50 ]; }
 
 # Fifty creators whose tokens end together, ten a run: no tick comes in the time of the test.
@@ -58,6 +103,7 @@ shipped_creators() { # STORE
 start_simulator
 for store in sqlite postgresql; do
     too_low $store
+    suspects $store
     shipped_creators $store
 done
 no_tokens_in_logs

@@ -12,6 +12,7 @@
 #include "core/domain/ident.h"
 #include "core/domain/outcome.h"
 #include "core/domain/rate.h"
+#include "core/domain/record.h"
 #include "tests/unit/runner.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -37,6 +38,37 @@ static void test_outcome(void)
     CU_ASSERT_EQUAL(outcome_from_name(""), -EINVAL);
     CU_ASSERT_EQUAL(outcome_from_name(NULL), -EINVAL);
     CU_ASSERT_EQUAL(state_from_name("none"), -EINVAL);
+}
+
+/* Nobody is to blame yet for what was ok, or is a suspect (rule 10); whoever is, stays what it is. */
+static void test_expired(void)
+{
+    static const struct {
+        int state;
+        const char *code;
+        bool expires;
+    } list[] = {
+        {STATE_OK, NULL, true},
+        {STATE_OK, "row", true},
+        {STATE_RETRYING, "transient", false},
+        {STATE_RATE_LIMITED, NULL, false},
+        {STATE_RECONNECT, "invalid_grant", false},
+        {STATE_MISCONFIGURED, "withheld", true},
+        {STATE_MISCONFIGURED, "invalid_client", true},
+        {STATE_MISCONFIGURED, NULL, true},
+        {STATE_MISCONFIGURED, "row", false}, /* its row's own */
+        {STATE_AMBIGUOUS, "no_answer", false},
+        {STATE_PENDING, "store", false},
+        {STATE_PAUSED, NULL, false},
+    };
+    for (size_t i = 0; i < COUNT(list); i++) {
+        int ended = list[i].expires ? STATE_EXPIRED : list[i].state;
+        struct record r = {.state = list[i].state, .last_code = (char *)(uintptr_t)list[i].code, .hash = "h", .expires_at = 1000};
+        CU_ASSERT_EQUAL(record_shown(&r, 999), list[i].state);
+        CU_ASSERT_EQUAL(record_shown(&r, 1000), ended);
+        r.expires_at = 0;
+        CU_ASSERT_EQUAL(record_shown(&r, 1000), list[i].state);
+    }
 }
 
 static void test_duration(void)
@@ -202,6 +234,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         { "outcomes and states", test_outcome },
+        { "what has expired", test_expired },
         { "durations", test_duration },
         { "sizes", test_size },
         { "backoff", test_backoff },
