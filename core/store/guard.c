@@ -51,11 +51,12 @@ static int look_sequence(struct db *db, const struct state_dir *s, struct error 
     int64_t seen = 0;
     int r = fact(db, "installation", &installation, e);
 
-    if (r == 0)
-        r = fact(db, "sequence", &text, e);
     if (r < 0 || !installation)
         return r;
+    /* In this order: another process of this host may count up meanwhile, and notes what it has counted. */
     r = state_dir_seen(s, installation, &seen, e);
+    if (r == 0)
+        r = fact(db, "sequence", &text, e);
     if (r < 0)
         return r;
     int64_t now = text ? strtoll(text, NULL, 10) : 0;
