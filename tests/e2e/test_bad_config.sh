@@ -176,7 +176,7 @@ conf_mistake() { # WHAT REGEX SED
     run_renewd --check
     check_equal "renewd.conf: $1: --check exits 78" 78 $?
     check_match "renewd.conf: $1: is named" "$2" "$(logs)"
-    timeout 20 "$RENEWD" -c "$CONF" > "$DIR/renewd.log" 2>&1
+    timeout 100 "$RENEWD" -c "$CONF" > "$DIR/renewd.log" 2>&1
     check_equal "renewd.conf: $1: the daemon exits 78" 78 $?
     check_match "renewd.conf: $1: says the same" "$2" "$(logs)"
 }
@@ -197,7 +197,7 @@ renewd_conf() {
     conf_mistake "no dsn" "'dsn' is missing" 's/driver = "sqlite"; path = "[^"]*"/driver = "postgresql"/'
     conf_mistake "no folder of jobs" "conf_dir, is not there: .*nowhere" 's,"conf.d","nowhere",'
     conf_mistake "syntax" "renewd.conf:[0-9]+: .*syntax" '$a broken = = ('
-    timeout 20 "$RENEWD" -c "$DIR/absent.conf" > "$DIR/renewd.log" 2>&1
+    timeout 100 "$RENEWD" -c "$DIR/absent.conf" > "$DIR/renewd.log" 2>&1
     check_equal "an absent renewd.conf: 78" 78 $?
     check_match "an absent renewd.conf is named" 'absent.conf' "$(logs)"
     check_equal "nothing was refreshed" 0 "$(sim_count google requests)"

@@ -13,7 +13,7 @@ second_conf() { # NAME SED
 }
 
 second() { # NAME
-    timeout 20 "$RENEWD" -c "$DIR/$1.conf" > "$DIR/$1.out" 2>&1
+    timeout 100 "$RENEWD" -c "$DIR/$1.conf" > "$DIR/$1.out" 2>&1
 }
 
 sockets() {
@@ -44,7 +44,7 @@ sockets() {
     stop_renewd
     check_fails "an orderly end removes it" test -e "$SOCKET"
     echo keep > "$SOCKET"
-    timeout 20 "$RENEWD" -c "$CONF" > "$DIR/file.out" 2>&1
+    timeout 100 "$RENEWD" -c "$CONF" > "$DIR/file.out" 2>&1
     check_equal "a file in the socket's place: 1" 1 $?
     check_match "it is named" "$SOCKET exists and is no socket; move it away or choose" "$(cat "$DIR/file.out")"
     check_equal "and left alone" keep "$(cat "$SOCKET")"
@@ -86,7 +86,7 @@ state_dirs() {
     chmod -R a+rX "$DIR/conf.d" "$CONF"
     chmod a+rw "$SQLITE_DB"*
     cp "$RENEWD" "$DIR/renewd.copy"
-    setpriv --reuid nobody --clear-groups timeout 20 "$DIR/renewd.copy" -c "$CONF" > "$DIR/shut.out" 2>&1
+    setpriv --reuid nobody --clear-groups timeout 100 "$DIR/renewd.copy" -c "$CONF" > "$DIR/shut.out" 2>&1
     check_equal "a state_dir that may not be written: 1" 1 $?
     check_match "it is named" "$DIR/state.*Permission denied" "$(cat "$DIR/shut.out")"
 }
@@ -263,7 +263,7 @@ wrong_password() {
     check_equal "a wrong password: nothing is sent" 0 "$(sim_count google requests)"
     stop_renewd
     export RENEWD_TEST_STORE="postgresql://renewd_test:an%zzother@127.0.0.1:$PGPORT/x"
-    timeout 20 "$RENEWD" -c "$CONF" --once > "$DIR/dsn.out" 2>&1
+    timeout 100 "$RENEWD" -c "$CONF" --once > "$DIR/dsn.out" 2>&1
     check_fails "a dsn that is none: --once fails" test $? = 0
     check_match "a dsn that is none: it says so" 'dsn' "$(cat "$DIR/dsn.out")"
     check_no_match "a dsn is never printed" 'zzother' "$(cat "$DIR/dsn.out")"

@@ -338,9 +338,9 @@ together() { # STORE: two of one host, one of another, and a daemon
     pids="$pids $!"
     start_renewd || exit 1
     check_fails "$s: a second daemon on one state_dir is refused" \
-        timeout 10 "$RENEWD" -c "$CONF"
+        timeout 100 "$RENEWD" -c "$CONF"
     check_match "$s: with a reason" 'another renewd.* uses the state directory' \
-        "$(timeout 10 "$RENEWD" -c "$CONF" 2>&1)"
+        "$(timeout 100 "$RENEWD" -c "$CONF" 2>&1)"
     check "$s: the first one is not disturbed" ctl status
     for pid in $pids; do
         wait "$pid" || not_ok "$s: a --once beside others succeeds" "$(cat "$DIR"/once?.log)"

@@ -40,7 +40,7 @@ slow_pace() {
     make_accounts_table tokens
     load_accounts strict tokens 3 slow
     strict_job tokens tokens 'pace = "2m";'
-    timeout 20 "$RENEWD" -c "$CONF" --once > "$DIR/slow.out" 2>&1
+    timeout 100 "$RENEWD" -c "$CONF" --once > "$DIR/slow.out" 2>&1
     check_equal "$s: --once ends, with two left over" 1 $?
     check_match "$s: which it says" 'tokens: not well: 2 are due still' "$(cat "$DIR/slow.out")"
     cat "$DIR/slow.out" >> "$DIR/renewd.all"
