@@ -266,7 +266,7 @@ static int act(const struct order *o)
         kill(getpid(), SIGKILL);
         break;
     case ACTION_STOP:
-        kill(getpid(), SIGSTOP);
+        raise(SIGSTOP); /* to this thread, which else may go on until another one has taken it */
         break;
     case ACTION_PAUSE:
         pause_ms(o->number);

@@ -57,7 +57,10 @@ killed_at() { # POINT NTH
 
 defence_intent() { killed_at reply 2; }
 defence_spool() { killed_at commit-begin 1; }
-defence_drain() { killed_at spool-written 3; }
+defence_drain() {
+    killed_at spool-written 3
+    leases_end # --once waits for what nobody drains
+}
 defence_already() { killed_at commit-answered 1; }
 defence_send_once() { replies '"mode":"close_kept","how":"fin"' 5s 8; }
 
@@ -71,9 +74,9 @@ defence_read_once_more() {
     wait "$PID"
 }
 
-defence_commit_condition() { kind_row_changed; }
-defence_write_back() { kind_row_changed; }
-defence_spent() { kind_row_changed; }
+defence_commit_condition() { rows_change 40 5 before_first_commit; }
+defence_write_back() { rows_change 40 5 before_first_commit; }
+defence_spent() { rows_change 40 5 before_first_commit; }
 
 # What "renewctl forget-host" does, for all hosts.
 forget_leases() {

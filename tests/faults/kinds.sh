@@ -416,19 +416,37 @@ kind_two_processes() {
 
 # While requests are under way the application connects accounts anew, and saves back what it had read.
 kind_row_changed() {
+    rows_change 100 20 while_under_way
+}
+
+# rows_change SINGLE SHOPS WHEN: the function WHEN starts a run and comes back when rows are to change meanwhile.
+rows_change() {
     fault_jobs 5s 20
-    more 100 20
+    more "$1" "$2"
     sql_tsv 'select id, refresh_token from single where id % 2 = 0' > "$DIR/stale.tsv"
-    more_again 50
+    more_again $(($1 / 2))
     misbehave '"mode":"delay","ms":150,"when":"before"'
-    once
-    wait_until 10 all_presented "$(between 1 40)"
+    "$3"
     connect_again 'id % 2 = 1'
+    kill -CONT "$PID" 2> /dev/null
     wait "$PID"
     save_stale
     once
     wait "$PID"
     faults=$changed
+}
+
+while_under_way() {
+    once
+    wait_until 10 all_presented "$(between 1 40)"
+}
+
+# All that was sent has its answer and nothing is committed, however slow the machine: the process has stopped itself.
+before_first_commit() {
+    export RENEWD_FAULT=commit-begin:1:stop
+    once
+    unset RENEWD_FAULT
+    wait_until 60 grep -q '! commit-begin stop' "$TRACE"
 }
 
 # more_again COUNT: accounts that no row has yet.
