@@ -375,19 +375,25 @@ kind_three_hosts() {
             once "$DIR/host$host.conf"
             pids="$pids $PID"
         done
+        host=0
         for PID in $pids; do
+            host=$((host + 1))
             nap "$(between 20 200)"
-            [ $((RANDOM % 3)) = 0 ] || kill -KILL "$PID" 2> /dev/null
+            [ $((RANDOM % 3)) != 0 ] || continue
+            kill -KILL "$PID" 2> /dev/null
+            ended_by 9 && faults=$((faults + 1))
+            [ ! -s "$DIR/state$host/host" ] || leases_end "$(cat "$DIR/state$host/host")"
         done
-        for PID in $pids; do ended_by 9 && faults=$((faults + 1)); done
+        for PID in $pids; do wait "$PID" 2> /dev/null; done
     done
     wait_until 20 provider_idle
     leases_end
 }
 
-# Those of processes that are gone: --once waits for them.
+# leases_end [HOST]: those of processes that are gone, of that host alone: --once waits for them.
 leases_end() {
-    sql "update $(own credentials) set lease_until = lease_until - 120 where lease_until is not null"
+    sql "update $(own credentials) set lease_until = lease_until - 120
+         where lease_until is not null${1:+ and lease_host = '$1'}" > /dev/null
 }
 
 # A daemon, and --once beside it on the same files.

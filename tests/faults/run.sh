@@ -3,7 +3,7 @@
 # The fault suite. Two lanes, one for each store, inject faults round after round; after each round every
 # account is compared with what the provider believes. Needs a build with --enable-fault-points.
 #
-#   run.sh check                   every kind of fault on both stores, CHECK_MINUTES (4) long
+#   run.sh check                   every kind of fault on both stores, CHECK_MINUTES (3) long
 #   run.sh soak                    until every kind has its number, or SOAK_MINUTES long; goes on where STATE ends
 #   run.sh table                   the table of what STATE says
 #   run.sh repeat STORE KIND SEED  one round again
@@ -181,7 +181,7 @@ case ${1:-} in
         STATE=$BUILD/faults-check.state
         rm -f "$STATE"*
         begin_state
-        lanes $(($(date +%s) + ${CHECK_MINUTES:-4} * 60))
+        lanes $(($(date +%s) + ${CHECK_MINUTES:-3} * 60))
         report $?
         ;;
     soak)
