@@ -133,7 +133,7 @@ lane() {
     n=$(grep -c "^$1 " "$STATE")
     while kind=$(next_kind "$1" "$([ "$2" = 0 ] || echo yes)") && [ -n "$kind" ]; do
         [ "$2" = 0 ] || [ "$(date +%s)" -lt "$2" ] || ! all_run "$1" || break
-        [ $((n % 40)) != 0 ] && [ -n "$STORE" ] || fault_stage "$1"
+        [ $((n % 10)) != 0 ] && [ -n "$STORE" ] || fault_stage "$1"
         n=$((n + 1))
         one_round "$1" "$kind" $(((SEED * 1000003 + n * 2 + number) % 2147483647))
     done
