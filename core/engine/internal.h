@@ -181,6 +181,7 @@ struct run {
     size_t active;
     bool looked_all;                 /* the whole of its table was looked at, as far as it has to be */
     bool started, claiming, exhausted, finishing;
+    int64_t locked_ms;               /* by the boot clock: since when others keep what is due locked; 0 = they do not */
     bool impatient;                  /* what waits after a failure does not */
     bool general;                    /* nobody means the very record: by hand with a key alone does */
     bool twice;                      /* all were asked; who was refused is asked a second time */

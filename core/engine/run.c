@@ -17,7 +17,8 @@
 #include "core/domain/outcome.h"
 #include "core/engine/runs.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, SKIPPED_BY_KEY = 1000 /* more: of all of the table */ };
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500,
+       SKIPPED_BY_KEY = 1000 /* more: of all of the table */ };
 
 struct claim_task {
     struct run *run;
@@ -314,6 +315,33 @@ static void claim_refused(struct run *r, int result, const char *why)
         log_line(LEVEL_ERROR, "the database did not hand out the records that are due; the next run takes them", "job", j->config->job, "reason", why, NULL);
 }
 
+static void hold_over(void *ctx)
+{
+    struct run *r = ctx;
+    r->timer = NULL;
+    run_pump(r);
+}
+
+/* Another's transaction holds what is due, or the store: nobody knows yet who will have it. --once, which has no next
+ * run, asks again; as long as a lease lasts, since what is locked for longer is no claim. */
+static bool claim_later(struct run *r)
+{
+    struct job *j = r->job;
+    int64_t now = clock_boot_ms();
+    if (j->engine->setup.daemon || run_names_keys(r))
+        return false;
+    if (!r->locked_ms) {
+        r->locked_ms = now;
+        log_line(LEVEL_INFO, "what is due is locked by another transaction; the run asks again until that ends", "job",
+                 j->config->job, NULL);
+    }
+    if (now - r->locked_ms >= job_lease_s(j) * 1000)
+        return false;
+    loop_cancel(&r->timer);
+    r->timer = loop_after(j->engine->loop, CLAIM_AGAIN_MS, hold_over, r);
+    return true;
+}
+
 static void claim_done(void *arg, int result, const struct error *e)
 {
     struct claim_task *t = arg;
@@ -322,18 +350,20 @@ static void claim_done(void *arg, int result, const struct error *e)
     j->engine->busy--;
     r->claiming = false;
     if (result < 0) {
-        r->exhausted = true;
+        bool passes = store_passes(result) && !store_is_away(result);
+        r->exhausted = r->exhausted || !passes || !claim_later(r);
         j->engine->lost = true; /* it may have been committed all the same */
-        if (store_passes(result) && !store_is_away(result))
+        if (passes)
             engine_blocked(j->engine, "claiming due records waits for the store", j->config->job, e->text);
         else if (!store_passes(result))
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
-        r->exhausted = r->exhausted || !run_names_keys(r);
+        r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r)));
     } else if (!job_may_claim(r->job)) {
         r->exhausted = true;
         give_back(j, t->list, t->count);
     } else {
+        r->locked_ms = 0;
         claims_take(r, t->list, t->count, t->lease_boot_ms);
     }
     free(t);
@@ -351,13 +381,6 @@ static void next_keys(struct run *r, struct claim_request *q)
     q->key_count = left < q->limit ? left : q->limit;
     r->keys_asked += q->key_count;
     r->exhausted = r->keys_asked == r->key_count;
-}
-
-static void hold_over(void *ctx)
-{
-    struct run *r = ctx;
-    r->timer = NULL;
-    run_pump(r);
 }
 
 /* A job that its provider told to wait, or of a pace slower than leases live, claims nothing meanwhile: it
@@ -392,7 +415,7 @@ void run_pump(struct run *r)
         return;
     if (!job_may_claim(r->job) || r->left <= 0)
         r->exhausted = true;
-    if (held_back(r))
+    if (held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
         return;
     size_t room = room_of(j);
     if (r->mode == CLAIM_DEMAND && !room) /* somebody waits for it */

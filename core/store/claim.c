@@ -27,6 +27,7 @@ static const char suspects[] = " AND r.due_at > 0 AND (r.state = 4 OR r.state = 
 struct candidates {
     struct claimed *list;
     size_t count;
+    bool locked; /* others have some in their hands at this moment */
 };
 
 static void candidates_done(struct candidates *c)
@@ -113,6 +114,8 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
         memset(c, 0, sizeof(*c));
         record_from_result(r, i, 0, &c->record);
     }
+    if (db_rows(r) < limit && db_rows(r) < db_rows(found))
+        to->locked = true;
     return 0;
 }
 
@@ -261,6 +264,8 @@ static int take_leases(struct db *db, const struct claim_request *q, struct cand
         taken->unanswered = (int)db_integer(r, i, 2);
         keep[taken - c->list] = true;
     }
+    if (db_rows(r) < c->count)
+        c->locked = true;
     map_free(at, NULL);
     keep_marked(c, keep);
     return 0;
@@ -356,6 +361,7 @@ int store_claim(struct db *db, const struct claim_request *q, struct claimed **r
     if (c.count) { /* else others were quicker with all of them, and the list goes here */
         *ret = c.list;
         c = (struct candidates){0};
+        return 0;
     }
-    return 0;
+    return c.locked;
 }

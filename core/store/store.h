@@ -115,7 +115,8 @@ struct claimed {
 };
 /* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the
  * lease's end, commits; then reads their rows. Skips held, spent and dead credentials. Also tells how
- * many were due in all. -EOWNERDEAD: this process was declared over, or its host forgotten. */
+ * many were due in all. 1: none could be had, but others were looking at some just now, and may leave them.
+ * -EOWNERDEAD: this process was declared over, or its host forgotten. */
 int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
                 struct error *e);
 void claimed_free(struct claimed *list, size_t count);

@@ -83,6 +83,35 @@ together() { # STORE
     sim misbehave '{"clear":true}' > /dev/null
 }
 
+# What another's claim has locked is neither had nor left over before that transaction ends, however slow it is.
+# PostgreSQL alone has locks that a claim passes by.
+locked() { # postgresql
+    local s="$1, locked" status
+    begin "$1" 5
+    check "$s: a run knows the records" once_at "$(date +%s)"
+    mkfifo "$DIR/lock.in"
+    psql -XqAt -d "$DSN" < "$DIR/lock.in" > "$DIR/locked" 2>&1 &
+    SECOND_PID=$!
+    exec 7> "$DIR/lock.in"
+    echo "begin; select 'locked ' || rkey from $(own records) for update;" >&7
+    check "$s: another transaction holds them" wait_until 60 grep -q locked "$DIR/locked"
+    sim clock "{\"now\":$NOW}" > /dev/null
+    clock_exec "$NOW" "$RENEWD" -c "$CONF" --once > "$DIR/renewd.log" 2>&1 7>&- &
+    RENEWD_PID=$!
+    check "$s: --once says that it asks again" wait_until 60 grep -q 'due is locked by another' "$DIR/renewd.log"
+    # What it would have given up after: two looks, a second apart.
+    check_fails "$s: and does" wait_until 4 grep -q 'run finished' "$DIR/renewd.log"
+    exec 7>&-
+    wait "$RENEWD_PID"
+    status=$?
+    RENEWD_PID=''
+    stop_process "$SECOND_PID"
+    SECOND_PID=''
+    check_equal "$s: once it has them, all is well" 0 "$status"
+    check_match "$s: all are refreshed" '^tokens: 5 due, 5 refreshed, 0 failed' "$(cat "$DIR/renewd.log")"
+    cat "$DIR/renewd.log" >> "$DIR/renewd.all"
+}
+
 # --- gone ------------------------------------------------------------------------------------------
 
 # The first host dies with its requests under way; the provider has not seen to them.
@@ -252,5 +281,6 @@ for store in sqlite postgresql; do
     woken_with_a_failure $store
 done
 gone_safe sqlite
+locked postgresql
 no_tokens_in_logs
 finish
