@@ -184,7 +184,7 @@ start_simulator() {
     "$SIMULATOR" --port "$port" --port-file "$port_file" --die-with-parent --quiet "$@" \
         2>> "$DIR/simulator.log" &
     SIM_PID=$!
-    if ! wait_until 20 test -s "$port_file"; then
+    if ! wait_until 60 test -s "$port_file"; then
         not_ok "the simulator starts" "$(cat "$DIR/simulator.log")"
         exit 1
     fi
@@ -441,7 +441,7 @@ start_renewd() {
     main_shell start_renewd || return 1
     "$RENEWD" -c "$CONF" "$@" >> "$DIR/renewd.all" 2>&1 &
     RENEWD_PID=$!
-    wait_until "${RENEWD_START_SECONDS:-30}" renewd_is_up && return 0
+    wait_until "${RENEWD_START_SECONDS:-60}" renewd_is_up_or_gone && renewd_is_up && return 0
     tail -n 20 "$DIR/renewd.all" >&2
     return 1
 }
@@ -449,7 +449,7 @@ start_renewd() {
 # start_ready: the daemon, with its records discovered.
 start_ready() {
     main_shell start_ready || return 1
-    start_renewd && wait_until 20 daemon_is_ready
+    start_renewd && wait_until 60 daemon_is_ready
 }
 
 daemon_is_ready() {
@@ -458,6 +458,10 @@ daemon_is_ready() {
 
 renewd_is_up() {
     kill -0 "$RENEWD_PID" 2> /dev/null && [ -S "$SOCKET" ] && "$RENEWCTL" -s "$SOCKET" status
+}
+
+renewd_is_up_or_gone() {
+    ! kill -0 "$RENEWD_PID" 2> /dev/null || renewd_is_up
 }
 
 # stop_renewd [SIGNAL]: ends it (KILL: as a crash would) and waits.
