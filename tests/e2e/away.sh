@@ -25,15 +25,28 @@ begin_away() {
     wait_until 20 some_answered 8
 }
 
-# The door is asked all the time; what took longest is in $DIR/slowest, in milliseconds.
+# The door is asked all the time; what took longest is in $DIR/slowest, in milliseconds, and in $DIR/others what a question
+# to the simulator took, for which there is no store to wait: so much is the machine's.
 watch_door() {
-    local from took slowest=0
+    local slowest=0 others=0
     while [ -d "$DIR" ] && [ ! -e "$DIR/watched" ]; do
-        from=$(date +%s%N)
-        ctl status > /dev/null 2>&1
-        took=$((($(date +%s%N) - from) / 1000000))
-        [ $took -le $slowest ] || slowest=$took
-        echo $slowest > "$DIR/slowest"
+        slowest=$(longer $slowest ctl status)
+        others=$(longer $others sim_get counts)
+        echo "$slowest" > "$DIR/slowest"
+        echo "$others" > "$DIR/others"
         sleep 0.1
     done
+}
+longer() { # MILLISECONDS COMMAND...: those, or how long the command takes
+    local most=$1 from took
+    from=$(date +%s%N)
+    "${@:2}" > /dev/null 2>&1
+    took=$((($(date +%s%N) - from) / 1000000))
+    [ $took -gt "$most" ] || took=$most
+    echo "$took"
+}
+door_answered() { # NAME
+    local slowest others
+    slowest=$(cat "$DIR/slowest") others=$(cat "$DIR/others")
+    check "$1: the door answered within a second ($slowest ms, others $others ms)" [ "$slowest" -lt $((1000 + 4 * others)) ]
 }
