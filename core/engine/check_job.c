@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
+#include "core/domain/outcome.h"
 #include "core/engine/internal.h"
 #include "core/store/rights.h"
 #include "core/store/table_look.h"
@@ -152,6 +153,17 @@ static void ask_values(struct asking *a, const struct job *j, const struct row *
     values_done(&v);
 }
 
+/* Words that are written seldom, each told that the table refuses. */
+static void ask_status_words(struct asking *a, const struct job *j, const struct row *row)
+{
+    for (size_t i = 0; i < j->config->status_value_count; i++) {
+        const struct status_value *v = &j->config->status_values[i];
+        struct error e = {""};
+        if (store_rehearse_status(a->db, j->table, row->key, v->value, &e) < 0)
+            say(a, CHECK_MISTAKE, "status_values.%s: %s", state_name(v->state), e.text);
+    }
+}
+
 /* The rows of other tables that belong to this one. */
 static void ask_also(struct asking *a, const struct job *j, const struct row *row)
 {
@@ -188,6 +200,8 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
     ask_values(a, j, &row);
     if (store_rehearse(a->db, t, row.key, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
+    else
+        ask_status_words(a, j, &row);
     ask_also(a, j, &row);
     if (!a->mistaken)
         say(a, CHECK_FINE, "%s: row %s was read and opened%s%s", t->name, row.key,

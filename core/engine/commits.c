@@ -428,8 +428,25 @@ static void right_lost(const struct commit_task *t)
         discovery_again(j);
 }
 
+/* A failure without what was refused of it: its statements, else its status, else its row. */
+static void without_refused(struct commit_task *t, const char *why)
+{
+    struct commit *c = t->commit;
+    const char *left_out = c->failed_effect ? "its statements" : outcome_leave_status(c) ? "its status" : "its row";
+    if (c->failed_effect)
+        outcome_leave_effects(c);
+    log_line(LEVEL_ERROR, "the database refused to write a record's failure; it is written without what is left out", "job",
+             c->after.job, "record", c->after.key, "account", c->after.account, "outcome", outcome_name(c->outcome),
+             "left_out", left_out, "reason", why, NULL);
+    if (strcmp(left_out, "its row") == 0) {
+        outcome_leave_row(c);
+        c->quiet = false; /* it is this row alone that took nothing */
+    }
+    submit(t);
+}
+
 /* The database refused this record and nothing was written. A success without a new token becomes its own
- * failure; a failure stays what it is, without the row and statements that were refused. */
+ * failure; a failure stays what it is, without what was refused of it. */
 static void effects_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
@@ -444,12 +461,7 @@ static void effects_refused(struct commit_task *t)
         outcome_turn_failed(t->job, c, code, text);
         submit(t);
     } else if (c->touches_row || c->effect_count) {
-        log_line(LEVEL_ERROR, "the database refused to write a record's failure into its row; renewd's own "
-                 "tables have it", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
-                 outcome_name(c->outcome), "reason", text, NULL);
-        outcome_leave_row(c);
-        c->quiet = false; /* it is this row alone that took nothing */
-        submit(t);
+        without_refused(t, text);
     } else {
         verdict_refused(t);
     }

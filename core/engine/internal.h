@@ -529,6 +529,8 @@ struct commit *outcome_told(const struct job *j, const struct record *rec, const
 void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
 /* A failure without what it would have written into the user's tables. */
 void outcome_leave_row(struct commit *c);
+void outcome_leave_effects(struct commit *c);
+bool outcome_leave_status(struct commit *c); /* false: it writes none */
 
 /* forward.c */
 struct forwards *forwards_new(void);

@@ -362,11 +362,8 @@ static void write_core_failed(struct commit *c, const struct job *j, const char 
     write_status(c, j, c->after.state);
 }
 
-static void forget_effects(struct commit *c)
+void outcome_leave_effects(struct commit *c)
 {
-    for (size_t i = 0; i < c->write_count; i++)
-        wipe_free(c->writes[i].text);
-    c->write_count = 0;
     for (size_t i = 0; i < c->effect_count; i++) {
         for (size_t k = 0; k < c->effects[i].bound_count; k++)
             free(c->effects[i].bound[k].text);
@@ -374,6 +371,14 @@ static void forget_effects(struct commit *c)
         free(c->effects[i].name);
     }
     c->effect_count = 0;
+}
+
+static void forget_effects(struct commit *c)
+{
+    for (size_t i = 0; i < c->write_count; i++)
+        wipe_free(c->writes[i].text);
+    c->write_count = 0;
+    outcome_leave_effects(c);
 }
 
 static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
@@ -442,6 +447,20 @@ void outcome_reconnect(const struct job *j, struct commit *c, const char *code, 
     c->code = code ? xstrdup(code) : NULL;
     c->text = text ? xstrdup(text) : NULL;
     note_failure(c, j, 0);
+}
+
+bool outcome_leave_status(struct commit *c)
+{
+    for (size_t i = 0; c->touches_row && c->table && i < c->write_count; i++) {
+        if (c->writes[i].column != c->table->status)
+            continue;
+        wipe_free(c->writes[i].text);
+        memmove(&c->writes[i], &c->writes[i + 1], (c->write_count - i - 1) * sizeof *c->writes);
+        c->write_count--;
+        record_set_text(&c->after.wrote_status, c->before.wrote_status);
+        return true;
+    }
+    return false;
 }
 
 void outcome_leave_row(struct commit *c)

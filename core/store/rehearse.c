@@ -89,6 +89,34 @@ int store_rehearse(struct db *db, const struct table *t, const char *key, struct
     return r;
 }
 
+int store_rehearse_status(struct db *db, const struct table *t, const char *key, const char *word, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    struct error why = {""};
+    if (t->own || t->view || t->status < 0)
+        return 0;
+    const struct column *column = &t->columns[t->status];
+    buf_init(&sql, ROWS_SQL_MAX);
+    buf_text(&sql, "UPDATE ");
+    table_quoted(db, t, &sql);
+    buf_text(&sql, " SET ");
+    ident_quote(column->name, &sql);
+    buf_text(&sql, " = ");
+    row_write_expression(db, t, column, args_text(&a, word), &sql);
+    buf_text(&sql, " WHERE ");
+    ident_quote(t->key, &sql);
+    buf_printf(&sql, " = $%d", args_text(&a, key));
+    int r = db_begin(db, &why);
+    if (r == 0)
+        r = db_exec(db, sql.data, a.params, a.count, NULL, &why);
+    db_rollback(db);
+    if (store_passes(r))
+        return error_set(e, r, "writing the word \"%s\" could not be rehearsed now: %s", word, why.text);
+    return r < 0 ? error_set(e, r, "%s does not take the word \"%s\" in its column %s: %s", t->name, word, column->name,
+                             why.text) : 0;
+}
+
 /* What may be wrong with this row and no other. */
 static bool is_of_a_row(int result)
 {

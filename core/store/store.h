@@ -333,5 +333,7 @@ int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e
 int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e);
 /* The same for a table: 0 as soon as one row takes it, of those with these keys or else of its first ones. -ENOENT = none is there. */
 int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count, struct error *e);
+/* Writes the word as the row's status and rolls back; what the table refuses is said with its constraint. */
+int store_rehearse_status(struct db *db, const struct table *t, const char *key, const char *word, struct error *e);
 
 #endif

@@ -34,6 +34,42 @@ tell_nobody() { # STORE NAME MISBEHAVIOUR STATE
     check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
 }
 
+# A word that the table does not take: the failure is told all the same, and what a person reads of it.
+word_refused() { # STORE
+    local s="$1, a status that is refused" state="${2:-4}"
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 2 word
+    if [ "$STORE" = sqlite ]; then
+        sql "alter table tokens rename to old; create table tokens (id integer primary key, account text unique, access_token text,
+             refresh_token text, expires_at integer, refreshed_at integer, last_error text,
+             status text constraint words_of_status check (status in ('active', 'ok')));
+             insert into tokens select id, account, access_token, refresh_token, expires_at, refreshed_at, last_error, status from old;
+             drop table old"
+    else
+        sql "alter table tokens add constraint words_of_status check (status in ('active', 'ok'))"
+    fi
+    strict_job tokens tokens
+    sed -i 's/records = {/records = { status_values = { ok = "ok"; reconnect = "expired"; retrying = "tired"; };/
+            s/columns = {/columns = { status = "status";/' "$DIR/conf.d/tokens.conf"
+    sql 'select * from tokens' > "$DIR/before"
+    "$RENEWD" -c "$CONF" --check --connect > "$DIR/look.out" 2>&1
+    check_equal "$s: --check --connect: 78" 78 $?
+    check_match "$s: it names the word and the constraint" \
+        'job tokens: status_values.reconnect: tokens does not take the word "expired" in its column status: .*words_of_status' "$(cat "$DIR/look.out")"
+    check_match "$s: each such word" 'status_values.retrying: tokens does not take the word "tired"' "$(cat "$DIR/look.out")"
+    check_no_match "$s: no other" 'the word "ok"' "$(cat "$DIR/look.out")"
+    check_equal "$s: nothing is changed" "$(cat "$DIR/before")" "$(sql 'select * from tokens')"
+    sim misbehave '{"mode":"json","provider":"strict","status":400,"count":2,"body":"{\"error\":\"invalid_grant\"}"}' > /dev/null
+    check_fails "$s: a run fails" run_renewd --once
+    check_equal "$s: the verdict stands" 2 "$(sql "select count(*) from $(own records) where state = $state")"
+    check_match "$s: the log names what refused it" 'left_out="its status".*words_of_status' "$(cat "$DIR/renewd.log")"
+    check_equal "$s: last_error is told in the row" 2 "$(sql "select count(*) from tokens where last_error like '%invalid_grant%'")"
+    check_equal "$s: the status is what it was" 2 "$(sql "select count(*) from tokens where status = 'active'")"
+    run_renewd --once
+    check_equal "$s: none is presented twice" '' "$(presented_twice)"
+}
+
 slow_pace() {
     local s="$1, pace of two minutes"
     stage "$1"
@@ -54,6 +90,7 @@ for store in sqlite postgresql; do
     tell_nobody $store ambiguous '{"mode":"drop_after","provider":"strict","count":3}' 6
     tell_nobody $store reconnect '{"mode":"json","provider":"strict","status":400,"count":3,
         "body":"{\"error\":\"invalid_grant\"}"}' 4
+    word_refused $store
     slow_pace $store
 done
 no_tokens_in_logs
