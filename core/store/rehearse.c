@@ -39,9 +39,9 @@ static int judge(struct db *db, const struct table *t, int result, const char *w
     if (store_passes(result))
         return error_set(e, result, "job %s: rehearsing a write of %s: %s", t->job, t->name, words);
     if (!strcmp(db->sqlstate, "42501"))
-        return error_set(e, -EACCES,
-                         "job %s: renewd's role may not update the mapped columns of %s (%s): grant it "
-                         "UPDATE on the table, and mind its row security",
+        return error_set(e, -EPERM,
+                         "job %s: a row of %s cannot be written with its own values, though renewd's role has the GRANTs: "
+                         "a policy of row security (WITH CHECK), or a trigger's own work, refuses it: %s",
                          t->job, t->name, words);
     return error_set(e, -EIO, "job %s: a row of %s cannot be written with its own values, for which a trigger, "
                               "a constraint or a column that is gone may be the reason: %s", t->job, t->name, words);

@@ -9,10 +9,16 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/domain/ident.h"
+#include "core/store/args.h"
 #include "core/store/db.h"
+#include "core/store/row.h"
+#include "core/store/store.h"
+
+enum { FROZEN_LOOKED = 1000, LOOK_SQL_MAX = 65536, NAME_SQL_MAX = 1024 };
 
 #define MAY(commands)                                                                               \
-    "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd IN (" commands ")"     \
+    "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN (" commands ")" \
     " AND EXISTS (SELECT 1 FROM unnest(p.polroles) AS o(id)"                                        \
     "  WHERE CASE WHEN o.id = 0 THEN true ELSE pg_has_role(o.id, 'USAGE') END))"
 
@@ -21,7 +27,8 @@ static int look_postgresql(struct db *db, const struct table *t, struct table_lo
     static const char sql[] =
         "SELECT (SELECT string_agg(quote_ident(g.tgname), ', ' ORDER BY g.tgname) FROM pg_trigger g"
         "  WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 16 <> 0),"
-        " row_security_active(c.oid), " MAY("'r', '*'") ", " MAY("'w', '*'") ", c.reltuples::bigint"
+        " row_security_active(c.oid), " MAY("'r', '*'") ", " MAY("'w', '*'") ", c.reltuples::bigint,"
+        " coalesce((SELECT sum(pg_relation_size(i.relid)) FROM pg_partition_tree(c.oid) i), pg_relation_size(c.oid))::bigint"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
     const char *texts[] = {t->schema, t->name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -34,6 +41,7 @@ static int look_postgresql(struct db *db, const struct table *t, struct table_lo
     l->reading = db_integer(r, 0, 2);
     l->writing = db_integer(r, 0, 3);
     l->rows = db_integer(r, 0, 4);
+    l->bytes = db_integer(r, 0, 5);
     return 0;
 }
 
@@ -81,6 +89,34 @@ static int look_sqlite(struct db *db, const struct table *t, struct table_look *
     return res;
 }
 
+/* Locking a row asks the policies of UPDATE, as writing it would. A row that somebody else holds tells nothing. */
+static int look_frozen(struct db *db, const struct table *t, struct table_look *l, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0}, key = {0}, name = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    if (!l->row_security || t->view)
+        return 0;
+    buf_init(&sql, LOOK_SQL_MAX);
+    buf_init(&key, NAME_SQL_MAX);
+    buf_init(&name, NAME_SQL_MAX);
+    ident_quote(t->key, &key);
+    table_quoted(db, t, &name);
+    buf_printf(&sql, "WITH seen AS (SELECT %s AS k FROM %s WHERE 1 = 1", key.data, name.data);
+    row_put_filter(t, "", &a, &sql);
+    buf_printf(&sql, " ORDER BY %s LIMIT %d), free AS (SELECT %s AS k FROM %s WHERE %s IN (SELECT k FROM seen) FOR KEY SHARE)"
+               " SELECT count(*) FROM seen WHERE k NOT IN (SELECT k FROM free)", key.data, FROZEN_LOOKED, key.data, name.data,
+               key.data);
+    int res = db_begin(db, e);
+    if (res == 0)
+        res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    db_rollback(db);
+    if (res == 0)
+        l->frozen = db_integer(r, 0, 0);
+    return store_is_away(res) ? res : 0;
+}
+
 int table_look(struct db *db, const struct table *t, struct table_look *ret, struct error *e)
 {
     struct table_look l = {.rows = -1};
@@ -90,6 +126,8 @@ int table_look(struct db *db, const struct table *t, struct table_look *ret, str
         r = look_postgresql(db, t, &l, e);
         if (r == 0)
             r = lengths(db, t, &l, e);
+        if (r == 0)
+            r = look_frozen(db, t, &l, e);
     } else if (!t->own) {
         r = look_sqlite(db, t, &l, e);
     }
@@ -109,8 +147,16 @@ char *table_look_hidden(const struct table_look *l, const struct table *t, bool 
         return xasprintf("row security is on for %s, and no policy lets renewd's role %s its rows: CREATE POLICY renewd "
                          "ON %s FOR ALL TO its role USING (true), or ALTER ROLE ... BYPASSRLS", t->name,
                          l->reading == 0 ? "see" : "update", t->name);
-    if (any_row || l->rows <= 0)
+    if (l->frozen)
+        return xasprintf("row security lets renewd's role see %" PRId64 " of the first %d rows of %s and not update them, so "
+                         "that a new token could not be written: let its role through in a policy FOR UPDATE", l->frozen,
+                         FROZEN_LOOKED, t->name);
+    if (any_row || l->rows == 0)
         return NULL;
+    if (l->rows < 0)
+        return l->bytes <= 0 ? NULL
+                             : xasprintf("row security shows renewd's role no row of %s, though its file is not empty (%" PRId64
+                                         " bytes): let its role through in a policy, or ALTER ROLE ... BYPASSRLS", t->name, l->bytes);
     return xasprintf("row security hides every row of %s from renewd's role (its statistics say %" PRId64 " rows)", t->name,
                      l->rows);
 }

@@ -155,6 +155,40 @@ lengths_and_policies() {
     check_equal "78" 78 $LOOKED
 }
 
+# Row security in its other forms, each said by --check --connect and by the daemon's own look.
+hidden_says() { # NAME REGEX
+    look
+    check_match "$1" "^job hidden: .*$2" "$(cat "$DIR/look.out")"
+    check_equal "$1: 78" 78 $LOOKED
+    run_renewd --once hidden > /dev/null
+    check_match "$1: also by a run" "kept from renewd.*job=hidden.*$2" "$(cat "$DIR/renewd.log")"
+}
+
+policies() {
+    healthy
+    make_accounts_table hidden
+    load_accounts google hidden 3 hidden-
+    google_job hidden hidden
+    sql "alter table hidden enable row level security; alter table hidden force row level security;
+         create policy never on hidden using (false)"
+    hidden_says "all hidden, and no statistics" 'shows renewd.s role no row of hidden, though its file is not empty'
+    sql 'drop policy never on hidden; create policy but on hidden as restrictive using (true)'
+    hidden_says "a restrictive policy alone" 'no policy lets renewd.s role see'
+    sql "create policy reads on hidden for select using (true);
+         create policy writes on hidden for update using (account <> 'hidden--2')"
+    hidden_says "a row that UPDATE does not see" 'see 1 of the first 1000 rows of hidden and not update'
+    sql "drop policy writes on hidden; create policy writes on hidden for update using (true) with check (false)"
+    look
+    says "USING lets it through, WITH CHECK does not" '^job hidden: a row of hidden cannot be written.*WITH CHECK.*row-level security'
+    check_no_match "no GRANT is asked for" 'GRANT [A-Z]' "$(cat "$DIR/look.out")"
+    sql "drop policy writes on hidden; create policy writes on hidden for update using (true)"
+    look
+    check_equal "put right: 0" 0 $LOOKED
+    sql "create policy nobody on hidden as restrictive for select using (false); alter table hidden no force row level security"
+    look
+    check_equal "its owner without FORCE sees all: 0" 0 $LOOKED
+}
+
 away() {
     if [ "$STORE" = sqlite ]; then
         rm -f "$SQLITE_DB"
@@ -175,8 +209,8 @@ start_simulator
 "$RENEWD" -c "$CONF" --connect > "$DIR/usage.out" 2>&1
 check_equal "--connect alone: 2" 2 $?
 for s in sqlite postgresql; do
-    for t in good mistakes rights lengths_and_policies away; do
-        case $s-$t in sqlite-rights | sqlite-lengths_and_policies) continue ;; esac
+    for t in good mistakes rights lengths_and_policies policies away; do
+        case $s-$t in sqlite-rights | sqlite-lengths_and_policies | sqlite-policies) continue ;; esac
         stage $s
         rm -rf "$DIR/state"
         $t
