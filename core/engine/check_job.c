@@ -214,7 +214,7 @@ static void ask_table(struct asking *a, struct job *j)
     struct table_look look = {0};
     struct error e = {""};
 
-    if (job_rights(a->db, j->config, j->table, &e) < 0)
+    if (job_rights(a->db, j->config, j->table, true, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", e.text);
     bool may_read = !a->mistaken;
     if (job_check_statements(a->db, j->config, &e) < 0)

@@ -203,7 +203,7 @@ static int rehearse_work(struct db *db, void *arg, struct error *e)
     const char *keys[CLAIM_BATCH];
     const struct job *j = t->run->job;
     size_t count = 0;
-    int res = job_rights(db, j->config, j->table, e);
+    int res = job_rights(db, j->config, j->table, true, e);
     if (res < 0 || j->table->own || j->table->view)
         return res;
     while (count < t->count && count < CLAIM_BATCH) {

@@ -371,7 +371,7 @@ static void look_hidden(struct db *db, struct page_task *t)
 /* A right that was withdrawn is told with all others that are missing, before a token is spent. */
 static int first_page(struct db *db, struct page_task *t, struct error *e)
 {
-    int res = t->after ? 0 : job_rights(db, t->job->config, t->job->table, e);
+    int res = t->after ? 0 : job_rights(db, t->job->config, t->job->table, t->full, e);
     return res < 0 ? res : store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
 }
 

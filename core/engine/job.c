@@ -148,15 +148,20 @@ struct resolve_task {
     struct breaker_row breaker;
 };
 
-int job_check_statements(struct db *db, const struct job_config *c, struct error *e)
+static size_t parameters_of(const struct job_config *c, size_t statement)
 {
     const struct renewd_plugin *d = plugin_descriptor(c->plugin);
+    size_t n = 0;
+    while (d->statements[statement]->parameters && d->statements[statement]->parameters[n])
+        n++;
+    return n;
+}
+
+int job_check_statements(struct db *db, const struct job_config *c, struct error *e)
+{
     for (size_t i = 0; i < c->statement_count; i++) {
-        size_t n = 0;
-        while (d->statements[i]->parameters && d->statements[i]->parameters[n])
-            n++;
         struct error why;
-        int res = store_check_statement(db, c->statements[i].sql, n, &why);
+        int res = store_check_statement(db, c->statements[i].sql, parameters_of(c, i), &why);
         if (res < 0)
             return error_set(e, res, "the statement %s.sql does not fit this database: %s",
                              c->statements[i].name, why.text);
@@ -189,18 +194,37 @@ static int take_schedule(struct db *db, struct resolve_task *t, struct error *e)
     return store_job_tick(db, j->config->job, t->row.last_tick, schedule_next(j, now), e);
 }
 
-/* All that is missing at once; a right is not waited for until the first row hangs on it. */
-int job_rights(struct db *db, const struct job_config *c, const struct table *table, struct error *e)
+/* Of each statement what PostgreSQL names first. */
+static int statement_rights(struct db *db, const struct job_config *c, struct buf *refused, struct error *e)
 {
-    cleanup(buf_done) struct buf grants = {0};
+    for (size_t i = 0; i < c->statement_count; i++) {
+        const struct job_statement *s = &c->statements[i];
+        int res = store_statement_rights(db, s->name, s->sql, parameters_of(c, i), e);
+        if (res == -EACCES)
+            buf_printf(refused, "%s%s", refused->len ? "; " : "", e->text);
+        else if (res < 0)
+            return res;
+    }
+    return 0;
+}
+
+/* All that is missing at once; a right is not waited for until the first row hangs on it. */
+int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements, struct error *e)
+{
+    cleanup(buf_done) struct buf grants = {0}, refused = {0};
     struct table_wish wish;
     buf_init(&grants, GRANTS_MAX);
+    buf_init(&refused, GRANTS_MAX);
     job_wish(c, &wish);
     int res = rights_job(db, table, &wish, &grants, e);
     if (res >= 0)
         res = also_rights(db, c, &grants, e);
-    return res < 0 || !grants.len ? res
-                                  : error_set(e, -EACCES, "renewd's role lacks rights on the job's tables: %s", grants.data);
+    if (res >= 0 && statements)
+        res = statement_rights(db, c, &refused, e);
+    if (res < 0 || (!grants.len && !refused.len))
+        return res;
+    return error_set(e, -EACCES, "renewd's role lacks rights on the job's tables: %s%s%s", grants.len ? grants.data : "",
+                     grants.len && refused.len ? " " : "", refused.len ? refused.data : "");
 }
 
 static int resolve_work(struct db *db, void *arg, struct error *e)
@@ -211,7 +235,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     job_wish(c, &wish);
     int res = table_resolve(db, &wish, &t->table, e);
     if (res >= 0)
-        res = job_rights(db, c, t->table, e);
+        res = job_rights(db, c, t->table, true, e);
     if (res >= 0)
         res = job_check_statements(db, c, e);
     if (res >= 0)
@@ -234,7 +258,7 @@ int job_still_fits(struct db *db, const struct job *j, int result, struct error 
 {
     struct table_wish wish;
     struct error why;
-    if (result == -EACCES && job_rights(db, j->config, j->table, &why) == -EACCES)
+    if (result == -EACCES && job_rights(db, j->config, j->table, true, &why) == -EACCES)
         return error_set(e, -ESTALE, "%s", why.text);
     job_wish(j->config, &wish);
     return table_still_fits(db, &wish, result, e);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <renewd/plugin.h>
 
@@ -93,39 +92,6 @@ static bool rows_fit(int declared, int64_t rows)
     return declared == RENEWD_ROWS_ZERO_OR_ONE ? rows <= 1 : true;
 }
 
-/* What a statement writes to, as it names it: the word behind UPDATE, INSERT INTO, DELETE FROM. *ret_right NULL: it
- * begins otherwise. */
-static int written_table(const char *sql, const char **ret_right, const char **ret_table)
-{
-    static const struct { const char *words, *right; } heads[] = {
-        {"UPDATE ", "SELECT, UPDATE"}, {"INSERT INTO ", "INSERT"}, {"DELETE FROM ", "SELECT, DELETE"}};
-
-    *ret_right = NULL;
-    sql += strspn(sql, " \t\r\n");
-    while (sql[0] == '-' && sql[1] == '-') {
-        sql += strcspn(sql, "\n");
-        sql += strspn(sql, " \t\r\n");
-    }
-    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]) && !*ret_right; i++)
-        if (strncasecmp(sql, heads[i].words, strlen(heads[i].words)) == 0) {
-            *ret_right = heads[i].right;
-            *ret_table = sql + strlen(heads[i].words);
-        }
-    return *ret_right ? (int)strcspn(*ret_table, " \t\r\n(") : 0;
-}
-
-/* A right that is missing is told as what gives it. */
-static int refused(const struct commit_effect *f, int result, const char *words, struct error *e)
-{
-    const char *right, *table = "";
-    int len = written_table(f->sql, &right, &table);
-
-    if (result != -EACCES || !right)
-        return error_set(e, result, "%s", words);
-    return error_set(e, result, "statement %s: %s; mended by GRANT %s ON %.*s to renewd's role, which needs also what the "
-                                "statement reads", f->name, words, right, len < 100 ? len : 100, table);
-}
-
 static int effect_run(struct db *db, struct commit_work *w, const struct commit_effect *f,
                       struct error *e)
 {
@@ -142,7 +108,7 @@ static int effect_run(struct db *db, struct commit_work *w, const struct commit_
         r = db_exec_as_is(db, f->sql, a.params, a.count, &result, &why);
     if (r < 0) {
         w->failed_effect = f->name;
-        return *why.text ? refused(f, r, why.text, e) : r;
+        return *why.text ? store_statement_refused(f->name, f->sql, r, why.text, e) : r;
     }
     int64_t rows = db_rows(result) > 0 ? (int64_t)db_rows(result) : db_affected(result);
     if (rows_fit(f->rows, rows))

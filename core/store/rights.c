@@ -20,6 +20,18 @@ static void put_grant(struct buf *grants, const char *what)
     buf_printf(grants, "%s;", what);
 }
 
+/* The GRANTs that a statement finds missing, one a row. */
+static int put_found(struct db *db, const char *sql, const char *const *texts, size_t count, struct buf *grants,
+                     struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+
+    int res = db_run(db, sql, texts, count, &r, e);
+    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
+        put_grant(grants, db_text(r, i, 0));
+    return res;
+}
+
 static bool in(const char *const *list, const char *name)
 {
     for (size_t i = 0; list && list[i]; i++)
@@ -45,6 +57,39 @@ static void put_missing(const struct db_result *r, int column, const char *const
     }
     if (any)
         buf_text(to, ")");
+}
+
+/* What a view stands on, and that on other views. A view reads as its owner does, or with security_invoker
+ * as renewd's role, wherever it stands in another one; functions in it run as renewd's role. */
+static int put_below(struct db *db, const struct catalog *c, struct buf *grants, struct error *e)
+{
+    static const char sql[] =
+        "WITH RECURSIVE views(oid) AS ("
+        "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'v'"
+        " UNION SELECT c.oid FROM views v JOIN pg_rewrite w ON w.ev_class = v.oid"
+        " JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid"
+        " AND d.refclassid = 'pg_class'::regclass JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v'),"
+        " needs AS (SELECT d.refclassid, d.refobjid, d.refobjsubid, CASE WHEN (SELECT bool_or(o.option_value::boolean)"
+        " FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_invoker')"
+        " THEN (SELECT u.oid FROM pg_roles u WHERE u.rolname = current_user) ELSE c.relowner END AS who"
+        " FROM views v JOIN pg_class c ON c.oid = v.oid JOIN pg_rewrite w ON w.ev_class = v.oid"
+        " JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid <> v.oid)"
+        " SELECT format('GRANT SELECT%s ON %I.%I TO %I',"
+        " ' (' || string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) || ')', m.nspname, b.relname,"
+        " pg_get_userbyid(x.who)) FROM (SELECT DISTINCT refobjid, refobjsubid, who FROM needs"
+        "  WHERE refclassid = 'pg_class'::regclass AND refobjsubid >= 0) x"
+        " JOIN pg_class b ON b.oid = x.refobjid AND b.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " JOIN pg_namespace m ON m.oid = b.relnamespace"
+        " LEFT JOIN pg_attribute a ON a.attrelid = b.oid AND a.attnum = x.refobjsubid AND a.attnum > 0"
+        " WHERE CASE WHEN a.attnum IS NULL THEN NOT has_any_column_privilege(x.who, b.oid, 'SELECT')"
+        " ELSE NOT has_column_privilege(x.who, b.oid, a.attnum, 'SELECT') END"
+        " GROUP BY m.nspname, b.relname, x.who"
+        " UNION SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', refobjid::regprocedure, current_user) FROM needs"
+        " WHERE refclassid = 'pg_proc'::regclass AND NOT has_function_privilege(refobjid, 'EXECUTE') ORDER BY 1";
+    const char *texts[] = {c->schema, c->name};
+
+    return put_found(db, sql, texts, 2, grants, e);
 }
 
 static int grants_of(struct db *db, const struct catalog *c, const char *const *reads, const char *const *writes,
@@ -76,7 +121,7 @@ static int grants_of(struct db *db, const struct catalog *c, const char *const *
         cleanup(free_p) char *grant = xasprintf("GRANT %s ON %s.%s TO %s", list.data, schema, name, role);
         put_grant(grants, grant);
     }
-    return 0;
+    return put_below(db, c, grants, e);
 }
 
 int rights_table(struct db *db, const char *table, const char *const *reads, const char *const *writes,
@@ -144,14 +189,8 @@ int rights_own(struct db *db, struct buf *grants, struct error *e)
         " UNION ALL SELECT 4, format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA renewd TO %s', role)"
         " FROM s WHERE EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = s.oid AND CASE WHEN c.relkind = 'S'"
         "  THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END)) t ORDER BY n";
-    cleanup(db_result_free_p) struct db_result *r = NULL;
 
-    if (!db_is_postgresql(db))
-        return 0;
-    int res = db_run(db, sql, NULL, 0, &r, e);
-    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
-        put_grant(grants, db_text(r, i, 0));
-    return res;
+    return db_is_postgresql(db) ? put_found(db, sql, NULL, 0, grants, e) : 0;
 }
 
 int rights_alter(struct db *db, struct buf *grants, struct error *e)
@@ -162,12 +201,6 @@ int rights_alter(struct db *db, struct buf *grants, struct error *e)
         " UNION SELECT format('GRANT %I TO %I', pg_get_userbyid(c.relowner), current_user) FROM pg_class c"
         " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'renewd' AND c.relkind IN ('r', 'p', 'v', 'S')"
         " AND NOT pg_has_role(c.relowner, 'USAGE')";
-    cleanup(db_result_free_p) struct db_result *r = NULL;
 
-    if (!db_is_postgresql(db))
-        return 0;
-    int res = db_run(db, sql, NULL, 0, &r, e);
-    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
-        put_grant(grants, db_text(r, i, 0));
-    return res;
+    return db_is_postgresql(db) ? put_found(db, sql, NULL, 0, grants, e) : 0;
 }

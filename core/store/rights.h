@@ -14,7 +14,8 @@ struct db;
 /* A table as configuration names it: the columns read and written, NULL-terminated (NULL = none). */
 int rights_table(struct db *db, const char *table, const char *const *reads, const char *const *writes,
                  struct buf *grants, struct error *e);
-/* A job's table with its key, mapped columns, `only`, and where its owner is looked up. */
+/* A job's table with its key, mapped columns, `only`, and where its owner is looked up. Of a view also what it stands
+ * on, for the role as which it reads. */
 int rights_job(struct db *db, const struct table *t, const struct table_wish *w, struct buf *grants,
                struct error *e);
 /* renewd's own schema, or what it takes to make it. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * Named statements before they are used: do they parse, do they take the parameters that their
- * plugin gives; and ready.sql. Statements run in commits, nowhere else.
+ * plugin gives, may renewd's role do what they do; and ready.sql. Statements run in commits, nowhere else.
  */
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/store/args.h"
 #include "core/store/db.h"
 #include "core/store/store.h"
 
@@ -23,6 +25,60 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
         return error_set(e, -EINVAL, "the statement takes %zu parameters, its plugin gives %zu",
                          takes, parameters);
     return r;
+}
+
+/* What a statement writes to, as it names it: the word behind UPDATE, INSERT INTO, DELETE FROM. *ret_right NULL: it
+ * begins otherwise. */
+static int written_table(const char *sql, const char **ret_right, const char **ret_table)
+{
+    static const struct { const char *words, *right; } heads[] = {
+        {"UPDATE ", "SELECT, UPDATE"}, {"INSERT INTO ", "INSERT"}, {"DELETE FROM ", "SELECT, DELETE"}};
+
+    *ret_right = NULL;
+    sql += strspn(sql, " \t\r\n");
+    while (sql[0] == '-' && sql[1] == '-') {
+        sql += strcspn(sql, "\n");
+        sql += strspn(sql, " \t\r\n");
+    }
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]) && !*ret_right; i++)
+        if (strncasecmp(sql, heads[i].words, strlen(heads[i].words)) == 0) {
+            *ret_right = heads[i].right;
+            *ret_table = sql + strlen(heads[i].words);
+        }
+    return *ret_right ? (int)strcspn(*ret_table, " \t\r\n(") : 0;
+}
+
+/* A right that is missing is told as what gives it. */
+int store_statement_refused(const char *name, const char *sql, int result, const char *words, struct error *e)
+{
+    const char *right, *table = "";
+    int len = written_table(sql, &right, &table);
+
+    if (result != -EACCES || !right)
+        return error_set(e, result, "%s", words);
+    return error_set(e, result, "statement %s: %s; mended by GRANT %s ON %.*s to renewd's role, which needs also what the "
+                                "statement reads: PostgreSQL names one table at a time, and others may follow", name,
+                     words, right, len < 100 ? len : 100, table);
+}
+
+/* Planned and not run. PostgreSQL looks at the rights on all its tables then, and names the first that is refused. */
+int store_statement_rights(struct db *db, const char *name, const char *sql, size_t parameters, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(free_p) char *explain = xasprintf("EXPLAIN %s", sql);
+    struct error why = {""};
+
+    if (!db_is_postgresql(db))
+        return 0;
+    for (size_t i = 0; i < parameters; i++)
+        args_text(&a, NULL);
+    int r = db_begin(db, &why);
+    if (r == 0)
+        r = db_exec_as_is(db, explain, a.params, a.count, NULL, &why);
+    db_rollback(db);
+    if (r == -EACCES)
+        return store_statement_refused(name, sql, r, why.text, e);
+    return r == -ENOTCONN ? error_set(e, r, "%s", why.text) : 0; /* what else it says is store_check_statement's */
 }
 
 int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e)

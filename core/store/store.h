@@ -327,13 +327,17 @@ int store_import(struct db *db, const struct table *t, const struct import_row *
 /* ---- Named statements and rehearsal ---- */
 /* Prepares sql to learn that it parses and takes `parameters` parameters. */
 int store_check_statement(struct db *db, const char *sql, size_t parameters, struct error *e);
+/* -EACCES: renewd's role may not do what it does, as far as PostgreSQL says so without running it. */
+int store_statement_rights(struct db *db, const char *name, const char *sql, size_t parameters, struct error *e);
+/* A statement's refusal in words; for a right that is missing with the GRANT that mends it. Returns result. */
+int store_statement_refused(const char *name, const char *sql, int result, const char *words, struct error *e);
 /* Runs a statement that returns one text; NULL = ready. */
 int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e);
+/* Writes the word as the row's status and rolls back; what the table refuses is said with its constraint. */
+int store_rehearse_status(struct db *db, const struct table *t, const char *key, const char *word, struct error *e);
 /* Writes a row's own values back and rolls back: -EPERM/-EACCES/-EIO with a sentence when refused. */
 int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e);
 /* The same for a table: 0 as soon as one row takes it, of those with these keys or else of its first ones. -ENOENT = none is there. */
 int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count, struct error *e);
-/* Writes the word as the row's status and rolls back; what the table refuses is said with its constraint. */
-int store_rehearse_status(struct db *db, const struct table *t, const char *key, const char *word, struct error *e);
 
 #endif

@@ -135,6 +135,10 @@ refused_statement() {
     run_renewd --once > /dev/null 2>&1
     check_match "$s: the GRANT that mends it is told" 'statement credit: .*mended by GRANT SELECT, UPDATE ON token_wallets' \
         "$(cat "$DIR/renewd.log")"
+    check_match "$s: and at once what another statement lacks" \
+        'job held.*statement credit: .*statement transaction: .*mended by GRANT INSERT ON token_wallet_transactions' \
+        "$(cat "$DIR/renewd.log")"
+    check_equal "$s: nothing is tried before" 0 "$(as postgres -c 'select count(*) from renewd.attempts')"
     check_equal "$s: nothing is half done" '0|0' "$(sql "select (select max(balance) from token_wallets), (select count(*) from token_wallet_transactions)")"
 }
 

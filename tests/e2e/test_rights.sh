@@ -84,6 +84,57 @@ reading() {
     stop_renewd
 }
 
+# What a view stands on is told, too, for the role as which it reads it.
+views() {
+    local said
+    stage_least
+    sql_file "$TOP/sql/postgresql/free_plan.sql"
+    psql -XqAt -v ON_ERROR_STOP=1 -v role="$LEAST" -h "$PGHOST" -p "$PGPORT" -U postgres -d "$(database)" \
+        -f "$TOP/sql/postgresql/grants-free_plan.sql" > /dev/null 2>&1
+    sed -e '/^functions/d' "$TOP/conf.d/free-plan.conf" > "$DIR/conf.d/free-plan.conf"
+    echo "statements = \"$TOP/sql/postgresql/free_plan_alloc\";" >> "$DIR/conf.d/free-plan.conf"
+    sql "create function plainly(name text) returns text language sql as 'select \$1';
+        revoke execute on function plainly from public;
+        create or replace view free_plan_subscriptions with (security_invoker = on) as
+        select s.id, s.user_id, s.plan_id, plainly(p.name) as plan_name, p.item_id_internal, p.tokens_to_award, s.status,
+               s.current_period_start, s.current_period_end
+        from user_subscriptions s join subscription_plans p on p.id = s.plan_id;
+        revoke all on subscription_plans from $LEAST; revoke select (id, name, item_id_internal, tokens_to_award)
+        on subscription_plans from $LEAST"
+    look
+    check_equal "security_invoker: 78" 78 $LOOKED
+    said=$(grants_said "$(cat "$DIR/look.out")")
+    check_equal "security_invoker: the tables behind the view, for renewd's role, and its function" \
+        "GRANT EXECUTE ON FUNCTION plainly(text) TO $LEAST;
+GRANT SELECT (id, item_id_internal, name, tokens_to_award) ON public.subscription_plans TO $LEAST;" \
+        "$said"
+    sql "$said"
+    look
+    check_equal "security_invoker: they are enough" 0 $LOOKED
+    sql 'create view ordinary as select * from free_plan_subscriptions'
+    admin "alter view ordinary owner to $OTHER; grant usage on schema public to $OTHER"
+    admin "grant select on ordinary to $LEAST"
+    sed -i 's/table = "free_plan_subscriptions"/table = "ordinary"/' "$DIR/conf.d/free-plan.conf"
+    sql "revoke select (tokens_to_award) on subscription_plans from $LEAST"
+    look
+    check_equal "an ordinary view: 78" 78 $LOOKED
+    said=$(grants_said "$(cat "$DIR/look.out")")
+    check_match "an ordinary view: its owner's right" \
+        "GRANT SELECT \(id, .*current_period_end\) ON public.free_plan_subscriptions TO $OTHER;" "$said"
+    check_match "an ordinary view: behind one of the reader's rights the reader's" \
+        "GRANT SELECT \(tokens_to_award\) ON public.subscription_plans TO $LEAST;" "$said"
+    check_equal "an ordinary view: and no other" 2 "$(wc -l <<< "$said")"
+    admin "$said"
+    look
+    check_equal "an ordinary view: they are enough" 0 $LOOKED
+}
+
+look() {
+    "$RENEWD" -c "$CONF" --check --connect > "$DIR/look.out" 2>&1
+    LOOKED=$?
+    cat "$DIR/look.out" >> "$DIR/renewd.all"
+}
+
 start_simulator
 pg_admin -c 'select 1' > /dev/null 2>&1 || make_store postgresql
 trap 'gone; cleanup' EXIT
@@ -97,5 +148,6 @@ gone() {
 pg_admin -c "create role $LEAST login" -c "create role $OTHER"
 while_running
 reading
+views
 no_tokens_in_logs
 finish
