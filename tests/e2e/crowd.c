@@ -226,5 +226,6 @@ int main(int argc, char *argv[])
     fflush(stdout);
     while (read(STDIN_FILENO, rest, sizeof rest) > 0)
         ;
+    free(list);
     return 0;
 }

@@ -248,7 +248,7 @@ week() { # STORE DAYS
 }
 
 days=7 # under the sanitizers fewer: each is like the others
-! ldd "$RENEWD" | grep -q libasan || days=3
+! grep -q libasan <<< "$(ldd "$RENEWD")" || days=3
 start_simulator
 week sqlite "${DAYS:-$days}"
 [ -n "${DAYS:-}" ] || week postgresql 2
