@@ -187,6 +187,23 @@ static int add_rows(struct found *to, struct row *rows, size_t count)
     return 0;
 }
 
+/* A text that is none of the key's type ("me" for a bigint) is the key of no row: SQLite compares it and finds none,
+ * PostgreSQL refuses to. */
+static bool is_no_key(struct db *db, const struct table *t, const char *key)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    struct error ignored;
+    buf_init(&sql, ROWS_SQL_MAX);
+    buf_text(&sql, "SELECT 1 FROM ");
+    table_quoted(db, t, &sql);
+    buf_text(&sql, " WHERE ");
+    ident_quote(t->key, &sql);
+    buf_printf(&sql, " = $%d LIMIT 1", args_text(&a, key));
+    return db_exec(db, sql.data, a.params, a.count, &r, &ignored) < 0 && !db->away && !strncmp(db->sqlstate, "22", 2);
+}
+
 /* One row that cannot be read fails all that are read with it: halved until it stands alone. */
 static int read_halved(struct db *db, const struct table *t, const char *const *keys, size_t count,
                        struct found *to, struct error *e)
@@ -198,6 +215,8 @@ static int read_halved(struct db *db, const struct table *t, const char *const *
         return add_rows(to, rows, some);
     if (db->in_transaction || !rows_one_of(db, res) || (res == -EBUSY && to->slow-- <= 0))
         return res;
+    if (count == 1 && db_is_postgresql(db) && is_no_key(db, t, keys[0]))
+        return 0;
     if (count == 1) {
         struct row unfit;
         read_unfit(db, t, keys[0], e, &unfit);

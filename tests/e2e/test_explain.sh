@@ -57,6 +57,16 @@ states() { # STORE: one with, one without a credential, one taken out of `only`,
     check_match "$s: of the whole job" '2 .*disconnected: the row is gone, or' "$(ctl explain tokens)"
 }
 
+nobody() { # STORE: a text where keys are numbers
+    local s=$1 rest
+    status 1 "$s: show of such a key" show tokens me
+    for rest in '' /explain /token '/refresh -X POST' '/refused -X POST -d {"generation":1,"status":401,"body":""} -H Content-Type:application/json'; do
+        # shellcheck disable=SC2086
+        check_equal "$s: no such record: $rest" 'unknown_record' "$(curl -sS --max-time 20 --unix-socket "$SOCKET" ${rest#/[a-z]* } \
+            "http://localhost/v1/jobs/tokens/records/me${rest%% *}" | json '$.error.code')"
+    done
+}
+
 acting() { # STORE
     local s=$1 two
     two=$(id_of a-2)
@@ -102,6 +112,7 @@ for store in sqlite postgresql; do
     prepare $store
     reasons $store
     states $store
+    nobody $store
     acting $store
     statuses $store
 done
