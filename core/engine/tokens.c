@@ -230,10 +230,21 @@ int token_judge(const struct job *j, const struct token_entry *t, const struct t
     return token_lives(t, now) && t->state != STATE_RECONNECT ? VERDICT_SERVE : VERDICT_REFUSE;
 }
 
+/* What the database said of a row may hold parts of it, and helps nobody who asks for a token. */
+static const char *text_for_caller(const struct token_entry *t)
+{
+    if (t->state == STATE_PENDING)
+        return "the provider gave a new token, and the database refused to store it in the record's row; it is kept sealed "
+               "and tried again every minute: renewctl parked lists it with the reason; correct the row or its table";
+    if (t->code && (strcmp(t->code, "store") == 0 || strncmp(t->code, "effect:", 7) == 0))
+        return "the provider answered, and the database refused what had to be written; renewctl show has the reason";
+    return t->text;
+}
+
 static void refuse_person(const struct token_entry *t, const char *why, struct token_answer *ret)
 {
     ret->status = TOKEN_PERSON;
-    ret->why = t->text ? t->text : why;
+    ret->why = text_for_caller(t) ? text_for_caller(t) : why;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -282,7 +293,7 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
     } else if (t->state == STATE_MISCONFIGURED && !suspected(j, t)) {
         refuse_person(t, "the job's settings or the record's row are wrong", ret);
     } else if (t->state == STATE_PENDING) {
-        refuse_person(t, "the database refuses the record's row; correct the row or its table", ret);
+        refuse_person(t, NULL, ret);
     } else if (job_stands(j)) {
         ret->status = TOKEN_PERSON;
         ret->why = job_stands(j);
@@ -292,7 +303,7 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
     } else {
         ret->status = TOKEN_LATER;
         ret->retry_after = next_try(j, t, refused, now);
-        ret->why = t->text                    ? t->text
+        ret->why = t->text                    ? text_for_caller(t)
                    : waits_for_canary(j, t) ? j->breaker.row.why
                    : refused ? "the provider refuses the access token, and no newer one is to be had now"
                              : "no token that lives is at hand";

@@ -60,6 +60,10 @@ constraint() {
     id=$(sql "select id from tokens where account = 'c--7'")
     ctl refresh strict "$id" > "$DIR/refresh.out" 2>&1
     check_equal "$s: constraint: nor by hand" 1 "$(presented strict c--7)"
+    ctl token strict "$id" > "$DIR/token.out" 2>&1
+    check_match "$s: constraint: who asks for its token hears what happened and what to do" \
+        'the database refused to store it .*renewctl parked' "$(cat "$DIR/token.out")"
+    check_no_match "$s: constraint: and nothing that the database said" 'trigger|constraint refuse|SQLSTATE' "$(cat "$DIR/token.out")"
     stop_renewd
     mv "$DIR/conf.d/strict.conf" "$DIR/strict.away"
     run_renewd --once
