@@ -80,7 +80,8 @@ static int spool_now(struct attempt *a, const struct commit *c)
     if (res >= 0)
         fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
     if (res < 0)
-        log_line(LEVEL_ERROR, "a new token could not be written to the spool in state_dir; it goes to the "
+        log_line(LEVEL_ERROR, c->answer ? "an answer that could not be read could not be written to the spool in state_dir; it goes "
+                 "to the database alone" : "a new token could not be written to the spool in state_dir; it goes to the "
                  "database alone", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account, "reason", e.text,
                  NULL);
     if (text) {
@@ -116,7 +117,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     struct run *r = a->run;
     bool unanswered = a->claim.unanswered > 0;
     bool token = c->replaces; /* the plugin has set one all the same: it is stored, whatever else is decided */
-    if (token) {
+    if (token || c->answer) { /* what nobody could read may hold what replaced the credential */
         spool_now(a, c);
         spool_sync(j->engine->spool, false, synced, NULL);
     }

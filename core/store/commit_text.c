@@ -158,6 +158,7 @@ int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len)
     put_writes(&w, c);
     put_effects(&w, c);
     put_text(&w, "sealed_pair", c->sealed_pair);
+    put_text(&w, "answer", c->answer);
     json_put_integer(&w, "outcome", c->outcome);
     json_put_integer(&w, "http_status", c->http_status);
     put_text(&w, "code", c->code);
@@ -368,6 +369,7 @@ static void get_commit(struct reader *r, struct commit *c)
     get_writes(r, c);
     get_effects(r, c);
     c->sealed_pair = get(r, "sealed_pair", NULL);
+    c->answer = get(r, "answer", NULL);
     c->outcome = (int)get_number(r, "outcome");
     c->http_status = (int)get_number(r, "http_status");
     c->code = get(r, "code", NULL);

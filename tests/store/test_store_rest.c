@@ -55,7 +55,7 @@ static void same_commit(const struct commit *a, const struct commit *b)
     CU_ASSERT_TRUE(same_record(&a->after, &b->after));
     CU_ASSERT_TRUE(same_text(a->plugin, b->plugin) && same_text(a->host, b->host));
     CU_ASSERT_TRUE(same_text(a->incarnation, b->incarnation));
-    CU_ASSERT_TRUE(same_text(a->sealed_pair, b->sealed_pair));
+    CU_ASSERT_TRUE(same_text(a->sealed_pair, b->sealed_pair) && same_text(a->answer, b->answer));
     CU_ASSERT_TRUE(same_text(a->code, b->code) && same_text(a->text, b->text));
     CU_ASSERT_EQUAL(a->run_id, b->run_id);
     CU_ASSERT_TRUE(a->touches_row == b->touches_row && a->replaces == b->replaces &&
@@ -121,6 +121,7 @@ static void text_round_trip(void)
     char *text = NULL, *again = NULL;
     size_t len = 0, again_len = 0;
 
+    c->answer = xstrdup("r1.key.answer");
     CU_ASSERT_EQUAL_FATAL(commit_to_text(c, &text, &len), 0);
     CU_ASSERT_EQUAL(strlen(text), len);
     CU_ASSERT_EQUAL_FATAL(commit_from_text(text, len, &back, &e), 0);
