@@ -246,7 +246,11 @@ static int unknown_job(const struct program *p)
 {
     for (char **name = p->options->jobs; *name; name++)
         if (!engine_job_by_name(p->engine, *name)) {
-            fprintf(stderr, "renewd: there is no enabled job named %s in %s\n", *name, p->config->conf_dir);
+            const struct job_config *off = engine_disabled_called(p->engine, *name);
+            if (off)
+                fprintf(stderr, "renewd: job %s is disabled (enabled = false) in %s\n", off->job, off->file);
+            else
+                fprintf(stderr, "renewd: there is no job named %s in %s\n", *name, p->config->conf_dir);
             return EXIT_USAGE;
         }
     return 0;

@@ -53,9 +53,9 @@ bool is_function(const struct request *q, size_t count)
     return count == 3 && strcmp(q->segments[0], "functions") == 0 && strcmp(q->segments[1], "v1") == 0;
 }
 
-static bool names(const struct job *j, const char *function)
+static bool names(const struct job_config *c, const char *function)
 {
-    char **name = job_configuration(j)->functions;
+    char **name = c->functions;
 
     for (; name && *name; name++)
         if (strcmp(*name, function) == 0)
@@ -79,7 +79,7 @@ void function_jobs(const struct request *q, const char *platform, struct functio
     memset(ret, 0, sizeof *ret);
     for (size_t i = 0; (j = engine_job(q->api->engine, i)) && ret->count < FUNCTION_JOBS; i++) {
         const struct job_config *c = job_configuration(j);
-        if (!names(j, q->id) || (platform && (!c->plugin_name || strcmp(c->plugin_name, platform) != 0)))
+        if (!names(c, q->id) || (platform && (!c->plugin_name || strcmp(c->plugin_name, platform) != 0)))
             continue;
         if (function_open(q, f, c))
             ret->list[ret->count++] = engine_job_by_name(q->api->engine, c->job);
@@ -154,8 +154,20 @@ static void refuse_named(struct request *q, int status, const char *code, const 
     answer_json(q, status, &a);
 }
 
+/* That would answer this function; NULL = none, or none that this caller may hear of. */
+static const struct job_config *disabled_job(const struct request *q)
+{
+    const struct job_config *c;
+
+    for (size_t i = 0; (c = engine_disabled(q->api->engine, i)); i++)
+        if (names(c, q->id) && function_open(q, find(q->id), c))
+            return c;
+    return NULL;
+}
+
 void function_no_jobs(struct request *q, const struct function_jobs *jobs)
 {
+    const struct job_config *off;
     cleanup(free_p) char *message = NULL;
 
     if (q->anonymous) {
@@ -166,6 +178,10 @@ void function_no_jobs(struct request *q, const struct function_jobs *jobs)
         message = xasprintf("the client %s may not call %s: its `allow` wants \"functions\", its `jobs` the job",
                             q->client->name, q->id);
         refuse_named(q, 403, "FORBIDDEN", message);
+    } else if ((off = disabled_job(q))) {
+        message = xasprintf("Requested function was not found: its job %s is disabled (enabled = false) in %s", off->job,
+                            off->file);
+        refuse_named(q, 404, "NOT_FOUND", message);
     } else {
         refuse_named(q, 404, "NOT_FOUND", "Requested function was not found");
     }

@@ -200,6 +200,8 @@ void shape_run_members(struct json_writer *w, const struct run_row *r);
 void shape_skipped(struct json_writer *w, const struct reason_count *because);
 void shape_failures(struct json_writer *w, const struct failure_row *list, size_t count);
 /* counts as of store_state_counts; NULL: null. */
+/* "refused", "failed" or "succeeded", of a run that has ended. */
+const char *run_status(const struct run_row *r);
 void shape_counts(struct json_writer *w, const char *name, const int64_t *counts);
 void shape_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now);
 /* When a record comes up next; 0 = not by itself. */

@@ -15,6 +15,9 @@ struct job_counts {
     char *job, *source;          /* source NULL: its table is not known */
     bool takes_events;
     int64_t counts[STATES], unreadable, events[EVENT_STATES];
+    struct run_row *last;        /* its newest run that has ended; NULL = none */
+    struct failure_row *failure; /* the first of its failures; NULL = none */
+    size_t failures;
 };
 
 /* The job itself may be gone by a reload when the counts arrive, so it is looked up again by name. */
@@ -24,6 +27,14 @@ struct jobs_task {
     struct job_counts *list;
     size_t count;
 };
+
+static int last_run(struct db *db, struct job_counts *c, struct error *e)
+{
+    int r = store_last_run(db, c->job, &c->last, e);
+
+    return r < 0 || !c->last || !c->last->failed ? r
+                                                 : store_run_failures(db, c->last->id, 1, &c->failure, &c->failures, e);
+}
 
 static int count_work(struct db *db, void *arg, struct error *e)
 {
@@ -35,6 +46,8 @@ static int count_work(struct db *db, void *arg, struct error *e)
             r = store_unreadable(db, t->list[i].source, &t->list[i].unreadable, e);
         if (r == 0 && t->list[i].takes_events)
             r = store_event_counts(db, t->list[i].job, t->list[i].events, e);
+        if (r == 0)
+            r = last_run(db, &t->list[i], e);
         if (r < 0)
             return r;
     }
@@ -80,6 +93,21 @@ static void put_events(struct json_writer *w, const struct job_counts *counts)
     json_end(w);
 }
 
+/* What became of it, and of a record that it failed at. */
+static void put_last_run(struct json_writer *w, const struct job_counts *c)
+{
+    if (!c || !c->last) {
+        json_put_null(w, "last_run");
+        return;
+    }
+    json_begin_object(w, "last_run");
+    shape_run_members(w, c->last);
+    json_put_text(w, "status", run_status(c->last));
+    if (c->failures)
+        shape_failures(w, c->failure, c->failures);
+    json_end(w);
+}
+
 static void put_job(struct json_writer *w, const struct job *j, const struct job_counts *counts)
 {
     const struct job_config *c = job_configuration(j);
@@ -112,7 +140,24 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     else
         json_put_null(w, "overdue");
     json_put_text(w, "warning", job_warning(j));
+    put_last_run(w, counts);
     put_events(w, counts);
+    json_end(w);
+}
+
+/* Files with enabled = false are no jobs, and no mistakes either. */
+static void put_disabled(struct json_writer *w, const struct engine *e)
+{
+    const struct job_config *c;
+
+    json_begin_array(w, "disabled");
+    for (size_t i = 0; (c = engine_disabled(e, i)); i++) {
+        json_begin_object(w, NULL);
+        json_put_text(w, "job", c->job);
+        json_put_text(w, "legacy_name", c->legacy_name);
+        json_put_text(w, "file", c->file);
+        json_end(w);
+    }
     json_end(w);
 }
 
@@ -129,6 +174,8 @@ static void task_free(struct jobs_task *t)
     for (size_t i = 0; i < t->count; i++) {
         free(t->list[i].job);
         free(t->list[i].source);
+        runs_free(t->list[i].last, t->list[i].last ? 1 : 0);
+        failures_free(t->list[i].failure, t->list[i].failures);
     }
     free(t->list);
     free(t);
@@ -148,6 +195,8 @@ static void count_done(void *arg, int result, const struct error *e)
     for (size_t i = 0; t->q->api && (j = engine_job(t->engine, i)); i++)
         put_job(&a.json, j, result < 0 ? NULL : counts_of(t, j));
     json_end(&a.json);
+    if (t->q->api)
+        put_disabled(&a.json, t->engine);
     json_end(&a.json);
     answer_json(t->q, 200, &a);
     task_free(t);

@@ -98,6 +98,11 @@ void shape_run_members(struct json_writer *w, const struct run_row *r)
         json_put_text(w, "refused", r->refused);
 }
 
+const char *run_status(const struct run_row *r)
+{
+    return r->refused ? "refused" : r->failed ? "failed" : "succeeded";
+}
+
 void shape_run(struct json_writer *w, const char *name, const struct run_row *r)
 {
     json_begin_object(w, name);

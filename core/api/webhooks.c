@@ -195,7 +195,9 @@ void webhook_arrived(struct request *q)
     q->found = *q->job && *q->id ? engine_job_by_name(q->api->engine, q->job) : NULL;
     if (!q->found || !job_configuration(q->found)->webhook_secret_count) {
         note_refusal(q->api, q, "a webhook was refused", q->id,
-                     q->found ? "the job has no webhooks.secrets" : "there is no job of that name");
+                     q->found                                             ? "the job has no webhooks.secrets"
+                     : engine_disabled_called(q->api->engine, q->job) ? "the job is disabled (enabled = false)"
+                                                                          : "there is no job of that name");
         not_here(q);
     } else if (strcmp(http_call_method(q->call), "POST") != 0) {
         note_refusal(q->api, q, "a webhook was refused", q->id, "it did not come by POST");

@@ -306,6 +306,64 @@ static bool keep_job(struct answer_doc *d, size_t *io_count, const char *name)
     return false;
 }
 
+/* A last run that was refused or failed: when, and why. */
+static void print_last_runs(const struct json *doc, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *run = member_of(doc, "jobs", i, "last_run.id"), *job = member_of(doc, "jobs", i, "job");
+        cleanup(free_p) char *status = member_of(doc, "jobs", i, "last_run.status");
+        cleanup(free_p) char *at = time_of(doc, "jobs", i, "last_run.finished_at");
+        cleanup(free_p) char *why = member_of(doc, "jobs", i, "last_run.refused");
+        cleanup(free_p) char *failed = member_of(doc, "jobs", i, "last_run.failed");
+        cleanup(free_p) char *id = member_of(doc, "jobs", i, "last_run.failures.0.id");
+        cleanup(free_p) char *code = member_of(doc, "jobs", i, "last_run.failures.0.code");
+        cleanup(free_p) char *text = member_of(doc, "jobs", i, "last_run.failures.0.text");
+        bool refused = strcmp(status, "refused") == 0;
+        if (!refused && strcmp(status, "failed") != 0)
+            continue;
+        cleanup(free_p) char *first = strcmp(id, "-") == 0 ? xstrdup("")
+                                                             : xasprintf("; record %s: %s: %s", id, code, text);
+        cleanup(free_p) char *line = refused
+            ? xasprintf("job %s: its last run (%s) was refused at %s: %s", job, run, at, why)
+            : xasprintf("job %s: its last run (%s, ended %s) failed for %s of its records%s", job, run, at, failed, first);
+        putchar('\n');
+        say_text(line);
+        putchar('\n');
+    }
+}
+
+/* The file of a job with enabled = false, by either name; NULL = it is none of these. */
+static char *disabled_file(const struct json *doc, const char *name)
+{
+    static const char *const members[] = {"job", "legacy_name"};
+    size_t count = 0;
+
+    (void)json_array_length(doc, "disabled", &count);
+    for (size_t i = 0; i < 2 * count; i++) {
+        cleanup(free_p) char *text = member_of(doc, "disabled", i / 2, members[i % 2]);
+        if (strcmp(text, name) == 0)
+            return member_of(doc, "disabled", i / 2, "file");
+    }
+    return NULL;
+}
+
+static void print_disabled(const struct json *doc)
+{
+    size_t count = 0;
+
+    if (json_array_length(doc, "disabled", &count) < 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *job = member_of(doc, "disabled", i, "job");
+        cleanup(free_p) char *file = member_of(doc, "disabled", i, "file");
+        fputs("\njob ", stdout);
+        say_text(job);
+        fputs(" is disabled (enabled = false) in ", stdout);
+        say_text(file);
+        putchar('\n');
+    }
+}
+
 int ctl_jobs(const struct ctl *c)
 {
     static const char *const titles[] = {"JOB", "PLUGIN", "STATE", "SCHEDULE", "NEXT", "RECORDS", NULL};
@@ -319,6 +377,10 @@ int ctl_jobs(const struct ctl *c)
     if (r != 0)
         return r;
     (void)json_array_length(d.json, "jobs", &count);
+    cleanup(free_p) char *off = name ? disabled_file(d.json, name) : NULL;
+    if (off)
+        return ctl_fail(c, EXIT_FAILED, "disabled", "job %s is disabled (enabled = false) in %s; change that and renewctl "
+                        "reload", name, off);
     if (name && !keep_job(&d, &count, name))
         return ctl_fail(c, EXIT_FAILED, "unknown_job", "there is no job %s; renewctl jobs lists them", name);
     if (c->json) {
@@ -334,10 +396,12 @@ int ctl_jobs(const struct ctl *c)
     sheet_flush(&s);
     print_why(d.json, count, "held", " is held: ");
     print_why(d.json, count, "failing", " is failing: ");
+    print_last_runs(d.json, count);
     print_why(d.json, count, "row_security", ": ");
     print_overdue(d.json, count);
     print_granted(d.json, count);
     print_events(d.json, count);
+    print_disabled(d.json);
     return EXIT_DONE;
 }
 

@@ -43,11 +43,12 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
     en->notes = notes_new();
     en->forwards = forwards_new();
     en->jobs = xcalloc(s->job_count + 1, sizeof *en->jobs);
+    en->disabled = xcalloc(s->job_count + 1, sizeof *en->disabled);
     for (size_t i = 0; i < s->job_count; i++)
         if (s->jobs[i]->enabled)
             en->jobs[en->job_count++] = job_new(en, s->jobs[i]);
         else
-            job_config_free(s->jobs[i]);
+            en->disabled[en->disabled_count++] = s->jobs[i];
     free(s->jobs);
     *ret = en;
     return 0;
@@ -317,6 +318,15 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
     engine_check_stopped(e);
 }
 
+void engine_forget_disabled(struct engine *e)
+{
+    for (size_t i = 0; i < e->disabled_count; i++)
+        job_config_free(e->disabled[i]);
+    free(e->disabled);
+    e->disabled = NULL;
+    e->disabled_count = 0;
+}
+
 void engine_free(struct engine *e)
 {
     if (!e)
@@ -343,6 +353,7 @@ void engine_free(struct engine *e)
     explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
     free(e->store_why);
     conf_mistakes_free(e->job_notes);
+    engine_forget_disabled(e);
     free(e->jobs);
     free(e);
 }
@@ -425,4 +436,19 @@ struct job *engine_job_called(const struct engine *e, const char *name)
         if (e->jobs[i]->config->legacy_name && strcmp(e->jobs[i]->config->legacy_name, name) == 0)
             j = e->jobs[i];
     return j;
+}
+
+const struct job_config *engine_disabled(const struct engine *e, size_t index)
+{
+    return index < e->disabled_count ? e->disabled[index] : NULL;
+}
+
+const struct job_config *engine_disabled_called(const struct engine *e, const char *name)
+{
+    for (size_t i = 0; i < e->disabled_count; i++) {
+        const struct job_config *c = e->disabled[i];
+        if (strcmp(c->job, name) == 0 || (c->legacy_name && strcmp(c->legacy_name, name) == 0))
+            return c;
+    }
+    return NULL;
 }

@@ -262,6 +262,9 @@ const char *engine_warning(const struct engine *e, size_t index);
 
 /* Jobs in the order of their files. */
 struct job *engine_job(const struct engine *e, size_t index); /* NULL past the end */
+/* Those with enabled = false: there are files, and nothing runs. NULL past the end, or of no such name (as above). */
+const struct job_config *engine_disabled(const struct engine *e, size_t index);
+const struct job_config *engine_disabled_called(const struct engine *e, const char *name);
 /* By its name, else by the one that it had before renewd (legacy_name). */
 struct job *engine_job_called(const struct engine *e, const char *name);
 struct job *engine_job_by_name(const struct engine *e, const char *name);

@@ -28,6 +28,8 @@ struct engine {
     struct loop *loop;
     struct job **jobs;
     size_t job_count;
+    struct job_config **disabled;    /* files with enabled = false, which are no jobs */
+    size_t disabled_count;
     struct http_client *http;
     struct store_thread *store, *reader;
     struct spool *spool;
@@ -243,6 +245,7 @@ void engine_drained(struct engine *e);
 void engine_check_ready(struct engine *e);
 void engine_tell_settled(struct engine *e);
 void engine_check_stopped(struct engine *e);
+void engine_forget_disabled(struct engine *e);
 bool engine_may_work(const struct engine *e);
 
 /* Said once until something is stored again. */

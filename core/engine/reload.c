@@ -107,6 +107,8 @@ void engine_reload(struct engine *e, struct reload_result *ret)
     for (size_t i = 0; conf_warnings_at(m, i); i++)
         log_line(LEVEL_WARNING, conf_warnings_at(m, i), NULL);
     struct job **jobs = xcalloc(count + 1, sizeof *jobs);
+    engine_forget_disabled(e);
+    e->disabled = xcalloc(count + 1, sizeof *e->disabled);
     /* the engine's own list stays whole until the next one is: a job that is held looks through it */
     struct job **before = xmemdup(e->jobs, (e->job_count + 1) * sizeof *before);
     size_t n = 0;
@@ -114,7 +116,7 @@ void engine_reload(struct engine *e, struct reload_result *ret)
         if (list[i]->enabled)
             jobs[n++] = next_job(e, before, list[i], ret);
         else
-            job_config_free(list[i]);
+            e->disabled[e->disabled_count++] = list[i];
     }
     for (size_t i = 0; i < e->job_count; i++)
         if (before[i]) {

@@ -25,6 +25,8 @@ struct poll_task {
     size_t job_count;
     struct held_job *held;
     size_t held_count;
+    struct disabled_job *disabled; /* their texts are ours */
+    size_t disabled_count;
 };
 
 static void name_jobs(struct poll_task *t, bool that_can_run)
@@ -34,6 +36,32 @@ static void name_jobs(struct poll_task *t, bool that_can_run)
     for (size_t i = 0; i < e->job_count; i++)
         if (!that_can_run || e->jobs[i]->discovered || e->jobs[i]->held)
             t->names[t->name_count++] = xstrdup(e->jobs[i]->config->job);
+}
+
+static char *copy(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+static void name_disabled(struct poll_task *t)
+{
+    const struct job_config *c;
+    t->disabled = xcalloc(t->engine->disabled_count + 1, sizeof *t->disabled);
+    for (; (c = engine_disabled(t->engine, t->disabled_count)); t->disabled_count++)
+        t->disabled[t->disabled_count] = (struct disabled_job){copy(c->job), copy(c->plugin_name), copy(c->schedule_text),
+                                                               copy(c->legacy_name), copy(c->file)};
+}
+
+static void disabled_free(struct disabled_job *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)list[i].job);
+        free((char *)list[i].plugin);
+        free((char *)list[i].schedule);
+        free((char *)list[i].legacy_name);
+        free((char *)list[i].file);
+    }
+    free(list);
 }
 
 static int poll_work(struct db *db, void *arg, struct error *e)
@@ -55,6 +83,7 @@ static void task_free(struct poll_task *t)
     free(t->names);
     job_rows_free(t->jobs, t->job_count);
     held_jobs_free(t->held, t->held_count);
+    disabled_free(t->disabled, t->disabled_count);
     sql_requests_free(t->requests, t->request_count);
     free(t);
 }
@@ -133,7 +162,8 @@ static int serve_work(struct db *db, void *arg, struct error *e)
 {
     struct poll_task *t = arg;
     const struct state_dir *s = t->engine->setup.state;
-    return store_jobs_served(db, s->host, s->incarnation, (const char *const *)t->names, t->name_count, e);
+    return store_jobs_served(db, s->host, s->incarnation, (const char *const *)t->names, t->name_count, t->disabled,
+                             t->disabled_count, e);
 }
 
 static void serve_done(void *arg, int result, const struct error *err)
@@ -155,6 +185,7 @@ void requests_serve(struct engine *e)
     struct poll_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     name_jobs(t, false);
+    name_disabled(t);
     e->busy++;
     store_submit(e->store, serve_work, t, serve_done);
 }

@@ -180,6 +180,19 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     return 0;
 }
 
+int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    int r = db_run(db, "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused"
+                       " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1", &job, 1, &found, e);
+
+    if (r < 0 || !db_rows(found))
+        return r;
+    *ret = xcalloc(1, sizeof **ret);
+    run_read(found, 0, *ret);
+    return 0;
+}
+
 void runs_free(struct run_row *list, size_t count)
 {
     for (size_t i = 0; list && i < count; i++) {

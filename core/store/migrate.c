@@ -107,6 +107,7 @@ static const struct migration migrations[] = {
     {migration_dead, &migration_dead_count},
     {migration_shown, &migration_shown_count},
     {migration_suspects_shown, &migration_suspects_shown_count},
+    {migration_disabled, &migration_disabled_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

@@ -71,5 +71,8 @@ extern const struct step migration_shown[];
 extern const size_t migration_shown_count;
 extern const struct step migration_suspects_shown[];
 extern const size_t migration_suspects_shown_count;
+/* migrate_disabled.c: which jobs are disabled, and in which file. */
+extern const struct step migration_disabled[];
+extern const size_t migration_disabled_count;
 
 #endif

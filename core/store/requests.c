@@ -85,12 +85,28 @@ static int serve(struct db *db, const char *host, const char *incarnation, const
     return res;
 }
 
-int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs,
-                      size_t count, struct error *e)
+/* By this a call in SQL can say why nobody has the job. */
+static int note_disabled(struct db *db, const struct disabled_job *list, size_t count, struct error *e)
+{
+    int res = db_run(db, "UPDATE {jobs} SET disabled_in = NULL WHERE disabled_in IS NOT NULL", NULL, 0, NULL, e);
+    for (size_t i = 0; i < count && res == 0; i++) {
+        const struct disabled_job *d = &list[i];
+        const char *texts[] = {d->job, d->plugin, d->schedule, d->legacy_name, d->file};
+        res = db_run(db, "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, paused, last_tick, disabled_in)"
+                         " VALUES ($1, $2, $3, $4, 0, 0, $5)"
+                         " ON CONFLICT (job) DO UPDATE SET disabled_in = excluded.disabled_in", texts, 5, NULL, e);
+    }
+    return res;
+}
+
+int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs, size_t count,
+                      const struct disabled_job *disabled, size_t disabled_count, struct error *e)
 {
     int res = db_begin(db, e);
     if (res == 0)
         res = serve(db, host, incarnation, jobs, count, e);
+    if (res == 0)
+        res = note_disabled(db, disabled, disabled_count, e);
     if (res == 0)
         res = db_commit(db, e);
     db_rollback(db);

@@ -279,6 +279,8 @@ int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
 int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e);
 int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
                size_t *ret_count, struct error *e);
+/* The newest run of a job that has ended; *ret is NULL where there is none. For runs_free. */
+int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e);
 void runs_free(struct run_row *list, size_t count);
 struct failure_row { char *key, *outcome, *code, *text, *owner; };
 int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret,
