@@ -14,6 +14,7 @@
 #include "core/store/spool.h"
 #include "core/store/store_thread.h"
 #include "core/store/suspects.h"
+#include "core/store/under_way.h"
 
 enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
 
@@ -196,6 +197,12 @@ struct run {
     struct reason_count skipped_because[REASONS_MAX];
     struct failure_row *failures; /* for those who wait, when it has ended */
     size_t failure_count;
+    struct under_way *joined;        /* attempts of others whose result is its own (joined.c) */
+    size_t joined_count;
+    bool joining;                    /* they are being looked at */
+    struct loop_timer *joined_timer;
+    struct map *joined_keys;         /* whose have ended */
+    bool counted, failures_read;     /* those that it skipped; its failures */
     struct run_waiter *waiters;
     struct loop_timer *timer;
     struct run *next;

@@ -17,14 +17,15 @@
 #include "core/domain/outcome.h"
 #include "core/engine/runs.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500,
-       SKIPPED_BY_KEY = 1000 /* more: of all of the table */ };
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500 };
 
 struct claim_task {
     struct run *run;
     struct claim_request query;
     struct claimed *list;
     size_t count;
+    struct under_way *others;        /* of its keys, those that others present here */
+    size_t other_count;
     int64_t lease_boot_ms;
 };
 
@@ -76,6 +77,7 @@ static void run_free(struct run *r)
     free(r->refused);
     secret_free(r->refused_token);
     map_free(r->repeats, NULL);
+    joined_free(r);
     failures_free(r->failures, r->failure_count);
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
@@ -123,23 +125,21 @@ static void log_run(const struct run *r)
              "failed", failed, "skipped", skipped, "reason", r->refused, NULL);
 }
 
-/* Of those that were asked for by key, and not attempted. */
-static int count_skipped(struct db *db, struct run *r, struct error *e)
-{
-    struct claim_request *q = &r->left_query;
-    q->keys = (const char *const *)r->keys;
-    q->key_count = r->key_count <= SKIPPED_BY_KEY ? r->key_count : 0;
-    return r->row.skipped ? store_reasons(db, q, r->row.id, r->skipped_because, e) : 0;
-}
-
 static int finish_work(struct db *db, void *arg, struct error *e)
 {
     struct run *r = arg;
-    int res = store_run_finish(db, &r->row, e);
-    if (res >= 0 && r->waiters && r->row.failed && !r->failures)
-        res = store_run_failures(db, r->row.id, 1000, &r->failures, &r->failure_count, e);
-    if (res >= 0 && r->waiters)
-        res = run_names_keys(r) ? count_skipped(db, r, e) : store_left(db, &r->left_query, &r->undone, e);
+    int res = 0;
+    if (r->waiters && run_names_keys(r) && !r->counted)
+        res = joined_count_skipped(db, r, e);
+    if (res < 0 && !store_passes(res))
+        res = 0; /* its row is written all the same */
+    r->counted = r->counted || res >= 0;
+    if (res >= 0)
+        res = store_run_finish(db, &r->row, e);
+    if (res >= 0 && r->waiters && r->row.failed && !r->failures_read)
+        res = joined_failures(db, r, e);
+    if (res >= 0 && r->waiters && !run_names_keys(r))
+        res = store_left(db, &r->left_query, &r->undone, e);
     if (res >= 0 && !run_names_keys(r)) {
         r->skipped_because[REASON_DUE].count = r->undone.due < r->row.skipped ? r->undone.due : r->row.skipped;
         r->skipped_because[REASON_LEASED_ELSEWHERE].count = r->undone.elsewhere;
@@ -267,7 +267,7 @@ static bool twins_follow(const struct job *j)
 
 static void run_check(struct run *r)
 {
-    if (!r->started || r->claiming || r->active || !r->exhausted || r->finishing || twins_follow(r->job))
+    if (!r->started || r->claiming || r->active || joined_waits(r) || !r->exhausted || r->finishing || twins_follow(r->job))
         return;
     if (r->shares_minute && r->left > 0 && job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
         int64_t left = 60 - clock_now() % 60;
@@ -287,11 +287,31 @@ static void run_check(struct run *r)
     run_finish(r);
 }
 
+/* What this very claim took is no other's. */
+static void drop_own(struct claim_task *t)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < t->other_count; i++) {
+        bool own = false;
+        for (size_t k = 0; k < t->count && !own; k++)
+            own = strcmp(t->list[k].record.key, t->others[i].key) == 0;
+        if (own)
+            under_way_done(&t->others[i]);
+        else
+            t->others[left++] = t->others[i];
+    }
+    t->other_count = left;
+}
+
 static int claim_work(struct db *db, void *arg, struct error *e)
 {
     struct claim_task *t = arg;
+    struct error others;
     t->lease_boot_ms = clock_boot_ms() + t->query.lease_s * 1000;
     int res = store_claim(db, &t->query, &t->list, &t->count, e);
+    if (res >= 0 && joins(t->run) && t->query.key_count > t->count)
+        (void)store_under_way(db, &t->query, &t->others, &t->other_count, &others); /* else they are skipped */
+    drop_own(t);
     return res < 0 ? job_still_fits(db, t->run->job, res, e) : res;
 }
 
@@ -349,6 +369,7 @@ static void claim_done(void *arg, int result, const struct error *e)
     struct job *j = r->job;
     j->engine->busy--;
     r->claiming = false;
+    joined_add(r, t->others, t->other_count);
     if (result < 0) {
         bool passes = store_passes(result) && !store_is_away(result);
         r->exhausted = r->exhausted || !passes || !claim_later(r);

@@ -22,6 +22,19 @@ void run_refuse(struct run *r, int error, const char *why);
 /* As at a tick, and what waits after a failure does not. */
 void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx);
 
+/* joined.c */
+/* Whether what is under way already is waited for. */
+bool joins(const struct run *r);
+/* Takes list over. */
+void joined_add(struct run *r, struct under_way *list, size_t count);
+bool joined_waits(const struct run *r);
+/* When it has ended: what kept those that it skipped; those whose token was set aside have failed instead. On the
+ * store's thread. */
+int joined_count_skipped(struct db *db, struct run *r, struct error *e);
+/* Each failure of it. */
+int joined_failures(struct db *db, struct run *r, struct error *e);
+void joined_free(struct run *r);
+
 /* discovery.c */
 /* A round at full speed from the first row on, also where a slow one is under way. false: a full one is. */
 bool discovery_quick(struct job *j);

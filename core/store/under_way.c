@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ * See under_way.h.
+ */
+#include "core/store/under_way.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/domain/outcome.h"
+#include "core/store/args.h"
+#include "core/store/claim_internal.h"
+#include "core/store/list.h"
+
+static char *copy(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql,
+               "SELECT r.rkey, c.attempt_id FROM {records} r JOIN {credentials} c ON c.fingerprint = r.fingerprint"
+               " WHERE r.source = $%d AND c.lease_incarnation = $%d AND c.lease_until >= %s"
+               " AND (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL AND ",
+               args_text(&a, q->table->source), args_text(&a, q->incarnation), db_now(db));
+    list_put_in(db, "r.rkey", list_add(db, &a, q->keys, q->key_count), &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    *ret_count = db_rows(r);
+    *ret = xcalloc(*ret_count + 1, sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++) {
+        (*ret)[i].key = xstrdup(db_text(r, i, 0));
+        snprintf((*ret)[i].attempt_id, ID_SIZE, "%s", db_text(r, i, 1));
+    }
+    return 0;
+}
+
+static char *aside_text(const char *why)
+{
+    return xasprintf("the new token was set aside: %s; renewctl parked shows it", why ? why : "the database refused the row");
+}
+
+/* A history row is its end; a pair that waits for its row has none yet; else its lease says whether it goes on. */
+static int ended(struct db *db, struct under_way *u, struct error *e)
+{
+    const char *id = u->attempt_id;
+    cleanup(db_result_free_p) struct db_result *done = NULL, *aside = NULL, *lease = NULL;
+    cleanup(buf_done) struct buf sql = {0};
+    int res = db_run(db, "SELECT outcome, code, text FROM {attempts} WHERE attempt_id = $1", &id, 1, &done, e);
+    if (res < 0)
+        return res;
+    if (db_rows(done)) {
+        int outcome = outcome_from_name(db_text(done, 0, 0));
+        u->over = true;
+        u->outcome = outcome < 0 ? OUTCOME_NONE : outcome;
+        u->code = copy(db_text(done, 0, 1));
+        u->text = copy(db_text(done, 0, 2));
+        return 0;
+    }
+    res = db_run(db, "SELECT why FROM {kept} WHERE attempt_id = $1 AND kind = 'pending'", &id, 1, &aside, e);
+    if (res < 0)
+        return res;
+    if (db_rows(aside)) {
+        u->over = true;
+        u->outcome = OUTCOME_TRANSIENT;
+        u->code = xstrdup("set_aside");
+        u->text = aside_text(db_text(aside, 0, 0));
+        return 0;
+    }
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql, "SELECT 1 FROM {credentials} WHERE attempt_id = $1 AND lease_until >= %s", db_now(db));
+    res = db_run(db, sql.data, &id, 1, &lease, e);
+    u->over = res == 0 && !db_rows(lease);
+    return res;
+}
+
+int store_under_way_ended(struct db *db, struct under_way *list, size_t count, struct error *e)
+{
+    int res = 0;
+    for (size_t i = 0; res == 0 && i < count; i++)
+        if (!list[i].over)
+            res = ended(db, &list[i], e);
+    return res;
+}
+
+void under_way_done(struct under_way *u)
+{
+    free(u->key);
+    free(u->code);
+    free(u->text);
+}
+
+int store_set_aside(struct db *db, const char *source, const char *const *keys, size_t key_count, int64_t since,
+                    struct failure_row **ret, size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql, "SELECT rkey, last_text, owner FROM {records} WHERE source = $%d AND state = %d"
+                     " AND last_at >= $%d", args_text(&a, source), STATE_PENDING, args_number(&a, since));
+    if (key_count) {
+        buf_text(&sql, " AND ");
+        list_put_in(db, "rkey", list_add(db, &a, keys, key_count), &sql);
+    }
+    buf_text(&sql, " ORDER BY rkey");
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    *ret_count = db_rows(r);
+    *ret = xcalloc(*ret_count + 1, sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++)
+        (*ret)[i] = (struct failure_row){.key = copy(db_text(r, i, 0)), .outcome = xstrdup(outcome_name(OUTCOME_TRANSIENT)),
+                                         .code = xstrdup("set_aside"), .text = aside_text(db_text(r, i, 1)),
+                                         .owner = copy(db_text(r, i, 2))};
+    return 0;
+}
