@@ -135,7 +135,7 @@ void log_line(enum log_level level, const char *message, ...)
     va_start(ap, message);
     for (const char *key; (key = va_arg(ap, const char *)) != NULL;) {
         const char *value = va_arg(ap, const char *);
-        if (!value)
+        if (!value || !value[0])
             continue;
         buf_printf(&line, " %s=", key);
         add_value(&line, value);

@@ -17,7 +17,7 @@ bool log_enabled(enum log_level level);
 
 /* log_line(LEVEL_INFO, "token refreshed", "job", name, "record", id, NULL):
  * time=2026-11-29T20:15:00.123Z level=info msg="token refreshed" job=youtube record=5
- * A pair whose value is NULL is left out; each value is cut at 500 bytes. Any thread. */
+ * A pair whose value is NULL or empty is left out; each value is cut at 500 bytes. Any thread. */
 void log_line(enum log_level level, const char *message, ...) __attribute__((sentinel));
 
 #endif
