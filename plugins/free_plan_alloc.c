@@ -59,7 +59,7 @@ static const struct renewd_setting catch_up = {
     .type = RENEWD_TEXT,
     .default_value = "each",
     .choices = "each|latest",
-    .help = "Several periods missed: pay each of them, oldest first, or the current one alone",
+    .help = "If several periods were missed: credit each of them, oldest first, or only the current one",
 };
 static const struct renewd_setting period_setting = {
     .size = sizeof(struct renewd_setting),
@@ -81,7 +81,7 @@ static const struct renewd_slot slot_user_id = {
     .type = RENEWD_TEXT,
     .direction = RENEWD_IN,
     .required = 1,
-    .help = "Whose wallet is credited",
+    .help = "The user whose wallet is credited",
 };
 static const struct renewd_slot slot_plan_id = {
     .size = sizeof(struct renewd_slot),
@@ -97,7 +97,7 @@ static const struct renewd_slot slot_tokens_to_award = {
     .type = RENEWD_TEXT,
     .direction = RENEWD_IN,
     .required = 1,
-    .help = "How much a period is worth, a decimal number",
+    .help = "Tokens credited for a period, a decimal number",
 };
 static const struct renewd_slot slot_current_period_start = {
     .size = sizeof(struct renewd_slot),
@@ -119,21 +119,21 @@ static const struct renewd_slot slot_plan_name = {
     .name = "plan_name",
     .type = RENEWD_TEXT,
     .direction = RENEWD_IN,
-    .help = "The plan's name, held against the setting",
+    .help = "The plan's name, compared with the setting",
 };
 static const struct renewd_slot slot_item_id_internal = {
     .size = sizeof(struct renewd_slot),
     .name = "item_id_internal",
     .type = RENEWD_TEXT,
     .direction = RENEWD_IN,
-    .help = "The plan's item, held against plan_item",
+    .help = "The plan's item, compared with plan_item",
 };
 static const struct renewd_slot slot_timezone = {
     .size = sizeof(struct renewd_slot),
     .name = "timezone",
     .type = RENEWD_TEXT,
     .direction = RENEWD_IN,
-    .help = "The account's time zone (Asia/Kolkata), by whose calendar its months are; empty: the job's",
+    .help = "The account's time zone (Asia/Kolkata), in which its months are counted; empty: the job's",
 };
 static const struct renewd_slot *const slots[] = {
     &slot_user_id,
@@ -172,7 +172,7 @@ static const struct renewd_statement transaction = {
     .name = "transaction",
     .parameters = transaction_takes,
     .rows = RENEWD_ROWS_ONE,
-    .help = "Notes the credit: user, type, amount, performer, key, time",
+    .help = "Records the credit: user, type, amount, performer, key, time",
 };
 static const struct renewd_statement *const statements[] = { &advance, &credit, &transaction,
                                                              NULL };
@@ -337,8 +337,9 @@ static struct length length_of(const struct free_plan *p, const struct renewd_re
         return length;
     if (!p->as_row) {
         if (end - start->number > 32 * DAY) {
-            snprintf(text, sizeof(text), "subscription %.60s: its period of %lld days is followed by one of a month; "
-                     "period = \"as the row\" would keep it", r->key, (long long)((end - start->number) / DAY));
+            snprintf(text, sizeof(text), "subscription %.60s: its period of %lld days is followed by a period of one month; "
+                                         "set period = \"as the row\" to keep the length", r->key,
+                                         (long long)((end - start->number) / DAY));
             p->services->log(p->host, RENEWD_LOG_WARNING, text);
         }
         return length;
@@ -466,8 +467,7 @@ static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in 
     if (differs(s->slot(r, "plan_name"), p->plan_name) ||
         differs(s->slot(r, "item_id_internal"), p->plan_item))
         return s->fail(in->call, RENEWD_MISCONFIGURED, "plan",
-                       "the record is of another plan than plan_name and plan_item say; correct "
-                       "them or the job's `only`");
+                       "the record belongs to another plan than plan_name and plan_item say; correct them or the job's `only`");
     if (!s->slot(r, "user_id")->present || !s->slot(r, "plan_id")->present)
         return wrong(p, in, "no_user", "the subscription has no user_id or no plan_id");
     if (!amount->present || !is_amount(amount->text))
@@ -479,9 +479,9 @@ static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in 
     if (s->slot(r, "current_period_end")->number > in->now)
         return wrong(p, in, "too_early", "the period has not ended yet");
     if (day_of(p, in->call, s->slot(r, "timezone")->text, in->now) == 0)
-        return wrong(p, in, "bad_zone", "the row's timezone is none that this machine knows; it is to be like Asia/Kolkata");
+        return wrong(p, in, "bad_zone", "the row's timezone is not known on this machine; write a name such as Asia/Kolkata");
     if (!next_period(p, in, &period))
-        return wrong(p, in, "bad_period", "no month follows the period's end");
+        return wrong(p, in, "bad_period", "the next period cannot be computed from current_period_end; correct that time");
     move_period(p, in, &period);
     pay(p, in, &period, amount->text);
     return RENEWD_DONE;

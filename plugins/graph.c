@@ -24,22 +24,22 @@ const struct renewd_slot graph_access_token = {
     .direction = RENEWD_INOUT,
     .required = 1,
     .credential = 1,
-    .help = "The token; there is no refresh token: it is exchanged for its own successor",
+    .help = "Access token; there is no refresh token: the token itself is exchanged for a new one",
 };
 const struct renewd_slot graph_expires_at = {
     .size = sizeof(struct renewd_slot),
     .name = "expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
-    .help = "When the token ends; empty = unknown, or never",
+    .help = "When the token expires; empty = unknown, or never",
 };
 const struct renewd_slot graph_data_access = {
     .size = sizeof(struct renewd_slot),
     .name = "data_access_expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_OUT,
-    .help = "When a token that may live on ceases to reach its person's data; known of tokens whose "
-            "end had to be looked up; empty = never",
+    .help = "When the token's access to the person's data ends, even if the token is valid longer; known only where "
+            "debug_token was asked; empty = never",
 };
 
 int graph_version_ok(const char *version)
@@ -86,7 +86,7 @@ static const struct {
     { 463, ": the token has expired", 0 },
     { 464, ": the user has to confirm the account at facebook.com first", 1 },
     { 467, ": the user logged out or revoked it", 0 },
-    { 492, ": the user has no role on the page any more, which has to be given back first", 0 },
+    { 492, ": the user has no role on the page any more; give the role back first", 0 },
 };
 
 static int is_permission(int64_t code)
@@ -199,21 +199,22 @@ void graph_judge(const struct graph *g, struct renewd_call *call, const struct r
                   s->json_text(json, "error.type"), code, ret);
 }
 
-static const char *explain(const struct graph_verdict *v)
+static const char *explain(const struct graph *g, const struct graph_verdict *v)
 {
     switch (v->outcome) {
     case RENEWD_RECONNECT:
-        return v->heals ? " does not accept this token for now; it is asked again every day"
+        return v->heals ? " does not accept this token for now; renewd tries again every day"
                         : " no longer accepts this token; the account has to be connected again";
     case RENEWD_MISCONFIGURED:
-        return " refuses this app or its request; check the app's id, its secret and `family`";
+        return g->has_system ? " refuses this app or its request; check app_id and app_secret"
+                             : " refuses this app or its request; check app_id, app_secret and family";
     case RENEWD_RATE_LIMITED:
         return v->blocked ? " blocks these requests for a while (policy)"
                           : " asks for fewer requests";
     default:
-        return v->strike ? " refused this token and does not say why"
-               : v->code ? " could not refresh now"
-                         : " gave an answer that is no token answer";
+        return v->strike ? " refused this token without a reason"
+               : v->code ? " could not refresh the token now"
+                         : " answered with neither a token nor an error code";
     }
 }
 
@@ -231,9 +232,9 @@ int32_t graph_fail(const struct graph *g, struct renewd_call *call,
 
     snprintf(status, sizeof(status), " (HTTP %d", (int)reply->status);
     const char *const parts[] = { g->name,
-                                  explain(v),
+                                  explain(g, v),
                                   v->why,
-                                  maybe_system(g, v) ? "; a system user's token wants system_user = true" : "",
+                                  maybe_system(g, v) ? "; if this is a system user's token, set system_user = true" : "",
                                   status,
                                   v->code ? ", " : "",
                                   v->code ? v->code : "",

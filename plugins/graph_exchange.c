@@ -188,10 +188,9 @@ static void tell_short(struct graph *g, int64_t life)
         return;
     g->told_short = 1;
     snprintf(text, sizeof(text),
-             "%s grants %lld hours of life instead of about 60 days. Causes: an exchange of a "
-             "token that already lives long does not always restart its life; the token belongs "
-             "to another app than app_id; a system user's token wants system_user = true; the "
-             "person has not used the app for long",
+             "%s grants %lld hours of life instead of about 60 days. Causes: an exchange of a token that already lives long "
+             "does not always restart its life; the token belongs to another app than app_id; a system user's token needs "
+             "system_user = true; the person has not used the app for long",
              g->name, (long long)(life / 3600));
     g->services->log(g->host, RENEWD_LOG_WARNING, text);
 }
@@ -254,8 +253,8 @@ static void learn_kind(struct graph *g, const struct renewd_refresh_in *in)
     if (g->told_system)
         return;
     g->told_system = 1;
-    const char *const text[] = { g->name, " says that a token is a system user's: it is exchanged as one; where all of "
-                                 "the job's are, system_user = true in its settings saves the question", NULL };
+    const char *const text[] = { g->name, " says that a token belongs to a system user, and it is exchanged as such; if all "
+                                          "tokens of the job do, system_user = true in its settings saves this request", NULL };
     g->services->log(g->host, RENEWD_LOG_WARNING, g->services->join(in->call, text));
 }
 
@@ -272,10 +271,10 @@ static void store_access(struct graph *g, const struct renewd_refresh_in *in)
     if (end == 0 || end - in->now > WEEK || g->told_access)
         return;
     g->told_access = 1;
-    const char *const text[] = { g->name, " lets a token reach its person's data until ",
+    const char *const text[] = { g->name, " gives a token access to the person's data only until ",
                                  s->format_time(in->call, end),
-                                 " only, however long the token lives: the person has to log in to "
-                                 "the app again; renewing the token does not help", NULL };
+                                 ", although the token is valid longer: the person has to log in to the app again; a refresh "
+                                 "of the token does not help", NULL };
     s->log(g->host, RENEWD_LOG_WARNING, s->join(in->call, text));
 }
 

@@ -35,7 +35,7 @@ static const struct renewd_setting family = {
     .type = RENEWD_TEXT,
     .default_value = "instagram_login",
     .choices = "instagram_login|facebook_login",
-    .help = "How the accounts were connected; the tokens of one are refused for the other",
+    .help = "How the accounts were connected; tokens of one kind are refused for the other",
 };
 static const struct renewd_setting app_id = {
     .size = sizeof(struct renewd_setting),
@@ -77,14 +77,14 @@ static const struct renewd_setting base_url = {
     .name = "base_url",
     .type = RENEWD_URL,
     .default_value = "https://graph.instagram.com",
-    .help = "Where the API of instagram_login is",
+    .help = "Address of the API of instagram_login",
 };
 static const struct renewd_setting facebook_url = {
     .size = sizeof(struct renewd_setting),
     .name = "facebook_url",
     .type = RENEWD_URL,
     .default_value = "https://graph.facebook.com",
-    .help = "Where the API of facebook_login is",
+    .help = "Address of the API of facebook_login",
 };
 static const struct renewd_setting *const settings[] = {
     &family,          &app_id,  &app_secret, &exchange_short_lived,
@@ -266,15 +266,15 @@ static int32_t refuse(const struct instagram *i, const struct renewd_refresh_in 
     if ((v.unsupported || v.unparsable) && looks_foreign(i, r)) {
         v.outcome = RENEWD_MISCONFIGURED;
         v.strike = 0;
-        v.why = "; the token looks like one of facebook_login";
+        v.why = "; the token looks like one of Facebook Login: set family = \"facebook_login\"";
     } else if (unclear(&v) && in->now < surely_old(r)) {
         v.outcome = RENEWD_TRANSIENT;
         v.strike = 1;
-        v.why = "; it may be under a day old, and is presented again when it cannot be";
+        v.why = "; a token that is under a day old cannot be refreshed: renewd tries again when it is older";
     } else if (v.unsupported && graph_marked(g, in->call, r, &when) == GRAPH_UNSUPPORTED &&
                in->now - when >= HOUR) {
         v.outcome = RENEWD_RECONNECT;
-        v.why = ", twice an hour apart: the account is gone, or a tester whose invitation waits";
+        v.why = ", twice, an hour apart: the account was deleted, or has not accepted its invitation as a tester";
     }
     return graph_fail(g, in->call, in->reply, &v);
 }
@@ -303,8 +303,8 @@ static int32_t read_short(const struct instagram *i, const struct renewd_refresh
     if (in->now >= old_enough(i, r) || i->graph.services->slot(r, "expires_at")->present)
         return ask(i, in, ASKED_REFRESH);
     return i->graph.services->fail(in->call, RENEWD_TRANSIENT, TOO_EARLY,
-                                   "Instagram takes it for no short-lived token; a long-lived one "
-                                   "is refreshed when it is a day old");
+                                   "Instagram does not exchange this token, so it is not a short-lived one; renewd refreshes "
+                                   "it when it is a day old");
 }
 
 static int32_t instagram_refresh(void *instance, const struct renewd_refresh_in *in,

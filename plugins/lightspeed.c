@@ -59,15 +59,14 @@ static const struct renewd_setting base_url = {
     .name = "base_url",
     .type = RENEWD_URL,
     .default_value = "https://cloud.lightspeedapp.com",
-    .help = "R-Series: where its server is; /auth/oauth/token is added",
+    .help = "R-Series: address of its server; /auth/oauth/token is added",
 };
 static const struct renewd_setting x_base_url = {
     .size = sizeof(struct renewd_setting),
     .name = "x_base_url",
     .type = RENEWD_URL,
     .default_value = "https://{domain_prefix}.retail.lightspeed.app",
-    .help = "X-Series: a retailer's server, with {domain_prefix} where the record's own name "
-            "belongs; /api/1.0/token is added",
+    .help = "X-Series: a retailer's server, with {domain_prefix} in place of the record's own name; /api/1.0/token is added",
 };
 static const struct renewd_setting *const settings[] = { &series,   &client_id,  &client_secret,
                                                          &base_url, &x_base_url, NULL };

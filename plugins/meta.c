@@ -52,7 +52,7 @@ static const struct renewd_setting base_url = {
     .name = "base_url",
     .type = RENEWD_URL,
     .default_value = "https://graph.facebook.com",
-    .help = "Where the Graph API is",
+    .help = "Address of the Graph API",
 };
 static const struct renewd_setting test_event_code = {
     .size = sizeof(struct renewd_setting),
@@ -64,7 +64,7 @@ static const struct renewd_setting test_order_code = {
     .size = sizeof(struct renewd_setting),
     .name = "test_order_code",
     .type = RENEWD_TEXT,
-    .help = "A shop's test orders are sent as tests, under this code; without it they are listed and not sent",
+    .help = "Code under which a shop's test orders are sent as test events; without it they are listed and not sent",
 };
 static const struct renewd_setting content_id = {
     .size = sizeof(struct renewd_setting),

@@ -83,7 +83,7 @@ static const char **names_of(struct making *m, size_t *ret_count)
     for (size_t i = 0; names && i < count; i++)
         names[i] = s->json_name(m->json, m->path, i);
     if (!names)
-        m->wrong = "of fewer members";
+        m->wrong = "an object with fewer members";
     *ret_count = names ? count : 0;
     return names;
 }
@@ -153,7 +153,7 @@ static void copy_value(struct making *m, const char *name, int level)
     if (kind != RENEWD_JSON_OBJECT && kind != RENEWD_JSON_ARRAY) {
         copy_plain(m, name, kind);
     } else if (level >= DEEPEST) {
-        m->wrong = "less deep";
+        m->wrong = "nested less deeply";
     } else {
         m->services->write_open(m->writer, name, kind);
         if (kind == RENEWD_JSON_OBJECT)
@@ -297,8 +297,8 @@ static const char *check_time(struct making *m, int64_t now, int64_t life, int64
     if (*ret_time > now + CLOCKS)
         return "in the past; this is in the future";
     if (*ret_time <= now - life)
-        return life == META_LIFE ? "of the last 7 days, which is all that Meta takes"
-                                 : "of the last 62 days, which is all that Meta takes";
+        return life == META_LIFE ? "within the last 7 days; Meta accepts no older event"
+                                 : "within the last 62 days; Meta accepts no older event";
     if (*ret_time > now)
         *ret_time = now; /* another clock is a little ahead; Meta would refuse the whole batch */
     return NULL;
@@ -454,7 +454,7 @@ static int32_t take(struct making *m, const struct renewd_json *beside, int64_t 
     if (should)
         return refuse_member(m, "event_time", should);
     if (s->json_kind(m->json, "user_data") == RENEWD_JSON_ABSENT)
-        return refuse_member(m, "user_data", "there: an object that says whose event it is");
+        return refuse_member(m, "user_data", "present: an object that says whose event it is");
     m->writer = s->json_write(m->call);
     write_members(m);
     if (m->wrong)

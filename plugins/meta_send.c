@@ -100,18 +100,17 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
     if (!pixel->present) {
         out->became = RENEWD_SENT_HOLD;
         out->code = "no_pixel";
-        out->text = "the record has no pixel id, so nobody knows where its events go; fill the column that "
-                    "pixel_id is mapped to";
+        out->text = "the record has no pixel id, so its events have no destination; fill the column that pixel_id is mapped to";
         return RENEWD_DONE;
     }
     if (!is_id(pixel->text)) {
         out->became = RENEWD_SENT_HOLD;
         out->code = "pixel_id";
-        out->text = "the record's pixel id holds more than letters, digits, _ and -, or is too long for one; correct it";
+        out->text = "the record's pixel id may hold only letters, digits, _ and -, at most 64 of them; correct it";
         return RENEWD_DONE;
     }
     if (!token->present)
-        return s->fail(in->call, RENEWD_RECONNECT, NULL, "the record has no access token");
+        return s->fail(in->call, RENEWD_RECONNECT, NULL, "the record has no access token; the account has to be connected again");
     const char *const url[] = { g->facebook_url, "/", g->version, "/",
                                 pixel->text, "/events", NULL };
     struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
@@ -122,7 +121,8 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
     if (count < in->count && META_GIVEN(out, renewd_send_events_out, first) && count > 0)
         out->first = count;
     else if (count < in->count)
-        return s->fail(in->call, RENEWD_TRANSIENT, NULL, "this renewd cannot send these events one after the other");
+        return s->fail(in->call, RENEWD_TRANSIENT, NULL, "these events need more than one request, which this version of "
+                                                         "renewd cannot make for a plugin; update renewd");
     write_beside(m, in->call, w, in->events[0]);
     const char *text = s->written(w, &length);
     s->body(r, "application/json", text, length);
@@ -146,12 +146,12 @@ static int says(const char *message, const char *what)
 static struct fault bad_parameter(const char *message, int64_t subcode)
 {
     if (subcode == 33 || says(message, "does not exist"))
-        return (struct fault){ RENEWD_SENT_HOLD, " does not know this pixel, or hides it from this token", check_pixel };
+        return (struct fault){ RENEWD_SENT_HOLD, " does not know this pixel, or this token may not use it", check_pixel };
     if (says(message, "Error validating") || says(message, "appsecret_proof"))
         return (struct fault){ RENEWD_SENT_LATER, " refuses the app",
                                "; check app_id, app_secret and appsecret_proof" };
     if (subcode == 2804003)
-        return (struct fault){ RENEWD_SENT_TOO_OLD, " finds an event too old", "" };
+        return (struct fault){ RENEWD_SENT_TOO_OLD, " refuses an event as too old", "" };
     return (struct fault){ RENEWD_SENT_BAD, " refuses an event", "" };
 }
 
@@ -165,10 +165,10 @@ static struct fault by_outcome(const struct renewd_reply *reply, const struct gr
         return (struct fault){ RENEWD_SENT_LATER, " refuses the app",
                                "; check app_id, app_secret and version" };
     if (reply->status == 413)
-        return (struct fault){ RENEWD_SENT_BAD, " finds the request too large", "" };
+        return (struct fault){ RENEWD_SENT_BAD, " refuses the request as too large", "" };
     if (reply->status >= 200 && reply->status <= 299 && !v->code)
-        return (struct fault){ RENEWD_SENT_UNKNOWN, " gave an answer that does not say what it received", "" };
-    return (struct fault){ RENEWD_SENT_LATER, " could not take the events now", "" };
+        return (struct fault){ RENEWD_SENT_UNKNOWN, " answered without the number of events it received", "" };
+    return (struct fault){ RENEWD_SENT_LATER, " could not accept the events now", "" };
 }
 
 static struct fault sort(const struct renewd_reply *reply, const struct graph_verdict *v,
@@ -272,7 +272,7 @@ int32_t meta_send_events(void *instance, const struct renewd_send_events_in *in,
         return ask(m, in, out);
     if (in->reply->status == 0) {
         out->became = RENEWD_SENT_UNKNOWN;
-        out->text = "no answer came from Meta; the events may have arrived, and go out again with the same ids";
+        out->text = "no answer came from Meta; the events may have arrived, and are sent again with the same ids";
     } else if (!counted(m, in, out)) {
         read_answer(m, in, out);
     }

@@ -25,7 +25,7 @@ static const struct renewd_setting token_url = {
     .name = "token_url",
     .type = RENEWD_URL,
     .required = 1,
-    .help = "The provider's token endpoint, whole",
+    .help = "The provider's token endpoint, the whole URL",
 };
 static const struct renewd_setting client_id = {
     .size = sizeof(struct renewd_setting),
@@ -59,14 +59,14 @@ static const struct renewd_setting extra = {
     .size = sizeof(struct renewd_setting),
     .name = "extra",
     .type = RENEWD_GROUP,
-    .help = "Further members of the form",
+    .help = "Additional members of the form",
 };
 static const struct renewd_setting assumed_life = {
     .size = sizeof(struct renewd_setting),
     .name = "assumed_life",
     .type = RENEWD_DURATION,
     .default_value = "1h",
-    .help = "Life of an access token whose answer does not say (expires_in absent or senseless)",
+    .help = "Life of an access token where the answer does not say it (expires_in absent or invalid)",
 };
 static const struct renewd_setting *const settings[] = {
     &token_url, &client_id, &client_secret, &client_auth, &scope, &extra, &assumed_life, NULL,
@@ -108,8 +108,8 @@ static const char *mistake(const struct oauth2 *o)
     for (size_t i = 0; o->services->setting_member(o->host, "extra", i, &name, &value); i++)
         for (size_t k = 0; ours[k]; k++)
             if (strcmp(name, ours[k]) == 0)
-                return "extra repeats a member that is sent anyway (grant_type, refresh_token, "
-                       "client_id, client_secret or scope)";
+                return "extra repeats a member that renewd sends itself (grant_type, refresh_token, client_id, client_secret "
+                       "or scope)";
     return NULL;
 }
 

@@ -18,7 +18,7 @@ const struct renewd_slot oauth_access_token = {
     .type = RENEWD_SECRET,
     .direction = RENEWD_INOUT,
     .required = 1,
-    .help = "What the provider's API is called with",
+    .help = "Access token, for calls of the provider's API",
 };
 const struct renewd_slot oauth_refresh_token = {
     .size = sizeof(struct renewd_slot),
@@ -27,21 +27,21 @@ const struct renewd_slot oauth_refresh_token = {
     .direction = RENEWD_INOUT,
     .required = 1,
     .credential = 1,
-    .help = "The grant; replaced when the provider gives a new one",
+    .help = "Refresh token; replaced when the provider issues a new one",
 };
 const struct renewd_slot oauth_expires_at = {
     .size = sizeof(struct renewd_slot),
     .name = "expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
-    .help = "When the access token ends",
+    .help = "When the access token expires",
 };
 const struct renewd_slot oauth_refresh_expires_at = {
     .size = sizeof(struct renewd_slot),
     .name = "refresh_expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
-    .help = "When the grant ends, where the provider limits it",
+    .help = "When the refresh token expires, where the provider limits it",
 };
 const struct renewd_slot oauth_scope = {
     .size = sizeof(struct renewd_slot),
@@ -181,7 +181,7 @@ static const char *explain(int32_t outcome, int readable)
     case RENEWD_RATE_LIMITED:
         return " asks for fewer requests";
     default:
-        return readable ? " could not refresh now" : " gave an answer that is no token answer";
+        return readable ? " could not refresh the token now" : " answered with neither a token nor an error code";
     }
 }
 
@@ -283,16 +283,18 @@ static const char *wants_proof(const struct oauth_call *c)
 
 static int32_t refuse_type(const struct oauth_call *c, const char *type)
 {
-    const char *const parts[] = { c->provider->name, " gives tokens of the type \"", type, "\", which a call has to prove "
-                                  "with a key; renewd sends bearer tokens alone. Have the client set up for those", NULL };
+    const char *const parts[] = { c->provider->name, " gives tokens of the type \"", type, "\", which a call must prove with a "
+                                                                                           "key; renewd sends bearer tokens "
+                                                                                           "only. Set the client up for bearer "
+                                                                                           "tokens at the provider", NULL };
     return c->services->fail(c->in->call, RENEWD_MISCONFIGURED, "token_type", c->services->join(c->in->call, parts));
 }
 
 /* A new refresh token that none can be has perhaps replaced the old one, and cannot be kept in its place. */
 static int32_t unusable(const struct oauth_call *c)
 {
-    const char *const parts[] = { c->provider->name, " answered with a refresh_token that can be none; nothing of the "
-                                  "answer is written, what was there stays", NULL };
+    const char *const parts[] = { c->provider->name, " answered with an unusable refresh_token; nothing of the answer is "
+                                                     "written, and the row stays as it is", NULL };
     return c->services->fail(c->in->call, RENEWD_AMBIGUOUS, "unusable_token", c->services->join(c->in->call, parts));
 }
 

@@ -70,14 +70,14 @@ static const char *either(const char *a, const char *b)
 
 static int32_t refuse(const struct hook *h, const char *why)
 {
-    const char *const parts[] = { "the webhook of ", either(shop_of(h), "a shop that it does not name"),
-                                  " cannot become an event: ", why, NULL };
+    const char *const parts[] = { "the webhook of ", either(shop_of(h), "an unknown shop"),
+                                  " is not sent as an event: ", why, NULL };
     return meta_refuse_event(h->meta, h->call, parts);
 }
 
 static int32_t forged(const struct hook *h)
 {
-    const char *const parts[] = { "the webhook of ", either(shop_of(h), "a shop that it does not name"),
+    const char *const parts[] = { "the webhook of ", either(shop_of(h), "an unknown shop"),
                                   header(h, "Hmac-Sha256") ? ": its signature fits none of the job's webhooks.secrets"
                                                            : ": it has no X-Shopify-Hmac-Sha256", NULL };
     h->services->fail(h->call, RENEWD_MISCONFIGURED, NULL, h->services->join(h->call, parts));
@@ -465,10 +465,10 @@ static const char *useless(const struct hook *h, const char *test_code)
     int cancelled = h->services->json_kind(h->json, "cancelled_at") > RENEWD_JSON_NULL;
 
     if (test && cancelled)
-        return "a test order that is cancelled, such as Shopify's test notification: it is no purchase";
+        return "it is a cancelled test order, such as Shopify's test notification, and not a purchase";
     if (cancelled)
-        return "the order was cancelled when it came: it is no purchase";
-    return test && !test_code ? "a test order: it is not counted; settings.test_order_code sends such orders as tests"
+        return "the order is already cancelled, so it is not a purchase";
+    return test && !test_code ? "it is a test order; set test_order_code in settings to send test orders as test events"
                               : NULL;
 }
 
@@ -530,7 +530,7 @@ int32_t shopify_take(const struct meta *m, const struct renewd_take_event_in *in
             continue;
         h.json = h.services->json_parse(in->call, in->message->body, in->message->length);
         if (h.services->json_kind(h.json, "") != RENEWD_JSON_OBJECT)
-            return refuse(&h, "its body is no JSON object");
+            return refuse(&h, "its body is not a JSON object");
         return make(&h, &topics[i], in->now, out);
     }
     return RENEWD_EVENT_IGNORE;

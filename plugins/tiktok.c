@@ -50,7 +50,7 @@ static const struct renewd_setting base_url = {
     .name = "base_url",
     .type = RENEWD_URL,
     .default_value = "https://open.tiktokapis.com",
-    .help = "Where TikTok's API is; /v2/oauth/token/ is added",
+    .help = "Address of TikTok's API; /v2/oauth/token/ is added",
 };
 static const struct renewd_setting *const settings[] = { &client_key, &client_secret, &base_url,
                                                          NULL };
@@ -164,10 +164,9 @@ static void check_open_id(const struct tiktok *t, const struct oauth_call *c)
     if (!known->present)
         s->set_text(c->in->call, "open_id", told);
     else if (strcmp(told, known->text) != 0) {
-        const char *const parts[] = { "TikTok answered record ", c->in->records[0]->key,
-                                      " with the tokens of another open_id than the row's; they "
-                                      "are stored, the row's open_id is left as it is: look "
-                                      "whether the account was connected with another user",
+        const char *const parts[] = { "TikTok answered the refresh of record ", c->in->records[0]->key,
+                                      " with another open_id than the row's; the tokens are stored, and the row's open_id "
+                                      "stays as it is: check whether the account was connected by another user",
                                       NULL };
         s->log(t->host, RENEWD_LOG_WARNING, s->join(c->in->call, parts));
     }

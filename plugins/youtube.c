@@ -45,7 +45,7 @@ static const struct renewd_setting base_url = {
     .name = "base_url",
     .type = RENEWD_URL,
     .default_value = "https://oauth2.googleapis.com",
-    .help = "Where Google's token endpoint is; /token is added",
+    .help = "Address of Google's token endpoint; /token is added",
 };
 static const struct renewd_setting *const settings[] = { &client_id, &client_secret, &base_url,
                                                          NULL };

@@ -110,7 +110,7 @@ as_the_row() { # STORE
     stage_zones "$1" ''
     add 1 '' "$(unix UTC 2025-06-01T00:00:00)" "$(unix UTC 2026-06-01T00:00:00)"
     once > /dev/null 2>&1
-    check_match "$s: else it becomes a month, which the log says" 'its period of 365 days is followed by one of a month' \
+    check_match "$s: else it becomes a month, which the log says" 'its period of 365 days is followed by a period of one month' \
         "$(cat "$DIR/renewd.log")"
 }
 

@@ -138,7 +138,7 @@ other_orders() {
     check_equal "$s: they are listed, with the reason" 3 "$(grep -c ' dropped ' "$DIR/list")"
     check_match "$s: the notification as a test" 'order-820982911946154509 +Purchase \(test\) .*dropped .*test notification' \
         "$(cat "$DIR/list")"
-    check_match "$s: and the log says so" 'an event was taken in and is not sent.*record=shop account=[^ ]+ .*order-31.*a test order' "$(cat "$DIR/renewd.all")"
+    check_match "$s: and the log says so" 'an event was accepted and is not sent.*record=shop account=[^ ]+ .*order-31.*a test order' "$(cat "$DIR/renewd.all")"
     check_equal "$s: nothing of a person is kept of them" 0 "$(sql "select count(*) from $(own events) where state = 6 and text is not null")"
     check_match "$s: the job counts them" '"dropped":3' "$(ctl --json jobs)"
     check_equal "$s: the body of an order under another topic" 200 "$(deliver shop carts/create t-8 '{"id":33,"source_name":"pos"}')"
@@ -161,7 +161,7 @@ large_order() {
     check_equal "$s: 9 MB are too much" 413 "$(deliver_file shop orders/create larger)"
     check_match "$s: which the log says, with whose it was" 'a webhook was refused unread.*shopify/meta/shop.*over 8 MiB' "$(cat "$DIR/renewd.all")"
     check_match "$s: a forged one is said with its shop" 'wrong signature.*record=shop.*a-shop.myshopify.com: its signature fits none' "$(cat "$DIR/renewd.all")"
-    check_match "$s: and what is no order" 'a webhook was refused.*record=shop account=[^ ]+ reason.*a-shop.myshopify.com cannot become an event' "$(cat "$DIR/renewd.all")"
+    check_match "$s: and what is no order" 'a webhook was refused.*record=shop account=[^ ]+ reason.*a-shop.myshopify.com is not sent as an event' "$(cat "$DIR/renewd.all")"
 }
 
 without_pixel() {

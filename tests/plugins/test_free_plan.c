@@ -309,7 +309,7 @@ static void test_shortened(void)
 
     begin(&w, "each", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
     step(&w, at("2026-03-01T00:00:00Z"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(w.f.host.logged, "its period of 365 days is followed by one of a month"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.f.host.logged, "its period of 365 days is followed by a period of one month"));
     w.f.host.logged[0] = '\0';
     step(&w, at("2026-03-01T00:00:00Z"));
     CU_ASSERT_STRING_EQUAL(w.f.host.logged, "");

@@ -164,7 +164,7 @@ static void test_system_user(void)
     CU_ASSERT_PTR_NULL(strstr(f.request, "set_token_expires_in_60_days"));
     CU_ASSERT_EQUAL(fake_answer(&f, 400, refused, NOW), RENEWD_FAILED);
     CU_ASSERT_EQUAL(f.outcome, RENEWD_MISCONFIGURED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a system user's token wants system_user = true"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "if this is a system user's token, set system_user = true"));
     f.decision.outcome = RENEWD_MISCONFIGURED;
     CU_ASSERT_EQUAL(fake_failed_with(&f, 400, "100", refused, NOW), 0);
     CU_ASSERT_EQUAL(fake_ask(&f, NOW + 10), RENEWD_WAIT);
