@@ -50,5 +50,5 @@ int crypto_ca_file(const char *path, struct error *e)
         return error_set(e, r, "%s holds a certificate that is damaged or cut off", path);
     if (r == 0)
         return error_set(e, -EINVAL, "%s holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)", path);
-    return r < 0 ? error_set(e, r, "%s could not be looked at: out of memory", path) : 0;
+    return r < 0 ? error_set(e, r, "%s could not be checked: out of memory", path) : 0;
 }

@@ -190,7 +190,7 @@ static void deadline_passed(void *ctx)
         t->timed_out = true;
         t->status = t->state == TRANSFER_RUNNING ? http_easy_status(t) : 0;
         snprintf(t->why, sizeof t->why, "%s did not %s in time", t->origin->name,
-                 !t->sent ? "take the request" : t->status ? "finish its answer" : "answer");
+                 !t->sent ? "accept the request" : t->status ? "finish its answer" : "answer");
         http_transfer_end(t, !t->sent    ? HTTP_NOT_SENT
                              : t->status ? HTTP_CUT
                                          : HTTP_NO_ANSWER);
@@ -205,7 +205,7 @@ int http_client_send(struct http_client *client, const struct http_request *requ
     char *origin = NULL;
 
     if (client->in_flight >= client->options.transfers_max)
-        return error_set(error, -EAGAIN, "%zu requests are on their way already",
+        return error_set(error, -EAGAIN, "%zu requests are already under way",
                          client->in_flight);
     int r = http_request_check(request, &origin, error);
     if (r < 0)

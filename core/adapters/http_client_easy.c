@@ -264,7 +264,7 @@ int http_easy_open(struct http_transfer *t, const struct http_request *request,
               !curl_easy_setopt(t->easy, CURLOPT_URL, request->url) &&
               set_headers(t, request) == 0;
     if (!ok)
-        return error_set(error, -EIO, "this libcurl (%s) does not take what a request to %s needs",
+        return error_set(error, -EIO, "this libcurl (%s) cannot make the request to %s",
                          curl_version(), t->origin->name);
     return 0;
 }
@@ -325,8 +325,8 @@ static const char *tls_words(CURLcode code, const char *text)
          "set http.ca_file to that authority's certificate"},
         {"self-signed", "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
         {"self signed", "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
-        {"unable to get", "its certificate comes from an authority that is not known here, or it does not send those between; "
-         "set http.ca_file to the authority's certificate"},
+        {"unable to get", "its certificate comes from an authority that is not known here, or it does not send the "
+                          "intermediate certificates; set http.ca_file to the authority's certificate"},
         {"does not match target", "its certificate is made out for another name; check the host in the URL"},
         {"no alternative certificate", "its certificate is made out for another name; check the host in the URL"},
         {"unable to obtain common name", "its certificate is made out for no name; check the host in the URL"},
@@ -387,7 +387,7 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     if (code == CURLE_OK && t->status > 0)
         return HTTP_OK_REPLY;
     if (is_tls_alert(t) || (t->probing && http_probe_found_tls(curl_code))) {
-        say(t, "this port speaks TLS and took nothing of a request without it; write https:// for ", "");
+        say(t, "this port speaks TLS and refused a request without it; write https:// for ", "");
         return HTTP_NOT_SENT;
     }
     if (headers_refused(t, code)) {
@@ -400,7 +400,8 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     }
     if (t->refused_again || t->refused_late) {
         t->status = 0;
-        say(t, "the connection broke before an answer came, and the request, which may have been taken, is not repeated by itself: ", "");
+        say(t, "the connection broke before an answer came, and the request, which the server may have processed, is not "
+               "repeated: ", "");
         return HTTP_NO_ANSWER;
     }
     const char *detail = t->probing ? curl_easy_strerror((CURLcode)t->probed_code) : code ? curl_easy_strerror(code) : "";

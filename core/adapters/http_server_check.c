@@ -109,7 +109,7 @@ const char *http_head_mistake(const struct http_call *call, const char *method, 
     if (is_spoilt(call->path) || (call->query && is_spoilt(call->query)))
         return "the request line holds a control character";
     if (!info || info->header_size < h.bytes || info->header_size > h.bytes + h.slack)
-        return "the request's head holds a NUL, a line that does not end in CR LF, a header over several lines, or "
-               "blanks where none may be";
+        return "the request's head holds a NUL, a line that does not end in CR LF, a header over several lines, or a blank in "
+               "a wrong place";
     return framing(call, &h, version);
 }

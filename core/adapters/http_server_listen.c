@@ -43,16 +43,15 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, str
     if (lstat(path, &st) != 0)
         return 0;
     if (!S_ISSOCK(st.st_mode))
-        return error_set(error, -EEXIST, "%s exists and is no socket; move it away or choose "
-                                         "another path", path);
+        return error_set(error, -EEXIST, "%s exists and is not a socket; move it away or choose another path", path);
     cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_set(error, -errno, "no socket could be made: %s", strerror(errno));
     if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN)
-        return error_set(error, -EADDRINUSE, "somebody listens at %s already; is another renewd "
-                                             "running?", path);
+        return error_set(error, -EADDRINUSE, "another process listens at %s already; is another renewd running?", path);
     if (errno != ECONNREFUSED)
-        return error_set(error, -errno, "the socket %s is in the way: %s", path, strerror(errno));
+        return error_set(error, -errno, "the socket %s exists, and renewd cannot tell whether it is in use: %s", path,
+                         strerror(errno));
     if (unlink(path) != 0 && errno != ENOENT)
         return error_set(error, -errno, "the stale socket %s could not be removed: %s", path,
                          strerror(errno));
@@ -139,8 +138,8 @@ static int resolve(const char *address, struct addrinfo **ret_info, struct error
         }
     }
     if (!colon || !*name || getaddrinfo(name, colon + 1, &hints, ret_info) != 0)
-        return error_set(error, -EINVAL, "%s is no address to listen on; it should be like "
-                                         "127.0.0.1:8642 or [::1]:8642", address);
+        return error_set(error, -EINVAL, "%s is not an address to listen on; write one like 127.0.0.1:8642 or [::1]:8642",
+                         address);
     return 0;
 }
 

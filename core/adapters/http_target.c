@@ -55,7 +55,7 @@ static bool has_escape(const char *segment)
 static const char *segment_wrong(const char *raw, size_t len, bool last, char *decoded)
 {
     if (path_decode(raw, len, false, decoded) < 0)
-        return "the path holds a bad escape, a NUL or what is not UTF-8";
+        return "the path has a bad percent-escape, a NUL or bytes that are not UTF-8";
     if (!*decoded && !last)
         return "the path holds an empty segment";
     if (is_dots(decoded))
@@ -203,8 +203,8 @@ int target_url(char *const *prefixes, const char *path, char **ret_url, const ch
     if (r == -EPERM && !prefixes[1])
         r = url_of_one(prefixes[0], text, &url);
     if (r == -EPERM)
-        *ret_why = "the path lies in none of the job's forward.allow: it begins with the path of one, or with its host "
-                   "and path";
+        *ret_why = "the path is in none of the addresses of the job's forward.allow: begin it with the path of one, or with "
+                   "its host and path";
     else if (r < 0)
         *ret_why = "the path is too long";
     else

@@ -130,7 +130,7 @@ int seal_open(const struct keyring *ring, const char *table, const char *key, co
         return why(ret_why, "it is sealed with a key that is not among the configured keys",
                    -ENOKEY);
     if (place_append(&aad, table, key, slot) < 0)
-        return why(ret_why, "the name of its place is too long", -EFBIG);
+        return why(ret_why, "the name of its table, row or column is too long", -EFBIG);
     const unsigned char *bytes = (const unsigned char *)s.bytes.data;
     size_t len = s.bytes.len - FRAME;
     struct crypto_gcm how = { key_bytes, bytes, CRYPTO_NONCE, aad.data, aad.len };
@@ -141,7 +141,7 @@ int seal_open(const struct keyring *ring, const char *table, const char *key, co
     crypto_wipe(plain, len);
     free(plain);
     if (r < 0)
-        return why(ret_why, "it does not open: another key, moved from elsewhere, or damaged", r);
+        return why(ret_why, "it cannot be decrypted: it was sealed with another key, copied from another row, or damaged", r);
     return 0;
 }
 

@@ -29,7 +29,7 @@ void call_returned(struct renewd_call *c)
     if (took <= CALL_SLOW_MS)
         return;
     snprintf(text, sizeof(text), "%" PRId64, took);
-    log_line(LEVEL_WARNING, "a plugin's callback was slow and held up everything else", "plugin",
+    log_line(LEVEL_WARNING, "a plugin's callback was slow and delayed all other work", "plugin",
              c->host->plugin->name, "callback", c->question, "job", c->host->job, "record",
              view_key(c->view), "account", view_account(c->view), "ms", text, NULL);
 }
@@ -77,7 +77,7 @@ void call_judge_fail(struct renewd_call *c, bool failed, const char *result)
 
 const char *call_why(const struct renewd_call *c)
 {
-    return c->broken[0] ? c->broken : c->text[0] ? c->text : "it does not say why";
+    return c->broken[0] ? c->broken : c->text[0] ? c->text : "no reason given";
 }
 
 void *call_alloc(struct renewd_call *c, size_t size)

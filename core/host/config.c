@@ -141,17 +141,17 @@ static void state_dir_look(struct reading *r, const struct conf_item *item, cons
         return;
     if (st.st_mode & S_IWOTH) {
         conf_mistake(r->m, item, item ? NULL : path,
-                     "the state directory may be written by everybody (mode %04o), who could take fresh credentials "
-                     "away or put old ones back: chmod 700 %s; where the mode cannot be changed, let state_dir be a "
-                     "folder in it, which renewd makes", (unsigned)st.st_mode & 07777, path);
+                     "the state directory may be written by everybody (mode %04o), who could remove new credentials or put old "
+                     "ones back: chmod 700 %s; if its mode cannot be changed, set state_dir to a folder in it, which renewd "
+                     "makes", (unsigned)st.st_mode & 07777, path);
         return;
     }
     if (linked)
-        conf_warning(r->m, item, item ? NULL : path, "the state directory is a link; what counts is the folder that it "
-                                                     "leads to, and who may turn the link over");
+        conf_warning(r->m, item, item ? NULL : path, "the state directory is a symbolic link: check the owner and mode of the "
+                                                     "folder that it points to, and who may replace the link");
     if (st.st_mode & S_IWGRP)
-        conf_warning(r->m, item, item ? NULL : path, "the state directory may be written by its group (mode %04o), who "
-                     "could take fresh credentials away: chmod 700 %s", (unsigned)st.st_mode & 07777, path);
+        conf_warning(r->m, item, item ? NULL : path, "the state directory may be written by its group (mode %04o), who could "
+                                                     "remove new credentials: chmod 700 %s", (unsigned)st.st_mode & 07777, path);
 }
 
 static void folders_read(struct reading *r, const struct conf_item *root, struct config *c)
@@ -220,8 +220,8 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
                                     "the installed examples, and renewd.conf(5) has every setting"
                                   : "");
     if (r == -EINVAL) {
-        conf_warning(m, NULL, c->file, "the file does not parse: what it says of folders, store and plugins was "
-                                       "not looked at, and the jobs were looked for in conf.d beside it");
+        conf_warning(m, NULL, c->file, "the file has a syntax error: its folders, store and plugins were not checked, and the "
+                                       "jobs were read from conf.d beside it");
         unreadable(c);
         *ret = c;
         return r;

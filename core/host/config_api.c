@@ -137,8 +137,7 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
     for (size_t i = 0; i < conf_text_list_count(list); i++)
         if (!one_of(conf_text_list_at(list, i), duties))
             conf_mistake(r->m, list, NULL,
-                         "setting 'allow' knows functions, token, forward, events, read and "
-                         "operate, not '%s'",
+                         "setting 'allow' may hold functions, token, forward, events, read and operate, not '%s'",
                          conf_text_list_at(list, i));
 }
 

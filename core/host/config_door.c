@@ -60,9 +60,9 @@ static void forward_read(struct job_reading *r)
                      places[place]);
     if (place == FORWARD_BEARER && r->j->forward_name && r->j->forward_name[0])
         conf_mistake(m, conf_child(forward, "name"), NULL,
-                     "setting 'name' means nothing where put is \"bearer\", which it is unless it is given");
+                     "setting 'name' has no effect with put = \"bearer\", which is the default");
     if (place == FORWARD_HEADER && r->j->forward_name && !may_carry(r->j->forward_name))
-        conf_mistake(m, conf_child(forward, "name"), NULL, "setting 'name' is no header that can carry the token");
+        conf_mistake(m, conf_child(forward, "name"), NULL, "setting 'name' is not a header that can carry the token");
     seconds_take(r, forward, "refresh_before", 0, 400 * 86400, &r->j->forward_refresh_before_s);
 }
 

@@ -94,7 +94,7 @@ static void breaker_read(struct job_reading *r)
     conf_get_integer(breaker, "records", CONF_OPTIONAL, 1, 1000000, r->r.m, &j->breaker_records);
     if (conf_get_integer(breaker, "share", CONF_OPTIONAL, 1, 100, r->r.m, &share))
         conf_warning(r->r.m, conf_child(breaker, "share"), NULL,
-                     "setting 'share' is without effect by now; leave it out");
+                     "setting 'share' has no effect any more; remove it");
     seconds_take(r, breaker, "within", 1, 30 * 86400, &j->breaker_within_s);
     seconds_take(r, breaker, "again", 0, 86400, &j->breaker_again_s);
     seconds_take(r, breaker, "apart", 0, 30 * 86400, &j->breaker_apart_s);
@@ -180,8 +180,8 @@ static void reconnect_url_read(struct job_reading *r)
                      "setting 'reconnect_url' %s", wrong);
     else if (r->j->reconnect_url && r->j->enabled && is_example(r->j->reconnect_url))
         conf_warning(r->r.m, conf_child(r->root, "reconnect_url"), NULL,
-                     "setting 'reconnect_url' still points at a name that is kept for examples: people who are to "
-                     "connect again would be sent there; write the page of your application");
+                     "setting 'reconnect_url' still points at an example name, and people who have to connect again would be "
+                     "sent there; write the address of your application's page");
 }
 
 void job_read(struct job_reading *r)

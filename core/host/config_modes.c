@@ -14,7 +14,7 @@ void modes_look(struct conf_mistakes *m, const struct conf_item *item, const cha
         return;
     bool all = st.st_mode & S_IWOTH;
     conf_warning(m, item, item ? NULL : path,
-                 "%s%s%s may be written by %s (mode %04o), who can have secrets sent where they like: chmod %s %s",
+                 "%s%s%s may be written by %s (mode %04o), who could have secrets sent to another address: chmod %s %s",
                  what, item ? " " : "", item ? path : "", all ? "everybody" : "its group",
                  (unsigned)st.st_mode & 07777, all ? "go-w" : "g-w", path);
 }

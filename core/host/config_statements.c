@@ -40,7 +40,7 @@ static char *statement_read(struct job_reading *r, char *const folders[FOLDERS],
             return buf_steal(&text);
         *ret_wrong = true;
         conf_mistake(r->r.m, conf_child(r->root, "plugin"), NULL, "statement '%s': file %s %s%s",
-                     name, path, code < 0 ? "cannot be read: " : "is empty or not a text",
+                     name, path, code < 0 ? "cannot be read: " : "is empty or not UTF-8 text",
                      code < 0 ? strerror(-code) : "");
         return NULL;
     }

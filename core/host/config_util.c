@@ -158,9 +158,8 @@ const char *url_wrong(const char *url, bool insecure)
         return "has no host";
     cleanup(free_p) char *host = xstrndup(begin, host_len);
     if (plain && !insecure && !host_is_loopback(host))
-        return "is http:// to another machine: secrets would travel in the clear; use https:// "
-               "(or, "
-               "knowingly, http = { allow_insecure = true; })";
+        return "is http:// to another machine: secrets would be sent unencrypted; use https:// (or, where you accept that, "
+               "http = { allow_insecure = true; })";
     return NULL;
 }
 

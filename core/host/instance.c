@@ -20,7 +20,7 @@ static int open_failed(struct renewd_call *c, const char *job, struct error *e)
     if (c->failed && c->text[0])
         return error_set(e, -EBADMSG, "the plugin %s refuses the job %s: %s", c->host->plugin->name,
                          job, c->text);
-    return error_set(e, -EBADMSG, "the plugin %s refuses the job %s and does not say why",
+    return error_set(e, -EBADMSG, "the plugin %s refuses the job %s and gives no reason",
                      c->host->plugin->name, job);
 }
 
@@ -131,7 +131,7 @@ int instance_window(struct instance *i, const struct record_view *r, int64_t now
     int32_t result = i->host.plugin->descriptor.needs_refresh(i->state, &in, &out);
     call_returned(&c);
     if (result != 0 && !c.broken[0])
-        call_break(&c, "failed: %.300s", c.text[0] ? c.text : "it does not say why");
+        call_break(&c, "failed: %.300s", c.text[0] ? c.text : "no reason given");
     if (c.broken[0])
         res = error_set(e, -EBADMSG, "%s", c.broken);
     else

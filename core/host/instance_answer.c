@@ -74,7 +74,7 @@ static void ask(struct instance *i, const struct record_view *r, const struct ht
     if (result == 0 && !c.broken[0])
         take_word(&out, io);
     else
-        log_line(LEVEL_WARNING, "a plugin's on_answer failed; the usual reading of the answer stands",
+        log_line(LEVEL_WARNING, "a plugin's on_answer failed; renewd judges the answer by itself",
                  "plugin", c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
                  view_account(c.view), "why", call_why(&c), NULL);
     call_done(&c);

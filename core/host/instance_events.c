@@ -151,7 +151,7 @@ static void judge(struct renewd_call *c, int32_t what, const struct renewd_take_
     else if (what == RENEWD_EVENT_FORGED && !c->text[0])
         ret->why = xstrdup("its signature is absent or wrong");
     else if (what == RENEWD_EVENT_UNKNOWN)
-        ret->why = xstrdup("the plugin does not know where it comes from");
+        ret->why = xstrdup("the plugin cannot tell which sender it comes from");
     else if (what != RENEWD_EVENT_IGNORE)
         ret->why = xstrdup(call_why(c));
 }

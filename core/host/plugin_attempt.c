@@ -139,7 +139,7 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     judge(&c, result);
     fill_result(a, &c, result, out.slow_for, ret);
     if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
-        log_line(LEVEL_WARNING, "an answer holds what is no text; it is stored without that", "job", c.host->job,
+        log_line(LEVEL_WARNING, "an answer has bytes that are not text; it is stored without them", "job", c.host->job,
                  "record", view_key(c.view), "account", view_account(c.view), "members", c.spoiled, NULL);
     call_done(&c);
     reply_view_done(&view);
@@ -209,7 +209,7 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
     if (result == 0 && !c.broken[0]) {
         take_decision(&out, io);
     } else {
-        log_line(LEVEL_WARNING, "a plugin's on_failure failed; the usual decision stands", "plugin",
+        log_line(LEVEL_WARNING, "a plugin's on_failure failed; renewd decides by itself", "plugin",
                  c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
                  view_account(c.view), "why", c.broken[0] ? c.broken : c.text[0] ? c.text : NULL, NULL);
         drop_after(&a->effects, before);

@@ -102,7 +102,7 @@ static void judge_word(struct renewd_call *c, const struct renewd_send_events_ou
                        bool answered)
 {
     if (out->became < RENEWD_SENT || out->became > RENEWD_SENT_UNKNOWN)
-        call_break(c, "says that something unknown became of the events (%d)", out->became);
+        call_break(c, "returned an unknown result for the events (%d)", out->became);
     else if (out->became == RENEWD_SENT && !answered)
         call_break(c, "says that the events arrived, and no answer came");
     else if (out->became == RENEWD_SENT_UNKNOWN && !asked)
@@ -131,7 +131,7 @@ static void keep_word(struct plugin_batch *b, const struct renewd_send_events_ou
 
     ret->became = out->became;
     ret->wait = bounded_wait(out->wait);
-    keep_texts(b, out->code, silent ? "the plugin does not say why" : out->text, ret);
+    keep_texts(b, out->code, silent ? "the plugin gives no reason" : out->text, ret);
 }
 
 int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e)

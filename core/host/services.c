@@ -65,8 +65,8 @@ static int32_t fail(struct renewd_call *c, int32_t outcome, const char *code, co
     host_outside(c->host, text, c->text, sizeof(c->text));
     size_t len = strlen(c->text);
     if (c->spoiled && *c->spoiled)
-        snprintf(c->text + len, sizeof(c->text) - len, "; in its answer %.100s holds what is no text (NUL, bytes that are "
-                 "no UTF-8, or half a surrogate pair)", c->spoiled);
+        snprintf(c->text + len, sizeof(c->text) - len, "; in its answer %.100s is not text (NUL, bytes that are no UTF-8, or "
+                                                       "half a surrogate pair)", c->spoiled);
     utf8_clean(c->text, sizeof(c->text) - 1);
     return RENEWD_FAILED;
 }

@@ -171,7 +171,7 @@ static const struct broken broken_jobs[] = {
     { JOB SETTINGS "http = { timeout = \"2h\"; };", "a.conf:3:", "'timeout' must be from" },
     { JOB SETTINGS "forward = { allow = \"https://h/p\"; put = \"query\"; };",
       "a.conf:3:", "'name' is missing" },
-    { JOB SETTINGS "forward = { allow = \"https://h/p\"; name = \"X\"; };", "a.conf:3:", "'name' means nothing" },
+    { JOB SETTINGS "forward = { allow = \"https://h/p\"; name = \"X\"; };", "a.conf:3:", "'name' has no effect" },
     { JOB SETTINGS "forward = { put = \"bearer\"; };", "a.conf:3:", "'allow' is missing" },
     { JOB SETTINGS "events = { depth = \"x\"; };", "a.conf:3:", "'depth' must be an integer" },
     { JOB SETTINGS "webhooks = { secrets = [ \"" VALUE "\" ]; };",

@@ -211,7 +211,7 @@ static void plain_to_tls(void)
     http_client_count(client, &before);
     ask_by("http", "127.0.0.1", port, NULL);
     CU_ASSERT_EQUAL(got.reply.failure, HTTP_NOT_SENT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(got.why, "this port speaks TLS and took nothing of a request without it; write https:// for http://127.0.0.1:"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(got.why, "this port speaks TLS and refused a request without it; write https:// for http://127.0.0.1:"));
     http_client_count(client, &after);
     CU_ASSERT_EQUAL(after.sent_total - before.sent_total, 1); /* the handshake brings no request */
     CU_ASSERT_EQUAL(after.in_flight, 0);

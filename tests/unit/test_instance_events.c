@@ -169,7 +169,7 @@ static void refusing(int32_t result, const char *why, const char *expected)
 static void test_refuse(void)
 {
     refusing(RENEWD_EVENT_REFUSE, "the event has no name", "the event has no name");
-    refusing(RENEWD_EVENT_REFUSE, "", "it does not say why");
+    refusing(RENEWD_EVENT_REFUSE, "", "no reason given");
     refusing(RENEWD_EVENT_FORGED, NULL, "its signature is absent or wrong");
     refusing(RENEWD_EVENT_FORGED, "no signature came", "no signature came");
 }
@@ -438,15 +438,15 @@ static void test_batch_readings(void)
 
     memset(huge, 'h', 100000);
     huge[100000] = '\0';
-    reading(RENEWD_DONE, out, NULL, RENEWD_SENT_HOLD, "33", "does not say why");
+    reading(RENEWD_DONE, out, NULL, RENEWD_SENT_HOLD, "33", "gives no reason");
     out.wait = INT64_MIN, out.code = NULL, out.text = "a\nb\xff";
     reading(RENEWD_DONE, out, NULL, RENEWD_SENT_HOLD, NULL, "a b?");
     out.text = huge;
     reading(RENEWD_DONE, out, NULL, RENEWD_SENT_HOLD, NULL, "hhhh");
     out.became = 0;
-    reading(RENEWD_DONE, out, NULL, RENEWD_SENT_LATER, "plugin", "something unknown");
+    reading(RENEWD_DONE, out, NULL, RENEWD_SENT_LATER, "plugin", "returned an unknown result");
     out.became = RENEWD_SENT_UNKNOWN + 1;
-    reading(RENEWD_DONE, out, NULL, RENEWD_SENT_LATER, "plugin", "something unknown");
+    reading(RENEWD_DONE, out, NULL, RENEWD_SENT_LATER, "plugin", "returned an unknown result");
     out.became = RENEWD_SENT;
     reading(RENEWD_WAIT, out, NULL, RENEWD_SENT_LATER, "plugin", "only RENEWD_DONE");
     reading(RENEWD_FAILED, out, NULL, RENEWD_SENT_LATER, "plugin", "without fail()");

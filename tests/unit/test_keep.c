@@ -290,7 +290,7 @@ static void test_unnamed(void)
     ours[0] = 'c'; /* nothing in it is of that one */
     k = keep_new(&s);
     CU_ASSERT_EQUAL(keep_take(k, OTHER, &e), -EXDEV);
-    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "does not say whose database"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "does not name its database"));
     keep_counts(k, &c);
     CU_ASSERT(c.entries == 0 && c.left_alone == 1);
     keep_free(k);
