@@ -112,9 +112,10 @@ static void give_up_stuck(struct once *o)
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)) && !name; i++)
         if (job_rows_read(j) >= 0)
             name = job_configuration(j)->job;
-    snprintf(text, sizeof text, "the store answers, but nothing moved for %d s: %s%s; the lines above say why. Nothing "
-             "was refreshed", STUCK_MS / 1000, name ? "no further row could be read from the table of job "
-             : "what an earlier process left is not settled", name ? name : "");
+    snprintf(text, sizeof text, "the database answers, but there was no progress for %d s: %s%s; the lines above say why. "
+                                "Nothing was refreshed", STUCK_MS / 1000,
+                                name ? "no further row could be read from the table of job "
+             : "the attempts that an earlier process left are not settled", name ? name : "");
     end(o, EXIT_FAILURE, text);
 }
 
@@ -134,9 +135,9 @@ static void watch(void *ctx)
     say(o, now);
     if (!s.store_up && now - o->moved_ms >= AWAY_MS)
         end(o, EXIT_FAILURE,
-            o->began ? "the store went away and did not come back within 30 s; what was received is on the "
-                       "spool and goes into the store at the next start"
-                     : "the store did not answer within 30 s; nothing was refreshed");
+            o->began ? "the connection to the database was lost and did not come back within 30 s; what was received is on the "
+                       "spool and is written to the database at the next start"
+                     : "the database did not answer within 30 s; nothing was refreshed");
     else if (now - o->moved_ms >= STUCK_MS)
         give_up_stuck(o);
 }

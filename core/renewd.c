@@ -101,7 +101,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         case OPT_DEBUG: log_setup(LEVEL_DEBUG); break;
         case OPT_AT:
             if (parse_at(optarg, &o->at) < 0) {
-                fprintf(stderr, "renewd: --at %s is no time; write 2026-11-21T14:00:00Z or Unix seconds\n", optarg);
+                fprintf(stderr, "renewd: --at %s is not a time; write 2026-11-21T14:00:00Z or Unix seconds\n", optarg);
                 return 1 + EXIT_USAGE;
             }
             o->has_at = true;
@@ -327,8 +327,8 @@ static void confine(const struct config *c)
         paths[n++] = door;
     int r = c->sandbox ? sandbox_writes(paths) : 0;
     if (r < 0)
-        log_line(LEVEL_INFO, "without Landlock: this kernel does not let a process give up writing elsewhere; the "
-                 "service's own settings and file modes are what holds it", "reason", strerror(-r), NULL);
+        log_line(LEVEL_INFO, "this kernel has no Landlock, so renewd cannot limit itself to its own folders; the service's "
+                             "settings and the file modes still apply", "reason", strerror(-r), NULL);
     if (!vault_locked())
         log_line(LEVEL_INFO, "keys and secrets are not locked in memory and may reach the swap; raise LimitMEMLOCK", NULL);
 }

@@ -89,7 +89,7 @@ void answer_error(struct request *q, int status, const char *code, const char *f
 void answer_failure(struct request *q, int result, const char *why)
 {
     if (!why || !*why)
-        why = "the store is away; try again when it answers";
+        why = "the database is not available; try again when it answers";
     switch (result) {
     case -ENOTCONN:
     case -ETIMEDOUT:
@@ -113,7 +113,7 @@ void answer_failure(struct request *q, int result, const char *why)
         answer_error(q, 409, "exists", "%s", why);
         return;
     default:
-        log_line(LEVEL_WARNING, "what a caller asked for could not be done", "job", q->job, "record", q->id, "why", why, NULL);
+        log_line(LEVEL_WARNING, "a call of the API failed", "job", q->job, "record", q->id, "why", why, NULL);
         answer_error(q, 500, "internal", "%s", why);
         return;
     }

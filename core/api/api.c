@@ -51,7 +51,7 @@ static int open_tcp(struct api *a, const struct config *c, struct error *err)
                                : http_server_tcp(a->loop, c->api_listen, request_arrived, a, &a->tcp, &why);
 
     if (r < 0)
-        return error_set(err, r, "opening the door at %s: %s", c->api_listen, why.text);
+        return error_set(err, r, "opening the listener at %s: %s", c->api_listen, why.text);
     return 0;
 }
 
@@ -68,7 +68,7 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
     a->door = door_new();
     int r = plugins_new(c->plugin_dir, &a->plugins);
     if (r < 0)
-        error_set(err, r, "the plugins in %s cannot be looked up: %s", c->plugin_dir, strerror(-r));
+        error_set(err, r, "the plugins in %s cannot be listed: %s", c->plugin_dir, strerror(-r));
     else if (c->api_socket)
         r = open_socket(a, c->api_socket, err);
     if (r == 0 && c->api_listen)

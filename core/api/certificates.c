@@ -127,6 +127,6 @@ int api_reload(struct api *a, struct error *why)
 
     if (!a->tcp || !a->config->tls_certificate || take_again(a, &e) == 0)
         return 0;
-    log_line(LEVEL_ERROR, "the certificate was not taken; the one before goes on", "reason", e.text, NULL);
-    return error_set(why, -1, "the certificate of api.tls was not taken, the one before goes on: %s", e.text);
+    log_line(LEVEL_ERROR, "the certificate could not be used; the earlier one stays in use", "reason", e.text, NULL);
+    return error_set(why, -1, "the certificate of api.tls could not be used, the earlier one stays in use: %s", e.text);
 }

@@ -74,8 +74,8 @@ bool client_enter(struct request *q)
     } else if (known == CLIENT_NO_HEADER) {
         (void)http_answer_header(q->call, "WWW-Authenticate", "Bearer");
         answer_error(q, 401, "no_secret",
-                     "this door wants the header Authorization: Bearer SECRET; where SQL makes it, a setting that "
-                     "is NULL leaves the header out");
+                     "this listener needs the header Authorization: Bearer SECRET; if SQL builds the header, a setting that is "
+                     "NULL leaves it out");
     }
     return known == CLIENT_KNOWN;
 }

@@ -121,7 +121,7 @@ void door_delay(struct request *q, void (*answer)(struct request *q))
     }
     if (d->held_count >= HELD_MAX) {
         request_retry_after(q, 1);
-        answer_error(q, 429, "too_many", "too many requests with a wrong secret; come back later");
+        answer_error(q, 429, "too_many", "too many requests with a wrong secret; try again later");
         return;
     }
     struct delayed *h = xcalloc(1, sizeof *h);

@@ -237,7 +237,7 @@ static void answer_connections(struct run_call *c)
     struct answer a;
 
     if (no) {
-        function_error(c->q, 500, no->why ? no->why : "the refresh could not begin", NULL, NULL);
+        function_error(c->q, 500, no->why ? no->why : "the refresh could not be started", NULL, NULL);
         return;
     }
     bool nothing = !all.due && !all.refreshed && !all.failed && !c->running;
@@ -262,7 +262,7 @@ void function_refresh_connections(struct request *q)
 
 static void answer_not_allocated(struct request *q, const struct run_result *no)
 {
-    const char *why = no->why ? no->why : "the allocation could not begin";
+    const char *why = no->why ? no->why : "the allocation could not be started";
 
     if (no->error == 0 || no->error == -EINVAL) /* its own statement says what is missing */
         function_error(q, 500, why, NULL, NULL);

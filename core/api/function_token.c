@@ -156,7 +156,7 @@ static void job_known(void *ctx, struct job *j, int filled, int result, const ch
 
     c->job = j;
     if (!q->api || result < 0)
-        function_error(q, 500, result < 0 && *why ? why : "the store is away", NULL, NULL);
+        function_error(q, 500, result < 0 && *why ? why : "the database is not available", NULL, NULL);
     else if (filled == FILLED)
         return ask_token(c);
     else if (held)

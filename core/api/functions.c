@@ -175,7 +175,8 @@ void function_no_jobs(struct request *q, const struct function_jobs *jobs)
     } else if (jobs->forbidden && !q->tcp) {
         refuse_named(q, 403, "FORBIDDEN", NO_TOKENS_HERE);
     } else if (jobs->forbidden) {
-        message = xasprintf("the client %s may not call %s: its `allow` wants \"functions\", its `jobs` the job",
+        message = xasprintf("the client %s may not call %s: it needs \"functions\" in its `allow` and the job in its `jobs` in "
+                            "renewd.conf",
                             q->client->name, q->id);
         refuse_named(q, 403, "FORBIDDEN", message);
     } else if ((off = disabled_job(q))) {

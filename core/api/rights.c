@@ -30,7 +30,7 @@ static void refuse(struct request *q, const char *right)
 {
     if (q->client)
         answer_error(q, 403, "forbidden",
-                     "the client %s wants \"%s\" in its `allow` and %s in its `jobs` in renewd.conf", q->client->name,
+                     "the client %s needs \"%s\" in its `allow` and %s in its `jobs` in renewd.conf", q->client->name,
                      right, q->job ? q->job : "\"*\"");
     else
         answer_error(q, 403, "forbidden", "%s", NO_TOKENS_HERE);

@@ -101,7 +101,7 @@ static int read_beside(struct incoming *in)
     }
     json_end(&w);
     if (json_finish(&w) < 0) {
-        answer_error(in->q, 400, "bad_events", "what stands beside \"%s\" cannot be read", in->path);
+        answer_error(in->q, 400, "bad_events", "the members beside \"%s\" cannot be read", in->path);
         return -EINVAL;
     }
     if (members)
@@ -239,7 +239,7 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         answer_error(q, 400, "bad_event", "%s", why);
     } else if (result == -ENOSPC || (store_passes(result) && !store_is_away(result))) {
         request_retry_after(q, DEPTH_RETRY_S);
-        answer_error(q, 503, "store_busy", "%s; nothing was kept, send it again", why);
+        answer_error(q, 503, "store_busy", "%s; nothing was stored, send it again", why);
     } else if (result < 0) {
         request_retry_after(q, 1);
         answer_failure(q, result, why);
@@ -298,7 +298,7 @@ static bool go_on(struct incoming *in, int64_t until_ms)
 static void not_now(struct incoming *in, const char *code, const char *why)
 {
     request_retry_after(in->q, 1);
-    answer_error(in->q, 503, code, "%s; nothing was kept, send it again", why);
+    answer_error(in->q, 503, code, "%s; nothing was stored, send it again", why);
     incoming_free(in);
 }
 
@@ -311,7 +311,7 @@ static void turn(void *ctx)
     a->incomings_timer = NULL;
     TAILQ_REMOVE(&a->incomings, in, link);
     if (j != in->q->found || !job_takes_events(j))
-        not_now(in, "reloaded", "the job was loaded anew at this moment");
+        not_now(in, "reloaded", "the job is being reloaded");
     else if (!go_on(in, clock_boot_ms() + TURN_MS))
         TAILQ_INSERT_HEAD(&a->incomings, in, link);
     if (!TAILQ_EMPTY(&a->incomings))

@@ -59,8 +59,8 @@ static void put_reasons(struct json_writer *w, const struct explanation *x, cons
 {
     json_begin_array(w, "reasons");
     reason(w, x->left_out, j && !job_configuration(j)->only_count
-                                ? "added since the table was last looked through; see rescan"
-                                : "left out by `only`, or added since the table was last looked through");
+                                ? "added since renewd last read the table; see rescan"
+                                : "left out by `only`, or added since renewd last read the table");
     for (enum reason why = REASON_DUE + 1; why < REASONS_MAX; why++) {
         cleanup(free_p) char *text = with_details(why, x, j, url);
         reason(w, x->reasons[why].count, text);

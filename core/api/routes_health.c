@@ -88,10 +88,10 @@ void handle_readyz(struct request *q)
     if (s.read_only)
         answer_error(q, 503, "read_only", "%s", s.store_why);
     else if (!s.store_up)
-        answer_error(q, 503, "store_away", "the store is away: %s",
+        answer_error(q, 503, "store_away", "the database is not available: %s",
                      s.store_why ? s.store_why : "not connected yet");
     else if (j)
-        answer_error(q, 503, "not_ready", "the table of job %s has not been looked up yet; ask again in a few seconds",
+        answer_error(q, 503, "not_ready", "the table of job %s has not been read yet; ask again in a few seconds",
                      job_configuration(j)->job);
     else if (!q->api->ready)
         answer_error(q, 503, "not_ready", "the records of some jobs are still being read; ask again in a few seconds");

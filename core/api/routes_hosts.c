@@ -87,7 +87,7 @@ static void forgotten(void *ctx, const struct host_row *h, int result, const cha
 void handle_forget_host(struct request *q)
 {
     if (q->client)
-        answer_error(q, 403, "forbidden", "a host is forgotten through the operator's socket alone");
+        answer_error(q, 403, "forbidden", "forget-host works over the operator's socket only");
     else
         engine_forget_host(q->api->engine, q->id, forgotten, q);
 }

@@ -245,7 +245,7 @@ static void pause_done(void *ctx, int result, const char *why)
     struct answer a;
 
     if (result == -ENOENT) {
-        answer_error(q, 409, "not_ready", "%s; it has not been able to start yet", why);
+        answer_error(q, 409, "not_ready", "%s; the job has not started yet", why);
     } else if (result < 0) {
         answer_failure(q, result, why);
     } else {

@@ -18,8 +18,8 @@ bool job_has_records(struct request *q)
     if (held)
         answer_error(q, 409, "held", "job %s is held: %s", q->job, held);
     else
-        answer_error(q, 503, "not_ready", "the table of job %s has not been looked up yet; is the store "
-                     "there?", q->job);
+        answer_error(q, 503, "not_ready", "the table of job %s has not been read yet; renewctl status shows whether the "
+                                          "database answers", q->job);
     return false;
 }
 

@@ -196,7 +196,7 @@ static void owner_look(void *ctx, bool all, const char *why)
         engine_read(q->api->engine, owner_work, t, owner_done);
         return;
     }
-    answer_error(q, 503, "not_read", "the table of job %s could not be read: %s", q->job, why ? why : "renewd stops");
+    answer_error(q, 503, "not_read", "the table of job %s could not be read: %s", q->job, why ? why : "renewd is stopping");
     owner_free(t);
 }
 

@@ -74,7 +74,8 @@ static void refuse_person(struct request *q, const struct token_answer *t)
     json_begin_object(&a.json, NULL);
     json_begin_object(&a.json, "error");
     json_put_text(&a.json, "code", person_word(j, t));
-    json_put_text(&a.json, "message", t->why ? t->why : "only a person can help");
+    json_put_text(&a.json, "message", t->why ? t->why : "the record cannot be refreshed without a person; renewctl explain "
+                                                        "shows why");
     json_end(&a.json);
     json_put_text(&a.json, "state", name);
     json_put_text(&a.json, "reconnect_url", url);
@@ -85,7 +86,7 @@ static void refuse_person(struct request *q, const struct token_answer *t)
 static void refuse_later(struct request *q, const char *code, const struct token_answer *t)
 {
     request_retry_after(q, t->retry_after);
-    answer_error(q, 503, code, "%s", t->why && *t->why ? t->why : "no token that lives is at hand; ask again later");
+    answer_error(q, 503, code, "%s", t->why && *t->why ? t->why : "there is no valid access token; try again later");
 }
 
 void answer_no_token(struct request *q, const struct token_answer *t)

@@ -70,14 +70,12 @@ void shape_record(struct json_writer *w, const char *name, const struct record *
                                    "attempt until its application stores a new credential");
         json_put_text(w, "reconnect_url", reconnect_url);
     } else if (r->last_outcome == OUTCOME_RECONNECT && r->state == STATE_RETRYING) {
-        json_put_text(w, "remedy", "the account's owner has to do what the last error says; renewd asks again by "
-                                   "itself");
+        json_put_text(w, "remedy", "the account's owner has to do what the last error says; renewd tries again by itself");
         json_put_text(w, "reconnect_url", reconnect_url);
     }
     if (r->state == STATE_AMBIGUOUS && r->not_before == SILENCE_FOR_EVER) {
-        json_put_text(w, "remedy", "no answer came twice, and the credential may be spent; renewd does not "
-                                   "present it again by itself: refresh it by hand, or have the account "
-                                   "connected again");
+        json_put_text(w, "remedy", "no answer came twice, and the credential may be spent; renewd does not present it again by "
+                                   "itself: run renewctl refresh for the record, or have the account connected again");
         json_put_text(w, "reconnect_url", reconnect_url);
     }
     json_end(w);

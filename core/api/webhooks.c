@@ -68,15 +68,16 @@ static void refuse_forged(struct request *q)
 
 static void not_here(struct request *q)
 {
-    say(q, 404, "no webhooks are taken here\n");
+    say(q, 404, "no webhooks are accepted here\n");
 }
 
 static void later(struct request *q, const char *why)
 {
     request_retry_after(q, RETRY_S);
     if (q->api && door_may_log(q->api->door, REFUSED_LATER))
-        log_line(LEVEL_WARNING, "a webhook could not be kept; its sender has to send it again", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
-    say(q, 503, "not kept; send it again\n");
+        log_line(LEVEL_WARNING, "a webhook could not be stored; its sender has to send it again", "job", q->job, "record",
+                 q->id, "account", whose(q), "reason", why, NULL);
+    say(q, 503, "not stored; send it again\n");
 }
 
 /* ---- keeping ---- */
@@ -85,7 +86,7 @@ static void impatient(void *ctx)
 {
     struct hook *h = ctx;
     h->timer = NULL;
-    later(h->q, "the store takes too long");
+    later(h->q, "the database takes too long");
     h->q = NULL;
 }
 
@@ -102,7 +103,7 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         return;
     if (result == -ENOENT) {
         log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason",
-                 "the job has no such record; the address that the sender was given names it", NULL);
+                 "the job has no such record; the record is a part of the address that the sender calls", NULL);
         not_here(q);
     } else if (result == -EDQUOT) {
         log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
@@ -110,7 +111,7 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         say(q, 429, "too many events wait already; send it again later\n");
     } else if (result == -EINVAL || result == -EILSEQ) {
         log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
-        say(q, 400, "it cannot be kept\n");
+        say(q, 400, "it cannot be stored\n");
     } else if (result < 0) {
         later(q, why);
     } else {
@@ -208,7 +209,7 @@ void webhook_arrived(struct request *q)
     } else if (job_stands(q->found)) {
         later(q, job_stands(q->found));
     } else {
-        note_refusal(q->api, q, "a webhook was refused", q->id, "the job's plugin takes none");
+        note_refusal(q->api, q, "a webhook was refused", q->id, "the job's plugin accepts no webhooks");
         not_here(q);
     }
 }

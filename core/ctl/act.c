@@ -71,7 +71,7 @@ static void print_left(const struct json *doc, const char *job)
         printf("%" PRId64 " failed before and wait%s, until %s%s; renewctl run ", waiting, waiting == 1 ? "s" : "",
                until, waiting == 1 ? "" : " the first");
         say_text(job);
-        puts(" --now asks at once");
+        puts(" --now tries them at once");
     }
     if (unreadable) {
         printf("%" PRId64 " row%s cannot be read; renewctl records ", unreadable, unreadable == 1 ? "" : "s");
@@ -115,7 +115,7 @@ static int refresh_owner(const struct ctl *c, const char *job, bool named, struc
     json_put_text(&w, "owner", c->owner);
     json_end(&w);
     if (json_finish(&w) < 0)
-        return ctl_fail(c, EXIT_USAGE, "usage", "the owner's name is no text");
+        return ctl_fail(c, EXIT_USAGE, "usage", "the owner's name is not UTF-8 text");
     int r = ctl_ask(c, "POST", path, "application/json", &body, &d, &e);
     if (r < 0)
         return ctl_no_answer(c, r, &e);
@@ -189,7 +189,7 @@ int ctl_refresh(const struct ctl *c)
     print_run(c, &d);
     int64_t skipped = say_integer(d.json, "skipped");
     if (skipped && !c->json)
-        puts("renewctl explain JOB ID tells what keeps one of them, and until when");
+        puts("renewctl explain JOB ID says why one of them is not refreshed, and until when");
     bool all = !skipped && !say_integer(d.json, "failed") && (!one || say_integer(d.json, "refreshed") > 0);
     return all ? EXIT_DONE : EXIT_FAILED;
 }
@@ -214,13 +214,13 @@ static int switch_job(const struct ctl *c, const char *route, const char *done)
 
 int ctl_pause(const struct ctl *c)
 {
-    return switch_job(c, "/v1/jobs/%s/pause", " is paused until it is resumed, also over a restart");
+    return switch_job(c, "/v1/jobs/%s/pause", " is paused until it is resumed, also after a restart");
 }
 
 int ctl_resume(const struct ctl *c)
 {
     return switch_job(c, c->believe ? "/v1/jobs/%s/resume?believe=1" : "/v1/jobs/%s/resume",
-                      c->believe ? " goes on; whom its provider refuses once more needs a person" : " goes on");
+                      c->believe ? " goes on; an account that its provider refuses once more has to be connected again" : " goes on");
 }
 
 int ctl_adopt(const struct ctl *c)
@@ -233,7 +233,7 @@ int ctl_adopt(const struct ctl *c)
     if (c->json)
         fputs(d.body.data, stdout);
     else
-        puts("this database is the one that counts from now on; renewd goes on with it");
+        puts("this database is the one in use from now on; renewd goes on with it");
     return EXIT_DONE;
 }
 

@@ -56,7 +56,7 @@ int ctl_ask(const struct ctl *c, const char *method, const char *path, const cha
     if (r < 0)
         return r;
     if (json_parse(ret->body.data, ret->body.len, &ret->json, NULL) < 0)
-        return error_set(e, -EIO, "what answers at %s (status %d) does not speak as renewd does",
+        return error_set(e, -EIO, "the program that answers at %s (HTTP status %d) is not renewd",
                          c->socket, ret->status);
     return 0;
 }

@@ -70,7 +70,7 @@ static int print_times(const struct ctl *c, const struct cron *cron, const struc
     if (c->json)
         puts("]");
     else if (n == 0)
-        puts("it does not fire any more before the year 10000");
+        puts("it does not fire again before the year 10000");
     return EXIT_DONE;
 }
 
@@ -83,8 +83,8 @@ int ctl_next(const struct ctl *c)
     long count;
 
     if (strcmp(c->args[0], "auto") == 0)
-        return ctl_fail(c, EXIT_USAGE, "usage", "\"auto\" is no expression: each record has its own time then; "
-                        "`renewctl records` shows it");
+        return ctl_fail(c, EXIT_USAGE, "usage", "\"auto\" is not an expression: each record has its own time; `renewctl "
+                                                "records` shows it");
     if (cron_parse(c->args[0], &cron, &e) < 0 || zone_load(c->timezone ? c->timezone : "UTC", &z, &e) < 0)
         return ctl_fail(c, EXIT_USAGE, "usage", "%s", e.text);
     if (c->from && timestamp_parse(c->from, &from, NULL) < 0)

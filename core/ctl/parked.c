@@ -55,7 +55,7 @@ static int list(const struct ctl *c)
     }
     sheet_flush(&s);
     if (count)
-        puts("\n`renewctl parked apply ID` writes one into its row, where the row holds what it replaced");
+        puts("\n`renewctl parked apply ID` writes one into its row, if the row still holds the credential that it replaced");
     return EXIT_DONE;
 }
 
@@ -73,7 +73,7 @@ static int apply(const struct ctl *c)
     }
     cleanup(free_p) char *job = say_member(d.json, "job");
     cleanup(free_p) char *record = say_member(d.json, "record");
-    fputs("the pair is in its row: job ", stdout);
+    fputs("the tokens were written into their row: job ", stdout);
     say_text(job);
     fputs(", record ", stdout);
     say_text(record);

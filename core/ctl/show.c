@@ -59,7 +59,7 @@ static void pair_aside(const struct json *doc)
         xasprintf("%" PRId64 " refused by their rows, %" PRId64 " too late for them, %" PRId64 " answers that could not be read",
                   pending, orphans, answers);
 
-    say_pair("set aside", pending || orphans || answers ? text : "nothing");
+    say_pair("parked", pending || orphans || answers ? text : "nothing");
 }
 
 static void pair_spool(const struct json *doc)
@@ -77,14 +77,14 @@ static void pair_spool(const struct json *doc)
     (void)json_boolean(doc, "store.read_only", &read_only);
     cleanup(free_p) char *kept =
         read_only && !say_integer(doc, "spool.kept")
-            ? xstrdup("not looked through yet: the database is only read")
+            ? xstrdup("not read yet: the database is only read")
             : xasprintf("%" PRId64 " newest credentials, %" PRId64 " bytes", say_integer(doc, "spool.kept"),
                         say_integer(doc, "spool.kept_bytes"));
     say_pair("kept for a day", kept);
     if (!left_alone)
         return;
-    cleanup(free_p) char *files = xasprintf("%" PRId64 " files that are not this host's, this database's or of "
-                                            "these keys; the log names them", left_alone);
+    cleanup(free_p) char *files = xasprintf("%" PRId64 " files of another host, another database or another key; the log names "
+                                            "them", left_alone);
     say_pair("left alone", files);
 }
 
@@ -240,8 +240,7 @@ static void print_granted(const struct json *doc, size_t count)
         (void)json_boolean(doc, rotates, &replaces);
         fputs("\njob ", stdout);
         say_text(job);
-        printf(": what its provider grants changed at %s: access tokens live %" PRId64
-               " s now, and a refresh %s\n",
+        printf(": its provider changed what a refresh gives at %s: access tokens live %" PRId64 " s now, and a refresh %s\n",
                since, say_integer(doc, life),
                replaces ? "replaces the credential" : "leaves the credential as it is");
     }
@@ -251,8 +250,9 @@ static void print_granted(const struct json *doc, size_t count)
 static void print_events(const struct json *doc, size_t count)
 {
     static const struct { const char *name, *words; } parts[] = {
-        {"waiting", "wait"}, {"held", "are held"}, {"aside", "were set aside"}, {"expired", "were given up"},
-        {"repeats", "were sendings beyond the first"}};
+        {"waiting", "wait"}, {"held", "are held"}, {"aside", "were parked (aside)"}, {"expired", "were dropped as too old "
+                                                                                                 "(expired)"},
+        {"repeats", "were repeated sendings"}};
 
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *job = member_of(doc, "jobs", i, "job");

@@ -351,8 +351,8 @@ int also_rehearse(struct db *db, const struct job *j, const struct row *row, siz
     if (res >= 0)
         res = rehearse(db, j, j->also[index].plain, a->on_ok, a->on_ok_count, from->text, ret_any, &why);
     if (res < 0)
-        return error_set(e, res, "also: a row of %s cannot be written as on_reconnect and on_ok say, for which a constraint, a "
-                         "trigger or row security may be the reason: %s", a->table, why.text);
+        return error_set(e, res, "also: a row of %s does not take the values of on_reconnect and on_ok; a constraint, a "
+                                 "trigger or row security may be the reason: %s", a->table, why.text);
     return 1;
 }
 

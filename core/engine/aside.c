@@ -33,7 +33,7 @@ static void aside_known(void *arg, int result, const struct error *e)
         engine->aside = t->counts;
     snprintf(removed, sizeof removed, "%" PRId64, t->counts.removed);
     if (result >= 0 && t->counts.removed)
-        log_line(LEVEL_INFO, "late tokens that were set aside 30 days ago are removed", "tokens", removed, NULL);
+        log_line(LEVEL_INFO, "parked tokens that are 30 days old were removed", "tokens", removed, NULL);
     free(t);
     engine_check_stopped(engine);
 }

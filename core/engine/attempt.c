@@ -70,7 +70,7 @@ void attempts_give_up(struct job *j)
 /* On the spool as if the attempt ended here: a later result of the same attempt replaces it. */
 static int spool_now(struct attempt *a, const struct commit *c)
 {
-    struct error e = {"it is larger than the spool takes"};
+    struct error e = {"the answer is larger than the spool accepts"};
     char *text = NULL;
     size_t len = 0;
     fault_point(FAULT_TOKEN_SET, a->claim.record.key);
@@ -80,9 +80,10 @@ static int spool_now(struct attempt *a, const struct commit *c)
     if (res >= 0)
         fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
     if (res < 0)
-        log_line(LEVEL_ERROR, c->answer ? "an answer that could not be read could not be written to the spool in state_dir; it goes "
-                 "to the database alone" : "a new token could not be written to the spool in state_dir; it goes to the "
-                 "database alone", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account, "reason", e.text,
+        log_line(LEVEL_ERROR, c->answer ? "an answer that could not be read could not be written to the spool in state_dir; it "
+                 "is written to the database only" : "a new token could not be written to the spool in state_dir; it is "
+                 "written to the database only", "job", a->job->config->job, "record", a->claim.record.key, "account",
+                 a->claim.record.account, "reason", e.text,
                  NULL);
     if (text) {
         explicit_bzero(text, len);
@@ -156,7 +157,7 @@ static bool redirected(struct attempt *a, const struct http_reply *reply)
     const char *to = a->status >= 300 && a->status < 400 ? http_reply_header(reply, "Location") : NULL;
     if (!to || a->token_set)
         return false;
-    char *text = xasprintf("the provider's address has moved (HTTP %d): it sends on to %.*s; put the new address into the "
+    char *text = xasprintf("the provider's address has moved (HTTP %d): it redirects to %.*s; put that address into the "
                            "settings of the job", a->status, (int)strcspn(to, "?#"), to);
     struct failure f = {.outcome = OUTCOME_MISCONFIGURED, .code = "redirect", .text = text};
     fail(a, &f, reply);

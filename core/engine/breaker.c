@@ -44,7 +44,7 @@ void breaker_take(struct job *j, struct breaker_row *row)
     if (seen) /* by us, and not told yet */
         j->breaker.row.state.success_at = success_at;
     if (held && !breaker_holds(j))
-        log_line(LEVEL_INFO, "the breaker no longer holds the job; all suspects are asked once", "job",
+        log_line(LEVEL_INFO, "the breaker no longer holds the job; each suspected record is tried once", "job",
                  j->config->job, NULL);
     canary_arm(j);
     if (!j->removed) {
@@ -57,8 +57,9 @@ static void tell_held(const struct job *j, const struct suspect_ruling *r)
 {
     log_line(r->alarm ? LEVEL_ERROR : LEVEL_WARNING, r->alarm ? "job held by its breaker" : "job held by its breaker again",
              "job", j->config->job, "reason", j->breaker.row.why, "remedy",
-             "correct the settings and reload (restart renewd for a secret of env:); it goes on by itself when an account "
-             "is refreshed; renewctl resume lets it try now, and --believe takes the provider at its word", NULL);
+             "correct the settings and run renewctl reload (restart renewd for a secret of env:); the job goes on by itself "
+             "when a record is refreshed; renewctl resume tries now; renewctl resume --believe accepts the refusals as final",
+             NULL);
 }
 
 /* ---- refusals ---- */
@@ -108,7 +109,8 @@ static void refused_done_loop(void *arg, int result, const struct error *err)
     struct engine *e = t->job->engine;
     e->busy--;
     if (result < 0)
-        log_line(LEVEL_WARNING, "a refusal could not be noted; it is no verdict, and the account is asked again", "job",
+        log_line(LEVEL_WARNING, "a refusal could not be recorded for the breaker; it is not treated as final, and the record "
+                                "is tried again", "job",
                  t->job->config->job, "record", t->commit->before.key, "account", t->commit->before.account, "reason", err->text, NULL);
     rule(t, result);
     commits_submit(e, t->job, t->run, t->commit, false, false);
@@ -216,7 +218,7 @@ static void fine_done(void *arg, int result, const struct error *err)
     if (result >= 0)
         breaker_take(j, &t->row);
     else
-        log_line(LEVEL_DEBUG, "a success could not be told to the breaker", "job", j->config->job, "reason", err->text,
+        log_line(LEVEL_DEBUG, "a success could not be recorded for the breaker", "job", j->config->job, "reason", err->text,
                  NULL);
     breaker_row_done(&t->row);
     free(t);

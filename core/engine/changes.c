@@ -103,8 +103,9 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
         fate_revived(j, &c->now);
     if (c->recovery && c->recovery->result == COMMIT_DONE)
         log_line(LEVEL_INFO, unreadable_is(&c->recovery->before)
-                     ? "a row can be read again: what was written about that is taken back"
-                     : "a new credential was found: what was written about the old one's trouble is taken back", "job", j->config->job, "record", c->now.key, "account", c->now.account, NULL);
+                     ? "a row can be read again; its error was cleared"
+                     : "a new credential was found; the error of the old one was cleared", "job", j->config->job, "record",
+                     c->now.key, "account", c->now.account, NULL);
     events_record_changed(j, c->now.key, c->is_new);
 }
 

@@ -65,8 +65,8 @@ static void ask_place(struct asking *a)
     struct error e = {""};
 
     if (store_fact(a->db, "place", NULL, &known, &e) == 0 && store_place(a->db, &here, &e) == 0 && strcmp(known, here))
-        say(a, CHECK_MISTAKE, "this database is a copy or was moved: it belongs at %s and stands at %s; renewd only reads "
-            "it until `renewctl adopt`", known, here);
+        say(a, CHECK_MISTAKE, "this database is a copy or was moved: it was in use at %s and is now at %s; renewd only reads "
+                              "it until `renewctl adopt`", known, here);
 }
 
 static void ask_migration(struct asking *a)
@@ -81,7 +81,7 @@ static void ask_migration(struct asking *a)
         return;
     buf_init(&grants, GRANTS_MAX);
     if (rights_alter(a->db, &grants, &e) < 0)
-        say(a, CHECK_MISTAKE, "the owners of renewd's own tables cannot be looked at: %s", e.text);
+        say(a, CHECK_MISTAKE, "the owners of renewd's own tables cannot be read: %s", e.text);
     else if (grants.len)
         say(a, CHECK_MISTAKE, "renewd's own tables are of an older version, and renewd's role may not bring them up to date: "
             "start this renewd once as their owner, or %s", grants.data);
@@ -98,9 +98,9 @@ void check_store(struct db *db, const struct config *c, check_say *sink, void *c
     buf_init(&grants, GRANTS_MAX);
     int made = store_made(db, &e);
     if (made < 0 && made != -EACCES)
-        say(&a, CHECK_MISTAKE, "renewd's own tables cannot be looked at: %s", e.text);
+        say(&a, CHECK_MISTAKE, "renewd's own tables cannot be read: %s", e.text);
     if (rights_own(db, &grants, &e) < 0)
-        say(&a, CHECK_MISTAKE, "the rights on renewd's own schema cannot be looked at: %s", e.text);
+        say(&a, CHECK_MISTAKE, "the rights on renewd's own schema cannot be read: %s", e.text);
     else if (grants.len)
         say(&a, CHECK_MISTAKE, "renewd's role lacks rights on %s: %s",
             made ? "renewd's own schema" : "the database, in which it makes a schema of its own", grants.data);
@@ -125,11 +125,12 @@ static void ask_lengths(struct asking *a, const struct job_config *c, const stru
                                                         : strcmp(column->slot, "last_error") == 0 ? ERROR_LETTERS : 0;
         for (size_t k = 0; k < c->status_value_count && strcmp(column->slot, "status") == 0; k++)
             if (c->status_values[k].value && (int64_t)strlen(c->status_values[k].value) > most)
-                say(a, CHECK_MISTAKE, "column %s of %s holds %" PRId64 " letters, fewer than the value \"%s\" of "
-                    "status_values has", column->name, t->name, most, c->status_values[k].value);
+                say(a, CHECK_MISTAKE, "column %s of %s holds at most %" PRId64 " characters, and the value \"%s\" of "
+                                      "status_values is longer", column->name, t->name, most, c->status_values[k].value);
         if (most < least)
-            say(a, CHECK_WARNING, "column %s of %s holds %" PRId64 " letters at most, and what is written there gets "
-                "longer: ALTER TABLE %s ALTER COLUMN %s TYPE text", column->name, t->name, most, t->name, column->name);
+            say(a, CHECK_WARNING, "column %s of %s holds at most %" PRId64 " characters, and renewd writes longer values "
+                                  "there: ALTER TABLE %s ALTER COLUMN %s TYPE text", column->name, t->name, most, t->name,
+                                  column->name);
     }
 }
 
@@ -139,7 +140,7 @@ static void ask_row_security(struct asking *a, const struct table *t, const stru
     if (hidden)
         say(a, CHECK_MISTAKE, "%s", hidden);
     else if (look->row_security)
-        say(a, CHECK_WARNING, "row security is on for %s: rows that no policy shows to renewd's role are not kept fresh",
+        say(a, CHECK_WARNING, "row security is on for %s: rows that no policy shows to renewd's role are not refreshed",
             t->name);
 }
 
@@ -174,7 +175,7 @@ static void ask_also(struct asking *a, const struct job *j, const struct row *ro
         if (r < 0)
             say(a, CHECK_MISTAKE, "%s", e.text);
         else if (r > 0 && !any)
-            say(a, CHECK_WARNING, "also: %s has no row for row %s of %s, by its %s: nobody would be told there",
+            say(a, CHECK_WARNING, "also: %s has no row for row %s of %s (by column %s): nothing would be written there",
                 j->config->also[i].table, row->key, j->table->name, j->config->also[i].from);
     }
 }
@@ -193,7 +194,7 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
     }
     ask_row_security(a, t, look, found);
     if (!found) {
-        say(a, a->mistaken ? CHECK_FINE : CHECK_WARNING, "%s has no row%s: nothing to read or to rehearse with", t->name,
+        say(a, a->mistaken ? CHECK_FINE : CHECK_WARNING, "%s has no row%s: there is nothing to read or to rehearse with", t->name,
             t->only_count ? " within `only`" : "");
         return;
     }
@@ -226,7 +227,7 @@ static void ask_table(struct asking *a, struct job *j)
         return;
     }
     if (table_look(a->db, j->table, &look, &e) < 0)
-        say(a, CHECK_MISTAKE, "%s cannot be looked at: %s", j->table->name, e.text);
+        say(a, CHECK_MISTAKE, "%s cannot be read: %s", j->table->name, e.text);
     if (look.triggers)
         say(a, CHECK_FINE, "%s has triggers at UPDATE, which run with each refresh: %s", j->table->name, look.triggers);
     ask_lengths(a, j->config, j->table, &look);

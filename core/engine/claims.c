@@ -32,7 +32,8 @@ static void release_done(void *arg, int result, const struct error *e)
     struct engine *engine = t->engine;
     if (result < 0) {
         if (!engine->lost)
-            log_line(LEVEL_WARNING, "the right to refresh these records could not be given back to the database; that follows when it answers", "job",
+            log_line(LEVEL_WARNING, "the leases of these records could not be released in the database; they are released when "
+                                    "it answers", "job",
                      t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text, NULL);
         engine->lost = true;
     }
@@ -194,7 +195,7 @@ static void not_now(struct run *r, struct claimed *list, size_t count, const cha
     claimed_free(list, count);
     r->exhausted = true;
     if (e->store_up)
-        engine_blocked(e, "due records wait for the store", r->job->config->job, why);
+        engine_blocked(e, "due records wait for the database", r->job->config->job, why);
 }
 
 static int rehearse_work(struct db *db, void *arg, struct error *e)

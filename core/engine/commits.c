@@ -56,7 +56,7 @@ static int retain(const struct commit_task *t, struct error *e)
         return 0;
     int res = commit_to_text(c, &text, &len);
     if (res < 0)
-        return error_set(e, res, "it could not be made a text");
+        return error_set(e, res, "it could not be encoded");
     res = keep_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, text, len, e);
     explicit_bzero(text, len);
     free(text);
@@ -67,7 +67,8 @@ static void settled(struct commit_task *t)
 {
     struct error e;
     if (retain(t, &e) < 0) {
-        log_line(LEVEL_ERROR, "new tokens are in the database, but the copy that a restored backup would need could not be kept in state_dir", "job",
+        log_line(LEVEL_ERROR, "new tokens are in the database, but the copy that a restored backup would need could not be "
+                              "written to state_dir", "job",
                  t->commit->after.job, "record", t->commit->after.key, "account", t->commit->after.account, "reason", e.text, NULL);
         for (size_t i = 0; i < t->engine->leftover_count; i++)
             t->engine->leftovers[i].stays = true;
@@ -100,10 +101,10 @@ static void log_committed(const struct commit_task *t)
     log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
              outcome_name(c->outcome), "status", status[0] ? status : NULL, "code", c->code, "text", c->text,
              "next_at", at[0] ? at : NULL, "remedy",
-             silent    ? "no answer came twice: refresh it by hand, or have the account connected again"
+             silent    ? "no answer came twice: run renewctl refresh for this record, or have the account connected again"
              : !person ? NULL
              : c->after.state == STATE_RETRYING
-                 ? "its owner has to do what the text says; renewd asks again by itself"
+                 ? "the account's owner has to do what the text says; renewd tries again by itself"
                  : "the account must be reconnected by its owner",
              "reconnect_url", person || silent ? url : NULL, NULL);
 }
@@ -124,7 +125,7 @@ static void drop_done(void *arg, int result, const struct error *e)
     struct drop_task *t = arg;
     struct engine *engine = t->engine;
     if (result < 0)
-        log_line(LEVEL_WARNING, "tokens that were set aside are in their row now, but their copy in the table kept could not be removed",
+        log_line(LEVEL_WARNING, "parked tokens were written into their row, but their parked copy could not be removed",
                  "reason", e->text, NULL);
     engine->busy--;
     free(t);
@@ -150,8 +151,8 @@ static void count_repeat(struct run *r, const char *key)
     map_put(r->repeats, key, (void *)count);
     if (count < REPEATS_MAX || r->left == 0)
         return;
-    log_line(LEVEL_WARNING, "a record is still due after 1,000 successes in one run, which ends with it; "
-             "does what is written move its time?", "job", r->job->config->job, "record", key, "account",
+    log_line(LEVEL_WARNING, "a record is still due after 1,000 successes in one run; the run ends here; check that a success "
+                            "changes the time from which the record is due", "job", r->job->config->job, "record", key, "account",
              engine_account(r->job->engine, r->job, key), NULL);
     r->left = 0;
 }
@@ -251,7 +252,8 @@ static void keep_done(void *arg, int result, const struct error *e)
     struct commit_task *t = k->commit;
     t->engine->busy--;
     if (result < 0) { /* it is on the spool still: tried again when the store comes back */
-        log_line(LEVEL_ERROR, "new tokens that their row did not take could not be set aside in the database; they stay on the spool and are tried again", "job",
+        log_line(LEVEL_ERROR, "new tokens that their row did not take could not be parked in the database; they stay on the "
+                              "spool, and renewd tries again", "job",
                  k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", e->text, NULL);
         keep_task_free(k);
         t->submitted = false;
@@ -261,10 +263,10 @@ static void keep_done(void *arg, int result, const struct error *e)
     }
     settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
-    log_line(LEVEL_WARNING, orphan ? "new tokens came after their row had changed or gone; they are set aside, sealed, for 30 "
-                                     "days: renewctl parked"
-                                   : "the database refused a row; its new token is kept aside and written again every minute: "
-                                     "correct the row or its table",
+    log_line(LEVEL_WARNING, orphan ? "new tokens came after their row had changed or was deleted; they are parked, sealed, for "
+                                     "30 days: renewctl parked"
+                                   : "the database refused a row; its new token is parked, and the write is tried again every "
+                                     "minute: correct the row or its table",
              "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", k->kept.why, NULL);
     struct job *j = t->job;
     char *key = xstrdup(k->kept.key);
@@ -303,8 +305,9 @@ static void keep(struct commit_task *t, const char *kind, const char *code, cons
         free(text);
     }
     if (res < 0) {
-        log_line(LEVEL_ERROR, "a pair could not be sealed to be set aside; it stays in memory and on the spool, and its "
-                 "record is not asked for meanwhile", "job", c->after.job, "record", c->after.key, "account", c->after.account, "reason",
+        log_line(LEVEL_ERROR, "new tokens could not be sealed to be parked; they stay in memory and on the spool, and their "
+                              "record is not refreshed meanwhile", "job", c->after.job, "record", c->after.key, "account",
+                              c->after.account, "reason",
                  strerror(-res), NULL);
         keep_task_free(k);
         keep_later(t);
@@ -488,7 +491,7 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
     struct commit_task *t = arg;
     t->submitted = false;
     if (result < 0) {
-        engine_blocked(t->engine, "results wait for the store", c->after.job, e->text);
+        engine_blocked(t->engine, "results wait for the database", c->after.job, e->text);
         resume_later(t->engine);
         engine_check_stopped(t->engine);
         return;

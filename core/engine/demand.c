@@ -174,7 +174,7 @@ static void waited(void *ctx)
     said.status = TOKEN_UNDER_WAY;
     said.retry_after = 1;
     said.why = d->running || d->standing.leased ? "the refresh is still under way; its result will be stored"
-                                                : "the record could not be looked at in time; no refresh was begun for it";
+                                                : "the record could not be read in time; no refresh was started";
     answer(a, &said);
 }
 
@@ -462,7 +462,7 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
 {
     if (e->stopping || !j->table) {
         const struct token_answer said = {.status = TOKEN_AWAY, .retry_after = 1, .why =
-            e->stopping ? "renewd is stopping" : "the job's table has not been looked up yet"};
+            e->stopping ? "renewd is stopping" : "the job's table has not been read yet"};
         done(ctx, &said);
         return;
     }

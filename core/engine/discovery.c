@@ -522,5 +522,5 @@ void discovery_stop(struct job *j)
     j->discovery.again = false;
     loop_cancel(&j->discovery.timer);
     from_the_first(j);
-    looks_end(j, "renewd stops, or the job was taken away");
+    looks_end(j, "renewd is stopping, or the job was removed");
 }

@@ -244,8 +244,7 @@ static void waited_long_enough(void *ctx)
 {
     struct engine *e = ctx;
     e->stop_timer = NULL;
-    log_line(LEVEL_WARNING, "stopping although attempts are still under way; what they received is on the "
-             "spool", NULL);
+    log_line(LEVEL_WARNING, "stopping while attempts are still under way; what they received is on the spool", NULL);
     e->stop_begun = true;
     give_up(e);
     if (e->setup.daemon)

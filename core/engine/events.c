@@ -267,7 +267,7 @@ static void due_known(void *arg, int result, const struct error *err)
     e->busy--;
     je->looking = false;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the database could not be asked for events that are due; it is asked again", "job",
+        log_line(LEVEL_WARNING, "the due events could not be read from the database; renewd tries again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     if (result >= 0 && may_send(je->job)) {
         struct map *groups = map_new();

@@ -48,7 +48,7 @@ static void say_dropped(const struct post *p)
 {
     for (size_t i = 0; i < p->count && p->result >= 0; i++)
         if (p->list[i].dropped && !p->list[i].duplicate)
-            log_line(LEVEL_WARNING, "an event was taken in and is not sent", "job", p->of->job->config->job, "record",
+            log_line(LEVEL_WARNING, "an event was accepted and is not sent", "job", p->of->job->config->job, "record",
                      p->key, "account", engine_account(p->of->job->engine, p->of->job, p->key), "event", p->list[i].event_id, "reason", p->list[i].dropped, NULL);
 }
 
@@ -218,7 +218,7 @@ static const char *cannot_add(const struct engine *e, const struct job *j, int *
         return "renewd is stopping";
     if (e->refused)
         return e->store_why;
-    return e->store_up && e->checked && j->table ? NULL : "the store is away; nothing was kept, send it again";
+    return e->store_up && e->checked && j->table ? NULL : "the database is not available; nothing was stored, send it again";
 }
 
 void engine_events_add(struct engine *e, struct job *j, const char *key, struct taken_event *list, size_t count,

@@ -147,7 +147,7 @@ static void claimed(void *arg, int result, const struct error *err)
     struct job *j = s->of->job;
     j->engine->busy--;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the database did not hand out events that are due; it is asked again", "job", j->config->job,
+        log_line(LEVEL_WARNING, "the due events could not be claimed in the database; renewd tries again", "job", j->config->job,
                  "reason", err->text, NULL);
     events_say_expired(j, s->expired);
     s->presented = false;

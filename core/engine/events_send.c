@@ -126,7 +126,7 @@ static void serve(struct sending *s, const struct token_answer *t)
              "the provider refuses the record's access token, and there is no newer one");
     else if (refused > 1)
         stay(s, backoff_next(refused, jitter(), REFUSED_S, REFUSED_MAX_S), true, "token",
-             "the provider refuses the record's access token, as it did the one before");
+             "the provider refuses this access token, as it refused the one before");
     else
         sending_end(s, SHARED_MS); /* the events are due, and come again with the newer one */
 }
@@ -142,7 +142,7 @@ static void token_known(void *ctx, const struct token_answer *t)
         stay(s, GONE_S, true, "record", "its record is no longer one of the job's; the event waits for it");
         return;
     case TOKEN_PERSON:
-        say_waiting(s, "events wait: only a person can help", t->code, t->why);
+        say_waiting(s, "events wait for their access token, which renewd cannot refresh", t->code, t->why);
         stay(s, PERSON_S, true, t->code ? t->code : "token", t->why);
         return;
     case TOKEN_LATER:
@@ -309,8 +309,8 @@ static void is_bad(struct sending *s, const struct batch_result *r)
         return;
     }
     snprintf(id, sizeof id, "%" PRId64, row->id);
-    log_line(LEVEL_ERROR, old ? "an event was given up: it is too old for the provider"
-                              : "an event was set aside: the provider refuses it", "job", s->of->job->config->job,
+    log_line(LEVEL_ERROR, old ? "an event is dropped: it is too old for the provider"
+                              : "an event was parked (state aside): the provider refuses it", "job", s->of->job->config->job,
              "record", row->key, "account", sending_account(s, row->key), "event", id, "code", r->code, "reason", r->text, NULL);
     settle_events(s, &s->range, &f);
     sending_next(s);
@@ -323,7 +323,7 @@ static void token_is_refused(struct sending *s, const struct batch_result *r)
     if (slot >= 0 && s->values.list[slot].text)
         s->token = xstrndup(s->values.list[slot].text, s->values.list[slot].len);
     s->token_refused = true;
-    log_line(LEVEL_WARNING, "events were refused for their token's sake; it is refreshed", "job",
+    log_line(LEVEL_WARNING, "events were refused because of their access token; it is refreshed", "job",
              s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
     for (size_t i = 0; i < s->key_count; i++)
         trouble_note(s->of, s->keys[i], EVENT_WAITING, clock_now(), false, r->code, r->text)->refused++;
@@ -340,7 +340,7 @@ static void is_held(struct sending *s, const struct batch_result *r)
         spacing = HOLD_MAX_S;
     const struct fate f = {.state = EVENT_HELD, .due_at = clock_now() + spacing, .code = r->code, .why = r->text,
                            .others = true};
-    say_waiting(s, "events are held: they have no destination that takes them", r->code, r->text);
+    say_waiting(s, "events are held: their destination is missing or does not accept them", r->code, r->text);
     note(s, EVENT_HELD, spacing, true, r->code, r->text);
     s->released = false;
     settle_rest(s, &f);
@@ -355,8 +355,8 @@ static void again_later(struct sending *s, const struct batch_result *r)
                            : backoff_next(times, jitter(), LATER_S, LATER_MAX_S);
     const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now() + wait, .code = r->code, .why = r->text,
                            .others = true};
-    log_line(LEVEL_WARNING, unknown ? "events were sent and no answer came; they go out again with the same ids"
-                                    : "events could not be sent; they go out later", "job",
+    log_line(LEVEL_WARNING, unknown ? "events were sent and no answer came; they are sent again with the same ids"
+                                    : "events could not be sent; they are sent later", "job",
              s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
     note(s, EVENT_WAITING, wait, false, r->code, r->text);
     settle_rest(s, &f);
@@ -404,7 +404,8 @@ static void release_done(void *arg, int result, const struct error *err)
     struct engine *e = t->job->engine;
     e->busy--;
     if (result < 0)
-        log_line(LEVEL_WARNING, "events that were held go out one try after the other", "job", t->job->config->job,
+        log_line(LEVEL_WARNING, "held events could not be released together; each is sent at its next try", "job",
+                 t->job->config->job,
                  "reason", err->text, NULL);
     if (t->job->events)
         events_look_in(t->job->events, 0);

@@ -82,7 +82,8 @@ static void settled(void *arg, int result, const struct error *err)
         return;
     }
     if (result < 0)
-        log_line(LEVEL_ERROR, "what became of events that were sent could not be written to the database; they may go out again, with the same ids", "job",
+        log_line(LEVEL_ERROR, "the result of sent events could not be written to the database; they may be sent again, with "
+                              "the same ids", "job",
                  s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "reason", err->text, NULL);
     task_free(t);
     sending_go_on(s);

@@ -33,7 +33,7 @@ void events_say_expired(const struct job *j, int64_t count)
     if (count <= 0)
         return;
     snprintf(text, sizeof text, "%" PRId64, count);
-    log_line(LEVEL_ERROR, "events were given up: they had become too old before they could be sent", "job",
+    log_line(LEVEL_ERROR, "events were dropped: they became too old before they could be sent", "job",
              j->config->job, "events", text, NULL);
 }
 
@@ -66,7 +66,7 @@ static void tidied(void *arg, int result, const struct error *err)
     bool more = result >= 0 && (t->expired >= AT_ONCE || t->removed >= AT_ONCE);
     e->busy--;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the database could not be asked for events that are too old; it is asked again", "job",
+        log_line(LEVEL_WARNING, "the events that are too old could not be read from the database; renewd tries again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     events_say_expired(je->job, t->expired);
     if (!e->stopping && !je->job->removed) {

@@ -47,7 +47,7 @@ static void learn(struct fate_task *t)
     t->fate.last_outcome = OUTCOME_RECONNECT;
     t->fate.attempts = 1;
     record_set_text(&t->fate.last_code, "dead");
-    record_set_text(&t->fate.last_text, "the provider has refused this credential for good before; another record held it");
+    record_set_text(&t->fate.last_text, "the provider refused this credential for good when another record presented it");
 }
 
 static bool follows(const struct fate_task *t, const struct twin *w)
@@ -91,7 +91,8 @@ static void fate_known(void *arg, int result, const struct error *err)
     struct engine *e = t->twins.engine;
     e->busy--;
     if (result < 0)
-        log_line(LEVEL_WARNING, "records that share a credential were not told what became of it; the next look does it",
+        log_line(LEVEL_WARNING, "the result of a shared credential could not be written to the other records that hold it; "
+                                "renewd tries again when it next reads their table",
                  "reason", err->text, NULL);
     else
         learn(t);
@@ -100,7 +101,8 @@ static void fate_known(void *arg, int result, const struct error *err)
         struct commit *c = follows(t, w) ? follow(t, w) : NULL;
         if (!c)
             continue;
-        log_line(LEVEL_INFO, "a record shares what became of its credential", "job", c->after.job, "record", c->after.key, "account", c->after.account, "state", state_name(c->after.state), NULL);
+        log_line(LEVEL_INFO, "a record takes over the result of the credential that it shares", "job", c->after.job, "record",
+                 c->after.key, "account", c->after.account, "state", state_name(c->after.state), NULL);
         commits_submit(e, w->job, NULL, c, false, false);
     }
     task_free(t);

@@ -177,7 +177,7 @@ static bool held_back(struct forward *f, int64_t wait)
     if (!wait || f->repeated)
         return false;
     if (now + wait > f->slow_until_ms)
-        refuse(f, FORWARD_SLOWED, "slowed", "the provider wants fewer calls of this record; none is made until then",
+        refuse(f, FORWARD_SLOWED, "slowed", "the provider limits this record's calls; renewd makes none before the time given",
                (wait + 999) / 1000);
     else
         f->timer = loop_after(f->engine->loop, wait, begin, f);
@@ -307,7 +307,7 @@ void engine_forward(struct engine *e, struct job *j, const char *key, const stru
 
     if (e->stopping || e->forwards->bytes + c->body_len > BODIES_MAX) {
         refusal.code = e->stopping ? "stopping" : "busy";
-        refusal.why = e->stopping ? "renewd is stopping" : "too much is being forwarded at once; ask again later";
+        refusal.why = e->stopping ? "renewd is stopping" : "too many calls are being forwarded; try again later";
         done(ctx, &refusal);
         return;
     }

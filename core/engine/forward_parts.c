@@ -104,7 +104,7 @@ static int take_url(const struct job *j, const struct forward_call *c, struct fo
         return refuse(a, FORWARD_BAD, "bad_path", why);
     if (endpoint_of_tokens(p->url) || is_setting(j, p->url))
         return refuse(a, FORWARD_NOT_ALLOWED, "token_endpoint",
-                      "nothing is forwarded to endpoints that deal in tokens themselves");
+                      "calls to the provider's token endpoints are not forwarded");
     return 0;
 }
 
@@ -120,7 +120,7 @@ static int take_query(const struct job *j, const struct forward_call *c, struct 
     if (target_query_check(c->query) < 0 ||
         target_members(c->query, strlen(c->query), own_member(j, FORWARD_QUERY), &p->query) < 0)
         return refuse(a, FORWARD_BAD, "bad_query",
-                      "the query holds what a URL cannot hold, or a name with a bad escape");
+                      "the query has a character that a URL may not have, or a name with a bad percent-escape");
     return 0;
 }
 
@@ -143,7 +143,7 @@ static int take_body(const struct job *j, const struct forward_call *c, struct f
                       "application/x-www-form-urlencoded");
     p->form = none;
     if (target_members(c->body, c->body_len, own_member(j, FORWARD_FORM), &p->body) < 0)
-        return refuse(a, FORWARD_BAD, "bad_form", "the form holds a name with a bad escape");
+        return refuse(a, FORWARD_BAD, "bad_form", "the form has a name with a bad percent-escape");
     return 0;
 }
 

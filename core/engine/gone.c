@@ -81,11 +81,11 @@ static void over_done(void *arg, int result, const struct error *err)
     if (r->due_at)
         timestamp_rfc3339(r->due_at, at, sizeof at);
     if (result < 0)
-        log_line(LEVEL_WARNING, "what a process that is gone had in hand could not be taken over yet; it is tried again", "job",
+        log_line(LEVEL_WARNING, "the leases of a process that has ended could not be taken over yet; renewd tries again", "job",
                  r->job, "record", r->key, "account", r->account, "reason", err->text, NULL);
     else if (t->done)
-        log_line(LEVEL_WARNING, "the process that attempted this record is gone, and nobody knows whether its "
-                 "credential was spent", "job", r->job, "record", r->key, "account", r->account, "host", t->host, "next_at",
+        log_line(LEVEL_WARNING, "the process that attempted this record ended without a result; its credential may be spent",
+                 "job", r->job, "record", r->key, "account", r->account, "host", t->host, "next_at",
                  at[0] ? at : NULL, NULL);
     struct job *j = t->done ? job_by_source(e, r->source) : NULL;
     if (j && r->due_at)
@@ -113,7 +113,7 @@ static void end_lease(struct engine *e, const struct lease_row *l)
     t->engine = e;
     memcpy(t->attempt_id, l->attempt_id, ID_SIZE);
     memcpy(t->host, l->host, ID_SIZE);
-    t->commit = gone_commit(e, j, l, "host_gone", "the process that attempted it has not come back to tell");
+    t->commit = gone_commit(e, j, l, "host_gone", "the process that attempted it ended without a result");
     crypto_id(t->commit->attempt_id);
     e->busy++;
     store_submit(e->store, over_work, t, over_done);
@@ -133,7 +133,8 @@ static void gone_known(void *arg, int result, const struct error *err)
     e->busy--;
     e->gone_asked = false;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the database could not be asked what processes that are gone had in hand; it is asked again", "reason", err->text,
+        log_line(LEVEL_WARNING, "the leases of processes that have ended could not be read from the database; renewd tries "
+                                "again", "reason", err->text,
                  NULL);
     for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
         end_lease(e, &t->list[i]);

@@ -103,10 +103,11 @@ static void log_change(const struct granted_task *t)
     bool life = t->was.life && t->was.life != t->now.life, rotates = t->was.rotates != t->now.rotates;
     snprintf(was, sizeof was, "%" PRId64 "s", t->was.life);
     snprintf(now, sizeof now, "%" PRId64 "s", t->now.life);
-    log_line(LEVEL_WARNING, "the provider grants something else than before", "job", t->job, "life_was",
+    log_line(LEVEL_WARNING, "the provider changed what a refresh gives (life of the access token, or whether the credential "
+                            "is replaced)", "job", t->job, "life_was",
              life ? was : NULL, "life", life ? now : NULL, "rotates_was",
              rotates ? yes_no(t->was.rotates) : NULL, "rotates", rotates ? yes_no(t->now.rotates) : NULL,
-             "remedy", rotates ? "see whether the job's replay setting is still right" : NULL, NULL);
+             "remedy", rotates ? "check that the job's replay setting is still right" : NULL, NULL);
 }
 
 static void note_done(void *arg, int result, const struct error *err)

@@ -65,14 +65,13 @@ static int forget_work(struct db *db, void *arg, struct error *e)
     if (res < 0)
         return res;
     if (strcmp(t->host.id, t->engine->setup.state->host) == 0)
-        return refuse(t, -EBUSY, "that is the host which answers here: it settles what it left itself, at its "
-                                 "next start");
+        return refuse(t, -EBUSY, "that is the host that answers here; it settles its own leases at its next start");
     res = store_forget_host(db, t->host.id, &forgotten, e);
     if (res < 0)
         return refuse(t, res, e->text);
     if (!forgotten) {
-        snprintf(t->why, sizeof t->why, "the host lives: its last heartbeat is %" PRId64 " seconds old; stop "
-                 "its renewd, and ask again a minute later", t->host.now - t->host.beat_at);
+        snprintf(t->why, sizeof t->why, "the host is running: its last heartbeat is %" PRId64 " seconds old; stop its renewd, "
+                                        "and try again a minute later", t->host.now - t->host.beat_at);
         return -EBUSY;
     }
     return 0;
@@ -86,8 +85,8 @@ static void forget_done(void *arg, int result, const struct error *e)
     engine->busy--;
     snprintf(leases, sizeof leases, "%" PRId64, t->host.leases);
     if (result >= 0)
-        log_line(LEVEL_WARNING, "a host is forgotten: what it attempted and did not tell of counts as without "
-                 "an answer when its leases are over", "host", t->host.id, "name", t->host.name, "leases",
+        log_line(LEVEL_WARNING, "a host was forgotten; its attempts without a result count as unanswered when their leases end",
+                 "host", t->host.id, "name", t->host.name, "leases",
                  leases, NULL);
     t->done(t->ctx, &t->host, result, t->why[0] ? t->why : e->text);
     if (result >= 0)

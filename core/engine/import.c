@@ -205,7 +205,7 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
     struct error err;
     if (!e->store_up || !j->table) {
         done(ctx, 0, e->refused ? -EROFS : -ENOTCONN,
-             e->refused ? e->store_why : j->held ? j->held : "the store is away");
+             e->refused ? e->store_why : j->held ? j->held : "the database is not available");
         return;
     }
     if (!j->table->own) {

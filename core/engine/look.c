@@ -203,7 +203,7 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
         return;
     }
     if (look_fingerprint(j, row->key, &v, fp) < 0) {
-        unreadable_make(ret, "the credential is too long to be one; put a real one into the row");
+        unreadable_make(ret, "the credential is too long; write the provider's token into the row");
         values_done(&v);
         return;
     }

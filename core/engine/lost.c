@@ -76,7 +76,7 @@ static void lost_done(void *arg, int result, const struct error *err)
             schedule_due(e->jobs[i], 0);
         }
     } else {
-        log_line(LEVEL_WARNING, "records that were taken for a refresh, and that nobody works on, could not be given back yet", "reason", err->text,
+        log_line(LEVEL_WARNING, "leases without an attempt could not be released yet; renewd tries again", "reason", err->text,
                  NULL);
         if (!e->lost_timer && !e->stopping)
             e->lost_timer = loop_after(e->loop, AGAIN_MS, again, e);

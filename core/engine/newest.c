@@ -67,8 +67,9 @@ static struct commit *carry(const struct newest_task *t, struct twin *w, const s
         set_slot(&after, i, text, len);
         int res = outcome_write_slot(c, j, (int)i, text, len);
         if (res < 0) {
-            log_line(LEVEL_ERROR, "a newer pair could not be sealed for a row that shares its credential; the next "
-                     "look tries it again", "job", j->config->job, "record", w->row.key, "account", w->record.account, "slot", slots[i]->name,
+            log_line(LEVEL_ERROR, "new tokens could not be sealed for a row that shares the credential; renewd tries again "
+                                  "when it next reads the table", "job", j->config->job, "record", w->row.key, "account",
+                                  w->record.account, "slot", slots[i]->name,
                      "reason", strerror(-res), NULL);
             commit_free(c);
             c = NULL;
@@ -94,7 +95,8 @@ static void newest_known(void *arg, int result, const struct error *err)
     cleanup(json_free_p) struct json *pair = NULL;
     const char *why = NULL;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the rows that hold the same credential could not be read; they get the new token at the next look at their table",
+        log_line(LEVEL_WARNING, "the rows that hold the same credential could not be read; they get the new token when renewd "
+                                "next reads their table",
                  "reason", err->text, NULL);
     else if (t->twins.count && seal_open(e->setup.config->keys, "credentials", t->newest, "pair", t->sealed, &plain,
                                    &why) >= 0)
@@ -129,7 +131,7 @@ void newest_share(struct engine *e, struct job *j, const struct commit *c)
     t->sealed = xstrdup(c->sealed_pair);
     record_copy(&t->from, &c->after);
     t->job = same ? j : NULL;
-    t->why = "a record that shares the credential gets the new one";
+    t->why = "a record that shares the credential gets the new tokens";
     start(e, t, c->before.fingerprint);
 }
 
@@ -138,6 +140,6 @@ void newest_check(struct engine *e, const char *fingerprint)
     if (!fingerprint[0])
         return;
     struct newest_task *t = xcalloc(1, sizeof *t);
-    t->why = "a row held a spent credential again; the newest is written back";
+    t->why = "a row holds a spent credential again; the newest one is written back";
     start(e, t, fingerprint);
 }

@@ -334,8 +334,9 @@ static char *sealed_pair(const struct attempt *a, const char *fp)
                        : seal(a->job->engine->setup.config->keys, "credentials", fp, "pair", b.data, b.len, &sealed);
     buf_done(&b);
     if (res < 0)
-        log_line(LEVEL_ERROR, "a new pair could not be sealed for renewd's own table: it goes into its row alone, and "
-                 "into no other row that shares it", "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account,
+        log_line(LEVEL_ERROR, "new tokens could not be sealed for renewd's own table; they are written into their row only, "
+                              "and into no other row that shares the credential", "job", a->job->config->job, "record",
+                              a->claim.record.key, "account", a->claim.record.account,
                  "reason", strerror(-res), NULL);
     return sealed;
 }
@@ -410,8 +411,9 @@ void outcome_withhold(const struct job *j, struct commit *c, const struct suspec
 {
     bool strike = r->verdict == SUSPECT_STRIKE;
     if (c->outcome == OUTCOME_RECONNECT) {
-        char *text = xasprintf("the provider said %s%s%s; that is no verdict yet: it is asked again",
-                               c->code ? c->code : "no", c->text ? ": " : "", c->text ? c->text : "");
+        char *text = xasprintf("the provider refused the credential%s%s%s%s, which is not treated as final yet; renewd tries again",
+                               c->code || c->text ? ": " : "", c->code ? c->code : "", c->code && c->text ? ": " : "",
+                               c->text ? c->text : "");
         free(c->code);
         free(c->text);
         c->code = xstrdup("withheld");

@@ -120,7 +120,7 @@ static void apply_stored(struct apply_task *t)
 {
     const struct commit *c = t->commit;
     struct engine *e = t->engine;
-    log_line(LEVEL_INFO, "a pair that was kept aside is written into its row", "job", c->after.job, "record",
+    log_line(LEVEL_INFO, "parked tokens are written into their row", "job", c->after.job, "record",
              c->after.key, "account", c->after.account, NULL);
     tokens_follow(e->tokens, t->job, c);
     if (c->twins)
@@ -157,8 +157,8 @@ static void row_differs(struct apply_task *t)
         submit(t);
         return;
     }
-    apply_end(t, -EBUSY, "its row holds another credential than the one that this pair replaced: its application has "
-                         "connected the account again, and that one stands");
+    apply_end(t, -EBUSY, "its row holds another credential than the one that these tokens replaced: the application has "
+                         "connected the account again, and that credential stays");
 }
 
 static void apply_done(void *arg, int result, const struct error *err)
@@ -178,8 +178,8 @@ static void apply_done(void *arg, int result, const struct error *err)
         row_differs(t);
         return;
     case COMMIT_GONE:
-        apply_end(t, -EBUSY, "its row is gone, or is not one of the job's (`only`): put it back, with the credential that "
-                             "it held, and apply again");
+        apply_end(t, -EBUSY, "its row was deleted, or `only` leaves it out: restore the row with the credential that it held, "
+                             "and run renewctl parked apply again");
         return;
     default:
         apply_end(t, -EBUSY, t->commit->why);
@@ -221,9 +221,9 @@ static void standing_known(void *arg, int result, const struct error *err)
     if (result < 0)
         apply_end(t, result, err->text);
     else if (t->standing.spent)
-        apply_end(t, -EBUSY, "a newer pair has come after this one, which is spent");
+        apply_end(t, -EBUSY, "newer tokens came later; these are spent");
     else if (t->standing.dead)
-        apply_end(t, -EBUSY, "the provider has refused this pair for good since");
+        apply_end(t, -EBUSY, "the provider has since refused these tokens for good");
     else {
         fit(t);
         submit(t);
@@ -236,14 +236,14 @@ static void one_known(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     struct secret *text = NULL;
     const char *reason = NULL;
-    struct error why = {"it does not open with the keys of renewd.conf"};
+    struct error why = {"it cannot be decrypted with the keys of renewd.conf"};
     e->busy--;
     if (result < 0) {
         apply_end(t, result, err->text);
         return;
     }
     if (strcmp(t->kept->kind, "answer") == 0) {
-        apply_end(t, -EBUSY, "it is an answer that nobody could read: it holds no pair that could be written");
+        apply_end(t, -EBUSY, "it is an answer that could not be read: it has no tokens to write");
         return;
     }
     if (seal_open(e->setup.config->keys, "kept", t->id, "commit", t->kept->sealed, &text, &reason) >= 0)
@@ -263,7 +263,8 @@ void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *do
     *t = (struct apply_task){.engine = e, .done = done, .ctx = ctx};
     memcpy(t->id, id, strnlen(id, ID_SIZE - 1));
     if (!engine_may_work(e)) {
-        done(ctx, &(struct parked){.id = t->id}, -ENOTCONN, "the store is away, or is only read; apply again when it answers");
+        done(ctx, &(struct parked){.id = t->id}, -ENOTCONN, "the database is not available or is only read; run renewctl "
+                                                            "parked apply again when it answers");
         free(t);
         return;
     }

@@ -41,22 +41,22 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
         snprintf(ret, size, "its row cannot be read: %s", r->last_text ? r->last_text : "see its last error");
         break;
     case REASON_PENDING:
-        snprintf(ret, size, "its new token is kept aside: the database refused the row; it is tried again every minute");
+        snprintf(ret, size, "its new token is parked: the database refused the row; the write is tried again every minute");
         break;
     case REASON_NEVER:
-        snprintf(ret, size, "nothing to do: plugin %s says that it does not run out", plugin_name(j->config->plugin));
+        snprintf(ret, size, "nothing to do: plugin %s says that it does not expire", plugin_name(j->config->plugin));
         break;
     case REASON_LEASED_HERE:
         snprintf(ret, size, "leased here until %s: an attempt is under way", at_text(lease_until, at));
         break;
     case REASON_LEASED_ELSEWHERE:
-        snprintf(ret, size, "leased elsewhere until %s: another host or process presents its credential, or has "
-                            "to say what became of it; if its host does not come back: renewctl forget-host",
+        snprintf(ret, size, "leased elsewhere until %s: another host or process presents its credential, or has not recorded "
+                            "the result yet; if that host does not come back: renewctl forget-host",
                  at_text(lease_until, at));
         break;
     case REASON_SPENT:
-        snprintf(ret, size, "its row holds a credential that was replaced already, which is never presented again; the newest "
-                            "one is written back when the row is looked at next, if renewd still has it");
+        snprintf(ret, size, "its row holds a credential that was replaced already and is never presented again; the newest one "
+                            "is written back when the row is read next, if renewd still has it");
         break;
     case REASON_DEAD:
         snprintf(ret, size, "the provider refused its credential for good; it is not presented again by itself; a changed "
@@ -64,17 +64,17 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
         break;
     case REASON_NO_ANSWER:
         if (r->not_before == SILENCE_FOR_EVER)
-            snprintf(ret, size, "its credential was presented twice and no answer came; it is not presented again "
-                                "by itself: refresh it by hand, or have the account connected again");
+            snprintf(ret, size, "its credential was presented twice and no answer came; it is not presented again by itself: "
+                                "run renewctl refresh for this record, or have the account connected again");
         else
             snprintf(ret, size, "no answer came, and its credential may be spent; it is presented again at %s",
                      at_text(r->not_before, at));
         break;
     case REASON_SUSPECT:
-        snprintf(ret, size, "the provider refused it, which is not believed yet (withheld); it is asked again at %s%s",
+        snprintf(ret, size, "the provider refused it, which is not treated as final yet (withheld); it is tried again at %s%s",
                  at_text(r->not_before, at),
                  record_shown(r, clock_now()) == STATE_EXPIRED
-                     ? "; its access token has ended meanwhile" : "");
+                     ? "; its access token has expired meanwhile" : "");
         break;
     case REASON_BACKOFF:
         if (r->not_before == SILENCE_FOR_EVER)
@@ -86,7 +86,7 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
                      at_text(r->not_before, at));
         break;
     case REASON_EARLY:
-        snprintf(ret, size, "not before %s: plugin %s asks for nothing earlier", at_text(r->window.earliest, at),
+        snprintf(ret, size, "not before %s: plugin %s wants no refresh earlier", at_text(r->window.earliest, at),
                  plugin_name(j->config->plugin));
         break;
     case REASON_LATER:
@@ -128,17 +128,17 @@ const char *reason_of_many(enum reason reason)
         [REASON_WITHOUT_CREDENTIAL] = "without credential",
         [REASON_UNREADABLE] = "cannot be read; see their last error",
         [REASON_RECONNECT] = "wait for their owner to reconnect",
-        [REASON_PENDING] = "their new token is kept aside; the database refused the row",
-        [REASON_NEVER] = "nothing to do: they do not run out",
+        [REASON_PENDING] = "their new token is parked; the database refused the row",
+        [REASON_NEVER] = "nothing to do: they do not expire",
         [REASON_LEASED_HERE] = "an attempt is under way",
         [REASON_LEASED_ELSEWHERE] = "leased elsewhere: another host or process presents their credential",
         [REASON_SPENT] = "hold a credential that was replaced; the newest is written back where it is known",
         [REASON_DEAD] = "hold a credential that the provider refused for good",
         [REASON_NO_ANSWER] = "presented without an answer; not presented again before the last safe moment",
         [REASON_HELD] = "held by the breaker",
-        [REASON_SUSPECT] = "refused, which is not believed yet; they are asked again",
+        [REASON_SUSPECT] = "refused, which is not treated as final yet; they are tried again",
         [REASON_BACKOFF] = "failed, and wait for their next try",
-        [REASON_EARLY] = "too early: the plugin asks for nothing yet",
+        [REASON_EARLY] = "too early: the plugin wants no refresh yet",
         [REASON_LATER] = "not due yet",
     };
     return texts[reason];

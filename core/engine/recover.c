@@ -46,13 +46,13 @@ struct commit *recover_revive(struct engine *e, const char *text, size_t len, st
         return NULL;
     struct job *j = job_by_source(e, c->after.source);
     if (!j) {
-        error_set(why, -ENOENT, "no job keeps %s now; put its file back into conf_dir and reload, or, where the "
-                  "table was given up, delete the row from %s", c->after.source,
+        error_set(why, -ENOENT, "no job uses %s now; put the job's file back into conf_dir and run renewctl reload, or, if the "
+                                "table is no longer in use, delete the row from %s", c->after.source,
                   strcmp(e->setup.config->store_driver, "sqlite") == 0 ? "renewd_kept" : "renewd.kept");
     } else if (commit_attach(c, j->table, why) < 0) {
         j = NULL;
     } else if (find_statements(j, c) < 0) {
-        error_set(why, -ENOENT, "one of its statements is gone");
+        error_set(why, -ENOENT, "one of the job's statements is missing");
         j = NULL;
     }
     if (!j) {
@@ -129,7 +129,7 @@ static void give_back_done(void *arg, int result, const struct error *err)
     e->busy--;
     f->giving_back--;
     if (result < 0) {
-        log_line(LEVEL_WARNING, "what a dead process had in hand could not be given back yet; it is tried again", "job",
+        log_line(LEVEL_WARNING, "the leases of a process that has ended could not be released yet; renewd tries again", "job",
                  t->record.job, "record", t->record.key, "account", t->record.account, "reason", err->text, NULL);
         ask_leases_again(e, t->file);
     }
@@ -169,8 +169,8 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
             look_schedule(j, &l->record); /* the claim had moved it out of the way */
         give_back(e, f, l);
     } else if (!unsent && l->record.source) {
-        log_line(LEVEL_WARNING, "an attempt that was interrupted belongs to no job that runs now; its record "
-                 "waits for it", "job", l->record.job, "record", l->record.key, "account", l->record.account, NULL);
+        log_line(LEVEL_WARNING, "an interrupted attempt belongs to a job that is not loaded now; its record waits for that job",
+                 "job", l->record.job, "record", l->record.key, "account", l->record.account, NULL);
         f->stays = true;
     }
 }
@@ -178,9 +178,10 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
 static void say_alive(struct engine *e, struct spool_file *f)
 {
     if (!f->said_alive)
-        log_line(LEVEL_WARNING, "the process that wrote this spool file was alive a minute ago: nothing is claimed "
-                 "until it is silent. If this machine or state_dir is a copy of one that runs, stop this process "
-                 "and give it an empty state_dir", "file", f->path, "state_dir", e->setup.state->path, NULL);
+        log_line(LEVEL_WARNING, "the process that wrote this spool file was alive a minute ago: its leases are left alone "
+                                "until it sends no more heartbeats. If this machine or state_dir is a copy of a running one, "
+                                "stop this process and give it an empty state_dir", "file", f->path, "state_dir",
+                                e->setup.state->path, NULL);
     f->said_alive = true;
 }
 
@@ -193,7 +194,8 @@ static void leases_known(void *arg, int result, const struct error *err)
         say_alive(e, &e->leftovers[t->file]);
         ask_leases_again(e, t->file);
     } else if (result < 0) {
-        log_line(LEVEL_ERROR, "what a dead process had in hand could not be read from the database; it is read again", "reason",
+        log_line(LEVEL_ERROR, "the leases of a process that has ended could not be read from the database; renewd tries again",
+                 "reason",
                  err->text, NULL);
         ask_leases_again(e, t->file);
     } else {
@@ -248,7 +250,8 @@ static void drain_file(struct engine *e, size_t index)
         fault_point(FAULT_DRAIN, l->key);
         struct commit *c = recover_revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
-            log_line(LEVEL_ERROR, "new tokens on the spool fit no job that runs now; they stay there until its file and table are back", "record", l->key,
+            log_line(LEVEL_ERROR, "new tokens on the spool belong to a job that is not loaded now; they stay there until its "
+                                  "file and table are back", "record", l->key,
                      "account", engine_account(e, l->source ? job_by_source(e, l->source) : NULL, l->key), "file", f->path, "reason", why.text, NULL);
             f->stays = true;
             continue;
@@ -259,7 +262,7 @@ static void drain_file(struct engine *e, size_t index)
     if (results) {
         char n[24];
         snprintf(n, sizeof n, "%zu", results);
-        log_line(LEVEL_INFO, "results of a process that died are committed", "results", n, NULL);
+        log_line(LEVEL_INFO, "results that an ended process left on the spool are committed", "results", n, NULL);
     }
 }
 
@@ -284,7 +287,7 @@ void recover_start(struct engine *e)
     e->left_alone = spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers,
                                     &e->leftover_count, &err) < 0;
     if (e->left_alone)
-        log_line(LEVEL_ERROR, "a spool file was refused and is left as it is", "reason", err.text, NULL);
+        log_line(LEVEL_ERROR, "a spool file could not be used and is left as it is", "reason", err.text, NULL);
     for (size_t i = 0; i < e->leftover_count; i++)
         drain_file(e, i);
     ask_leases(e);
@@ -396,7 +399,7 @@ static void later_done(void *arg, int result, const struct error *e)
 /* Waiting does not heal it: it is said again in an hour, or at the next start. */
 static void cannot_try(struct engine *e, const struct kept *k, const char *why)
 {
-    log_line(LEVEL_WARNING, "tokens that were set aside cannot be written into their row", "job", k->job, "record", k->key,
+    log_line(LEVEL_WARNING, "parked tokens cannot be written into their row", "job", k->job, "record", k->key,
              "account", engine_account(e, job_by_source(e, k->source), k->key), "attempt", k->attempt_id, "reason", why, NULL);
     struct later_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
@@ -414,7 +417,7 @@ static void try_kept(struct engine *e, const struct kept *k)
     struct secret *text = NULL;
     const char *reason = NULL;
     struct job *j = NULL;
-    struct error why = {"it does not open"};
+    struct error why = {"it cannot be decrypted"};
     struct commit *c = NULL;
     if (seal_open(e->setup.config->keys, "kept", k->attempt_id, "commit", k->sealed, &text, &reason) >= 0)
         c = recover_revive(e, secret_text(text), secret_len(text), &j, &why);

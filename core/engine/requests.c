@@ -121,7 +121,7 @@ static void poll_done(void *arg, int result, const struct error *err)
         if (j)
             run_requested(j, t->requests[i].run_id);
         else
-            log_line(LEVEL_WARNING, "SQL asked for a run of a job that was just taken out of conf.d; it does not run", "job",
+            log_line(LEVEL_WARNING, "SQL requested a run of a job that was just removed from conf.d; it does not run", "job",
                      t->requests[i].job, NULL);
     }
     task_free(t);
@@ -172,7 +172,8 @@ static void serve_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     e->busy--;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "this host could not write down which jobs it serves; renewd.job in SQL may show others as active",
+        log_line(LEVEL_WARNING, "this host could not record in the database which jobs it serves; renewd.job in SQL may show "
+                                "others as active",
                  "reason", err->text, NULL);
     task_free(t);
     engine_check_stopped(e);

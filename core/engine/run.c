@@ -332,7 +332,8 @@ static void claim_refused(struct run *r, int result, const char *why)
     if (result == -ESTALE)
         discovery_misfit(j, why);
     else
-        log_line(LEVEL_ERROR, "the database did not hand out the records that are due; the next run takes them", "job", j->config->job, "reason", why, NULL);
+        log_line(LEVEL_ERROR, "the due records could not be claimed in the database; the next run takes them", "job",
+                 j->config->job, "reason", why, NULL);
 }
 
 static void hold_over(void *ctx)
@@ -375,7 +376,7 @@ static void claim_done(void *arg, int result, const struct error *e)
         r->exhausted = r->exhausted || !passes || !claim_later(r);
         j->engine->lost = true; /* it may have been committed all the same */
         if (passes)
-            engine_blocked(j->engine, "claiming due records waits for the store", j->config->job, e->text);
+            engine_blocked(j->engine, "claiming due records waits for the database", j->config->job, e->text);
         else if (!store_passes(result))
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
@@ -509,7 +510,7 @@ void runs_tell_stopping(struct job *j)
     for (struct run *r = j->runs; r; r = r->next) {
         r->refused_error = -ESHUTDOWN;
         free(r->refused);
-        r->refused = xstrdup("renewd is stopping while the store is away; what was received is on the spool");
+        r->refused = xstrdup("renewd is stopping while the database is not available; what was received is on the spool");
         tell(r);
     }
 }

@@ -95,7 +95,7 @@ static void start_done(void *arg, int result, const struct error *e)
     }
     r->started = true;
     if (result < 0) {
-        run_refuse(r, result, e->text[0] ? e->text : "the store is away");
+        run_refuse(r, result, e->text[0] ? e->text : "the database is not available");
     } else if (t->not_ready) {
         run_refuse(r, t->not_looked ? -EBUSY : -EINVAL, t->not_ready);
     } else {
@@ -130,7 +130,7 @@ static void looked(void *ctx, bool all, const char *why)
     if (cannot) {
         run_refuse(r, error, cannot);
     } else if (why && strcmp(r->trigger, "tick") != 0) {
-        start(r, xasprintf("the job's table could not be looked at first: %s", why));
+        start(r, xasprintf("the job's table could not be read before the run: %s", why));
     } else {
         start(r, NULL);
     }
@@ -151,7 +151,7 @@ const char *run_cannot(const struct job *j, int *ret_error)
         return j->engine->store_why;
     *ret_error = -ENOTCONN;
     if (!j->engine->store_up)
-        return "the store is away; nothing is attempted until it answers";
+        return "the database is not available; nothing is attempted until it answers";
     if (!j->discovered)
         return "the job's records are still being discovered";
     *ret_error = 0;

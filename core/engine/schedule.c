@@ -44,7 +44,8 @@ static void tick_noted(void *arg, int result, const struct error *e)
     struct tick_task *t = arg;
     struct engine *engine = t->job->engine;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the time of the last tick could not be written to the database; after a restart that tick may be made up once more", "job", t->job->config->job, "reason", e->text,
+        log_line(LEVEL_WARNING, "the time of the last tick could not be written to the database; after a restart that tick may "
+                                "run once more", "job", t->job->config->job, "reason", e->text,
                  NULL);
     engine->busy--;
     free(t);

@@ -94,7 +94,7 @@ static void looked(void *arg, int result, const struct error *err)
                 write_back(e, t->newest[i]);
         recover_check(e);
     } else if (!e->stopping && e->store_up) {
-        log_line(LEVEL_WARNING, "whether the database was set back could not be seen; it is tried again",
+        log_line(LEVEL_WARNING, "renewd could not check whether the database was restored from a backup; it tries again",
                  "reason", err->text, NULL);
         if (!e->recover_timer)
             e->recover_timer = loop_after(e->loop, AGAIN_MS, again, e);
@@ -129,7 +129,8 @@ void set_back_take(struct engine *e)
 {
     struct error err;
     if (keep_take(e->keep, e->installation, &err) < 0)
-        log_line(LEVEL_WARNING, "what a process kept on the spool is left as it is", "reason", err.text, NULL);
+        log_line(LEVEL_WARNING, "a file of retained credentials (*.kept) in state_dir could not be used and is left as it is",
+                 "reason", err.text, NULL);
 }
 
 void set_back_check(struct engine *e)

@@ -103,7 +103,7 @@ static void check_done(void *arg, int result, const struct error *err)
         else if (!e->stopping)
             go_on(e);
     } else if (store_passes(result) && !store_is_away(result)) {
-        log_line(LEVEL_WARNING, "the store is busy and is asked again", "reason", err->text, NULL);
+        log_line(LEVEL_WARNING, "the database is busy; renewd tries again", "reason", err->text, NULL);
         if (!e->again_timer && !e->stopping)
             e->again_timer = loop_after(e->loop, BUSY_AGAIN_MS, check_again, e);
     } else if (!store_passes(result)) {
@@ -158,7 +158,7 @@ void startup_up(void *ctx)
     e->refused = false;
     free(e->store_why);
     e->store_why = NULL;
-    log_line(LEVEL_INFO, "the store answers", "driver", e->setup.config->store_driver, NULL);
+    log_line(LEVEL_INFO, "the database answers", "driver", e->setup.config->store_driver, NULL);
     if (!e->heartbeat && !e->stopping)
         e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
     for (size_t i = 0; e->checked && i < e->job_count; i++)
@@ -190,7 +190,7 @@ static void lost_store(struct engine *e, const char *why, bool refused)
 void startup_down(void *ctx, const char *why)
 {
     struct engine *e = ctx;
-    log_line(LEVEL_ERROR, "the store is away; nothing new is attempted until it answers", "reason", why,
+    log_line(LEVEL_ERROR, "the database is not available; nothing new is attempted until it answers", "reason", why,
              NULL);
     lost_store(e, why, false);
 }
@@ -201,8 +201,8 @@ void startup_denied(void *ctx, const char *why)
     struct engine *e = ctx;
     lost_store(e, why, false);
     if (e->setup.daemon)
-        log_line(LEVEL_ERROR, "the store does not take renewd; nothing is attempted until somebody mends it, and it "
-                 "is tried again and again", "reason", why, NULL);
+        log_line(LEVEL_ERROR, "the database refuses renewd; nothing is attempted until the cause is corrected; renewd tries "
+                              "again by itself", "reason", why, NULL);
     else
         e->setup.fatal(e->setup.ctx, 1, why);
 }
@@ -231,7 +231,7 @@ void startup_refused(void *ctx, const char *why)
         e->setup.fatal(e->setup.ctx, 1, why);
         return;
     }
-    log_line(LEVEL_ERROR, "the database is only read; nothing is attempted", "reason", why, NULL);
+    log_line(LEVEL_ERROR, "the database is only read; nothing is refreshed", "reason", why, NULL);
     startup_show(e);
 }
 
@@ -253,7 +253,7 @@ static void adopt_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     e->busy--;
     if (result >= 0)
-        log_line(LEVEL_WARNING, "the database was adopted: it is the one that counts from now on", NULL);
+        log_line(LEVEL_WARNING, "the database was adopted: it is the one in use from now on", NULL);
     t->done(t->ctx, result, err->text);
     free(t);
     engine_check_stopped(e);
@@ -263,7 +263,7 @@ void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const ch
 {
     if (!e->refused) {
         done(ctx, e->store_up ? -EINVAL : -ENOTCONN,
-             e->store_up ? "there is nothing to adopt: this database is the one that counts" : e->store_why);
+             e->store_up ? "there is nothing to adopt: this database is the one in use" : e->store_why);
         return;
     }
     struct adopt_task *t = xcalloc(1, sizeof *t);

@@ -305,7 +305,7 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
         ret->retry_after = next_try(j, t, refused, now);
         ret->why = t->text                    ? text_for_caller(t)
                    : waits_for_canary(j, t) ? j->breaker.row.why
-                   : refused ? "the provider refuses the access token, and no newer one is to be had now"
-                             : "no token that lives is at hand";
+                   : refused ? "the provider refuses the access token, and there is no newer one now"
+                             : "there is no valid access token";
     }
 }

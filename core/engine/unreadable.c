@@ -26,7 +26,7 @@ void job_hidden(struct job *j, const char *why)
     free(j->hidden);
     j->hidden = why ? xstrdup(why) : NULL;
     if (news)
-        log_line(LEVEL_WARNING, "rows of the job's table are kept from renewd", "job", j->config->job, "reason", why, NULL);
+        log_line(LEVEL_WARNING, "renewd may not read all rows of the job's table", "job", j->config->job, "reason", why, NULL);
 }
 
 const char *job_row_security(const struct job *j)
@@ -86,7 +86,7 @@ void unreadable_long_keys(struct job *j, const struct page *p, struct round *of)
         return;
     of->unreadable += p->long_keys;
     snprintf(rows, sizeof rows, "%" PRId64, p->long_keys);
-    log_line(LEVEL_WARNING, "rows whose key is longer than 4096 bytes are no records: give them a shorter key", "job",
+    log_line(LEVEL_WARNING, "rows whose key is longer than 4096 bytes are not used: give them a shorter key", "job",
              j->config->job, "rows", rows, "first_key_begins", p->long_key, NULL);
 }
 
@@ -127,8 +127,9 @@ void unreadable_noted(const struct job *j, const struct commit *note)
 {
     const char *why = note->why[0] ? note->why : "the row, or its table, was locked for too long";
     if (note->result == COMMIT_REJECTED || note->result == COMMIT_WAITING)
-        log_line(LEVEL_WARNING, "the last_error of a row that cannot be read could not be written; the next full look "
-                 "writes it", "job", j->config->job, "record", note->after.key, "account", note->after.account, "reason",
+        log_line(LEVEL_WARNING, "the last_error of a row that cannot be read could not be written; it is written when renewd "
+                                "next reads the whole table", "job", j->config->job, "record", note->after.key, "account",
+                                note->after.account, "reason",
                  why, NULL);
 }
 

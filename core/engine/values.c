@@ -37,8 +37,8 @@ static int open_plain(const char *slot, const char *text, size_t len, struct sec
 {
     const char *by = sealed_by_other(text, len);
     if (by)
-        return error_set(e, -EINVAL, "the value of %s has the look of one sealed by %s, which renewd cannot open, and is "
-                         "not presented: store it plain or in renewd's own form", slot, by);
+        return error_set(e, -EINVAL, "the value of %s looks as if it was encrypted by %s, which renewd cannot decrypt; it is "
+                                     "not presented: store it plain or in renewd's own form", slot, by);
     *ret = secret_new(text, len);
     return 0;
 }
@@ -53,7 +53,7 @@ static int open_hex(const struct job *j, const char *slot, const char *text, siz
         return error_set(e, res, "the value of %s is not of the form iv:tag:data in hexadecimal; set "
                          "accept_plain = true to take plain values over", slot);
     if (res < 0)
-        return error_set(e, res, "the value of %s does not open with the key \"%s\"; check sealed_key and keys",
+        return error_set(e, res, "the value of %s cannot be decrypted with the key \"%s\"; check sealed_key and keys",
                          slot, j->config->sealed_key ? j->config->sealed_key
                                                      : keyring_first(j->engine->setup.config->keys));
     *ret_sealed = true;
@@ -82,7 +82,7 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
                          "renewd.conf; add that key", slot, id ? id : "?");
     }
     if (res < 0)
-        return error_set(e, res, "the sealed value of %s does not open: %s", slot,
+        return error_set(e, res, "the sealed value of %s cannot be decrypted: %s", slot,
                          why ? why : "it was damaged or moved from another row");
     cleanup(free_p) char *id = NULL;
     seal_key_id(text, &id);

@@ -56,8 +56,8 @@ void verdict_read(const struct attempt *a, const struct http_reply *reply, struc
     f->outcome = last ? OUTCOME_TRANSIENT : OUTCOME_AMBIGUOUS;
     if (!f->code)
         f->code = "gateway";
-    f->text = last ? "a gateway answered in the provider's place, again; the refresh is tried until the provider itself answers"
-                   : "a gateway answered in the provider's place; whether the provider has taken the request nobody knows";
+    f->text = last ? "a gateway answered again instead of the provider; the refresh is tried until the provider itself answers"
+                   : "a gateway answered instead of the provider; the provider may have processed the request";
 }
 
 /* When a credential of which nobody knows whether it is spent is presented again (rule 11). */

@@ -114,10 +114,10 @@ static int effect_run(struct db *db, struct commit_work *w, const struct commit_
     if (rows_fit(f->rows, rows))
         return 0;
     w->failed_effect = f->name;
-    const char *whose = f->bound_count && f->bound[0].text ? f->bound[0].text : "this record";
+    const char *whose = f->bound_count && f->bound[0].text && f->bound[0].text[0] ? f->bound[0].text : "this record";
     if (rows == 0)
         return error_set(e, -ERANGE, "the statement %s found no row for %s: add the row that it writes to", f->name, whose);
-    return error_set(e, -ERANGE, "the statement %s changed %lld rows for %s, where it may change one", f->name,
+    return error_set(e, -ERANGE, "the statement %s changed %lld rows for %s, and may change only one", f->name,
                      (long long)rows, whose);
 }
 

@@ -123,8 +123,7 @@ static int unmoved(struct commit_work *w, struct error *e)
     if (w->unmoved++ < UNMOVED_MAX)
         return -EDEADLK;
     return error_set(e, -EINVAL,
-                     "%s: the row is there and takes no update (row security, a trigger"
-                     " or a rule)",
+                     "%s: the row exists, and its update has no effect (because of row security, a trigger or a rule)",
                      w->c->table->name);
 }
 
@@ -203,8 +202,8 @@ static int as_written(const struct commit *c, const struct row *now, struct erro
             continue;
         if (!cell->text || cell->len != w->len || memcmp(cell->text, w->text, w->len) != 0)
             return error_set(e, -EINVAL,
-                             "%s: column \"%s\" does not keep a token as it is written (a trigger changes it, or"
-                             " its type does: it wants type text)",
+                             "%s: column \"%s\" does not keep a token as it is written (a trigger or its type changes it; it "
+                             "needs type text)",
                              c->table->name, column->name);
     }
     return 0;

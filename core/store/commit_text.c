@@ -384,16 +384,16 @@ int commit_from_text(const char *text, size_t len, struct commit **ret, struct e
     int status = json_parse(text, len, &doc, NULL);
 
     if (status < 0)
-        return error_set(e, status, "a kept result is not readable (not the text of a commit)");
+        return error_set(e, status, "the stored result cannot be read (it is not a commit)");
     struct reader r = {doc, 0};
     struct commit *c = commit_new();
     get_commit(&r, c);
     if (r.error) {
         commit_free(c);
         if (r.error == -EPROTO)
-            return error_set(e, r.error, "a kept result is of another version of renewd");
+            return error_set(e, r.error, "the stored result was written by another version of renewd");
         return error_set(e, -EINVAL,
-                         "a kept result is not readable (a part is missing or damaged)");
+                         "the stored result cannot be read (a part is missing or damaged)");
     }
     *ret = c;
     return 0;
@@ -427,7 +427,7 @@ int commit_attach(struct commit *c, const struct table *t, struct error *e)
     for (size_t i = 0; i < c->write_count; i++) {
         const char *slot = c->slots[c->writes[i].column];
         if (table_column(t, slot) < 0)
-            return error_set(e, -ENOENT, "%s: the slot %s of a kept result is not mapped any more",
+            return error_set(e, -ENOENT, "%s: the slot %s of the stored result is not mapped any more",
                              c->before.source, slot);
     }
     for (size_t i = 0; i < c->write_count; i++)

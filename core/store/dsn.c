@@ -87,8 +87,8 @@ int dsn_check_sslmode(const char *value, struct error *e)
         if (strcmp(value, modes[i]) == 0)
             return 0;
     return dsn_refuse(e, strcmp(value, "no-verify") == 0
-                             ? "sslmode=no-verify is node-postgres' own; sslmode=require means the same to libpq: "
-                               "TLS, and nobody looks whose certificate it is (verify-full does)"
+                             ? "sslmode=no-verify is node-postgres' own; sslmode=require means the same to libpq: TLS without "
+                               "a check of the server's certificate (verify-full checks it)"
                              : "its sslmode is none of disable, allow, prefer, require, verify-ca and verify-full");
 }
 

@@ -90,9 +90,9 @@ static int refuse_password(const char *text, struct error *e)
     buf_text(&kinds, "");
     kinds_of(meant_password(text), &kinds);
     return error_set(e, -EINVAL,
-                     "the dsn cannot be used: its password (from the first ':' after '://' to the last '@') holds "
-                     "characters that a URL takes for something else: %s; percent-encode them",
-                     kinds.len ? kinds.data : "characters that are no letters and digits");
+                     "the dsn cannot be used: its password (from the first ':' after '://' to the last '@') has characters "
+                     "with another meaning in a URL: %s; percent-encode them",
+                     kinds.len ? kinds.data : "characters other than letters and digits");
 }
 
 /* One '@' at most, and where libpq sees it. */

@@ -219,7 +219,7 @@ static int check_depth(struct db *db, const struct adding *a, struct error *e)
                      " LIMIT %" PRId64 ") x", args_text(&p, a->job), a->depth);
     res = db_exec(db, sql.data, p.params, p.count, &r, e);
     if (res == 0 && db_integer(r, 0, 0) >= a->depth)
-        res = error_set(e, -EDQUOT, "job %s: %" PRId64 " events wait already, as many as may wait", a->job,
+        res = error_set(e, -EDQUOT, "job %s: %" PRId64 " events wait already, and no more may wait", a->job,
                         a->depth);
     return res;
 }
@@ -295,7 +295,7 @@ static int put_keys(struct db *db, const struct adding *a, const struct round *w
     buf_printf(&sql, "%s ORDER BY 1 ON CONFLICT (key) DO NOTHING", from_rows(db));
     res = db_exec(db, sql.data, p.params, p.count, &r, e);
     if (res == 0 && db_affected(r) != (int64_t)w->fresh_count)
-        return error_set(e, -EDEADLK, "another host was handed the same events at this moment");
+        return error_set(e, -EDEADLK, "another host stored the same events at the same time");
     return res;
 }
 

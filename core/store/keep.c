@@ -154,7 +154,7 @@ int keep_put(struct keep *k, const char *attempt_id, const char *replaced, const
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
     int r = spool_entry_write(&entry, k->setup.ring, KEEP_BOUND, SPOOL_KEPT, (uint64_t)now, fields);
     if (r < 0)
-        error_set(e, r, "a pair could not be sealed to be kept: %s", strerror(-r));
+        error_set(e, r, "new tokens could not be sealed for their copy in state_dir: %s", strerror(-r));
     else
         r = keep_append(k, entry.data, entry.len, &p->offset, e);
     if (r < 0) {
@@ -220,7 +220,7 @@ int keep_text(const struct keep *k, const char *newest, struct secret **ret, str
 {
     const struct kept_pair *p = map_get(k->by_newest, newest);
 
-    return p == NULL ? error_set(e, -ENOENT, "it is kept no longer") : keep_pair_text(k, p, ret, e);
+    return p == NULL ? error_set(e, -ENOENT, "it is no longer retained") : keep_pair_text(k, p, ret, e);
 }
 
 bool keep_came_after(const struct keep *k, const char *newest, const char *fingerprint)

@@ -82,7 +82,7 @@ static int head_write(const struct keep *k, int fd, off_t *ret_end)
 static int file_make(struct keep *k, struct error *e)
 {
     if (k->installation[0] == '\0')
-        return error_set(e, -EAGAIN, "nothing can be kept in %s before it is known which database it is of", k->dir);
+        return error_set(e, -EAGAIN, "no credential can be written to %s before the database is known", k->dir);
     char *path = xasprintf("%s/%s.%u.kept", k->dir, k->setup.incarnation, ++k->made);
     cleanup(free_p) char *new_path = xasprintf("%s.new", path);
     off_t end = 0;
@@ -124,8 +124,8 @@ int keep_file_room(struct keep *k, off_t more, struct error *e)
         } else if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG) {
             return 0; /* file systems that cannot say go without */
         } else if (ahead == 0) {
-            return error_set(e, -errno, "the file %s has no room for what may come: %s; make room on that "
-                                        "disk", f->path, strerror(errno));
+            return error_set(e, -errno, "the file %s could not be extended: %s; make room on that disk", f->path,
+                             strerror(errno));
         }
     }
     return 0;
@@ -265,8 +265,8 @@ static int unnamed_ours(const struct taking *t, struct error *e)
             t->k->setup.ours(t->k->setup.ctx, p->newest, secret_text(text), secret_len(text)))
             return 0;
     }
-    return error_set(e, -EXDEV, "%s does not say whose database it is of, and nothing in it shows that it is this "
-                     "one; it is left as it is", t->file->path);
+    return error_set(e, -EXDEV, "%s does not name its database, and none of its entries belongs to this one; it is left as it "
+                                "is", t->file->path);
 }
 
 /* Locks and reads one file. -EAGAIN: it is not for us. */

@@ -81,7 +81,7 @@ static int history_once(struct db *db, const struct kept *k, const struct commit
         return r;
     struct commit aside = *c; /* what was refreshed at the provider is not in its row */
     char code[] = "set_aside";
-    char *text = xasprintf("the new token was set aside: %s; renewctl parked shows it", k->why);
+    char *text = xasprintf("the new token was parked: %s; renewctl parked shows it", k->why);
     aside.outcome = OUTCOME_TRANSIENT;
     aside.code = code;
     aside.text = text;

@@ -88,7 +88,7 @@ int store_parked_one(struct db *db, const char *attempt_id, struct kept **ret, s
     if (res < 0)
         return res;
     if (!db_rows(r))
-        return error_set(e, -ENOENT, "nothing is kept aside under the id %.32s; renewctl parked lists what is", attempt_id);
+        return error_set(e, -ENOENT, "nothing is parked under the id %.32s; renewctl parked lists the ids", attempt_id);
     *ret = xcalloc(1, sizeof **ret);
     read_row(r, 0, *ret);
     return 0;

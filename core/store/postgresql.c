@@ -76,7 +76,7 @@ static const char *words_of(const char *state)
     } known[] = {
         {"22001", "a value is too long for its column"},
         {"22003", "a number does not fit its column"},
-        {"22007", "a text is no time for its column"},
+        {"22007", "a text is not a time, which its column needs"},
         {"22P02", "a text does not fit its column's type"},
         {"23502", "a column must not be null"},
         {"23503", "a foreign key does not allow it"},

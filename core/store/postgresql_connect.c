@@ -109,8 +109,8 @@ static int parse(const struct secret *text, struct dsn *d, PQconninfoOption **re
     *ret = PQconninfoParse(d->text, NULL);
     if (*ret)
         return 0;
-    return error_set(e, -EINVAL, "the dsn cannot be used: libpq takes it neither for a URL postgresql://USER:PASSWORD@HOST:"
-                                 "PORT/DATABASE nor for key=value pairs");
+    return error_set(e, -EINVAL, "the dsn cannot be used: libpq reads it neither as a URL "
+                                 "postgresql://USER:PASSWORD@HOST:PORT/DATABASE nor as key=value pairs");
 }
 
 int store_dsn_check(const struct secret *text, char **ret_left_out, struct error *e)

@@ -114,8 +114,8 @@ static int answered(const struct pg_target *t, const char *state, const char *te
         return error_set(e, -EACCES, "role %s may not connect to database %s: GRANT CONNECT ON DATABASE %s TO %s",
                          w->role, w->database, w->database, w->role);
     if (!strcmp(state, "53300"))
-        return error_set(e, -ENOTCONN, "PostgreSQL has no connection left for role %s (SQLSTATE 53300): raise "
-                         "max_connections or the role's own limit, or end others; it is tried again", w->role);
+        return error_set(e, -ENOTCONN, "PostgreSQL has no connection left for role %s (SQLSTATE 53300): raise max_connections "
+                                       "or the role's own limit, or end other connections; renewd tries again", w->role);
     if (!strcmp(state, "57P03"))
         return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: it is starting up or shutting down");
     return pooler_says(state, text, w, e);
@@ -152,8 +152,8 @@ static int tls_refused(const char *text, struct error *e)
         return error_set(e, -EINVAL, "PostgreSQL does not speak TLS there, and the dsn's sslmode asks for it: set ssl = on "
                          "in postgresql.conf, or, on one machine or a private network, write sslmode=disable");
     if (has(text, "root certificate file") || has(text, "sslrootcert"))
-        return error_set(e, -EINVAL, "the dsn's sslmode looks at the server's certificate, and the CA's is not there to "
-                         "hold it against: write sslrootcert=FILE in the dsn (Supabase, RDS and others offer theirs)");
+        return error_set(e, -EINVAL, "the dsn's sslmode checks the server's certificate, and there is no CA certificate to "
+                                     "check it with: write sslrootcert=FILE in the dsn (Supabase, RDS and others offer theirs)");
     if (has(text, "does not match host name"))
         return error_set(e, -EINVAL, "PostgreSQL's certificate is for another host than the dsn names: write the host as "
                          "the certificate has it, or sslmode=verify-ca");
@@ -197,9 +197,9 @@ static int silent(const struct pg_target *t, const char *text, struct error *e)
     if (has(text, "could not translate host name") || has(text, "could not look up") || has(text, "could not parse network"))
         return host_unknown(t, e);
     if ((has(text, "Network is unreachable") || has(text, "Cannot assign requested address")) && addresses(t->host) == 1)
-        return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: its host (%s) has IPv6 addresses alone, and this "
-                         "machine has no way to them: use a host with IPv4 (at Supabase the pooler's, as its page "
-                         "\"Connect\" shows it), or give this machine IPv6", t->host);
+        return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: its host (%s) has only IPv6 addresses, which this "
+                                       "machine cannot reach: use a host with IPv4 (at Supabase the pooler's, as its page "
+                                       "\"Connect\" shows it), or give this machine IPv6", t->host);
     tail_of(text, words);
     if (!words[0] || has_password(t, words))
         return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: the connection was not made");

@@ -62,10 +62,10 @@ static int rehearse(struct db *db, const struct table *t, const char *key, struc
     if (db_affected(r) == 1)
         return 0;
     if (db_affected(r) > 1)
-        return error_set(e, -EIO, "job %s: one key of %s is that of several rows", t->job, t->name);
+        return error_set(e, -EIO, "job %s: several rows of %s have the same key", t->job, t->name);
     return error_set(e, -EPERM,
-                     "job %s: a row of %s can be read and takes no update: row security or a trigger "
-                     "drops it in silence; let renewd's role through",
+                     "job %s: a row of %s can be read, but an update has no effect: row security or a trigger drops it without "
+                     "an error; allow the update for renewd's role",
                      t->job, t->name);
 }
 
@@ -82,7 +82,7 @@ int store_rehearse(struct db *db, const struct table *t, const char *key, struct
     if (r == 0) {
         rows_free(rows, count);
         r = count ? rehearse(db, t, key, e)
-                  : error_set(e, -ENOENT, "job %s: the row to rehearse with is gone from %s", t->job,
+                  : error_set(e, -ENOENT, "job %s: the row to rehearse with was deleted from %s", t->job,
                               t->name);
     }
     db_rollback(db);

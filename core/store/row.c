@@ -285,8 +285,8 @@ static char *a_length(const struct table *t, const struct row *row)
 {
     for (size_t i = 0; i < t->column_count; i++)
         if (row_holds_length(t, row, i))
-            return xasprintf("column \"%s\" holds a number below 1000000000, which is a length and no point in time: store "
-                             "when it ends, as Unix seconds or a date", t->columns[i].name);
+            return xasprintf("column \"%s\" holds a number below 1000000000, which is a length of time and not a point in "
+                             "time: store when the token ends, as Unix seconds or a date", t->columns[i].name);
     return NULL;
 }
 

@@ -63,9 +63,9 @@ char *rows_of_lengths(const struct table *t, const struct row *rows, size_t coun
             lengths += row_holds_length(t, &rows[k], i);
         }
         if (lengths && lengths == values)
-            return xasprintf("column \"%s\" of %s holds lengths and no points in time: every value looked at is below "
-                             "1000000000; let the application store when a token ends, as Unix seconds or a date, or take "
-                             "the column out of columns", t->columns[i].name, t->name);
+            return xasprintf("column \"%s\" of %s holds lengths of time, not points in time: every value that was read is "
+                             "below 1000000000; let the application store when a token ends, as Unix seconds or a date, or "
+                             "take the column out of columns", t->columns[i].name, t->name);
     }
     return NULL;
 }

@@ -100,8 +100,8 @@ bool rows_one_of(const struct db *db, int result)
 static char *why_unfit(const struct db *db, const struct column *c, const struct error *why)
 {
     if (!db_is_postgresql(db) && !strcmp(db->sqlstate, "54000"))
-        return xasprintf("column \"%s\" holds more than 64 MiB, and renewd reads at most %zu bytes: put a value of its "
-                         "kind into it", c->name, row_value_max(c));
+        return xasprintf("column \"%s\" holds more than 64 MiB, and renewd reads at most %zu bytes: correct the value", c->name,
+                         row_value_max(c));
     return xasprintf("column \"%s\" cannot be read: %s", c->name, why->text);
 }
 

@@ -78,8 +78,8 @@ static int append(struct spool *s, int type, const struct spool_field fields[SPO
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
     if (s->sync.broken < 0)
         return error_set(e, s->sync.broken,
-                         "spool file %s: an earlier write did not reach the disk (%s); "
-                         "nothing more is sent until renewd is restarted on a sound disk",
+                         "spool file %s: an earlier write did not reach the disk (%s); nothing more is sent until the disk is "
+                         "repaired and renewd restarted",
                          s->path, strerror(-s->sync.broken));
     int r = spool_entry_write(&entry, s->ring, s->incarnation, type, s->sequence, fields);
     if (r < 0)

@@ -39,8 +39,8 @@ int sqlite_file_place(const char *path, bool allowed, struct error *e)
     if (!name || allowed)
         return 0;
     return error_set(e, -EINVAL,
-                     "the SQLite database %s lies on %s, where locks of two machines or programs may not see each other: "
-                     "put it on a local disk, or set network = true in store where one machine alone uses it", path, name);
+                     "the SQLite database %s lies on %s, where file locks may not work between machines: put it on a local "
+                     "disk, or set network = true in store where one machine alone uses it", path, name);
 }
 
 bool sqlite_file_takes_wal(bool asked, bool made, int64_t application_id)

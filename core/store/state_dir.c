@@ -24,16 +24,16 @@ int state_dir_fit(const char *path, bool link_allowed, struct error *e)
     struct stat st;
 
     if ((link_allowed ? stat(path, &st) : lstat(path, &st)) < 0)
-        return error_set(e, -errno, "the folder %s cannot be looked at: %s", path, strerror(errno));
+        return error_set(e, -errno, "the folder %s cannot be checked: %s", path, strerror(errno));
     if (S_ISLNK(st.st_mode))
-        return error_set(e, -ELOOP, "%s is a link, and renewd's own folders within its state directory are never links: "
-                         "put the folder there itself, or let state_dir be the other place", path);
+        return error_set(e, -ELOOP, "%s is a symbolic link, and renewd's own folders in its state directory must not be links: "
+                                    "put the folder itself there, or set state_dir to the other place", path);
     if (!S_ISDIR(st.st_mode))
         return error_set(e, -ENOTDIR, "%s is not a directory", path);
     if (st.st_mode & S_IWOTH)
-        return error_set(e, -EPERM, "%s may be written by everybody (mode %04o), who could take fresh credentials away or "
-                         "put old ones back: chmod 700 %s; where the mode cannot be changed, let state_dir be a folder "
-                         "in it, which renewd makes", path, (unsigned)st.st_mode & 07777, path);
+        return error_set(e, -EPERM, "%s may be written by everybody (mode %04o), who could remove new credentials or put old "
+                                    "ones back: chmod 700 %s; if its mode cannot be changed, set state_dir to a folder in it, "
+                                    "which renewd makes", path, (unsigned)st.st_mode & 07777, path);
     if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
         return error_set(e, -EPERM, "%s belongs to another user than renewd runs as: chown it", path);
     return 0;
@@ -72,8 +72,8 @@ static int host_read(const char *file, char ret[ID_SIZE], struct error *e)
     if (len != ID_SIZE - 1 || (text.len != len && strcmp(text.data + len, "\n") != 0))
         return error_set(
             e, -EINVAL,
-            "the host id %s is damaged: it must hold 32 hex digits; put the old id "
-            "back (it stands in the table hosts), or remove the file to become a new host",
+            "the host id %s is damaged: it must hold 32 hex digits; put the old id back (it is in the table hosts), or remove "
+            "the file to become a new host",
             file);
     memcpy(ret, text.data, len);
     ret[len] = '\0';
@@ -114,7 +114,7 @@ static int host_find(struct state_dir *s, struct error *e)
     r = host_make(s->path, file, s->incarnation, e);
     if (r == 0)
         r = host_read(file, s->host, e);
-    return r == -ENOENT ? error_set(e, r, "the host id %s went away while it was made", file) : r;
+    return r == -ENOENT ? error_set(e, r, "the host id %s was removed while renewd made it", file) : r;
 }
 
 static int daemon_lock(struct state_dir *s, struct error *e)
@@ -180,8 +180,8 @@ int state_dir_seen(const struct state_dir *s, const char *installation, int64_t 
         return error_set(e, r, "the file %s cannot be read: %s", file, strerror(-r));
     if (text.len == 0 || sscanf(text.data, "%32[0-9a-f] %" SCNd64 "\n", name, &sequence) != 2)
         return error_set(e, -EROFS,
-                         "the file %s is damaged, which tells whether the database is an old copy; if it is "
-                         "none, run `renewctl adopt`, which writes it anew", file);
+                         "the file %s, which shows whether the database is an old copy, is damaged; if the database is the "
+                         "current one, run `renewctl adopt`, which writes the file again", file);
     if (strcmp(name, installation) == 0)
         *ret = sequence;
     return 0;

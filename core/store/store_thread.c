@@ -207,7 +207,7 @@ static void connect_store(struct store_thread *st)
 static void run_work(struct store_thread *st, struct job *j)
 {
     int r = st->db ? j->work(st->db, j->arg, &j->error)
-                   : error_set(&j->error, -ENOTCONN, "the store is away");
+                   : error_set(&j->error, -ENOTCONN, "the database is not available");
 
     struct error e = j->error;
     if (is_lost(st, r)) {
@@ -229,7 +229,7 @@ static void run_commits(struct store_thread *st, struct job **list, size_t count
     for (size_t i = 0; i < count; i++)
         commits[i] = list[i]->commit;
     r = st->db ? store_commit(st->db, commits, count, &e)
-               : error_set(&e, -ENOTCONN, "the store is away");
+               : error_set(&e, -ENOTCONN, "the database is not available");
     bool was_up = st->db != NULL;
     if (is_lost(st, r))
         lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
@@ -337,7 +337,7 @@ static void submit(struct store_thread *st, struct job *j)
     pthread_mutex_unlock(&st->lock);
     if (!refused)
         return;
-    j->result = error_set(&j->error, -ENOTCONN, "the store is away");
+    j->result = error_set(&j->error, -ENOTCONN, "the database is not available");
     post(st, job_done, j);
 }
 

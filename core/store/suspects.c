@@ -256,14 +256,15 @@ static int twins_wait(struct db *db, const struct breaker_key *k, const struct r
 
 static char *why_held(const struct suspect_job *job, const char *code)
 {
-    code = code ? code : "no code";
+    const char *before = code ? " (" : "", *after = code ? ")" : "";
+    code = code ? code : "";
     if (job->success_at)
-        return xasprintf("the provider refused %" PRId64 " records that were refreshed before (%s), and refreshed none "
-                         "since; new and suspected ones wait, canaries are asked, nobody is told to reconnect",
-                         job->turned, code);
-    return xasprintf("the provider refused %" PRId64 " records (%s), and never refreshed any with these settings; look "
-                     "at client_id, client_secret and the URLs; the others wait, nobody is told to reconnect",
-                     job->turned, code);
+        return xasprintf("the provider refused %" PRId64 " records that were refreshed before%s%s%s, and refreshed none since; "
+                         "new and suspected records wait, canaries are tried, and no account is reported as disconnected",
+                         job->turned, before, code, after);
+    return xasprintf("the provider refused %" PRId64 " records%s%s%s, and refreshed none with these settings; check "
+                     "client_id, client_secret and the URLs; the other records wait, and no account is reported as disconnected",
+                     job->turned, before, code, after);
 }
 
 static int refused_once(struct db *db, const struct breaker_key *k, const struct suspect_limits *l,

@@ -116,7 +116,7 @@ int store_sweep(struct db *db, const struct table *t, const char *after, size_t 
     db->timed = false;
     db->statement_ms = before;
     if (r < 0)
-        return error_set(e, r, "job %s: looking for rows that are gone from %s: %s", t->job, t->name,
+        return error_set(e, r, "job %s: looking for deleted rows of %s: %s", t->job, t->name,
                          why.text);
     return 0;
 }

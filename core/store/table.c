@@ -145,16 +145,15 @@ static void judge_type(struct resolving *r, const struct catalog_column *c, stru
     if (column->type == VALUE_TIME) {
         int form = time_form(c, r->wish->times, column);
         if (form < 0)
-            put_unfit(r, c->name, "cannot hold a time: it wants timestamptz, timestamp, bigint or text, "
-                                  "and times that fits");
+            put_unfit(r, c->name, "cannot hold a time: it needs timestamptz, timestamp, bigint or text, and times that fits");
         column->form = form < 0 ? FORM_TEXT : form;
     } else if (column->type == VALUE_INTEGER) {
         if (c->class == CLASS_NUMBER)
             column->form = FORM_INTEGER;
         else if (c->class != CLASS_TEXT)
-            put_unfit(r, c->name, "cannot hold a number: it wants bigint or integer");
+            put_unfit(r, c->name, "cannot hold a number: it needs bigint or integer");
     } else if (column->type == VALUE_SECRET && c->class != CLASS_TEXT) {
-        put_unfit(r, c->name, "cannot hold a token: it wants type text");
+        put_unfit(r, c->name, "cannot hold a token: it needs type text");
     }
 }
 
@@ -206,9 +205,8 @@ static void map_key(struct resolving *r)
     if (r->catalog.view)
         return;
     if (!c->unique)
-        put_unfit(r, c->name, "is the key and has no unique index of its own (a partial index, or one "
-                              "over an expression or several columns, does not do): add one, or "
-                              "choose another key");
+        put_unfit(r, c->name, "is the key and has no unique index of its own (a partial index, or one over an expression or "
+                              "several columns, does not count): add one, or choose another key");
     if (!db_is_postgresql(r->db) && !*c->type)
         put_unfit(r, c->name, "is the key and has no declared type: declare one");
 }
@@ -261,8 +259,8 @@ static int verdict(struct resolving *r, struct error *e)
     buf_init(&all, SENTENCE_MAX);
     table_quoted(r->db, r->t, &name);
     if (r->t->view && !r->wish->through_statements)
-        put_unfit(r, r->wish->key, "belongs to a view, which will do only where the plugin writes by "
-                                   "named statements: name the table itself");
+        put_unfit(r, r->wish->key, "belongs to a view, which works only where the plugin writes by named statements: name the "
+                                   "table itself");
     if (!r->missing.len && !r->unfit.len)
         return 0;
     if (r->missing.len)
@@ -272,7 +270,7 @@ static int verdict(struct resolving *r, struct error *e)
     if (r->unfit.len)
         buf_printf(&all, "%s%s", all.len ? " Also: " : ": ", r->unfit.data);
     return error_set(e, r->missing.len ? -ENOENT : -EINVAL, "job %s: table %s%s%s", r->wish->job,
-                     name.data, r->missing.len ? " " : "", all.data ? all.data : "is unfit");
+                     name.data, r->missing.len ? " " : "", all.data ? all.data : "cannot be used");
 }
 
 static struct table *table_new(const struct table_wish *wish)

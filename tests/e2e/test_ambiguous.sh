@@ -71,7 +71,7 @@ never_again() { # NAME
     check_equal "$s: nobody presents it again by itself" 4 "$(strict_sum presented)"
     start_ready || exit 1
     check_match "$s: explain says why" 'presented twice and no answer came' "$(ctl explain tokens 1)"
-    check_match "$s: show says what to do" 'refresh it by hand' "$(ctl --json show tokens 1)"
+    check_match "$s: show says what to do" 'run renewctl refresh' "$(ctl --json show tokens 1)"
     check_equal "$s: and no next time" '' "$(ctl --json show tokens 1 | json '$.next_at')"
     ctl refresh tokens > /dev/null
     check_equal "$s: refreshing the whole job does not mean it" 4 "$(strict_sum presented)"
@@ -246,7 +246,7 @@ not_sent() { # STORE
     check_fails "$s: a port that speaks TLS closes without a word" once_at $((NOW + 40))
     check_equal "$s: that is transient too" "2|not_sent" "$(sql "select distinct state, last_code from $(own records)")"
     check_equal "$s: and holds nothing either" "0|0" "$(sql "select sum(unanswered), sum(hold_until) from $(own credentials)")"
-    check_match "$s: it is told in words" 'this port speaks TLS and took nothing of a request without it; write https://' \
+    check_match "$s: it is told in words" 'this port speaks TLS and refused a request without it; write https://' \
         "$(cat "$DIR/renewd.log")"
     stop_process "$TLS_PID" KILL
     sed -i "s|token_url = [^;]*|token_url = \"https://${SIM_URL#http://}/strict/token\"|" "$DIR/conf.d/tokens.conf"

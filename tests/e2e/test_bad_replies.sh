@@ -323,13 +323,13 @@ strict() {
         check_case "$s: strict: $name" tokens "s-$name" "$outcome"
     done < "$DIR/cases"
     for name in access_half:access_token refresh_half:refresh_token refresh_nul:refresh_token refresh_utf8:refresh_token; do
-        check_match "$s: strict: which member is no text is said: ${name%:*}" "in its answer ${name#*:} holds what is no text" \
+        check_match "$s: strict: which member is no text is said: ${name%:*}" "in its answer ${name#*:} is not text" \
             "$(sql "select last_error from tokens where account = 's-${name%:*}'")"
     done
     for name in refresh_half access_half refresh_line token_utf8 garbage cut; do
         check_equal "$s: strict: what came is kept sealed: $name" "1" "$(sql "select count(*) from $(own kept) k
             join tokens t on k.rkey = cast(t.id as text) where k.kind = 'answer' and k.sealed like 'r1.test.%'
-            and t.account = 's-$name' and t.last_error like '%is kept sealed for 30 days%'")"
+            and t.account = 's-$name' and t.last_error like '%is parked, sealed, for 30 days%'")"
     done
     check_equal "$s: strict: nothing is kept where nothing came" 0 "$(sql "select count(*) from $(own kept) k
         join tokens t on k.rkey = cast(t.id as text) where t.account in ('s-lost', 's-slow', 's-empty', 's-s403')")"

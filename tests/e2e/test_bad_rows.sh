@@ -44,7 +44,7 @@ constraint() {
     run_renewd --once
     check_equal "$s: constraint: --once exits 1" 1 $?
     check_match "$s: constraint: it is named, and that nothing is lost" \
-        'database refused a row; its new token is kept aside and written again every minute.*reason=.*(a trigger refuses it|constraint refuse)' "$(logs)"
+        'database refused a row; its new token is parked, and the write is tried again every minute.*reason=.*(a trigger refuses it|constraint refuse)' "$(logs)"
     check_match "$s: constraint: record and job are named" 'refused a row.*job=strict record=7' "$(logs)"
     check_equal "$s: constraint: the other 19 of the batch are committed" 19 \
         "$(compare_truth strict tokens c- > /dev/null; comm -12 "$DIR/table.tsv" "$DIR/truth.tsv" | wc -l)"
@@ -68,7 +68,7 @@ constraint() {
     mv "$DIR/conf.d/strict.conf" "$DIR/strict.away"
     run_renewd --once
     check_match "$s: constraint: without its job it waits, and what to do is said" \
-        'that were set aside cannot be written into their row.*no job keeps .*put its file back into conf_dir.*or.*delete the row from renewd' \
+        'parked tokens cannot be written into their row.*no job uses .*put the job.s file back into conf_dir.*or.*delete the row from renewd' \
         "$(cat "$DIR/renewd.log")"
     check_equal "$s: constraint: not every quarter of a minute" 1 "$(sql "select count(*) from $(own kept) where kind = 'pending'
         and retry_at > $(date +%s) + 3000")"
@@ -126,7 +126,7 @@ taken_for_a_number() {
     sim misbehave "{\"mode\":\"member\",\"provider\":\"strict\",\"account\":\"n--1\",\"name\":\"refresh_token\",
         \"value\":\"\\\"$digits\\\"\"}" > /dev/null
     run_renewd --once
-    check_match "taken for a number: it is named, with what to do" 'wants type text' "$(logs)"
+    check_match "taken for a number: it is named, with what to do" 'needs type text' "$(logs)"
     check_equal "taken for a number: the row keeps what it had" text "$(sql 'select typeof(refresh_token) from numbers')"
 }
 
@@ -310,7 +310,7 @@ row_security() {
     check_equal "row security, no update: --once exits 1" 1 $?
     token_rows tokens > "$DIR/after"
     check_match "row security, no update: the job is held with the reason" \
-        'job google is held: a row of .*tokens.* can be read and takes no update: row security' "$(logs)"
+        'job google is held: a row of .*tokens.* can be read, but an update has no effect: row security' "$(logs)"
     check_equal "row security, no update: nothing was sent for it" 0 "$(sim_get 'accounts?provider=google&format=tsv' |
         awk -F '\t' '/^p-/ { n += $5 } END { print n + 0 }')"
     check "row security, no update: nothing was written" diff "$DIR/before" "$DIR/after"

@@ -46,7 +46,7 @@ sockets() {
     echo keep > "$SOCKET"
     timeout 100 "$RENEWD" -c "$CONF" > "$DIR/file.out" 2>&1
     check_equal "a file in the socket's place: 1" 1 $?
-    check_match "it is named" "$SOCKET exists and is no socket; move it away or choose" "$(cat "$DIR/file.out")"
+    check_match "it is named" "$SOCKET exists and is not a socket; move it away or choose" "$(cat "$DIR/file.out")"
     check_equal "and left alone" keep "$(cat "$SOCKET")"
     rm -f "$SOCKET"
     second_conf no_folder "s,$SOCKET,/proc/renewd/renewd.sock,"
@@ -102,7 +102,7 @@ sqlite_away() {
     mkdir "$db"
     start_renewd
     check "a database that cannot be opened: the daemon runs and its door answers" renewd_is_up
-    check_match "it says so, with the file" "the store is away.*$db" "$(cat "$DIR/renewd.all")"
+    check_match "it says so, with the file" "the database is not available.*$db" "$(cat "$DIR/renewd.all")"
     check_match "renewctl status says so" "$db|away|down" "$(ctl status)"
     # While it is stopped: where no file is at all renewd makes one, beside whose log the old one would lie then.
     kill -STOP "$RENEWD_PID"
@@ -172,7 +172,7 @@ pg_away_at_start() {
     pg_stop
     start_renewd
     check "PostgreSQL away at start: the daemon runs and its door answers" renewd_is_up
-    check_match "it says so, once a reason" 'the store is away; nothing new is attempted until it answers' "$(cat "$DIR/renewd.all")"
+    check_match "it says so, once a reason" 'the database is not available; nothing new is attempted until it answers' "$(cat "$DIR/renewd.all")"
     check_equal "nothing is sent" 0 "$(sim_count google requests)"
     timeout 40 "$RENEWD" -c "$CONF" --once > "$DIR/once.out" 2>&1 &
     OTHER_PID=$!
@@ -197,7 +197,7 @@ pg_killed() {
     wait_until 20 eval '[ "$(sim_count strict ok)" -ge 10 ]'
     pg_stop
     check "PostgreSQL killed in the middle: the daemon says so" wait_until 20 \
-        eval "grep -q 'the store is away' '$DIR/renewd.all'"
+        eval "grep -q 'the database is not available' '$DIR/renewd.all'"
     check "the daemon's door answers meanwhile" renewd_is_up
     local before
     sleep 1
@@ -238,7 +238,7 @@ pg_killed_once() {
     OTHER_PID=$!
     wait_until 20 eval '[ "$(sim_count strict ok)" -ge 10 ]'
     pg_stop
-    wait_until 20 grep -q 'waits for the store' "$DIR/once.out"
+    wait_until 20 grep -q 'waits for the database' "$DIR/once.out"
     kill -TERM "$OTHER_PID"
     check "--once ends when it is told to, although the store is away" wait_until 20 eval "! kill -0 $OTHER_PID"
     stop_process "$OTHER_PID" KILL

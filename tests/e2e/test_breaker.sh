@@ -27,7 +27,7 @@ withheld_at_first() { # STORE
     check_equal "$s: the rows are as they were" "$before" "$(rows | head -n 3)"
     check_equal "$s: no strike" 0 "$(sql "select sum(strikes) from $(own records)")"
     nobody_was_told "$s"
-    check_match "$s: the text says what was said" 'invalid_grant.*no verdict yet' \
+    check_match "$s: the text says what was said" 'invalid_grant.*not treated as final yet' \
         "$(sql "select last_text from $(own records) where state = 5")"
     check_equal "$s: each was asked once" 20 "$(requests)"
     run_renewd --once
@@ -86,7 +86,7 @@ never_right() {
     check_fails "$s: a run fails" run_renewd --once
     few_requests "$s" 100
     check "$s: the job is held" is_held
-    check_match "$s: it says where to look" 'never refreshed any with these settings; look at client_id' "$(cat "$DIR/renewd.log")"
+    check_match "$s: it says where to look" 'refreshed none with these settings; check client_id' "$(cat "$DIR/renewd.log")"
     nobody_was_told "$s"
     check "$s: under another secret all are refreshed" wait_until 20 runs_until_fine other 200
     nobody_was_told "$s, in the end"

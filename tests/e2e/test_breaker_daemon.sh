@@ -43,7 +43,7 @@ shown() {
     check_match "$s: records says so" 'withheld' "$(ctl --json records tokens)"
     check_equal "$s: who asks for a suspect's token is to come again" 503 "$(token_of 1)"
     check_match "$s: it is told when" '^[Rr]etry-[Aa]fter: [1-9][0-9]*' "$(cat "$DIR/headers")"
-    check_match "$s: and why" '"code": *"retry_later".*no verdict yet' "$(cat "$DIR/answer")"
+    check_match "$s: and why" '"code": *"retry_later".*not treated as final yet' "$(cat "$DIR/answer")"
     sql "update $(own records) set strikes = 3 where rkey = '2'"
     check_equal "$s: after strikes a person is needed" 409 "$(token_of 2)"
     sql "update $(own records) set strikes = 0 where rkey = '2'"
@@ -196,7 +196,7 @@ refused_early() { # STORE
     start_ready || exit 1
     check "$s: all are fresh" wait_until 20 all_fine 3
     sim revoke '{"provider":"strict","account":"early-1"}' > /dev/null
-    check_match "$s: the refusal is no verdict" 'no verdict yet' "$(ctl refresh tokens 1)"
+    check_match "$s: the refusal is no verdict" 'not treated as final yet' "$(ctl refresh tokens 1)"
     check_equal "$s: it is asked again soon" 1 \
         "$(sql "select count(*) from $(own records) where rkey = '1' and due_at between 1 and $(date +%s) + 60")"
     check "$s: and is, by itself" wait_until 60 asked_twice

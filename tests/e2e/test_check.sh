@@ -107,7 +107,7 @@ state_dirs() {
     ln -s "$DIR/elsewhere" "$DIR/state"
     run_renewd --check
     check_equal "a state_dir that is a link is none: 0" 0 $?
-    check_match "and is named" 'warning: .*the state directory is a link' "$(cat "$DIR/renewd.log")"
+    check_match "and is named" 'warning: .*the state directory is a symbolic link' "$(cat "$DIR/renewd.log")"
     check "it is used" run_renewd --once
     mv "$DIR/elsewhere/host" "$DIR/host.aside"
     ln -s "$DIR/host.aside" "$DIR/elsewhere/host"
@@ -121,7 +121,7 @@ state_dirs() {
     healthy_again
     run_renewd --once
     check_equal "a spool that is a link: 1" 1 $?
-    check_match "it is named" 'the spool cannot be used: .*/spool is a link' "$(cat "$DIR/renewd.log")"
+    check_match "it is named" 'the spool cannot be used: .*/spool is a symbolic link' "$(cat "$DIR/renewd.log")"
     check_equal "nothing was put there" '' "$(ls "$DIR/other")"
     rm "$DIR/elsewhere/spool"
     mkdir "$DIR/elsewhere/spool" && chmod 777 "$DIR/elsewhere/spool"

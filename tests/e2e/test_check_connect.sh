@@ -83,9 +83,9 @@ mistakes() {
     says "a table that is not there" '^job no_table: .*there is no table "?absent'
     says "a column that is not there, with the ALTER TABLE" '^job no_column: .*refresh_token.*ALTER TABLE'
     says "a row that does not open" '^job sealed_otherwise: row 1 of sealed_otherwise: .* is not sealed'
-    says "what also would write is rehearsed" '^job warning: also: a row of people cannot be written as on_reconnect and on_ok say.*constraint'
+    says "what also would write is rehearsed" '^job warning: also: a row of people does not take the values of on_reconnect and on_ok.*constraint'
     check_equal "$STORE: and rolled back" 0 "$(sql "select count(*) from people where warned is not null")"
-    says "a row of also that is not there" '^warning: job untold: also: people has no row for row 1 of untold, by its account'
+    says "a row of also that is not there" '^warning: job untold: also: people has no row for row 1 of untold \(by column account\)'
     says "a trigger is named" '^job guarded: guarded has triggers at UPDATE.*: frozen'
     says "and refuses the rehearsal" '^job guarded: a row of guarded cannot be written with its own values'
     says "a table without a row is said so" '^warning: job nobody: nobody has no row'
@@ -146,8 +146,8 @@ lengths_and_policies() {
     google_job hidden hidden
     sql 'alter table hidden enable row level security; alter table hidden force row level security; analyze hidden'
     look
-    says "a column that is short for tokens" '^warning: job healthy: column access_token of healthy holds 250 letters at most.*TYPE text'
-    says "a status that does not fit its column" '^job healthy: column status of healthy holds 4 letters, fewer than the value "disconnected"'
+    says "a column that is short for tokens" '^warning: job healthy: column access_token of healthy holds at most 250 characters.*TYPE text'
+    says "a status that does not fit its column" '^job healthy: column status of healthy holds at most 4 characters, and the value "disconnected"'
     says "row security without a policy" "^job hidden: row security is on for hidden, and no policy lets renewd's role see"
     sql 'create policy nothing on hidden using (false)'
     look

@@ -51,7 +51,7 @@ refused() {
     check_equal "$s: it is not ready" read_only "$(not_ready_code)"
     check "$s: its records are shown" wait_until 20 five_records
     check_match "$s: a run is refused" "$2" "$(ctl run tokens 2>&1)"
-    check_match "$s: what is kept is not said to be nothing" 'kept for a day: *not looked through yet' "$(ctl status)"
+    check_match "$s: what is kept is not said to be nothing" 'kept for a day: *not read yet' "$(ctl status)"
     check_match "$s: so is a pause" "$2" "$(ctl pause tokens 2>&1)"
     check_equal "$s: nothing was presented" "$before" "$(presented)"
     check_equal "$s: nothing was written" "$rows" "$(own_rows)"

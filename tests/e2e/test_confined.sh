@@ -15,7 +15,7 @@ environment() {
         check "the environment still has the names" grep -q '^TEST_SECRET=' "$DIR/environ"
         check_fails "and none of the values that were read" grep -qE "$TEST_SECRET|$RENEWD_TEST_KEY" "$DIR/environ"
     fi
-    check_match "no privileges can be gained, where the kernel has Landlock" '1$|without Landlock' \
+    check_match "no privileges can be gained, where the kernel has Landlock" '1$|has no Landlock' \
         "$(grep NoNewPrivs "/proc/$RENEWD_PID/status"; cat "$DIR/renewd.all")"
     google_job healthy healthy 'pace = "1ms";'
     check "a reload reads the secret again" ctl reload

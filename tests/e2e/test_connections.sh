@@ -71,7 +71,7 @@ under_way() { # STORE
         "$(opened "account_name = 'away-3'" | cut -f 2)"
     check_equal "$s: what came late is kept aside, sealed" 2 \
         "$(sql "select count(*) from $(own kept) where kind = 'orphan' and sealed like 'r1.%'")"
-    check_equal "$s: and said" 2 "$(tail -n "+$((said + 1))" "$DIR/renewd.all" | grep -c 'new tokens came after their row had changed or gone.*gone or was disconnected')"
+    check_equal "$s: and said" 2 "$(tail -n "+$((said + 1))" "$DIR/renewd.all" | grep -c 'new tokens came after their row had changed or was deleted.*gone or was disconnected')"
     check_equal "$s: three requests" 3 "$(sim_count lightspeed requests)"
     ctl refresh lightspeed > "$DIR/run.out" 2>&1
     check_equal "$s: neither is asked for again" 4 "$(sim_count lightspeed requests)"

@@ -97,22 +97,22 @@ shapes() {
 daemon_says() {
     export RENEWD_TEST_STORE="postgresql://renewd_shape:$(encoded "$(password_of all)")zz@127.0.0.1:$PGPORT/${DSN##*dbname=}"
     start_renewd
-    wait_until 20 grep -q 'does not take renewd' "$DIR/renewd.all"
+    wait_until 20 grep -q 'the database refuses renewd' "$DIR/renewd.all"
     ctl --json status > "$DIR/status.out" 2>&1
     ctl status >> "$DIR/status.out" 2>&1
     ctl --json jobs >> "$DIR/status.out" 2>&1
     check_match "a wrong password: the log has it at once, with the remedy" \
-        'does not take renewd.*refuses the password of role .*renewd_shape.*ALTER ROLE .*renewd_shape.* PASSWORD' "$(cat "$DIR/renewd.all")"
+        'the database refuses renewd.*refuses the password of role .*renewd_shape.*ALTER ROLE .*renewd_shape.* PASSWORD' "$(cat "$DIR/renewd.all")"
     check_match "status has it" 'refuses the password of role' "$(cat "$DIR/status.out")"
-    check_no_match "nobody calls it away" 'store is away|did not answer' "$(cat "$DIR/renewd.all" "$DIR/status.out")"
+    check_no_match "nobody calls it away" 'database is not available|did not answer' "$(cat "$DIR/renewd.all" "$DIR/status.out")"
     check_no_match "no part of it" "$PARTS" "$(cat "$DIR/renewd.all" "$DIR/status.out")"
     pg_admin -v p="$(password_of all)zz" <<< "alter role renewd_shape password :'p'"
-    check "once it is mended the daemon goes on by itself" wait_until 30 grep -q 'the store answers' "$DIR/renewd.all"
+    check "once it is mended the daemon goes on by itself" wait_until 30 grep -q 'the database answers' "$DIR/renewd.all"
     # Running: the password is changed and the connections end.
     pg_admin -c "alter role renewd_shape password 'another'" \
         -c "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'renewd_shape'" > /dev/null
     check "a daemon that was running says the true reason" wait_until 30 \
-        eval "[ \$(grep -c 'does not take renewd' '$DIR/renewd.all') -ge 2 ]"
+        eval "[ \$(grep -c 'the database refuses renewd' '$DIR/renewd.all') -ge 2 ]"
     check "and its status" eval "ctl status | grep -q 'refuses the password of role'"
     check "and lives" renewd_is_up
     stop_renewd
@@ -122,7 +122,7 @@ at_once() { # WHAT REGEX
     timeout 60 "$RENEWD" -c "$CONF" --once > "$DIR/once.out" 2>&1
     check_equal "$1: --once ends with 1" 1 $?
     check_match "$1: the reason and the remedy" "$2" "$(cat "$DIR/once.out")"
-    check_no_match "$1: without waiting for it to mend itself" 'within 30 s|is away' "$(cat "$DIR/once.out")"
+    check_no_match "$1: without waiting for it to mend itself" 'within 30 s|is not available' "$(cat "$DIR/once.out")"
 }
 
 permanent() {
@@ -153,7 +153,7 @@ permanent() {
     "$RENEWD" -c "$CONF" > "$DIR/host.out" 2>&1 &
     OTHER_PID=$!
     check "a host that nobody knows: it is away, by its name" wait_until 30 \
-        grep -q 'store is away.*no address is known for the host of the dsn (no-such-host.invalid)' "$DIR/host.out"
+        grep -q 'database is not available.*no address is known for the host of the dsn (no-such-host.invalid)' "$DIR/host.out"
     stop_process "$OTHER_PID"
 }
 
@@ -165,7 +165,7 @@ ipv6_only() {
     unshare -m -n sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$DIR/hosts" \
         "$RENEWD" -c "$CONF" --check --connect > "$DIR/six.out" 2>&1
     check_equal "a host with IPv6 alone: 78" 78 $?
-    check_match "it is said so, with what to do" 'db.ref.example.test\) has IPv6 addresses alone.*pooler' "$(cat "$DIR/six.out")"
+    check_match "it is said so, with what to do" 'db.ref.example.test\) has only IPv6 addresses.*pooler' "$(cat "$DIR/six.out")"
     check_no_match "without the password" Qfirst "$(cat "$DIR/six.out")"
 }
 

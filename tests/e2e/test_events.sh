@@ -177,7 +177,7 @@ dead() { # STORE: only a person can help
     check "$s: the token is asked for and found dead" wait_until 20 condemned
     check_equal "$s: the events wait" waiting=20 "$(states)"
     check "$s: and say why" wait_until 20 says_why
-    check_match "$s: so does the log, with where to go" 'events wait: only a person can help.*reconnect_url=https' "$(cat "$DIR/renewd.all")"
+    check_match "$s: so does the log, with where to go" 'events wait for their access token, which renewd cannot refresh.*reconnect_url=https' "$(cat "$DIR/renewd.all")"
     connect one
     check "$s: with the new token they go out" come sent=20
     check_equal "$s: each once" '20 0' "$(received | wc -l) $(repeats)"
@@ -188,7 +188,7 @@ dead() { # STORE: only a person can help
     stop_renewd
     start_ready || exit 1
     check "$s: those whose time is over are given up" come 'sent=20 expired=10'
-    check_match "$s: which is said" 'events were given up.* events=10' "$(cat "$DIR/renewd.all")"
+    check_match "$s: which is said" 'events were dropped.* events=10' "$(cat "$DIR/renewd.all")"
     stop_renewd
 }
 

@@ -100,7 +100,7 @@ counts() { # STORE
     check_match "$s: in the list of jobs" \
         '"events": *\{"waiting": *361, *"held": *1, *"aside": *1, *"expired": *1, *"repeats": *10\}' "$(ctl --json jobs)"
     check_match "$s: for people" \
-        'job meta: events: 361 wait, 1 are held, 1 were set aside, 1 were given up, 10 were sendings beyond the first' "$(ctl jobs)"
+        'job meta: events: 361 wait, 1 are held, 1 were parked \(aside\), 1 were dropped as too old \(expired\), 10 were repeated sendings' "$(ctl jobs)"
     check_match "$s: a job that takes none has none" '"events": *null' "$(ctl --json jobs)"
 }
 

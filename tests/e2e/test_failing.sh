@@ -16,7 +16,7 @@ moved() {
     start_ready || exit 1
     check "$s: jobs shows it failing" wait_until 30 jobs_say '^tokens +oauth2 +failing'
     check_match "$s: with the count and the new address" \
-        'job tokens is failing: none of the 4 records .*redirect: .*HTTP 301.* sends on to https://login.example.com/oauth/v2/token; put the new address' \
+        'job tokens is failing: none of the 4 records .*redirect: .*HTTP 301.* redirects to https://login.example.com/oauth/v2/token; put that address' \
         "$(ctl jobs)"
     check_no_match "$s: without its query" 'client_secret=' "$(ctl jobs; ctl --json records tokens; cat "$DIR/renewd.all")"
     check_match "$s: status counts it" '1 failing' "$(ctl status)"

@@ -75,7 +75,7 @@ youtube() { # STORE
     says "$s: no such platform" 404 "$(refresh myspace yt-1)" '{"error":"Tokens not found"}'
     says "$s: nonsense" 400 "$(keyed refresh-token '{"platform":')" '{"error":"the body is not JSON, at offset 12"}'
     says "$s: half a surrogate pair" 400 "$(keyed refresh-token '{"platform":"youtube","creator_unique_identifier":"a\ud800"}')" \
-        '{"error":"the body holds what is no text (bytes that are no UTF-8, or half a surrogate pair) in creator_unique_identifier, at offset 54"}'
+        '{"error":"the body is not text (it has bytes that are not UTF-8, or half a surrogate pair) in creator_unique_identifier, at offset 54"}'
     says "$s: a list for a name" 400 "$(keyed refresh-token '{"platform":["youtube"],"creator_unique_identifier":"a"}')" \
         '{"error":"the member platform must be a text"}'
     sql "update airpublisher_youtube_tokens set google_refresh_token = null where creator_unique_identifier = 'yt-2'"

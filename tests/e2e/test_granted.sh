@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
-SAYS='grants something else than before'
+SAYS='the provider changed what a refresh gives'
 
 round() { # one run, an hour and a bit later
     now=$((now + 4000))
@@ -47,7 +47,7 @@ lives() { # STORE
     start_ready || exit 1
     check_match "$s: the API has it" '"granted": *\{"life": *900, *"rotates": *true, *"changed_at": *"20' \
         "$(ctl --json jobs)"
-    check_match "$s: renewctl jobs says it" 'job t: what its provider grants changed at .* live 900 s now' \
+    check_match "$s: renewctl jobs says it" 'job t: its provider changed what a refresh gives at .* live 900 s now' \
         "$(ctl jobs)"
     stop_renewd
 }

@@ -133,7 +133,7 @@ refused_statement() {
     as postgres -c "revoke insert (wallet_id, user_id, type, amount, performed_by, idempotency_key, created_at)
         on token_wallet_transactions from $LEAST; revoke update (balance) on token_wallets from $LEAST"
     run_renewd --once > /dev/null 2>&1
-    check_match "$s: the GRANT that mends it is told" 'statement credit: .*mended by GRANT SELECT, UPDATE ON token_wallets' \
+    check_match "$s: the GRANT that mends it is told" 'statement credit: .*GRANT SELECT, UPDATE ON token_wallets' \
         "$(cat "$DIR/renewd.log")"
     check_match "$s: and at once what another statement lacks" \
         'job held.*statement credit: .*statement transaction: .*mended by GRANT INSERT ON token_wallet_transactions' \

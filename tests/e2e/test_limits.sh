@@ -30,7 +30,7 @@ too_low() { # STORE
     check_no_match "$s: one run is none in a row" 'limit' "$(ctl jobs)"
     ctl run tokens > /dev/null
     check_match "$s: two are, and the number that would do is said" \
-        'job tokens: 1 overdue: limit = 1 left 1 of 2 due records undone, in 2 runs in a row; limit = 2 would do' "$(ctl jobs)"
+        'job tokens: 1 overdue: limit = 1 left 1 of 2 due records unrefreshed, in 2 runs in a row; limit = 2 is enough' "$(ctl jobs)"
     check_match "$s: in the log, too" 'level=warning msg="limit = 1 left 1 of 2 due' "$(cat "$DIR/renewd.all")"
     ctl run tokens > /dev/null
     check_equal "$s: then all are ok" '3 0' "$(states ok) $(states expired)"

@@ -118,7 +118,7 @@ checkpoint() { # STORE: a person has to log in at facebook.com, and has done so 
     check_fails "$s: it is said" once
     check_equal "$s: as what a person has to do, without a strike" '4|190/459|0 4|190/464|0' \
         "$(stands s459) $(stands s464)"
-    check_match "$s: which is told" 'log in at facebook.com first.*remedy=.*asks again by itself' "$(cat "$DIR/renewd.log")"
+    check_match "$s: which is told" 'log in at facebook.com first.*remedy=.*tries again by itself' "$(cat "$DIR/renewd.log")"
     check_match "$s: of both" 'confirm the account at facebook.com first' "$(cat "$DIR/renewd.log")"
     check_equal "$s: nothing is dead" '0' "$(sql "select count(*) from $(own credentials) where dead <> 0")"
     sim mark '{}' > /dev/null

@@ -38,7 +38,7 @@ for host in evil.example "evil.example:$PORT" renew.example.net.evil.example loc
     check_equal "under the name $host" 421 "$(call -H "Host: $host" -H "$PLAIN")"
     check_equal "$host, with a key" 421 "$(URL=http://127.0.0.1:$PORT/v1/jobs call -G -H "Host: $host" -H "Authorization: Bearer $APP_SECRET")"
 done
-check_match "the log names it, and the remedy" 'public_url or api.hosts.*host=evil.example' "$(cat "$DIR/renewd.all")"
+check_match "the log names it, and the remedy" 'api.hosts or set public_url.*host=evil.example' "$(cat "$DIR/renewd.all")"
 for host in localhost "localhost:$PORT" "127.0.0.1:$PORT" '[::1]:1234' renew.example.net RENEW.example.net. app.example.net:443; do
     check_equal "under the name $host" '200 token' "$(call -H "Host: $host")"
 done

@@ -44,14 +44,14 @@ kept_for_a_month() { # STORE
     under_way 2 'delete from tokens'
     check_equal "$s: what came late is kept sealed" 2 "$(orphans)"
     start_ready || exit 1
-    check_match "$s: status counts it" '^set aside: *0 refused by their rows, 2 too late' "$(ctl status)"
+    check_match "$s: status counts it" '^parked: *0 refused by their rows, 2 too late' "$(ctl status)"
     check_equal "$s: so does its document" "2" "$(ctl --json status | json '$.set_aside.orphans')"
     stop_renewd
     once_at $((NOW + 30 * 86400 - 3600))
     check_equal "$s: for 30 days" 2 "$(orphans)"
     once_at $((NOW + 30 * 86400 + 3600))
     check_equal "$s: then it is removed" 0 "$(orphans)"
-    check_match "$s: and said so" 'set aside 30 days ago are removed.*tokens=2' "$(cat "$DIR/renewd.log")"
+    check_match "$s: and said so" 'parked tokens that are 30 days old were removed.*tokens=2' "$(cat "$DIR/renewd.log")"
 }
 
 # The row comes back with what it held: deleted and saved again, as an ORM does it, or restored.
@@ -210,7 +210,7 @@ rolled_back() {
 }
 
 commit_blocked() { [ "$(pg_admin -c "select count(*) from pg_stat_activity where wait_event_type = 'Lock'
-    and datname = '${DSN##*dbname=}'")" -gt 0 ] || grep -q 'waits for the store' "$DIR/first.out"; }
+    and datname = '${DSN##*dbname=}'")" -gt 0 ] || grep -q 'waits for the database' "$DIR/first.out"; }
 
 start_simulator
 for store in sqlite postgresql; do

@@ -41,7 +41,7 @@ by_hand() { # STORE
     check_equal "$s: nothing is parked" '{"parked":[]}' "$(ctl --json parked | tr -d ' \n')"
     meanwhile 'delete from tokens' ctl refresh tokens "$ID"
     check_match "$s: it is not called refreshed" '^refreshed 0, failed 1' "$(cat "$DIR/said.out")"
-    check_match "$s: it says what became of it" 'set_aside .*set aside: the row is gone.*renewctl parked' "$(cat "$DIR/said.out")"
+    check_match "$s: it says what became of it" 'set_aside .*was parked: the row is gone.*renewctl parked' "$(cat "$DIR/said.out")"
     check_equal "$s: listed" "orphan|tokens|$ID|late-1" "$(field kind)|$(field job)|$(field record)|$(field account)"
     check_match "$s: why, since and until when" '^the row is gone or was disconnected 20..-..-..T.* 20..-..-..T' \
         "$(field why) $(field created_at) $(field until)"
@@ -51,14 +51,14 @@ by_hand() { # STORE
     check_equal "$s: by route" "$(field id)" "$(curl -sS --unix-socket "$SOCKET" http://localhost/v1/jobs/tokens/parked |
         json '$.parked[0].id')"
     check_fails "$s: its row is gone: it stays aside" apply
-    check_match "$s: and says so" 'row is gone.*put it back' "$(apply 2>&1)"
+    check_match "$s: and says so" 'row was deleted.*restore the row' "$(apply 2>&1)"
     check_fails "$s: an unknown id" ctl parked apply 00000000000000000000000000000000
     check_fails "$s: nonsense" ctl parked apply 'no such id'
     check_fails "$s: another word" ctl parked show x
     sql 'insert into tokens select * from copy'
     # renewd does it by itself when it looks; a person need not wait.
     ctl parked apply "$(field id)" > "$DIR/said.out" 2>&1 ||
-        check_match "$s: renewd was quicker" 'spent|holds another|nothing is kept' "$(cat "$DIR/said.out")"
+        check_match "$s: renewd was quicker" 'spent|holds another|nothing is parked' "$(cat "$DIR/said.out")"
     check "$s: the pair is in its row" wait_until 20 compare_truth strict tokens late
     check_equal "$s: presented once" '1|0' "$(strict_sum presented)|$(strict_sum reuse)"
     check_equal "$s: a refresh of what is there works" 0 "$(ctl refresh tokens "$ID" > /dev/null 2>&1; echo $?)"

@@ -75,7 +75,7 @@ load_accounts strict tokens 30 b
 start_renewd
 check "the daemon comes up behind it" wait_until 20 daemon_is_ready
 check "and refreshes what is due" wait_until 30 refreshed 70
-check_match "it says that requests wait for the poll" 'found within five seconds, changed rows every rescan.*pooler' "$(cat "$DIR/renewd.all")"
+check_match "it says that requests wait for the poll" 'are read every five seconds, changed rows at every rescan.*pooler' "$(cat "$DIR/renewd.all")"
 are_ok() { [ "$(ctl --json status > /dev/null && ctl --json records tokens | grep -o '"state":"ok"' | wc -l)" = "$1" ]; }
 check "the reads work" wait_until 20 are_ok 70 # what was answered is committed in a moment
 sql "update tokens set expires_at = now() - interval '1 hour' where account like 'a%'" > /dev/null

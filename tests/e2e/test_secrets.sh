@@ -44,16 +44,16 @@ changed() {
     fi
     : > "$DIR/client.secret"
     check "$STORE: an empty file: a warning" wait_until 60 \
-        grep -q "value read before stays in force.*job=healthy.*client.secret is not set: the file is empty" "$DIR/renewd.all"
+        grep -q "value read before stays in use.*job=healthy.*client.secret is not set: the file is empty" "$DIR/renewd.all"
     check_match "$STORE: and in the status" 'warning.*client.secret is not set: the file is empty' "$(ctl status)"
     check "$STORE: the old value stays" wait_until 20 refreshes
     rm "$DIR/client.secret"
-    check "$STORE: a file that is gone: a warning" wait_until 60 grep -q 'in force.*there is no such file' "$DIR/renewd.all"
+    check "$STORE: a file that is gone: a warning" wait_until 60 grep -q 'in use.*there is no such file' "$DIR/renewd.all"
     echo '# a word' >> "$DIR/conf.d/healthy.conf"
     client hush-third
     secret_file '"hush-third"'
     check "$STORE: a job's own file that changed beside it waits for a reload" wait_until 60 \
-        grep -q "in force.*the job's own file changed as well" "$DIR/renewd.all"
+        grep -q "in use.*the job's own file changed as well" "$DIR/renewd.all"
     check "$STORE: which takes both" ctl reload
     check_match "$STORE: quotes are in the status, by name" 'warning.*client.secret stands in quotes' "$(ctl status)"
     secret_file 'hush-third'

@@ -56,7 +56,7 @@ forced() { # STORE [reload]: the jobs under way have been replaced before
     status=$?
     RENEWD_PID=''
     check_equal "$s: it ends by itself" 0 "$status"
-    check_match "$s: and says what it leaves" 'stopping although attempts are still under way' "$(cat "$DIR/renewd.all")"
+    check_match "$s: and says what it leaves" 'stopping while attempts are still under way' "$(cat "$DIR/renewd.all")"
     check "$s: who waits for a token is answered" wait_until 10 test -s "$DIR/token.status"
     sim misbehave '{"clear":true}' > /dev/null
     start_ready || exit 1

@@ -74,7 +74,7 @@ away() { # KIND
     check "$s: not all were asked ($sent)" [ "$sent" -lt $ACCOUNTS ]
     sleep 2 # long enough for several attempts to connect
     check_equal "$s: nothing new is attempted" "$sent" "$(presented)"
-    check_equal "$s: it was said once" 1 "$(log_lines 'msg="the store is away')"
+    check_equal "$s: it was said once" 1 "$(log_lines 'msg="the database is not available')"
     check "$s: and nothing else all the time" [ "$(complaints)" -le 8 ]
     "$1"_end
     check "$s: it comes back" wait_until 20 is_up

@@ -19,7 +19,7 @@ locked() {
     read -r -u "${SHELL_OF_SOMEBODY[0]}" said
     check_equal "$s: by another process" mine "$said"
     check "$s: what was sent is answered" wait_until 10 none_under_way
-    check "$s: it is said" wait_until 10 log_has 'wait.* for the store|store is busy'
+    check "$s: it is said" wait_until 10 log_has 'wait.* for the database|database is busy'
     sent=$(presented)
     sleep 4 # several attempts to write
     check_equal "$s: nothing new is attempted" "$sent" "$(presented)"

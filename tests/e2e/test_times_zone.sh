@@ -72,7 +72,7 @@ for store in sqlite postgresql; do
     run_renewd --once
     check_equal "$store, lengths alone: --once exits 1" 1 $?
     check_match "$store, lengths alone: the job is held, with a sentence" \
-        'job strict is held: column "expires_at" of tokens holds lengths and no points in time.*store when a token ends' "$(logs)"
+        'job strict is held: column "expires_at" of tokens holds lengths of time, not points in time.*store when a token ends' "$(logs)"
     check_equal "$store, lengths alone: nothing is sent, nothing written over" '1 2' \
         "$(sim_count strict presented) $(sql "select count(*) from tokens where expires_at = 3600")"
     sql "update tokens set expires_at = $(date +%s) - 60"

@@ -106,7 +106,7 @@ damaged() {
     done
     check_match "$s: and by whom it was sealed" 'record=2 .*Laravel' "$(logs)"
     check_match "$s: in all" '6 of its rows cannot be read' "$(logs)"
-    check_match "$s: each in its last_error" '^row: the value of refresh_token has the look of one sealed by Supabase' "$(row_of d--4)"
+    check_match "$s: each in its last_error" '^row: the value of refresh_token looks as if it was encrypted by Supabase' "$(row_of d--4)"
     check_equal "$s: none of them was presented" 7 "$(sim_count strict presented)"
     check_equal "$s: the seventh is well" ok "$(state tokens d--7)"
     run_renewd --once
