@@ -139,7 +139,7 @@ async function main([command, job, id, ...rest]) {
         return 0;
     } catch (why) {
         if (why instanceof PersonNeeded) {
-            console.error(`a person has to help: ${why.message}${why.url ? `; connect the account again at ${why.url}` : ''}`);
+            console.error(`renewd cannot refresh this record by itself: ${why.message}${why.url ? `; connect the account again at ${why.url}` : ''}`);
             return 3;
         }
         console.error(why instanceof Later ? `later: ${why.message}` : why.message);

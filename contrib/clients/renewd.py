@@ -152,7 +152,7 @@ def main(arguments):
             return 0 if 200 <= status < 300 else 1
         return 0
     except PersonNeeded as why:
-        print(f"a person has to help: {why}" + (f"; connect the account again at {why.url}" if why.url else ""), file=sys.stderr)
+        print(f"renewd cannot refresh this record by itself: {why}" + (f"; connect the account again at {why.url}" if why.url else ""), file=sys.stderr)
         return 3
     except Later as why:
         print(f"later: {why}", file=sys.stderr)

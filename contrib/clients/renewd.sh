@@ -55,7 +55,8 @@ must_be() {
     [ "$status" != "$1" ] || return 0
     if [ "$status" = 409 ]; then
         url=$(member reconnect_url)
-        echo "a person has to help: $(member message)${url:+; connect the account again at $url}" >&2
+        [ "$url" != null ] || url=
+        echo "renewd cannot refresh this record by itself: $(member message)${url:+; connect the account again at $url}" >&2
         exit 3
     fi
     echo "renewd answered $status: $(member message)" >&2

@@ -36,6 +36,8 @@ settings = { app_id = "env:FACEBOOK_APP_ID"; app_secret = "env:FACEBOOK_APP_SECR
 END
     sql "insert into \"App\" (\"id\", \"name\", \"userId\") values ('one', 'app one', 'user-1')"
     sql "insert into \"AppSettings\" (\"id\", \"appId\", \"metaPixelId\", \"metaAccessToken\") values ('one', 'one', 'px', 'token-1')"
+    sql "insert into \"App\" (\"id\", \"name\", \"userId\") values ('two', 'app two', 'user-2')"
+    sql "insert into \"AppSettings\" (\"id\", \"appId\") values ('bare', 'two')"
     (umask 077 && echo "$APP_SECRET" > "$DIR/secret" && echo "Authorization: Bearer $APP_SECRET" > "$DIR/header")
 }
 
@@ -77,6 +79,10 @@ examples() { # CLIENT DOOR NUMBER
     client "$1" "$2" token tokens "$id" > "$DIR/none"
     check_equal "$s: a grant that is dead: status 3, and nothing" 3 "$?$(cat "$DIR/none")"
     check_match "$s: and where to connect it again" 'https://app\.example/connect' "$(cat "$DIR/said.out")"
+    client "$1" "$2" token meta bare > "$DIR/none"
+    check_equal "$s: without a credential: status 3, and nothing" 3 "$?$(cat "$DIR/none")"
+    check_match "$s: and why" 'holds no credential' "$(cat "$DIR/said.out")"
+    check_no_match "$s: no address where the job has none" 'None|null|undefined|again at' "$(cat "$DIR/said.out")"
     client "$1" "$2" token tokens 4711
     check_equal "$s: no such record: status 1" 1 $?
     check_match "$s: and why" 'has no record 4711' "$(cat "$DIR/said.out")"
