@@ -180,8 +180,8 @@ int state_dir_seen(const struct state_dir *s, const char *installation, int64_t 
         return error_set(e, r, "the file %s cannot be read: %s", file, strerror(-r));
     if (text.len == 0 || sscanf(text.data, "%32[0-9a-f] %" SCNd64 "\n", name, &sequence) != 2)
         return error_set(e, -EROFS,
-                         "the file %s, which shows whether the database is an old copy, is damaged; if the database is the "
-                         "current one, run `renewctl adopt`, which writes the file again", file);
+                         "the file %s is damaged, so renewd cannot tell whether the database is an old copy; if the database "
+                         "is the current one, run `renewctl adopt`, which writes the file again", file);
     if (strcmp(name, installation) == 0)
         *ret = sequence;
     return 0;

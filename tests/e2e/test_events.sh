@@ -45,7 +45,7 @@ bodies() { # what is taken, and what is refused as a whole
     check_equal "$s: one without a name" 400 "$({ printf '['; event a-5; printf ',{"event_id":"x"}]'; } | post one)"
     check_match "$s: is pointed at" '^event 1: .*event_name' "$(member_of error.message)"
     check_equal "$s: half a surrogate pair" 400 "$(printf '{"event_name":"x","event_id":"x\\udc00"}' | post one)"
-    check_match "$s: is told with its member" 'no text .* in event_id, at offset' "$(member_of error.message)"
+    check_match "$s: is told with its member" 'not text .* in event_id, at offset' "$(member_of error.message)"
     check_equal "$s: a thousand and one" 413 "$(events 1 1001 | post one)"
     check_equal "$s: no JSON" 400 "$(printf '[1' | post one)"
     check_equal "$s: none" 400 "$(printf '[]' | post one)"

@@ -141,7 +141,7 @@ data_access() { # STORE: the token lives for ever, what it may reach does not
     check "$s: a token that never ends" once
     check_equal "$s: the end of its data is stored" 1 \
         "$(sql "select count(*) from \"AppSettings\" where \"dataUntil\" = $(time_sql 1700000000)")"
-    check_match "$s: and said" "reach its person's data until 2023-11-14T22:13:20Z only" "$(cat "$DIR/renewd.log")"
+    check_match "$s: and said" "access to the person's data only until 2023-11-14T22:13:20Z" "$(cat "$DIR/renewd.log")"
 }
 
 lost() { # STORE: the second round trip fails
