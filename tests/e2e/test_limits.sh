@@ -68,7 +68,7 @@ suspects() { # STORE
     check_equal "$s: so many are counted then" '1 2' "$(states misconfigured) $(states expired)"
     check "$s: it is a suspect as before" row_says 1 last_error.code withheld
     check_match "$s: in the table, too" '^ *tokens +1 +sus-1 .* expired ' "$(ctl records tokens)"
-    check "$s: explain says so" wait_until 60 explained 'asked again at .*; its access token has ended'
+    check "$s: explain says so" wait_until 60 explained 'tried again at .*; its access token has expired'
     sql "update tokens set refresh_token = 'eyJpdiI6IkVXYnBTZ' where id = 3"
     check "$s: a row that cannot be read is misconfigured, ended or not" \
         wait_until 60 is_shown "$1" 'expired misconfigured misconfigured'
