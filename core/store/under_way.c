@@ -45,7 +45,7 @@ int store_under_way(struct db *db, const struct claim_request *q, struct under_w
 
 static char *aside_text(const char *why)
 {
-    return xasprintf("the new token was set aside: %s; renewctl parked shows it", why ? why : "the database refused the row");
+    return xasprintf("the new token was parked: %s; renewctl parked shows it", why ? why : "the database refused the row");
 }
 
 /* A history row is its end; a pair that waits for its row has none yet; else its lease says whether it goes on. */

@@ -87,10 +87,10 @@ pending() { # STORE
     meanwhile refresh tokens 1
     check_equal "$s: exit status" 1 "$status"
     check_match "$s: it has failed" '^refreshed 0, failed 1, skipped 0' "$(cat "$DIR/said.out")"
-    check_match "$s: as set aside" 'set_aside.*set aside: .*renewctl parked' "$(cat "$DIR/said.out")"
+    check_match "$s: as set aside" 'set_aside.*was parked: .*renewctl parked' "$(cat "$DIR/said.out")"
     check_fails "$s: so it has for the next" sh -c "exec $(printf '%q ' "$RENEWCTL" -s "$SOCKET" refresh tokens 1) > $DIR/said.out 2>&1"
     check_match "$s: which says the same" '^refreshed 0, failed 1, skipped 0' "$(cat "$DIR/said.out")"
-    check_match "$s: in the same words" 'set_aside.*set aside: .*renewctl parked' "$(cat "$DIR/said.out")"
+    check_match "$s: in the same words" 'set_aside.*was parked: .*renewctl parked' "$(cat "$DIR/said.out")"
     check_equal "$s: the history has nothing twice" 0 "$(sql "select count(*) - count(distinct attempt_id) from $(own attempts)")"
     check_equal "$s: it was presented once" 1 "$(strict_sum presented)"
     stop_renewd
