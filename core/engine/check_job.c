@@ -13,7 +13,7 @@
 #include "core/base/cleanup.h"
 #include "core/domain/outcome.h"
 #include "core/engine/internal.h"
-#include "core/store/rights.h"
+#include "core/store/migrate_rights.h"
 #include "core/store/table_look.h"
 
 enum { SENTENCE_MAX = 1400, GRANTS_MAX = 900, TOKEN_LETTERS = 2048, ERROR_LETTERS = 500, KEY_NAME_MAX = 80 };

@@ -17,7 +17,7 @@
 #include "core/engine/internal.h"
 #include "core/store/guard.h"
 #include "core/store/hosts.h"
-#include "core/store/rights.h"
+#include "core/store/migrate_rights.h"
 
 enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, GRANTS_MAX = 700 };
 

@@ -12,7 +12,7 @@
 #include "core/base/cleanup.h"
 #include "core/store/db.h"
 #include "core/store/migrate_internal.h"
-#include "core/store/rights.h"
+#include "core/store/migrate_rights.h"
 
 enum { MIGRATION_MS = 60000, TRIES = 5, GRANTS_MAX = 700 };
 

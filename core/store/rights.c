@@ -10,27 +10,10 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/domain/ident.h"
+#include "core/store/migrate_rights.h"
 #include "core/store/table_internal.h"
 
 enum { LIST_MAX = 4096, COLUMNS_MAX = 256 };
-
-static void put_grant(struct buf *grants, const char *what)
-{
-    buf_text(grants, grants->len ? " " : "");
-    buf_printf(grants, "%s;", what);
-}
-
-/* The GRANTs that a statement finds missing, one a row. */
-static int put_found(struct db *db, const char *sql, const char *const *texts, size_t count, struct buf *grants,
-                     struct error *e)
-{
-    cleanup(db_result_free_p) struct db_result *r = NULL;
-
-    int res = db_run(db, sql, texts, count, &r, e);
-    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
-        put_grant(grants, db_text(r, i, 0));
-    return res;
-}
 
 static bool in(const char *const *list, const char *name)
 {
@@ -89,7 +72,7 @@ static int put_below(struct db *db, const struct catalog *c, struct buf *grants,
         " WHERE refclassid = 'pg_proc'::regclass AND NOT has_function_privilege(refobjid, 'EXECUTE') ORDER BY 1";
     const char *texts[] = {c->schema, c->name};
 
-    return put_found(db, sql, texts, 2, grants, e);
+    return rights_put_found(db, sql, texts, 2, grants, e);
 }
 
 static int grants_of(struct db *db, const struct catalog *c, const char *const *reads, const char *const *writes,
@@ -113,13 +96,13 @@ static int grants_of(struct db *db, const struct catalog *c, const char *const *
     buf_init(&list, LIST_MAX);
     if (*db_text(r, 0, 4) != 't') {
         cleanup(free_p) char *usage = xasprintf("GRANT USAGE ON SCHEMA %s TO %s", schema, role);
-        put_grant(grants, usage);
+        rights_put(grants, usage);
     }
     put_missing(r, 2, reads, "SELECT", &list);
     put_missing(r, 3, writes, "UPDATE", &list);
     if (list.len) {
         cleanup(free_p) char *grant = xasprintf("GRANT %s ON %s.%s TO %s", list.data, schema, name, role);
-        put_grant(grants, grant);
+        rights_put(grants, grant);
     }
     return put_below(db, c, grants, e);
 }
@@ -170,37 +153,4 @@ int rights_job(struct db *db, const struct table *t, const struct table_wish *w,
     const struct catalog c = {.schema = t->schema, .name = t->name};
     int r = grants_of(db, &c, reads, writes, grants, e);
     return r < 0 || !w->owner ? r : rights_owner(db, w->owner, grants, e);
-}
-
-int rights_own(struct db *db, struct buf *grants, struct error *e)
-{
-    static const char sql[] =
-        "WITH s AS (SELECT (SELECT oid FROM pg_namespace WHERE nspname = 'renewd') AS oid,"
-        " quote_ident(current_user) AS role, quote_ident(current_database()) AS db)"
-        " SELECT g FROM ("
-        "SELECT 1 AS n, format('GRANT CREATE ON DATABASE %s TO %s', db, role) AS g FROM s"
-        " WHERE oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')"
-        " UNION ALL SELECT 2, format('GRANT USAGE, CREATE ON SCHEMA renewd TO %s', role) FROM s"
-        " WHERE oid IS NOT NULL AND NOT has_schema_privilege(oid, 'USAGE')"
-        " UNION ALL SELECT 3, format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA renewd TO %s', role)"
-        " FROM s WHERE EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = s.oid AND c.relkind IN ('r', 'p')"
-        "  AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')"
-        "   AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))"
-        " UNION ALL SELECT 4, format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA renewd TO %s', role)"
-        " FROM s WHERE EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = s.oid AND CASE WHEN c.relkind = 'S'"
-        "  THEN NOT has_sequence_privilege(c.oid, 'USAGE') ELSE false END)) t ORDER BY n";
-
-    return db_is_postgresql(db) ? put_found(db, sql, NULL, 0, grants, e) : 0;
-}
-
-int rights_alter(struct db *db, struct buf *grants, struct error *e)
-{
-    static const char sql[] =
-        "SELECT format('GRANT CREATE ON SCHEMA renewd TO %I', current_user) FROM pg_namespace n"
-        " WHERE n.nspname = 'renewd' AND NOT has_schema_privilege(n.oid, 'CREATE')"
-        " UNION SELECT format('GRANT %I TO %I', pg_get_userbyid(c.relowner), current_user) FROM pg_class c"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'renewd' AND c.relkind IN ('r', 'p', 'v', 'S')"
-        " AND NOT pg_has_role(c.relowner, 'USAGE')";
-
-    return db_is_postgresql(db) ? put_found(db, sql, NULL, 0, grants, e) : 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What renewd's role may do in a PostgreSQL database: every right that is missing, as the GRANT that gives it, all at
- * once. SQLite has no rights: nothing is ever missing there.
+ * What renewd's role may do with the tables of jobs in PostgreSQL: every missing right as the GRANT that gives it, all
+ * at once. Its own tables: migrate_rights.h. SQLite has no rights: nothing is ever missing there.
  */
 #ifndef CORE_STORE_RIGHTS_H
 #define CORE_STORE_RIGHTS_H
@@ -18,10 +18,4 @@ int rights_table(struct db *db, const char *table, const char *const *reads, con
  * on, for the role as which it reads. */
 int rights_job(struct db *db, const struct table *t, const struct table_wish *w, struct buf *grants,
                struct error *e);
-/* renewd's own schema, or what it takes to make it. */
-int rights_own(struct db *db, struct buf *grants, struct error *e);
-
-/* What lets it alter renewd's own tables, which their owner may; only asked where a migration is to come. */
-int rights_alter(struct db *db, struct buf *grants, struct error *e);
-
 #endif
