@@ -13,9 +13,9 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/config/config.h"
+#include "core/db/connection.h"
 #include "core/engine/check_job.h"
-#include "core/host/config.h"
-#include "core/store/connection.h"
 
 /* Where systemd keeps a running service's credentials; root may read them. */
 #define SERVICE_CREDENTIALS "/run/credentials/renewd.service"

@@ -14,7 +14,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
-#include "core/domain/timestamp.h"
+#include "core/time/timestamp.h"
 
 enum { WATCH_MS = 500, OTHERS_MS = 1000, LATE_MS = 5000, SAY_MS = 10000, LINE_MAX_WIDTH = 79,
        AWAY_MS = 30000,  /* so long it waits for a store that is away */

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 
 #include "config.h"
-#include "core/adapters/loop.h"
 #include "core/api/api.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
@@ -26,10 +25,11 @@
 #include "core/base/sandbox.h"
 #include "core/base/vault.h"
 #include "core/check.h"
-#include "core/domain/timestamp.h"
+#include "core/config/config.h"
 #include "core/engine/engine.h"
-#include "core/host/config.h"
+#include "core/loop/loop.h"
 #include "core/once.h"
+#include "core/time/timestamp.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536,
        LARGE_BYTES = 256 * 1024 };

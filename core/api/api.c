@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 
 #include "core/api/internal.h"
-#include "core/api/webhooks.h"
+#include "core/api/routes/webhooks.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/host/plugin_load.h"
+#include "core/plugin/load.h"
 
 enum { SOCKET_MODE = 0660, DIRECTORY_MODE = 0755 };
 

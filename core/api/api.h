@@ -6,10 +6,10 @@
 #ifndef CORE_API_API_H
 #define CORE_API_API_H
 
-#include "core/adapters/loop.h"
 #include "core/base/error.h"
+#include "core/config/config.h"
 #include "core/engine/engine.h"
-#include "core/host/config.h"
+#include "core/loop/loop.h"
 
 struct api;
 

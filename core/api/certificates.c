@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/crypto.h"
-#include "core/adapters/loop.h"
-#include "core/adapters/secretref.h"
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
 #include "core/base/log.h"
+#include "core/conf/secretref.h"
+#include "core/crypto/crypto.h"
+#include "core/loop/loop.h"
 
 enum { CERTIFICATE_MAX = 256 * 1024, LOOK_MS = 1000 };
 

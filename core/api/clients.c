@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/adapters/crypto.h"
 #include "core/api/internal.h"
 #include "core/base/log.h"
+#include "core/crypto/crypto.h"
 
 static bool listed(char *const *list, const char *name)
 {

@@ -9,10 +9,10 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#include "core/adapters/http_server.h"
-#include "core/adapters/json.h"
 #include "core/api/api.h"
 #include "core/base/buf.h"
+#include "core/http/server/server.h"
+#include "core/json/json.h"
 
 enum {
     SEGMENTS_MAX = 8,
@@ -106,12 +106,12 @@ int request_parameter(struct request *q, const char *name, const char **ret);
 /* The answer to come says when to ask again. */
 void request_retry_after(struct request *q, int64_t seconds);
 
-/* ---- functions.c ---- */
+/* ---- api/compat/functions.c ---- */
 /* The path, in count segments, is one of a function. */
 bool is_function(const struct request *q, size_t count);
 void function_arrived(struct request *q);
 
-/* ---- peer.c ---- */
+/* ---- local_peer.c ---- */
 /* Root, the daemon's own user, and the group renewd. */
 bool peer_may_operate(const struct request *q);
 /* Root and the daemon's own user, and the users of api.token_users. */
@@ -155,7 +155,7 @@ enum { CLIENT_KNOWN, CLIENT_NO_HEADER, CLIENT_WRONG };
 /* Over TCP: whose secret came with the request. */
 int client_identify(struct request *q);
 bool client_allows(const struct api_client *c, const char *right, const char *job);
-/* ---- door.c ---- */
+/* ---- auth_throttle.c ---- */
 struct door *door_new(void);
 /* Answers those it holds. */
 void door_free(struct door *d);
@@ -188,7 +188,7 @@ void answer_bytes(struct request *q, int status, const char *type, const void *b
 /* The engine's or the store's refusal: away 503, refused 409, what it says otherwise. */
 void answer_failure(struct request *q, int result, const char *why);
 
-/* ---- shapes.c: what the API promises of records and runs, into a writer ---- */
+/* ---- json_shapes.c: what the API promises of records and runs, into a writer ---- */
 /* Where the owners of the request's job connect an account again, or NULL. */
 const char *reconnect_url_of(const struct request *q);
 void shape_record(struct json_writer *w, const char *name, const struct record *r,
@@ -208,49 +208,49 @@ void shape_status(struct json_writer *w, const struct engine *e, const struct en
 int64_t record_next_at(const struct record *r);
 
 /* ---- the handlers ---- */
-/* routes_health.c */
+/* api/routes/health.c */
 void handle_status(struct request *q);
 void handle_healthz(struct request *q);
 void handle_readyz(struct request *q);
 void handle_reload(struct request *q);
 void handle_adopt(struct request *q);
 void handle_plugin(struct request *q);
-/* routes_hosts.c */
+/* api/routes/hosts.c */
 void handle_hosts(struct request *q);
 void handle_parked(struct request *q);
 void handle_parked_apply(struct request *q);
 void handle_forget_host(struct request *q);
-/* routes_jobs.c */
+/* api/routes/jobs.c */
 void handle_jobs(struct request *q);
 void handle_pause(struct request *q);
 void handle_resume(struct request *q);
-/* routes_runs.c */
+/* api/routes/runs.c */
 void handle_run(struct request *q);
 void handle_runs(struct request *q);
 void handle_refresh_record(struct request *q);
 void handle_refresh_job(struct request *q);
-/* routes_event_list.c */
+/* api/routes/event_list.c */
 void handle_event_list(struct request *q);
 void handle_event_retry(struct request *q);
-/* routes_explain.c */
+/* api/routes/explain.c */
 void handle_explain(struct request *q);
 void handle_explain_record(struct request *q);
-/* routes_records.c */
+/* api/routes/records.c */
 void handle_records(struct request *q);
 void handle_record(struct request *q);
 void handle_import(struct request *q);
-/* routes_token.c */
+/* api/routes/token.c */
 void handle_token(struct request *q);
 /* Why there is none: 404, 409 with state and reconnect_url, 503 with Retry-After. */
 void answer_no_token(struct request *q, const struct token_answer *t);
 void shape_token(struct json_writer *w, const struct token_answer *t);
 /* False when its job cannot be asked, or its records hold no access token; then it was answered. */
 bool job_has_token(struct request *q);
-/* routes_forward.c */
+/* api/routes/forward.c */
 void handle_forward(struct request *q);
-/* routes_refused.c */
+/* api/routes/refused.c */
 void handle_refused(struct request *q);
-/* routes_events.c */
+/* api/routes/events.c */
 void handle_events(struct request *q);
 /* For api_free: answers those that are not read yet. */
 void incomings_stop(struct api *a);

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/adapters/crypto.h"
-#include "core/api/functions.h"
+#include "core/api/compat/functions.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/log.h"
+#include "core/crypto/crypto.h"
 
 /* The name in "name:port", "[::1]:port", without its brackets and its last dot. The caller's. */
 static char *name_in(const char *text)

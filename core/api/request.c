@@ -8,12 +8,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/adapters/http_path.h"
-#include "core/adapters/json_mend.h"
-#include "core/api/webhooks.h"
+#include "core/api/routes/webhooks.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/http/path.h"
+#include "core/json/json_mend.h"
 
 /* Whether a name of len bytes is among names, each of which is followed by a blank. */
 static bool is_listed(const char *names, const char *name, size_t len)

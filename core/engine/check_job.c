@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
+#include "core/db/schema_rights.h"
 #include "core/engine/internal.h"
-#include "core/store/migrate_rights.h"
-#include "core/store/table_look.h"
+#include "core/rules/outcome.h"
+#include "core/store/user_table_check.h"
 
 enum { SENTENCE_MAX = 1400, GRANTS_MAX = 900, TOKEN_LETTERS = 2048, ERROR_LETTERS = 500, KEY_NAME_MAX = 80 };
 

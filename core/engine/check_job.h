@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_CHECK_JOB_H
 #define CORE_ENGINE_CHECK_JOB_H
 
-#include "core/host/config.h"
+#include "core/config/config.h"
 
 struct db;
 

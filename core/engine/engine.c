@@ -10,8 +10,8 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/notes.h"
-#include "core/engine/tokens.h"
+#include "core/engine/tokens/cache.h"
+#include "core/engine/tokens/rate_limits.h"
 
 enum { CHECK_MS = 20 };
 

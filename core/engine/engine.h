@@ -9,12 +9,12 @@
 
 #include <stdbool.h>
 
-#include "core/adapters/loop.h"
 #include "core/base/error.h"
-#include "core/host/config.h"
-#include "core/store/state_dir.h"
+#include "core/config/config.h"
+#include "core/journal/state_dir.h"
+#include "core/loop/loop.h"
+#include "core/store/due_records.h"
 #include "core/store/explain.h"
-#include "core/store/left.h"
 #include "core/store/store.h"
 
 struct engine;

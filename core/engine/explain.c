@@ -8,8 +8,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/domain/outcome.h"
 #include "core/engine/reasons.h"
+#include "core/rules/outcome.h"
 #include "core/store/pg_cron.h"
 
 enum { WHY_MAX = 800, CALLS_MAX = 16 };

@@ -4,16 +4,16 @@
 #ifndef CORE_ENGINE_INTERNAL_H
 #define CORE_ENGINE_INTERNAL_H
 
-#include "core/adapters/http_client.h"
-#include "core/adapters/json.h"
-#include "core/domain/rate.h"
 #include "core/engine/engine.h"
-#include "core/host/instance.h"
-#include "core/store/keep.h"
+#include "core/http/client/client.h"
+#include "core/journal/retention.h"
+#include "core/journal/spool.h"
+#include "core/json/json.h"
+#include "core/plugin/instance.h"
+#include "core/rules/pace.h"
 #include "core/store/leases.h"
-#include "core/store/spool.h"
-#include "core/store/store_thread.h"
 #include "core/store/suspects.h"
+#include "core/store/thread.h"
 #include "core/store/under_way.h"
 
 enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
@@ -45,7 +45,7 @@ struct engine {
     struct job *retired;             /* taken out by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
     char *store_why;                 /* why it is away, or refused */
-    bool refused;                    /* the clone guard: it is there, and only read (startup.c) */
+    bool refused;                    /* the clone guard: it is there, and only read (phase.c) */
     char installation[ID_SIZE];
     unsigned beats;                  /* of the heartbeat */
     struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer, *history_timer;
@@ -103,7 +103,7 @@ struct discovery {
     bool restart;                    /* from the first row again, when what was asked is answered */
     int64_t table_rows;              /* in the last round that came to its end */
     char *last_key;                  /* of the table then; NULL = it was empty */
-    struct look_waiter *looking, *waiting_look; /* looks.c: who waits for this round, for the next */
+    struct look_waiter *looking, *waiting_look; /* discover/look_first.c: who waits for this round, for the next */
     struct loop_timer *timer;
 };
 
@@ -197,7 +197,7 @@ struct run {
     struct reason_count skipped_because[REASONS_MAX];
     struct failure_row *failures; /* for those who wait, when it has ended */
     size_t failure_count;
-    struct under_way *joined;        /* attempts of others whose result is its own (joined.c) */
+    struct under_way *joined;        /* attempts of others whose result is its own (refresh/joined.c) */
     size_t joined_count;
     bool joining;                    /* they are being looked at */
     struct loop_timer *joined_timer;
@@ -242,7 +242,7 @@ struct commit_task {
     struct commit *commit;
     bool submitted, from_spool;      /* from_spool: of a dead incarnation */
     bool kept;                       /* a pending pair that is tried again */
-    char lost[FINGERPRINT_SIZE];     /* one that the database had lost (set_back.c): its name there; or "" */
+    char lost[FINGERPRINT_SIZE];     /* one that the database had lost (recovery/restored_database.c): its name there; or "" */
     int rounds;
     struct commit_task *next;
 };
@@ -258,7 +258,7 @@ bool engine_may_work(const struct engine *e);
 /* Said once until something is stored again. */
 void engine_blocked(struct engine *e, const char *what, const char *job, const char *why);
 
-/* startup.c: what happens when the store answers. */
+/* phase.c: what happens when the store answers. */
 void startup_up(void *ctx);
 void startup_down(void *ctx, const char *why);
 void startup_denied(void *ctx, const char *why);
@@ -266,7 +266,7 @@ int startup_admit(void *ctx, struct db *db, struct error *e); /* on the store's 
 void startup_refused(void *ctx, const char *why);
 void startup_show(struct engine *e);
 
-/* recover.c */
+/* recovery/crashed_process.c */
 void recover_start(struct engine *e);
 void recover_check(struct engine *e);
 void recover_siblings(struct engine *e);
@@ -275,7 +275,7 @@ struct commit *recover_revive(struct engine *e, const char *text, size_t len, st
                               struct error *why);
 void recover_kept(struct engine *e, bool all);
 
-/* set_back.c */
+/* recovery/restored_database.c */
 void set_back_check(struct engine *e);
 /* What dead processes of this installation kept, before anything more is kept. */
 void set_back_take(struct engine *e);
@@ -309,7 +309,7 @@ int64_t job_lease_s(const struct job *j);
 /* Of one request: the configured one, or a third of a grace that is given in seconds. */
 int64_t job_timeout_ms(const struct job *j);
 
-/* also.c */
+/* commit/status_columns.c */
 void also_make(struct job *j);
 void also_free(struct job *j);
 int also_check(struct db *db, const struct job *j, struct error *e);
@@ -330,16 +330,16 @@ void also_tell(struct commit *c, const struct job *j);
 /* On the store's thread: columns that were told of records that are gone, or well again. */
 int also_settle(struct db *db, const struct job *j, struct error *e);
 
-/* siblings.c: other jobs that write this one's rows. */
+/* commit/sibling_jobs.c: other jobs that write this one's rows. */
 void siblings_add(struct commit *c, const struct job *j);
 /* The status column's text for a state; NULL = left alone. */
 const char *status_value(const struct job_config *c, int state);
 
-/* granted.c */
+/* commit/grant_monitor.c */
 int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
 void granted_take(struct job *j, const struct commit *c);
 
-/* values.c */
+/* rows/row_values.c */
 int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e);
 void values_done(struct values *v);
 void values_view(const struct job *j, const struct record *rec, const struct row *r,
@@ -348,7 +348,7 @@ int value_seal(const struct job *j, const char *key, const char *slot, const cha
                bool secret, char **ret);
 const char *job_seal_table(const struct job *j);
 
-/* look.c: what a row means. */
+/* rows/interpret_row.c: what a row means. */
 int look_fingerprint(const struct job *j, const char *key, const struct values *v,
                      char ret[FINGERPRINT_SIZE]);
 /* known may be NULL. ret is the record as it should stand; what was seen is added to `of`, which may be NULL. */
@@ -379,11 +379,11 @@ void keys_checked(struct engine *e, const struct keys_check *c);
 /* The key has opened or sealed a value: from now on it is the database's. */
 void keys_proven(struct engine *e, const char *id);
 
-/* changes.c: what a look finds. */
+/* discover/changes.c: what a look finds. */
 /* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
 bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
                  struct round *of);
-/* discovery.c */
+/* discover/discovery.c */
 void discovery_start(struct job *j, bool full);
 /* A slow round now, and another one after that which runs. */
 void discovery_again(struct job *j);
@@ -394,14 +394,14 @@ void discovery_misfit(struct job *j, const char *why);
 /* One record again: its row changed, or somebody asks for it. then may be NULL. */
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
 
-/* schedule.c */
+/* refresh/schedule.c */
 void schedule_start(struct job *j);
 void schedule_stop(struct job *j);
 void schedule_due(struct job *j, int64_t due_at); /* a record wants its own time */
 int64_t schedule_prev(const struct job *j, int64_t now);
 int64_t schedule_next(const struct job *j, int64_t now);
 
-/* run.c */
+/* refresh/run.c */
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
@@ -420,31 +420,31 @@ void runs_forget(struct job *j);
 void job_pump(struct job *j);
 void jobs_pump(struct engine *e);
 
-/* claims.c */
+/* refresh/claim_check.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
 void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
 
-/* lost.c */
+/* recovery/unowned_leases.c */
 void lost_leases(struct engine *e);
 
-/* aside.c: what was set aside. */
+/* commit/parked_count.c: what was set aside. */
 enum { ORPHANS_S = 30 * 86400 }; /* a late one is kept for so long */
 void aside_count(struct engine *e);
 
-/* gone.c: leases whose holder is gone. */
+/* recovery/expired_leases.c: leases whose holder is gone. */
 /* What is noted of an attempt whose end nobody knows, under its own attempt id. */
 struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
                            const char *text);
 void gone_check(struct engine *e);
 
-/* attempt.c */
+/* refresh/attempt.c */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
 void attempt_abandon_unsent(struct job *j);
 /* No answer comes to any of them any more; they stay until the job goes. */
 void attempts_give_up(struct job *j);
 void attempt_free(struct attempt *a);
 
-/* verdict.c */
+/* refresh/failure_policy.c */
 /* What of a failure is the matter of a gateway. Its code and text may be replaced. */
 void verdict_read(const struct attempt *a, const struct http_reply *reply, struct failure *f);
 void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
@@ -458,7 +458,7 @@ struct silence {
 int64_t verdict_after_silence(const struct job *j, const struct silence *s);
 void verdict_bound(const struct attempt *a, struct decision *d);
 
-/* breaker.c: refusals before they are committed (rule 10). */
+/* refresh/breaker.c: refusals before they are committed (rule 10). */
 void breaker_fine(struct job *j, const struct commit *c);
 /* Takes c over: submits it when it is clear what it is. unanswered: it was presented before without an answer. */
 void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswered);
@@ -482,20 +482,20 @@ void secrets_stop(struct engine *e);
 void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
 void breaker_done(struct job *j);
 
-/* failing.c: is anybody refreshed? */
+/* refresh/failing.c: is anybody refreshed? */
 void failing_look(struct job *j, bool soon);
 void failing_done(struct job *j);
 
-/* canary.c: whom a job asks beside those that are due. */
+/* refresh/canary.c: whom a job asks beside those that are due. */
 void canary_arm(struct job *j);
 void canary_start(struct job *j);
 void canary_want_witness(struct job *j);
 
-/* newest.c: the newer pair into rows that hold what it replaced. */
+/* commit/share_credential.c: the newer pair into rows that hold what it replaced. */
 void newest_share(struct engine *e, struct job *j, const struct commit *c);
 void newest_check(struct engine *e, const char *fingerprint);
 
-/* outcome.c builds commits from finished attempts. */
+/* commit/build_commit.c builds commits from finished attempts. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
 int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
 void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
@@ -505,7 +505,7 @@ void outcome_seal_plain(struct commit *c, const struct job *j);
 /* reply: what it was read from; NULL: nothing came. */
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
                               const struct http_reply *reply);
-/* said.c */
+/* commit/outside_text.c */
 /* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
 char *outcome_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
 /* To be called before the failure is noted: its text says what is kept. */
@@ -525,7 +525,7 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
                              const struct record *fate, bool tells);
 /* What renewd wrote about a trouble that is over: "ok", NULL and 0 in its place. */
 void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes);
-/* recovered.c. The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
+/* commit/recovered_record.c. The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
  * taken back. NULL = there is nothing to take back, and nobody has written it. */
 struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
                                  const struct row *row);
@@ -542,28 +542,28 @@ void outcome_leave_row(struct commit *c);
 void outcome_leave_effects(struct commit *c);
 bool outcome_leave_status(struct commit *c); /* false: it writes none */
 
-/* forward.c */
+/* tokens/forward.c */
 struct forwards *forwards_new(void);
 /* Those that were not sent are answered. */
 void forwards_stop(struct engine *e);
 void forwards_free(struct engine *e);
 
-/* demand.c */
+/* tokens/request.c */
 void demands_free(struct engine *e);
 
-/* requests.c */
+/* sql_requests.c */
 void requests_start(struct engine *e);
 void requests_serve(struct engine *e); /* notes which jobs are here */
 void requests_look(struct engine *e); /* at once, or as soon as is bearable */
 
-/* hints.c */
+/* pg_notify.c */
 void hints_start(struct engine *e);
 void hints_stop(struct engine *e);
 
-/* history.c */
+/* recovery/history.c */
 void history_start(struct engine *e);
 
-/* changed.c */
+/* discover/change_feed.c */
 void changed_start(struct engine *e);
 /* "JOB KEY": that row was changed; "JOB": many of its rows were. */
 void changed_row(struct engine *e, const char *about);
@@ -571,7 +571,7 @@ void changed_row(struct engine *e, const char *about);
 void changed_missed(struct engine *e);
 void changed_free(struct engine *e);
 
-/* events.c: events of applications, on their way to the provider. */
+/* events/dispatch.c: events of applications, on their way to the provider. */
 void events_new(struct job *j);
 void events_free(struct job *j);
 void events_start(struct job *j);
@@ -587,7 +587,7 @@ void events_record_changed(struct job *j, const char *key, bool is_new);
 bool events_idle(const struct job *j);
 bool events_at_work(const struct job *j);
 
-/* commits.c */
+/* commit/commit_queue.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
                     bool kept);
 /* Again what the database has lost: `lost` is its name in engine->keep. */

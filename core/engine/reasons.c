@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 #include "core/base/clock.h"
-#include "core/domain/outcome.h"
-#include "core/domain/silence.h"
-#include "core/domain/timestamp.h"
+#include "core/rules/outcome.h"
+#include "core/rules/replay.h"
+#include "core/time/timestamp.h"
 
 static const char *at_text(int64_t at, char ret[TIMESTAMP_SIZE])
 {

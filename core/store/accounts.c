@@ -8,8 +8,8 @@
 
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
-#include "core/store/row_write.h"
+#include "core/db/parameters.h"
+#include "core/store/user_row_write.h"
 
 /* 1 = inserted, 0 = the id is there. */
 static int insert_id(struct db *db, const struct table *t, const struct import_row *row,

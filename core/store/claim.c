@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/crypto.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/base/map.h"
+#include "core/crypto/crypto.h"
 #include "core/store/claim_internal.h"
 #include "core/store/hosts.h"
 #include "core/store/list.h"
 #include "core/store/record_row.h"
-#include "core/store/rows.h"
+#include "core/store/user_rows.h"
 
 /* Of more than LOOK_AT due records those due first are put in order: a claim stays short however many wait. */
 enum { TRIES = 4, LOOK_AT = 10000, OTHER_HOSTS = 5 };

@@ -5,8 +5,8 @@
 #ifndef CORE_STORE_CLAIM_INTERNAL_H
 #define CORE_STORE_CLAIM_INTERNAL_H
 
-#include "core/store/args.h"
 #include "core/base/buf.h"
+#include "core/db/parameters.h"
 #include "core/store/store.h"
 
 enum { CLAIM_SQL_MAX = 64 * 1024 };

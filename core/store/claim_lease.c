@@ -8,7 +8,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
 #include "core/store/list.h"
 

@@ -13,7 +13,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/base/secret.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 #include "core/store/commit_internal.h"
 
 enum { BATCH_MAX = 100, REPEATS = 5, ASIDE_MAX = 2 };

@@ -13,8 +13,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/timestamp.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
+#include "core/time/timestamp.h"
 
 /* 1 = the key is ours, 0 = another attempt had it: what follows is dropped. */
 static int effect_once(struct db *db, const struct commit *c, const struct commit_effect *f,

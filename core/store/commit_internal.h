@@ -5,7 +5,7 @@
 #ifndef CORE_STORE_COMMIT_INTERNAL_H
 #define CORE_STORE_COMMIT_INTERNAL_H
 
-#include "core/store/db.h"
+#include "core/db/db.h"
 #include "core/store/store.h"
 
 struct commit_work {
@@ -38,6 +38,6 @@ int commit_record(struct db *db, const struct commit_work *w, struct error *e);
 /* newest: the pair replaces a successor that is known already; an orphan does not. */
 int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e);
 int commit_history(struct db *db, const struct commit *c, struct error *e);
-int commit_answer(struct db *db, const struct commit *c, struct error *e); /* kept.c */
+int commit_answer(struct db *db, const struct commit *c, struct error *e); /* parked_pairs.c */
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 #include "core/store/record_row.h"
 
 /* A failure says nothing about a credential that has been replaced meanwhile. */

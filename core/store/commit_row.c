@@ -11,10 +11,10 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
-#include "core/domain/ident.h"
-#include "core/store/args.h"
-#include "core/store/row.h"
-#include "core/store/row_write.h"
+#include "core/db/parameters.h"
+#include "core/rules/ident.h"
+#include "core/store/user_row.h"
+#include "core/store/user_row_write.h"
 
 enum { UNMOVED_MAX = 2 };
 

@@ -11,8 +11,8 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
+#include "core/rules/outcome.h"
 #include "core/store/list.h"
 #include "core/store/record_row.h"
 

@@ -8,8 +8,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/ident.h"
-#include "core/store/rows.h"
+#include "core/rules/ident.h"
+#include "core/store/user_rows.h"
 
 enum { PAGE_MS = 5000, ALONE_MS = 1000 };
 

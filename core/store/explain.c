@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
-#include "core/store/rows.h"
+#include "core/db/parameters.h"
+#include "core/store/user_rows.h"
 
 static int count_rows(struct db *db, const struct table *t, struct explanation *ret, struct error *e)
 {

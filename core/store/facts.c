@@ -11,8 +11,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/ident.h"
-#include "core/store/rows.h"
+#include "core/rules/ident.h"
+#include "core/store/user_rows.h"
 
 enum { COUNT_MS = 60000 };
 

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/crypto.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
-#include "core/store/db.h"
+#include "core/crypto/crypto.h"
+#include "core/db/db.h"
 
 #define REMEDY "renewd only reads it, so that no token is presented twice; if this database is the one to use " \
                "from now on, run `renewctl adopt` (renewd(8), \"Copies and backups\")"

@@ -7,7 +7,7 @@
 #ifndef CORE_STORE_GUARD_H
 #define CORE_STORE_GUARD_H
 
-#include "core/store/state_dir.h"
+#include "core/journal/state_dir.h"
 #include "core/store/store.h"
 
 /* Writes nothing. 0, or -EROFS with a sentence that says what was found and what to do. */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 
 enum { BATCH = 500 };
 

@@ -4,7 +4,7 @@
 #ifndef CORE_STORE_HISTORY_H
 #define CORE_STORE_HISTORY_H
 
-#include "core/store/db.h"
+#include "core/db/db.h"
 
 /* One batch of what is older than `before`; ret_more: there may be more of it. */
 int store_history_trim(struct db *db, int64_t before, bool *ret_more, struct error *e);

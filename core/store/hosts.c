@@ -13,9 +13,9 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
-#include "core/domain/silence.h"
+#include "core/db/db.h"
+#include "core/rules/replay.h"
 #include "core/store/commit_internal.h"
-#include "core/store/db.h"
 
 enum { KEEP_S = 86400, SQL_MAX = 1024 };
 

@@ -8,7 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 #include "core/store/store.h"
 
 static char *copy(const struct db_result *r, size_t row, size_t column)

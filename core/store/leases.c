@@ -10,7 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/store/db.h"
+#include "core/db/db.h"
 #include "core/store/record_row.h"
 
 enum { EVERY = 1000000, BEFORE_RECORD = 7 };

@@ -6,7 +6,7 @@
 #define CORE_STORE_LIST_H
 
 #include "core/base/buf.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 
 /* Adds the parameter and returns its number. */
 int list_add(const struct db *db, struct args *a, const char *const *texts, size_t count);

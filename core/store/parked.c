@@ -10,7 +10,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 
 #define COLUMNS "k.attempt_id, k.kind, k.source, k.rkey, k.job, k.sealed, k.why, k.created_at, k.retry_at"
 

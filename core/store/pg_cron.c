@@ -7,7 +7,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 
 enum { SQL_MAX = 8192, NAMED_MAX = 5 };
 

@@ -11,14 +11,14 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
-#include "core/domain/outcome.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
+#include "core/rules/outcome.h"
 #include "core/store/record_row.h"
 #include "core/store/store.h"
 
 enum { STATES = 16, COUNTS_SQL_MAX = 4096 };
 
-/* domain/record.h: record_shown. */
+/* rules/record.h: record_shown. */
 static void put_shown(struct buf *sql)
 {
     buf_printf(sql,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
 #include "core/store/list.h"
 

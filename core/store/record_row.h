@@ -6,8 +6,8 @@
 #define CORE_STORE_RECORD_ROW_H
 
 #include "core/base/buf.h"
-#include "core/domain/record.h"
-#include "core/store/db.h"
+#include "core/db/db.h"
+#include "core/rules/record.h"
 
 enum { RECORD_COLUMNS = 32 };
 

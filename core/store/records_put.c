@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
+#include "core/base/clock.h"
+#include "core/db/parameters.h"
 #include "core/store/record_row.h"
 #include "core/store/store.h"
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
-#include "core/domain/ident.h"
-#include "core/store/rows.h"
+#include "core/rules/ident.h"
+#include "core/store/user_rows.h"
 
 enum { ROWS_ASKED = 20 };
 

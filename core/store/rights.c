@@ -9,9 +9,9 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/ident.h"
-#include "core/store/migrate_rights.h"
-#include "core/store/table_internal.h"
+#include "core/db/schema_rights.h"
+#include "core/rules/ident.h"
+#include "core/store/user_table_internal.h"
 
 enum { LIST_MAX = 4096, COLUMNS_MAX = 256 };
 

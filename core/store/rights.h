@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * What renewd's role may do with the tables of jobs in PostgreSQL: every missing right as the GRANT that gives it, all
- * at once. Its own tables: migrate_rights.h. SQLite has no rights: nothing is ever missing there.
+ * at once. Its own tables: db/schema_rights.h. SQLite has no rights: nothing is ever missing there.
  */
 #ifndef CORE_STORE_RIGHTS_H
 #define CORE_STORE_RIGHTS_H
 
 #include "core/base/buf.h"
-#include "core/store/table.h"
+#include "core/store/user_table.h"
 
 struct db;
 

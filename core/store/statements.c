@@ -8,8 +8,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/store/args.h"
-#include "core/store/db.h"
+#include "core/db/db.h"
+#include "core/db/parameters.h"
 #include "core/store/store.h"
 
 /* In a transaction, so that a pooler keeps both halves of it on one connection. */

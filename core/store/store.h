@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The port of the store: everything that renewd asks of a database, as blocking calls on one
- * connection, the same over PostgreSQL and SQLite. The store thread (store_thread.h) runs them; the
+ * connection, the same over PostgreSQL and SQLite. The store thread (thread.h) runs them; the
  * read thread and tests may too, each on a connection of its own.
  *
  * Every call returns 0 or a positive count, or a negative errno: -ENOTCONN and -ETIMEDOUT mean the
@@ -13,10 +13,10 @@
 
 #include "core/base/error.h"
 #include "core/base/secret.h"
-#include "core/domain/record.h"
-#include "core/store/connection.h"
-#include "core/store/migrate.h"
-#include "core/store/table.h"
+#include "core/db/connection.h"
+#include "core/db/schema.h"
+#include "core/rules/record.h"
+#include "core/store/user_table.h"
 
 /* ---- Facts about the installation ---- */
 /* The value of a name, made with `fresh` when absent (first host wins). *ret_value is the caller's. */
@@ -311,7 +311,7 @@ struct failing_seen {
 };
 int store_failing(struct db *db, const char *source, struct failing_seen *ret, struct error *e);
 void failing_seen_done(struct failing_seen *f);
-/* counts[state] of a source, as they are shown (domain/outcome.h); counts[0] = all, counts[COUNT_OVERDUE] = those that
+/* counts[state] of a source, as they are shown (rules/outcome.h); counts[0] = all, counts[COUNT_OVERDUE] = those that
  * a refresh should have reached by now: their token has ended, or their latest time has come. */
 enum { COUNT_OVERDUE = 15 };
 int store_state_counts(struct db *db, const char *source, int64_t counts[16], struct error *e);

@@ -13,7 +13,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "core/store/suspects_internal.h"
 
 _Static_assert(STATE_RECONNECT == 4 && STATE_MISCONFIGURED == 5 && STATE_PENDING == 7 && STATE_PAUSED == 8,

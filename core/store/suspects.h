@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * What rule 10 knows, as all hosts and the next start see it: a row of {breakers} for a job under its settings,
  * one of {suspects} for a credential that was refused under them. Each call is one transaction around the pure
- * decision of domain/suspect.h. Times of these rows are milliseconds.
+ * decision of rules/suspect.h. Times of these rows are milliseconds.
  */
 #ifndef CORE_STORE_SUSPECTS_H
 #define CORE_STORE_SUSPECTS_H
 
-#include "core/domain/suspect.h"
+#include "core/rules/suspect.h"
 #include "core/store/store.h"
 
 struct breaker_key {

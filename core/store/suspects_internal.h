@@ -4,7 +4,7 @@
 #ifndef CORE_STORE_SUSPECTS_INTERNAL_H
 #define CORE_STORE_SUSPECTS_INTERNAL_H
 
-#include "core/store/args.h"
+#include "core/db/parameters.h"
 #include "core/store/suspects.h"
 
 /* $1 and $2. */

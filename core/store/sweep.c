@@ -11,7 +11,7 @@
 #include "core/base/map.h"
 #include "core/store/list.h"
 #include "core/store/record_row.h"
-#include "core/store/rows.h"
+#include "core/store/user_rows.h"
 
 enum { SWEEP_MS = 5000 };
 

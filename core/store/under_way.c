@@ -9,8 +9,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
-#include "core/store/args.h"
+#include "core/db/parameters.h"
+#include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
 #include "core/store/list.h"
 

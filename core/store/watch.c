@@ -4,10 +4,10 @@
  */
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/domain/ident.h"
-#include "core/store/args.h"
-#include "core/store/row.h"
+#include "core/db/parameters.h"
+#include "core/rules/ident.h"
 #include "core/store/store.h"
+#include "core/store/user_row.h"
 
 enum { WATCH_SQL_MAX = 65536 };
 

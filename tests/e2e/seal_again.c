@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/keyring.h"
 #include "core/base/cleanup.h"
 #include "core/base/error.h"
+#include "core/crypto/keyring.h"
 
 int main(int argc, char **argv)
 {

@@ -12,7 +12,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/error.h"
-#include "core/store/spool_internal.h"
+#include "core/journal/spool_internal.h"
 
 /* state_dir/spool/INCARNATION.spool */
 static void incarnation_of(const char *path, char ret[ID_SIZE])

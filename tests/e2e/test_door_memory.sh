@@ -12,7 +12,7 @@ export APP_SECRET=hush-app-0123456789
 PORT=$(free_port)
 MANY=540 RECORDS=12000
 
-# KiB, from what core/adapters/http_server*.c states: 512 connections with 16 KiB of headers, a body or an answer
+# KiB, from what core/http/server/*.c states: 512 connections with 16 KiB of headers, a body or an answer
 # up to 16 KiB, and what libmicrohttpd, the call and the route keep of each; 64 MiB of all larger bodies and answers;
 # one largest body being copied, or one answer being written; what the allocator keeps between them.
 DOOR_KB=$((512 * (16 + 16 + 8) + 64 * 1024 + 4 * 1024 + 16 * 1024))

@@ -311,7 +311,7 @@ operator_everywhere() { # NAME
         [ "$status" != 403 ] || refused=$((refused + 1))
         cat "$DIR/operators" >> "$DIR/answers"
     done < <(sed -n 's/^    {"\([A-Z*]*\)", "\(\/[^"]*\)", handle.*/\1 \2/p' "$TOP/core/api/routes.c"
-             sed -n 's/^    {"\([a-z-]*\)", function_.*/POST \/functions\/v1\/\1/p' "$TOP/core/api/functions.c")
+             sed -n 's/^    {"\([a-z-]*\)", function_.*/POST \/functions\/v1\/\1/p' "$TOP/core/api/compat/functions.c")
     check "$s: all routes were asked ($all)" test "$all" -ge 29
     check_equal "$s: those of tokens are refused, and no others" 5 "$refused"
     check_no_match "$s: no answer holds a token" 'strict\.[ar]t\.' "$(cat "$DIR/answers")"

@@ -13,7 +13,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "tests/plugins/answers.h"
 
 enum { BACKOFF = 777, DAY = 86400 }; /* BACKOFF stands for whatever renewd would wait */

@@ -6,8 +6,8 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/duration.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
+#include "core/time/duration.h"
 #include "tests/plugins/answers.h"
 
 static int digit(char c)

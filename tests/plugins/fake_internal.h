@@ -4,8 +4,8 @@
 #ifndef TESTS_FAKE_INTERNAL_H
 #define TESTS_FAKE_INTERNAL_H
 
-#include "core/adapters/json.h"
 #include "core/base/buf.h"
+#include "core/json/json.h"
 #include "tests/plugins/fake_services.h"
 
 enum { FAKE_ALLOCATIONS = 4096, FAKE_DOCUMENTS = 16, FAKE_WRITERS = 4 };

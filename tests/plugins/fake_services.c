@@ -10,8 +10,8 @@
 #include <strings.h>
 
 #include "core/base/alloc.h"
-#include "core/domain/backoff.h"
-#include "core/domain/timestamp.h"
+#include "core/rules/backoff.h"
+#include "core/time/timestamp.h"
 #include "tests/plugins/fake_internal.h"
 
 struct renewd_request {

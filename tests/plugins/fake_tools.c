@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/crypto.h"
-#include "core/adapters/encoding.h"
 #include "core/base/alloc.h"
-#include "core/domain/calendar.h"
-#include "core/domain/timestamp.h"
+#include "core/crypto/crypto.h"
+#include "core/crypto/encoding.h"
+#include "core/time/calendar.h"
+#include "core/time/timestamp.h"
 #include "tests/plugins/fake_internal.h"
 
 void *fake_memory(struct renewd_call *c, size_t size)

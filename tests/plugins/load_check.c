@@ -6,7 +6,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/host/plugin_load.h"
+#include "core/plugin/load.h"
 
 static void free_plugins_p(struct plugins **p)
 {

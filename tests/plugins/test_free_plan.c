@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/domain/calendar.h"
-#include "core/domain/timestamp.h"
+#include "core/time/calendar.h"
+#include "core/time/timestamp.h"
 #include "tests/plugins/fake_services.h"
 #include "tests/unit/runner.h"
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/crypto.h"
-#include "core/adapters/encoding.h"
 #include "core/base/buf.h"
+#include "core/crypto/crypto.h"
+#include "core/crypto/encoding.h"
 #include "tests/plugins/fake_services.h"
 #include "tests/unit/runner.h"
 

@@ -5,7 +5,7 @@
 #ifndef TESTS_STORE_EVENTS_KIT_H
 #define TESTS_STORE_EVENTS_KIT_H
 
-#include "core/store/events.h"
+#include "core/store/events/events.h"
 #include "tests/store/kit.h"
 
 enum { NOW = 1000000, LEASE = 300, ALL = 1000 };

@@ -6,7 +6,7 @@
 #ifndef TESTS_STORE_KIT_H
 #define TESTS_STORE_KIT_H
 
-#include "core/store/db.h"
+#include "core/db/db.h"
 #include "core/store/store.h"
 #include "tests/unit/runner.h"
 

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "core/base/cleanup.h"
+#include "core/db/sqlite_file.h"
 #include "core/store/hosts.h"
-#include "core/store/sqlite_file.h"
 #include "tests/store/kit.h"
 
 enum { HOSTS = 6 };

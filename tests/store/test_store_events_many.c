@@ -9,7 +9,7 @@
 #include <sqlite3.h>
 
 #include "core/base/cleanup.h"
-#include "core/store/events.h"
+#include "core/store/events/events.h"
 #include "tests/store/kit.h"
 
 enum { NOW = 1000000, MANY = 100000, BATCH = 1000, FEW = 20, LOOKED_AT = 2000 };

@@ -13,7 +13,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/domain/silence.h"
+#include "core/rules/replay.h"
 #include "core/store/hosts.h"
 #include "tests/store/commits.h"
 

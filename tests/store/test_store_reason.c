@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "core/store/hosts.h"
 #include "core/store/reason.h"
 #include "tests/store/kit.h"

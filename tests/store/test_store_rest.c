@@ -13,7 +13,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/secret.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "core/store/record_row.h"
 #include "tests/store/commits.h"
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/store/store_thread.h"
+#include "core/loop/loop.h"
+#include "core/store/thread.h"
 #include "tests/store/commits.h"
 
 enum { PATIENCE_MS = 30000, TURN_MS = 50, WORKS = 200 };

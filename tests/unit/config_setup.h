@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/host/config.h"
+#include "core/config/config.h"
 
 /* What RENEWD_TEST_SECRET is set to: must be in no sentence. */
 #define VALUE    "s3cret-value-that-nobody-sees"

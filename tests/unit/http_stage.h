@@ -6,9 +6,9 @@
 
 #include <stdbool.h>
 
-#include "core/adapters/http_client.h"
-#include "core/adapters/loop.h"
 #include "core/base/buf.h"
+#include "core/http/client/client.h"
+#include "core/loop/loop.h"
 #include "tests/unit/raw_server.h"
 #include "tests/unit/runner.h"
 

@@ -15,9 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
+#include "core/loop/loop.h"
 
 struct raw_connection {
     LIST_ENTRY(raw_connection) link;

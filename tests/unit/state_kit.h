@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_STATE_KIT_H
 #define TESTS_UNIT_STATE_KIT_H
 
-#include "core/adapters/keyring.h"
+#include "core/crypto/keyring.h"
 
 /* A ring whose one key, "k1", is this digit again and again. */
 struct keyring *ring_of(char digit);

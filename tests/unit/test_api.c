@@ -8,10 +8,10 @@
 
 #include <unistd.h>
 
-#include "core/api/functions.h"
+#include "core/api/compat/functions.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "tests/unit/runner.h"
 
 /* ---- routes ---- */

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/adapters/conf.h"
-#include "core/adapters/secretref.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/error.h"
 #include "core/base/secret.h"
+#include "core/conf/conf.h"
+#include "core/conf/secretref.h"
 #include "tests/unit/runner.h"
 
 static char directory[] = "/tmp/renewd-test-conf-XXXXXX";

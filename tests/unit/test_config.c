@@ -11,9 +11,9 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/domain/outcome.h"
-#include "core/host/config.h"
-#include "core/store/table.h"
+#include "core/config/config.h"
+#include "core/rules/outcome.h"
+#include "core/store/user_table.h"
 #include "tests/unit/config_setup.h"
 #include "tests/unit/runner.h"
 

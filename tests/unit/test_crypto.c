@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/crypto.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/error.h"
 #include "core/base/secret.h"
+#include "core/crypto/crypto.h"
 #include "tests/unit/runner.h"
 
 static const char key_a[] = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";

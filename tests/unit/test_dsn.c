@@ -8,7 +8,7 @@
 
 #include "core/base/cleanup.h"
 #include "core/base/error.h"
-#include "core/store/dsn.h"
+#include "core/db/dsn.h"
 #include "tests/unit/runner.h"
 
 static bool known(const char *name)

@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/adapters/json.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
-#include "core/host/plugin_check.h"
-#include "core/host/plugin_load.h"
+#include "core/json/json.h"
+#include "core/plugin/check.h"
+#include "core/plugin/load.h"
 #include "tests/plugins/bad_common.h"
 #include "tests/unit/runner.h"
 

@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/adapters/crypto.h"
-#include "core/adapters/encoding.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
-#include "core/host/instance.h"
-#include "core/host/plugin_check.h"
+#include "core/crypto/crypto.h"
+#include "core/crypto/encoding.h"
+#include "core/plugin/check.h"
+#include "core/plugin/instance.h"
 #include "tests/unit/runner.h"
 
 enum { ROUNDS = 5000, PIECE_MAX = 200 * 1024, SLOTS_MAX = 32 };

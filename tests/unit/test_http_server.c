@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "core/adapters/http_server.h"
+#include "core/http/server/server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,11 +19,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/adapters/http_path.h"
-#include "core/adapters/http_unix.h"
-#include "core/adapters/loop.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
+#include "core/http/path.h"
+#include "core/http/unix_client.h"
+#include "core/loop/loop.h"
 #include "tests/unit/http_shapes.h"
 #include "tests/unit/runner.h"
 

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/http_hop.h"
-#include "core/adapters/http_target.h"
 #include "core/base/buf.h"
-#include "core/domain/endpoint.h"
+#include "core/http/headers.h"
+#include "core/http/url.h"
+#include "core/rules/token_endpoints.h"
 #include "tests/unit/runner.h"
 
 static char v1[] = "https://api.example/v1", v1_slash[] = "https://api.example/v1/", port[] = "https://api.example:8443",

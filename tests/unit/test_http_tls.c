@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/adapters/http_client.h"
-#include "core/adapters/loop.h"
 #include "core/base/clock.h"
+#include "core/http/client/client.h"
+#include "core/loop/loop.h"
 #include "tests/unit/runner.h"
 
 static struct loop *loop;

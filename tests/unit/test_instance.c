@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/domain/outcome.h"
-#include "core/host/plugin_load.h"
+#include "core/plugin/load.h"
+#include "core/rules/outcome.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/tester.h"
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adapters/json.h"
-#include "core/adapters/json_mend.h"
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/json/json.h"
+#include "core/json/json_mend.h"
 #include "tests/unit/runner.h"
 
 static struct json *parse(const char *text)

@@ -15,7 +15,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock_source.h"
-#include "core/store/keep_internal.h"
+#include "core/journal/retention_internal.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/state_kit.h"
 

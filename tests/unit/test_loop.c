@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "core/adapters/loop.h"
+#include "core/loop/loop.h"
 
 #include <errno.h>
 #include <pthread.h>

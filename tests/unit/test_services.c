@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/tester.h"
 

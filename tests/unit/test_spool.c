@@ -15,8 +15,8 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/file.h"
-#include "core/store/spool.h"
-#include "core/store/state_dir.h"
+#include "core/journal/spool.h"
+#include "core/journal/state_dir.h"
 #include "tests/unit/runner.h"
 #include "tests/unit/state_kit.h"
 

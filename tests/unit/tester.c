@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/clock_source.h"
-#include "core/domain/outcome.h"
+#include "core/rules/outcome.h"
 #include "tests/unit/runner.h"
 
 /* ---- A clock that stands still unless a test moves it ------------------------------------- */

@@ -5,9 +5,9 @@
 #ifndef TESTS_UNIT_TESTER_H
 #define TESTS_UNIT_TESTER_H
 
-#include "core/host/instance.h"
-#include "core/host/plugin_check.h"
-#include "core/host/settings.h"
+#include "core/plugin/check.h"
+#include "core/plugin/instance.h"
+#include "core/plugin/settings.h"
 
 typedef int32_t act_fn(const struct renewd_services *s, const struct renewd_refresh_in *in);
 typedef int32_t act_open_fn(const struct renewd_open_in *in, struct renewd_open_out *out);

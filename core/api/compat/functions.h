@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * The drop-in functions: calls under /functions/v1/ that applications made before, answered as before.
+ * Inside core/api only.
+ */
+#ifndef CORE_API_COMPAT_FUNCTIONS_H
+#define CORE_API_COMPAT_FUNCTIONS_H
+
+#include "core/api/internal.h"
+
+enum {
+    FUNCTION_JOBS = 64,      /* that name one function */
+    FUNCTION_SOFT_MS = 4000, /* then the work so far is answered for */
+    FUNCTION_HARD_MS = 4700,
+};
+
+/* The jobs that a call may reach, of those that name its function. */
+struct function_jobs {
+    struct job *list[FUNCTION_JOBS];
+    size_t count;
+    bool forbidden;          /* there are others, which this caller may not use */
+};
+
+struct function {
+    const char *name;
+    void (*handle)(struct request *q);
+    bool tokens;             /* its answer holds one */
+};
+
+/* functions.c */
+/* All of them; NULL behind the last. */
+const struct function *function_at(size_t index);
+/* This caller may have the function done for the job. */
+bool function_open(const struct request *q, const struct function *f, const struct job_config *c);
+/* platform: NULL, or the jobs' plugin. */
+void function_jobs(const struct request *q, const char *platform, struct function_jobs *ret);
+/* Nobody may, or none is there: 401, 403 or 404. */
+void function_no_jobs(struct request *q, const struct function_jobs *jobs);
+/* {"error": text}, with a second member when name is not NULL. */
+void function_error(struct request *q, int status, const char *error, const char *name, const char *text);
+/* The job is held: what its callers were told when their credentials were missing, else why. 500. */
+void function_held(struct request *q, const struct job *j);
+
+/* function_token.c, function_runs.c */
+void function_refresh_token(struct request *q);
+void function_refresh_connections(struct request *q);
+void function_allocate(struct request *q);
+
+#endif

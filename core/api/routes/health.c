@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * Routes about renewd itself: its status, whether it lives and is ready, reading conf.d again, what a
+ * plugin is.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/api/internal.h"
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/loop/loop.h"
+#include "core/plugin/load.h"
+
+void handle_status(struct request *q)
+{
+    struct engine_status s;
+    struct answer a;
+
+    engine_status(q->api->engine, &s);
+    answer_begin(&a);
+    shape_status(&a.json, q->api->engine, &s, clock_now());
+    answer_json(q, 200, &a);
+}
+
+static void answer_ok(struct request *q)
+{
+    struct answer a;
+
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_put_text(&a.json, "status", "ok");
+    json_end(&a.json);
+    answer_json(q, 200, &a);
+}
+
+/* It is ready, and says which jobs do not do what they are for. */
+static void answer_ready(struct request *q)
+{
+    struct answer a;
+    const struct job *j;
+    int64_t records;
+    struct engine_status s;
+
+    engine_status(q->api->engine, &s);
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_put_text(&a.json, "status", s.failing ? "failing" : "ok");
+    for (size_t i = 0, begun = 0; s.failing && (j = engine_job(q->api->engine, i)); i++) {
+        if (!job_failing(j, &records))
+            continue;
+        if (!begun++)
+            json_begin_array(&a.json, "failing");
+        json_begin_object(&a.json, NULL);
+        json_put_text(&a.json, "job", job_configuration(j)->job);
+        json_put_integer(&a.json, "records", records);
+        json_end(&a.json);
+    }
+    if (s.failing)
+        json_end(&a.json);
+    json_end(&a.json);
+    answer_json(q, 200, &a);
+}
+
+/* That this runs at all is what was asked. */
+void handle_healthz(struct request *q)
+{
+    answer_ok(q);
+}
+
+/* The first job that is neither held nor has found its table; NULL when there is none. */
+static const struct job *unready_job(const struct engine *e)
+{
+    const struct job *j;
+
+    for (size_t i = 0; (j = engine_job(e, i)); i++)
+        if (!job_held(j) && !job_source(j))
+            return j;
+    return NULL;
+}
+
+void handle_readyz(struct request *q)
+{
+    struct engine_status s;
+    const struct job *j = unready_job(q->api->engine);
+
+    engine_status(q->api->engine, &s);
+    if (s.read_only)
+        answer_error(q, 503, "read_only", "%s", s.store_why);
+    else if (!s.store_up)
+        answer_error(q, 503, "store_away", "the database is not available: %s",
+                     s.store_why ? s.store_why : "not connected yet");
+    else if (j)
+        answer_error(q, 503, "not_ready", "the table of job %s has not been read yet; ask again in a few seconds",
+                     job_configuration(j)->job);
+    else if (!q->api->ready)
+        answer_error(q, 503, "not_ready", "the records of some jobs are still being read; ask again in a few seconds");
+    else
+        answer_ready(q);
+}
+
+/* For the tables of the jobs that changed; large ones are read on afterwards. */
+enum { RELOAD_WAIT_MS = 2000, RELOAD_WAITS = 10 };
+
+struct reload_task {
+    struct request *q;           /* NULL: answered */
+    struct loop_timer *timer;
+    int waits;
+    struct reload_result result;
+};
+
+/* A job whose files are good may be held all the same, by what its table or its rows are. */
+static void add_held(const struct engine *e, struct reload_result *r)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(e, i)); i++) {
+        const char *why = job_held_by_breaker(j) ? NULL : job_held(j);
+        if (!why || (r->text && strstr(r->text, why)))
+            continue;
+        char *text = xasprintf("%sjob %s is held: %s\n", r->text ? r->text : "", job_configuration(j)->job, why);
+        free(r->text);
+        r->text = text;
+        r->held++;
+    }
+}
+
+static void answer_reload(struct reload_task *t)
+{
+    if (t->q->api)
+        add_held(t->q->api->engine, &t->result);
+    const struct reload_result *r = &t->result;
+    struct answer a;
+
+    answer_begin(&a);
+    json_begin_object(&a.json, NULL);
+    json_put_integer(&a.json, "loaded", (int64_t)r->loaded);
+    json_put_integer(&a.json, "unchanged", (int64_t)r->unchanged);
+    json_put_integer(&a.json, "removed", (int64_t)r->removed);
+    json_put_integer(&a.json, "held", (int64_t)r->held);
+    json_put_text(&a.json, "text", r->text ? r->text : "");
+    json_end(&a.json);
+    answer_json(t->q, 200, &a);
+    t->q = NULL;
+}
+
+static void reloaded(void *ctx)
+{
+    struct reload_task *t = ctx;
+
+    loop_cancel(&t->timer);
+    if (t->q)
+        answer_reload(t);
+    reload_result_done(&t->result);
+    free(t);
+}
+
+static bool one_is_looked_up(const struct engine *e)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(e, i)); i++)
+        if (job_is_looked_up(j))
+            return true;
+    return false;
+}
+
+static void waited(void *ctx)
+{
+    struct reload_task *t = ctx;
+
+    t->timer = NULL;
+    if (t->q->api && one_is_looked_up(t->q->api->engine) && ++t->waits < RELOAD_WAITS) {
+        t->timer = loop_after(t->q->api->loop, RELOAD_WAIT_MS, waited, t);
+        return;
+    }
+    answer_reload(t);
+}
+
+/* Answered when the jobs can be asked again, or are being read. */
+void handle_reload(struct request *q)
+{
+    struct reload_task *t = xcalloc(1, sizeof *t);
+    struct error why = {""};
+
+    t->q = q;
+    t->timer = loop_after(q->api->loop, RELOAD_WAIT_MS, waited, t);
+    engine_reload(q->api->engine, &t->result);
+    if (api_reload(q->api, &why) < 0) {
+        char *text = xasprintf("%s%s\n", t->result.text ? t->result.text : "", why.text);
+        free(t->result.text);
+        t->result.text = text;
+        t->result.held++;
+    }
+    engine_when_settled(q->api->engine, reloaded, t);
+}
+
+static void adopted(void *ctx, int result, const char *why)
+{
+    struct request *q = ctx;
+
+    if (result == -EINVAL)
+        answer_error(q, 409, "refused", "%s", why);
+    else if (result < 0)
+        answer_failure(q, result, why);
+    else
+        answer_ok(q);
+}
+
+void handle_adopt(struct request *q)
+{
+    engine_adopt(q->api->engine, adopted, q);
+}
+
+void handle_plugin(struct request *q)
+{
+    const struct plugin *p;
+    struct answer a;
+    struct error e;
+
+    if (plugins_get(q->api->plugins, q->id, &p, &e) < 0) {
+        answer_error(q, 404, "unknown_plugin", "%s", e.text);
+        return;
+    }
+    answer_begin(&a);
+    plugin_describe(p, &a.json);
+    answer_json(q, 200, &a);
+}

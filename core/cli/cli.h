@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ * What the parts of renewctl share: its options, the call to the daemon, how things are printed. One
+ * command is one function that returns the exit status. Used by core/renewctl.c and core/cli alone.
+ */
+#ifndef CORE_CLI_CLI_H
+#define CORE_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/error.h"
+#include "core/json/json.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DAEMON = 69 };
+
+struct ctl {
+    const char *socket;
+    bool json;
+    /* options of single commands; NULL when not given */
+    const char *owner, *state, *timezone, *from, *count, *min_valid;
+    bool believe, replace, now;
+    char **args;                 /* the command's operands */
+    int arg_count;
+};
+
+/* ---- the commands ---- */
+int ctl_status(const struct ctl *c);
+int ctl_jobs(const struct ctl *c);
+int ctl_run(const struct ctl *c);
+int ctl_pause(const struct ctl *c);
+int ctl_resume(const struct ctl *c);
+int ctl_runs(const struct ctl *c);
+int ctl_records(const struct ctl *c);
+int ctl_show(const struct ctl *c);
+int ctl_events(const struct ctl *c);
+int ctl_retry(const struct ctl *c);
+int ctl_explain(const struct ctl *c);
+int ctl_refresh(const struct ctl *c);
+int ctl_token(const struct ctl *c);
+int ctl_import(const struct ctl *c);
+int ctl_reload(const struct ctl *c);
+int ctl_adopt(const struct ctl *c);
+int ctl_forget_host(const struct ctl *c);
+int ctl_parked(const struct ctl *c);
+int ctl_next(const struct ctl *c);
+int ctl_keygen(const struct ctl *c);
+int ctl_describe(const struct ctl *c);
+
+/* ---- call.c: asking the daemon ---- */
+struct answer_doc {
+    int status;                  /* of HTTP */
+    struct buf body;
+    struct json *json;
+};
+/* 0: any answer that is JSON. Otherwise a negative errno with a sentence; -ENOENT and -ECONNREFUSED:
+ * no daemon. content_type and body may be NULL. Ended by answer_doc_done, also after a failure. */
+int ctl_ask(const struct ctl *c, const char *method, const char *path, const char *content_type,
+            const struct buf *body, struct answer_doc *ret, struct error *e);
+/* The same for commands: 0 and a 2xx answer, or an exit status and everything was said. */
+int ctl_call(const struct ctl *c, const char *method, const char *path, struct answer_doc *ret);
+/* Says what went wrong with ctl_ask, or what a refusing answer says; returns the exit status. */
+int ctl_no_answer(const struct ctl *c, int result, const struct error *e);
+int ctl_refused(const struct ctl *c, const struct answer_doc *d);
+void answer_doc_done(struct answer_doc *d);
+/* A path out of a format whose every %s is one segment, which gets percent-encoded; malloc'd. */
+char *ctl_path(const char *format, const char *first, const char *second);
+void ctl_encode(struct buf *to, const char *text);
+
+/* ---- print.c: output ---- */
+/* A sentence on stderr; with --json also {"error":{...}} on stdout. Returns status. */
+int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Text from outside with controls taken out. NULL prints "-". */
+void say_text(const char *text);
+/* "name:   value" with the value in one column. */
+void say_pair(const char *name, const char *value);
+/* The document's member as text for people: numbers as they are, true as yes, absent and null as "-".
+ * malloc'd. say_time: "2026-11-21T14:00:00Z" as "2026-11-21 14:00:00 UTC". */
+char *say_member(const struct json *doc, const char *path);
+char *say_time(const struct json *doc, const char *path);
+int64_t say_integer(const struct json *doc, const char *path); /* 0 when it is none */
+/* Flushes stdout: EXIT_FAILED with a sentence when it could not be written, else status. */
+int say_end(int status);
+
+/* ---- terminal_text.c: text from outside ---- */
+/* With what steers a terminal escaped (\u202e), and an ellipsis for what is beyond about max bytes. malloc'd. */
+char *shown_text(const char *text, size_t max);
+size_t shown_width(const char *text);        /* in columns */
+/* To so many columns, the last an ellipsis, where it takes more. */
+void shown_cut(char *io_text, size_t columns);
+
+/* ---- table_output.c: aligned columns ---- */
+enum { SHEET_COLUMNS = 12 };
+struct sheet {
+    const char *const *titles;   /* NULL-terminated */
+    size_t columns, rows, cap;
+    char **cells;                /* rows x columns, the sheet's */
+    size_t width[SHEET_COLUMNS];
+    bool times[SHEET_COLUMNS];   /* the column holds some */
+    bool printed;                /* the titles were: the widths are settled */
+    size_t terminal;             /* its columns; 0: no terminal */
+};
+void sheet_begin(struct sheet *s, const char *const *titles);
+/* Takes the cells over: malloc'd texts, one for each column; NULL is "-". */
+void sheet_row(struct sheet *s, char *const cells[]);
+/* Prints what has been put in so far; the widths stay what they are from then on. */
+void sheet_flush(struct sheet *s);
+void sheet_done(struct sheet *s);
+
+/* ---- pagination.c: lists that come page by page ---- */
+struct pages {
+    const struct ctl *c;
+    const char *name, *path;     /* "records"; of a page, with %s for the job and a query that may grow */
+    void (*row)(struct sheet *s, const struct json *doc, const char *at); /* at: "records.7." */
+    struct sheet sheet;          /* begun by the caller */
+    bool begun, comma;           /* a page has come; --json: something was printed */
+};
+int pages_of_job(struct pages *p, const char *job);
+/* Says how the list ends and gives the status back. Ends the sheet. */
+int pages_end(struct pages *p, int status);
+/* A member of the document's part `prefix` as a cell; times by their name. malloc'd. */
+char *pages_cell(const struct json *doc, const char *prefix, const char *name);
+
+#endif

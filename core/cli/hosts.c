@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ * forget-host [HOST]: the hosts that work on the database, and that one of them does not come back.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/cli/cli.h"
+
+static char *member(const struct json *doc, size_t index, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("hosts.%zu.%s", index, name);
+
+    return say_member(doc, path);
+}
+
+static char *host_state(const struct json *doc, size_t index)
+{
+    cleanup(free_p) char *own = xasprintf("hosts.%zu.own", index);
+    cleanup(free_p) char *alive = xasprintf("hosts.%zu.alive", index);
+    bool is_own = false, lives = false;
+
+    (void)json_boolean(doc, own, &is_own);
+    (void)json_boolean(doc, alive, &lives);
+    return xstrdup(is_own ? "this one" : lives ? "alive" : "silent");
+}
+
+static int list(const struct ctl *c)
+{
+    static const char *const titles[] = {"HOST", "NAME", "STATE", "LAST HEARTBEAT", "LEASES", NULL};
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(sheet_done) struct sheet s;
+    size_t count = 0;
+
+    sheet_begin(&s, titles);
+    int r = ctl_call(c, "GET", "/v1/hosts", &d);
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    (void)json_array_length(d.json, "hosts", &count);
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *at = xasprintf("hosts.%zu.heartbeat_at", i);
+        char *cells[] = {member(d.json, i, "host"), member(d.json, i, "name"), host_state(d.json, i),
+                         say_time(d.json, at), member(d.json, i, "leases")};
+        sheet_row(&s, cells);
+    }
+    sheet_flush(&s);
+    return EXIT_DONE;
+}
+
+int ctl_forget_host(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+
+    if (!c->arg_count)
+        return list(c);
+    cleanup(free_p) char *path = ctl_path("/v1/hosts/%s/forget", c->args[0], NULL);
+    int r = ctl_call(c, "POST", path, &d);
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    cleanup(free_p) char *host = say_member(d.json, "host");
+    printf("host %s is forgotten; %" PRId64 " leases of it end by the database's clock\n", host,
+           say_integer(d.json, "leases"));
+    return EXIT_DONE;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * parked [JOB], parked apply ID: pairs that are kept aside, and one of them into its row.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/cli/cli.h"
+
+static char *member(const struct json *doc, size_t index, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("parked.%zu.%s", index, name);
+
+    return say_member(doc, path);
+}
+
+static char *when(const struct json *doc, size_t index, const char *name)
+{
+    cleanup(free_p) char *path = xasprintf("parked.%zu.%s", index, name);
+
+    return say_time(doc, path);
+}
+
+/* A late one ends after 30 days; one that its row refused stays until the row takes it. */
+static char *until(const struct json *doc, size_t index)
+{
+    cleanup(free_p) char *kind = member(doc, index, "kind");
+
+    return strcmp(kind, "pending") != 0 ? when(doc, index, "until") : xstrdup("its row takes it");
+}
+
+static int list(const struct ctl *c)
+{
+    static const char *const titles[] = {"ID", "KIND", "JOB", "RECORD", "ACCOUNT", "SINCE", "UNTIL", "WHY", NULL};
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = c->arg_count ? ctl_path("/v1/jobs/%s/parked", c->args[0], NULL) : xstrdup("/v1/parked");
+    cleanup(sheet_done) struct sheet s;
+    size_t count = 0;
+
+    sheet_begin(&s, titles);
+    int r = ctl_call(c, "GET", path, &d);
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    (void)json_array_length(d.json, "parked", &count);
+    for (size_t i = 0; i < count; i++) {
+        char *cells[] = {member(d.json, i, "id"), member(d.json, i, "kind"), member(d.json, i, "job"),
+                         member(d.json, i, "record"), member(d.json, i, "account"), when(d.json, i, "created_at"),
+                         until(d.json, i), member(d.json, i, "why")};
+        sheet_row(&s, cells);
+    }
+    sheet_flush(&s);
+    if (count)
+        puts("\n`renewctl parked apply ID` writes one into its row, if the row still holds the credential that it replaced");
+    return EXIT_DONE;
+}
+
+static int apply(const struct ctl *c)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = ctl_path("/v1/parked/%s/apply", c->args[1], NULL);
+    int r = ctl_call(c, "POST", path, &d);
+
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    cleanup(free_p) char *job = say_member(d.json, "job");
+    cleanup(free_p) char *record = say_member(d.json, "record");
+    fputs("the tokens were written into their row: job ", stdout);
+    say_text(job);
+    fputs(", record ", stdout);
+    say_text(record);
+    putchar('\n');
+    return EXIT_DONE;
+}
+
+int ctl_parked(const struct ctl *c)
+{
+    if (c->arg_count < 2)
+        return list(c);
+    if (strcmp(c->args[0], "apply") == 0)
+        return apply(c);
+    fputs("usage: renewctl [-s SOCKET] [--json] parked [JOB] | parked apply ID\n", stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ * The commands that show records: lists of them, page by page, and one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/cli/cli.h"
+#include "core/rules/outcome.h"
+
+/* So many records of the longest texts fit the limit of a JSON document. */
+#define PAGE_LIMIT "150"
+
+/* "reconnect invalid_grant: Token has been expired or revoked." */
+static char *error_text(const struct json *doc, const char *prefix)
+{
+    cleanup(free_p) char *at = xasprintf("%slast_error", prefix);
+
+    if (json_kind(doc, at) != JSON_OBJECT)
+        return NULL;
+    cleanup(free_p) char *outcome = pages_cell(doc, prefix, "last_error.outcome");
+    cleanup(free_p) char *code = pages_cell(doc, prefix, "last_error.code");
+    cleanup(free_p) char *text = pages_cell(doc, prefix, "last_error.text");
+    return strcmp(text, "-") == 0 ? xasprintf("%s %s", outcome, code)
+                                  : xasprintf("%s %s: %s", outcome, code, text);
+}
+
+static void list_row(struct sheet *s, const struct json *doc, const char *at)
+{
+    char *cells[] = {pages_cell(doc, at, "job"), pages_cell(doc, at, "id"), pages_cell(doc, at, "account"),
+                     pages_cell(doc, at, "owner"), pages_cell(doc, at, "state"), pages_cell(doc, at, "expires_at"),
+                     pages_cell(doc, at, "refreshed_at"), pages_cell(doc, at, "next_at"), error_text(doc, at)};
+
+    sheet_row(s, cells);
+}
+
+/* A job that cannot be listed (held) does not hide the others'. */
+static int list_all(struct pages *p)
+{
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    const char *job = NULL, *why = NULL;
+    size_t count = 0;
+    int r = ctl_call(p->c, "GET", "/v1/jobs", &d);
+
+    if (r != 0)
+        return r;
+    (void)json_array_length(d.json, "jobs", &count);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        cleanup(free_p) char *path = xasprintf("jobs.%zu.job", i), *held = xasprintf("jobs.%zu.held", i);
+        cleanup(free_p) char *records = xasprintf("jobs.%zu.records", i);
+        if (json_text(d.json, path, &job, NULL) < 0)
+            continue;
+        if (json_kind(d.json, records) != JSON_OBJECT && json_text(d.json, held, &why, NULL) == 0)
+            fprintf(stderr, "renewctl: job %s is held, its records are left out\n", job);
+        else
+            r = pages_of_job(p, job);
+    }
+    return r;
+}
+
+int ctl_records(const struct ctl *c)
+{
+    static const char *const titles[] = {"JOB", "ID", "ACCOUNT", "OWNER", "STATE", "EXPIRES", "REFRESHED",
+                                         "NEXT", "LAST ERROR", NULL};
+    struct pages p = {.c = c, .name = "records", .path = "/v1/jobs/%s/records?limit=" PAGE_LIMIT, .row = list_row};
+
+    if (c->state && state_from_name(c->state) < 0)
+        return ctl_fail(c, EXIT_USAGE, "usage", "there is no state %s; it is one of ok, retrying, rate_limited, "
+                        "reconnect, misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected", c->state);
+    sheet_begin(&p.sheet, titles);
+    return pages_end(&p, c->arg_count ? pages_of_job(&p, c->args[0]) : list_all(&p));
+}
+
+int ctl_show(const struct ctl *c)
+{
+    static const char *const names[][2] = {
+        {"job", "job"}, {"id", "id"}, {"account", "account"}, {"owner", "owner"}, {"state", "state"},
+        {"expires", "expires_at"}, {"refreshed", "refreshed_at"}, {"attempts", "attempts"},
+        {"next", "next_at"}, {"generation", "generation"},
+    };
+    cleanup(answer_doc_done) struct answer_doc d = {0};
+    cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/records/%s", c->args[0], c->args[1]);
+    int r = ctl_call(c, "GET", path, &d);
+
+    if (r != 0)
+        return r;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+        return EXIT_DONE;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cleanup(free_p) char *text = pages_cell(d.json, "", names[i][1]);
+        say_pair(names[i][0], text);
+    }
+    cleanup(free_p) char *error = error_text(d.json, ""), *at = say_time(d.json, "last_error.at");
+    say_pair("last error", error);
+    if (error)
+        say_pair("failed", at);
+    cleanup(free_p) char *remedy = say_member(d.json, "remedy"), *url = say_member(d.json, "reconnect_url");
+    if (strcmp(remedy, "-") != 0) {
+        say_pair("remedy", remedy);
+        say_pair("reconnect at", url);
+    }
+    return EXIT_DONE;
+}

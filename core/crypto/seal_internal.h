@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * What keyring.c and seal.c share; nobody else includes it.
+ */
+#ifndef CORE_CRYPTO_SEAL_INTERNAL_H
+#define CORE_CRYPTO_SEAL_INTERNAL_H
+
+#include <stddef.h>
+
+struct buf;
+struct keyring;
+
+/* How many leading bytes of the text may stand in a key id. */
+size_t key_id_span(const char *text);
+/* Append data with its length before it (8 bytes, big endian), so that parts cannot run together.
+ */
+int part_append(struct buf *to, const void *data, size_t len);
+/* seal() with the key of this id. */
+int seal_with(const struct keyring *ring, const char *id, const char *table, const char *key,
+              const char *slot, const void *plain, size_t len, char **ret_text);
+
+#endif

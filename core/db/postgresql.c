@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ * The PostgreSQL driver. Nothing here waits without an end: statements are sent and polled for with a
+ * deadline, and a connection that misses it is given up. Errors tell SQLSTATE, constraint and table;
+ * the server's words may hold rows and are shown for mistakes in the statement's text alone.
+ */
+#include "core/db/postgresql_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/fault.h"
+#include "core/rules/ident.h"
+
+enum { GRACE_MS = 2000, PARAMS_MAX = 65535 };
+
+int pg_wait(PGconn *c, bool for_read, bool for_write, int64_t deadline_ms, bool *ret_readable)
+{
+    struct pollfd p = {.fd = PQsocket(c)};
+    if (p.fd < 0)
+        return -ENOTCONN;
+    p.events = (short)((for_read ? POLLIN : 0) | (for_write ? POLLOUT : 0));
+    for (;;) {
+        int64_t left = deadline_ms - clock_boot_ms();
+        if (left <= 0)
+            return -ETIMEDOUT;
+        int n = poll(&p, 1, (int)left);
+        if (n < 0 && errno != EINTR)
+            return -ENOTCONN;
+        if (n <= 0)
+            continue;
+        if (ret_readable)
+            *ret_readable = (p.revents & ~POLLOUT) != 0;
+        return 0;
+    }
+}
+
+static int lost(struct db *db, int result, struct error *e)
+{
+    db->away = true;
+    if (result == -ETIMEDOUT)
+        return error_set(e, result, "PostgreSQL did not answer in time; the connection is given up");
+    return error_set(e, -ENOTCONN, "the connection to PostgreSQL is lost");
+}
+
+struct outcome_of {
+    const char *state; /* a whole SQLSTATE or its class */
+    int result;
+};
+
+static const struct outcome_of outcomes[] = {
+    {"23505", -EEXIST},   {"40001", -EDEADLK},  {"40P01", -EDEADLK},  {"55P03", -EBUSY},
+    {"57014", -EBUSY},    {"53100", -ENOSPC},   {"42501", -EACCES},   {"25006", -ENOTCONN},
+    {"57P01", -ENOTCONN}, {"57P02", -ENOTCONN}, {"57P03", -ENOTCONN}, {"57P05", -ENOTCONN},
+    {"25P03", -ENOTCONN}, {"08", -ENOTCONN},    {"53", -EBUSY},
+};
+
+static int result_of(const char *state)
+{
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+        if (!strncmp(state, outcomes[i].state, strlen(outcomes[i].state)))
+            return outcomes[i].result;
+    return -EINVAL;
+}
+
+/* What a refused row is told by; the server's own words may hold the row. */
+static const char *words_of(const char *state)
+{
+    static const struct {
+        const char *state, *words;
+    } known[] = {
+        {"22001", "a value is too long for its column"},
+        {"22003", "a number does not fit its column"},
+        {"22007", "a text is not a time, which its column needs"},
+        {"22P02", "a text does not fit its column's type"},
+        {"23502", "a column must not be null"},
+        {"23503", "a foreign key does not allow it"},
+        {"23505", "a unique index does not allow it"},
+        {"23514", "a check constraint does not allow it"},
+        {"23P01", "an exclusion constraint does not allow it"},
+        {"53100", "the disk is full"},
+        {"P0001", "a trigger does not allow it"},
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(state, known[i].state))
+            return known[i].words;
+    return "";
+}
+
+static const char *field(const PGresult *r, int code)
+{
+    const char *text = PQresultErrorField(r, code);
+    return text ? text : "";
+}
+
+static int refused(struct db *db, const PGresult *r, struct error *e)
+{
+    const char *state = field(r, PG_DIAG_SQLSTATE);
+    if (!*state)
+        return lost(db, -ENOTCONN, e);
+    snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", state);
+    int result = result_of(state);
+    if (result == -ENOTCONN) {
+        db->away = true;
+        return error_set(e, result, "PostgreSQL ended the connection or takes no writes (SQLSTATE %s)",
+                         state);
+    }
+    const char *constraint = field(r, PG_DIAG_CONSTRAINT_NAME);
+    const char *table = field(r, PG_DIAG_TABLE_NAME), *column = field(r, PG_DIAG_COLUMN_NAME);
+    bool names_only = !strncmp(state, "42", 2);
+    const char *words = names_only ? field(r, PG_DIAG_MESSAGE_PRIMARY) : words_of(state);
+    return error_set(e, result, "PostgreSQL: SQLSTATE %s%s%s%s%s%s%s%s%s", state,
+                     *constraint ? ", constraint " : "", constraint, *table ? ", table " : "", table,
+                     *column ? ", column " : "", column, *words ? ": " : "", words);
+}
+
+/* Sends what is queued; reads while doing so, lest both sides wait for each other. */
+static int flush_out(PGconn *c, int64_t deadline_ms)
+{
+    int left;
+    while ((left = PQflush(c)) > 0) {
+        bool readable = false;
+        int r = pg_wait(c, true, true, deadline_ms, &readable);
+        if (r < 0)
+            return r;
+        if (readable && !PQconsumeInput(c))
+            return -ENOTCONN;
+    }
+    return left < 0 ? -ENOTCONN : 0;
+}
+
+/* The next result, or NULL at the end. */
+static int next_result(PGconn *c, int64_t deadline_ms, PGresult **ret)
+{
+    while (PQisBusy(c)) {
+        int r = pg_wait(c, true, false, deadline_ms, NULL);
+        if (r < 0)
+            return r;
+        if (!PQconsumeInput(c))
+            return -ENOTCONN;
+    }
+    *ret = PQgetResult(c);
+    return 0;
+}
+
+/* All results of what was sent: the first refusal, else the last. */
+static int collect(struct db *db, PGresult **ret, struct error *e)
+{
+    PGconn *c = db->connection;
+    int64_t deadline_ms = clock_boot_ms() + db->statement_ms + GRACE_MS;
+    PGresult *kept = NULL, *next = NULL;
+    int r = flush_out(c, deadline_ms);
+    while (r == 0 && (r = next_result(c, deadline_ms, &next)) == 0 && next) {
+        if (kept && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
+            PQclear(next);
+            continue;
+        }
+        PQclear(kept);
+        kept = next;
+    }
+    if (r < 0) {
+        PQclear(kept);
+        return lost(db, r, e);
+    }
+    if (PQstatus(c) == CONNECTION_BAD)
+        db->away = true;
+    ExecStatusType status = PQresultStatus(kept);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+        *ret = kept;
+        return 0;
+    }
+    r = kept ? refused(db, kept, e) : lost(db, -ENOTCONN, e);
+    if (kept && status != PGRES_FATAL_ERROR) {
+        db->away = true; /* COPY and its like: not to be gone on with */
+        r = error_set(e, -EINVAL, "PostgreSQL: the statement is of a kind that renewd cannot run");
+    }
+    PQclear(kept);
+    return r;
+}
+
+static int collect_only(struct db *db, struct error *e)
+{
+    PGresult *r = NULL;
+    int res = collect(db, &r, e);
+    if (res == 0)
+        PQclear(r);
+    return res;
+}
+
+static int simple(struct db *db, const char *sql, struct error *e)
+{
+    if (!PQsendQuery(db->connection, sql))
+        return lost(db, -ENOTCONN, e);
+    return collect_only(db, e);
+}
+
+/* For what the plugin's statements name without a schema; until the transaction ends, as poolers need it. */
+static void put_search_path(const struct db *db, struct buf *to)
+{
+    if (!db->schema)
+        return;
+    buf_text(to, "; SET LOCAL search_path = ");
+    ident_quote(db->schema, to);
+    buf_text(to, ", public");
+}
+
+static int pg_begin(struct db *db, struct error *e)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    int lock_ms = db->statement_ms;
+    buf_init(&sql, 640);
+    buf_printf(&sql,
+               "BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL renewd.own = on;"
+               " SET LOCAL statement_timeout = %d;"
+               " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
+               db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
+    put_search_path(db, &sql);
+    int r = simple(db, sql.data ? sql.data : "", e);
+    if (r < 0 && !db->away)
+        simple(db, "ROLLBACK", NULL);
+    return r;
+}
+
+static int pg_commit(struct db *db, struct error *e)
+{
+    PGconn *c = db->connection;
+    bool failed = PQtransactionStatus(c) == PQTRANS_INERROR;
+    if (!PQsendQuery(c, "COMMIT"))
+        return lost(db, -ENOTCONN, e);
+    fault_point(FAULT_COMMIT_SENT, NULL);
+    int r = collect_only(db, e);
+    if (r == 0 && failed) /* the server has rolled back in silence */
+        return error_set(e, -EINVAL, "PostgreSQL: the transaction had failed before its commit");
+    return r;
+}
+
+static void pg_rollback(struct db *db)
+{
+    if (!db->away && PQtransactionStatus(db->connection) != PQTRANS_IDLE)
+        simple(db, "ROLLBACK", NULL);
+}
+
+static void pg_close(struct db *db)
+{
+    PQfinish(db->connection);
+}
+
+static bool pg_alive(const struct db *db)
+{
+    return PQstatus(db->connection) == CONNECTION_OK;
+}
+
+static struct db_result *take(const PGresult *from)
+{
+    int columns = PQnfields(from), rows = PQntuples(from);
+    struct db_result *r = db_result_new((size_t)columns);
+    cleanup(free_p) const char **values = xcalloc((size_t)columns + 1, sizeof(*values));
+    cleanup(free_p) size_t *lens = xcalloc((size_t)columns + 1, sizeof(*lens));
+    for (int i = 0; i < rows; i++) {
+        for (int k = 0; k < columns; k++) {
+            values[k] = PQgetisnull(from, i, k) ? NULL : PQgetvalue(from, i, k);
+            lens[k] = (size_t)PQgetlength(from, i, k);
+        }
+        db_result_add_row(r, values, lens);
+    }
+    const char *command = PQcmdStatus((PGresult *)(uintptr_t)from);
+    if (strncmp(command, "SELECT", 6))
+        db_result_set_affected(r, strtoll(PQcmdTuples((PGresult *)(uintptr_t)from), NULL, 10));
+    return r;
+}
+
+/* libpq does not wipe what it frees; the values' own bytes are. */
+static void clear_wiped(PGresult *r)
+{
+    for (int i = 0; i < PQntuples(r); i++)
+        for (int k = 0; k < PQnfields(r); k++)
+            explicit_bzero(PQgetvalue(r, i, k), (size_t)PQgetlength(r, i, k));
+    PQclear(r);
+}
+
+static int pg_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
+                   struct db_result **ret, struct error *e)
+{
+    if (count > PARAMS_MAX)
+        return error_set(e, -E2BIG, "PostgreSQL: too many parameters");
+    cleanup(free_p) const char **values = xcalloc(count + 1, sizeof(*values));
+    for (size_t i = 0; i < count; i++) {
+        if (params[i].text && memchr(params[i].text, '\0', params[i].len))
+            return error_set(e, -EINVAL, "PostgreSQL: a text that holds a NUL cannot be stored");
+        values[i] = params[i].text;
+    }
+    PGresult *r = NULL;
+    if (!PQsendQueryParams(db->connection, sql, (int)count, NULL, values, NULL, NULL, 0))
+        return lost(db, -ENOTCONN, e);
+    int res = collect(db, &r, e);
+    if (res < 0)
+        return res;
+    *ret = take(r);
+    clear_wiped(r);
+    return 0;
+}
+
+static int pg_prepare(struct db *db, const char *sql, size_t *ret_params, struct error *e)
+{
+    PGresult *r = NULL;
+    if (!PQsendPrepare(db->connection, "", sql, 0, NULL))
+        return lost(db, -ENOTCONN, e);
+    int res = collect(db, &r, e);
+    if (res < 0)
+        return res;
+    PQclear(r);
+    if (!PQsendDescribePrepared(db->connection, ""))
+        return lost(db, -ENOTCONN, e);
+    res = collect(db, &r, e);
+    if (res < 0)
+        return res;
+    *ret_params = (size_t)PQnparams(r);
+    PQclear(r);
+    return 0;
+}
+
+const struct db_driver db_postgresql = {
+    .name = "postgresql",
+    .open = pg_open,
+    .close = pg_close,
+    .alive = pg_alive,
+    .begin = pg_begin,
+    .commit = pg_commit,
+    .rollback = pg_rollback,
+    .exec = pg_exec,
+    .prepare = pg_prepare,
+};

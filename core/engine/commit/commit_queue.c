@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT
+ * Commits on their way to the store, and what follows from each result. A commit that the store could
+ * not take because it is away waits here (and on the spool) until it answers again; a fresh pair that a
+ * row does not take is kept sealed, never dropped (rules 4 and 5).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/fault.h"
+#include "core/base/log.h"
+#include "core/base/map.h"
+#include "core/engine/discover/changes.h"
+#include "core/engine/tokens/cache.h"
+#include "core/rules/outcome.h"
+#include "core/rules/replay.h"
+#include "core/time/timestamp.h"
+
+static void resume_later(struct engine *e);
+
+enum { RESUME_MS = 1000, KEPT_RETRY_S = 60, ROUNDS_MAX = 8, REPEATS_MAX = 1000 };
+
+static void submit(struct commit_task *t);
+
+static void task_end(struct commit_task *t, int outcome, bool ask_again)
+{
+    struct engine *e = t->engine;
+    for (struct commit_task **p = &e->commits; *p; p = &(*p)->next)
+        if (*p == t) {
+            *p = t->next;
+            break;
+        }
+    struct run *r = t->run;
+    e->stored++;
+    commit_free(t->commit);
+    free(t);
+    if (r)
+        run_attempt_ended(r, outcome, ask_again);
+    else if (!e->setup.daemon)
+        jobs_pump(e); /* a run may have waited for it */
+    recover_check(e);
+    engine_check_stopped(e);
+}
+
+/* Of a credential that may not be presented twice the newest pair stays for a day. */
+static int retain(const struct commit_task *t, struct error *e)
+{
+    const struct commit *c = t->commit;
+    char *text = NULL;
+    size_t len = 0;
+    if (!c->replaces || c->safe || t->lost[0] || !t->engine->keep)
+        return 0;
+    int res = commit_to_text(c, &text, &len);
+    if (res < 0)
+        return error_set(e, res, "it could not be encoded");
+    res = keep_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, text, len, e);
+    explicit_bzero(text, len);
+    free(text);
+    return res;
+}
+
+static void settled(struct commit_task *t)
+{
+    struct error e;
+    if (retain(t, &e) < 0) {
+        log_line(LEVEL_ERROR, "new tokens are in the database, but the copy that a restored backup would need could not be "
+                              "written to state_dir", "job",
+                 t->commit->after.job, "record", t->commit->after.key, "account", t->commit->after.account, "reason", e.text, NULL);
+        for (size_t i = 0; i < t->engine->leftover_count; i++)
+            t->engine->leftovers[i].stays = true;
+        return; /* it stays where it is, and is kept at the next start */
+    }
+    if (!t->from_spool && t->engine->spool)
+        spool_settled(t->engine->spool, t->commit->attempt_id);
+}
+
+static void log_committed(const struct commit_task *t)
+{
+    const struct commit *c = t->commit;
+    if (c->noticed)
+        return;
+    char at[32] = "", generation[24], status[12] = "";
+    snprintf(generation, sizeof generation, "%" PRId64, c->after.generation);
+    if (c->outcome == OUTCOME_OK) {
+        if (c->after.expires_at)
+            timestamp_rfc3339(c->after.expires_at, at, sizeof at);
+        log_line(LEVEL_INFO, "record refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "expires_at",
+                 at[0] ? at : NULL, "generation", generation, NULL);
+        return;
+    }
+    if (c->http_status)
+        snprintf(status, sizeof status, "%d", c->http_status);
+    if (c->after.due_at)
+        timestamp_rfc3339(c->after.due_at, at, sizeof at);
+    bool person = c->outcome == OUTCOME_RECONNECT, silent = c->after.not_before == SILENCE_FOR_EVER;
+    const char *url = t->job ? t->job->config->reconnect_url : NULL;
+    log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
+             outcome_name(c->outcome), "status", status[0] ? status : NULL, "code", c->code, "text", c->text,
+             "next_at", at[0] ? at : NULL, "remedy",
+             silent    ? "no answer came twice: run renewctl refresh for this record, or have the account connected again"
+             : !person ? NULL
+             : c->after.state == STATE_RETRYING
+                 ? "the account's owner has to do what the text says; renewd tries again by itself"
+                 : "the account must be reconnected by its owner",
+             "reconnect_url", person || silent ? url : NULL, NULL);
+}
+
+struct drop_task {
+    struct engine *engine;
+    char attempt_id[ID_SIZE];
+};
+
+static int drop_work(struct db *db, void *arg, struct error *e)
+{
+    struct drop_task *t = arg;
+    return store_kept_drop(db, t->attempt_id, e);
+}
+
+static void drop_done(void *arg, int result, const struct error *e)
+{
+    struct drop_task *t = arg;
+    struct engine *engine = t->engine;
+    if (result < 0)
+        log_line(LEVEL_WARNING, "parked tokens were written into their row, but their parked copy could not be removed",
+                 "reason", e->text, NULL);
+    engine->busy--;
+    free(t);
+    engine_check_stopped(engine);
+}
+
+static void drop_kept(struct engine *e, const char *attempt_id)
+{
+    struct drop_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    memcpy(t->attempt_id, attempt_id, ID_SIZE);
+    e->busy++;
+    store_submit(e->store, drop_work, t, drop_done);
+}
+
+/* A record that is due again after its success, as one that is months behind: up to REPEATS_MAX times a
+ * run. Beyond that its statements do not move it; the run takes nothing more, and it stays due. */
+static void count_repeat(struct run *r, const char *key)
+{
+    if (!r->repeats)
+        r->repeats = map_new();
+    intptr_t count = (intptr_t)map_get(r->repeats, key) + 1;
+    map_put(r->repeats, key, (void *)count);
+    if (count < REPEATS_MAX || r->left == 0)
+        return;
+    log_line(LEVEL_WARNING, "a record is still due after 1,000 successes in one run; the run ends here; check that a success "
+                            "changes the time from which the record is due", "job", r->job->config->job, "record", key, "account",
+             engine_account(r->job->engine, r->job, key), NULL);
+    r->left = 0;
+}
+
+/* A credential that was replaced takes its other records with it; one that stays as it is, and one that was
+ * refused, tell them how it stands. */
+static void twins_follow(struct commit_task *t)
+{
+    const struct commit *c = t->commit;
+    if (c->replaces) /* a refusal may bring a new one, too */
+        newest_share(t->engine, t->job, c);
+    if (strcmp(c->before.fingerprint, c->after.fingerprint) == 0)
+        fate_share(t->engine, t->job, c);
+}
+
+static void committed(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    fault_point(FAULT_COMMITTED, c->after.key);
+    settled(t);
+    fault_point(FAULT_SETTLED, c->after.key);
+    log_committed(t);
+    tokens_follow(t->engine->tokens, t->job, c);
+    if (t->kept)
+        drop_kept(t->engine, c->attempt_id);
+    if (c->twins && !c->alone)
+        twins_follow(t);
+    bool again = false;
+    if (t->job) {
+        granted_take(t->job, c);
+        failing_look(t->job, t->job->failing.why && c->outcome == OUTCOME_OK);
+        int64_t now = clock_now();
+        again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
+        if (c->after.due_at)
+            schedule_due(t->job, c->after.due_at);
+        if (c->outcome == OUTCOME_OK)
+            events_record_changed(t->job, c->after.key, false);
+    }
+    if (again && t->run)
+        count_repeat(t->run, c->after.key);
+    task_end(t, c->outcome, again);
+}
+
+/* ---- keeping what the row did not take ---- */
+
+static void keep_now(void *ctx)
+{
+    struct engine *e = ctx;
+    e->keep_timer = NULL;
+    commits_resume(e);
+}
+
+/* Its lease and its spool entry stay, so that what it was paid with is not presented again. --once does not stay. */
+static void keep_later(struct commit_task *t)
+{
+    struct engine *e = t->engine;
+    if (!e->setup.daemon) {
+        task_end(t, OUTCOME_TRANSIENT, false);
+        return;
+    }
+    if (!e->keep_timer)
+        e->keep_timer = loop_after(e->loop, KEPT_RETRY_S * 1000, keep_now, e);
+    engine_check_stopped(e);
+}
+
+struct keep_task {
+    struct commit_task *commit;
+    struct kept kept;
+    char attempt_id[ID_SIZE];
+};
+
+static int keep_work(struct db *db, void *arg, struct error *e)
+{
+    struct keep_task *t = arg;
+    fault_point(FAULT_KEEP, t->kept.key);
+    int res = store_keep(db, &t->kept, t->commit->commit, e);
+    if (res >= 0)
+        fault_point(FAULT_KEPT, t->kept.key);
+    return res;
+}
+
+static void keep_task_free(struct keep_task *k)
+{
+    free(k->kept.kind);
+    free(k->kept.sealed);
+    free(k->kept.why);
+    free(k->kept.code);
+    free(k->kept.source);
+    free(k->kept.key);
+    free(k->kept.job);
+    free(k);
+}
+
+static void keep_done(void *arg, int result, const struct error *e)
+{
+    struct keep_task *k = arg;
+    struct commit_task *t = k->commit;
+    t->engine->busy--;
+    if (result < 0) { /* it is on the spool still: tried again when the store comes back */
+        log_line(LEVEL_ERROR, "new tokens that their row did not take could not be parked in the database; they stay on the "
+                              "spool, and renewd tries again", "job",
+                 k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", e->text, NULL);
+        keep_task_free(k);
+        t->submitted = false;
+        resume_later(t->engine);
+        engine_check_stopped(t->engine);
+        return;
+    }
+    settled(t);
+    bool orphan = strcmp(k->kept.kind, "orphan") == 0;
+    log_line(LEVEL_WARNING, orphan ? "new tokens came after their row had changed or was deleted; they are parked, sealed, for "
+                                     "30 days: renewctl parked"
+                                   : "the database refused a row; its new token is parked, and the write is tried again every "
+                                     "minute: correct the row or its table",
+             "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", k->kept.why, NULL);
+    struct job *j = t->job;
+    char *key = xstrdup(k->kept.key);
+    keep_task_free(k);
+    struct engine *engine = t->engine;
+    if (orphan && !t->commit->safe && engine_may_work(engine)) /* others may hold what it replaced */
+        newest_check(engine, t->commit->before.fingerprint);
+    task_end(t, OUTCOME_TRANSIENT, false);
+    if (j && engine_may_work(engine))
+        discovery_one(j, key, NULL, NULL);
+    aside_count(engine);
+    free(key);
+}
+
+static void keep(struct commit_task *t, const char *kind, const char *code, const char *why)
+{
+    struct commit *c = t->commit;
+    char *text = NULL;
+    size_t len = 0;
+    struct keep_task *k = xcalloc(1, sizeof *k);
+    k->commit = t;
+    memcpy(k->kept.attempt_id, c->attempt_id, ID_SIZE);
+    k->kept.kind = xstrdup(kind);
+    k->kept.source = xstrdup(c->after.source);
+    k->kept.key = xstrdup(c->after.key);
+    k->kept.job = xstrdup(c->after.job);
+    k->kept.why = xstrdup(why);
+    k->kept.code = code ? xstrdup(code) : NULL;
+    k->kept.created_at = clock_now();
+    k->kept.retry_at = clock_now() + KEPT_RETRY_S;
+    int res = commit_to_text(c, &text, &len);
+    if (res >= 0)
+        res = seal(t->engine->setup.config->keys, "kept", c->attempt_id, "commit", text, len, &k->kept.sealed);
+    if (text) {
+        explicit_bzero(text, len);
+        free(text);
+    }
+    if (res < 0) {
+        log_line(LEVEL_ERROR, "new tokens could not be sealed to be parked; they stay in memory and on the spool, and their "
+                              "record is not refreshed meanwhile", "job", c->after.job, "record", c->after.key, "account",
+                              c->after.account, "reason",
+                 strerror(-res), NULL);
+        keep_task_free(k);
+        keep_later(t);
+        return;
+    }
+    t->engine->busy++;
+    store_submit(t->engine->store, keep_work, k, keep_done);
+}
+
+/* ---- results that are no success ---- */
+
+static bool current_fingerprint(struct commit_task *t, char ret[FINGERPRINT_SIZE])
+{
+    struct commit *c = t->commit;
+    struct job *j = t->job;
+    struct values now = {0};
+    struct error e;
+    ret[0] = '\0';
+    if (!j || j->table->credential < 0 || values_open(j, &c->current, &now, &e) < 0)
+        return false;
+    look_fingerprint(j, c->current.key, &now, ret);
+    values_done(&now);
+    return ret[0] != '\0';
+}
+
+/* Stored bytes differ. The same value in another wrapping is the same credential: decide again with it.
+ * Anything else is the application's, and wins. */
+static bool same_credential(struct commit_task *t)
+{
+    char fp[FINGERPRINT_SIZE];
+    return current_fingerprint(t, fp) && strcmp(fp, t->commit->before.fingerprint) == 0;
+}
+
+/* The row of a lost credential holds one that it replaced, or that very one: it is written over that. */
+static bool went_back(struct commit_task *t)
+{
+    char fp[FINGERPRINT_SIZE];
+    if (!t->lost[0] || !current_fingerprint(t, fp) || !keep_came_after(t->engine->keep, t->lost, fp))
+        return false;
+    memcpy(t->commit->before.fingerprint, fp, sizeof fp);
+    return true;
+}
+
+/* A pair that was carried from another row is there: somebody was quicker to carry it. */
+static bool carried_before(struct commit_task *t)
+{
+    const struct commit *c = t->commit;
+    char fp[FINGERPRINT_SIZE];
+    return c->code && strcmp(c->code, "shared") == 0 && current_fingerprint(t, fp) &&
+           strcmp(fp, c->after.fingerprint) == 0;
+}
+
+static void row_changed(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    if (t->rounds++ < ROUNDS_MAX && (same_credential(t) || went_back(t))) {
+        row_done(&c->row);
+        c->row = c->current;
+        memset(&c->current, 0, sizeof c->current);
+        c->result = COMMIT_WAITING;
+        submit(t);
+        return;
+    }
+    if (c->replaces && !carried_before(t)) {
+        keep(t, "orphan", NULL, "the row holds another credential now");
+        return;
+    }
+    settled(t);
+    struct job *j = t->job;
+    char *key = xstrdup(c->after.key);
+    if (j)
+        claim_release(j->engine, &c->before, c->attempt_id);
+    task_end(t, OUTCOME_NONE, false);
+    if (j)
+        discovery_one(j, key, NULL, NULL);
+    free(key);
+}
+
+static void row_gone(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    if (c->replaces) {
+        keep(t, "orphan", NULL, "the row is gone or was disconnected");
+        return;
+    }
+    settled(t);
+    if (t->job)
+        claim_release(t->job->engine, &c->before, c->attempt_id);
+    task_end(t, OUTCOME_NONE, false);
+}
+
+static char *said(const struct commit_task *t)
+{
+    return t->job ? outcome_said(t->job, t->commit, t->commit->why) : xstrdup(t->commit->why);
+}
+
+/* Not even its verdict can be noted. Whether its credential is spent nobody knows then: the lease and the
+ * intent stay, so that it is not presented again before a person has looked. */
+static void verdict_refused(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    char *why = said(t);
+    log_line(LEVEL_ERROR, "renewd's own tables refuse a record's outcome; its credential stays leased until "
+             "renewd is started again", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
+             outcome_name(c->outcome), "reason", why, NULL);
+    free(why);
+    task_end(t, OUTCOME_TRANSIENT, false);
+}
+
+/* Nothing more is spent: what is not sent yet is given back, and who claims next rehearses first. A look asks for
+ * the rights at once, so that the job is held also when nothing is due. */
+static void right_lost(const struct commit_task *t)
+{
+    struct job *j = t->job;
+    bool news = j->rehearsed;
+    j->rehearsed = false;
+    if (!news || !engine_may_work(j->engine))
+        return;
+    attempt_abandon_unsent(j);
+    if (j->engine->setup.daemon)
+        discovery_again(j);
+}
+
+/* A failure without what was refused of it: its statements, else its status, else its row. */
+static void without_refused(struct commit_task *t, const char *why)
+{
+    struct commit *c = t->commit;
+    const char *left_out = c->failed_effect ? "its statements" : outcome_leave_status(c) ? "its status" : "its row";
+    if (c->failed_effect)
+        outcome_leave_effects(c);
+    log_line(LEVEL_ERROR, "the database refused to write a record's failure; it is written without what is left out", "job",
+             c->after.job, "record", c->after.key, "account", c->after.account, "outcome", outcome_name(c->outcome),
+             "left_out", left_out, "reason", why, NULL);
+    if (strcmp(left_out, "its row") == 0) {
+        outcome_leave_row(c);
+        c->quiet = false; /* it is this row alone that took nothing */
+    }
+    submit(t);
+}
+
+/* The database refused this record and nothing was written. A success without a new token becomes its own
+ * failure; a failure stays what it is, without what was refused of it. */
+static void effects_refused(struct commit_task *t)
+{
+    struct commit *c = t->commit;
+    bool rows = c->result == COMMIT_ROWS;
+    char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
+    char *text = said(t);
+    if (c->lacks_right && t->job)
+        right_lost(t);
+    if (c->replaces) {
+        keep(t, "pending", code, text);
+    } else if (t->job && c->outcome == OUTCOME_OK) {
+        outcome_turn_failed(t->job, c, code, text);
+        submit(t);
+    } else if (c->touches_row || c->effect_count) {
+        without_refused(t, text);
+    } else {
+        verdict_refused(t);
+    }
+    free(code);
+    free(text);
+}
+
+static void resume_now(void *ctx)
+{
+    struct engine *e = ctx;
+    e->resume_timer = NULL;
+    commits_resume(e);
+}
+
+/* A row that somebody locks, or a store that is away: asked again in a second, and when it is up. */
+static void resume_later(struct engine *e)
+{
+    if (!e->resume_timer)
+        e->resume_timer = loop_after(e->loop, RESUME_MS, resume_now, e);
+}
+
+static void arrived(void *arg, struct commit *c, int result, const struct error *e)
+{
+    struct commit_task *t = arg;
+    t->submitted = false;
+    if (result < 0) {
+        engine_blocked(t->engine, "results wait for the database", c->after.job, e->text);
+        resume_later(t->engine);
+        engine_check_stopped(t->engine);
+        return;
+    }
+    t->engine->blocked = false;
+    switch (c->result) {
+    case COMMIT_DONE:
+    case COMMIT_ALREADY:
+        committed(t);
+        break;
+    case COMMIT_CHANGED:
+        row_changed(t);
+        break;
+    case COMMIT_GONE:
+        row_gone(t);
+        break;
+    default:
+        effects_refused(t);
+    }
+}
+
+static void submit(struct commit_task *t)
+{
+    if (t->submitted || !t->engine->store_up)
+        return;
+    t->submitted = true;
+    store_submit_commit(t->engine->store, t->commit, arrived, t);
+}
+
+void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
+                    bool kept)
+{
+    struct commit_task *t = xcalloc(1, sizeof *t);
+    if (j)
+        siblings_add(c, j);
+    *t = (struct commit_task){
+        .engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
+    t->next = e->commits;
+    e->commits = t;
+    submit(t);
+}
+
+void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost)
+{
+    struct commit_task *t = xcalloc(1, sizeof *t);
+    if (j)
+        siblings_add(c, j);
+    *t = (struct commit_task){.engine = e, .job = j, .commit = c, .from_spool = true};
+    snprintf(t->lost, sizeof t->lost, "%s", lost);
+    t->next = e->commits;
+    e->commits = t;
+    submit(t);
+}
+
+void commits_resume(struct engine *e)
+{
+    for (struct commit_task *t = e->commits, *next; t; t = next) {
+        next = t->next;
+        submit(t);
+    }
+}
+
+size_t commits_waiting(const struct engine *e)
+{
+    size_t n = 0;
+    for (const struct commit_task *t = e->commits; t; t = t->next)
+        n++;
+    return n;
+}
+
+void commits_forget(struct engine *e)
+{
+    while (e->commits) {
+        struct commit_task *t = e->commits;
+        e->commits = t->next;
+        commit_free(t->commit);
+        free(t);
+    }
+}

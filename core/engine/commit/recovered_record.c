@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ * Commits of a look, without an attempt: a record is well again, and what renewd itself had written about its trouble is
+ * taken back; or `also` columns are told what they had missed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine/internal.h"
+#include "core/rules/outcome.h"
+
+/* The cell still holds what renewd wrote; what the application wrote is its own. */
+static bool still_ours(const struct job *j, const struct row *row, const char *slot, const char *ours)
+{
+    const struct cell *cell = row_cell(j->table, row, slot);
+    return cell && cell->text && ours && strcmp(cell->text, ours) == 0;
+}
+
+/* One of before that was kept is known by what the record says of its failure. */
+static bool error_is_ours(const struct job *j, const struct row *row, const struct record *known)
+{
+    const struct cell *cell = row_cell(j->table, row, "last_error");
+    if (!cell || !cell->text)
+        return false;
+    char *said = failure_said(known->last_code, known->last_outcome, known->last_text);
+    char *mark = error_mark(cell->text);
+    bool ours = known->wrote_error ? strcmp(mark, known->wrote_error) == 0
+                                   : known->last_outcome > OUTCOME_OK && strcmp(cell->text, said) == 0;
+    free(said);
+    free(mark);
+    return ours;
+}
+
+/* A row from which the credential was taken has no trouble, and is not well either. */
+static void take_back(struct commit *c, const struct job *j, const struct record *known, const struct record *now)
+{
+    char strikes[24];
+    bool status = !now->without_credential && still_ours(j, &c->row, "status", known->wrote_status);
+    snprintf(strikes, sizeof strikes, "%d", known->strikes);
+    outcome_take_back(c, j, status, error_is_ours(j, &c->row, known),
+                      known->strikes && still_ours(j, &c->row, "strikes", strikes));
+}
+
+static struct commit *begin_noticed(const struct job *j, const struct record *known, const struct row *row)
+{
+    struct commit *c = outcome_begin(j, known, row);
+    c->release = false;
+    c->alone = c->noticed = true;
+    c->outcome = OUTCOME_NONE;
+    return c;
+}
+
+struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
+                                 const struct row *row)
+{
+    struct commit *c = begin_noticed(j, known, row);
+    record_done(&c->after);
+    record_copy(&c->after, now);
+    if (also_person(j, known))
+        also_take_back(c, j);
+    if (!j->table->view)
+        take_back(c, j, known, now);
+    c->touches_row = c->write_count > 0;
+    siblings_add(c, j); /* it goes to the store as it is */
+    if (c->touches_row || c->effect_count)
+        return c;
+    commit_free(c);
+    return NULL;
+}
+
+/* It is empty, holds what renewd wrote, or one of the values between which renewd moves it; another one is its
+ * application's own. */
+static bool status_is_ours(const struct job *j, const struct row *row, const struct record *rec)
+{
+    const struct cell *cell = row_cell(j->table, row, "status");
+    if (!cell || (!cell->text && row->unfit))
+        return false;
+    bool ours = !cell->text || (rec->wrote_status && strcmp(cell->text, rec->wrote_status) == 0);
+    for (size_t i = 0; !ours && i < j->config->status_value_count; i++)
+        ours = strcmp(cell->text, j->config->status_values[i].value) == 0;
+    return ours;
+}
+
+struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text)
+{
+    struct commit *c = begin_noticed(j, rec, row);
+    outcome_note(c, j, status_is_ours(j, row, rec), text);
+    c->touches_row = c->write_count > 0;
+    siblings_add(c, j);
+    if (c->touches_row)
+        return c;
+    commit_free(c);
+    return NULL;
+}
+
+void outcome_reopened(const struct job *j, const struct record *known, struct record *ret)
+{
+    record_copy(ret, known);
+    ret->state = STATE_OK;
+    ret->attempts = ret->strikes = 0;
+    ret->not_before = 0;
+    ret->last_outcome = OUTCOME_NONE;
+    record_set_text(&ret->last_code, NULL);
+    record_set_text(&ret->last_text, NULL);
+    look_schedule(j, ret);
+}
+
+struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row)
+{
+    struct commit *c = begin_noticed(j, rec, row);
+    also_tell(c, j);
+    if (c->effect_count)
+        return c;
+    commit_free(c);
+    return NULL;
+}

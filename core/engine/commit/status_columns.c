@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT
+ * `also`: columns of another table that say what the records of one owner mean for him ("show a warning").
+ * Written in the same transaction as the record: on_reconnect when only a person can help or at the
+ * job's last strike, on_ok at the first success after that, when no other record of any job that writes the column
+ * still needs its person. renewd's table {told} keeps for which records a column was written.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/db/parameters.h"
+#include "core/engine/internal.h"
+#include "core/rules/ident.h"
+#include "core/rules/outcome.h"
+#include "core/store/rights.h"
+#include "core/store/wrote_trouble.h"
+
+enum { SQL_MAX = 16384, NAME_MAX_LEN = 48 };
+
+static void put_table(const char *text, struct buf *sql)
+{
+    char *schema = NULL, *name = NULL;
+    if (ident_split(text, &schema, &name, NULL) >= 0) {
+        if (schema) {
+            ident_quote(schema, sql);
+            buf_char(sql, '.');
+        }
+        ident_quote(name, sql);
+    }
+    free(schema);
+    free(name);
+}
+
+static void put_text(const char *text, struct buf *sql)
+{
+    buf_char(sql, '\'');
+    for (; *text; text++)
+        buf_text(sql, *text == '\'' ? "''" : (char[]){*text, 0});
+    buf_char(sql, '\'');
+}
+
+static bool is_sqlite(const struct job *j)
+{
+    return strcmp(j->engine->setup.config->store_driver, "sqlite") == 0;
+}
+
+static const char *told(const struct job *j)
+{
+    return is_sqlite(j) ? "renewd_told" : "renewd.told";
+}
+
+/* One name for a column, however jobs write its table: "public.users/id/show_token_warning". */
+static char *target_of(const struct job *j, const struct also *a, const char *column)
+{
+    char *schema = NULL, *name = NULL, *target;
+    if (ident_split(a->table, &schema, &name, NULL) < 0)
+        name = xstrdup(a->table);
+    if (is_sqlite(j))
+        target = xasprintf("%s/%s/%s", name, a->key, column);
+    else
+        target = xasprintf("%s.%s/%s/%s", schema ? schema : "public", name, a->key, column);
+    for (char *p = target; is_sqlite(j) && *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    free(schema);
+    free(name);
+    return target;
+}
+
+static void put_update(const struct also *a, struct buf *sql)
+{
+    buf_text(sql, "UPDATE ");
+    put_table(a->table, sql);
+}
+
+/* $1 ... the values, then the key of the row. */
+static char *update_sql(const struct also *a, const struct also_write *list, size_t count)
+{
+    struct buf sql;
+    if (!count)
+        return NULL;
+    buf_init(&sql, SQL_MAX);
+    put_update(a, &sql);
+    for (size_t i = 0; i < count; i++) {
+        buf_text(&sql, i ? ", " : " SET ");
+        ident_quote(list[i].column, &sql);
+        buf_printf(&sql, " = $%zu", i + 1);
+    }
+    buf_text(&sql, " WHERE ");
+    ident_quote(a->key, &sql);
+    buf_printf(&sql, " = $%zu", count + 1);
+    return buf_steal(&sql);
+}
+
+/* One column: $1 its value, $2 the key of the row, $3 the same as text. Not while another record is told of it; what
+ * stands in it is not read, which may be forbidden. */
+static char *well_sql(const struct job *j, const struct also *a, const struct also_write *w)
+{
+    char *target = target_of(j, a, w->column);
+    struct buf sql;
+    buf_init(&sql, SQL_MAX);
+    put_update(a, &sql);
+    buf_text(&sql, " SET ");
+    ident_quote(w->column, &sql);
+    buf_text(&sql, " = $1 WHERE ");
+    ident_quote(a->key, &sql);
+    buf_printf(&sql, " = $2 AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", told(j));
+    put_text(target, &sql);
+    buf_text(&sql, " AND o.value = $3)");
+    free(target);
+    return buf_steal(&sql);
+}
+
+/* $1 source, $2 key of the record, $3 key of the other row. */
+static char *tell_sql(const struct job *j, const struct also *a)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_MAX);
+    buf_printf(&sql, "INSERT INTO %s (source, rkey, target, value) VALUES ", told(j));
+    for (size_t i = 0; i < a->on_reconnect_count; i++) {
+        char *target = target_of(j, a, a->on_reconnect[i].column);
+        buf_text(&sql, i ? ", ($1, $2, " : "($1, $2, ");
+        put_text(target, &sql);
+        buf_text(&sql, ", $3)");
+        free(target);
+    }
+    buf_text(&sql, " ON CONFLICT DO NOTHING");
+    return buf_steal(&sql);
+}
+
+static char *forget_sql(const struct job *j, const struct also *a)
+{
+    struct buf sql;
+    buf_init(&sql, SQL_MAX);
+    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND value = $3 AND target IN (", told(j));
+    for (size_t i = 0; i < a->on_reconnect_count; i++) {
+        char *target = target_of(j, a, a->on_reconnect[i].column);
+        buf_text(&sql, i ? ", " : "");
+        put_text(target, &sql);
+        free(target);
+    }
+    buf_char(&sql, ')');
+    return buf_steal(&sql);
+}
+
+void also_make(struct job *j)
+{
+    const struct job_config *c = j->config;
+    j->also = xcalloc(c->also_count + 1, sizeof *j->also);
+    for (size_t i = 0; i < c->also_count; i++) {
+        const struct also *a = &c->also[i];
+        j->also[i].well = xcalloc(a->on_ok_count + 1, sizeof *j->also[i].well);
+        for (size_t k = 0; k < a->on_ok_count; k++)
+            j->also[i].well[k] = well_sql(j, a, &a->on_ok[k]);
+        j->also[i].plain = update_sql(a, a->on_ok, a->on_ok_count);
+        j->also[i].on_reconnect = update_sql(a, a->on_reconnect, a->on_reconnect_count);
+        if (!a->on_reconnect_count)
+            continue;
+        j->also[i].tell = tell_sql(j, a);
+        j->also[i].forget = forget_sql(j, a);
+    }
+}
+
+void also_free(struct job *j)
+{
+    for (size_t i = 0; j->also && i < j->config->also_count; i++) {
+        for (size_t k = 0; k < j->config->also[i].on_ok_count; k++)
+            free(j->also[i].well[k]);
+        free(j->also[i].well);
+        free(j->also[i].plain);
+        free(j->also[i].on_reconnect);
+        free(j->also[i].tell);
+        free(j->also[i].forget);
+    }
+    free(j->also);
+    j->also = NULL;
+}
+
+/* The alias keeps SQLite from reading a quoted name that it does not know as a text. */
+static bool has_column(struct db *db, const char *table, const char *column)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    struct error ignored;
+    buf_init(&sql, SQL_MAX);
+    buf_text(&sql, "SELECT t.");
+    ident_quote(column, &sql);
+    buf_text(&sql, " FROM ");
+    put_table(table, &sql);
+    buf_text(&sql, " t WHERE 1 = 0");
+    return !sql.failed && store_check_statement(db, sql.data, 0, &ignored) >= 0;
+}
+
+/* What adds the columns that are missing; "; add: ALTER TABLE ...". */
+static void put_alter(struct db *db, const struct also *a, const struct also_write *list, size_t count,
+                      struct buf *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        cleanup(buf_done) struct buf one = {0};
+        buf_init(&one, SQL_MAX);
+        buf_text(&one, "ALTER TABLE ");
+        put_table(a->table, &one);
+        buf_text(&one, " ADD COLUMN ");
+        ident_quote(list[i].column, &one);
+        buf_text(&one, list[i].boolean ? " boolean DEFAULT false;" : " text;");
+        if (one.failed || has_column(db, a->table, list[i].column) || (to->len && strstr(to->data, one.data)))
+            continue;
+        buf_printf(to, "%s%s", to->len ? " " : "; add: ", one.data);
+    }
+}
+
+static int unfit(struct db *db, const struct also *a, int result, const struct error *why, struct error *e)
+{
+    cleanup(buf_done) struct buf alter = {0};
+    buf_init(&alter, SQL_MAX);
+    if (has_column(db, a->table, a->key)) {
+        put_alter(db, a, a->on_ok, a->on_ok_count, &alter);
+        put_alter(db, a, a->on_reconnect, a->on_reconnect_count, &alter);
+    }
+    return error_set(e, result, "also: the table %s, its key %s or a column to be written does not fit this "
+                     "database: %s%s", a->table, a->key, why->text, alter.len ? alter.data : "");
+}
+
+int also_check(struct db *db, const struct job *j, struct error *e)
+{
+    for (size_t i = 0; i < j->config->also_count; i++) {
+        const struct also *a = &j->config->also[i];
+        struct error why;
+        int res = 0;
+        for (size_t k = 0; k < a->on_ok_count && res >= 0; k++)
+            res = store_check_statement(db, j->also[i].well[k], 3, &why);
+        if (res >= 0 && j->also[i].on_reconnect)
+            res = store_check_statement(db, j->also[i].on_reconnect, a->on_reconnect_count + 1, &why);
+        if (res < 0)
+            return unfit(db, a, res, &why, e);
+    }
+    return 0;
+}
+
+int also_check_names(struct db *db, const struct job *j, struct error *e)
+{
+    for (size_t i = 0; i < j->config->also_count; i++) {
+        const struct also *a = &j->config->also[i];
+        struct error why;
+        int res = 0;
+        if (j->also[i].plain)
+            res = store_check_statement(db, j->also[i].plain, a->on_ok_count + 1, &why);
+        if (res >= 0 && j->also[i].on_reconnect)
+            res = store_check_statement(db, j->also[i].on_reconnect, a->on_reconnect_count + 1, &why);
+        if (res < 0)
+            return unfit(db, a, res, &why, e);
+    }
+    return 0;
+}
+
+int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e)
+{
+    int res = 0;
+    for (size_t i = 0; i < c->also_count && res >= 0; i++) {
+        const struct also *a = &c->also[i];
+        cleanup(free_p) const char **writes = xcalloc(a->on_ok_count + a->on_reconnect_count + 1, sizeof *writes);
+        const char *reads[] = {a->key, NULL};
+        size_t n = 0;
+        for (size_t k = 0; k < a->on_ok_count; k++)
+            writes[n++] = a->on_ok[k].column;
+        for (size_t k = 0; k < a->on_reconnect_count; k++)
+            writes[n++] = a->on_reconnect[k].column;
+        res = rights_table(db, a->table, reads, writes, grants, e);
+    }
+    return res;
+}
+
+enum also_kind { ALSO_RECONNECT, ALSO_TELL, ALSO_FORGET, ALSO_PLAIN, ALSO_WELL /* and the column's number */ };
+
+static const char *sql_of(const struct job *j, size_t index, size_t kind)
+{
+    const struct also_update *u = &j->also[index];
+    const char *const sql[] = {u->on_reconnect, u->tell, u->forget, u->plain};
+    return kind < ALSO_WELL ? sql[kind] : u->well[kind - ALSO_WELL];
+}
+
+static void name_of(size_t index, size_t kind, char name[NAME_MAX_LEN])
+{
+    static const char *const names[] = {"reconnect", "tell", "forget", "ok"};
+    if (kind < ALSO_WELL)
+        snprintf(name, NAME_MAX_LEN, "also:%zu:%s", index, names[kind]);
+    else
+        snprintf(name, NAME_MAX_LEN, "also:%zu:well:%zu", index, kind - ALSO_WELL);
+}
+
+const char *also_sql(const struct job *j, const char *name)
+{
+    char mine[NAME_MAX_LEN];
+    for (size_t i = 0; i < j->config->also_count; i++)
+        for (size_t kind = 0; kind < ALSO_WELL + j->config->also[i].on_ok_count; kind++) {
+            name_of(i, kind, mine);
+            if (strcmp(mine, name) == 0)
+                return sql_of(j, i, kind);
+        }
+    return NULL;
+}
+
+static void bind_value(const struct job *j, const struct also_write *w, struct bound *b)
+{
+    b->type = RENEWD_TEXT;
+    b->text = w->value ? xstrdup(w->value) : NULL;
+    if (!is_sqlite(j) || !w->boolean || !b->text)
+        return;
+    bool yes = strcmp(b->text, "true") == 0; /* SQLite has no booleans */
+    free(b->text);
+    b->type = RENEWD_INTEGER;
+    b->text = xstrdup(yes ? "1" : "0");
+}
+
+static int rehearse(struct db *db, const struct job *j, const char *sql, const struct also_write *list, size_t count,
+                    const char *from, bool *ret_any, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    if (!sql)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        struct bound b = {0};
+        bind_value(j, &list[i], &b);
+        if (b.text)
+            args_own(&a, b.text);
+        else
+            args_text(&a, NULL);
+        a.params[a.count - 1].integer = b.type == RENEWD_INTEGER;
+    }
+    args_text(&a, from);
+    int res = db_begin(db, e);
+    if (res == 0)
+        res = db_exec_as_is(db, sql, a.params, a.count, &r, e);
+    if (res == 0)
+        *ret_any = *ret_any || db_affected(r) > 0;
+    db_rollback(db);
+    return res;
+}
+
+int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e)
+{
+    const struct also *a = &j->config->also[index];
+    const struct cell *from = row_cell(j->table, row, a->slot);
+    struct error why = {""};
+    if (!from || !from->text)
+        return 0;
+    int res = rehearse(db, j, j->also[index].on_reconnect, a->on_reconnect, a->on_reconnect_count, from->text, ret_any, &why);
+    if (res >= 0)
+        res = rehearse(db, j, j->also[index].plain, a->on_ok, a->on_ok_count, from->text, ret_any, &why);
+    if (res < 0)
+        return error_set(e, res, "also: a row of %s does not take the values of on_reconnect and on_ok; a constraint, a "
+                                 "trigger or row security may be the reason: %s", a->table, why.text);
+    return 1;
+}
+
+static void put_bound(struct bound *b, const char *text)
+{
+    b->type = RENEWD_TEXT;
+    b->text = xstrdup(text);
+}
+
+/* NULL without SQL. Its parameters are to be bound. */
+static struct bound *add_effect(struct commit *c, const struct job *j, size_t index, size_t kind, size_t bound)
+{
+    char name[NAME_MAX_LEN];
+    if (!sql_of(j, index, kind))
+        return NULL;
+    c->effects = xrealloc(c->effects, (c->effect_count + 1) * sizeof *c->effects);
+    struct commit_effect *e = &c->effects[c->effect_count++];
+    memset(e, 0, sizeof *e);
+    name_of(index, kind, name);
+    e->kind = EFFECT_RUN;
+    e->name = xstrdup(name);
+    e->sql = sql_of(j, index, kind);
+    e->rows = RENEWD_ROWS_ANY;
+    e->bound = xcalloc(bound, sizeof *e->bound);
+    e->bound_count = bound;
+    return e->bound;
+}
+
+static void add_who(struct commit *c, const struct job *j, size_t index, size_t kind, const char *from)
+{
+    struct bound *b = add_effect(c, j, index, kind, 3);
+    if (!b)
+        return;
+    put_bound(&b[0], c->after.source);
+    put_bound(&b[1], c->after.key);
+    put_bound(&b[2], from);
+}
+
+static void add_well(struct commit *c, const struct job *j, size_t index, const char *from)
+{
+    const struct also *a = &j->config->also[index];
+    for (size_t k = 0; k < a->on_ok_count; k++) {
+        struct bound *b = add_effect(c, j, index, ALSO_WELL + k, 3);
+        bind_value(j, &a->on_ok[k], &b[0]);
+        put_bound(&b[1], from);
+        put_bound(&b[2], from);
+    }
+}
+
+/* First who is told, then what: on_ok looks at who is left. */
+static void add(struct commit *c, const struct job *j, size_t index, bool ok)
+{
+    const struct also *a = &j->config->also[index];
+    const struct cell *from = row_cell(j->table, &c->row, a->slot);
+    if (!from || !from->text)
+        return;
+    add_who(c, j, index, ok ? ALSO_FORGET : ALSO_TELL, from->text);
+    if (ok) {
+        add_well(c, j, index, from->text);
+        return;
+    }
+    struct bound *b = add_effect(c, j, index, ALSO_RECONNECT, a->on_reconnect_count + 1);
+    for (size_t i = 0; b && i < a->on_reconnect_count; i++)
+        bind_value(j, &a->on_reconnect[i], &b[i]);
+    if (b)
+        put_bound(&b[a->on_reconnect_count], from->text);
+}
+
+bool also_person(const struct job *j, const struct record *r)
+{
+    return r->state == STATE_RECONNECT || (j->config->strikes > 0 && r->strikes >= j->config->strikes);
+}
+
+void also_add(struct commit *c, const struct job *j)
+{
+    const struct record *before = &c->before, *after = &c->after;
+    bool ok = c->outcome == OUTCOME_OK &&
+              (before->state != STATE_OK || before->strikes || before->ok_at < before->first_seen);
+    bool person = c->outcome == OUTCOME_RECONNECT ||
+                  (after->strikes > before->strikes && after->strikes == j->config->strikes);
+    for (size_t i = 0; (ok || person) && i < j->config->also_count; i++)
+        add(c, j, i, ok);
+}
+
+void also_take_back(struct commit *c, const struct job *j)
+{
+    for (size_t i = 0; i < j->config->also_count; i++)
+        add(c, j, i, true);
+}
+
+void also_tell(struct commit *c, const struct job *j)
+{
+    for (size_t i = 0; i < j->config->also_count; i++)
+        add(c, j, i, false);
+}
+
+/* ---- columns that were told of records that are gone ---- */
+
+enum { STALE_MAX = 1000 };
+
+/* The one write of on_ok that is meant; NULL = none is any more. */
+static const struct also_write *write_of(const struct job *j, const char *target, const struct also **ret)
+{
+    for (size_t i = 0; i < j->config->also_count; i++)
+        for (size_t k = 0; k < j->config->also[i].on_ok_count; k++) {
+            *ret = &j->config->also[i];
+            char *mine = target_of(j, *ret, (*ret)->on_ok[k].column);
+            bool same = strcmp(mine, target) == 0;
+            free(mine);
+            if (same)
+                return &(*ret)->on_ok[k];
+        }
+    return NULL;
+}
+
+static int settle_one(struct db *db, const struct job *j, const struct told_row *t, struct error *e)
+{
+    const struct also *a = NULL;
+    const struct also_write *w = write_of(j, t->target, &a);
+    struct bound b[3] = {{0}};
+    char *sql = w ? well_sql(j, a, w) : NULL;
+    if (w)
+        bind_value(j, w, &b[0]);
+    put_bound(&b[1], t->value);
+    put_bound(&b[2], t->value);
+    int res = store_told_end(db, j->table->source, t, sql, b, w ? 3 : 0, e);
+    for (size_t i = 0; i < 3; i++)
+        free(b[i].text);
+    free(sql);
+    return res;
+}
+
+int also_settle(struct db *db, const struct job *j, struct error *e)
+{
+    struct told_row *list = NULL;
+    size_t count = 0;
+    if (!j->config->also_count)
+        return 0;
+    int res = store_told_stale(db, j->table->source, j->config->strikes, STALE_MAX, &list, &count, e);
+    for (size_t i = 0; res >= 0 && i < count; i++)
+        res = settle_one(db, j, &list[i], e);
+    told_free(list, count);
+    return res;
+}

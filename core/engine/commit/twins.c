@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ * Twins: the records, of whatever job, that hold one credential, each with its row. What becomes of the credential
+ * becomes of all of them (share_credential.c, share_outcome.c). Found on the store's thread, used on the loop.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/engine/commit/twins.h"
+#include "core/store/shared_credential.h"
+
+enum { TWINS_MAX = 1000 };
+
+/* A reload may change the engine's list at any time; the jobs stay while the engine is busy. */
+void twins_begin(struct twins *t, struct engine *e, const char *fingerprint)
+{
+    t->engine = e;
+    e->twins++;
+    memcpy(t->fingerprint, fingerprint, sizeof t->fingerprint);
+    t->jobs = xcalloc(e->job_count + 1, sizeof *t->jobs);
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]->table)
+            t->jobs[t->job_count++] = e->jobs[i];
+}
+
+void twins_done(struct twins *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        record_done(&t->list[i].record);
+        row_done(&t->list[i].row);
+    }
+    free(t->list);
+    free(t->jobs);
+    struct engine *e = t->engine;
+    if (e && --e->twins == 0)
+        jobs_pump(e);
+}
+
+static struct job *job_of(const struct twins *t, const char *source)
+{
+    for (size_t i = 0; i < t->job_count; i++)
+        if (strcmp(t->jobs[i]->table->source, source) == 0)
+            return t->jobs[i];
+    return NULL;
+}
+
+int twins_find(struct db *db, struct twins *t, struct error *e)
+{
+    struct record *list = NULL;
+    size_t count = 0;
+    int res = store_sharing(db, t->fingerprint, TWINS_MAX, &list, &count, e);
+    t->list = xcalloc(count + 1, sizeof *t->list);
+    for (size_t i = 0; res >= 0 && i < count; i++) {
+        struct twin *w = &t->list[t->count];
+        bool known;
+        w->job = job_of(t, list[i].source);
+        if (!w->job)
+            continue;
+        res = store_row(db, w->job->table, list[i].key, &w->row, &w->record, &known, e);
+        if (res == -ENOENT) {
+            record_done(&w->record);
+            memset(w, 0, sizeof *w);
+            res = 0;
+        } else if (res >= 0) {
+            t->count++;
+        }
+    }
+    records_free(list, count);
+    return res;
+}
+
+bool twin_is(const struct twin *w, const struct record *rec)
+{
+    return strcmp(w->record.source, rec->source) == 0 && strcmp(w->record.key, rec->key) == 0;
+}
+
+bool twin_open(const struct twins *t, struct twin *w, struct values *ret)
+{
+    char fp[FINGERPRINT_SIZE];
+    struct error e;
+    if (w->record.state == STATE_PENDING) /* its row refused the very pair, which is kept for it */
+        return false;
+    if (look_left_out(w->job, &w->row, &w->record)) /* disconnected by its application */
+        return false;
+    if (values_open(w->job, &w->row, ret, &e) < 0)
+        return false;
+    look_fingerprint(w->job, w->row.key, ret, fp);
+    if (strcmp(fp, t->fingerprint) == 0)
+        return true;
+    values_done(ret);
+    return false;
+}

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT
+ * Learns which records there are. A full round at start (and when the store comes back) reads every
+ * row in pages by key; later rounds go slowly, at no more than 1 % of a core, every `rescan`. A round
+ * ends with a sweep over renewd's own rows, which takes out those whose rows are gone.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/fault.h"
+#include "core/base/log.h"
+#include "core/engine/discover/changes.h"
+#include "core/engine/discover/unreadable.h"
+#include "core/engine/refresh/runs.h"
+#include "core/rules/outcome.h"
+#include "core/store/shared_credential.h"
+#include "core/store/user_table_check.h"
+#include "core/store/wrote_trouble.h"
+
+enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
+
+struct page_task {
+    struct job *job;
+    char *after;
+    bool full, looked;
+    char *hidden;                    /* row security that shows no row */
+    struct page page;
+    bool *spent, *dead;              /* which of its records hold a credential that has a successor, or is dead */
+    bool *untold;                    /* which of them need a person, though `also` columns were never told */
+};
+
+struct put_task {
+    struct job *job;
+    struct record_change *changes;
+    bool *spent, *dead;              /* which of them hold a credential that has a successor, or is dead */
+    size_t count;
+    char *next;
+    bool last;
+};
+
+struct sweep_task {
+    struct job *job;
+    char *after, *next;
+    int64_t removed;
+};
+
+static void ask_page(void *ctx);
+static void ask_sweep(void *ctx);
+
+static void from_the_first(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    d->restart = d->sweeping = false;
+    unreadable_note_later(j, &d->round, false);
+    d->round = (struct round){0};
+    d->pages = 0;
+    free(d->after);
+    d->after = NULL;
+}
+
+static void begin_again(struct job *j)
+{
+    from_the_first(j);
+    ask_page(j);
+}
+
+static void round_failed(struct job *j, int result, const struct error *e)
+{
+    struct discovery *d = &j->discovery;
+    d->running = d->restart = false;
+    looks_end(j, e->text);
+    if (store_is_away(result))
+        return; /* startup_up starts a full round again */
+    if (result == -ESTALE) {
+        discovery_misfit(j, e->text);
+        return;
+    }
+    log_line(LEVEL_WARNING, "reading the job's table failed; it is tried again", "job", j->config->job,
+             "reason", e->text, NULL);
+    if (!d->timer)
+        d->timer = loop_after(j->engine->loop, 5000, ask_page, j);
+    d->running = true;
+    from_the_first(j);
+}
+
+/* The next step of the round: at once in a full round and in one that somebody waits for, otherwise after a rest 99
+ * times as long as the work took. */
+static void go_on(struct job *j, void (*step)(void *))
+{
+    struct discovery *d = &j->discovery;
+    int64_t rest = 0;
+    if (!d->full && !d->looking)
+        rest = (clock_boot_ms() - d->page_started_ms) * (SLOW_SHARE - 1);
+    d->timer = loop_after(j->engine->loop, rest, step, j);
+}
+
+static void next_round(void *ctx)
+{
+    struct job *j = ctx;
+    j->discovery.timer = NULL;
+    discovery_start(j, j->discovery.held);
+}
+
+static void hold_for(struct job *j, const char *why, int64_t again_s)
+{
+    struct discovery *d = &j->discovery;
+    d->held = true;
+    if (d->timer)
+        d->running = false; /* the round rests between two steps */
+    loop_cancel(&d->timer);
+    if (d->running)
+        d->again = true; /* what it is about to hear ends it */
+    else if (j->engine->setup.daemon && !j->engine->stopping)
+        d->timer = loop_after(j->engine->loop, again_s * 1000, next_round, j);
+    looks_end(j, why);
+    job_hold(j, why);
+}
+
+/* The job is held for what its table holds or refuses; a full round later looks again. */
+void discovery_hold(struct job *j, const char *why)
+{
+    hold_for(j, why, j->config->rescan_s);
+}
+
+void discovery_misfit(struct job *j, const char *why)
+{
+    int64_t rescan = j->config->rescan_s;
+    hold_for(j, why, rescan < MISFIT_S ? rescan : MISFIT_S);
+}
+
+/* One page further than any round before that did not come to its end. */
+static void page_done_with(struct discovery *d)
+{
+    if (++d->pages <= d->furthest)
+        return;
+    d->furthest = d->pages;
+    d->steps++;
+}
+
+static void round_done(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    d->furthest = 0;
+    bool first = !j->discovered;
+    d->running = false;
+    d->table_rows = d->round.rows;
+    free(d->after);
+    d->after = NULL;
+    if (d->full || d->round.changed || d->round.removed) {
+        char rows[24], changed[24], removed[24];
+        snprintf(rows, sizeof rows, "%" PRId64, d->round.rows);
+        snprintf(changed, sizeof changed, "%" PRId64, d->round.changed);
+        snprintf(removed, sizeof removed, "%" PRId64, d->round.removed);
+        log_line(LEVEL_INFO, "records discovered", "job", j->config->job, "rows", rows, "changed",
+                 changed, "removed", removed, NULL);
+    }
+    unreadable_round(j, &d->round);
+    if (d->full)
+        d->unreadable = d->round.unreadable;
+    unreadable_note_later(j, &d->round, d->opened);
+    if (d->full && unreadable_by_key(&d->round)) {
+        discovery_hold(j, "none of its rows opens with its key: check sealed_key and keys of renewd.conf");
+        return;
+    }
+    if (d->held) {
+        job_release_hold(j);
+        recover_kept(j->engine, true); /* what its rows refused meanwhile */
+    }
+    d->held = false;
+    j->discovered = true;
+    events_start(j);
+    if (d->again) {
+        d->again = false;
+        discovery_start(j, true);
+        looks_over(j);
+        return;
+    }
+    if (j->engine->setup.daemon)
+        d->timer = loop_after(j->engine->loop, d->changed_behind ? BEHIND_MS : j->config->rescan_s * 1000,
+                              next_round, j);
+    d->changed_behind = false;
+    if (first)
+        canary_start(j);
+    if (first)
+        failing_look(j, true);
+    if (first || d->full)
+        schedule_start(j);
+    else
+        schedule_due(j, 0);
+    if (first)
+        engine_check_ready(j->engine);
+    looks_over(j);
+}
+
+static int sweep_work(struct db *db, void *arg, struct error *e)
+{
+    struct sweep_task *t = arg;
+    int res = store_sweep(db, t->job->table, t->after, PAGE_ROWS, &t->next, &t->removed, e);
+    return res < 0 || t->next ? res : also_settle(db, t->job, e);
+}
+
+static void sweep_done(void *arg, int result, const struct error *e)
+{
+    struct sweep_task *t = arg;
+    struct job *j = t->job;
+    struct discovery *d = &j->discovery;
+    j->engine->busy--;
+    if (!d->running) {
+        free(t->next);
+    } else if (result < 0) {
+        round_failed(j, result, e);
+    } else {
+        d->round.removed += t->removed;
+        page_done_with(d);
+        free(d->after);
+        d->after = t->next;
+        if (d->restart)
+            begin_again(j);
+        else if (d->after)
+            go_on(j, ask_sweep);
+        else
+            round_done(j);
+    }
+    free(t->after);
+    free(t);
+    engine_check_stopped(j->engine);
+}
+
+static void ask_sweep(void *ctx)
+{
+    struct job *j = ctx;
+    struct discovery *d = &j->discovery;
+    d->timer = NULL;
+    d->page_started_ms = clock_boot_ms();
+    struct sweep_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->after = d->after ? xstrdup(d->after) : NULL;
+    j->engine->busy++;
+    store_submit(j->engine->store, sweep_work, t, sweep_done);
+}
+
+static void begin_sweep(struct job *j)
+{
+    free(j->discovery.after);
+    j->discovery.after = NULL;
+    j->discovery.sweeping = true;
+    ask_sweep(j);
+}
+
+static int put_work(struct db *db, void *arg, struct error *e)
+{
+    struct put_task *t = arg;
+    return changes_put(db, t->changes, t->count, t->spent, t->dead, e);
+}
+
+static void put_free(struct put_task *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        change_done(&t->changes[i]);
+    free(t->changes);
+    free(t->spent);
+    free(t->dead);
+    free(t->next);
+    free(t);
+}
+
+static void page_taken(struct job *j, char **next, bool last)
+{
+    struct discovery *d = &j->discovery;
+    page_done_with(d);
+    if (d->restart) {
+        begin_again(j);
+        return;
+    }
+    if (last) {
+        begin_sweep(j);
+        return;
+    }
+    free(d->after);
+    d->after = *next;
+    *next = NULL;
+    go_on(j, ask_page);
+}
+
+static void put_done(void *arg, int result, const struct error *e)
+{
+    struct put_task *t = arg;
+    struct job *j = t->job;
+    fault_point(FAULT_DISCOVERED, NULL);
+    j->engine->busy--;
+    if (j->discovery.running) {
+        if (result < 0) {
+            round_failed(j, result, e);
+        } else {
+            for (size_t i = 0; i < t->count; i++)
+                change_put(j, &t->changes[i], t->spent[i], t->dead[i]);
+            page_taken(j, &t->next, t->last);
+        }
+    }
+    put_free(t);
+    engine_check_stopped(j->engine);
+}
+
+/* Each credential is told once. */
+static void tell_once(const char *const *fingerprints, bool *spent, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i + 1; spent[i] && k < count; k++)
+            if (spent[k] && strcmp(fingerprints[i], fingerprints[k]) == 0)
+                spent[k] = false;
+}
+
+static int page_spent(struct db *db, struct page_task *t, struct error *e)
+{
+    size_t count = t->page.count;
+    const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
+    t->spent = xcalloc(count + 1, sizeof *t->spent);
+    t->dead = xcalloc(count + 1, sizeof *t->dead);
+    for (size_t i = 0; i < count; i++)
+        fingerprints[i] = t->page.records[i].fingerprint;
+    int res = store_spent(db, fingerprints, count, t->spent, t->dead, e);
+    if (res >= 0)
+        tell_once(fingerprints, t->spent, count);
+    free(fingerprints);
+    return res;
+}
+
+/* They were dead before the job had its `also`, or before renewd kept whom it had told. */
+static int page_untold(struct db *db, struct page_task *t, struct error *e)
+{
+    size_t count = 0, *at = xcalloc(t->page.count + 1, sizeof *at);
+    const char **keys = xcalloc(t->page.count + 1, sizeof *keys);
+    bool *missing = xcalloc(t->page.count + 1, sizeof *missing);
+    t->untold = xcalloc(t->page.count + 1, sizeof *t->untold);
+    for (size_t i = 0; i < t->page.count; i++)
+        if (t->page.records[i].source && also_person(t->job, &t->page.records[i])) {
+            at[count] = i;
+            keys[count++] = t->page.records[i].key;
+        }
+    int res = store_told_missing(db, t->job->table->source, keys, count, missing, e);
+    for (size_t i = 0; res >= 0 && i < count; i++)
+        t->untold[at[i]] = missing[i];
+    free(missing);
+    free(keys);
+    free(at);
+    return res;
+}
+
+static void tell_untold(struct job *j, const struct record *rec, const struct row *row)
+{
+    struct commit *c = outcome_told(j, rec, row);
+    if (c)
+        commits_submit(j->engine, j, NULL, c, false, false);
+}
+
+/* A table that looks empty, or that nobody may write, says so by its first page. */
+static void look_hidden(struct db *db, struct page_task *t)
+{
+    cleanup(table_look_done) struct table_look look = {0};
+    struct error ignored;
+    t->looked = table_look(db, t->job->table, &look, &ignored) >= 0;
+    if (t->looked)
+        t->hidden = table_look_hidden(&look, t->job->table, t->page.count > 0);
+}
+
+/* A right that was withdrawn is told with all others that are missing, before a token is spent. */
+static int first_page(struct db *db, struct page_task *t, struct error *e)
+{
+    int res = t->after ? 0 : job_rights(db, t->job->config, t->job->table, t->full, e);
+    return res < 0 ? res : store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
+}
+
+static int page_work(struct db *db, void *arg, struct error *e)
+{
+    struct page_task *t = arg;
+    int res = first_page(db, t, e);
+    if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
+        res = -ENOTCONN; /* else they are counted another time */
+    if (res >= 0 && !t->after && (t->full || !t->page.count))
+        look_hidden(db, t);
+    if (res < 0)
+        return job_still_fits(db, t->job, res, e);
+    res = page_spent(db, t, e);
+    return res < 0 || !t->job->config->also_count ? res : page_untold(db, t, e);
+}
+
+/* Rows that are added later mostly come behind it. */
+static void note_last(struct discovery *d, const char *key)
+{
+    char *last = key ? xstrdup(key) : d->after ? xstrdup(d->after) : NULL;
+    free(d->last_key);
+    d->last_key = last;
+}
+
+static void look_through(struct job *j, struct page_task *t)
+{
+    struct page *p = &t->page;
+    struct put_task *put = xcalloc(1, sizeof *put);
+    struct round *of = &j->discovery.round;
+    put->job = j;
+    put->changes = xcalloc(p->count + 1, sizeof *put->changes);
+    put->spent = xcalloc(p->count + 1, sizeof *put->spent);
+    put->dead = xcalloc(p->count + 1, sizeof *put->dead);
+    for (size_t i = 0; i < p->count; i++)
+        if (change_look(j, &p->rows[i], &p->records[i], &put->changes[put->count], of))
+            put->count++;
+        else {
+            change_catch_up(j, &p->records[i], t->spent[i], t->dead[i]);
+            if (t->untold && t->untold[i] && !look_left_out(j, &p->rows[i], &p->records[i]))
+                tell_untold(j, &p->records[i], &p->rows[i]);
+        }
+    put->last = p->last;
+    put->next = p->next;
+    p->next = NULL;
+    if (put->last)
+        note_last(&j->discovery, put->next);
+    unreadable_long_keys(j, p, of);
+    of->rows += (int64_t)p->count;
+    of->changed += (int64_t)put->count;
+    if (put->count) {
+        j->engine->busy++;
+        store_submit(j->engine->store, put_work, put, put_done);
+        return;
+    }
+    page_taken(j, &put->next, put->last || !put->next);
+    put_free(put);
+}
+
+/* Read as points they would all have ended long ago, and every account would be refreshed at once. */
+static void lengths_alone(struct job *j, const char *why)
+{
+    j->discovery.running = false;
+    discovery_hold(j, why);
+}
+
+static void page_arrived(void *arg, int result, const struct error *e)
+{
+    struct page_task *t = arg;
+    struct job *j = t->job;
+    j->engine->busy--;
+    if (t->looked)
+        job_hidden(j, t->hidden);
+    if (j->discovery.running) {
+        if (result < 0)
+            round_failed(j, result, e);
+        else if (t->full && t->page.lengths)
+            lengths_alone(j, t->page.lengths);
+        else
+            look_through(j, t);
+    }
+    page_done(&t->page);
+    free(t->hidden);
+    free(t->spent);
+    free(t->dead);
+    free(t->untold);
+    free(t->after);
+    free(t);
+    engine_check_stopped(j->engine);
+}
+
+static void ask_page(void *ctx)
+{
+    struct job *j = ctx;
+    struct discovery *d = &j->discovery;
+    d->timer = NULL;
+    d->page_started_ms = clock_boot_ms();
+    struct page_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->after = d->after ? xstrdup(d->after) : NULL;
+    t->full = d->full;
+    j->engine->busy++;
+    store_submit(j->engine->store, page_work, t, page_arrived);
+}
+
+void discovery_start(struct job *j, bool full)
+{
+    struct discovery *d = &j->discovery;
+    if (d->running) {
+        d->again = d->again || full;
+        return;
+    }
+    loop_cancel(&d->timer);
+    if (!engine_may_work(j->engine) || (j->held && !d->held) || !j->table)
+        return;
+    d->running = true;
+    d->full = full;
+    begin_again(j);
+}
+
+bool discovery_quick(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    if (d->running && d->full)
+        return false;
+    if (!d->running) {
+        discovery_start(j, false);
+    } else if (d->timer) {
+        loop_cancel(&d->timer);
+        begin_again(j);
+    } else {
+        d->restart = true;
+    }
+    return d->running;
+}
+
+void discovery_again(struct job *j)
+{
+    if (j->discovery.running)
+        j->discovery.changed_behind = true;
+    else
+        discovery_start(j, false);
+}
+
+void discovery_stop(struct job *j)
+{
+    j->discovery.running = false;
+    j->discovery.again = false;
+    loop_cancel(&j->discovery.timer);
+    from_the_first(j);
+    looks_end(j, "renewd is stopping, or the job was removed");
+}

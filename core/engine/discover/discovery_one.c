@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * One row looked at again: it changed, or somebody asks for it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/engine/discover/changes.h"
+#include "core/engine/refresh/runs.h"
+
+struct one_task {
+    struct job *job;
+    char *key;
+    struct row row;
+    struct record record;
+    bool known, found, spent, dead;
+    struct record_change change;
+    loop_fn *then;
+    void *ctx;
+};
+
+static int one_work(struct db *db, void *arg, struct error *e)
+{
+    struct one_task *t = arg;
+    int res = store_row(db, t->job->table, t->key, &t->row, &t->record, &t->known, e);
+    if (res == -ENOENT)
+        return 0;
+    t->found = res >= 0;
+    return res;
+}
+
+static void one_end(struct one_task *t)
+{
+    struct engine *engine = t->job->engine;
+    if (t->then)
+        t->then(t->ctx);
+    else
+        job_pump(t->job);
+    row_done(&t->row);
+    record_done(&t->record);
+    change_done(&t->change);
+    free(t->key);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+static int one_put_work(struct db *db, void *arg, struct error *e)
+{
+    struct one_task *t = arg;
+    return changes_put(db, &t->change, 1, &t->spent, &t->dead, e);
+}
+
+static void one_put(void *arg, int result, const struct error *e)
+{
+    (void)e;
+    struct one_task *t = arg;
+    t->job->engine->busy--;
+    if (result >= 0)
+        change_put(t->job, &t->change, t->spent, t->dead);
+    one_end(t);
+}
+
+/* Its row is gone, or no longer one of the job's: it rests until it is seen again, or swept away. */
+static void rest(const struct record *known, struct record_change *ret)
+{
+    record_copy(&ret->now, known);
+    ret->now.hash[0] = '\0';
+    ret->now.window = (struct window){0};
+    ret->now.point = ret->now.due_at = 0;
+    memcpy(ret->old_hash, known->hash, sizeof ret->old_hash);
+    ret->old_generation = known->generation;
+    ret->old_last_at = known->last_at;
+}
+
+static bool one_changed(struct one_task *t)
+{
+    if (t->found && !look_left_out(t->job, &t->row, &t->record))
+        return change_look(t->job, &t->row, &t->record, &t->change, NULL);
+    if (!t->record.source || !t->record.hash[0])
+        return false;
+    rest(&t->record, &t->change);
+    return true;
+}
+
+static void one_arrived(void *arg, int result, const struct error *e)
+{
+    (void)e;
+    struct one_task *t = arg;
+    struct job *j = t->job;
+    j->engine->busy--;
+    if (result < 0 || !engine_may_work(j->engine) || !one_changed(t)) {
+        one_end(t);
+        return;
+    }
+    j->engine->busy++;
+    store_submit(j->engine->store, one_put_work, t, one_put);
+}
+
+void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx)
+{
+    struct one_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->key = xstrdup(key);
+    t->then = then;
+    t->ctx = ctx;
+    j->engine->busy++;
+    store_submit(j->engine->store, one_work, t, one_arrived);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * What keeps the events of a record from leaving: see internal.h.
+ */
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/map.h"
+#include "core/engine/events/internal.h"
+
+static void trouble_free(void *p)
+{
+    struct trouble *t = p;
+    if (!t)
+        return;
+    free(t->code);
+    free(t->why);
+    free(t);
+}
+
+struct trouble *trouble_of(const struct job_events *je, const char *key)
+{
+    return map_get(je->troubles, key);
+}
+
+struct trouble *trouble_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
+                             const char *code, const char *why)
+{
+    struct trouble *t = map_get(je->troubles, key);
+    if (!t) {
+        t = xcalloc(1, sizeof *t);
+        map_put(je->troubles, key, t);
+    }
+    t->failures = t->state == state ? t->failures + 1 : 1;
+    t->state = state;
+    t->not_before = not_before;
+    t->freed_by_change = freed_by_change;
+    free(t->code);
+    free(t->why);
+    t->code = code ? xstrdup(code) : NULL;
+    t->why = why ? xstrdup(why) : NULL;
+    return t;
+}
+
+void trouble_end(struct job_events *je, const char *key)
+{
+    trouble_free(map_remove(je->troubles, key));
+}
+
+void troubles_free(struct job_events *je)
+{
+    map_free(je->troubles, trouble_free);
+    je->troubles = NULL;
+}
+
+void troubles_forget(struct job_events *je)
+{
+    troubles_free(je);
+    je->troubles = map_new();
+}

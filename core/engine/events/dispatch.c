@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ * Whose events go out next: the store says which records have events that are due, those that share credential
+ * and destination make one sending, the others wait for their turn or until what keeps them is over. A daemon's
+ * matter alone; --once sends no events. A paused job's wait; while the breaker holds a job they go out with the
+ * tokens that live.
+ */
+#include "core/engine/events/internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/map.h"
+
+enum {
+    KEYS_MAX = 200,      /* records that are looked at in one go */
+    POLL_MS = 5000,      /* for what another host took in, or left */
+    GATHER_MS = 20,      /* what is posted one by one goes out together */
+    MORE_MS = 100,       /* until the rest is looked at, when there were more */
+    GONE_S = 600,        /* a record that cannot be read is looked at again */
+};
+
+static void look(void *ctx);
+
+/* ---- when ---- */
+
+static bool may_send(const struct job *j)
+{
+    return engine_may_work(j->engine) && j->engine->setup.daemon && !j->held && !j->paused && !j->removed &&
+           j->discovered;
+}
+
+void events_look_in(struct job_events *je, int64_t ms)
+{
+    int64_t at = clock_boot_ms() + (ms > 0 ? ms : 0);
+    if (!je->started || je->job->removed || je->job->engine->stopping)
+        return;
+    if (je->timer && je->look_boot_ms <= at)
+        return;
+    loop_cancel(&je->timer);
+    je->look_boot_ms = at;
+    je->timer = loop_at(je->job->engine->loop, at, look, je);
+}
+
+void events_start(struct job *j)
+{
+    if (!j->events || !j->engine->setup.daemon)
+        return;
+    j->events->started = true;
+    tidy_start(j->events);
+    events_look_in(j->events, 0);
+}
+
+void events_came(struct job *j)
+{
+    if (j->events)
+        events_look_in(j->events, GATHER_MS);
+}
+
+/* ---- which may travel together ---- */
+
+static void add_slot(struct buf *b, const char *name, const struct slot_value *v)
+{
+    if (v->text)
+        buf_printf(b, "\n%s=%zu:%s", name, v->len, v->text);
+}
+
+char *events_destination(struct job *j, const struct row *row, struct error *e)
+{
+    const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
+    struct values v = {0};
+    char fp[FINGERPRINT_SIZE];
+    struct buf b;
+
+    if (values_open(j, row, &v, e) < 0)
+        return NULL;
+    buf_init(&b, 1 << 20);
+    if (look_fingerprint(j, row->key, &v, fp) < 0 || !fp[0])
+        buf_printf(&b, "record %s", row->key);
+    else
+        buf_printf(&b, "credential %s", fp);
+    for (size_t i = 0; d->slots[i]; i++)
+        if (d->slots[i]->destination)
+            add_slot(&b, d->slots[i]->name, &v.list[i]);
+    values_done(&v);
+    char *name = xstrdup(b.data);
+    buf_done(&b);
+    return name;
+}
+
+/* ---- events that stay ---- */
+
+struct park_task {
+    struct job *job;
+    char **keys;
+    size_t count;
+    struct trouble how;
+};
+
+static int park_work(struct db *db, void *arg, struct error *e)
+{
+    const struct park_task *t = arg;
+    return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, t->how.state,
+                             t->how.not_before, t->how.code, t->how.why, e);
+}
+
+static void parked(void *arg, int result, const struct error *err)
+{
+    struct park_task *t = arg;
+    struct engine *e = t->job->engine;
+    e->busy--;
+    if (result < 0 && !store_is_away(result))
+        log_line(LEVEL_WARNING, "the reason why events wait could not be written to the database; it is written again later", "job",
+                 t->job->config->job, "reason", err->text, NULL);
+    for (size_t i = 0; i < t->count; i++)
+        free(t->keys[i]);
+    free(t->keys);
+    free(t->how.code);
+    free(t->how.why);
+    free(t);
+    engine_check_stopped(e);
+}
+
+void events_park(struct job_events *je, char *const *keys, size_t count, const struct trouble *how)
+{
+    struct park_task *t = xcalloc(1, sizeof *t);
+    t->job = je->job;
+    t->keys = xcalloc(count + 1, sizeof *t->keys);
+    for (size_t i = 0; i < count; i++)
+        t->keys[t->count++] = xstrdup(keys[i]);
+    t->how = *how;
+    t->how.code = how->code ? xstrdup(how->code) : NULL;
+    t->how.why = how->why ? xstrdup(how->why) : NULL;
+    je->job->engine->busy++;
+    store_submit(je->job->engine->store, park_work, t, parked);
+}
+
+/* ---- who is due ---- */
+
+struct due_task {
+    struct job_events *of;
+    char **keys;
+    size_t count;
+    int64_t next;
+    struct sent_from *from;
+};
+
+static int due_work(struct db *db, void *arg, struct error *e)
+{
+    struct due_task *t = arg;
+    struct job *j = t->of->job;
+    int res = store_events_due(db, j->config->job, clock_now(), KEYS_MAX, &t->keys, &t->count, &t->next, e);
+    if (res < 0)
+        return res;
+    t->from = xcalloc(t->count + 1, sizeof *t->from);
+    for (size_t i = 0; i < t->count && res >= 0; i++) {
+        bool known = false;
+        res = store_row(db, j->table, t->keys[i], &t->from[i].row, &t->from[i].record, &known, e);
+        t->from[i].found = res >= 0 && known;
+        if (res == -ENOENT)
+            res = 0;
+    }
+    return res;
+}
+
+static void due_free(struct due_task *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        free(t->keys[i]);
+        if (t->from) {
+            row_done(&t->from[i].row);
+            record_done(&t->from[i].record);
+        }
+    }
+    free(t->keys);
+    free(t->from);
+    free(t);
+}
+
+static void cannot_be_read(struct job_events *je, char *key, const char *why)
+{
+    const struct trouble *t = trouble_note(je, key, EVENT_WAITING, clock_now() + GONE_S, true, "record", why);
+    events_park(je, &key, 1, t);
+}
+
+struct group {
+    char **keys;
+    size_t count;
+};
+
+static void group_free(void *p)
+{
+    struct group *g = p;
+    if (!g)
+        return;
+    for (size_t i = 0; i < g->count; i++)
+        free(g->keys[i]);
+    free(g->keys);
+    free(g);
+}
+
+static void group_add(struct map *groups, const char *destination, const char *key)
+{
+    struct group *g = map_get(groups, destination);
+    if (!g) {
+        g = xcalloc(1, sizeof *g);
+        g->keys = xcalloc(KEYS_MAX + 1, sizeof *g->keys);
+        map_put(groups, destination, g);
+    }
+    g->keys[g->count++] = xstrdup(key);
+}
+
+static void sort_out(struct job_events *je, char *key, const struct sent_from *from, struct map *groups)
+{
+    struct job *j = je->job;
+    const struct trouble *t = trouble_of(je, key);
+    struct error e = {""};
+    if (t && t->not_before > clock_now()) {
+        events_park(je, &key, 1, t);
+    } else if (!from->found || look_left_out(j, &from->row, &from->record)) {
+        cannot_be_read(je, key, "its record is no longer one of the job's; the event waits for it");
+    } else {
+        cleanup(free_p) char *destination = events_destination(j, &from->row, &e);
+        if (destination)
+            group_add(groups, destination, key);
+        else
+            cannot_be_read(je, key, e.text);
+    }
+}
+
+static bool under_way(const struct job_events *je, const char *destination)
+{
+    for (const struct sending *s = je->sendings; s; s = s->next)
+        if (strcmp(s->destination, destination) == 0)
+            return true;
+    return false;
+}
+
+static void send_groups(struct job_events *je, struct map *groups)
+{
+    size_t cursor = 0;
+    const char *destination;
+    void *value;
+    while (map_next(groups, &cursor, &destination, &value)) {
+        struct group *g = value;
+        if (under_way(je, destination) || je->active >= SENDINGS_MAX)
+            continue; /* each sending looks again when it ends */
+        sending_start(je, xstrdup(destination), g->keys, g->count);
+        g->keys = NULL;
+        g->count = 0;
+    }
+}
+
+static void due_known(void *arg, int result, const struct error *err)
+{
+    struct due_task *t = arg;
+    struct job_events *je = t->of;
+    struct engine *e = je->job->engine;
+    int64_t wait = POLL_MS;
+    e->busy--;
+    je->looking = false;
+    if (result < 0 && !store_is_away(result))
+        log_line(LEVEL_WARNING, "the due events could not be read from the database; renewd tries again", "job",
+                 je->job->config->job, "reason", err->text, NULL);
+    if (result >= 0 && may_send(je->job)) {
+        struct map *groups = map_new();
+        for (size_t i = 0; i < t->count; i++)
+            sort_out(je, t->keys[i], &t->from[i], groups);
+        send_groups(je, groups);
+        map_free(groups, group_free);
+        int64_t left = t->next ? (t->next - clock_now()) * 1000 : POLL_MS;
+        wait = je->again || left < 0 ? 0 : left < POLL_MS ? left : POLL_MS;
+        if (t->count == KEYS_MAX && wait > MORE_MS)
+            wait = MORE_MS;
+    }
+    je->again = false;
+    due_free(t);
+    events_look_in(je, wait);
+    engine_check_stopped(e);
+}
+
+static void look(void *ctx)
+{
+    struct job_events *je = ctx;
+    je->timer = NULL;
+    if (je->looking) {
+        je->again = true;
+        return;
+    }
+    if (!may_send(je->job)) {
+        events_look_in(je, POLL_MS);
+        return;
+    }
+    struct due_task *t = xcalloc(1, sizeof *t);
+    t->of = je;
+    je->looking = true;
+    je->job->engine->busy++;
+    engine_read(je->job->engine, due_work, t, due_known);
+}
+
+/* ---- what happens to its record ---- */
+
+struct kick_task {
+    struct job *job;
+    char *key;
+};
+
+static int kick_work(struct db *db, void *arg, struct error *e)
+{
+    struct kick_task *t = arg;
+    const char *keys[] = {t->key};
+    return store_events_move(db, t->job->config->job, keys, 1, EVENT_WAITING, clock_now(), NULL, NULL, e);
+}
+
+static void kicked(void *arg, int result, const struct error *err)
+{
+    (void)result; /* then the slow look finds them */
+    (void)err;
+    struct kick_task *t = arg;
+    struct engine *e = t->job->engine;
+    e->busy--;
+    if (t->job->events)
+        events_look_in(t->job->events, 0);
+    free(t->key);
+    free(t);
+    engine_check_stopped(e);
+}
+
+void events_record_changed(struct job *j, const char *key, bool is_new)
+{
+    const struct trouble *t = j->events ? trouble_of(j->events, key) : NULL;
+    if (!j->events || (t ? !t->freed_by_change : is_new) || !engine_may_work(j->engine))
+        return;
+    trouble_end(j->events, key);
+    struct kick_task *k = xcalloc(1, sizeof *k);
+    k->job = j;
+    k->key = xstrdup(key);
+    j->engine->busy++;
+    store_submit(j->engine->store, kick_work, k, kicked);
+}
+
+/* ---- life ---- */
+
+bool job_takes_events(const struct job *j)
+{
+    return j->events != NULL;
+}
+
+bool job_event_member(const struct job *j, const char *name)
+{
+    return j->instance && instance_event_member(j->instance, name);
+}
+
+void events_new(struct job *j)
+{
+    if (!instance_takes_events(j->instance))
+        return;
+    struct job_events *je = xcalloc(1, sizeof *je);
+    je->job = j;
+    je->limit = instance_event_batch(j->instance);
+    je->troubles = map_new();
+    j->events = je;
+}
+
+bool events_idle(const struct job *j)
+{
+    return !j->events || (!j->events->sendings && !j->events->adding && !j->events->searching && !j->events->posts &&
+            !j->events->looking);
+}
+
+/* What the store has yet to hear is not waited for while it is away: its leases end. */
+bool events_at_work(const struct job *j)
+{
+    for (const struct sending *s = j->events ? j->events->sendings : NULL; s; s = s->next)
+        if (s->transfer || j->engine->store_up)
+            return true;
+    return false;
+}
+
+void events_stop(struct job *j)
+{
+    if (!j->events)
+        return;
+    loop_cancel(&j->events->timer);
+    loop_cancel(&j->events->tidy_timer);
+}
+
+void events_give_up(struct job *j)
+{
+    for (struct sending *s = j->events ? j->events->sendings : NULL; s; s = s->next) {
+        http_transfer_cancel(&s->transfer);
+        settles_wait(s);
+    }
+}
+
+void events_free(struct job *j)
+{
+    struct job_events *je = j->events;
+    if (!je)
+        return;
+    events_stop(j);
+    while (je->sendings)
+        sending_free(je->sendings);
+    posts_free(je);
+    troubles_free(je);
+    free(je);
+    j->events = NULL;
+}

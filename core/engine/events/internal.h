@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of the engine's events share. The way of one event: taken and added (intake.c), due
+ * (dispatch.c), claimed (claim.c), sent and judged (send.c), settled (settle.c). Inside core/engine only.
+ *
+ * Events of one destination (credential and destination slots) go out one batch after the other. What keeps a
+ * record's events from leaving is remembered under its key (blocked.c): until when, and how often it
+ * went wrong. Whatever is remembered here may be lost: the store holds every event with its state and time.
+ */
+#ifndef CORE_ENGINE_EVENTS_INTERNAL_H
+#define CORE_ENGINE_EVENTS_INTERNAL_H
+
+#include "core/engine/internal.h"
+#include "core/store/events/events.h"
+
+enum {
+    SENDINGS_MAX = 8,            /* of one job at a time, to as many destinations */
+    RANGES_MAX = 32,             /* halves of halves of a batch that wait */
+    TRIAL = 10,                  /* events of a batch that asks whether a refused destination is open again */
+};
+
+/* What keeps the events of a record from leaving. */
+struct trouble {
+    int64_t not_before;          /* clock_now() */
+    int state;                   /* EVENT_WAITING or EVENT_HELD, of its events meanwhile */
+    bool freed_by_change;        /* a changed record ends it */
+    int failures;                /* in a row */
+    int refused;                 /* fresh tokens, in a row */
+    char *code, *why;
+};
+
+struct range { size_t at, count; };
+
+struct settle_task;
+
+/* Whose events they are, as it stands in the store. */
+struct sent_from { char *key; struct row row; struct record record; bool found; };
+
+/* One batch, from the question for its token until the store knows what became of each event. */
+struct sending {
+    struct job_events *of;
+    char *destination;
+    char **keys;                 /* the first: whose token and destination serve */
+    size_t key_count;
+    int64_t generation;          /* of the token that is used */
+    char *token;                 /* of that generation, once it was refused */
+    bool trial;
+    /* claimed: */
+    struct event_row *events;
+    size_t count;
+    int64_t expired;
+    struct sent_from *from;      /* key_count of them */
+    int64_t lease_boot_ms;
+    struct values values;
+    void *memo;
+    struct record_view view;
+    struct range ranges[RANGES_MAX], range;
+    size_t range_count;
+    struct plugin_batch *batch;
+    struct http_transfer *transfer;
+    struct settle_task *settles; /* what the store has yet to hear */
+    size_t sent;
+    bool presented;              /* a request may have left since they were claimed */
+    bool token_refused, released; /* released: the events that were held with these are to wait again */
+    struct sending *next;
+};
+
+struct post;
+
+struct job_events {
+    struct job *job;
+    struct loop_timer *timer;
+    int64_t look_boot_ms;        /* when the timer fires */
+    struct loop_timer *tidy_timer;
+    unsigned tidied;
+    bool started, looking, again;
+    struct sending *sendings;
+    size_t active;
+    size_t limit;                /* events in the next batch: less while they are large */
+    struct map *troubles;        /* key -> struct trouble */
+    struct post *posts;          /* not yet submitted */
+    bool adding;                 /* the store has some before it */
+    size_t searching;            /* posts whose record is looked for */
+};
+
+/* dispatch.c */
+void events_look_in(struct job_events *je, int64_t ms);
+/* Which other records' events may travel with this one's; malloc'd, NULL with a sentence when the row cannot
+ * be read. */
+char *events_destination(struct job *j, const struct row *row, struct error *e);
+/* Their events do not leave now: noted in the store as `how` says. */
+void events_park(struct job_events *je, char *const *keys, size_t count, const struct trouble *how);
+
+/* send.c: takes the keys over. */
+void sending_start(struct job_events *je, char *destination, char **keys, size_t count);
+void sending_free(struct sending *s);
+/* The events' next look comes in so many ms. */
+void sending_end(struct sending *s, int64_t look_ms);
+/* The next range, or the end. */
+void sending_next(struct sending *s);
+/* The store has noted what it was told of. */
+void sending_go_on(struct sending *s);
+
+/* claim.c: goes on with sending_next, or ends. */
+void sending_claim(struct sending *s);
+
+/* settle.c. For a line of the log: the account of one of its records, where it is known; or NULL. */
+const char *sending_account(const struct sending *s, const char *key);
+
+/* settle.c */
+struct fate {
+    int state;                   /* EVENT_... */
+    int64_t due_at;
+    const char *code, *why;
+    bool others;                 /* the other events of these records as well */
+};
+void settle_events(struct sending *s, const struct range *r, const struct fate *f);
+/* These and all that have not been sent yet. */
+void settle_rest(struct sending *s, const struct fate *f);
+void settle_marked(struct sending *s, const bool *marked, const struct fate *f);
+/* None of them is tried again. */
+void settles_wait(struct sending *s);
+void settles_free(struct sending *s);
+
+/* blocked.c */
+struct trouble *trouble_of(const struct job_events *je, const char *key); /* NULL = none */
+struct trouble *trouble_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
+                             const char *code, const char *why);
+void trouble_end(struct job_events *je, const char *key);
+void troubles_forget(struct job_events *je);
+void troubles_free(struct job_events *je);
+
+/* maintenance.c */
+void events_say_expired(const struct job *j, int64_t count);
+void tidy_start(struct job_events *je);
+
+/* intake.c */
+void posts_free(struct job_events *je);
+
+#endif

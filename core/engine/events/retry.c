@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * A person says that events are to be tried again: whatever keeps their records' events is forgotten.
+ */
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/engine/events/internal.h"
+
+struct retry_task {
+    struct job *job;
+    int64_t *ids;                /* NULL: all held ones */
+    size_t count;
+    int64_t moved;
+    void (*done)(void *ctx, int64_t count, int result, const char *why);
+    void *ctx;
+};
+
+static int retry_work(struct db *db, void *arg, struct error *e)
+{
+    struct retry_task *t = arg;
+    return store_events_retry(db, t->job->config->job, t->ids, t->count, clock_now(), &t->moved, e);
+}
+
+static void retried(void *arg, int result, const struct error *e)
+{
+    struct retry_task *t = arg;
+    struct engine *engine = t->job->engine;
+    engine->busy--;
+    if (result >= 0 && t->job->events) {
+        troubles_forget(t->job->events);
+        events_came(t->job);
+    }
+    t->done(t->ctx, t->moved, result, e->text);
+    free(t->ids);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, size_t count,
+                         void (*done)(void *ctx, int64_t count, int result, const char *why), void *ctx)
+{
+    struct retry_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->ids = ids ? xmemdup(ids, count * sizeof *ids) : NULL;
+    t->count = count;
+    t->done = done;
+    t->ctx = ctx;
+    e->busy++;
+    store_submit(e->store, retry_work, t, retried);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ * The store is told what became of claimed events. While it is away, or its disk is full, that is tried again for as long
+ * as it takes: nobody claims them meanwhile, and this process has them in its hands. What somebody locks is tried until
+ * the lease ends; afterwards they go out once more, which is counted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/engine/events/internal.h"
+#include "core/engine/tokens/cache.h"
+
+enum { AGAIN_MS = 500 };
+
+const char *sending_account(const struct sending *s, const char *key)
+{
+    return tokens_account(s->of->job->engine->tokens, s->of->job, key);
+}
+
+struct settle_task {
+    struct sending *of;
+    int64_t *ids;
+    size_t count;
+    struct fate fate;            /* code and why are the task's own */
+    bool unsent;
+    int64_t now;
+    struct loop_timer *timer;    /* until it is tried again */
+    struct settle_task *next;
+};
+
+static void submit(struct settle_task *t);
+
+static int settle_work(struct db *db, void *arg, struct error *e)
+{
+    const struct settle_task *t = arg;
+    const struct sending *s = t->of;
+    const struct job *j = s->of->job;
+    const struct state_dir *host = j->engine->setup.state;
+    const struct fate *f = &t->fate;
+    const struct event_settle what = {.host = host->host, .incarnation = host->incarnation, .ids = t->ids,
+                                      .count = t->count, .state = f->state, .due_at = f->due_at, .now = t->now,
+                                      .unsent = t->unsent, .code = f->code, .why = f->why};
+    int res = t->count ? store_events_settle(db, &what, e) : 0;
+    if (res < 0 || !f->others)
+        return res;
+    return store_events_move(db, j->config->job, (const char *const *)s->keys, s->key_count, f->state, f->due_at,
+                             f->code, f->why, e);
+}
+
+static void task_free(struct settle_task *t)
+{
+    for (struct settle_task **p = &t->of->settles; *p; p = &(*p)->next)
+        if (*p == t) {
+            *p = t->next;
+            break;
+        }
+    loop_cancel(&t->timer);
+    free((char *)t->fate.code);
+    free((char *)t->fate.why);
+    free(t->ids);
+    free(t);
+}
+
+static void again(void *ctx)
+{
+    struct settle_task *t = ctx;
+    t->timer = NULL;
+    submit(t);
+}
+
+static void settled(void *arg, int result, const struct error *err)
+{
+    struct settle_task *t = arg;
+    struct sending *s = t->of;
+    struct engine *e = s->of->job->engine;
+    e->busy--;
+    if (store_passes(result) && (store_is_away(result) || clock_boot_ms() < s->lease_boot_ms) && !e->stop_begun) {
+        t->timer = loop_after(e->loop, AGAIN_MS, again, t);
+        engine_check_stopped(e);
+        return;
+    }
+    if (result < 0)
+        log_line(LEVEL_ERROR, "the result of sent events could not be written to the database; they may be sent again, with "
+                              "the same ids", "job",
+                 s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "reason", err->text, NULL);
+    task_free(t);
+    sending_go_on(s);
+    engine_check_stopped(e);
+}
+
+static void submit(struct settle_task *t)
+{
+    struct engine *e = t->of->of->job->engine;
+    e->busy++;
+    store_submit(e->store, settle_work, t, settled);
+}
+
+static struct settle_task *task_new(struct sending *s, const struct fate *f)
+{
+    struct settle_task *t = xcalloc(1, sizeof *t);
+    t->of = s;
+    t->ids = xcalloc(s->count + 1, sizeof *t->ids);
+    t->fate = *f;
+    t->unsent = !s->presented;
+    t->fate.code = f->code ? xstrdup(f->code) : NULL;
+    t->fate.why = f->why ? xstrdup(f->why) : NULL;
+    t->now = clock_now();
+    t->next = s->settles;
+    s->settles = t;
+    return t;
+}
+
+static void add(struct settle_task *t, const struct range *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        t->ids[t->count++] = t->of->events[r->at + i].id;
+}
+
+void settle_events(struct sending *s, const struct range *r, const struct fate *f)
+{
+    struct settle_task *t = task_new(s, f);
+    add(t, r);
+    submit(t);
+}
+
+void settle_rest(struct sending *s, const struct fate *f)
+{
+    struct settle_task *t = task_new(s, f);
+    add(t, &s->range);
+    while (s->range_count)
+        add(t, &s->ranges[--s->range_count]);
+    s->range.count = 0;
+    submit(t);
+}
+
+void settle_marked(struct sending *s, const bool *marked, const struct fate *f)
+{
+    struct settle_task *t = task_new(s, f);
+    for (size_t i = 0; i < s->count; i++)
+        if (marked[i])
+            t->ids[t->count++] = s->events[i].id;
+    submit(t);
+}
+
+void settles_wait(struct sending *s)
+{
+    for (struct settle_task *t = s->settles; t; t = t->next)
+        loop_cancel(&t->timer);
+}
+
+void settles_free(struct sending *s)
+{
+    while (s->settles)
+        task_free(s->settles);
+}

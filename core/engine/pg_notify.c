@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ * On PostgreSQL a request in SQL and a changed row are heard of at once: one connection listens, and what it
+ * hears has the requests, or that row, looked at. Where that is not possible (a pooler), or not at this
+ * moment, the poll and the rounds of discovery find them alone: nothing here is ever relied upon.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/db/listen.h"
+#include "core/engine/internal.h"
+
+enum { SOON_MS = 200, AGAIN_MS = 5000 };
+
+struct listen_task {
+    struct engine *engine;
+    struct listener *listener;
+};
+
+static void listen_now(void *ctx);
+
+static int listen_work(struct db *db, void *arg, struct error *e)
+{
+    (void)db;
+    struct listen_task *t = arg;
+    const struct config *c = t->engine->setup.config;
+    struct store_options o = {.driver = c->store_driver, .dsn = c->store_dsn, .read_only = true};
+    return listener_open(&o, &t->listener, e);
+}
+
+static void again_in(struct engine *e, int64_t ms)
+{
+    if (!e->stopping)
+        e->hints_timer = loop_after(e->loop, ms, listen_now, e);
+}
+
+static void said(void *ctx, const char *changed)
+{
+    struct engine *e = ctx;
+    if (changed)
+        changed_row(e, changed);
+    else
+        requests_look(e);
+}
+
+static void something_said(void *ctx, uint32_t events)
+{
+    (void)events;
+    struct engine *e = ctx;
+    if (listener_hear(e->listener, said, e) < 0) {
+        hints_stop(e);
+        again_in(e, AGAIN_MS);
+    }
+}
+
+static void listening(struct engine *e, struct listener *l)
+{
+    e->listener = l;
+    if (loop_watch(e->loop, listener_fd(l), LOOP_READ, something_said, e, &e->hints_watch) < 0) {
+        hints_stop(e);
+        again_in(e, AGAIN_MS);
+        return;
+    }
+    requests_look(e); /* what was asked for, and changed, while nobody listened */
+    changed_missed(e);
+}
+
+static void listen_done(void *arg, int result, const struct error *err)
+{
+    struct listen_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    if (result == 0 && !e->stopping)
+        listening(e, t->listener);
+    else if (result == 0)
+        listener_close(t->listener);
+    else if (result == -EOPNOTSUPP)
+        log_line(LEVEL_INFO, "PostgreSQL sends no notifications here: requests made in SQL are read every five seconds, "
+                             "changed rows at every rescan",
+                 "reason", err->text, NULL);
+    else
+        again_in(e, AGAIN_MS);
+    free(t);
+    engine_check_stopped(e);
+}
+
+static void listen_now(void *ctx)
+{
+    struct engine *e = ctx;
+    e->hints_timer = NULL;
+    if (!e->reader_up) { /* connecting may take seconds: the reader's, not the store's */
+        again_in(e, SOON_MS);
+        return;
+    }
+    struct listen_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    e->busy++;
+    engine_read(e, listen_work, t, listen_done);
+}
+
+void hints_start(struct engine *e)
+{
+    if (strcmp(e->setup.config->store_driver, "postgresql") != 0)
+        return;
+    changed_start(e);
+    listen_now(e);
+}
+
+void hints_stop(struct engine *e)
+{
+    loop_cancel(&e->hints_timer);
+    loop_unwatch(&e->hints_watch);
+    listener_close(e->listener);
+    e->listener = NULL;
+}

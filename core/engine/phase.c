@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ * What happens when the store answers: the first time the keys are held against the installation, and
+ * nothing is written when they are wrong (rule 15); each time the jobs' tables are looked at, what a
+ * dead process left is drained, and only then is anything claimed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/crypto/encoding.h"
+#include "core/db/schema_rights.h"
+#include "core/engine/internal.h"
+#include "core/store/guard.h"
+#include "core/store/hosts.h"
+
+enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, GRANTS_MAX = 700 };
+
+struct check_task {
+    struct engine *engine;
+    struct keys_check keys;
+    char installation[ID_SIZE];
+};
+
+static int own_rights(struct db *db, struct error *e)
+{
+    cleanup(buf_done) struct buf grants = {0};
+    struct error ignored;
+    buf_init(&grants, GRANTS_MAX);
+    if (rights_own(db, &grants, &ignored) < 0 || !grants.len)
+        return -EACCES;
+    return error_set(e, -EACCES, "%s; what renewd's role lacks: %s", e->text, grants.data);
+}
+
+static int check_work(struct db *db, void *arg, struct error *e)
+{
+    struct check_task *t = arg;
+    const struct state_dir *s = t->engine->setup.state;
+    int res = keys_check(t->engine, db, &t->keys, e);
+    if (res >= 0)
+        res = guard_count(db, s, t->installation, e);
+    if (res >= 0 && t->engine->setup.daemon)
+        res = store_runs_end(db, s->host, clock_now(), e);
+    if (res >= 0)
+        res = store_heartbeat(db, s->host, s->incarnation, e);
+    if (res >= 0)
+        res = store_hosts_tidy(db, s->host, s->incarnation, e);
+    return res == -EACCES ? own_rights(db, e) : res;
+}
+
+static void go_on(struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        job_resolve(e->jobs[i]);
+    requests_serve(e);
+    commits_resume(e);
+    lost_leases(e);
+    recover_check(e);
+}
+
+static void check_done(void *arg, int result, const struct error *err);
+
+static void check_start(struct engine *e)
+{
+    if (e->checking || e->checked || e->stopping || !e->store_up)
+        return;
+    e->checking = true;
+    struct check_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    t->keys.jobs = xmemdup(e->jobs, (e->job_count + 1) * sizeof *t->keys.jobs);
+    t->keys.job_count = e->job_count;
+    e->busy++;
+    store_submit(e->store, check_work, t, check_done);
+}
+
+static void check_again(void *ctx)
+{
+    struct engine *e = ctx;
+    e->again_timer = NULL;
+    check_start(e);
+}
+
+static void check_done(void *arg, int result, const struct error *err)
+{
+    struct check_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    e->checking = false;
+    if (t->keys.wrong) {
+        e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
+    } else if (result >= 0) {
+        keys_checked(e, &t->keys);
+        struct error why;
+        memcpy(e->installation, t->installation, sizeof e->installation);
+        e->checked = true;
+        if (spool_belongs(e->spool, e->installation, &why) < 0)
+            e->setup.fatal(e->setup.ctx, 1, why.text);
+        else if (!e->stopping)
+            go_on(e);
+    } else if (store_passes(result) && !store_is_away(result)) {
+        log_line(LEVEL_WARNING, "the database is busy; renewd tries again", "reason", err->text, NULL);
+        if (!e->again_timer && !e->stopping)
+            e->again_timer = loop_after(e->loop, BUSY_AGAIN_MS, check_again, e);
+    } else if (!store_passes(result)) {
+        e->setup.fatal(e->setup.ctx, 1, err->text);
+    }
+    crypto_wipe(t->keys.fingerprint_key, sizeof t->keys.fingerprint_key);
+    free(t->keys.jobs);
+    free(t);
+    engine_check_stopped(e);
+}
+
+static int beat_work(struct db *db, void *arg, struct error *e)
+{
+    const struct state_dir *s = arg;
+    return store_heartbeat(db, s->host, s->incarnation, e);
+}
+
+static int count_work(struct db *db, void *arg, struct error *e)
+{
+    const struct state_dir *s = arg;
+    char installation[ID_SIZE];
+    int res = store_heartbeat(db, s->host, s->incarnation, e);
+    return res < 0 ? res : guard_count(db, s, installation, e);
+}
+
+static void beat_done(void *arg, int result, const struct error *e)
+{
+    (void)arg;
+    (void)result;
+    (void)e;
+}
+
+static void beat(void *ctx)
+{
+    struct engine *e = ctx;
+    e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
+    bool counts = ++e->beats % COUNT_BEATS == 0;
+    if (counts)
+        keep_age(e->keep);
+    if (e->store_up && e->checked)
+        store_submit(e->store, counts ? count_work : beat_work, e->setup.state, beat_done);
+    recover_siblings(e);
+    recover_kept(e, false);
+    gone_check(e);
+    aside_count(e);
+}
+
+void startup_up(void *ctx)
+{
+    struct engine *e = ctx;
+    e->store_up = true;
+    e->refused = false;
+    free(e->store_why);
+    e->store_why = NULL;
+    log_line(LEVEL_INFO, "the database answers", "driver", e->setup.config->store_driver, NULL);
+    if (!e->heartbeat && !e->stopping)
+        e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
+    for (size_t i = 0; e->checked && i < e->job_count; i++)
+        e->jobs[i]->gentle = 1;
+    if (e->checked) {
+        if (e->stopping) {
+            commits_resume(e);
+            lost_leases(e);
+        } else {
+            go_on(e);
+        }
+        return;
+    }
+    check_start(e);
+}
+
+static void lost_store(struct engine *e, const char *why, bool refused)
+{
+    e->store_up = e->drained = false;
+    e->refused = refused;
+    if (e->set_back == SET_BACK_WRITING)
+        e->set_back = SET_BACK_TO_LOOK;
+    free(e->store_why);
+    e->store_why = xstrdup(why);
+    engine_tell_settled(e);
+    engine_check_stopped(e);
+}
+
+void startup_down(void *ctx, const char *why)
+{
+    struct engine *e = ctx;
+    log_line(LEVEL_ERROR, "the database is not available; nothing new is attempted until it answers", "reason", why,
+             NULL);
+    lost_store(e, why, false);
+}
+
+/* A wrong password, a missing right: time does not mend it. */
+void startup_denied(void *ctx, const char *why)
+{
+    struct engine *e = ctx;
+    lost_store(e, why, false);
+    if (e->setup.daemon)
+        log_line(LEVEL_ERROR, "the database refuses renewd; nothing is attempted until the cause is corrected; renewd tries "
+                              "again by itself", "reason", why, NULL);
+    else
+        e->setup.fatal(e->setup.ctx, 1, why);
+}
+
+/* ---- the clone guard (rule 13) ---- */
+
+int startup_admit(void *ctx, struct db *db, struct error *e)
+{
+    const struct engine *engine = ctx;
+    return guard_look(db, engine->setup.state, e);
+}
+
+/* The doors serve what there is to read. */
+void startup_show(struct engine *e)
+{
+    for (size_t i = 0; e->reader && e->reader_up && i < e->job_count; i++)
+        job_find_source(e->jobs[i]);
+}
+
+void startup_refused(void *ctx, const char *why)
+{
+    struct engine *e = ctx;
+    lost_store(e, why, true);
+    e->checked = false; /* what is adopted may be another installation's */
+    if (!e->setup.daemon) {
+        e->setup.fatal(e->setup.ctx, 1, why);
+        return;
+    }
+    log_line(LEVEL_ERROR, "the database is only read; nothing is refreshed", "reason", why, NULL);
+    startup_show(e);
+}
+
+struct adopt_task {
+    struct engine *engine;
+    void (*done)(void *ctx, int result, const char *why);
+    void *ctx;
+};
+
+static int adopt_work(struct db *db, void *arg, struct error *e)
+{
+    const struct adopt_task *t = arg;
+    return guard_adopt(db, t->engine->setup.state, e);
+}
+
+static void adopt_done(void *arg, int result, const struct error *err)
+{
+    struct adopt_task *t = arg;
+    struct engine *e = t->engine;
+    e->busy--;
+    if (result >= 0)
+        log_line(LEVEL_WARNING, "the database was adopted: it is the one in use from now on", NULL);
+    t->done(t->ctx, result, err->text);
+    free(t);
+    engine_check_stopped(e);
+}
+
+void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const char *why), void *ctx)
+{
+    if (!e->refused) {
+        done(ctx, e->store_up ? -EINVAL : -ENOTCONN,
+             e->store_up ? "there is nothing to adopt: this database is the one in use" : e->store_why);
+        return;
+    }
+    struct adopt_task *t = xcalloc(1, sizeof *t);
+    *t = (struct adopt_task){e, done, ctx};
+    e->busy++;
+    store_submit_refused(e->store, adopt_work, t, adopt_done);
+}

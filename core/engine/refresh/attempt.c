@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT
+ * One attempt: the plugin's steps, each with its HTTP request between, on the loop. An intent is on
+ * the spool before the first byte leaves (rule 2); as soon as a step has set a token it is on the
+ * spool before anything else happens, and on the disk before another request (rule 3).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/base/fault.h"
+#include "core/base/log.h"
+#include "core/engine/internal.h"
+#include "core/rules/backoff.h"
+#include "core/rules/outcome.h"
+
+enum { SPOOL_FULL_MS = 5000 /* until its disk is asked again */ };
+
+static void step(struct attempt *a, const struct http_reply *reply);
+
+void attempt_free(struct attempt *a)
+{
+    struct job *j = a->job;
+    for (struct attempt **p = &j->attempts; *p; p = &(*p)->next)
+        if (*p == a) {
+            *p = a->next;
+            break;
+        }
+    loop_cancel(&a->timer);
+    http_transfer_cancel(&a->transfer);
+    plugin_attempt_free(a->plugin);
+    values_done(&a->values);
+    free(a->memo);
+    record_done(&a->claim.record);
+    row_done(&a->claim.row);
+    free(a);
+    j->active--;
+}
+
+static void give_up_unsent(struct attempt *a)
+{
+    struct run *r = a->run;
+    claim_release(a->job->engine, &a->claim.record, a->claim.attempt_id);
+    if (a->job->engine->spool)
+        spool_settled(a->job->engine->spool, a->claim.attempt_id);
+    attempt_free(a);
+    run_attempt_ended(r, OUTCOME_NONE, false);
+}
+
+void attempt_abandon_unsent(struct job *j)
+{
+    for (struct attempt *a = j->attempts, *next; a; a = next) {
+        next = a->next;
+        if (!a->sent && !a->token_set && (!a->transfer || !http_transfer_sent(a->transfer)))
+            give_up_unsent(a);
+    }
+}
+
+void attempts_give_up(struct job *j)
+{
+    for (struct attempt *a = j->attempts; a; a = a->next) {
+        loop_cancel(&a->timer);
+        http_transfer_cancel(&a->transfer);
+    }
+}
+
+/* On the spool as if the attempt ended here: a later result of the same attempt replaces it. */
+static int spool_now(struct attempt *a, const struct commit *c)
+{
+    struct error e = {"the answer is larger than the spool accepts"};
+    char *text = NULL;
+    size_t len = 0;
+    fault_point(FAULT_TOKEN_SET, a->claim.record.key);
+    int res = commit_to_text(c, &text, &len);
+    if (res >= 0 && !defence_off(DEFENCE_SPOOL))
+        res = spool_result(a->job->engine->spool, a->claim.attempt_id, text, len, &e);
+    if (res >= 0)
+        fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
+    if (res < 0)
+        log_line(LEVEL_ERROR, c->answer ? "an answer that could not be read could not be written to the spool in state_dir; it "
+                 "is written to the database only" : "a new token could not be written to the spool in state_dir; it is "
+                 "written to the database only", "job", a->job->config->job, "record", a->claim.record.key, "account",
+                 a->claim.record.account, "reason", e.text,
+                 NULL);
+    if (text) {
+        explicit_bzero(text, len);
+        free(text);
+    }
+    return res;
+}
+
+static void synced(void *ctx, int result)
+{
+    (void)ctx;
+    if (result < 0)
+        log_line(LEVEL_ERROR, "the spool in state_dir did not reach the disk; new tokens are safe once the database has them", "reason", strerror(-result), NULL);
+}
+
+static void fail(struct attempt *a, struct failure *f, const struct http_reply *reply)
+{
+    const struct record *rec = &a->claim.record;
+    f->status = a->status;
+    f->retry_after = a->retry_after;
+    f->seconds_to_death = rec->window.death ? rec->window.death - clock_now() : INT64_MAX;
+    struct decision d;
+    verdict_read(a, reply, f);
+    verdict_default(a, f, &d);
+    plugin_attempt_failed(a->plugin, f, reply, clock_now(), &d);
+    verdict_bound(a, &d);
+    if (d.outcome == OUTCOME_RATE_LIMITED)
+        pace_slow(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
+    fault_point(FAULT_FAILED, rec->key);
+    struct commit *c = outcome_failed(a, f, &d, reply);
+    struct job *j = a->job;
+    struct run *r = a->run;
+    bool unanswered = a->claim.unanswered > 0;
+    bool token = c->replaces; /* the plugin has set one all the same: it is stored, whatever else is decided */
+    if (token || c->answer) { /* what nobody could read may hold what replaced the credential */
+        spool_now(a, c);
+        spool_sync(j->engine->spool, false, synced, NULL);
+    }
+    attempt_free(a);
+    if (token)
+        commits_submit(j->engine, j, r, c, false, false);
+    else
+        breaker_failed(j, r, c, unanswered);
+}
+
+static void plain_failure(struct attempt *a, int outcome, const char *code, const char *text)
+{
+    struct failure f = {.outcome = outcome, .code = code, .text = text};
+    fail(a, &f, NULL);
+}
+
+static void finish_ok(struct attempt *a)
+{
+    struct job *j = a->job;
+    struct run *r = a->run;
+    struct commit *c = outcome_ok(a);
+    if (c->replaces) {
+        spool_now(a, c);
+        spool_sync(j->engine->spool, false, synced, NULL);
+    }
+    if (a->step.slow_for > 0)
+        pace_slow(&j->pace, clock_boot_ms(), a->step.slow_for * 1000);
+    attempt_free(a);
+    breaker_fine(j, c);
+    commits_submit(j->engine, j, r, c, false, false);
+}
+
+/* Nobody follows it; what it says is that the job's address is another one by now. Its query may hold secrets. */
+static bool redirected(struct attempt *a, const struct http_reply *reply)
+{
+    const char *to = a->status >= 300 && a->status < 400 ? http_reply_header(reply, "Location") : NULL;
+    if (!to || a->token_set)
+        return false;
+    char *text = xasprintf("the provider's address has moved (HTTP %d): it redirects to %.*s; put that address into the "
+                           "settings of the job", a->status, (int)strcspn(to, "?#"), to);
+    struct failure f = {.outcome = OUTCOME_MISCONFIGURED, .code = "redirect", .text = text};
+    fail(a, &f, reply);
+    free(text);
+    return true;
+}
+
+static void replied(void *ctx, const struct http_reply *reply)
+{
+    struct attempt *a = ctx;
+    a->transfer = NULL;
+    fault_point(FAULT_REPLY, a->claim.record.key);
+    a->status = reply->failure == HTTP_OK_REPLY ? reply->status : 0;
+    a->retry_after = retry_after_seconds(reply);
+    a->sent = a->sent || reply->sent;
+    if (reply->failure == HTTP_OK_REPLY && redirected(a, reply))
+        return;
+    if (reply->failure == HTTP_OK_REPLY || a->token_set) {
+        step(a, reply);
+        return;
+    }
+    struct failure f = {
+        .outcome = reply->failure == HTTP_NOT_SENT ? OUTCOME_TRANSIENT : OUTCOME_AMBIGUOUS,
+        .code = reply->failure == HTTP_NOT_SENT ? "not_sent"
+                : reply->failure == HTTP_TOO_LARGE ? "reply_too_large"
+                : reply->failure == HTTP_CUT ? "reply_cut" : "no_answer",
+        .text = reply->why,
+    };
+    fail(a, &f, reply);
+}
+
+/* A further request that is not made: the plugin ends with what it has. */
+static void not_asked(struct attempt *a, const char *why)
+{
+    const struct http_reply none = {.failure = HTTP_NOT_SENT, .body = "", .why = why};
+    step(a, &none);
+}
+
+static void send_request(struct attempt *a)
+{
+    struct job *j = a->job;
+    struct http_request *q = &a->step.request;
+    int64_t until = clock_boot_ms() + job_timeout_ms(j);
+    q->deadline_boot_ms = until < a->deadline_boot_ms ? until : a->deadline_boot_ms;
+    q->lease_boot_ms = a->lease_boot_ms - j->config->timeout_ms;
+    q->resend_allowed = j->safe || defence_off(DEFENCE_SEND_ONCE);
+    q->idle_limit_ms = j->replay == RENEWD_REPLAY_SINGLE_USE ? 2000 : 0;
+    q->ca_file = j->config->ca_file;
+    q->allow_insecure = j->config->allow_insecure;
+    struct error e;
+    int res = http_client_send(j->engine->http, q, replied, a, &a->transfer, &e);
+    if (res < 0 && a->token_set)
+        not_asked(a, e.text);
+    else if (res < 0)
+        plain_failure(a, res == -EAGAIN ? OUTCOME_TRANSIENT : OUTCOME_MISCONFIGURED, "request", e.text);
+}
+
+/* Nothing further is asked before what came is safe (rule 3). */
+static void on_disk(void *ctx, int result)
+{
+    struct attempt *a = ctx;
+    synced(NULL, result);
+    if (a->job->engine->stop_begun)
+        return; /* what it has is on the spool, and the next start goes on */
+    if (result < 0)
+        not_asked(a, "the new token did not reach the disk");
+    else
+        send_request(a);
+}
+
+/* The intent, and room on the disk for all that may follow from it. */
+static int announce(struct attempt *a, struct error *e)
+{
+    struct engine *engine = a->job->engine;
+    const struct record *rec = &a->claim.record;
+    struct spool_counts counts;
+    spool_counts(engine->spool, &counts);
+    int res = a->job->safe ? 0 : keep_room(engine->keep, (size_t)counts.entries + 1, e);
+    return res < 0 ? res : spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source,
+                                        rec->key, e);
+}
+
+/* The spool takes nothing: the job's attempts stop. This one says so, the others are given back; --once does
+ * not stay until there is room. */
+static void no_room(struct attempt *a, const struct error *e)
+{
+    struct job *j = a->job;
+    pace_hold(&j->pace, clock_boot_ms(), SPOOL_FULL_MS);
+    if (!j->engine->setup.daemon)
+        a->run->exhausted = true;
+    plain_failure(a, OUTCOME_TRANSIENT, "spool", e->text);
+    attempt_abandon_unsent(j);
+}
+
+static void want_request(struct attempt *a)
+{
+    struct engine *engine = a->job->engine;
+    struct error e;
+    const struct record *rec = &a->claim.record;
+    fault_point(FAULT_INTENT, rec->key);
+    if (!a->token_set && a->status == 0 && !a->sent && !defence_off(DEFENCE_INTENT) && announce(a, &e) < 0) {
+        no_room(a, &e);
+        return;
+    }
+    fault_point(FAULT_INTENT_WRITTEN, rec->key);
+    if (!a->token_set) {
+        send_request(a);
+        return;
+    }
+    struct commit *c = outcome_ok(a);
+    int res = spool_now(a, c);
+    commit_free(c);
+    if (res < 0)
+        not_asked(a, "the new token could not be written to the spool");
+    else
+        spool_sync(engine->spool, true, on_disk, a);
+}
+
+static void step(struct attempt *a, const struct http_reply *reply)
+{
+    plugin_attempt_step(a->plugin, reply, clock_now(), &a->step);
+    a->token_set = plugin_attempt_effects(a->plugin)->token_set;
+    switch (a->step.what) {
+    case RENEWD_WAIT:
+        want_request(a);
+        return;
+    case RENEWD_DONE:
+        finish_ok(a);
+        return;
+    default:
+        if (a->token_set) { /* whatever it says: the token is real */
+            finish_ok(a);
+        } else {
+            struct failure f = {.outcome = a->step.outcome, .code = a->step.code, .text = a->step.text};
+            fail(a, &f, reply);
+        }
+    }
+}
+
+static void begin_paced(void *ctx)
+{
+    struct attempt *a = ctx;
+    struct job *j = a->job;
+    a->timer = NULL;
+    int64_t now = clock_boot_ms(), wait = pace_wait(&j->pace, now);
+    if (wait > 0 && now + wait + 3 * j->config->timeout_ms < a->lease_boot_ms) {
+        a->timer = loop_after(j->engine->loop, wait, begin_paced, a);
+        return;
+    }
+    if (wait > 0) { /* its turn would come after its lease */
+        give_up_unsent(a);
+        return;
+    }
+    pace_take(&j->pace, now);
+    a->deadline_boot_ms = now + 3 * j->config->timeout_ms;
+    a->started_at = clock_now();
+    step(a, NULL);
+}
+
+/* Takes the record and the row out of c. */
+void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
+{
+    struct job *j = r->job;
+    struct attempt *a = xcalloc(1, sizeof *a);
+    a->job = j;
+    a->run = r;
+    a->claim = *c;
+    memset(c, 0, sizeof *c);
+    a->lease_boot_ms = lease_boot_ms;
+    a->started_at = clock_now();
+    a->next = j->attempts;
+    j->attempts = a;
+    j->active++;
+    r->active++;
+    fault_point(FAULT_CLAIMED, a->claim.record.key);
+    struct error e;
+    if (values_open(j, &a->claim.row, &a->values, &e) < 0) {
+        give_up_unsent(a);
+        return;
+    }
+    struct record_view view;
+    values_view(j, &a->claim.record, &a->claim.row, &a->values, &view);
+    size_t memo_len;
+    a->memo = look_memo(&a->claim.record, &memo_len);
+    view.memo = a->memo;
+    view.memo_len = memo_len;
+    a->plugin = plugin_attempt_new(j->instance, &view);
+    begin_paced(a);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ * What happens to a claim before it becomes an attempt: the row as it is now is held against what
+ * renewd knew when it claimed. Another credential in it, or a row that is gone: the claim is given
+ * back, and made again on what is there (rule 1).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/map.h"
+#include "core/engine/tokens/cache.h"
+#include "core/rules/outcome.h"
+
+struct release_task {
+    struct engine *engine;
+    struct record record;
+    char attempt_id[ID_SIZE];
+};
+
+static int release_work(struct db *db, void *arg, struct error *e)
+{
+    struct release_task *t = arg;
+    return store_release(db, &t->record, t->attempt_id, e);
+}
+
+static void release_done(void *arg, int result, const struct error *e)
+{
+    struct release_task *t = arg;
+    struct engine *engine = t->engine;
+    if (result < 0) {
+        if (!engine->lost)
+            log_line(LEVEL_WARNING, "the leases of these records could not be released in the database; they are released when "
+                                    "it answers", "job",
+                     t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text, NULL);
+        engine->lost = true;
+    }
+    engine->busy--;
+    record_done(&t->record);
+    free(t);
+    lost_leases(engine);
+    engine_check_stopped(engine);
+}
+
+void claim_release(struct engine *e, const struct record *rec, const char *attempt_id)
+{
+    struct release_task *t = xcalloc(1, sizeof *t);
+    t->engine = e;
+    record_copy(&t->record, rec);
+    memcpy(t->attempt_id, attempt_id, ID_SIZE);
+    e->busy++;
+    store_submit(e->store, release_work, t, release_done);
+}
+
+/* True when the row still is what was claimed; then the record is brought up to date with it. */
+static bool still_valid(struct job *j, struct claimed *c)
+{
+    if (!c->row_found || look_left_out(j, &c->row, &c->record))
+        return false;
+    if (strcmp(c->row.hash, c->record.hash) == 0)
+        return true;
+    struct record now;
+    look_row(j, &c->row, &c->record, &now, NULL);
+    bool same = strcmp(now.fingerprint, c->record.fingerprint) == 0 &&
+                now.last_code == NULL && now.point;
+    if (same) {
+        record_done(&c->record);
+        c->record = now;
+    } else {
+        record_done(&now);
+    }
+    return same;
+}
+
+/* The provider refused the very token that the row still holds. */
+static bool still_refused(const struct run *r, const struct record *rec, const struct values *v)
+{
+    int slot = plugin_slot(r->job->config->plugin, "access_token");
+    const struct token_held held = {slot < 0 ? NULL : v->list[slot].text, rec->generation, rec->ok_at,
+                                    rec->first_seen};
+    int64_t now = clock_now();
+    return now >= rec->window.earliest && now >= rec->not_before && token_refused(&r->wish, &held, now);
+}
+
+/* Its time may be moved, its wait is real. */
+static bool waits(const struct run *r, const struct record *rec)
+{
+    bool own = rec->state == STATE_RETRYING || rec->state == STATE_MISCONFIGURED;
+    return rec->not_before > clock_now() && !(r->impatient && own);
+}
+
+static bool still_due(const struct run *r, const struct record *rec, const struct values *v)
+{
+    struct due d = {
+        .window = rec->window,
+        .point = r->mode == CLAIM_AUTO ? look_point(rec) : rec->point,
+        .ok_at = rec->ok_at,
+        .not_before = waits(r, rec) ? INT64_MAX : 0,
+        .expires_at = rec->expires_at,
+        .life = rec->life,
+    };
+    int64_t now = clock_due();
+    switch (r->mode) {
+    case CLAIM_HAND:
+        return due_by_hand(&d, now);
+    case CLAIM_DEMAND:
+        return (r->wish.min_valid >= 0 && due_on_demand(&d, now, r->wish.min_valid)) ||
+               (r->wish.as_tick && due_tick(&d, now, r->tick, r->next_tick)) || still_refused(r, rec, v);
+    case CLAIM_TICK:
+        return due_tick(&d, now, r->tick, r->next_tick);
+    default:
+        return due_auto(&d, now);
+    }
+}
+
+/* Asks the plugin again, now, with the row as it is. */
+static bool plugin_agrees(struct run *r, struct claimed *c)
+{
+    struct values v = {0};
+    struct error e;
+    if (values_open(r->job, &c->row, &v, &e) < 0)
+        return false;
+    bool agrees = look_window(r->job, &c->record, &c->row, &v, &e) == 0;
+    if (agrees) {
+        struct record *rec = &c->record;
+        rec->point = window_point(&rec->window, rec->source, rec->key, rec->generation);
+        agrees = still_due(r, rec, &v);
+    }
+    values_done(&v);
+    return agrees;
+}
+
+static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
+{
+    struct job *j = r->job;
+    if (!c->row_found || look_left_out(j, &c->row, &c->record)) { /* given back, it must not be due again */
+        c->record.window = (struct window){0};
+        c->record.point = c->record.due_at = 0;
+    }
+    if (!still_valid(j, c)) {
+        claim_release(j->engine, &c->record, c->attempt_id);
+        discovery_one(j, c->record.key, NULL, NULL);
+        return;
+    }
+    if (!plugin_agrees(r, c)) {
+        look_schedule(j, &c->record);
+        claim_release(j->engine, &c->record, c->attempt_id);
+        if (!r->repeats || !map_get(r->repeats, c->record.key)) /* else it is done: it was asked once more */
+            r->row.skipped++;
+        return;
+    }
+    bool suspect = c->record.state == STATE_MISCONFIGURED || c->record.state == STATE_RECONNECT;
+    bool named = r->mode == CLAIM_HAND && !r->general; /* a canary is nobody's wish */
+    if (suspect && c->unanswered && !j->safe && !named) {
+        breaker_judge(j, r, c);
+        return;
+    }
+    j->others = suspect ? 0 : j->others + 1;
+    if (r->left != INT64_MAX) {
+        r->left--;
+        if (c->record.attempts)
+            r->failing_left--;
+    }
+    attempt_begin(r, c, lease_boot_ms);
+}
+
+struct rehearse_task {
+    struct run *run;
+    struct claimed *list;
+    size_t count;
+    int64_t lease_boot_ms;
+};
+
+static void take_all(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
+{
+    r->claiming = true; /* an attempt that ends at once must not end the run under us */
+    for (size_t i = 0; i < count; i++) {
+        if (job_may_claim(r->job))
+            take_one(r, &list[i], lease_boot_ms);
+        else
+            claim_release(r->job->engine, &list[i].record, list[i].attempt_id);
+    }
+    claimed_free(list, count);
+    r->claiming = false;
+}
+
+/* The store is away, or the row is locked: nothing is known of it, and nothing is spent for it. */
+static void not_now(struct run *r, struct claimed *list, size_t count, const char *why)
+{
+    struct engine *e = r->job->engine;
+    for (size_t i = 0; i < count; i++)
+        claim_release(e, &list[i].record, list[i].attempt_id);
+    claimed_free(list, count);
+    r->exhausted = true;
+    if (e->store_up)
+        engine_blocked(e, "due records wait for the database", r->job->config->job, why);
+}
+
+static int rehearse_work(struct db *db, void *arg, struct error *e)
+{
+    struct rehearse_task *t = arg;
+    const char *keys[CLAIM_BATCH];
+    const struct job *j = t->run->job;
+    size_t count = 0;
+    int res = job_rights(db, j->config, j->table, true, e);
+    if (res < 0 || j->table->own || j->table->view)
+        return res;
+    while (count < t->count && count < CLAIM_BATCH) {
+        keys[count] = t->list[count].record.key;
+        count++;
+    }
+    return store_rehearse_any(db, j->table, keys, count, e);
+}
+
+static void rehearse_done(void *arg, int result, const struct error *e)
+{
+    struct rehearse_task *t = arg;
+    struct run *r = t->run;
+    struct job *j = r->job;
+    j->engine->busy--;
+    r->claiming = false;
+    j->rehearsed = result >= 0;
+    if (result == -EACCES)
+        discovery_misfit(j, e->text); /* it goes on soon after the GRANT */
+    else if (result < 0 && result != -ENOENT && !store_passes(result))
+        discovery_hold(j, e->text);
+    if (store_passes(result))
+        not_now(r, t->list, t->count, e->text);
+    else
+        take_all(r, t->list, t->count, t->lease_boot_ms);
+    j->engine->claims--;
+    free(t);
+    run_pump(r);
+    engine_check_stopped(j->engine);
+}
+
+/* list and what it holds are taken over. */
+void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
+{
+    struct job *j = r->job;
+    if (j->rehearsed || !list[0].row_found) {
+        take_all(r, list, count, lease_boot_ms);
+        return;
+    }
+    struct rehearse_task *t = xcalloc(1, sizeof *t);
+    *t = (struct rehearse_task){r, list, count, lease_boot_ms};
+    r->claiming = true; /* no further claim until it is known that the table can be written */
+    j->engine->claims++;
+    j->engine->busy++;
+    store_submit(j->engine->store, rehearse_work, t, rehearse_done);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * Settings that leave due records undone: a `limit` that ended run after run too early, a `pace` at which a run is not
+ * over when the next tick comes. Said in the log and beside the job, with the number that would do. A job with "auto"
+ * takes what a tick left at each record's own time, in further runs of that limit.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/engine/refresh/runs.h"
+
+enum { IN_A_ROW = 2 };
+
+static void warn(struct job *j, char *text)
+{
+    free(j->warning);
+    j->warning = text;
+    if (text)
+        log_line(LEVEL_WARNING, text, "job", j->config->job, NULL);
+}
+
+void limits_run(struct run *r)
+{
+    struct job *j = r->job;
+    int64_t undone = r->row.due - r->row.refreshed - r->row.failed;
+    if (r->mode != CLAIM_TICK || r->refused || !j->config->limit || j->config->automatic)
+        return;
+    if (r->left > 0 || undone <= 0) {
+        j->cut = 0;
+        if (!j->slow)
+            warn(j, NULL);
+    } else if (++j->cut >= IN_A_ROW) {
+        warn(j, xasprintf("limit = %" PRId64 " left %" PRId64 " of %" PRId64 " due records unrefreshed, in %d runs in a row; "
+                          "limit = %" PRId64 " is enough, or \"auto\" beside the schedule", j->config->limit, undone,
+                          r->row.due, j->cut, r->row.due));
+    }
+}
+
+static const struct run *earlier(const struct job *j)
+{
+    for (const struct run *r = j->runs; r; r = r->next)
+        if (strcmp(r->trigger, "tick") == 0 && r->started && !r->finishing)
+            return r;
+    return NULL;
+}
+
+void limits_tick(struct job *j)
+{
+    const struct run *r = j->config->pace_ms ? earlier(j) : NULL;
+    int64_t now = clock_now(), between = schedule_next(j, now) - schedule_prev(j, now);
+    if (!r || !r->row.due || between <= 0) {
+        j->slow = 0;
+        if (!j->cut)
+            warn(j, NULL);
+    } else if (++j->slow >= IN_A_ROW) {
+        warn(j, xasprintf("at pace = \"%" PRId64 "ms\" a run of %" PRId64 " records is not over when the next tick comes, %d "
+                          "times in a row; pace = \"%" PRId64 "ms\" is enough", j->config->pace_ms, r->row.due, j->slow,
+                          between * 1000 / r->row.due));
+    }
+}
+
+const char *job_warning(const struct job *j)
+{
+    return j->warning;
+}

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: MIT
+ * A run: one pass of a job over its due records. Takes claims in batches while the job has room,
+ * counts what became of them, writes its row, and tells those who wait for it. Attempts at a record's
+ * own time share one run a minute.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/map.h"
+#include "core/engine/refresh/runs.h"
+#include "core/rules/outcome.h"
+
+enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500 };
+
+struct claim_task {
+    struct run *run;
+    struct claim_request query;
+    struct claimed *list;
+    size_t count;
+    struct under_way *others;        /* of its keys, those that others present here */
+    size_t other_count;
+    int64_t lease_boot_ms;
+};
+
+static void run_check(struct run *r);
+
+/* By hand and on demand: records are named by key, each asked for once. */
+bool run_names_keys(const struct run *r)
+{
+    return r->mode == CLAIM_HAND || r->mode == CLAIM_DEMAND;
+}
+
+void run_query(const struct run *r, struct claim_request *q)
+{
+    const struct job *j = r->job;
+    *q = (struct claim_request){
+        .table = j->table,
+        .plugin = plugin_name(j->config->plugin),
+        .mode = r->mode,
+        .now = clock_due(),
+        .real_now = clock_now(),
+        .once = clock_due_moved(),
+        .tick = r->tick,
+        .next_tick = r->next_tick,
+        .host = j->engine->setup.state->host,
+        .incarnation = j->engine->setup.state->incarnation,
+        .lease_s = job_lease_s(j),
+        .safe = j->safe,
+        .general = r->general,
+        .impatient = r->impatient,
+        .run_id = r->row.id,
+        .since = run_names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
+        .twice = r->twice,
+        .held_under = breaker_holds(j) && r->mode != CLAIM_HAND ? j->settings_id : NULL,
+    };
+}
+
+static void run_free(struct run *r)
+{
+    for (struct run **p = &r->job->runs; *p; p = &(*p)->next)
+        if (*p == r) {
+            *p = r->next;
+            break;
+        }
+    loop_cancel(&r->timer);
+    for (size_t i = 0; i < r->key_count; i++)
+        free(r->keys[i]);
+    free(r->keys);
+    free(r->trigger);
+    free(r->refused);
+    secret_free(r->refused_token);
+    map_free(r->repeats, NULL);
+    joined_free(r);
+    failures_free(r->failures, r->failure_count);
+    while (r->waiters) {
+        struct run_waiter *w = r->waiters;
+        r->waiters = w->next;
+        free(w);
+    }
+    free(r);
+}
+
+static void tell(struct run *r)
+{
+    struct run_result res = {
+        .job = r->row.job,
+        .id = r->row.id,
+        .due = r->row.due,
+        .refreshed = r->row.refreshed,
+        .failed = r->row.failed,
+        .skipped = r->row.skipped,
+        .why = r->refused,
+        .error = r->refused_error,
+        .failures = r->failures,
+        .failure_count = r->failure_count,
+        .left = r->undone,
+        .skipped_because = r->row.skipped ? r->skipped_because : NULL,
+    };
+    while (r->waiters) {
+        struct run_waiter *w = r->waiters;
+        r->waiters = w->next;
+        if (w->done)
+            w->done(w->ctx, &res);
+        free(w);
+    }
+}
+
+static void log_run(const struct run *r)
+{
+    char id[24], due[24], refreshed[24], failed[24], skipped[24];
+    snprintf(id, sizeof id, "%" PRId64, r->row.id);
+    snprintf(due, sizeof due, "%" PRId64, r->row.due);
+    snprintf(refreshed, sizeof refreshed, "%" PRId64, r->row.refreshed);
+    snprintf(failed, sizeof failed, "%" PRId64, r->row.failed);
+    snprintf(skipped, sizeof skipped, "%" PRId64, r->row.skipped);
+    log_line(r->refused ? LEVEL_WARNING : LEVEL_INFO, r->refused ? "run refused" : "run finished", "job",
+             r->job->config->job, "run", id, "trigger", r->trigger, "due", due, "refreshed", refreshed,
+             "failed", failed, "skipped", skipped, "reason", r->refused, NULL);
+}
+
+static int finish_work(struct db *db, void *arg, struct error *e)
+{
+    struct run *r = arg;
+    int res = 0;
+    if (r->waiters && run_names_keys(r) && !r->counted)
+        res = joined_count_skipped(db, r, e);
+    if (res < 0 && !store_passes(res))
+        res = 0; /* its row is written all the same */
+    r->counted = r->counted || res >= 0;
+    if (res >= 0)
+        res = store_run_finish(db, &r->row, e);
+    if (res >= 0 && r->waiters && r->row.failed && !r->failures_read)
+        res = joined_failures(db, r, e);
+    if (res >= 0 && r->waiters && !run_names_keys(r))
+        res = store_left(db, &r->left_query, &r->undone, e);
+    if (res >= 0 && !run_names_keys(r)) {
+        r->skipped_because[REASON_DUE].count = r->undone.due < r->row.skipped ? r->undone.due : r->row.skipped;
+        r->skipped_because[REASON_LEASED_ELSEWHERE].count = r->undone.elsewhere;
+    }
+    return res;
+}
+
+static void finish_done(void *arg, int result, const struct error *e);
+
+static void finish_submit(void *ctx)
+{
+    struct run *r = ctx;
+    r->timer = NULL;
+    run_query(r, &r->left_query);
+    if (!r->left_query.once)
+        r->left_query.since = 0;
+    r->left_query.impatient = false;
+    r->job->engine->busy++;
+    store_submit(r->job->engine->store, finish_work, r, finish_done);
+}
+
+static void finish_done(void *arg, int result, const struct error *e)
+{
+    struct run *r = arg;
+    struct engine *engine = r->job->engine;
+    if (store_passes(result) && !engine->stopping) { /* else it would look as if it ran for ever */
+        engine->busy--;
+        r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, r);
+        return;
+    }
+    if (result < 0)
+        log_line(LEVEL_WARNING, "the run has ended, but its row of the history could not be written", "job", r->job->config->job, "reason",
+                 e->text, NULL);
+    log_run(r);
+    tell(r);
+    engine->busy--;
+    run_free(r);
+    engine_check_stopped(engine);
+}
+
+static void run_finish(struct run *r)
+{
+    r->finishing = true;
+    loop_cancel(&r->timer);
+    r->row.finished_at = clock_now();
+    if (r->mode == CLAIM_AUTO) /* what was due is what was taken up */
+        r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    else if (r->row.due > r->row.refreshed + r->row.failed)
+        r->row.skipped = r->row.due - r->row.refreshed - r->row.failed;
+    else
+        r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    limits_run(r);
+    finish_submit(r);
+}
+
+/* It never got a row: the store is away, the job is held, its ready statement said no. */
+void run_refuse(struct run *r, int error, const char *why)
+{
+    r->refused_error = error;
+    free(r->refused);
+    r->refused = xstrdup(why);
+    if (r->row.id) {
+        r->row.refused = r->refused;
+        run_finish(r);
+        return;
+    }
+    log_run(r);
+    tell(r);
+    run_free(r);
+}
+
+static void minute_over(void *ctx)
+{
+    struct run *r = ctx;
+    r->timer = NULL;
+    run_check(r);
+}
+
+struct progress_task {
+    struct engine *engine;
+    struct run_row row;
+};
+
+static int progress_work(struct db *db, void *arg, struct error *e)
+{
+    return store_run_finish(db, &((struct progress_task *)arg)->row, e);
+}
+
+static void progress_done(void *arg, int result, const struct error *e)
+{
+    (void)result;
+    (void)e;
+    struct progress_task *t = arg;
+    struct engine *engine = t->engine;
+    engine->busy--;
+    free(t);
+    engine_check_stopped(engine);
+}
+
+/* A run that waits for its minute's end shows what it did so far. */
+static void note_progress(struct run *r)
+{
+    struct progress_task *t = xcalloc(1, sizeof *t);
+    t->engine = r->job->engine;
+    t->row.id = r->row.id;
+    t->row.refreshed = r->row.refreshed;
+    t->row.failed = r->row.failed;
+    t->row.skipped = r->row.skipped;
+    t->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    t->engine->busy++;
+    store_submit(t->engine->store, progress_work, t, progress_done);
+}
+
+/* Other records that hold what was refreshed get it in a moment: --once, which counts what is left over, stays for it. */
+static bool twins_follow(const struct job *j)
+{
+    const struct engine *e = j->engine;
+    if (e->setup.daemon || !e->store_up || e->stopping)
+        return false;
+    for (const struct commit_task *t = e->commits; t; t = t->next)
+        if (t->job == j && !t->run && !t->from_spool && !t->kept)
+            return true;
+    return e->twins > 0;
+}
+
+static void run_check(struct run *r)
+{
+    if (!r->started || r->claiming || r->active || joined_waits(r) || !r->exhausted || r->finishing || twins_follow(r->job))
+        return;
+    if (r->shares_minute && r->left > 0 && job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
+        int64_t left = 60 - clock_now() % 60;
+        if (clock_now() / 60 == r->row.started_at / 60) {
+            loop_cancel(&r->timer);
+            r->timer = loop_after(r->job->engine->loop, left * 1000, minute_over, r);
+            note_progress(r);
+            return;
+        }
+    }
+    if (!r->twice && !r->shares_minute && !run_names_keys(r) && r->row.failed && !r->job->config->breaker_again_s) {
+        r->twice = true; /* who was refused here is asked once more, now that all others were (rule 10) */
+        r->exhausted = false;
+        run_pump(r);
+        return;
+    }
+    run_finish(r);
+}
+
+/* What this very claim took is no other's. */
+static void drop_own(struct claim_task *t)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < t->other_count; i++) {
+        bool own = false;
+        for (size_t k = 0; k < t->count && !own; k++)
+            own = strcmp(t->list[k].record.key, t->others[i].key) == 0;
+        if (own)
+            under_way_done(&t->others[i]);
+        else
+            t->others[left++] = t->others[i];
+    }
+    t->other_count = left;
+}
+
+static int claim_work(struct db *db, void *arg, struct error *e)
+{
+    struct claim_task *t = arg;
+    struct error others;
+    t->lease_boot_ms = clock_boot_ms() + t->query.lease_s * 1000;
+    int res = store_claim(db, &t->query, &t->list, &t->count, e);
+    if (res >= 0 && joins(t->run) && t->query.key_count > t->count)
+        (void)store_under_way(db, &t->query, &t->others, &t->other_count, &others); /* else they are skipped */
+    drop_own(t);
+    return res < 0 ? job_still_fits(db, t->run->job, res, e) : res;
+}
+
+static void give_back(struct job *j, struct claimed *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        claim_release(j->engine, &list[i].record, list[i].attempt_id);
+    claimed_free(list, count);
+}
+
+static void claim_refused(struct run *r, int result, const char *why)
+{
+    struct job *j = r->job;
+    r->refused_error = -EBUSY;
+    free(r->refused);
+    r->refused = xstrdup(job_unnamed(j, why));
+    r->row.refused = r->refused;
+    if (result == -ESTALE)
+        discovery_misfit(j, why);
+    else
+        log_line(LEVEL_ERROR, "the due records could not be claimed in the database; the next run takes them", "job",
+                 j->config->job, "reason", why, NULL);
+}
+
+static void hold_over(void *ctx)
+{
+    struct run *r = ctx;
+    r->timer = NULL;
+    run_pump(r);
+}
+
+/* Another's transaction holds what is due, or the store: nobody knows yet who will have it. --once, which has no next
+ * run, asks again; as long as a lease lasts, since what is locked for longer is no claim. */
+static bool claim_later(struct run *r)
+{
+    struct job *j = r->job;
+    int64_t now = clock_boot_ms();
+    if (j->engine->setup.daemon || run_names_keys(r))
+        return false;
+    if (!r->locked_ms) {
+        r->locked_ms = now;
+        log_line(LEVEL_INFO, "what is due is locked by another transaction; the run asks again until that ends", "job",
+                 j->config->job, NULL);
+    }
+    if (now - r->locked_ms >= job_lease_s(j) * 1000)
+        return false;
+    loop_cancel(&r->timer);
+    r->timer = loop_after(j->engine->loop, CLAIM_AGAIN_MS, hold_over, r);
+    return true;
+}
+
+static void claim_done(void *arg, int result, const struct error *e)
+{
+    struct claim_task *t = arg;
+    struct run *r = t->run;
+    struct job *j = r->job;
+    j->engine->busy--;
+    r->claiming = false;
+    joined_add(r, t->others, t->other_count);
+    if (result < 0) {
+        bool passes = store_passes(result) && !store_is_away(result);
+        r->exhausted = r->exhausted || !passes || !claim_later(r);
+        j->engine->lost = true; /* it may have been committed all the same */
+        if (passes)
+            engine_blocked(j->engine, "claiming due records waits for the database", j->config->job, e->text);
+        else if (!store_passes(result))
+            claim_refused(r, result, e->text);
+    } else if (t->count == 0) {
+        r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r)));
+    } else if (!job_may_claim(r->job)) {
+        r->exhausted = true;
+        give_back(j, t->list, t->count);
+    } else {
+        r->locked_ms = 0;
+        claims_take(r, t->list, t->count, t->lease_boot_ms);
+    }
+    free(t);
+    struct engine *engine = j->engine;
+    engine->claims--;
+    lost_leases(engine);
+    run_pump(r);
+    engine_check_stopped(engine);
+}
+
+static void next_keys(struct run *r, struct claim_request *q)
+{
+    size_t left = r->key_count - r->keys_asked;
+    q->keys = (const char *const *)r->keys + r->keys_asked;
+    q->key_count = left < q->limit ? left : q->limit;
+    r->keys_asked += q->key_count;
+    r->exhausted = r->keys_asked == r->key_count;
+}
+
+/* A job that its provider told to wait, or of a pace slower than leases live, claims nothing meanwhile: it
+ * would only have to give it back. --once does not stay for it. */
+static bool held_back(struct run *r)
+{
+    struct job *j = r->job;
+    int64_t wait = pace_wait(&j->pace, clock_boot_ms());
+    if (r->exhausted || run_names_keys(r) || wait < HOLD_MS)
+        return false;
+    if (!j->engine->setup.daemon) {
+        r->exhausted = true;
+        return false;
+    }
+    loop_cancel(&r->timer);
+    r->timer = loop_after(j->engine->loop, wait, hold_over, r);
+    return true;
+}
+
+static size_t room_of(const struct job *j)
+{
+    size_t most = (size_t)j->config->in_flight;
+    if (j->gentle && j->gentle < most)
+        most = j->gentle;
+    return j->active < most ? most - j->active : 0;
+}
+
+void run_pump(struct run *r)
+{
+    struct job *j = r->job;
+    if (!r->started || r->claiming || r->finishing)
+        return;
+    if (!job_may_claim(r->job) || r->left <= 0)
+        r->exhausted = true;
+    if (held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
+        return;
+    size_t room = room_of(j);
+    if (r->mode == CLAIM_DEMAND && !room) /* somebody waits for it */
+        room = 1;
+    if (r->exhausted || !room) {
+        run_check(r);
+        return;
+    }
+    if (j->engine->lost) { /* pumped again when it is clear */
+        lost_leases(j->engine);
+        return;
+    }
+    struct claim_task *t = xcalloc(1, sizeof *t);
+    t->run = r;
+    run_query(r, &t->query);
+    t->query.limit = room < CLAIM_BATCH ? room : CLAIM_BATCH;
+    if ((int64_t)t->query.limit > r->left)
+        t->query.limit = (size_t)r->left;
+    t->query.suspects_least = suspect_share(t->query.limit, j->others);
+    t->query.failing_limit = r->failing_left < CLAIM_BATCH ? (size_t)r->failing_left : CLAIM_BATCH;
+    if (run_names_keys(r))
+        next_keys(r, &t->query);
+    r->claiming = true;
+    j->engine->busy++;
+    j->engine->claims++;
+    store_submit(j->engine->store, claim_work, t, claim_done);
+}
+
+void jobs_pump(struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        job_pump(e->jobs[i]);
+}
+
+void job_pump(struct job *j)
+{
+    for (struct run *r = j->runs, *next; r; r = next) {
+        next = r->next;
+        run_pump(r);
+    }
+}
+
+void run_attempt_ended(struct run *r, int outcome, bool ask_again)
+{
+    r->active--;
+    if (r->job->gentle && outcome != OUTCOME_NONE)
+        r->job->gentle = r->job->gentle < (size_t)r->job->config->in_flight ? r->job->gentle + 1 : 0;
+    if (outcome == OUTCOME_OK)
+        r->row.refreshed++;
+    else if (outcome == OUTCOME_NONE)
+        r->row.skipped++;
+    else
+        r->row.failed++;
+    if (ask_again && !run_names_keys(r))
+        r->exhausted = false;
+    job_pump(r->job);
+}
+
+void run_stop_all(struct job *j)
+{
+    for (struct run *r = j->runs, *next; r; r = next) {
+        next = r->next;
+        r->exhausted = true;
+        run_check(r);
+    }
+}
+
+void runs_tell_stopping(struct job *j)
+{
+    for (struct run *r = j->runs; r; r = r->next) {
+        r->refused_error = -ESHUTDOWN;
+        free(r->refused);
+        r->refused = xstrdup("renewd is stopping while the database is not available; what was received is on the spool");
+        tell(r);
+    }
+}
+
+void runs_forget(struct job *j)
+{
+    while (j->runs)
+        run_free(j->runs);
+}

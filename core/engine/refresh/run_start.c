@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ * How a run begins: whether it can, the look at the job's table before it, what is due then, and its row.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/map.h"
+#include "core/engine/refresh/runs.h"
+#include "core/rules/outcome.h"
+
+struct start_task {
+    struct run *run;
+    struct claim_request query;
+    char *not_ready;
+    bool not_looked; /* not_ready says why its table could not be */
+};
+
+/* Records of one credential are asked for by one of them. */
+static void add_keys(struct run *r, const struct record *list, size_t count, struct map *seen)
+{
+    r->keys = xrealloc(r->keys, (r->key_count + count + 1) * sizeof *r->keys);
+    for (size_t i = 0; i < count; i++) {
+        bool able = list[i].fingerprint[0] && list[i].state != STATE_PENDING && list[i].state != STATE_PAUSED;
+        if (able && map_put(seen, list[i].fingerprint, r))
+            continue;
+        r->keys[r->key_count++] = xstrdup(list[i].key);
+    }
+}
+
+/* By hand without keys means all records of the job. */
+static int all_keys(struct db *db, struct run *r, struct map *seen, struct error *e)
+{
+    cleanup(free_p) char *after = NULL;
+    struct records_query q = {.source = r->job->table->source, .limit = 1000};
+    for (;;) {
+        struct record *list = NULL;
+        size_t count = 0;
+        int res = store_records(db, &q, &list, &count, e);
+        if (res < 0)
+            return res;
+        add_keys(r, list, count, seen);
+        free(after);
+        q.after = after = count ? xstrdup(list[count - 1].key) : NULL;
+        records_free(list, count);
+        if (count < q.limit)
+            return 0;
+    }
+}
+
+/* Somebody hears what it found, or acts by it. At a record's own time that record alone is meant, and looked at when it
+ * is claimed; --once has just read the whole table. */
+static bool looks_first(const struct run *r)
+{
+    return r->job->engine->setup.daemon && !r->shares_minute && r->mode != CLAIM_DEMAND && !r->key_count;
+}
+
+static int start_work(struct db *db, void *arg, struct error *e)
+{
+    struct start_task *t = arg;
+    struct run *r = t->run;
+    const struct job_config *c = r->job->config;
+    int res = r->row.id ? 0 /* asked for in SQL: its row is there */
+                        : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at,
+                                          &r->row.id, e);
+    if (t->not_ready)
+        return res;
+    if (res >= 0 && c->ready_sql)
+        res = store_ready(db, c->ready_sql, &t->not_ready, e);
+    if (res >= 0 && (r->mode == CLAIM_TICK || (r->mode == CLAIM_AUTO && !r->shares_minute)))
+        res = store_count_due(db, &t->query, &r->row.due, e);
+    if (res >= 0 && r->mode == CLAIM_HAND && !r->key_count) {
+        struct map *seen = map_new();
+        res = all_keys(db, r, seen, e);
+        map_free(seen, NULL);
+    }
+    return res;
+}
+
+static void looked(void *ctx, bool all, const char *why);
+
+static void start_done(void *arg, int result, const struct error *e)
+{
+    struct start_task *t = arg;
+    struct run *r = t->run;
+    struct engine *engine = r->job->engine;
+    engine->busy--;
+    if (result >= 0 && !t->not_ready && !r->looked_all && !r->row.due && strcmp(r->trigger, "tick") != 0) {
+        free(t);
+        look_all(r->job, looked, r); /* before anybody is told that nothing is */
+        return;
+    }
+    r->started = true;
+    if (result < 0) {
+        run_refuse(r, result, e->text[0] ? e->text : "the database is not available");
+    } else if (t->not_ready) {
+        run_refuse(r, t->not_looked ? -EBUSY : -EINVAL, t->not_ready);
+    } else {
+        if (run_names_keys(r))
+            r->row.due = (int64_t)r->key_count;
+        r->exhausted = run_names_keys(r) && !r->key_count;
+        run_pump(r);
+    }
+    free(t->not_ready);
+    free(t);
+    engine_check_stopped(engine);
+}
+
+/* cannot: known already, and taken over; the history has it all the same. */
+static void start(struct run *r, char *cannot)
+{
+    struct start_task *t = xcalloc(1, sizeof *t);
+    t->run = r;
+    t->not_ready = cannot;
+    t->not_looked = cannot != NULL;
+    run_query(r, &t->query);
+    r->job->engine->busy++;
+    store_submit(r->job->engine->store, start_work, t, start_done);
+}
+
+static void looked(void *ctx, bool all, const char *why)
+{
+    struct run *r = ctx;
+    int error;
+    const char *cannot = run_cannot(r->job, &error);
+    r->looked_all = all;
+    if (cannot) {
+        run_refuse(r, error, cannot);
+    } else if (why && strcmp(r->trigger, "tick") != 0) {
+        start(r, xasprintf("the job's table could not be read before the run: %s", why));
+    } else {
+        start(r, NULL);
+    }
+}
+
+const char *run_cannot(const struct job *j, int *ret_error)
+{
+    *ret_error = -EBUSY;
+    if (j->held)
+        return j->held;
+    if (j->paused)
+        return "the job is paused; resume it first";
+    *ret_error = -ESHUTDOWN;
+    if (j->engine->stopping)
+        return "renewd is stopping";
+    *ret_error = -EROFS;
+    if (j->engine->refused)
+        return j->engine->store_why;
+    *ret_error = -ENOTCONN;
+    if (!j->engine->store_up)
+        return "the database is not available; nothing is attempted until it answers";
+    if (!j->discovered)
+        return "the job's records are still being discovered";
+    *ret_error = 0;
+    return NULL;
+}
+
+static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool impatient, const char *trigger,
+                                 const char *const *keys, size_t count, run_done done, void *ctx)
+{
+    struct run *r = xcalloc(1, sizeof *r);
+    r->job = j;
+    r->row.id = row_id;
+    r->mode = mode;
+    r->impatient = impatient;
+    r->trigger = xstrdup(trigger);
+    r->row.job = j->config->job;
+    r->row.trigger = r->trigger;
+    r->row.started_at = clock_now();
+    r->tick = schedule_prev(j, clock_due());
+    r->next_tick = schedule_next(j, clock_due());
+    r->left = j->config->limit && !run_names_keys(r) ? j->config->limit : INT64_MAX;
+    r->failing_left = r->left == INT64_MAX ? INT64_MAX : (r->left + 1) / 2;
+    r->keys = xcalloc(count + 1, sizeof *r->keys);
+    for (size_t i = 0; i < count; i++)
+        r->keys[i] = xstrdup(keys[i]);
+    r->key_count = count;
+    r->general = strcmp(trigger, "hand") != 0 || !count;
+    r->shares_minute = strcmp(trigger, "auto") == 0;
+    r->waiters = xcalloc(1, sizeof *r->waiters);
+    r->waiters->done = done;
+    r->waiters->ctx = ctx;
+    r->next = j->runs;
+    j->runs = r;
+    int error;
+    const char *why = run_cannot(j, &error);
+    if (why) {
+        run_refuse(r, error, why);
+        return NULL;
+    }
+    r->looked_all = !looks_first(r);
+    if (r->looked_all)
+        start(r, NULL);
+    else if (r->mode == CLAIM_HAND)
+        look_all(j, looked, r);
+    else
+        look_first(j, looked, r);
+    return r;
+}
+
+struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
+                      size_t count, run_done done, void *ctx)
+{
+    return run_start_row(j, 0, mode, false, trigger, keys, count, done, ctx);
+}
+
+void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx)
+{
+    run_start_row(j, 0, CLAIM_TICK, true, trigger, NULL, 0, done, ctx);
+}
+
+void run_wishes(struct run *r, const struct token_wish *w)
+{
+    r->wish = *w;
+    r->refused_token = secret_from_text(w->refused_token);
+    r->wish.refused_token = secret_text(r->refused_token);
+}
+
+int job_run_mode(const struct job *j)
+{
+    return j->config->cron_count ? CLAIM_TICK : CLAIM_AUTO;
+}
+
+void run_requested(struct job *j, int64_t row_id)
+{
+    run_start_row(j, row_id, job_run_mode(j), false, "sql", NULL, 0, NULL, NULL);
+}

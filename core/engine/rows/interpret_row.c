@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ * What a row means: which credential it holds, when it wants a refresh, and when renewd takes it up.
+ * Pure but for the plugin's question; used by discovery, before an attempt and after one.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/crypto/encoding.h"
+#include "core/engine/discover/unreadable.h"
+#include "core/engine/internal.h"
+#include "core/rules/outcome.h"
+#include "core/rules/replay.h"
+
+int look_fingerprint(const struct job *j, const char *key, const struct values *v,
+                     char ret[FINGERPRINT_SIZE])
+{
+    const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
+    if (j->credential_slot < 0)
+        return fingerprint(j->engine->fingerprint_key, j->table->source, "record", key, strlen(key), ret);
+    const struct slot_value *c = &v->list[j->credential_slot];
+    if (!c->text) {
+        ret[0] = '\0';
+        return 0;
+    }
+    return fingerprint(j->engine->fingerprint_key, d->name, d->slots[j->credential_slot]->name, c->text,
+                       c->len, ret);
+}
+
+/* The memo is kept as hex in renewd's row. */
+void *look_memo(const struct record *r, size_t *ret_len)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    *ret_len = 0;
+    if (!r->memo || hex_decode(&b, r->memo, strlen(r->memo)) < 0) {
+        buf_done(&b);
+        return NULL;
+    }
+    *ret_len = b.len;
+    return buf_steal(&b);
+}
+
+int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
+                struct error *e)
+{
+    struct record_view view;
+    values_view(j, r, row, v, &view);
+    size_t len;
+    void *memo = look_memo(r, &len);
+    view.memo = memo;
+    view.memo_len = len;
+    struct window w = {0};
+    int res = instance_window(j->instance, &view, clock_now(), j->config->refresh_before_s, &w, e);
+    free(memo);
+    if (res < 0)
+        return res;
+    window_clean(&w);
+    r->window = w;
+    return 0;
+}
+
+/* A suspect, and one told of that is not final, have a time of their own, however far off the end of what was refused is. */
+int64_t look_point(const struct record *r)
+{
+    bool refused = r->state == STATE_MISCONFIGURED || r->state == STATE_RECONNECT;
+    if (!refused || !r->not_before || r->not_before >= r->point)
+        return r->point;
+    return r->not_before > r->window.earliest ? r->not_before : r->window.earliest;
+}
+
+void look_schedule(const struct job *j, struct record *r)
+{
+    r->point = r->without_credential ? 0 : window_point(&r->window, r->source, r->key, r->generation);
+    r->due_at = 0;
+    switch (r->state) {
+    case STATE_RECONNECT:
+        if (r->not_before) /* told, and not final: it is asked again */
+            r->due_at = look_point(r);
+        break;
+    case STATE_PENDING:
+    case STATE_PAUSED:
+        return;
+    case STATE_OK:
+        if (j->config->automatic)
+            r->due_at = r->point;
+        break;
+    default: /* what failed is tried again at its backoff time, whatever the schedule */
+        r->due_at = look_point(r);
+        break;
+    }
+    if (r->due_at && r->due_at < r->not_before)
+        r->due_at = r->not_before == SILENCE_FOR_EVER ? 0 : r->not_before;
+}
+
+static bool is_refusal(const struct record *r)
+{
+    return r->last_code && strcmp(r->last_code, CODE_ROW) != 0;
+}
+
+static void new_credential(struct record *r, const char *fp, bool first)
+{
+    memcpy(r->fingerprint, fp, FINGERPRINT_SIZE);
+    r->first_seen = clock_now();
+    if (!first)
+        r->generation++;
+    if (!fp[0] && r->state == STATE_RECONNECT) /* taken out, not connected again */
+        return;
+    r->attempts = r->strikes = 0;
+    r->not_before = 0;
+    r->state = STATE_OK;
+    r->last_outcome = OUTCOME_NONE;
+    record_set_text(&r->last_code, NULL);
+    record_set_text(&r->last_text, NULL);
+}
+
+/* Whose it is: also where nothing else of the row can be read, since then somebody has to look. */
+static void take_names(const struct job *j, const struct row *row, struct record *r)
+{
+    const struct cell *account = row_cell(j->table, row, "account");
+    if (!row->unfit || (account && account->text))
+        record_set_text(&r->account, account ? account->text : NULL);
+    const struct cell *owner = row_cell(j->table, row, "owner");
+    if (!row->unfit || (owner && owner->text))
+        record_set_text(&r->owner, owner ? owner->text : NULL);
+}
+
+static void take_times(const struct job *j, const struct row *row, const struct values *v,
+                       struct record *r)
+{
+    r->expires_at = j->expires_slot >= 0 ? v->list[j->expires_slot].number : 0;
+    const struct cell *c = row_cell(j->table, row, "refreshed_at");
+    int64_t told = c && c->text ? strtoll(c->text, NULL, 10) : 0;
+    if (told > r->refreshed_at && told <= clock_now())
+        r->refreshed_at = told;
+    if (!r->life && r->refreshed_at && r->expires_at > r->refreshed_at)
+        r->life = r->expires_at - r->refreshed_at;
+}
+
+/* Another job that keeps a record in this row has refreshed it, and its time is what changed. */
+static bool by_sibling(const struct job *j, const struct row *row, const struct record *r)
+{
+    const struct cell *c = row_cell(j->table, row, "refreshed_at");
+    return c && c->text && r->refreshed_at > r->last_at && strtoll(c->text, NULL, 10) == r->refreshed_at;
+}
+
+static void count(const struct job *j, const struct values *v, int res, const char *fp, struct round *of)
+{
+    if (!of)
+        return;
+    of->opened += v->opened || (res >= 0 && fp && fp[0] && j->credential_slot >= 0);
+    of->wrong_key += res == -EBADMSG || res == -ENOKEY;
+}
+
+/* Its application has just stored a token, and the end of it is whole hours from where the provider's life puts it. */
+static void tell_zone(struct job *j, const struct row *row, const struct record *r)
+{
+    const struct column *c = j->expires_slot >= 0 && j->slot_column[j->expires_slot] >= 0
+                                 ? &j->table->columns[j->slot_column[j->expires_slot]] : NULL;
+    int64_t off = r->expires_at - clock_now() - r->life, hours = (off + (off < 0 ? -1800 : 1800)) / 3600;
+    int64_t rest = off - hours * 3600;
+    if (!c || j->zone_told || !r->life || !r->expires_at || !hours || hours < -12 || hours > 14 || rest < -120 || rest > 120 ||
+        (c->form != FORM_TIMESTAMP && c->form != FORM_TIME_TEXT))
+        return;
+    char zone[40], key[80];
+    snprintf(zone, sizeof zone, "Etc/GMT%+" PRId64, -hours);
+    snprintf(key, sizeof key, "%s", row->key);
+    j->zone_told = true;
+    log_line(LEVEL_WARNING, "a time that the application has stored differs by whole hours from what the provider grants: "
+             "if it has no zone, name its zone in records (zone = ...)", "job", j->config->job, "record", key, "account",
+             r->account, "column", c->name, "would_fit", zone, NULL);
+}
+
+void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
+              struct round *of)
+{
+    memset(ret, 0, sizeof *ret);
+    bool first = !known || !known->source;
+    if (!first)
+        record_copy(ret, known);
+    record_set_text(&ret->source, j->table->source);
+    record_set_text(&ret->key, row->key);
+    record_set_text(&ret->job, j->config->job);
+    bool row_changed = first || strcmp(ret->hash, row->hash) != 0 || unreadable_is(ret);
+    memcpy(ret->hash, row->hash, sizeof ret->hash);
+    if (first)
+        ret->state = STATE_OK;
+    take_names(j, row, ret);
+
+    struct values v = {0};
+    struct error e;
+    char fp[FINGERPRINT_SIZE];
+    int res = values_open(j, row, &v, &e);
+    if (res < 0) {
+        count(j, &v, res, NULL, of);
+        unreadable_make(ret, e.text);
+        return;
+    }
+    if (look_fingerprint(j, row->key, &v, fp) < 0) {
+        unreadable_make(ret, "the credential is too long; write the provider's token into the row");
+        values_done(&v);
+        return;
+    }
+    count(j, &v, 0, fp, of);
+    if (first || strcmp(fp, ret->fingerprint) != 0)
+        new_credential(ret, fp, first);
+    else if (row_changed && !by_sibling(j, row, ret) && ret->state == STATE_MISCONFIGURED && is_refusal(ret))
+        ret->not_before = 0; /* it stays a suspect, and is asked now: the row may have been what was wrong */
+    else if (row_changed && !by_sibling(j, row, ret) && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
+        new_credential(ret, fp, true);
+    ret->without_credential = fp[0] == '\0';
+    bool given = !first && known->fingerprint[0] && fp[0] && strcmp(fp, known->fingerprint) != 0;
+    take_times(j, row, &v, ret);
+    if (given)
+        tell_zone(j, row, ret);
+    if (look_window(j, ret, row, &v, &e) < 0)
+        unreadable_make(ret, e.text);
+    else
+        look_schedule(j, ret);
+    values_done(&v);
+}
+
+bool look_left_out(const struct job *j, const struct row *row, const struct record *known)
+{
+    if (!row->outside)
+        return false;
+    const struct cell *status = j->table->status >= 0 ? &row->cells[j->table->status] : NULL;
+    return !(known->source && known->wrote_status && status && status->text &&
+             strcmp(status->text, known->wrote_status) == 0);
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool look_same_owner(const struct job *j, const struct row *row, const struct record *known)
+{
+    const struct cell *owner = row_cell(j->table, row, "owner");
+    return row->unfit || same(owner ? owner->text : NULL, known->owner);
+}
+
+bool look_differs(const struct record *a, const struct record *b)
+{
+    return strcmp(a->hash, b->hash) != 0 || strcmp(a->fingerprint, b->fingerprint) != 0 ||
+           a->state != b->state || a->generation != b->generation || a->due_at != b->due_at ||
+           a->point != b->point || memcmp(&a->window, &b->window, sizeof a->window) != 0 ||
+           a->expires_at != b->expires_at || a->refreshed_at != b->refreshed_at ||
+           a->without_credential != b->without_credential || !same(a->job, b->job) ||
+           !same(a->account, b->account) || !same(a->owner, b->owner) || !same(a->last_text, b->last_text);
+}

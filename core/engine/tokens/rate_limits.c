@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * See rate_limits.h.
+ */
+#include "core/engine/tokens/rate_limits.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/clock.h"
+#include "core/base/map.h"
+#include "core/engine/tokens/cache.h"
+
+enum { NOTES_MAX = 10000, REFUSED_MS = 60000 };
+
+struct note {
+    int64_t slow_until_ms, limited_until_ms, refused_until_ms; /* clock_boot_ms(); 0 = not */
+};
+
+struct notes {
+    struct map *by_name;
+};
+
+struct notes *notes_new(void)
+{
+    struct notes *a = xcalloc(1, sizeof *a);
+    a->by_name = map_new();
+    return a;
+}
+
+void notes_free(struct notes *a)
+{
+    if (!a)
+        return;
+    map_free(a->by_name, free);
+    free(a);
+}
+
+static char *name_of(const struct job *j, const char *key)
+{
+    return xasprintf("%s\n%s", j->table ? j->table->source : j->config->job, key);
+}
+
+static const struct note *find(const struct job *j, const char *key)
+{
+    cleanup(free_p) char *name = name_of(j, key);
+    return map_get(j->engine->notes->by_name, name);
+}
+
+/* The one that stands longest gives way: what it says was said longest ago. */
+static void make_room(struct map *m)
+{
+    const char *oldest;
+    size_t cursor = 0;
+    void *value;
+    if (map_count(m) < NOTES_MAX || !map_next(m, &cursor, &oldest, &value))
+        return;
+    cleanup(free_p) char *gone = xstrdup(oldest);
+    free(map_remove(m, gone));
+}
+
+static void put(struct job *j, const char *key, struct note n)
+{
+    struct map *m = j->engine->notes->by_name;
+    cleanup(free_p) char *name = name_of(j, key);
+    int64_t now = clock_boot_ms();
+
+    free(map_remove(m, name));
+    if (n.slow_until_ms <= now && n.refused_until_ms <= now)
+        return;
+    make_room(m);
+    map_put(m, name, xmemdup(&n, sizeof n));
+}
+
+static struct note note_of(const struct job *j, const char *key)
+{
+    const struct note *n = find(j, key);
+    return n ? *n : (struct note){0};
+}
+
+/* What may be said of a record without its secrets. */
+static struct record_view view_of(const struct job *j, const char *key)
+{
+    const struct token_entry *t = j->table ? tokens_get(j->engine->tokens, j->table->source, key) : NULL;
+    struct record_view v = {.key = key};
+    if (t) {
+        v.refreshed_at = t->due.ok_at;
+        v.first_seen = t->first_seen;
+        v.life = t->due.life;
+        v.hidden = secret_text(t->token);
+    }
+    return v;
+}
+
+void notes_take(struct job *j, const char *key, const struct http_reply *reply, struct answer_says *ret)
+{
+    struct record_view v = view_of(j, key);
+    struct note n = note_of(j, key);
+
+    if (j->instance)
+        instance_answer(j->instance, &v, reply, clock_now(), ret);
+    if (ret->slow_for <= 0)
+        return;
+    int64_t until = clock_boot_ms() + ret->slow_for * 1000;
+    if (until > n.slow_until_ms)
+        n.slow_until_ms = until;
+    if (reply->status >= 300)
+        n.limited_until_ms = until;
+    put(j, key, n);
+}
+
+static int64_t left_ms(int64_t until)
+{
+    int64_t left = until - clock_boot_ms();
+    return left > 0 ? left : 0;
+}
+
+int64_t notes_wait_ms(const struct job *j, const char *key)
+{
+    return left_ms(note_of(j, key).slow_until_ms);
+}
+
+int64_t notes_limited_ms(const struct job *j, const char *key)
+{
+    return left_ms(note_of(j, key).limited_until_ms);
+}
+
+void notes_refused_again(struct job *j, const char *key)
+{
+    struct note n = note_of(j, key);
+    n.refused_until_ms = clock_boot_ms() + REFUSED_MS;
+    put(j, key, n);
+}
+
+bool notes_refused_lately(const struct job *j, const char *key)
+{
+    return note_of(j, key).refused_until_ms > clock_boot_ms();
+}

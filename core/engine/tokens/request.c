@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT
+ * A token on demand. All who ask for one record at a time share one demand: one read of the row, and one
+ * attempt if a refresh is due. A lease elsewhere, on this host or another, is waited for by reading the
+ * record again. A token that is asked for again and again is read ahead of its next asker. While the store is
+ * away what is remembered is served as long as it lives. A token that the provider has refused is not served:
+ * one refresh follows, also shared by all, whatever life it should have.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/clock.h"
+#include "core/engine/discover/changes.h"
+#include "core/engine/tokens/cache.h"
+#include "core/rules/outcome.h"
+#include "core/store/shared_credential.h"
+
+enum {
+    FRESH_MS = 500,      /* what was read so lately is not read again */
+    AHEAD_MS = 250,      /* what is asked for after that is read ahead, so that its next askers need not wait */
+    SLOW_READ_MS = 1500, /* a token at hand is served while the store does not answer */
+    POLL_MS = 100,       /* of a record that is leased elsewhere */
+    BARREN_MAX = 3,      /* runs that found nothing to do for a record that wants one, at growing pauses */
+};
+
+struct asker {
+    struct demand *demand;
+    struct token_wish wish;
+    token_done done;
+    void *ctx;
+    struct secret *refused_token; /* the wish's */
+    bool tried;                  /* an attempt has ended since it asked */
+    bool looked;                 /* ok_at is what the record said when it asked */
+    int64_t ok_at;
+    int64_t until_ms;
+    struct loop_timer *timer;
+    struct asker *next;
+};
+
+struct demand {
+    struct engine *engine;
+    struct job *job;
+    char *key;
+    struct asker *askers;
+    bool reading, running, looked;
+    bool ahead;                  /* to be read, though nobody waits for it */
+    struct loop_timer *timer;    /* of the next read */
+    struct row row;              /* of the read under way */
+    struct record record;
+    bool known, found;
+    struct standing standing;    /* of its credential, which another record may have used up */
+    bool carried;                /* a spent one: the newest was asked for */
+    int barren;                  /* runs in a row that found nothing to do */
+    char *refused;               /* why the last run did not start, or did nothing */
+    struct demand *next;
+};
+
+static void read_again(void *ctx);
+
+static const struct token_entry *remembered(const struct demand *d)
+{
+    return tokens_get(d->engine->tokens, d->job->table->source, d->key);
+}
+
+static void demand_free(struct demand *d)
+{
+    struct engine *e = d->engine;
+    for (struct demand **p = &e->demands; *p; p = &(*p)->next)
+        if (*p == d) {
+            *p = d->next;
+            break;
+        }
+    loop_cancel(&d->timer);
+    row_done(&d->row);
+    record_done(&d->record);
+    free(d->refused);
+    free(d->key);
+    free(d);
+    e->busy--;
+    engine_check_stopped(e);
+}
+
+/* ---- answers ---- */
+
+static void answer(struct asker *a, const struct token_answer *said)
+{
+    struct demand *d = a->demand;
+    for (struct asker **p = &d->askers; *p; p = &(*p)->next)
+        if (*p == a) {
+            *p = a->next;
+            break;
+        }
+    loop_cancel(&a->timer);
+    a->done(a->ctx, said);
+    secret_free(a->refused_token);
+    free(a);
+}
+
+static void fill(const struct token_entry *t, struct token_answer *ret)
+{
+    *ret = (struct token_answer){
+        .access_token = secret_text(t->token),
+        .expires_at = t->expires_at,
+        .generation = t->generation,
+        .state = t->state,
+        .lives = token_lives(t, clock_now()),
+        .without_credential = t->without_credential,
+    };
+}
+
+static void serve(struct asker *a, const struct token_entry *t)
+{
+    struct token_answer said;
+    fill(t, &said);
+    said.status = TOKEN_SERVED;
+    said.code = t->code;
+    said.why = t->text;
+    said.tried = a->tried;
+    answer(a, &said);
+}
+
+static void refuse(struct asker *a, const struct token_entry *t)
+{
+    struct token_answer said;
+    fill(t, &said);
+    token_refusal(a->demand->job, t, &a->wish, &said);
+    said.tried = a->tried;
+    if (said.status == TOKEN_LATER && a->demand->refused)
+        said.why = a->demand->refused;
+    answer(a, &said);
+}
+
+static void answer_all(struct demand *d, int status, const char *why)
+{
+    const struct token_answer said = {.status = status, .why = why, .retry_after = 1};
+    while (d->askers)
+        answer(d->askers, &said);
+}
+
+/* Nothing new can be learned: what is remembered is served while it lives. */
+static void answer_from_memory(struct demand *d, int status, const char *why)
+{
+    const struct token_entry *t = remembered(d);
+    for (struct asker *a = d->askers, *next; a && t; a = next) {
+        next = a->next;
+        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+            serve(a, t);
+    }
+    answer_all(d, status, why);
+}
+
+/* ---- waiting has its bounds ---- */
+
+/* A living token is served early; without one the asker waits for as long as it said. */
+static void waited(void *ctx)
+{
+    struct asker *a = ctx;
+    struct demand *d = a->demand;
+    const struct token_entry *t = remembered(d);
+    int64_t now = clock_boot_ms();
+    a->timer = NULL;
+    if (t && token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE) {
+        serve(a, t);
+        return;
+    }
+    if (now < a->until_ms) {
+        a->timer = loop_after(d->engine->loop, a->until_ms - now, waited, a);
+        return;
+    }
+    struct token_answer said = {0};
+    if (t)
+        fill(t, &said);
+    said.status = TOKEN_UNDER_WAY;
+    said.retry_after = 1;
+    said.why = d->running || d->standing.leased ? "the refresh is still under way; its result will be stored"
+                                                : "the record could not be read in time; no refresh was started";
+    answer(a, &said);
+}
+
+/* ---- the attempt ---- */
+
+static void run_over(void *ctx, const struct run_result *r)
+{
+    struct demand *d = ctx;
+    bool nothing = !r->error && !r->why && !r->refreshed && !r->failed;
+    d->running = false;
+    free(d->refused);
+    d->refused = r->why ? xstrdup(r->why) : NULL;
+    d->barren = nothing ? d->barren + 1 : 0;
+    if (d->barren >= BARREN_MAX)
+        d->refused = xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
+    for (struct asker *a = d->askers; a && !nothing; a = a->next)
+        a->tried = true;
+    loop_cancel(&d->timer);
+    d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, read_again, d);
+}
+
+/* Of those who were refused the token that the record still has, one who knows it speaks for all. */
+static void add_refused(const struct demand *d, const struct asker *a, struct token_wish *io)
+{
+    const struct token_held held = token_held_of(remembered(d));
+    if (!token_refused(&a->wish, &held, clock_now()))
+        return;
+    io->refused = true;
+    io->refused_generation = a->wish.refused_generation;
+    if (a->wish.refused_token)
+        io->refused_token = a->wish.refused_token;
+}
+
+static void start_run(struct demand *d)
+{
+    const char *keys[] = {d->key};
+    struct token_wish most = {.min_valid = -1};
+    for (const struct asker *a = d->askers; a; a = a->next) {
+        most.as_tick = most.as_tick || a->wish.as_tick;
+        if (!a->wish.as_tick && a->wish.min_valid > most.min_valid)
+            most.min_valid = a->wish.min_valid;
+        add_refused(d, a, &most);
+    }
+    d->running = true;
+    struct run *r = run_start(d->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, run_over, d);
+    if (r)
+        run_wishes(r, &most);
+}
+
+/* ---- reading ---- */
+
+static int read_work(struct db *db, void *arg, struct error *e)
+{
+    struct demand *d = arg;
+    int res = store_row(db, d->job->table, d->key, &d->row, &d->record, &d->known, e);
+    if (res == -ENOENT)
+        return 0;
+    d->found = res >= 0;
+    if (res >= 0 && d->known)
+        res = store_standing(db, d->record.fingerprint, d->job->safe, &d->standing, e);
+    return res;
+}
+
+/* What became of the credential counts, also where it was another record that learned it. */
+static void share_standing(struct demand *d)
+{
+    struct record *r = &d->record;
+    if (d->standing.hold_until > r->not_before)
+        r->not_before = d->standing.hold_until;
+    if (!d->standing.dead || r->state == STATE_RECONNECT || r->state == STATE_PENDING)
+        return;
+    r->state = STATE_RECONNECT;
+    record_set_text(&r->last_text, NULL);
+    if (engine_may_work(d->engine))
+        fate_dead(d->engine, r->fingerprint);
+}
+
+/* Somebody presents it, or it is spent and the newest is on its way to its row: that is waited for. */
+static bool in_other_hands(struct demand *d)
+{
+    if (!d->standing.spent)
+        return d->standing.leased;
+    if (!d->carried && engine_may_work(d->engine))
+        newest_check(d->engine, d->record.fingerprint);
+    d->carried = true;
+    return true;
+}
+
+static void end(struct demand *d)
+{
+    if (!d->askers && !d->running && !d->reading)
+        demand_free(d);
+}
+
+/* A refresh that ended well since it asked was its own, whichever host made it, also where it brought the same
+ * token again. */
+static void note_refresh(struct asker *a, const struct token_entry *t)
+{
+    if (a->looked && a->ok_at != t->due.ok_at) {
+        a->tried = true;
+        a->wish.refused = false;
+    }
+    a->looked = true;
+    a->ok_at = t->due.ok_at;
+}
+
+static void refuse_all(struct demand *d, const struct token_entry *t)
+{
+    for (struct asker *a = d->askers, *next; a; a = next) {
+        next = a->next;
+        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+            serve(a, t);
+        else
+            refuse(a, t);
+    }
+}
+
+static void settle(struct demand *d)
+{
+    const struct token_entry *t = remembered(d);
+    bool try = false;
+    for (struct asker *a = d->askers, *next; a; a = next) {
+        next = a->next;
+        note_refresh(a, t);
+        switch (token_judge(d->job, t, &a->wish, !a->tried)) {
+        case VERDICT_SERVE:
+            serve(a, t);
+            break;
+        case VERDICT_REFUSE:
+            refuse(a, t);
+            break;
+        default:
+            try = true;
+        }
+    }
+    if (try && in_other_hands(d))
+        d->timer = loop_after(d->engine->loop, POLL_MS, read_again, d);
+    else if (try && d->barren >= BARREN_MAX)
+        refuse_all(d, t);
+    else if (try)
+        start_run(d);
+    end(d);
+}
+
+static void looked(void *ctx)
+{
+    struct demand *d = ctx;
+    d->reading = false;
+    read_again(d);
+}
+
+/* The row changed since it was last looked at: first what renewd knows of it follows. */
+static bool must_look(const struct demand *d)
+{
+    return !d->looked && engine_may_work(d->engine) && d->job->discovered && !d->job->removed &&
+           (!d->known || strcmp(d->row.hash, d->record.hash) != 0);
+}
+
+static void take(struct demand *d)
+{
+    struct token_entry fresh = {0};
+    struct error e = {""};
+    d->looked = d->ahead = false;
+    if (d->known)
+        share_standing(d);
+    if (!d->found || !d->known || look_left_out(d->job, &d->row, &d->record)) {
+        tokens_forget(d->engine->tokens, d->job->table->source, d->key);
+        answer_all(d, TOKEN_UNKNOWN, NULL);
+        end(d);
+    } else if (token_entry_of(d->job, &d->row, &d->record, &fresh, &e) < 0) {
+        tokens_forget(d->engine->tokens, d->job->table->source, d->key);
+        answer_all(d, TOKEN_PERSON, e.text);
+        end(d);
+    } else {
+        tokens_put(d->engine->tokens, d->job->table->source, d->key, &fresh);
+        settle(d);
+    }
+}
+
+static void was_read(void *arg, int result, const struct error *e)
+{
+    struct demand *d = arg;
+    d->reading = false;
+    loop_cancel(&d->timer);
+    if (result < 0) {
+        d->ahead = false;
+        answer_from_memory(d, TOKEN_AWAY, e->text);
+        end(d);
+    } else if (d->found && must_look(d)) {
+        d->looked = d->reading = true;
+        discovery_one(d->job, d->key, looked, d);
+    } else {
+        take(d);
+    }
+}
+
+static void slow(void *ctx)
+{
+    struct demand *d = ctx;
+    const struct token_entry *t = remembered(d);
+    d->timer = NULL;
+    for (struct asker *a = d->askers, *next; a && t; a = next) {
+        next = a->next;
+        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+            serve(a, t);
+    }
+}
+
+static void read_again(void *ctx)
+{
+    struct demand *d = ctx;
+    d->timer = NULL;
+    if (!d->askers && !d->ahead) {
+        end(d);
+        return;
+    }
+    row_done(&d->row);
+    record_done(&d->record);
+    memset(&d->row, 0, sizeof d->row);
+    memset(&d->record, 0, sizeof d->record);
+    d->known = d->found = false;
+    d->standing = (struct standing){0};
+    d->reading = true;
+    d->timer = loop_after(d->engine->loop, SLOW_READ_MS, slow, d);
+    engine_read(d->engine, read_work, d, was_read);
+}
+
+/* ---- asking ---- */
+
+static struct demand *demand_of(struct engine *e, const struct job *j, const char *key)
+{
+    for (struct demand *d = e->demands; d; d = d->next)
+        if (d->job == j && strcmp(d->key, key) == 0)
+            return d;
+    return NULL;
+}
+
+static struct demand *demand_new(struct engine *e, struct job *j, const char *key)
+{
+    struct demand *d = xcalloc(1, sizeof *d);
+    d->engine = e;
+    d->job = j;
+    d->key = xstrdup(key);
+    d->next = e->demands;
+    e->demands = d;
+    e->busy++;
+    return d;
+}
+
+/* Whether what is remembered may be older than what the wish tells of. */
+static bool may_be_behind(const struct token_entry *t, const struct token_wish *w)
+{
+    return w->refused && (t->generation < w->refused_generation ||
+                          (t->generation == w->refused_generation && !w->refused_token));
+}
+
+static void read_ahead(struct engine *e, struct job *j, const char *key)
+{
+    if (demand_of(e, j, key))
+        return;
+    struct demand *d = demand_new(e, j, key);
+    d->ahead = true;
+    read_again(d);
+}
+
+/* A moment ago it was read and will do. */
+static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
+                             token_done done, void *ctx)
+{
+    const struct token_entry *t = tokens_get(e->tokens, j->table->source, key);
+    struct token_answer said;
+    int64_t age = t ? clock_boot_ms() - t->read_ms : 0;
+    if (!t || age >= FRESH_MS || may_be_behind(t, w) || token_judge(j, t, w, true) != VERDICT_SERVE)
+        return false;
+    fill(t, &said);
+    said.status = TOKEN_SERVED;
+    if (age >= AHEAD_MS)
+        read_ahead(e, j, key); /* its answer comes later: said stays */
+    done(ctx, &said);          /* the caller's key may go with it */
+    return true;
+}
+
+void engine_token(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
+                  token_done done, void *ctx)
+{
+    if (e->stopping || !j->table) {
+        const struct token_answer said = {.status = TOKEN_AWAY, .retry_after = 1, .why =
+            e->stopping ? "renewd is stopping" : "the job's table has not been read yet"};
+        done(ctx, &said);
+        return;
+    }
+    if (answered_at_once(e, j, key, w, done, ctx))
+        return;
+    struct demand *d = demand_of(e, j, key);
+    bool fresh = !d;
+    if (fresh)
+        d = demand_new(e, j, key);
+    struct asker *a = xcalloc(1, sizeof *a);
+    *a = (struct asker){.demand = d, .wish = *w, .done = done, .ctx = ctx, .next = d->askers,
+                        .refused_token = secret_from_text(w->refused_token)};
+    a->wish.refused_token = secret_text(a->refused_token);
+    a->until_ms = clock_boot_ms() + w->wait_ms;
+    a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, waited, a);
+    d->askers = a;
+    if (fresh)
+        read_again(d);
+}
+
+void demands_free(struct engine *e)
+{
+    while (e->demands) {
+        answer_all(e->demands, TOKEN_AWAY, "renewd is stopping");
+        demand_free(e->demands);
+    }
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ * One refresh of one record by a plugin, step by step. A plugin that breaks the rules fails its
+ * attempt with a sentence about itself; a token that it has set by then is never lost by that.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/plugin/instance_internal.h"
+#include "core/rules/outcome.h"
+#include "core/time/civil.h"
+
+struct plugin_attempt {
+    struct instance *instance;
+    struct view *view;
+    void *scratch;
+    struct effects effects;
+    struct renewd_request *request; /* of the step before, until the next one */
+    int step;
+    int status; /* of the reply that the current step reads; 0 = none */
+    char code[CODE_SIZE];
+    char text[TEXT_SIZE];
+};
+
+struct plugin_attempt *plugin_attempt_new(struct instance *i, const struct record_view *r)
+{
+    struct plugin_attempt *a = xcalloc(1, sizeof(*a));
+
+    a->instance = i;
+    a->view = view_new(i->host.plugin, r);
+    a->scratch = xcalloc(1, i->host.plugin->descriptor.scratch_size + 1);
+    return a;
+}
+
+void plugin_attempt_free(struct plugin_attempt *a)
+{
+    if (!a)
+        return;
+    explicit_bzero(a->scratch, a->instance->host.plugin->descriptor.scratch_size);
+    free(a->scratch);
+    effects_done(&a->effects);
+    request_free(a->request);
+    view_free(a->view);
+    explicit_bzero(a, sizeof(*a));
+    free(a);
+}
+
+const struct effects *plugin_attempt_effects(const struct plugin_attempt *a)
+{
+    return &a->effects;
+}
+
+/* The rules of a step's result; what breaks them is remembered in the call. */
+static void judge(struct renewd_call *c, int32_t result)
+{
+    if (result == RENEWD_WAIT && !c->request)
+        call_break(c, "returned RENEWD_WAIT without a request");
+    else if (result == RENEWD_DONE && c->request)
+        call_break(c, "returned RENEWD_DONE with a request that was not sent");
+    else if (result < RENEWD_DONE || result > RENEWD_FAILED)
+        call_break(c, "returned an unknown result (%d)", result);
+    call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
+}
+
+/* A plugin that trips over a success has perhaps lost what replaced the credential. */
+static int broken_outcome(const struct plugin_attempt *a)
+{
+    bool success = a->status >= 200 && a->status <= 299;
+    return success ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
+}
+
+static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c,
+                        struct step_result *ret)
+{
+    bool broken = c->broken[0] != '\0';
+
+    snprintf(a->code, sizeof(a->code), "%s", broken ? "plugin" : c->code);
+    snprintf(a->text, sizeof(a->text), "%s", broken ? c->broken : c->text);
+    *ret = (struct step_result){ .what = RENEWD_FAILED,
+                                 .outcome = broken ? broken_outcome(a) : c->outcome,
+                                 .code = a->code[0] ? a->code : NULL,
+                                 .text = a->text };
+}
+
+static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t result,
+                        int64_t slow_for, struct step_result *ret)
+{
+    if (a->effects.credential_refused) {
+        fill_failed(a, c, ret);
+        ret->outcome = OUTCOME_AMBIGUOUS;
+        effects_done(&a->effects);
+    } else if (c->broken[0] || result == RENEWD_FAILED) {
+        fill_failed(a, c, ret);
+        if (!a->effects.token_set)
+            return;
+        log_line(LEVEL_WARNING, "a step failed after it had a new token, which is kept", "plugin",
+                 c->host->plugin->name, "job", c->host->job, "record", view_key(c->view), "account",
+                 view_account(c->view), "why", a->text, NULL);
+        *ret = (struct step_result){ .what = RENEWD_DONE };
+    } else if (result == RENEWD_WAIT) {
+        *ret = (struct step_result){ .what = RENEWD_WAIT };
+        a->request = c->request;
+        c->request = NULL;
+        request_fill(a->request, &ret->request);
+    } else {
+        *ret = (struct step_result){ .what = RENEWD_DONE, .slow_for = slow_for > 0 ? slow_for : 0 };
+    }
+}
+
+void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
+                         struct step_result *ret)
+{
+    struct renewd_refresh_out out = { .size = sizeof(out) };
+    struct reply_view view;
+    struct renewd_call c;
+
+    request_free(a->request);
+    a->request = NULL;
+    a->status = reply && reply->failure == HTTP_OK_REPLY ? reply->status : 0;
+    call_begin(&c, &a->instance->host, "refresh");
+    c.effects = &a->effects;
+    c.may_request = true;
+    c.view = a->view;
+    c.reply = reply;
+    struct renewd_refresh_in in = { .size = sizeof(in),
+                                    .call = &c,
+                                    .purpose = RENEWD_PURPOSE_REFRESH,
+                                    .step = a->step++,
+                                    .token_set = a->effects.token_set,
+                                    .records = view_records(a->view),
+                                    .reply = reply_view_init(&view, reply),
+                                    .now = now,
+                                    .scratch = a->scratch };
+    c.spoiled = reply ? view.spoiled.data : NULL;
+    int32_t result = a->instance->host.plugin->descriptor.refresh(a->instance->state, &in, &out);
+    call_returned(&c);
+    judge(&c, result);
+    fill_result(a, &c, result, out.slow_for, ret);
+    if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
+        log_line(LEVEL_WARNING, "an answer has bytes that are not text; it is stored without them", "job", c.host->job,
+                 "record", view_key(c.view), "account", view_account(c.view), "members", c.spoiled, NULL);
+    call_done(&c);
+    reply_view_done(&view);
+}
+
+/* A changed decision counts where it makes sense; otherwise the core's own stands. */
+static void take_decision(const struct renewd_on_failure_out *out, struct decision *io)
+{
+    if (out->outcome >= OUTCOME_TRANSIENT && out->outcome <= OUTCOME_AMBIGUOUS)
+        io->outcome = out->outcome;
+    if (out->next_at >= 0 && out->next_at <= CIVIL_LAST)
+        io->next_at = out->next_at;
+    io->strike = out->strike != 0;
+    io->notify = out->notify != 0;
+}
+
+/* Drops what on_failure recorded before it broke a rule. */
+static void drop_after(struct effects *e, size_t count)
+{
+    struct effects rest = { .count = e->count - count };
+
+    if (rest.count == 0)
+        return;
+    rest.list = xmemdup(e->list + count, rest.count * sizeof(*rest.list));
+    e->count = count;
+    effects_done(&rest);
+}
+
+void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
+                           const struct http_reply *reply, int64_t now, struct decision *io)
+{
+    const struct renewd_plugin *d = &a->instance->host.plugin->descriptor;
+    struct reply_view view;
+    struct renewd_call c;
+
+    if (!a->effects.token_set)
+        effects_done(&a->effects);
+    if (!d->on_failure)
+        return;
+    size_t before = a->effects.count;
+    bool had_token = a->effects.token_set;
+    call_begin(&c, &a->instance->host, "on_failure");
+    c.effects = &a->effects;
+    c.view = a->view;
+    c.reply = reply;
+    struct renewd_on_failure_in in = { .size = sizeof(in),
+                                       .call = &c,
+                                       .records = view_records(a->view),
+                                       .reply = reply_view_init(&view, reply),
+                                       .outcome = f->outcome,
+                                       .status = f->status,
+                                       .code = f->code,
+                                       .text = f->text,
+                                       .attempts = view_records(a->view)[0]->attempts,
+                                       .strikes = view_records(a->view)[0]->strikes,
+                                       .seconds_to_death = f->seconds_to_death,
+                                       .retry_after = f->retry_after,
+                                       .now = now,
+                                       .scratch = a->scratch };
+    struct renewd_on_failure_out out = { .size = sizeof(out),
+                                         .outcome = io->outcome,
+                                         .strike = io->strike,
+                                         .notify = io->notify,
+                                         .next_at = io->next_at };
+    int32_t result = d->on_failure(a->instance->state, &in, &out);
+    call_returned(&c);
+    if (result == 0 && !c.broken[0]) {
+        take_decision(&out, io);
+    } else {
+        log_line(LEVEL_WARNING, "a plugin's on_failure failed; renewd decides by itself", "plugin",
+                 c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
+                 view_account(c.view), "why", c.broken[0] ? c.broken : c.text[0] ? c.text : NULL, NULL);
+        drop_after(&a->effects, before);
+        a->effects.token_set = had_token;
+    }
+    call_done(&c);
+    reply_view_done(&view);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * Pacing of one job's requests: a least distance between two, a wider one while the provider says
+ * that it is getting tight, and a full stop while it says "later". Times are clock_boot_ms.
+ */
+#ifndef CORE_RULES_PACE_H
+#define CORE_RULES_PACE_H
+
+#include <stdint.h>
+
+struct pace {
+    int64_t every_ms;      /* 0 = no pacing */
+    int64_t next_ms;       /* no request before */
+    int64_t slow_until_ms; /* until then the distance is widened */
+};
+
+void pace_init(struct pace *p, int64_t every_ms);
+/* Milliseconds until the next request may go; 0 = now. */
+int64_t pace_wait(const struct pace *p, int64_t now_ms);
+/* A request goes now: the next one a distance later. */
+void pace_take(struct pace *p, int64_t now_ms);
+/* Widens the distance (8 times, at least a second) for for_ms, at most an hour; never shortens. */
+void pace_slow(struct pace *p, int64_t now_ms, int64_t for_ms);
+/* Nothing at all for for_ms (at most an hour), then paced again; never shortens. */
+void pace_hold(struct pace *p, int64_t now_ms, int64_t for_ms);
+
+#endif

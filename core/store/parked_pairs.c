@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ * Pairs that a row did not take, kept sealed as "pending" or "orphan", and the newest pair that
+ * came after a credential that is spent. What stands in here is sealed by the caller.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/cleanup.h"
+#include "core/base/secret.h"
+#include "core/db/parameters.h"
+#include "core/store/commit_internal.h"
+
+enum { SUCCESSORS_MAX = 100000, REPEATS = 5 };
+
+static int put_kept(struct db *db, const struct kept *k, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, k->attempt_id);
+    args_text(&a, k->kind);
+    args_text(&a, k->source);
+    args_text(&a, k->key);
+    args_text(&a, k->job);
+    args_text(&a, k->sealed);
+    args_text(&a, k->why);
+    args_number(&a, k->created_at);
+    args_number(&a, k->retry_at);
+    return db_exec(
+        db,
+        "INSERT INTO {kept} (attempt_id, kind, source, rkey, job, sealed, why, created_at,"
+        " retry_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " ON CONFLICT (attempt_id) DO UPDATE SET kind = excluded.kind,"
+        " sealed = excluded.sealed, why = excluded.why, retry_at = excluded.retry_at",
+        a.params, a.count, NULL, e);
+}
+
+int commit_answer(struct db *db, const struct commit *c, struct error *e)
+{
+    struct kept k = {.kind = (char *)(uintptr_t)"answer",
+                     .source = c->after.source,
+                     .key = c->after.key,
+                     .job = c->after.job,
+                     .sealed = c->answer,
+                     .why = c->text,
+                     .created_at = c->finished_at};
+
+    snprintf(k.attempt_id, sizeof(k.attempt_id), "%s", c->attempt_id);
+    return c->answer ? put_kept(db, &k, e) : 0;
+}
+
+/* Not due until the row takes its pair; why, its record tells until then. */
+static int record_pending(struct db *db, const struct kept *k, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, k->source);
+    args_text(&a, k->key);
+    args_number(&a, STATE_PENDING);
+    args_number(&a, OUTCOME_TRANSIENT);
+    args_text(&a, k->code);
+    args_text(&a, k->why);
+    args_number(&a, k->created_at);
+    return db_exec(db,
+                   "UPDATE {records} SET state = $3, due_at = 0, point = 0, last_outcome = $4,"
+                   " last_code = $5, last_text = $6, last_at = $7"
+                   " WHERE source = $1 AND rkey = $2",
+                   a.params, a.count, NULL, e);
+}
+
+/* An attempt that is kept anew has its row already. */
+static int history_once(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
+{
+    const char *texts[] = {c->attempt_id};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    int r = db_run(db, "SELECT 1 FROM {attempts} WHERE attempt_id = $1", texts, 1, &found, e);
+
+    if (r < 0 || db_rows(found) > 0)
+        return r;
+    struct commit aside = *c; /* what was refreshed at the provider is not in its row */
+    char code[] = "set_aside";
+    char *text = xasprintf("the new token was parked: %s; renewctl parked shows it", k->why);
+    aside.outcome = OUTCOME_TRANSIENT;
+    aside.code = code;
+    aside.text = text;
+    r = commit_history(db, &aside, e);
+    free(text);
+    return r;
+}
+
+static int keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
+{
+    bool pending = !strcmp(k->kind, "pending");
+    int r = put_kept(db, k, e);
+
+    if (r == 0 && pending)
+        r = record_pending(db, k, e);
+    if (r == 0)
+        r = commit_credentials(db, c, pending, e);
+    if (r == 0 && !pending)
+        r = history_once(db, k, c, e);
+    return r;
+}
+
+int store_keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
+{
+    int r = 0;
+
+    for (int i = 0; i < REPEATS; i++) {
+        r = db_begin(db, e);
+        if (r == 0)
+            r = keep(db, k, c, e);
+        if (r == 0)
+            r = db_commit(db, e);
+        db_rollback(db);
+        if (r != -EDEADLK)
+            break;
+    }
+    return r;
+}
+
+static char *copy(const struct db_result *r, size_t row, size_t column)
+{
+    const char *text = db_text(r, row, column);
+
+    return text ? xstrdup(text) : NULL;
+}
+
+static void kept_read(const struct db_result *r, size_t row, struct kept *k)
+{
+    snprintf(k->attempt_id, sizeof(k->attempt_id), "%s", db_text(r, row, 0));
+    k->kind = copy(r, row, 1);
+    k->source = copy(r, row, 2);
+    k->key = copy(r, row, 3);
+    k->job = copy(r, row, 4);
+    k->sealed = copy(r, row, 5);
+    k->why = copy(r, row, 6);
+    k->created_at = db_integer(r, row, 7);
+    k->retry_at = db_integer(r, row, 8);
+}
+
+int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit,
+               struct kept **ret, size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+
+    args_text(&a, kind);
+    args_number(&a, retry_before);
+    args_number(&a, (int64_t)limit);
+    int r = db_exec(db,
+                    "SELECT attempt_id, kind, source, rkey, job, sealed, why, created_at, retry_at"
+                    " FROM {kept} WHERE kind = $1 AND retry_at <= $2"
+                    " ORDER BY retry_at, attempt_id LIMIT $3",
+                    a.params, a.count, &found, e);
+    if (r < 0)
+        return r;
+    *ret_count = db_rows(found);
+    *ret = xcalloc(*ret_count + 1, sizeof(**ret));
+    for (size_t i = 0; i < *ret_count; i++)
+        kept_read(found, i, &(*ret)[i]);
+    return 0;
+}
+
+int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+
+    args_text(&a, attempt_id);
+    args_number(&a, retry_at);
+    return db_exec(db, "UPDATE {kept} SET retry_at = $2 WHERE attempt_id = $1", a.params, a.count, NULL, e);
+}
+
+int store_kept_count(struct db *db, int64_t before, struct kept_counts *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *gone = NULL, *left = NULL;
+
+    args_number(&a, before);
+    int r = db_exec(db, "DELETE FROM {kept} WHERE kind IN ('orphan', 'answer') AND created_at < $1", a.params, a.count,
+                    &gone, e);
+    if (r == 0)
+        r = db_run(db,
+                   "SELECT coalesce(sum(CASE WHEN kind = 'pending' THEN 1 ELSE 0 END), 0),"
+                   " coalesce(sum(CASE WHEN kind = 'orphan' THEN 1 ELSE 0 END), 0),"
+                   " coalesce(sum(CASE WHEN kind = 'answer' THEN 1 ELSE 0 END), 0) FROM {kept}",
+                   NULL, 0, &left, e);
+    if (r < 0)
+        return r;
+    *ret = (struct kept_counts){.pending = db_integer(left, 0, 0),
+                                .orphans = db_integer(left, 0, 1),
+                                .answers = db_integer(left, 0, 2),
+                                .removed = db_affected(gone)};
+    return 0;
+}
+
+int store_kept_drop(struct db *db, const char *attempt_id, struct error *e)
+{
+    return db_run(db, "DELETE FROM {kept} WHERE attempt_id = $1", &attempt_id, 1, NULL, e);
+}
+
+void kept_free(struct kept *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++) {
+        free(list[i].kind);
+        free(list[i].source);
+        free(list[i].key);
+        free(list[i].job);
+        wipe_free(list[i].sealed);
+        free(list[i].why);
+        free(list[i].code);
+    }
+    free(list);
+}
+
+int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE],
+                    char **ret_sealed, struct error *e)
+{
+    char at[FINGERPRINT_SIZE];
+    const char *texts[] = {at};
+
+    snprintf(at, sizeof(at), "%s", fingerprint);
+    for (int i = 0; i < SUCCESSORS_MAX; i++) {
+        cleanup(db_result_free_p) struct db_result *found = NULL;
+        int r = db_run(db, "SELECT successor, sealed FROM {credentials} WHERE fingerprint = $1",
+                       texts, 1, &found, e);
+        if (r < 0)
+            return r;
+        if (db_rows(found) == 0)
+            break;
+        if (db_text(found, 0, 0)) {
+            snprintf(at, sizeof(at), "%s", db_text(found, 0, 0));
+            continue;
+        }
+        if (i == 0 || !db_text(found, 0, 1))
+            break;
+        memcpy(ret_newest, at, sizeof(at));
+        *ret_sealed = copy(found, 0, 1);
+        return 0;
+    }
+    return error_set(e, -ENOENT, "no newer credential is known");
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ * See user_row_write.h.
+ */
+#include "core/store/user_row_write.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/rules/ident.h"
+#include "core/store/user_row.h"
+#include "core/time/timestamp.h"
+
+static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5138 */
+
+/* A time kept as text goes back in the form in which it was read: a number, milliseconds, or a
+ * date. */
+static int time_as_read(const struct table *t, const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
+{
+    struct timestamp_form form;
+    int64_t was = 0;
+
+    if (raw && *raw && strspn(raw, "0123456789.") == strlen(raw)) {
+        bool ms = strtoll(raw, NULL, 10) > MS_FROM;
+        snprintf(out, TIMESTAMP_SIZE, "%lld%s", (long long)at, ms ? "000" : "");
+        return 0;
+    }
+    if (raw && timestamp_parse(raw, &was, &form) == 0)
+        return timestamp_format(form.zone == ZONE_STYLE_NONE ? table_to_wall(t, at) : at, &form, out, TIMESTAMP_SIZE);
+    return timestamp_rfc3339(at, out, TIMESTAMP_SIZE);
+}
+
+/* The row's own value; where it has none, one of those that most rows hold. */
+static const char *read_as(const struct column *column, const struct row *row, size_t at)
+{
+    const struct cell *cell = row && at < row->count ? &row->cells[at] : NULL;
+    return cell && (cell->raw || cell->text) ? cell->raw : column->usual;
+}
+
+/* SQLite keeps a date in a column of numbers as well. */
+static bool dated(const struct db *db, const struct column *column, const char *raw)
+{
+    struct timestamp_form form;
+    int64_t ignored;
+    return !db_is_postgresql(db) && column->form == FORM_UNIX && column->may_be_ms && raw &&
+           timestamp_parse(raw, &ignored, &form) == 0;
+}
+
+static int put_value(const struct db *db, const struct table *t, const struct row *row, const struct write *w,
+                     struct args *a, bool *ret_date, struct error *e)
+{
+    const struct column *column = &t->columns[w->column];
+    char out[TIMESTAMP_SIZE], *end = NULL;
+
+    if (w->text && column->form == FORM_TIMESTAMP && t->zone)
+        return args_number(a, table_to_wall(t, strtoll(w->text, NULL, 10)));
+    const char *raw = read_as(column, row, (size_t)w->column);
+    *ret_date = dated(db, column, raw);
+    if (!w->text || (column->form != FORM_TIME_TEXT && !*ret_date))
+        return args_add(a, w->text, w->len);
+    long long at = strtoll(w->text, &end, 10);
+    if (end == w->text || time_as_read(t, raw, at, out) < 0)
+        return error_set(e, -EINVAL, "column %s of %s: not a time that can be written",
+                         column->name, t->name);
+    return args_own(a, xstrdup(out));
+}
+
+/* renewd's own table keeps a plugin's own slots as members of one JSON column. */
+static void put_member(struct db *db, const struct column *column, int number, bool first,
+                       struct args *a, struct buf *sql)
+{
+    bool pg = db_is_postgresql(db);
+    int name = args_text(a, column->name);
+
+    if (first)
+        buf_text(sql, pg ? "extra = (coalesce(extra, '{}')::jsonb || jsonb_build_object("
+                         : "extra = json_set(coalesce(extra, '{}'), ");
+    else
+        buf_text(sql, ", ");
+    buf_printf(sql, pg ? "$%d::text, $%d::text" : "'$.\"' || $%d || '\"', $%d", name, number);
+}
+
+static void put_column(struct db *db, const struct table *t, const struct column *column,
+                       int number, bool date, struct buf *sql)
+{
+    ident_quote(column->name, sql);
+    buf_text(sql, " = ");
+    if (date)
+        buf_printf(sql, "$%d", number);
+    else
+        row_write_expression(db, t, column, number, sql);
+}
+
+int row_put_assignments(struct db *db, const struct table *t, const struct row *row,
+                        const struct write *writes, size_t count, struct args *a, struct buf *sql,
+                        struct error *e)
+{
+    size_t put = 0, members = 0;
+
+    for (int extra = 0; extra < 2; extra++) {
+        for (size_t i = 0; i < count; i++) {
+            const struct column *column = &t->columns[writes[i].column];
+            if (column->extra != (extra == 1))
+                continue;
+            bool date = false;
+            int number = put_value(db, t, row, &writes[i], a, &date, e);
+            if (number < 0)
+                return number;
+            if (put++ && (!extra || !members))
+                buf_text(sql, ", ");
+            if (extra)
+                put_member(db, column, number, members++ == 0, a, sql);
+            else
+                put_column(db, t, column, number, date, sql);
+        }
+    }
+    if (members)
+        buf_text(sql, db_is_postgresql(db) ? "))::text" : ")");
+    return 0;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ * A job's table as it stands in the live database: which column holds which slot, in what form,
+ * and a row read from it. Made from the job's configuration by table_resolve(), which checks every
+ * name against the catalogue; used by discovery, claims and commits.
+ */
+#ifndef CORE_STORE_USER_TABLE_H
+#define CORE_STORE_USER_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/error.h"
+
+struct db;
+struct zone;
+
+/* What a slot's value is, as the plugin declared it. */
+enum value_type { VALUE_TEXT = 1, VALUE_SECRET = 2, VALUE_TIME = 3, VALUE_INTEGER = 4 };
+
+/* How a column holds it. */
+enum column_form {
+    FORM_TEXT,        /* text, uuid, any type read and written through its text */
+    FORM_INTEGER,
+    FORM_TIMESTAMPTZ,
+    FORM_TIMESTAMP,   /* without zone: the table's */
+    FORM_UNIX,
+    FORM_UNIX_MS,
+    FORM_TIME_TEXT,   /* ISO 8601; written back in the form that was read */
+};
+
+/* What a job asks for: one mapped column. */
+struct column_wish {
+    const char *slot;   /* "access_token", "status", ... */
+    const char *column; /* as configured */
+    int type;           /* enum value_type */
+    bool core;          /* one of renewd's own: account refreshed_at updated_at strikes status last_error owner */
+    bool credential;
+    bool written;       /* may be written: rehearsed and checked */
+};
+
+struct only_wish {
+    const char *column;
+    const char *const *values; /* NULL-terminated; equality with any of them */
+};
+
+/* The owner of a row is found by its column `via` in another table. */
+struct owner_wish {
+    const char *via;    /* a column of the job's table */
+    const char *table, *key; /* where, and the column that `via` is looked up in */
+    const char *column; /* holds the owner; NULL: what `via` holds is the owner itself */
+    const char *others[4];   /* further columns that must be there; NULL-terminated */
+};
+
+struct table_wish {
+    const char *job;
+    const char *table;  /* NULL: renewd's own table */
+    const char *key;
+    const struct column_wish *columns;
+    size_t column_count;
+    const struct only_wish *only;
+    size_t only_count;
+    const struct owner_wish *owner; /* NULL: none, or a column like any other */
+    const char *times;  /* "auto" "unix" "unix_ms" "text" */
+    const char *zone;   /* what a time without a zone means; NULL: UTC */
+    bool through_statements; /* the plugin writes by named statements only: a view will do */
+    bool statements;         /* it has some, which may want a time exactly as it stands */
+};
+
+struct column {
+    char *slot, *name;
+    char *lookup;  /* the expression that reads it in another table by renewd_t.NAME; NULL: none */
+    int type;
+    int form;      /* enum column_form */
+    bool core, credential, written;
+    bool hashed;   /* a change of it by the application is a change of the record */
+    bool extra;    /* renewd's own table: a member of its JSON column */
+    bool as_text;  /* a number that stands in a text column */
+    bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
+    char *usual;    /* a time as most rows hold it, where a column holds several forms; NULL: it tells nothing */
+    bool exact;     /* a time that is kept as it stands, too, in a cell's raw */
+};
+
+struct only {
+    char *column;
+    char **values; /* NULL-terminated */
+    bool is_status; /* the same column as the mapped status: compared after reading (rule 5) */
+};
+
+struct table {
+    char *source;      /* see core/rules/record.h */
+    char *schema, *name, *key, *key_type;
+    bool own;          /* renewd's own table, rows of `job` */
+    bool view;
+    char *job;
+    struct column *columns;
+    size_t column_count;
+    int credential;    /* index of the credential's column, or -1 */
+    int status;        /* index of the status column, or -1 */
+    struct zone *zone; /* of times without one; NULL: UTC */
+    struct only *only;
+    size_t only_count;
+};
+
+/* One value as read. text NULL = SQL NULL. Times are normalised to Unix seconds in decimal. */
+struct cell {
+    char *text;
+    size_t len;
+    char *raw;         /* FORM_TIME_TEXT, exact columns: the value as it stood; otherwise NULL */
+};
+
+struct row {
+    char *key;
+    struct cell *cells; /* as many as the table has columns */
+    size_t count;
+    char hash[65];      /* SHA-256 over the hashed columns and membership in `only` */
+    bool outside;       /* its status is not in `only` */
+    char *unfit;        /* why it cannot be read, without any of its values; NULL: it could be */
+};
+
+/* A record's name; rows with longer keys are no records. */
+enum { ROW_KEY_MAX = 4096 };
+
+/* Checks all names, types and the key's unique index at once. A failure's text names the table, the
+ * column and the remedy (S5: a missing column prints the ALTER TABLE that adds it). -ENOENT table or
+ * column missing, -EINVAL unfit, -ENOTCONN and alike: the store is away. */
+int table_resolve(struct db *db, const struct table_wish *wish, struct table **ret, struct error *e);
+/* After a refused read: result, or -ESTALE with the sentence of table_resolve() when the names no longer fit the
+ * database. */
+int table_still_fits(struct db *db, const struct table_wish *wish, int result, struct error *e);
+/* Between a point in time and what a wall clock in the table's zone shows then, as if that were UTC. An hour that the
+ * clock repeats is its earlier pass. */
+int64_t table_from_wall(const struct table *t, int64_t wall);
+int64_t table_to_wall(const struct table *t, int64_t unix_time);
+void table_free(struct table *t);
+int table_column(const struct table *t, const char *slot); /* index or -1 */
+
+void row_done(struct row *r); /* wipes; accepts a zeroed one */
+void row_copy(struct row *ret, const struct row *from);
+/* The cell of a slot, or NULL when it is not mapped. */
+const struct cell *row_cell(const struct table *t, const struct row *r, const char *slot);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * What `also` columns were told, by record: a row of {told} for each column, with the value that finds its row. Written
+ * by the effects of commits; read and put right here.
+ */
+#ifndef CORE_STORE_WROTE_TROUBLE_H
+#define CORE_STORE_WROTE_TROUBLE_H
+
+#include "core/store/store.h"
+
+struct told_row {
+    char *key, *target, *value;
+};
+
+/* Which of these records have no such row. ret has count places. */
+int store_told_missing(struct db *db, const char *source, const char *const *keys, size_t count, bool *ret,
+                       struct error *e);
+/* At most limit rows whose record is gone, or needs no person: neither dead nor at that many strikes (0: no matter). */
+int store_told_stale(struct db *db, const char *source, int64_t strikes, size_t limit, struct told_row **ret,
+                     size_t *ret_count, struct error *e);
+/* Removes the row. sql, unless NULL, then writes the column with the parameters, in the same transaction. */
+int store_told_end(struct db *db, const char *source, const struct told_row *t, const char *sql,
+                   const struct bound *bound, size_t bound_count, struct error *e);
+void told_free(struct told_row *list, size_t count);
+
+#endif
