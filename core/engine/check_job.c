@@ -2,6 +2,8 @@
  * See check_job.h. Each question that can still be asked is asked, so that all that is wrong is named at once.
  */
 #include "core/engine/check_job.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/rows/rows.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * The engine's life: made, started, stopped in the order that loses nothing, freed.
  */
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/engine.h"
+#include "core/engine/events/events.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/tokens/tokens.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +16,8 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/tokens/cache.h"
-#include "core/engine/tokens/rate_limits.h"
+#include "core/engine/tokens/internal.h"
+#include "core/engine/tokens/tokens.h"
 
 enum { CHECK_MS = 20 };
 

@@ -8,7 +8,9 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/reasons.h"
+#include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 #include "core/store/pg_cron.h"
 

@@ -266,22 +266,6 @@ int startup_admit(void *ctx, struct db *db, struct error *e); /* on the store's 
 void startup_refused(void *ctx, const char *why);
 void startup_show(struct engine *e);
 
-/* recovery/crashed_process.c */
-void recover_start(struct engine *e);
-void recover_check(struct engine *e);
-void recover_siblings(struct engine *e);
-/* A commit from its text, ready to be submitted; NULL when its job is not here. */
-struct commit *recover_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
-                              struct error *why);
-void recover_kept(struct engine *e, bool all);
-
-/* recovery/restored_database.c */
-void set_back_check(struct engine *e);
-/* What dead processes of this installation kept, before anything more is kept. */
-void set_back_take(struct engine *e);
-/* Whether a kept commit is of this installation: the fingerprint of what it brought is made with our key. */
-bool set_back_ours(void *engine, const char *newest, const char *text, size_t len);
-
 /* job.c */
 struct job *job_new(struct engine *e, struct job_config *c);
 void job_free(struct job *j);
@@ -309,63 +293,6 @@ int64_t job_lease_s(const struct job *j);
 /* Of one request: the configured one, or a third of a grace that is given in seconds. */
 int64_t job_timeout_ms(const struct job *j);
 
-/* commit/status_columns.c */
-void also_make(struct job *j);
-void also_free(struct job *j);
-int also_check(struct db *db, const struct job *j, struct error *e);
-/* The same without renewd's own tables, which may not be there yet. */
-int also_check_names(struct db *db, const struct job *j, struct error *e);
-/* Writes what the entry would write for a row, and rolls it back. 0: the row names none; 1: *ret_any, whether one was hit. */
-int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e);
-/* Appends the GRANTs that are missing for `also`. */
-int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
-const char *also_sql(const struct job *j, const char *name);
-void also_add(struct commit *c, const struct job *j);
-/* The record wants its person: on_reconnect was written for it. */
-bool also_person(const struct job *j, const struct record *r);
-/* What on_reconnect wrote, undone by on_ok, unless another record needs its person still. */
-void also_take_back(struct commit *c, const struct job *j);
-/* on_reconnect for a record that needs its person, though nothing happened now. */
-void also_tell(struct commit *c, const struct job *j);
-/* On the store's thread: columns that were told of records that are gone, or well again. */
-int also_settle(struct db *db, const struct job *j, struct error *e);
-
-/* commit/sibling_jobs.c: other jobs that write this one's rows. */
-void siblings_add(struct commit *c, const struct job *j);
-/* The status column's text for a state; NULL = left alone. */
-const char *status_value(const struct job_config *c, int state);
-
-/* commit/grant_monitor.c */
-int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
-void granted_take(struct job *j, const struct commit *c);
-
-/* rows/row_values.c */
-int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e);
-void values_done(struct values *v);
-void values_view(const struct job *j, const struct record *rec, const struct row *r,
-                 const struct values *v, struct record_view *ret);
-int value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
-               bool secret, char **ret);
-const char *job_seal_table(const struct job *j);
-
-/* rows/interpret_row.c: what a row means. */
-int look_fingerprint(const struct job *j, const char *key, const struct values *v,
-                     char ret[FINGERPRINT_SIZE]);
-/* known may be NULL. ret is the record as it should stand; what was seen is added to `of`, which may be NULL. */
-void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
-              struct round *of);
-int64_t look_point(const struct record *r); /* when it is due by itself */
-void look_schedule(const struct job *j, struct record *r);
-/* The memo's bytes, malloc'd; NULL for none. */
-void *look_memo(const struct record *r, size_t *ret_len);
-int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
-                struct error *e);
-/* True when the row is not a record (any more): its status was changed by somebody else. */
-bool look_left_out(const struct job *j, const struct row *row, const struct record *known);
-/* The owner may stand in another table, out of the row's hash. */
-bool look_same_owner(const struct job *j, const struct row *row, const struct record *known);
-bool look_differs(const struct record *a, const struct record *b);
-
 /* keys.c */
 struct keys_check {
     struct job **jobs;               /* those of the moment: a reload frees none meanwhile */
@@ -379,99 +306,6 @@ void keys_checked(struct engine *e, const struct keys_check *c);
 /* The key has opened or sealed a value: from now on it is the database's. */
 void keys_proven(struct engine *e, const char *id);
 
-/* discover/changes.c: what a look finds. */
-/* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
-bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
-                 struct round *of);
-/* discover/discovery.c */
-void discovery_start(struct job *j, bool full);
-/* A slow round now, and another one after that which runs. */
-void discovery_again(struct job *j);
-void discovery_stop(struct job *j);
-void discovery_hold(struct job *j, const char *why);
-/* The table no longer is what the configuration says; looked at again soon. */
-void discovery_misfit(struct job *j, const char *why);
-/* One record again: its row changed, or somebody asks for it. then may be NULL. */
-void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
-
-/* refresh/schedule.c */
-void schedule_start(struct job *j);
-void schedule_stop(struct job *j);
-void schedule_due(struct job *j, int64_t due_at); /* a record wants its own time */
-int64_t schedule_prev(const struct job *j, int64_t now);
-int64_t schedule_next(const struct job *j, int64_t now);
-
-/* refresh/run.c */
-struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
-                      size_t count, run_done done, void *ctx);
-/* CLAIM_DEMAND: what is wanted; w's token is copied. */
-void run_wishes(struct run *r, const struct token_wish *w);
-/* Why no run of the job can begin now; NULL = it can. */
-const char *run_cannot(const struct job *j, int *ret_error);
-/* A run whose row was made in SQL. */
-void run_requested(struct job *j, int64_t row_id);
-int job_run_mode(const struct job *j);
-void run_pump(struct run *r);
-void run_attempt_ended(struct run *r, int outcome, bool ask_again);
-void run_stop_all(struct job *j);
-/* They do not end any more: the store is away. */
-void runs_tell_stopping(struct job *j);
-void runs_forget(struct job *j);
-void job_pump(struct job *j);
-void jobs_pump(struct engine *e);
-
-/* refresh/claim_check.c */
-void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
-void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
-
-/* recovery/unowned_leases.c */
-void lost_leases(struct engine *e);
-
-/* commit/parked_count.c: what was set aside. */
-enum { ORPHANS_S = 30 * 86400 }; /* a late one is kept for so long */
-void aside_count(struct engine *e);
-
-/* recovery/expired_leases.c: leases whose holder is gone. */
-/* What is noted of an attempt whose end nobody knows, under its own attempt id. */
-struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
-                           const char *text);
-void gone_check(struct engine *e);
-
-/* refresh/attempt.c */
-void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
-void attempt_abandon_unsent(struct job *j);
-/* No answer comes to any of them any more; they stay until the job goes. */
-void attempts_give_up(struct job *j);
-void attempt_free(struct attempt *a);
-
-/* refresh/failure_policy.c */
-/* What of a failure is the matter of a gateway. Its code and text may be replaced. */
-void verdict_read(const struct attempt *a, const struct http_reply *reply, struct failure *f);
-void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
-struct silence {
-    int64_t expires_at;
-    int failures;        /* of the record, in a row, with this one */
-    int presented;       /* how often its credential was presented without an answer, with this one */
-    int64_t lease_left_s;
-    uint64_t jitter;
-};
-int64_t verdict_after_silence(const struct job *j, const struct silence *s);
-void verdict_bound(const struct attempt *a, struct decision *d);
-
-/* refresh/breaker.c: refusals before they are committed (rule 10). */
-void breaker_fine(struct job *j, const struct commit *c);
-/* Takes c over: submits it when it is clear what it is. unanswered: it was presented before without an answer. */
-void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswered);
-/* A claimed suspect that is not asked again: its refusal becomes a verdict, or it waits. */
-void breaker_judge(struct job *j, struct run *r, struct claimed *c);
-bool breaker_holds(const struct job *j);
-/* Takes row over. */
-void breaker_take(struct job *j, struct breaker_row *row);
-void breaker_key_of(const struct job *j, struct breaker_key *ret);
-void breaker_resume(struct job *j, bool believe);
-/* What the store says, which another host or somebody in SQL may have changed. rivals: hosts with other secrets are
- * refused, too. */
-void breaker_seen(struct job *j, bool held, bool rivals);
 /* secrets.c: a secret in a file is another one by now. True: this job ends in a moment and another takes its place under
  * the new one, so that nothing should be concluded from what the old one met. To be asked before a job is held and
  * before each canary. */
@@ -482,75 +316,6 @@ void secrets_stop(struct engine *e);
 void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
 void breaker_done(struct job *j);
 
-/* refresh/failing.c: is anybody refreshed? */
-void failing_look(struct job *j, bool soon);
-void failing_done(struct job *j);
-
-/* refresh/canary.c: whom a job asks beside those that are due. */
-void canary_arm(struct job *j);
-void canary_start(struct job *j);
-void canary_want_witness(struct job *j);
-
-/* commit/share_credential.c: the newer pair into rows that hold what it replaced. */
-void newest_share(struct engine *e, struct job *j, const struct commit *c);
-void newest_check(struct engine *e, const char *fingerprint);
-
-/* commit/build_commit.c builds commits from finished attempts. */
-struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
-int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
-void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
-struct commit *outcome_ok(struct attempt *a);
-/* Of a commit that was kept: what could not be sealed then. What cannot be now either is kept again. */
-void outcome_seal_plain(struct commit *c, const struct job *j);
-/* reply: what it was read from; NULL: nothing came. */
-struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
-                              const struct http_reply *reply);
-/* commit/outside_text.c */
-/* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
-char *outcome_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
-/* To be called before the failure is noted: its text says what is kept. */
-void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply);
-/* What the database says of c, without the secrets that c writes; the caller frees it. */
-char *outcome_said(const struct job *j, const struct commit *c, const char *text);
-/* Its effects were refused: what was ok becomes this record's own failure. */
-void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
-/* A refusal that is no verdict: nobody is told, the row and the credential stay as they are. */
-void outcome_withhold(const struct job *j, struct commit *c, const struct suspect_ruling *r);
-/* A verdict that is asked again all the same. */
-void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms);
-/* A verdict without an attempt of its own: what the provider said before. */
-void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text);
-/* What another record with this credential came to (fate), for this one. tells: also in the row. */
-struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
-                             const struct record *fate, bool tells);
-/* What renewd wrote about a trouble that is over: "ok", NULL and 0 in its place. */
-void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes);
-/* commit/recovered_record.c. The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
- * taken back. NULL = there is nothing to take back, and nobody has written it. */
-struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
-                                 const struct row *row);
-/* The row cannot be read: text into its last_error, and the status of misconfigured where renewd keeps that. NULL = it
- * has no such column. */
-struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text);
-void outcome_note(struct commit *c, const struct job *j, bool status, const char *text);
-/* The record needs its person, and `also` columns were not told: they are by this. NULL = it has none. */
-struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row);
-/* The record as it is when its credential gets another chance. */
-void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
-/* A failure without what it would have written into the user's tables. */
-void outcome_leave_row(struct commit *c);
-void outcome_leave_effects(struct commit *c);
-bool outcome_leave_status(struct commit *c); /* false: it writes none */
-
-/* tokens/forward.c */
-struct forwards *forwards_new(void);
-/* Those that were not sent are answered. */
-void forwards_stop(struct engine *e);
-void forwards_free(struct engine *e);
-
-/* tokens/request.c */
-void demands_free(struct engine *e);
-
 /* sql_requests.c */
 void requests_start(struct engine *e);
 void requests_serve(struct engine *e); /* notes which jobs are here */
@@ -559,41 +324,5 @@ void requests_look(struct engine *e); /* at once, or as soon as is bearable */
 /* pg_notify.c */
 void hints_start(struct engine *e);
 void hints_stop(struct engine *e);
-
-/* recovery/history.c */
-void history_start(struct engine *e);
-
-/* discover/change_feed.c */
-void changed_start(struct engine *e);
-/* "JOB KEY": that row was changed; "JOB": many of its rows were. */
-void changed_row(struct engine *e, const char *about);
-/* Hints may have been missed: a slow round of every job. */
-void changed_missed(struct engine *e);
-void changed_free(struct engine *e);
-
-/* events/dispatch.c: events of applications, on their way to the provider. */
-void events_new(struct job *j);
-void events_free(struct job *j);
-void events_start(struct job *j);
-void events_stop(struct job *j);
-/* As attempts_give_up: the leases of what was sent end by themselves. */
-void events_give_up(struct job *j);
-/* Some were added. */
-void events_came(struct job *j);
-/* Those that wait for what only its application or its owner can change may be able to leave. A process that just
- * started, or did not send them itself, does not know what keeps them: it has them tried too, but for those of a
- * record that is_new. */
-void events_record_changed(struct job *j, const char *key, bool is_new);
-bool events_idle(const struct job *j);
-bool events_at_work(const struct job *j);
-
-/* commit/commit_queue.c */
-void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
-                    bool kept);
-/* Again what the database has lost: `lost` is its name in engine->keep. */
-void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost);
-void commits_resume(struct engine *e);
-void commits_forget(struct engine *e);
-size_t commits_waiting(const struct engine *e);
 
 #endif

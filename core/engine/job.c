@@ -11,7 +11,12 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/events/events.h"
 #include "core/engine/internal.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
 #include "core/store/rights.h"
 
 enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60,

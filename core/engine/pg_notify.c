@@ -10,6 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/db/listen.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/internal.h"
 
 enum { SOON_MS = 200, AGAIN_MS = 5000 };

@@ -15,7 +15,9 @@
 #include "core/base/log.h"
 #include "core/crypto/encoding.h"
 #include "core/db/schema_rights.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
+#include "core/engine/recovery/recovery.h"
 #include "core/store/guard.h"
 #include "core/store/hosts.h"
 

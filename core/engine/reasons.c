@@ -2,6 +2,8 @@
  * The reasons why records are refreshed or not (store/reason.h), as sentences: of one record, and of many.
  */
 #include "core/engine/reasons.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -9,7 +9,10 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/log.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/events/events.h"
 #include "core/engine/internal.h"
+#include "core/engine/refresh/refresh.h"
 
 static void retire(struct engine *e, struct job *j)
 {

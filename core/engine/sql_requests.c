@@ -10,6 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
+#include "core/engine/refresh/refresh.h"
 #include "core/store/requests.h"
 
 /* Whoever may connect may notify: hints come as fast as somebody likes. */

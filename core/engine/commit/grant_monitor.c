@@ -11,6 +11,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/log.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
 #include "core/rules/outcome.h"
 

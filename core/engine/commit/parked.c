@@ -10,7 +10,11 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
+#include "core/engine/tokens/internal.h"
 #include "core/store/parked.h"
 #include "core/store/shared_credential.h"
 

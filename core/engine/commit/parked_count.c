@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
 
 struct aside_task {

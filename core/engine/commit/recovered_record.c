@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
 /* The cell still holds what renewd wrote; what the application wrote is its own. */

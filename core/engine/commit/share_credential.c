@@ -11,7 +11,8 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/commit/twins.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
 struct newest_task {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
 #include "core/rules/outcome.h"
 

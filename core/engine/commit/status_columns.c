@@ -13,6 +13,7 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
 #include "core/rules/ident.h"
 #include "core/rules/outcome.h"

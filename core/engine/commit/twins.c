@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/engine/commit/twins.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 #include "core/store/shared_credential.h"
 
 enum { TWINS_MAX = 1000 };

@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/map.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/internal.h"
 
 /* However fast a row changes it is read five times a second at most. */

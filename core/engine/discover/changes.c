@@ -9,9 +9,12 @@
 #include "core/base/alloc.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/events/events.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
-#include "core/engine/discover/changes.h"
-#include "core/engine/discover/unreadable.h"
 #include "core/store/shared_credential.h"
 
 /* Trouble is taken back with the record. A row that does not take it is no reason to forget the record. */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/engine/discover/changes.h"
-#include "core/engine/refresh/runs.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 
 struct one_task {
     struct job *job;

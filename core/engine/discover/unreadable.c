@@ -12,9 +12,10 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/log.h"
-#include "core/rules/outcome.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/internal.h"
-#include "core/engine/discover/unreadable.h"
+#include "core/rules/outcome.h"
 
 enum { NAMED_MAX = 20 /* of one round; the rest is counted */, SHOWN_MAX = 120, LATER_MAX = 1000 };
 

@@ -11,6 +11,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/events/internal.h"
+#include "core/engine/rows/rows.h"
 
 static int claim_work(struct db *db, void *arg, struct error *e)
 {

@@ -4,7 +4,10 @@
  * matter alone; --once sends no events. A paused job's wait; while the breaker holds a job they go out with the
  * tokens that live.
  */
+#include "core/engine/commit/commit.h"
+#include "core/engine/events/events.h"
 #include "core/engine/events/internal.h"
+#include "core/engine/rows/rows.h"
 
 #include <errno.h>
 #include <inttypes.h>

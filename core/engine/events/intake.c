@@ -9,6 +9,8 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/events/events.h"
 #include "core/engine/events/internal.h"
 
 enum { TOGETHER_MAX = 1000 };

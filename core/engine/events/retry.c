@@ -5,6 +5,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/engine/events/events.h"
 #include "core/engine/events/internal.h"
 
 struct retry_task {

@@ -16,6 +16,7 @@
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
 #include "core/engine/events/internal.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/backoff.h"
 
 enum {

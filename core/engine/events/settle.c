@@ -10,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/events/internal.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/tokens/internal.h"
 
 enum { AGAIN_MS = 500 };
 

@@ -10,6 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
+#include "core/engine/recovery/recovery.h"
 #include "core/store/hosts.h"
 
 struct forget_task {

@@ -2,6 +2,7 @@
  * History older than 90 days goes, in small batches: in a daemon at no more than 1 % of a core, at start and then
  * every hour; in --once some batches on end. By the real clock: a rehearsal of next year removes nothing.
  */
+#include "core/engine/recovery/recovery.h"
 #include "core/store/history.h"
 
 #include <errno.h>

@@ -13,7 +13,10 @@
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/rows/rows.h"
 #include "core/store/shared_credential.h"
 
 enum { AGAIN_MS = 1000 };

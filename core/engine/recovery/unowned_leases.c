@@ -10,6 +10,8 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
 
 enum { AGAIN_MS = 1000 };
 

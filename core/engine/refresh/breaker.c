@@ -11,7 +11,10 @@
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
 enum { TELL_EACH_MS = 5000 /* successes of which nobody waits to hear */, AGAIN_MS = 10000 };

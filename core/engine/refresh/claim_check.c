@@ -11,7 +11,11 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
+#include "core/engine/tokens/internal.h"
 #include "core/rules/outcome.h"
 
 struct release_task {

@@ -7,7 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/map.h"
-#include "core/engine/refresh/runs.h"
+#include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 
 enum { LOOK_MS = 100, FAILURES_MAX = 1000, SKIPPED_BY_KEY = 1000 /* more: of all of the table */ };

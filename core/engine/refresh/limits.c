@@ -10,7 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/refresh/runs.h"
+#include "core/engine/refresh/refresh.h"
 
 enum { IN_A_ROW = 2 };
 

@@ -14,7 +14,9 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
-#include "core/engine/refresh/runs.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 
 enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500 };

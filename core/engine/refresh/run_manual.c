@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "core/base/alloc.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/reasons.h"
+#include "core/engine/refresh/refresh.h"
 
 struct hand_task {
     struct job *job;

@@ -6,7 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/refresh/runs.h"
+#include "core/engine/refresh/refresh.h"
 
 enum { WAIT_MAX_S = 600 };
 

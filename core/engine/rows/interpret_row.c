@@ -13,8 +13,10 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/crypto/encoding.h"
-#include "core/engine/discover/unreadable.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/internal.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 #include "core/rules/replay.h"
 

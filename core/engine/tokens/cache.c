@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * See cache.h.
  */
-#include "core/engine/tokens/cache.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
+#include "core/engine/tokens/internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/rows/rows.h"
+#include "core/engine/tokens/internal.h"
 
 struct filled_task {
     struct engine *engine;

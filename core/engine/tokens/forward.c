@@ -11,9 +11,8 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/secret.h"
-#include "core/engine/tokens/rate_limits.h"
-#include "core/engine/tokens/forward.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/tokens/internal.h"
+#include "core/engine/tokens/tokens.h"
 
 enum {
     AT_ONCE = 128,                  /* calls under way; more wait their turn */

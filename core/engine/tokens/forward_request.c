@@ -11,7 +11,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/redact.h"
 #include "core/base/secret.h"
-#include "core/engine/tokens/forward.h"
+#include "core/engine/tokens/internal.h"
 #include "core/http/headers.h"
 #include "core/http/url.h"
 #include "core/rules/token_endpoints.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * See rate_limits.h.
  */
-#include "core/engine/tokens/rate_limits.h"
+#include "core/engine/tokens/tokens.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/map.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/tokens/internal.h"
 
 enum { NOTES_MAX = 10000, REFUSED_MS = 60000 };
 

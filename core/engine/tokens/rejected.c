@@ -7,7 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/engine/tokens/rate_limits.h"
+#include "core/engine/tokens/tokens.h"
 
 struct refused {
     refused_done done;

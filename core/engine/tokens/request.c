@@ -11,8 +11,12 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
-#include "core/engine/discover/changes.h"
-#include "core/engine/tokens/cache.h"
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
+#include "core/engine/tokens/internal.h"
+#include "core/engine/tokens/tokens.h"
 #include "core/rules/outcome.h"
 #include "core/store/shared_credential.h"
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * The bounded memory of tokens that were asked for: what was last read of a record, and what follows from
- * it for somebody who wants its token. Inside core/engine only. Tokens are wiped when they leave it.
+ * What the files of this folder share: the bounded memory of tokens, and one call on its way.
  */
-#ifndef CORE_ENGINE_TOKENS_CACHE_H
-#define CORE_ENGINE_TOKENS_CACHE_H
+#ifndef CORE_ENGINE_TOKENS_INTERNAL_H
+#define CORE_ENGINE_TOKENS_INTERNAL_H
 
+#include "core/base/buf.h"
 #include "core/engine/internal.h"
 
+/* cache.c: The bounded memory of tokens that were asked for: what was last read of a record, and what follows from
+ * it for somebody who wants its token. Tokens are wiped when they leave it.
+ */
 /* As read, or as committed; what is in it has reached the store. */
 struct token_entry {
     struct secret *token;        /* NULL: the row holds none */
@@ -59,5 +62,46 @@ int token_judge(const struct job *j, const struct token_entry *t, const struct t
 /* What a refusal says: status, state, when to come again, why. Texts live as long as entry and job. */
 void token_refusal(const struct job *j, const struct token_entry *t, const struct token_wish *w,
                    struct token_answer *ret);
+
+/* forward.c: What the files of forwarding share: one call on its way, and what it is made of.
+ */
+/* Texts of a message: those of list are owned, NULL-terminated. */
+struct lines {
+    char **list;
+    size_t count;
+};
+
+/* What is to be sent, but for the token. */
+struct forward_parts {
+    char *method, *url;          /* the URL without its query */
+    struct buf query, body;      /* without the token's own member */
+    struct lines headers;        /* those that do not end here */
+    bool form;                   /* the body becomes a form that holds the token alone */
+};
+
+/* The first thing that speaks against the call: FORWARD_BAD, _NOT_ALLOWED or _TYPE with code and why in ret, a
+ * constant each; 0: parts is filled. */
+int forward_parts_of(const struct job *j, const struct forward_call *c, struct forward_parts *ret,
+                     struct forward_answer *ret_refusal);
+void forward_parts_done(struct forward_parts *p);
+
+/* The request with the token in its place; it holds secrets. */
+struct forward_request {
+    struct buf url, body;
+    struct lines headers;
+    struct http_request http;    /* points into it; transport's fields unset */
+};
+/* -ENOBUFS: it has become too large. */
+int forward_request_of(const struct job *j, const struct forward_parts *p, const char *token,
+                       struct forward_request *ret);
+void forward_request_done(struct forward_request *r);
+
+/* What is passed on of an answer: without the headers that end here, and with stars where it shows the token. */
+struct forward_reply {
+    char *body, *content_type;
+    struct lines headers;
+};
+void forward_reply_of(const struct http_reply *from, const char *token, struct forward_reply *ret);
+void forward_reply_done(struct forward_reply *r);
 
 #endif

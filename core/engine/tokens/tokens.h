@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * What providers' answers to calls said of records, for as long as it matters: a bounded memory of which
- * records are to be called more slowly, and whose fresh token was refused as well. Inside core/engine only.
+ * Tokens for callers, and calls of a provider's API with a token in its place. What the engine's other folders may call.
  */
-#ifndef CORE_ENGINE_TOKENS_RATE_LIMITS_H
-#define CORE_ENGINE_TOKENS_RATE_LIMITS_H
+#ifndef CORE_ENGINE_TOKENS_TOKENS_H
+#define CORE_ENGINE_TOKENS_TOKENS_H
 
 #include "core/engine/internal.h"
 
+/* forward.c */
+struct forwards *forwards_new(void);
+/* Those that were not sent are answered. */
+void forwards_stop(struct engine *e);
+void forwards_free(struct engine *e);
+
+/* request.c */
+void demands_free(struct engine *e);
+
+/* rate_limits.c: What providers' answers to calls said of records, for as long as it matters: a bounded memory of which
+ * records are to be called more slowly, and whose fresh token was refused as well.
+ */
 struct notes;
 
 struct notes *notes_new(void);

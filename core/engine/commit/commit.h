@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * From a result to the store: what is written, the queue of commits, what follows for other records. What the engine's other folders may call.
+ */
+#ifndef CORE_ENGINE_COMMIT_COMMIT_H
+#define CORE_ENGINE_COMMIT_COMMIT_H
+
+#include "core/engine/internal.h"
+
+/* status_columns.c */
+void also_make(struct job *j);
+void also_free(struct job *j);
+int also_check(struct db *db, const struct job *j, struct error *e);
+/* The same without renewd's own tables, which may not be there yet. */
+int also_check_names(struct db *db, const struct job *j, struct error *e);
+/* Writes what the entry would write for a row, and rolls it back. 0: the row names none; 1: *ret_any, whether one was hit. */
+int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e);
+/* Appends the GRANTs that are missing for `also`. */
+int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
+const char *also_sql(const struct job *j, const char *name);
+void also_add(struct commit *c, const struct job *j);
+/* The record wants its person: on_reconnect was written for it. */
+bool also_person(const struct job *j, const struct record *r);
+/* What on_reconnect wrote, undone by on_ok, unless another record needs its person still. */
+void also_take_back(struct commit *c, const struct job *j);
+/* on_reconnect for a record that needs its person, though nothing happened now. */
+void also_tell(struct commit *c, const struct job *j);
+/* On the store's thread: columns that were told of records that are gone, or well again. */
+int also_settle(struct db *db, const struct job *j, struct error *e);
+
+/* sibling_jobs.c: other jobs that write this one's rows. */
+void siblings_add(struct commit *c, const struct job *j);
+/* The status column's text for a state; NULL = left alone. */
+const char *status_value(const struct job_config *c, int state);
+
+/* grant_monitor.c */
+int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
+void granted_take(struct job *j, const struct commit *c);
+
+/* parked_count.c: what was set aside. */
+enum { ORPHANS_S = 30 * 86400 }; /* a late one is kept for so long */
+void aside_count(struct engine *e);
+
+/* share_credential.c: the newer pair into rows that hold what it replaced. */
+void newest_share(struct engine *e, struct job *j, const struct commit *c);
+void newest_check(struct engine *e, const char *fingerprint);
+
+/* build_commit.c builds commits from finished attempts. */
+struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
+int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
+void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
+struct commit *outcome_ok(struct attempt *a);
+/* Of a commit that was kept: what could not be sealed then. What cannot be now either is kept again. */
+void outcome_seal_plain(struct commit *c, const struct job *j);
+/* reply: what it was read from; NULL: nothing came. */
+struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
+                              const struct http_reply *reply);
+/* outside_text.c */
+/* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
+char *outcome_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
+/* To be called before the failure is noted: its text says what is kept. */
+void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply);
+/* What the database says of c, without the secrets that c writes; the caller frees it. */
+char *outcome_said(const struct job *j, const struct commit *c, const char *text);
+/* Its effects were refused: what was ok becomes this record's own failure. */
+void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
+/* A refusal that is no verdict: nobody is told, the row and the credential stay as they are. */
+void outcome_withhold(const struct job *j, struct commit *c, const struct suspect_ruling *r);
+/* A verdict that is asked again all the same. */
+void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms);
+/* A verdict without an attempt of its own: what the provider said before. */
+void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text);
+/* What another record with this credential came to (fate), for this one. tells: also in the row. */
+struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
+                             const struct record *fate, bool tells);
+/* What renewd wrote about a trouble that is over: "ok", NULL and 0 in its place. */
+void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes);
+/* recovered_record.c. The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
+ * taken back. NULL = there is nothing to take back, and nobody has written it. */
+struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
+                                 const struct row *row);
+/* The row cannot be read: text into its last_error, and the status of misconfigured where renewd keeps that. NULL = it
+ * has no such column. */
+struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text);
+void outcome_note(struct commit *c, const struct job *j, bool status, const char *text);
+/* The record needs its person, and `also` columns were not told: they are by this. NULL = it has none. */
+struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row);
+/* The record as it is when its credential gets another chance. */
+void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
+/* A failure without what it would have written into the user's tables. */
+void outcome_leave_row(struct commit *c);
+void outcome_leave_effects(struct commit *c);
+bool outcome_leave_status(struct commit *c); /* false: it writes none */
+
+/* commit_queue.c */
+void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
+                    bool kept);
+/* Again what the database has lost: `lost` is its name in engine->keep. */
+void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost);
+void commits_resume(struct engine *e);
+void commits_forget(struct engine *e);
+size_t commits_waiting(const struct engine *e);
+
+/* twins.c: Records that hold one credential, with their rows.
+ */
+struct twin {
+    struct job *job;
+    struct record record;
+    struct row row;
+};
+
+struct twins {
+    struct engine *engine;
+    char fingerprint[FINGERPRINT_SIZE];
+    struct job **jobs;             /* whose tables are known; as they are now, for the store's thread */
+    size_t job_count;
+    struct twin *list;
+    size_t count;
+};
+
+/* On the loop, which keeps the engine busy until twins_done(). t is zeroed. */
+void twins_begin(struct twins *t, struct engine *e, const char *fingerprint);
+/* On the store's thread. Records of jobs that are not here are left to those who have them. */
+int twins_find(struct db *db, struct twins *t, struct error *e);
+void twins_done(struct twins *t);
+
+/* w is the record itself. */
+bool twin_is(const struct twin *w, const struct record *rec);
+/* Its row still holds the credential, and is renewd's to write: its values, which are the caller's then. */
+bool twin_open(const struct twins *t, struct twin *w, struct values *ret);
+
+#endif

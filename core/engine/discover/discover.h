@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * Which records there are, and which rows changed. What the engine's other folders may call.
+ */
+#ifndef CORE_ENGINE_DISCOVER_DISCOVER_H
+#define CORE_ENGINE_DISCOVER_DISCOVER_H
+
+#include "core/engine/internal.h"
+
+/* changes.c: what a look finds. */
+/* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
+bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
+                 struct round *of);
+/* discovery.c */
+void discovery_start(struct job *j, bool full);
+/* A slow round now, and another one after that which runs. */
+void discovery_again(struct job *j);
+void discovery_stop(struct job *j);
+void discovery_hold(struct job *j, const char *why);
+/* The table no longer is what the configuration says; looked at again soon. */
+void discovery_misfit(struct job *j, const char *why);
+/* One record again: its row changed, or somebody asks for it. then may be NULL. */
+void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
+
+/* change_feed.c */
+void changed_start(struct engine *e);
+/* "JOB KEY": that row was changed; "JOB": many of its rows were. */
+void changed_row(struct engine *e, const char *about);
+/* Hints may have been missed: a slow round of every job. */
+void changed_missed(struct engine *e);
+void changed_free(struct engine *e);
+
+/* changes.c: What looks and commits say of records, and what follows from it for them and for others of the same credential.
+ */
+/* On the store's thread; then on the loop. */
+int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
+                struct error *e);
+void change_put(struct job *j, const struct record_change *c, bool spent, bool dead);
+void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead);
+void change_done(struct record_change *c);
+
+/* commit/share_outcome.c: what became of a credential, for the other records that hold it. j may be NULL. */
+void fate_share(struct engine *e, struct job *j, const struct commit *c);
+/* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
+void fate_dead(struct engine *e, const char *fingerprint);
+void fate_revived(struct job *j, const struct record *rec);
+
+/* unreadable.c: Rows of a job's table that cannot be read, and those that row security hides.
+ */
+/* What row security keeps from the job, now; NULL: nothing. Said once. */
+void job_hidden(struct job *j, const char *why);
+void unreadable_make(struct record *r, const char *why);
+bool unreadable_is(const struct record *r);
+/* Names it; of: as one of a round, else alone. */
+void unreadable_seen(struct job *j, const struct record *now, const struct record *known, struct round *of);
+void unreadable_round(struct job *j, const struct round *of);
+void unreadable_long_keys(struct job *j, const struct page *p, struct round *of);
+bool unreadable_by_key(const struct round *of);
+/* What its row is to be told, in last_error and status; NULL: nothing, or it was told already. */
+struct commit *unreadable_note(const struct job *j, const struct record *now, const struct record *known,
+                               const struct row *row);
+/* Its row is not written into before it is clear that the key is right. */
+void unreadable_later(struct round *of, struct commit *note);
+/* Now it is: or else they are dropped. */
+void unreadable_note_later(struct job *j, struct round *of, bool right);
+/* On the store's thread; then on the loop, whether its row took it. */
+int unreadable_put(struct db *db, struct commit *const *notes, size_t count, struct error *e);
+void unreadable_noted(const struct job *j, const struct commit *note);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * Events of applications on their way to the provider. What the engine's other folders may call.
+ */
+#ifndef CORE_ENGINE_EVENTS_EVENTS_H
+#define CORE_ENGINE_EVENTS_EVENTS_H
+
+#include "core/engine/internal.h"
+
+/* dispatch.c: events of applications, on their way to the provider. */
+void events_new(struct job *j);
+void events_free(struct job *j);
+void events_start(struct job *j);
+void events_stop(struct job *j);
+/* As attempts_give_up: the leases of what was sent end by themselves. */
+void events_give_up(struct job *j);
+/* Some were added. */
+void events_came(struct job *j);
+/* Those that wait for what only its application or its owner can change may be able to leave. A process that just
+ * started, or did not send them itself, does not know what keeps them: it has them tried too, but for those of a
+ * record that is_new. */
+void events_record_changed(struct job *j, const char *key, bool is_new);
+bool events_idle(const struct job *j);
+bool events_at_work(const struct job *j);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * What other processes and other times left behind: spool files, leases, a restored database, old history. What the engine's other folders may call.
+ */
+#ifndef CORE_ENGINE_RECOVERY_RECOVERY_H
+#define CORE_ENGINE_RECOVERY_RECOVERY_H
+
+#include "core/engine/internal.h"
+
+/* crashed_process.c */
+void recover_start(struct engine *e);
+void recover_check(struct engine *e);
+void recover_siblings(struct engine *e);
+/* A commit from its text, ready to be submitted; NULL when its job is not here. */
+struct commit *recover_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
+                              struct error *why);
+void recover_kept(struct engine *e, bool all);
+
+/* restored_database.c */
+void set_back_check(struct engine *e);
+/* What dead processes of this installation kept, before anything more is kept. */
+void set_back_take(struct engine *e);
+/* Whether a kept commit is of this installation: the fingerprint of what it brought is made with our key. */
+bool set_back_ours(void *engine, const char *newest, const char *text, size_t len);
+
+/* unowned_leases.c */
+void lost_leases(struct engine *e);
+
+/* expired_leases.c: leases whose holder is gone. */
+/* What is noted of an attempt whose end nobody knows, under its own attempt id. */
+struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
+                           const char *text);
+void gone_check(struct engine *e);
+
+/* history.c */
+void history_start(struct engine *e);
+
+#endif
