@@ -162,7 +162,7 @@ static int run(const struct command *command, const struct given *g)
             fprintf(stderr, "renewctl: an operand of %s is empty\n", command->name);
             return usage(command);
         }
-    return say_end(command->run(c));
+    return print_end(command->run(c));
 }
 
 int main(int argc, char **argv)
@@ -176,11 +176,11 @@ int main(int argc, char **argv)
         return usage(NULL);
     if (g.help) {
         print_help();
-        return say_end(EXIT_DONE);
+        return print_end(EXIT_DONE);
     }
     if (g.version) {
         puts("renewctl " PACKAGE_VERSION);
-        return say_end(EXIT_DONE);
+        return print_end(EXIT_DONE);
     }
     if (optind >= argc)
         return usage(NULL);

@@ -38,7 +38,7 @@ static int open_socket(struct api *a, const char *path, struct error *err)
 
     if (r < 0)
         return r;
-    r = http_server_unix(a->loop, path, SOCKET_MODE, peer_group(), request_arrived, a, &a->socket, &why);
+    r = http_server_unix(a->loop, path, SOCKET_MODE, local_peer_group(), request_arrived, a, &a->socket, &why);
     if (r < 0)
         return error_set(err, r, "opening the API's socket: %s", why.text);
     return 0;
@@ -65,7 +65,7 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
     a->config = c;
     LIST_INIT(&a->requests);
     TAILQ_INIT(&a->incomings);
-    a->door = door_new();
+    a->door = auth_throttle_new();
     int r = plugins_new(c->plugin_dir, &a->plugins);
     if (r < 0)
         error_set(err, r, "the plugins in %s cannot be listed: %s", c->plugin_dir, strerror(-r));
@@ -102,7 +102,7 @@ void api_free(struct api *a)
 {
     if (!a)
         return;
-    door_free(a->door);
+    auth_throttle_free(a->door);
     incomings_stop(a);
     requests_detach(&a->requests);
     http_server_free(a->socket);

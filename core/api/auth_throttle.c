@@ -19,13 +19,13 @@ enum {
 
 struct delayed {
     struct request *q;
-    struct door *door;
+    struct auth_throttle *door;
     void (*answer)(struct request *q);
     struct loop_timer *timer;
     LIST_ENTRY(delayed) link;
 };
 
-struct door {
+struct auth_throttle {
     LIST_HEAD(, delayed) held;
     size_t held_count;
     int64_t since_ms;    /* of the minute that is counted */
@@ -36,9 +36,9 @@ struct door {
     int64_t hooks_silent;
 };
 
-struct door *door_new(void)
+struct auth_throttle *auth_throttle_new(void)
 {
-    struct door *d = xcalloc(1, sizeof *d);
+    struct auth_throttle *d = xcalloc(1, sizeof *d);
 
     LIST_INIT(&d->held);
     return d;
@@ -61,7 +61,7 @@ static void fired(void *ctx)
     release(ctx);
 }
 
-void door_free(struct door *d)
+void auth_throttle_free(struct auth_throttle *d)
 {
     if (!d)
         return;
@@ -70,7 +70,7 @@ void door_free(struct door *d)
     free(d);
 }
 
-bool door_may_log(struct door *d, int refusal)
+bool auth_throttle_may_log(struct auth_throttle *d, int refusal)
 {
     int64_t now = clock_boot_ms();
 
@@ -80,7 +80,7 @@ bool door_may_log(struct door *d, int refusal)
     return true;
 }
 
-bool door_may_log_webhook(struct door *d, int64_t *ret_silent)
+bool auth_throttle_may_log_webhook(struct auth_throttle *d, int64_t *ret_silent)
 {
     int64_t now = clock_boot_ms();
 
@@ -97,7 +97,7 @@ bool door_may_log_webhook(struct door *d, int64_t *ret_silent)
     return true;
 }
 
-static int64_t delay(struct door *d)
+static int64_t delay(struct auth_throttle *d)
 {
     int64_t now = clock_boot_ms();
 
@@ -110,9 +110,9 @@ static int64_t delay(struct door *d)
     return ms < DELAY_MAX_MS ? ms : DELAY_MAX_MS;
 }
 
-void door_delay(struct request *q, void (*answer)(struct request *q))
+void auth_throttle_delay(struct request *q, void (*answer)(struct request *q))
 {
-    struct door *d = q->api->door;
+    struct auth_throttle *d = q->api->door;
     int64_t ms = delay(d);
 
     if (!ms) {

@@ -59,7 +59,7 @@ int client_identify(struct request *q)
 
 static void refuse_wrong(struct request *q)
 {
-    if (q->api && door_may_log(q->api->door, REFUSED_WRONG))
+    if (q->api && auth_throttle_may_log(q->api->door, REFUSED_WRONG))
         log_line(LEVEL_WARNING, "a call with a wrong secret was refused", NULL);
     (void)http_answer_header(q->call, "WWW-Authenticate", "Bearer");
     answer_error(q, 401, "wrong_secret", "no client of renewd.conf has this secret");
@@ -70,7 +70,7 @@ bool client_enter(struct request *q)
     int known = client_identify(q);
 
     if (known == CLIENT_WRONG) {
-        door_delay(q, refuse_wrong);
+        auth_throttle_delay(q, refuse_wrong);
     } else if (known == CLIENT_NO_HEADER) {
         (void)http_answer_header(q->call, "WWW-Authenticate", "Bearer");
         answer_error(q, 401, "no_secret",

@@ -37,7 +37,7 @@ struct api {
     char *certificate;           /* that tcp has, as PEM; NULL: none */
     unsigned char tls_hash[32];  /* of the certificate and key that tcp has */
     bool ready;                  /* the engine said so */
-    struct door *door;           /* slows wrong secrets down */
+    struct auth_throttle *door;           /* slows wrong secrets down */
     struct requests requests;    /* not answered yet */
     struct incomings incomings;  /* large bodies of events, of which the first is being read */
     struct loop_timer *incomings_timer;
@@ -113,11 +113,11 @@ void function_arrived(struct request *q);
 
 /* ---- local_peer.c ---- */
 /* Root, the daemon's own user, and the group renewd. */
-bool peer_may_operate(const struct request *q);
+bool local_peer_may_operate(const struct request *q);
 /* Root and the daemon's own user, and the users of api.token_users. */
-bool peer_may_have_tokens(const struct request *q);
+bool local_peer_may_have_tokens(const struct request *q);
 /* "renewd" when that group exists and this process may give a file to it, else NULL. */
-const char *peer_group(void);
+const char *local_peer_group(void);
 
 /* ---- origin.c ---- */
 /* Called under a name of ours. False: it was answered, 421. */
@@ -156,16 +156,16 @@ enum { CLIENT_KNOWN, CLIENT_NO_HEADER, CLIENT_WRONG };
 int client_identify(struct request *q);
 bool client_allows(const struct api_client *c, const char *right, const char *job);
 /* ---- auth_throttle.c ---- */
-struct door *door_new(void);
+struct auth_throttle *auth_throttle_new(void);
 /* Answers those it holds. */
-void door_free(struct door *d);
+void auth_throttle_free(struct auth_throttle *d);
 /* One line of the log a second for each sort of refusal, however many there are. */
 enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_LATER, REFUSED_HOST, REFUSALS };
-bool door_may_log(struct door *d, int refusal);
+bool auth_throttle_may_log(struct auth_throttle *d, int refusal);
 /* Sixteen lines a second of webhooks; *ret_silent: how many had none since the last one that had. */
-bool door_may_log_webhook(struct door *d, int64_t *ret_silent);
+bool auth_throttle_may_log_webhook(struct auth_throttle *d, int64_t *ret_silent);
 /* Answers by answer(q), later when such answers have become many. */
-void door_delay(struct request *q, void (*answer)(struct request *q));
+void auth_throttle_delay(struct request *q, void (*answer)(struct request *q));
 /* False: it was answered, 401. */
 bool client_enter(struct request *q);
 
@@ -191,19 +191,19 @@ void answer_failure(struct request *q, int result, const char *why);
 /* ---- json_shapes.c: what the API promises of records and runs, into a writer ---- */
 /* Where the owners of the request's job connect an account again, or NULL. */
 const char *reconnect_url_of(const struct request *q);
-void shape_record(struct json_writer *w, const char *name, const struct record *r,
+void json_record(struct json_writer *w, const char *name, const struct record *r,
                   const char *reconnect_url);
-void shape_run(struct json_writer *w, const char *name, const struct run_row *r);
+void json_run(struct json_writer *w, const char *name, const struct run_row *r);
 /* The members of a run that was waited for, without braces. */
-void shape_run_members(struct json_writer *w, const struct run_row *r);
+void json_run_members(struct json_writer *w, const struct run_row *r);
 /* What kept those that a run skipped; NULL: nothing was. */
-void shape_skipped(struct json_writer *w, const struct reason_count *because);
-void shape_failures(struct json_writer *w, const struct failure_row *list, size_t count);
+void json_skipped(struct json_writer *w, const struct reason_count *because);
+void json_failures(struct json_writer *w, const struct failure_row *list, size_t count);
 /* counts as of store_state_counts; NULL: null. */
 /* "refused", "failed" or "succeeded", of a run that has ended. */
 const char *run_status(const struct run_row *r);
-void shape_counts(struct json_writer *w, const char *name, const int64_t *counts);
-void shape_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now);
+void json_counts(struct json_writer *w, const char *name, const int64_t *counts);
+void json_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now);
 /* When a record comes up next; 0 = not by itself. */
 int64_t record_next_at(const struct record *r);
 

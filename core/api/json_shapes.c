@@ -50,7 +50,7 @@ static void put_last_error(struct json_writer *w, const struct record *r)
     json_end(w);
 }
 
-void shape_record(struct json_writer *w, const char *name, const struct record *r,
+void json_record(struct json_writer *w, const char *name, const struct record *r,
                   const char *reconnect_url)
 {
     json_begin_object(w, name);
@@ -81,7 +81,7 @@ void shape_record(struct json_writer *w, const char *name, const struct record *
     json_end(w);
 }
 
-void shape_run_members(struct json_writer *w, const struct run_row *r)
+void json_run_members(struct json_writer *w, const struct run_row *r)
 {
     put_id(w, "id", r->id);
     json_put_text(w, "job", r->job);
@@ -101,14 +101,14 @@ const char *run_status(const struct run_row *r)
     return r->refused ? "refused" : r->failed ? "failed" : "succeeded";
 }
 
-void shape_run(struct json_writer *w, const char *name, const struct run_row *r)
+void json_run(struct json_writer *w, const char *name, const struct run_row *r)
 {
     json_begin_object(w, name);
-    shape_run_members(w, r);
+    json_run_members(w, r);
     json_end(w);
 }
 
-void shape_skipped(struct json_writer *w, const struct reason_count *because)
+void json_skipped(struct json_writer *w, const struct reason_count *because)
 {
     json_begin_array(w, "skipped_because");
     for (int why = 0; because && why < REASONS_MAX; why++) {
@@ -122,7 +122,7 @@ void shape_skipped(struct json_writer *w, const struct reason_count *because)
     json_end(w);
 }
 
-void shape_failures(struct json_writer *w, const struct failure_row *list, size_t count)
+void json_failures(struct json_writer *w, const struct failure_row *list, size_t count)
 {
     json_begin_array(w, "failures");
     for (size_t i = 0; i < count && w->to->len < FAILURES_MAX; i++) {
@@ -136,7 +136,7 @@ void shape_failures(struct json_writer *w, const struct failure_row *list, size_
     json_end(w);
 }
 
-void shape_counts(struct json_writer *w, const char *name, const int64_t *counts)
+void json_counts(struct json_writer *w, const char *name, const int64_t *counts)
 {
     if (!counts) {
         json_put_null(w, name);
@@ -160,7 +160,7 @@ static void put_store(struct json_writer *w, const struct engine_status *s)
     json_end(w);
 }
 
-void shape_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now)
+void json_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now)
 {
     json_begin_object(w, NULL);
     json_put_text(w, "version", PACKAGE_VERSION);

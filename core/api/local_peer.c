@@ -35,7 +35,7 @@ static bool is_member(const struct group *g, uid_t uid)
     return false;
 }
 
-bool peer_may_operate(const struct request *q)
+bool local_peer_may_operate(const struct request *q)
 {
     struct group g;
     char room[ENTRY_ROOM];
@@ -60,12 +60,12 @@ static bool is_user(char *const *names, uid_t uid)
     return false;
 }
 
-bool peer_may_have_tokens(const struct request *q)
+bool local_peer_may_have_tokens(const struct request *q)
 {
     return q->known && (q->uid == 0 || q->uid == geteuid() || is_user(q->api->config->token_users, q->uid));
 }
 
-const char *peer_group(void)
+const char *local_peer_group(void)
 {
     struct group g;
     char room[ENTRY_ROOM];

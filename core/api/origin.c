@@ -80,7 +80,7 @@ bool origin_host_fits(struct request *q)
 
     if (!name || is_own_number(q->api, name) || is_ours(q->api, name))
         return true;
-    if (door_may_log(q->api->door, REFUSED_HOST))
+    if (auth_throttle_may_log(q->api->door, REFUSED_HOST))
         log_line(LEVEL_WARNING, "a call for an unknown host name was refused; if the name is right, add it to api.hosts or set "
                                 "public_url in renewd.conf", "host", name, NULL);
     refuse(q, 421, "wrong_host", "renewd does not answer to this host name; if it is right, add it to api.hosts or set "

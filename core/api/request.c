@@ -169,18 +169,18 @@ static void dispatch(struct request *q)
     bool health = is_health(http_call_path(q->call));
     if (!health && !origin_host_fits(q))
         return;
-    if (n > 0 && is_function(q, (size_t)n) && (q->tcp || peer_may_operate(q))) {
+    if (n > 0 && is_function(q, (size_t)n) && (q->tcp || local_peer_may_operate(q))) {
         function_arrived(q);
         return;
     }
-    if (n > 0 && is_webhook(q, (size_t)n) && (q->tcp || peer_may_operate(q))) {
+    if (n > 0 && is_webhook(q, (size_t)n) && (q->tcp || local_peer_may_operate(q))) {
         webhook_arrived(q);
         return;
     }
     if (q->tcp && !health) {
         if (!origin_fits(q) || !client_enter(q))
             return;
-    } else if (!q->tcp && !peer_may_operate(q)) {
+    } else if (!q->tcp && !local_peer_may_operate(q)) {
         answer_error(q, 403, "forbidden", "only root, renewd's own user and the group renewd may do this");
         return;
     }

@@ -22,7 +22,7 @@ bool caller_may(const struct request *q, const struct wish *w)
         return client_allows(q->client, w->right, w->job);
     if (q->tcp)
         return q->anonymous && w->anonymous;
-    return peer_may_operate(q) && (!w->tokens || peer_may_have_tokens(q));
+    return local_peer_may_operate(q) && (!w->tokens || local_peer_may_have_tokens(q));
 }
 
 /* Over the socket: whoever may not operate has been refused before. */

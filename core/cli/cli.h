@@ -73,16 +73,16 @@ void ctl_encode(struct buf *to, const char *text);
 int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Text from outside with controls taken out. NULL prints "-". */
-void say_text(const char *text);
+void print_text(const char *text);
 /* "name:   value" with the value in one column. */
-void say_pair(const char *name, const char *value);
+void print_pair(const char *name, const char *value);
 /* The document's member as text for people: numbers as they are, true as yes, absent and null as "-".
- * malloc'd. say_time: "2026-11-21T14:00:00Z" as "2026-11-21 14:00:00 UTC". */
-char *say_member(const struct json *doc, const char *path);
-char *say_time(const struct json *doc, const char *path);
-int64_t say_integer(const struct json *doc, const char *path); /* 0 when it is none */
+ * malloc'd. print_time: "2026-11-21T14:00:00Z" as "2026-11-21 14:00:00 UTC". */
+char *print_member(const struct json *doc, const char *path);
+char *print_time(const struct json *doc, const char *path);
+int64_t print_integer(const struct json *doc, const char *path); /* 0 when it is none */
 /* Flushes stdout: EXIT_FAILED with a sentence when it could not be written, else status. */
-int say_end(int status);
+int print_end(int status);
 
 /* ---- terminal_text.c: text from outside ---- */
 /* With what steers a terminal escaped (\u202e), and an ellipsis for what is beyond about max bytes. malloc'd. */
@@ -93,7 +93,7 @@ void shown_cut(char *io_text, size_t columns);
 
 /* ---- table_output.c: aligned columns ---- */
 enum { SHEET_COLUMNS = 12 };
-struct sheet {
+struct table_output {
     const char *const *titles;   /* NULL-terminated */
     size_t columns, rows, cap;
     char **cells;                /* rows x columns, the sheet's */
@@ -102,25 +102,25 @@ struct sheet {
     bool printed;                /* the titles were: the widths are settled */
     size_t terminal;             /* its columns; 0: no terminal */
 };
-void sheet_begin(struct sheet *s, const char *const *titles);
+void table_output_begin(struct table_output *s, const char *const *titles);
 /* Takes the cells over: malloc'd texts, one for each column; NULL is "-". */
-void sheet_row(struct sheet *s, char *const cells[]);
+void table_output_row(struct table_output *s, char *const cells[]);
 /* Prints what has been put in so far; the widths stay what they are from then on. */
-void sheet_flush(struct sheet *s);
-void sheet_done(struct sheet *s);
+void table_output_flush(struct table_output *s);
+void table_output_done(struct table_output *s);
 
 /* ---- pagination.c: lists that come page by page ---- */
 struct pages {
     const struct ctl *c;
     const char *name, *path;     /* "records"; of a page, with %s for the job and a query that may grow */
-    void (*row)(struct sheet *s, const struct json *doc, const char *at); /* at: "records.7." */
-    struct sheet sheet;          /* begun by the caller */
+    void (*row)(struct table_output *s, const struct json *doc, const char *at); /* at: "records.7." */
+    struct table_output sheet;          /* begun by the caller */
     bool begun, comma;           /* a page has come; --json: something was printed */
 };
-int pages_of_job(struct pages *p, const char *job);
+int pagination_of_job(struct pages *p, const char *job);
 /* Says how the list ends and gives the status back. Ends the sheet. */
-int pages_end(struct pages *p, int status);
+int pagination_end(struct pages *p, int status);
 /* A member of the document's part `prefix` as a cell; times by their name. malloc'd. */
-char *pages_cell(const struct json *doc, const char *prefix, const char *name);
+char *pagination_cell(const struct json *doc, const char *prefix, const char *name);
 
 #endif

@@ -14,24 +14,24 @@ static void print_failures(const struct json *doc)
 {
     static const char *const titles[] = {"ID", "OUTCOME", "CODE", "TEXT", NULL};
     static const char *const names[] = {"id", "outcome", "code", "text"};
-    cleanup(sheet_done) struct sheet s;
+    cleanup(table_output_done) struct table_output s;
     size_t count = 0;
 
-    sheet_begin(&s, titles);
+    table_output_begin(&s, titles);
     (void)json_array_length(doc, "failures", &count);
     for (size_t i = 0; i < count; i++) {
         char *cells[4];
         for (size_t k = 0; k < 4; k++) {
             cleanup(free_p) char *path = xasprintf("failures.%zu.%s", i, names[k]);
-            cells[k] = say_member(doc, path);
+            cells[k] = print_member(doc, path);
         }
-        sheet_row(&s, cells);
+        table_output_row(&s, cells);
     }
     if (count) {
         putchar('\n');
-        sheet_flush(&s);
+        table_output_flush(&s);
     }
-    int64_t failed = say_integer(doc, "failed");
+    int64_t failed = print_integer(doc, "failed");
     if (count && failed > (int64_t)count)
         printf("and %" PRId64 " more\n", failed - (int64_t)count);
 }
@@ -43,8 +43,8 @@ static void print_skipped(const struct json *doc)
     (void)json_array_length(doc, "skipped_because", &count);
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *n = xasprintf("skipped_because.%zu.count", i);
-        cleanup(free_p) char *path = xasprintf("skipped_because.%zu.why", i), *why = say_member(doc, path);
-        printf("%8" PRId64 "  skipped: %s\n", say_integer(doc, n), why);
+        cleanup(free_p) char *path = xasprintf("skipped_because.%zu.why", i), *why = print_member(doc, path);
+        printf("%8" PRId64 "  skipped: %s\n", print_integer(doc, n), why);
     }
 }
 
@@ -55,8 +55,8 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
         return;
     }
     printf("refreshed %" PRId64 ", failed %" PRId64 ", skipped %" PRId64 "\n",
-           say_integer(d->json, "refreshed"), say_integer(d->json, "failed"),
-           say_integer(d->json, "skipped"));
+           print_integer(d->json, "refreshed"), print_integer(d->json, "failed"),
+           print_integer(d->json, "skipped"));
     print_skipped(d->json);
     print_failures(d->json);
 }
@@ -64,18 +64,18 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
 /* Not due, and not well either. */
 static void print_left(const struct json *doc, const char *job)
 {
-    int64_t waiting = say_integer(doc, "waiting"), unreadable = say_integer(doc, "unreadable");
-    cleanup(free_p) char *until = say_time(doc, "waiting_until");
+    int64_t waiting = print_integer(doc, "waiting"), unreadable = print_integer(doc, "unreadable");
+    cleanup(free_p) char *until = print_time(doc, "waiting_until");
 
     if (waiting) {
         printf("%" PRId64 " failed before and wait%s, until %s%s; renewctl run ", waiting, waiting == 1 ? "s" : "",
                until, waiting == 1 ? "" : " the first");
-        say_text(job);
+        print_text(job);
         puts(" --now tries them at once");
     }
     if (unreadable) {
         printf("%" PRId64 " row%s cannot be read; renewctl records ", unreadable, unreadable == 1 ? "" : "s");
-        say_text(job);
+        print_text(job);
         puts(" --state misconfigured lists what is wrong");
     }
 }
@@ -91,7 +91,7 @@ int ctl_run(const struct ctl *c)
     print_run(c, &d);
     if (!c->json)
         print_left(d.json, c->args[0]);
-    return say_integer(d.json, "failed") ? EXIT_FAILED : EXIT_DONE;
+    return print_integer(d.json, "failed") ? EXIT_FAILED : EXIT_DONE;
 }
 
 struct of_owner {
@@ -121,8 +121,8 @@ static int refresh_owner(const struct ctl *c, const char *job, bool named, struc
         return ctl_no_answer(c, r, &e);
     if (d.status < 200 || d.status >= 300)
         return ctl_refused(c, &d);
-    int64_t refreshed = say_integer(d.json, "refreshed"), failed = say_integer(d.json, "failed"),
-            skipped = say_integer(d.json, "skipped");
+    int64_t refreshed = print_integer(d.json, "refreshed"), failed = print_integer(d.json, "failed"),
+            skipped = print_integer(d.json, "skipped");
     io->refreshed += refreshed;
     io->failed = io->failed || failed || skipped;
     if (!named && !refreshed && !failed && !skipped)
@@ -131,7 +131,7 @@ static int refresh_owner(const struct ctl *c, const char *job, bool named, struc
         fputs(io->runs ? "," : "", stdout);
     } else if (!named) {
         fputs("job ", stdout);
-        say_text(job);
+        print_text(job);
         fputs(": ", stdout);
     }
     io->runs++;
@@ -187,10 +187,10 @@ int ctl_refresh(const struct ctl *c)
     if (r != 0)
         return r;
     print_run(c, &d);
-    int64_t skipped = say_integer(d.json, "skipped");
+    int64_t skipped = print_integer(d.json, "skipped");
     if (skipped && !c->json)
         puts("renewctl explain JOB ID says why one of them is not refreshed, and until when");
-    bool all = !skipped && !say_integer(d.json, "failed") && (!one || say_integer(d.json, "refreshed") > 0);
+    bool all = !skipped && !print_integer(d.json, "failed") && (!one || print_integer(d.json, "refreshed") > 0);
     return all ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -207,7 +207,7 @@ static int switch_job(const struct ctl *c, const char *route, const char *done)
         return EXIT_DONE;
     }
     fputs("job ", stdout);
-    say_text(c->args[0]);
+    print_text(c->args[0]);
     puts(done);
     return EXIT_DONE;
 }
@@ -243,7 +243,7 @@ static void print_lines(const char *text)
     while (*text) {
         size_t len = strcspn(text, "\n");
         cleanup(free_p) char *line = xstrndup(text, len);
-        say_text(line);
+        print_text(line);
         putchar('\n');
         text += len + (text[len] == '\n');
     }
@@ -257,14 +257,14 @@ int ctl_reload(const struct ctl *c)
 
     if (r != 0)
         return r;
-    int status = say_integer(d.json, "held") ? EXIT_FAILED : EXIT_DONE;
+    int status = print_integer(d.json, "held") ? EXIT_FAILED : EXIT_DONE;
     if (c->json) {
         fputs(d.body.data, stdout);
         return status;
     }
     printf("loaded %" PRId64 ", unchanged %" PRId64 ", removed %" PRId64 ", with mistakes %" PRId64 "\n",
-           say_integer(d.json, "loaded"), say_integer(d.json, "unchanged"),
-           say_integer(d.json, "removed"), say_integer(d.json, "held"));
+           print_integer(d.json, "loaded"), print_integer(d.json, "unchanged"),
+           print_integer(d.json, "removed"), print_integer(d.json, "held"));
     if (json_text(d.json, "text", &text, NULL) == 0)
         print_lines(text);
     return status;

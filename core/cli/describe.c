@@ -47,7 +47,7 @@ static char *cell(const struct json *doc, const char *list, size_t i, const char
     const char *text = NULL;
 
     if (json_kind(doc, path) != JSON_ARRAY)
-        return say_member(doc, path);
+        return print_member(doc, path);
     buf_init(&b, 4096);
     for (size_t k = 0;; k++) {
         cleanup(free_p) char *at = xasprintf("%s.%zu", path, k);
@@ -61,20 +61,20 @@ static char *cell(const struct json *doc, const char *list, size_t i, const char
 static void print_list(const struct json *doc, const char *list, const char *const *titles,
                        const char *const *names)
 {
-    cleanup(sheet_done) struct sheet s;
+    cleanup(table_output_done) struct table_output s;
     size_t count = 0;
 
-    sheet_begin(&s, titles);
+    table_output_begin(&s, titles);
     (void)json_array_length(doc, list, &count);
     printf("\n%s\n", list);
     for (size_t i = 0; i < count; i++) {
         char *cells[SHEET_COLUMNS];
         for (size_t k = 0; k < s.columns; k++)
             cells[k] = cell(doc, list, i, names[k]);
-        sheet_row(&s, cells);
+        table_output_row(&s, cells);
     }
     if (count)
-        sheet_flush(&s);
+        table_output_flush(&s);
     else
         puts("none");
 }
@@ -94,8 +94,8 @@ static void print_plugin(const struct json *doc)
     static const char *const pairs[] = {"name", "version", "summary", "file", "replay", "events"};
 
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
-        cleanup(free_p) char *text = say_member(doc, pairs[i]);
-        say_pair(pairs[i], text);
+        cleanup(free_p) char *text = print_member(doc, pairs[i]);
+        print_pair(pairs[i], text);
     }
     print_list(doc, "settings", settings, of_settings);
     print_list(doc, "slots", slots, of_slots);

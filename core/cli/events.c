@@ -23,18 +23,18 @@ static char *error_text(const struct json *doc, const char *prefix)
 
     if (json_kind(doc, at) != JSON_OBJECT)
         return NULL;
-    cleanup(free_p) char *code = pages_cell(doc, prefix, "last_error.code");
-    cleanup(free_p) char *text = pages_cell(doc, prefix, "last_error.text");
+    cleanup(free_p) char *code = pagination_cell(doc, prefix, "last_error.code");
+    cleanup(free_p) char *text = pagination_cell(doc, prefix, "last_error.text");
     return strcmp(code, "-") == 0 ? xstrdup(text) : xasprintf("%s: %s", code, text);
 }
 
-static void list_row(struct sheet *s, const struct json *doc, const char *at)
+static void list_row(struct table_output *s, const struct json *doc, const char *at)
 {
-    char *cells[] = {pages_cell(doc, at, "id"), pages_cell(doc, at, "record"), pages_cell(doc, at, "event_id"),
-                     pages_cell(doc, at, "name"), pages_cell(doc, at, "state"), pages_cell(doc, at, "sends"),
-                     pages_cell(doc, at, "created_at"), pages_cell(doc, at, "next_at"), error_text(doc, at)};
+    char *cells[] = {pagination_cell(doc, at, "id"), pagination_cell(doc, at, "record"), pagination_cell(doc, at, "event_id"),
+                     pagination_cell(doc, at, "name"), pagination_cell(doc, at, "state"), pagination_cell(doc, at, "sends"),
+                     pagination_cell(doc, at, "created_at"), pagination_cell(doc, at, "next_at"), error_text(doc, at)};
 
-    sheet_row(s, cells);
+    table_output_row(s, cells);
 }
 
 int ctl_events(const struct ctl *c)
@@ -43,8 +43,8 @@ int ctl_events(const struct ctl *c)
                                          "LAST ERROR", NULL};
     struct pages p = {.c = c, .name = "events", .path = "/v1/jobs/%s/events?limit=" PAGE_LIMIT, .row = list_row};
 
-    sheet_begin(&p.sheet, titles);
-    return pages_end(&p, pages_of_job(&p, c->args[0]));
+    table_output_begin(&p.sheet, titles);
+    return pagination_end(&p, pagination_of_job(&p, c->args[0]));
 }
 
 static int put_body(const struct ctl *c, struct buf *to)
@@ -81,6 +81,6 @@ int ctl_retry(const struct ctl *c)
     if (c->json)
         fputs(d.body.data, stdout);
     else
-        printf("%" PRId64 " events wait again\n", say_integer(d.json, "retried"));
+        printf("%" PRId64 " events wait again\n", print_integer(d.json, "retried"));
     return EXIT_DONE;
 }

@@ -13,12 +13,12 @@
 /* A time that is over is none that anything comes at. */
 static void print_next(const struct json *doc, const char *next)
 {
-    cleanup(free_p) char *run = say_time(doc, "next_run_at");
+    cleanup(free_p) char *run = print_time(doc, "next_run_at");
     bool automatic = false;
     (void)json_boolean(doc, "automatic", &automatic);
-    if (say_integer(doc, "due") && automatic)
+    if (print_integer(doc, "due") && automatic)
         puts("those that are due are taken now, as limit, pace and in_flight of the job allow");
-    else if (say_integer(doc, "due") && strcmp(run, "-") != 0)
+    else if (print_integer(doc, "due") && strcmp(run, "-") != 0)
         printf("those that are due are taken by the next run, at %s; renewctl run takes them now\n", run);
     else if (strcmp(next, "-") != 0)
         printf("the next one comes by itself at %s\n", next);
@@ -30,8 +30,8 @@ static void print_next(const struct json *doc, const char *next)
 
 static void print_job(const struct json *doc)
 {
-    cleanup(free_p) char *held = say_member(doc, "held"), *next = say_time(doc, "next_at");
-    cleanup(free_p) char *refused = say_member(doc, "last_run_refused"), *cron = say_member(doc, "pg_cron");
+    cleanup(free_p) char *held = print_member(doc, "held"), *next = print_time(doc, "next_at");
+    cleanup(free_p) char *refused = print_member(doc, "last_run_refused"), *cron = print_member(doc, "pg_cron");
     size_t count = 0;
     bool paused = false;
 
@@ -42,21 +42,21 @@ static void print_job(const struct json *doc)
         puts("the job is paused: renewctl resume");
     if (strcmp(refused, "-") != 0)
         printf("the last run was refused: %s\n", refused);
-    cleanup(free_p) char *hidden = say_member(doc, "row_security");
+    cleanup(free_p) char *hidden = print_member(doc, "row_security");
     if (strcmp(hidden, "-") != 0)
         printf("warning: %s\n", hidden);
     if (strcmp(cron, "-") != 0)
         printf("warning: %s\n", cron);
-    printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", say_integer(doc, "rows"),
-           say_integer(doc, "records"), say_integer(doc, "due"));
+    printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", print_integer(doc, "rows"),
+           print_integer(doc, "records"), print_integer(doc, "due"));
     (void)json_array_length(doc, "reasons", &count);
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *n = xasprintf("reasons.%zu.count", i);
         cleanup(free_p) char *path = xasprintf("reasons.%zu.why", i);
-        cleanup(free_p) char *why = say_member(doc, path);
-        printf("%8" PRId64 "  %s\n", say_integer(doc, n), why);
+        cleanup(free_p) char *why = print_member(doc, path);
+        printf("%8" PRId64 "  %s\n", print_integer(doc, n), why);
     }
-    if (paused || strcmp(held, "-") != 0 || !say_integer(doc, "rows"))
+    if (paused || strcmp(held, "-") != 0 || !print_integer(doc, "rows"))
         return; /* no time is known: somebody or something else comes first */
     print_next(doc, next);
 }
@@ -74,8 +74,8 @@ int ctl_explain(const struct ctl *c)
     if (c->json) {
         fputs(d.body.data, stdout);
     } else if (c->arg_count == 2) {
-        cleanup(free_p) char *why = say_member(d.json, "why"), *url = say_member(d.json, "reconnect_url"),
-                             *said = say_member(d.json, "last_error");
+        cleanup(free_p) char *why = print_member(d.json, "why"), *url = print_member(d.json, "reconnect_url"),
+                             *said = print_member(d.json, "last_error");
         printf(strcmp(url, "-") != 0 ? "%s, at %s\n" : "%s\n", why, url);
         if (strcmp(said, "-") != 0)
             printf("its last error: %s\n", said);

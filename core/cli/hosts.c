@@ -12,7 +12,7 @@ static char *member(const struct json *doc, size_t index, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("hosts.%zu.%s", index, name);
 
-    return say_member(doc, path);
+    return print_member(doc, path);
 }
 
 static char *host_state(const struct json *doc, size_t index)
@@ -30,10 +30,10 @@ static int list(const struct ctl *c)
 {
     static const char *const titles[] = {"HOST", "NAME", "STATE", "LAST HEARTBEAT", "LEASES", NULL};
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    cleanup(sheet_done) struct sheet s;
+    cleanup(table_output_done) struct table_output s;
     size_t count = 0;
 
-    sheet_begin(&s, titles);
+    table_output_begin(&s, titles);
     int r = ctl_call(c, "GET", "/v1/hosts", &d);
     if (r != 0)
         return r;
@@ -45,10 +45,10 @@ static int list(const struct ctl *c)
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *at = xasprintf("hosts.%zu.heartbeat_at", i);
         char *cells[] = {member(d.json, i, "host"), member(d.json, i, "name"), host_state(d.json, i),
-                         say_time(d.json, at), member(d.json, i, "leases")};
-        sheet_row(&s, cells);
+                         print_time(d.json, at), member(d.json, i, "leases")};
+        table_output_row(&s, cells);
     }
-    sheet_flush(&s);
+    table_output_flush(&s);
     return EXIT_DONE;
 }
 
@@ -66,8 +66,8 @@ int ctl_forget_host(const struct ctl *c)
         fputs(d.body.data, stdout);
         return EXIT_DONE;
     }
-    cleanup(free_p) char *host = say_member(d.json, "host");
+    cleanup(free_p) char *host = print_member(d.json, "host");
     printf("host %s is forgotten; %" PRId64 " leases of it end by the database's clock\n", host,
-           say_integer(d.json, "leases"));
+           print_integer(d.json, "leases"));
     return EXIT_DONE;
 }

@@ -84,7 +84,7 @@ static int send_part(struct import *m, size_t len)
         return ctl_no_answer(m->c, r, &e);
     if (d.status < 200 || d.status > 299)
         return part_refused(m, &d);
-    m->imported += say_integer(d.json, "imported");
+    m->imported += print_integer(d.json, "imported");
     return 0;
 }
 

@@ -9,11 +9,11 @@
 #include "core/base/cleanup.h"
 #include "core/cli/cli.h"
 
-char *pages_cell(const struct json *doc, const char *prefix, const char *name)
+char *pagination_cell(const struct json *doc, const char *prefix, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("%s%s", prefix, name);
 
-    return strstr(name, "_at") ? say_time(doc, path) : say_member(doc, path);
+    return strstr(name, "_at") ? print_time(doc, path) : print_member(doc, path);
 }
 
 static void put_raw(struct pages *p, const struct json *doc, size_t i)
@@ -76,7 +76,7 @@ static int one_page(struct pages *p, const char *job, char **io_after)
     return 0;
 }
 
-int pages_of_job(struct pages *p, const char *job)
+int pagination_of_job(struct pages *p, const char *job)
 {
     cleanup(free_p) char *after = NULL;
     int r;
@@ -87,7 +87,7 @@ int pages_of_job(struct pages *p, const char *job)
     return r;
 }
 
-int pages_end(struct pages *p, int status)
+int pagination_end(struct pages *p, int status)
 {
     if (p->c->json) {
         if (status == 0 && !p->begun)
@@ -97,10 +97,10 @@ int pages_end(struct pages *p, int status)
         else if (p->begun)
             putchar('\n');
     } else if (p->sheet.rows) {
-        sheet_flush(&p->sheet);
+        table_output_flush(&p->sheet);
     } else if (status == 0 && !p->sheet.printed) {
         printf("no %s\n", p->name);
     }
-    sheet_done(&p->sheet);
+    table_output_done(&p->sheet);
     return status;
 }

@@ -12,14 +12,14 @@ static char *member(const struct json *doc, size_t index, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("parked.%zu.%s", index, name);
 
-    return say_member(doc, path);
+    return print_member(doc, path);
 }
 
 static char *when(const struct json *doc, size_t index, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("parked.%zu.%s", index, name);
 
-    return say_time(doc, path);
+    return print_time(doc, path);
 }
 
 /* A late one ends after 30 days; one that its row refused stays until the row takes it. */
@@ -35,10 +35,10 @@ static int list(const struct ctl *c)
     static const char *const titles[] = {"ID", "KIND", "JOB", "RECORD", "ACCOUNT", "SINCE", "UNTIL", "WHY", NULL};
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = c->arg_count ? ctl_path("/v1/jobs/%s/parked", c->args[0], NULL) : xstrdup("/v1/parked");
-    cleanup(sheet_done) struct sheet s;
+    cleanup(table_output_done) struct table_output s;
     size_t count = 0;
 
-    sheet_begin(&s, titles);
+    table_output_begin(&s, titles);
     int r = ctl_call(c, "GET", path, &d);
     if (r != 0)
         return r;
@@ -51,9 +51,9 @@ static int list(const struct ctl *c)
         char *cells[] = {member(d.json, i, "id"), member(d.json, i, "kind"), member(d.json, i, "job"),
                          member(d.json, i, "record"), member(d.json, i, "account"), when(d.json, i, "created_at"),
                          until(d.json, i), member(d.json, i, "why")};
-        sheet_row(&s, cells);
+        table_output_row(&s, cells);
     }
-    sheet_flush(&s);
+    table_output_flush(&s);
     if (count)
         puts("\n`renewctl parked apply ID` writes one into its row, if the row still holds the credential that it replaced");
     return EXIT_DONE;
@@ -71,12 +71,12 @@ static int apply(const struct ctl *c)
         fputs(d.body.data, stdout);
         return EXIT_DONE;
     }
-    cleanup(free_p) char *job = say_member(d.json, "job");
-    cleanup(free_p) char *record = say_member(d.json, "record");
+    cleanup(free_p) char *job = print_member(d.json, "job");
+    cleanup(free_p) char *record = print_member(d.json, "record");
     fputs("the tokens were written into their row: job ", stdout);
-    say_text(job);
+    print_text(job);
     fputs(", record ", stdout);
-    say_text(record);
+    print_text(record);
     putchar('\n');
     return EXIT_DONE;
 }

@@ -44,23 +44,23 @@ int ctl_fail(const struct ctl *c, int status, const char *code, const char *fmt,
     return status;
 }
 
-void say_text(const char *text)
+void print_text(const char *text)
 {
     cleanup(free_p) char *shown = shown_text(text ? text : "-", TEXT_MAX);
 
     fputs(shown, stdout);
 }
 
-void say_pair(const char *name, const char *value)
+void print_pair(const char *name, const char *value)
 {
     int blanks = PAIR_WIDTH - (int)strlen(name) - 1;
 
     printf("%s:%*s", name, blanks > 1 ? blanks : 1, "");
-    say_text(value);
+    print_text(value);
     putchar('\n');
 }
 
-char *say_member(const struct json *doc, const char *path)
+char *print_member(const struct json *doc, const char *path)
 {
     const char *text = NULL;
     bool yes = false;
@@ -76,7 +76,7 @@ char *say_member(const struct json *doc, const char *path)
     return raw;
 }
 
-char *say_time(const struct json *doc, const char *path)
+char *print_time(const struct json *doc, const char *path)
 {
     const char *text = NULL;
 
@@ -87,14 +87,14 @@ char *say_time(const struct json *doc, const char *path)
     return xasprintf("%.10s %.8s UTC", text, text + 11);
 }
 
-int64_t say_integer(const struct json *doc, const char *path)
+int64_t print_integer(const struct json *doc, const char *path)
 {
     int64_t value = 0;
 
     return json_integer(doc, path, &value) >= 0 ? value : 0;
 }
 
-int say_end(int status)
+int print_end(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;

@@ -20,20 +20,20 @@ static char *error_text(const struct json *doc, const char *prefix)
 
     if (json_kind(doc, at) != JSON_OBJECT)
         return NULL;
-    cleanup(free_p) char *outcome = pages_cell(doc, prefix, "last_error.outcome");
-    cleanup(free_p) char *code = pages_cell(doc, prefix, "last_error.code");
-    cleanup(free_p) char *text = pages_cell(doc, prefix, "last_error.text");
+    cleanup(free_p) char *outcome = pagination_cell(doc, prefix, "last_error.outcome");
+    cleanup(free_p) char *code = pagination_cell(doc, prefix, "last_error.code");
+    cleanup(free_p) char *text = pagination_cell(doc, prefix, "last_error.text");
     return strcmp(text, "-") == 0 ? xasprintf("%s %s", outcome, code)
                                   : xasprintf("%s %s: %s", outcome, code, text);
 }
 
-static void list_row(struct sheet *s, const struct json *doc, const char *at)
+static void list_row(struct table_output *s, const struct json *doc, const char *at)
 {
-    char *cells[] = {pages_cell(doc, at, "job"), pages_cell(doc, at, "id"), pages_cell(doc, at, "account"),
-                     pages_cell(doc, at, "owner"), pages_cell(doc, at, "state"), pages_cell(doc, at, "expires_at"),
-                     pages_cell(doc, at, "refreshed_at"), pages_cell(doc, at, "next_at"), error_text(doc, at)};
+    char *cells[] = {pagination_cell(doc, at, "job"), pagination_cell(doc, at, "id"), pagination_cell(doc, at, "account"),
+                     pagination_cell(doc, at, "owner"), pagination_cell(doc, at, "state"), pagination_cell(doc, at, "expires_at"),
+                     pagination_cell(doc, at, "refreshed_at"), pagination_cell(doc, at, "next_at"), error_text(doc, at)};
 
-    sheet_row(s, cells);
+    table_output_row(s, cells);
 }
 
 /* A job that cannot be listed (held) does not hide the others'. */
@@ -55,7 +55,7 @@ static int list_all(struct pages *p)
         if (json_kind(d.json, records) != JSON_OBJECT && json_text(d.json, held, &why, NULL) == 0)
             fprintf(stderr, "renewctl: job %s is held, its records are left out\n", job);
         else
-            r = pages_of_job(p, job);
+            r = pagination_of_job(p, job);
     }
     return r;
 }
@@ -69,8 +69,8 @@ int ctl_records(const struct ctl *c)
     if (c->state && state_from_name(c->state) < 0)
         return ctl_fail(c, EXIT_USAGE, "usage", "there is no state %s; it is one of ok, retrying, rate_limited, "
                         "reconnect, misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected", c->state);
-    sheet_begin(&p.sheet, titles);
-    return pages_end(&p, c->arg_count ? pages_of_job(&p, c->args[0]) : list_all(&p));
+    table_output_begin(&p.sheet, titles);
+    return pagination_end(&p, c->arg_count ? pagination_of_job(&p, c->args[0]) : list_all(&p));
 }
 
 int ctl_show(const struct ctl *c)
@@ -91,17 +91,17 @@ int ctl_show(const struct ctl *c)
         return EXIT_DONE;
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        cleanup(free_p) char *text = pages_cell(d.json, "", names[i][1]);
-        say_pair(names[i][0], text);
+        cleanup(free_p) char *text = pagination_cell(d.json, "", names[i][1]);
+        print_pair(names[i][0], text);
     }
-    cleanup(free_p) char *error = error_text(d.json, ""), *at = say_time(d.json, "last_error.at");
-    say_pair("last error", error);
+    cleanup(free_p) char *error = error_text(d.json, ""), *at = print_time(d.json, "last_error.at");
+    print_pair("last error", error);
     if (error)
-        say_pair("failed", at);
-    cleanup(free_p) char *remedy = say_member(d.json, "remedy"), *url = say_member(d.json, "reconnect_url");
+        print_pair("failed", at);
+    cleanup(free_p) char *remedy = print_member(d.json, "remedy"), *url = print_member(d.json, "reconnect_url");
     if (strcmp(remedy, "-") != 0) {
-        say_pair("remedy", remedy);
-        say_pair("reconnect at", url);
+        print_pair("remedy", remedy);
+        print_pair("reconnect at", url);
     }
     return EXIT_DONE;
 }

@@ -12,14 +12,14 @@
 
 static void pair_member(const struct json *doc, const char *name, const char *path)
 {
-    cleanup(free_p) char *text = say_member(doc, path);
+    cleanup(free_p) char *text = print_member(doc, path);
 
-    say_pair(name, text);
+    print_pair(name, text);
 }
 
 static void pair_store(const struct json *doc)
 {
-    cleanup(free_p) char *driver = say_member(doc, "store.driver"), *why = say_member(doc, "store.why");
+    cleanup(free_p) char *driver = print_member(doc, "store.driver"), *why = print_member(doc, "store.why");
     bool up = false, read_only = false;
 
     (void)json_boolean(doc, "store.up", &up);
@@ -27,65 +27,65 @@ static void pair_store(const struct json *doc)
     cleanup(free_p) char *text =
         up ? xasprintf("%s, up", driver)
            : xasprintf("%s, %s: %s", driver, read_only ? "only read" : "away", why);
-    say_pair("store", text);
+    print_pair("store", text);
 }
 
 static void pair_started(const struct json *doc)
 {
-    cleanup(free_p) char *at = say_time(doc, "started_at");
-    int64_t s = say_integer(doc, "uptime");
+    cleanup(free_p) char *at = print_time(doc, "started_at");
+    int64_t s = print_integer(doc, "uptime");
     cleanup(free_p) char *text =
         xasprintf("since %s (%" PRId64 " d %" PRId64 " h %" PRId64 " min)", at, s / 86400, s / 3600 % 24,
                   s / 60 % 60);
 
-    say_pair("running", text);
+    print_pair("running", text);
 }
 
 static void pair_jobs(const struct json *doc)
 {
     cleanup(free_p) char *text =
-        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " failing, %" PRId64 " paused)", say_integer(doc, "jobs"),
-                  say_integer(doc, "held"), say_integer(doc, "failing"), say_integer(doc, "paused"));
+        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " failing, %" PRId64 " paused)", print_integer(doc, "jobs"),
+                  print_integer(doc, "held"), print_integer(doc, "failing"), print_integer(doc, "paused"));
 
-    say_pair("jobs", text);
+    print_pair("jobs", text);
 }
 
 /* Tokens that their rows did not take. */
 static void pair_aside(const struct json *doc)
 {
-    int64_t pending = say_integer(doc, "set_aside.pending"), orphans = say_integer(doc, "set_aside.orphans"),
-            answers = say_integer(doc, "set_aside.answers");
+    int64_t pending = print_integer(doc, "set_aside.pending"), orphans = print_integer(doc, "set_aside.orphans"),
+            answers = print_integer(doc, "set_aside.answers");
     cleanup(free_p) char *text =
         xasprintf("%" PRId64 " refused by their rows, %" PRId64 " too late for them, %" PRId64 " answers that could not be read",
                   pending, orphans, answers);
 
-    say_pair("parked", pending || orphans || answers ? text : "nothing");
+    print_pair("parked", pending || orphans || answers ? text : "nothing");
 }
 
 static void pair_spool(const struct json *doc)
 {
-    cleanup(free_p) char *oldest = say_time(doc, "spool.oldest_at");
-    int64_t entries = say_integer(doc, "spool.entries");
+    cleanup(free_p) char *oldest = print_time(doc, "spool.oldest_at");
+    int64_t entries = print_integer(doc, "spool.entries");
     cleanup(free_p) char *text =
         entries ? xasprintf("%" PRId64 " entries, %" PRId64 " bytes, oldest of %s", entries,
-                            say_integer(doc, "spool.bytes"), oldest)
+                            print_integer(doc, "spool.bytes"), oldest)
                 : xstrdup("empty");
 
-    say_pair("spool", text);
-    int64_t left_alone = say_integer(doc, "spool.left_alone");
+    print_pair("spool", text);
+    int64_t left_alone = print_integer(doc, "spool.left_alone");
     bool read_only = false;
     (void)json_boolean(doc, "store.read_only", &read_only);
     cleanup(free_p) char *kept =
-        read_only && !say_integer(doc, "spool.kept")
+        read_only && !print_integer(doc, "spool.kept")
             ? xstrdup("not read yet: the database is only read")
-            : xasprintf("%" PRId64 " newest credentials, %" PRId64 " bytes", say_integer(doc, "spool.kept"),
-                        say_integer(doc, "spool.kept_bytes"));
-    say_pair("kept for a day", kept);
+            : xasprintf("%" PRId64 " newest credentials, %" PRId64 " bytes", print_integer(doc, "spool.kept"),
+                        print_integer(doc, "spool.kept_bytes"));
+    print_pair("kept for a day", kept);
     if (!left_alone)
         return;
     cleanup(free_p) char *files = xasprintf("%" PRId64 " files of another host, another database or another key; the log names "
                                             "them", left_alone);
-    say_pair("left alone", files);
+    print_pair("left alone", files);
 }
 
 enum { STATUS_WARNINGS_MAX = 400 };
@@ -115,7 +115,7 @@ int ctl_status(const struct ctl *c)
         const char *text = NULL;
         if (json_text(d.json, path, &text, NULL) < 0 || !text)
             break;
-        say_pair("warning", text);
+        print_pair("warning", text);
     }
     return EXIT_DONE;
 }
@@ -131,18 +131,18 @@ static char *counts_text(const struct json *doc, size_t index)
     if (json_kind(doc, at) != JSON_OBJECT)
         return NULL;
     buf_init(&b, 1024);
-    (void)buf_printf(&b, "%" PRId64, say_integer(doc, all));
+    (void)buf_printf(&b, "%" PRId64, print_integer(doc, all));
     for (size_t i = 0; json_member(doc, at, i, &name); i++) {
         cleanup(free_p) char *path = xasprintf("%s.%s", at, name);
-        int64_t n = strcmp(name, "all") == 0 ? 0 : say_integer(doc, path);
+        int64_t n = strcmp(name, "all") == 0 ? 0 : print_integer(doc, path);
         if (!n)
             continue;
         (void)buf_printf(&b, "%s%" PRId64 " %s", between, n, name);
         between = ", ";
     }
     cleanup(free_p) char *unreadable = xasprintf("jobs.%zu.unreadable", index);
-    if (json_kind(doc, unreadable) == JSON_INTEGER && say_integer(doc, unreadable)) {
-        (void)buf_printf(&b, "%s%" PRId64 " unreadable", between, say_integer(doc, unreadable));
+    if (json_kind(doc, unreadable) == JSON_INTEGER && print_integer(doc, unreadable)) {
+        (void)buf_printf(&b, "%s%" PRId64 " unreadable", between, print_integer(doc, unreadable));
         between = ", ";
     }
     if (between[0] == ',')
@@ -154,14 +154,14 @@ static char *member_of(const struct json *doc, const char *list, size_t index, c
 {
     cleanup(free_p) char *path = xasprintf("%s.%zu.%s", list, index, name);
 
-    return say_member(doc, path);
+    return print_member(doc, path);
 }
 
 static char *time_of(const struct json *doc, const char *list, size_t index, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("%s.%zu.%s", list, index, name);
 
-    return say_time(doc, path);
+    return print_time(doc, path);
 }
 
 static char *job_state(const struct json *doc, size_t i)
@@ -195,9 +195,9 @@ static void print_why(const struct json *doc, size_t count, const char *member, 
         if (json_text(doc, path, &why, NULL) < 0 || json_text(doc, job, &name, NULL) < 0)
             continue;
         fputs("\njob ", stdout);
-        say_text(name);
+        print_text(name);
         fputs(words, stdout);
-        say_text(why);
+        print_text(why);
         putchar('\n');
     }
 }
@@ -210,17 +210,17 @@ static void print_overdue(const struct json *doc, size_t count)
         cleanup(free_p) char *warning = xasprintf("jobs.%zu.warning", i);
         cleanup(free_p) char *overdue = xasprintf("jobs.%zu.overdue", i);
         cleanup(free_p) char *job = member_of(doc, "jobs", i, "job");
-        int64_t n = say_integer(doc, overdue);
+        int64_t n = print_integer(doc, overdue);
         bool warned = json_text(doc, warning, &why, NULL) == 0;
         if (!n && !warned)
             continue;
         fputs("\njob ", stdout);
-        say_text(job);
+        print_text(job);
         if (n)
             printf(": %" PRId64 " overdue", n);
         if (warned) {
             fputs(": ", stdout);
-            say_text(why);
+            print_text(why);
         }
         putchar('\n');
     }
@@ -236,12 +236,12 @@ static void print_granted(const struct json *doc, size_t count)
         bool replaces = false;
         if (json_kind(doc, at) != JSON_STRING)
             continue;
-        cleanup(free_p) char *since = say_time(doc, at);
+        cleanup(free_p) char *since = print_time(doc, at);
         (void)json_boolean(doc, rotates, &replaces);
         fputs("\njob ", stdout);
-        say_text(job);
+        print_text(job);
         printf(": its provider changed what a refresh gives at %s: access tokens live %" PRId64 " s now, and a refresh %s\n",
-               since, say_integer(doc, life),
+               since, print_integer(doc, life),
                replaces ? "replaces the credential" : "leaves the credential as it is");
     }
 }
@@ -259,12 +259,12 @@ static void print_events(const struct json *doc, size_t count)
         bool begun = false;
         for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
             cleanup(free_p) char *path = xasprintf("jobs.%zu.events.%s", i, parts[k].name);
-            int64_t n = say_integer(doc, path);
+            int64_t n = print_integer(doc, path);
             if (!n)
                 continue;
             if (!begun) {
                 fputs("\njob ", stdout);
-                say_text(job);
+                print_text(job);
             }
             printf("%s%" PRId64 " %s", begun ? ", " : ": events: ", n, parts[k].words);
             begun = true;
@@ -327,7 +327,7 @@ static void print_last_runs(const struct json *doc, size_t count)
             ? xasprintf("job %s: its last run (%s) was refused at %s: %s", job, run, at, why)
             : xasprintf("job %s: its last run (%s, ended %s) failed for %s of its records%s", job, run, at, failed, first);
         putchar('\n');
-        say_text(line);
+        print_text(line);
         putchar('\n');
     }
 }
@@ -357,9 +357,9 @@ static void print_disabled(const struct json *doc)
         cleanup(free_p) char *job = member_of(doc, "disabled", i, "job");
         cleanup(free_p) char *file = member_of(doc, "disabled", i, "file");
         fputs("\njob ", stdout);
-        say_text(job);
+        print_text(job);
         fputs(" is disabled (enabled = false) in ", stdout);
-        say_text(file);
+        print_text(file);
         putchar('\n');
     }
 }
@@ -369,10 +369,10 @@ int ctl_jobs(const struct ctl *c)
     static const char *const titles[] = {"JOB", "PLUGIN", "STATE", "SCHEDULE", "NEXT", "RECORDS", NULL};
     const char *name = c->arg_count ? c->args[0] : NULL;
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    cleanup(sheet_done) struct sheet s;
+    cleanup(table_output_done) struct table_output s;
     size_t count = 0;
 
-    sheet_begin(&s, titles);
+    table_output_begin(&s, titles);
     int r = ctl_call(c, "GET", "/v1/jobs", &d);
     if (r != 0)
         return r;
@@ -391,9 +391,9 @@ int ctl_jobs(const struct ctl *c)
         char *cells[] = {member_of(d.json, "jobs", i, "job"), member_of(d.json, "jobs", i, "plugin"),
                          job_state(d.json, i), job_schedule(d.json, i),
                          time_of(d.json, "jobs", i, "next_at"), counts_text(d.json, i)};
-        sheet_row(&s, cells);
+        table_output_row(&s, cells);
     }
-    sheet_flush(&s);
+    table_output_flush(&s);
     print_why(d.json, count, "held", " is held: ");
     print_why(d.json, count, "failing", " is failing: ");
     print_last_runs(d.json, count);
@@ -415,7 +415,7 @@ static void print_refused(const struct json *doc, size_t count)
             continue;
         cleanup(free_p) char *id = member_of(doc, "runs", i, "id");
         printf("\nrun %s was refused: ", id);
-        say_text(why);
+        print_text(why);
         putchar('\n');
     }
 }
@@ -430,7 +430,7 @@ static char *run_status(const struct json *doc, size_t i)
         return xstrdup("refused");
     if (json_kind(doc, finished) != JSON_STRING)
         return xstrdup("running");
-    return xstrdup(say_integer(doc, failed) ? "failed" : "succeeded");
+    return xstrdup(print_integer(doc, failed) ? "failed" : "succeeded");
 }
 
 int ctl_runs(const struct ctl *c)
@@ -440,12 +440,12 @@ int ctl_runs(const struct ctl *c)
     static const char *const names[] = {"id", "job", "trigger", NULL, "started_at", "finished_at",
                                         "due", "refreshed", "failed", "skipped"};
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    cleanup(sheet_done) struct sheet s;
+    cleanup(table_output_done) struct table_output s;
     cleanup(free_p) char *path = ctl_path(c->arg_count ? "/v1/jobs/%s/runs" : "/v1/runs",
                                           c->arg_count ? c->args[0] : NULL, NULL);
     size_t count = 0;
 
-    sheet_begin(&s, titles);
+    table_output_begin(&s, titles);
     int r = ctl_call(c, "GET", path, &d);
     if (r != 0)
         return r;
@@ -460,9 +460,9 @@ int ctl_runs(const struct ctl *c)
             cells[k] = !names[k]                ? run_status(d.json, i)
                        : strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
                                                : member_of(d.json, "runs", i, names[k]);
-        sheet_row(&s, cells);
+        table_output_row(&s, cells);
     }
-    sheet_flush(&s);
+    table_output_flush(&s);
     print_refused(d.json, count);
     return EXIT_DONE;
 }

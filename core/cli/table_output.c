@@ -35,7 +35,7 @@ static size_t terminal(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
 }
 
-void sheet_begin(struct sheet *s, const char *const *titles)
+void table_output_begin(struct table_output *s, const char *const *titles)
 {
     memset(s, 0, sizeof *s);
     s->titles = titles;
@@ -50,7 +50,7 @@ static bool is_time(const char *cell)
     return len == TIME_LONG && strcmp(cell + len - 4, " UTC") == 0;
 }
 
-void sheet_row(struct sheet *s, char *const cells[])
+void table_output_row(struct table_output *s, char *const cells[])
 {
     if (s->rows == s->cap) {
         s->cap = s->cap ? 2 * s->cap : 64;
@@ -66,10 +66,10 @@ void sheet_row(struct sheet *s, char *const cells[])
             s->width[i] = n;
     }
     if (s->rows >= ROWS_HELD)
-        sheet_flush(s);
+        table_output_flush(s);
 }
 
-static size_t sum(const struct sheet *s)
+static size_t sum(const struct table_output *s)
 {
     size_t n = 0;
 
@@ -79,7 +79,7 @@ static size_t sum(const struct sheet *s)
 }
 
 /* What a column can give way by: times by their parts. */
-static size_t narrower(const struct sheet *s, size_t i)
+static size_t narrower(const struct table_output *s, size_t i)
 {
     size_t n = s->width[i];
 
@@ -89,7 +89,7 @@ static size_t narrower(const struct sheet *s, size_t i)
 }
 
 /* The widest gives way first. */
-static void fit(struct sheet *s)
+static void fit(struct table_output *s)
 {
     for (size_t i = 0; i < s->columns; i++)
         if (!s->terminal && i + 1 < s->columns && s->width[i] > PADDED_MAX)
@@ -106,7 +106,7 @@ static void fit(struct sheet *s)
 }
 
 /* The last column is not padded: lines end where their text does. */
-static void print_line(const struct sheet *s, const char *const *cells)
+static void print_line(const struct table_output *s, const char *const *cells)
 {
     for (size_t i = 0; i < s->columns; i++) {
         char *text = xstrdup(cells[i]);
@@ -126,14 +126,14 @@ static void print_line(const struct sheet *s, const char *const *cells)
     putchar('\n');
 }
 
-static void clear(struct sheet *s)
+static void clear(struct table_output *s)
 {
     for (size_t i = 0; i < s->rows * s->columns; i++)
         free(s->cells[i]);
     s->rows = 0;
 }
 
-void sheet_flush(struct sheet *s)
+void table_output_flush(struct table_output *s)
 {
     if (!s->printed) {
         s->terminal = terminal();
@@ -146,7 +146,7 @@ void sheet_flush(struct sheet *s)
     clear(s);
 }
 
-void sheet_done(struct sheet *s)
+void table_output_done(struct table_output *s)
 {
     clear(s);
     free(s->cells);

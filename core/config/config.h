@@ -19,8 +19,8 @@
 
 struct column_wish;
 struct only_wish;
-struct owner_wish;
-struct table_wish;
+struct owner_requirement;
+struct table_requirement;
 
 struct api_client {
     char *name;
@@ -178,7 +178,7 @@ struct job_config {
     struct column_wish
         *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
     size_t wish_count;
-    struct owner_wish *wish_owner; /* NULL: none, or a plain column */
+    struct owner_requirement *wish_owner; /* NULL: none, or a plain column */
     struct only_wish *wish_only;
 };
 
@@ -193,7 +193,7 @@ struct job_config *job_load(const struct config *c, struct plugins *plugins, con
                             struct conf_mistakes *m, struct secret_uses *uses);
 /* What the store asks of the job's table; its arrays live as long as the job. Only for a job
  * without a mistake. */
-void job_wish(const struct job_config *j, struct table_wish *ret);
+void job_wish(const struct job_config *j, struct table_requirement *ret);
 void job_config_free(struct job_config *j);
 void jobs_free(struct job_config **list, size_t count);
 

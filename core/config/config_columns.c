@@ -177,7 +177,7 @@ static void owner_wish_make(struct job_config *j)
     if (o->via == NULL)
         return;
     j->wish_owner = xcalloc(1, sizeof *j->wish_owner);
-    *j->wish_owner = (struct owner_wish){ .via = o->via,
+    *j->wish_owner = (struct owner_requirement){ .via = o->via,
                                           .table = o->table,
                                           .key = o->key,
                                           .column = o->table_column };
@@ -221,13 +221,13 @@ void job_wish_make(struct job_config *j)
     j->wish_only = o;
 }
 
-void job_wish(const struct job_config *j, struct table_wish *ret)
+void job_wish(const struct job_config *j, struct table_requirement *ret)
 {
     bool written = false;
 
     for (size_t i = 0; i < j->column_count; i++)
         written = written || j->columns[i].written;
-    *ret = (struct table_wish){
+    *ret = (struct table_requirement){
         .job = j->job,
         .table = j->table,
         .key = j->key,

@@ -148,12 +148,12 @@ static void ask_row_security(struct asking *a, const struct table *t, const stru
 
 static void ask_values(struct asking *a, const struct job *j, const struct row *row)
 {
-    struct values v = {0};
+    struct row_values v = {0};
     struct error e = {""};
 
-    if (values_open(j, row, &v, &e) < 0)
+    if (row_values_decrypt(j, row, &v, &e) < 0)
         say(a, CHECK_MISTAKE, "row %s of %s: %s", row->key, j->table->name, e.text);
-    values_done(&v);
+    row_values_done(&v);
 }
 
 /* Words that are written seldom, each told that the table refuses. */
@@ -173,7 +173,7 @@ static void ask_also(struct asking *a, const struct job *j, const struct row *ro
     for (size_t i = 0; i < j->config->also_count; i++) {
         struct error e = {""};
         bool any = false;
-        int r = also_rehearse(a->db, j, row, i, &any, &e);
+        int r = status_columns_rehearse(a->db, j, row, i, &any, &e);
         if (r < 0)
             say(a, CHECK_MISTAKE, "%s", e.text);
         else if (r > 0 && !any)
@@ -222,7 +222,7 @@ static void ask_table(struct asking *a, struct job *j)
     bool may_read = !a->mistaken;
     if (job_check_statements(a->db, j->config, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", e.text);
-    if ((store_made(a->db, &e) > 0 ? also_check : also_check_names)(a->db, j, &e) < 0)
+    if ((store_made(a->db, &e) > 0 ? status_columns_check : status_columns_check_names)(a->db, j, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
     if (j->table->own) {
         say(a, CHECK_FINE, "its records are in renewd's own table");
@@ -243,12 +243,12 @@ void check_job(struct db *db, struct config *c, struct job_config *config, check
     struct asking a = {.db = db, .say = sink, .ctx = ctx, .job = config->job};
     struct engine en = {.setup.config = c};
     struct job j = {.engine = &en, .config = config};
-    struct table_wish wish;
+    struct table_requirement wish;
     struct error e = {""};
 
     if (!config->enabled || config->mistake)
         return;
-    also_make(&j);
+    status_columns_make(&j);
     job_wish(config, &wish);
     if (table_resolve(db, &wish, &j.table, &e) < 0) {
         say(&a, CHECK_MISTAKE, "%s", job_unnamed(&j, e.text));
@@ -258,5 +258,5 @@ void check_job(struct db *db, struct config *c, struct job_config *config, check
     }
     table_free(j.table);
     free(j.slot_column);
-    also_free(&j);
+    status_columns_free(&j);
 }

@@ -43,10 +43,10 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
         free(en);
         return res;
     }
-    const struct keep_setup keep = {s->state->path, s->state->host, s->state->incarnation, s->config->keys,
-                                    s->config->spool_keep, set_back_ours, en};
-    en->keep = keep_new(&keep);
-    en->notes = notes_new();
+    const struct retention_setup keep = {s->state->path, s->state->host, s->state->incarnation, s->config->keys,
+                                    s->config->spool_keep, restored_database_ours, en};
+    en->keep = retention_new(&keep);
+    en->notes = rate_limits_new();
     en->forwards = forwards_new();
     en->jobs = xcalloc(s->job_count + 1, sizeof *en->jobs);
     en->disabled = xcalloc(s->job_count + 1, sizeof *en->disabled);
@@ -112,8 +112,8 @@ void engine_drained(struct engine *e)
 {
     e->drained = true;
     recover_kept(e, true);
-    gone_check(e);
-    aside_count(e);
+    expired_leases_check(e);
+    parked_count(e);
     for (size_t i = 0; i < e->job_count; i++) {
         discovery_start(e->jobs[i], true);
         job_pump(e->jobs[i]);
@@ -133,10 +133,10 @@ static bool settled(const struct engine *e)
     return true;
 }
 
-void engine_tell_settled(struct engine *e)
+void engine_tell_jobs_ready(struct engine *e)
 {
     while (e->settled) {
-        struct settled_waiter *w = e->settled;
+        struct jobs_ready_waiter *w = e->settled;
         e->settled = w->next;
         w->done(w->ctx);
         free(w);
@@ -149,8 +149,8 @@ void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
         done(ctx);
         return;
     }
-    struct settled_waiter *w = xcalloc(1, sizeof *w);
-    *w = (struct settled_waiter){done, ctx, e->settled};
+    struct jobs_ready_waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct jobs_ready_waiter){done, ctx, e->settled};
     e->settled = w;
 }
 
@@ -158,7 +158,7 @@ void engine_check_ready(struct engine *e)
 {
     if (!e->drained || !settled(e))
         return;
-    engine_tell_settled(e);
+    engine_tell_jobs_ready(e);
     if (e->ready_told)
         return;
     e->ready_told = true;
@@ -205,7 +205,7 @@ static void thread_stopped(void *ctx)
         spool_stay(e->spool);
     spool_close(e->spool);
     e->spool = NULL;
-    keep_free(e->keep);
+    retention_free(e->keep);
     e->keep = NULL;
     e->stopped(e->stopped_ctx);
 }
@@ -222,7 +222,7 @@ static void stop_threads(void *ctx)
     loop_cancel(&e->recover_timer);
     loop_cancel(&e->requests_timer);
     loop_cancel(&e->history_timer);
-    hints_stop(e);
+    pg_notify_stop(e);
     secrets_stop(e);
     e->threads = (e->store != NULL) + (e->reader != NULL) + 1;
     if (e->store)
@@ -307,7 +307,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
     e->stopping = true;
     e->stopped = stopped;
     e->stopped_ctx = ctx;
-    engine_tell_settled(e);
+    engine_tell_jobs_ready(e);
     forwards_stop(e);
     e->stop_timer = loop_after(e->loop, e->setup.config->stop_wait_ms, waited_long_enough, e);
     for (size_t i = 0; i < e->job_count; i++) {
@@ -336,11 +336,11 @@ void engine_free(struct engine *e)
 {
     if (!e)
         return;
-    demands_free(e);
+    token_requests_free(e);
     forwards_free(e);
-    changed_free(e);
+    change_feed_free(e);
     loop_cancel(&e->check_timer);
-    keep_free(e->keep);
+    retention_free(e->keep);
     for (size_t i = 0; i < e->job_count; i++)
         job_free(e->jobs[i]);
     while (e->retired) {
@@ -353,7 +353,7 @@ void engine_free(struct engine *e)
     store_thread_free(e->store);
     store_thread_free(e->reader);
     tokens_free(e->tokens);
-    notes_free(e->notes);
+    rate_limits_free(e->notes);
     spool_files_free(e->leftovers, e->leftover_count);
     explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
     free(e->store_why);
@@ -374,11 +374,11 @@ void engine_read(struct engine *e, store_work work, void *arg, store_done done)
 void engine_status(const struct engine *e, struct engine_status *ret)
 {
     struct spool_counts spool = {0};
-    struct keep_counts kept = {0};
+    struct retention_counts kept = {0};
     if (e->spool)
         spool_counts(e->spool, &spool);
     if (e->keep)
-        keep_counts(e->keep, &kept);
+        retention_counts(e->keep, &kept);
     *ret = (struct engine_status){
         .host = e->setup.state->host,
         .incarnation = e->setup.state->incarnation,

@@ -105,7 +105,7 @@ typedef void parked_apply_done(void *ctx, const struct parked *p, int result, co
 void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *done, void *ctx);
 
 /* ---- A token on demand ---- */
-struct token_wish {
+struct token_requirement {
     int64_t min_valid;           /* seconds that it should live yet */
     bool as_tick;                /* due as at a tick, instead */
     bool refused;                /* the provider refused the token of refused_generation: unless the record has a newer
@@ -134,7 +134,7 @@ struct token_answer {
 /* What it points to is valid in the callback, which may come before engine_token returns. */
 typedef void (*token_done)(void *ctx, const struct token_answer *t);
 /* The access token of a record, refreshed first when that is due. It has reached the store before. */
-void engine_token(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
+void engine_token(struct engine *e, struct job *j, const char *key, const struct token_requirement *w,
                   token_done done, void *ctx);
 
 /* ---- Calls of a provider's API with a record's token ---- */
@@ -185,7 +185,7 @@ struct refused_claim {
 /* refused: the answer refuses the token, and t is what follows from that, else NULL. */
 typedef void (*refused_done)(void *ctx, bool refused, int64_t slow_for, const struct token_answer *t);
 void engine_refused(struct engine *e, struct job *j, const char *key, const struct refused_claim *c,
-                    const struct token_wish *w, refused_done done, void *ctx);
+                    const struct token_requirement *w, refused_done done, void *ctx);
 
 /* ---- Events ---- */
 struct event_message;
@@ -212,7 +212,7 @@ void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, si
 
 /* Which of the jobs (count > 0) has a row of that key with its credential filled, else one with a row. */
 enum filled { FILLED_NO_ROW, FILLED_EMPTY, FILLED };
-void engine_filled(struct engine *e, struct job *const *jobs, size_t count, const char *key,
+void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
                    void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx);
 
 /* JSON lines of one record each: {"id": "...", "account": "...", "access_token": "...", ...}. */

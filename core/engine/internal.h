@@ -18,10 +18,10 @@
 
 enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
 
-struct settled_waiter {
+struct jobs_ready_waiter {
     void (*done)(void *ctx);
     void *ctx;
-    struct settled_waiter *next;
+    struct jobs_ready_waiter *next;
 };
 
 struct engine {
@@ -34,7 +34,7 @@ struct engine {
     struct http_client *http;
     struct store_thread *store, *reader;
     struct spool *spool;
-    struct keep *keep;               /* what the store has taken, for a day */
+    struct retention *keep;               /* what the store has taken, for a day */
     enum { SET_BACK_TO_LOOK, SET_BACK_LOOKING, SET_BACK_WRITING } set_back;
     int64_t left_alone;              /* spool files that are not for us */
     unsigned char fingerprint_key[32];
@@ -57,23 +57,23 @@ struct engine {
     struct spool_file *leftovers;
     size_t leftover_count;
     size_t dead_files;               /* spool files of processes that are over, as last counted */
-    struct settled_waiter *settled;  /* who waits for all jobs to be discovered or held */
+    struct jobs_ready_waiter *settled;  /* who waits for all jobs to be discovered or held */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     struct tokens *tokens;           /* remembered for those who ask */
-    struct demand *demands;          /* who waits for a token */
-    struct notes *notes;             /* what calls with tokens were answered */
+    struct token_request *demands;          /* who waits for a token */
+    struct rate_limits *notes;             /* what calls with tokens were answered */
     struct forwards *forwards;       /* calls that are passed on */
     size_t busy;                     /* store work under way that refers to jobs or runs */
     size_t claims;                   /* of it, claims, until they are attempts or given back */
     bool lost, lost_asked;           /* leases may be out that nobody works on */
     bool blocked;                    /* something waits for the store, and that was said */
-    struct kept_counts aside;        /* as last counted */
+    struct parked_counts aside;        /* as last counted */
     bool gone_asked;                 /* leases of processes that are gone are being looked for */
     struct loop_timer *lost_timer;
     struct listener *listener;       /* NULL = the poll finds requests alone */
     bool history_started;
-    struct changed *changed;         /* rows to be looked at */
+    struct change_feed *changed;         /* rows to be looked at */
     struct loop_watch *hints_watch;
     struct loop_timer *hints_timer;
     int64_t requests_boot_ms;        /* when requests were looked for last */
@@ -118,7 +118,7 @@ struct breaker {
     bool asking;                     /* a canary is on its way */
 };
 
-struct also_update {             /* SQL; NULL = nothing to write */
+struct status_columns_update {             /* SQL; NULL = nothing to write */
     char *on_reconnect;
     char **well;                     /* on_ok, a column each */
     char *tell, *forget;             /* which records on_reconnect was written for */
@@ -131,7 +131,7 @@ struct job {
     struct instance *instance;
     struct table *table;
     char *read_source;               /* job_find_source */
-    struct also_update *also;        /* as many as the configuration's */
+    struct status_columns_update *also;        /* as many as the configuration's */
     int *slot_column;                /* slot -> column of the table, or -1 */
     int expires_slot, credential_slot;
     int replay;
@@ -159,7 +159,7 @@ struct job {
     } failing;
     char settings_id[FINGERPRINT_SIZE]; /* a hash of the settings and their secrets' values */
     size_t others;                   /* requests since the last one for a suspect */
-    size_t gentle;                   /* after a hold at most so many attempts at once; grows; 0 = no matter */
+    size_t ramp_up_limit;                   /* after a hold at most so many attempts at once; grows; 0 = no matter */
     size_t active;                   /* attempts under way */
     struct run *runs;
     struct attempt *attempts;
@@ -174,7 +174,7 @@ struct run {
     struct job *job;
     struct run_row row;
     int mode;                        /* enum claim_mode */
-    struct token_wish wish;          /* CLAIM_DEMAND */
+    struct token_requirement wish;          /* CLAIM_DEMAND */
     struct secret *refused_token;    /* the wish's */
     char *trigger;
     int64_t tick, next_tick;
@@ -209,18 +209,18 @@ struct run {
 };
 
 /* The opened values of a row, one for each slot of the plugin. */
-struct values {
+struct row_values {
     struct slot_value *list;
     struct secret **owned;
     size_t count;
-    size_t opened;                   /* sealed values that opened; also where values_open() fails */
+    size_t opened;                   /* sealed values that opened; also where row_values_decrypt() fails */
 };
 
 struct attempt {
     struct job *job;
     struct run *run;
     struct claimed claim;            /* record, row, attempt id: owned */
-    struct values values;
+    struct row_values values;
     void *memo;
     struct plugin_attempt *plugin;
     struct http_transfer *transfer;
@@ -250,7 +250,7 @@ struct commit_task {
 /* engine.c */
 void engine_drained(struct engine *e);
 void engine_check_ready(struct engine *e);
-void engine_tell_settled(struct engine *e);
+void engine_tell_jobs_ready(struct engine *e);
 void engine_check_stopped(struct engine *e);
 void engine_forget_disabled(struct engine *e);
 bool engine_may_work(const struct engine *e);
@@ -322,7 +322,7 @@ void requests_serve(struct engine *e); /* notes which jobs are here */
 void requests_look(struct engine *e); /* at once, or as soon as is bearable */
 
 /* pg_notify.c */
-void hints_start(struct engine *e);
-void hints_stop(struct engine *e);
+void pg_notify_start(struct engine *e);
+void pg_notify_stop(struct engine *e);
 
 #endif

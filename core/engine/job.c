@@ -56,7 +56,7 @@ struct job *job_new(struct engine *e, struct job_config *c)
     struct job *j = xcalloc(1, sizeof *j);
     j->engine = e;
     j->config = c;
-    also_make(j);
+    status_columns_make(j);
     open_instance(j);
     return j;
 }
@@ -78,7 +78,7 @@ void job_free(struct job *j)
     events_free(j);
     instance_free(j->instance);
     table_free(j->table);
-    also_free(j);
+    status_columns_free(j);
     job_config_free(j->config);
     free(j->slot_column);
     free(j->read_source);
@@ -217,13 +217,13 @@ static int statement_rights(struct db *db, const struct job_config *c, struct bu
 int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements, struct error *e)
 {
     cleanup(buf_done) struct buf grants = {0}, refused = {0};
-    struct table_wish wish;
+    struct table_requirement wish;
     buf_init(&grants, GRANTS_MAX);
     buf_init(&refused, GRANTS_MAX);
     job_wish(c, &wish);
     int res = rights_job(db, table, &wish, &grants, e);
     if (res >= 0)
-        res = also_rights(db, c, &grants, e);
+        res = status_columns_rights(db, c, &grants, e);
     if (res >= 0 && statements)
         res = statement_rights(db, c, &refused, e);
     if (res < 0 || (!grants.len && !refused.len))
@@ -236,7 +236,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
 {
     struct resolve_task *t = arg;
     const struct job_config *c = t->job->config;
-    struct table_wish wish;
+    struct table_requirement wish;
     job_wish(c, &wish);
     int res = table_resolve(db, &wish, &t->table, e);
     if (res >= 0)
@@ -244,9 +244,9 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = job_check_statements(db, c, e);
     if (res >= 0)
-        res = also_check(db, t->job, e);
+        res = status_columns_check(db, t->job, e);
     if (res >= 0)
-        res = granted_read(db, c->job, &t->granted, e);
+        res = grant_monitor_read(db, c->job, &t->granted, e);
     if (res >= 0)
         res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, c->limit, &t->row,
                             e);
@@ -261,7 +261,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
 
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e)
 {
-    struct table_wish wish;
+    struct table_requirement wish;
     struct error why;
     if (result == -EACCES && job_rights(db, j->config, j->table, true, &why) == -EACCES)
         return error_set(e, -ESTALE, "%s", why.text);
@@ -274,7 +274,7 @@ int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix)
 {
     if (!j->instance)
         return 0;
-    struct table_wish wish;
+    struct table_requirement wish;
     struct table *table = NULL;
     struct error e;
     int64_t count = 0;
@@ -397,7 +397,7 @@ void job_resolve(struct job *j)
 static int source_work(struct db *db, void *arg, struct error *e)
 {
     struct resolve_task *t = arg;
-    struct table_wish wish;
+    struct table_requirement wish;
     job_wish(t->job->config, &wish);
     return table_resolve(db, &wish, &t->table, e);
 }

@@ -41,7 +41,7 @@ static void said(void *ctx, const char *changed)
 {
     struct engine *e = ctx;
     if (changed)
-        changed_row(e, changed);
+        change_feed_row(e, changed);
     else
         requests_look(e);
 }
@@ -51,7 +51,7 @@ static void something_said(void *ctx, uint32_t events)
     (void)events;
     struct engine *e = ctx;
     if (listener_hear(e->listener, said, e) < 0) {
-        hints_stop(e);
+        pg_notify_stop(e);
         again_in(e, AGAIN_MS);
     }
 }
@@ -60,12 +60,12 @@ static void listening(struct engine *e, struct listener *l)
 {
     e->listener = l;
     if (loop_watch(e->loop, listener_fd(l), LOOP_READ, something_said, e, &e->hints_watch) < 0) {
-        hints_stop(e);
+        pg_notify_stop(e);
         again_in(e, AGAIN_MS);
         return;
     }
     requests_look(e); /* what was asked for, and changed, while nobody listened */
-    changed_missed(e);
+    change_feed_missed(e);
 }
 
 static void listen_done(void *arg, int result, const struct error *err)
@@ -101,15 +101,15 @@ static void listen_now(void *ctx)
     engine_read(e, listen_work, t, listen_done);
 }
 
-void hints_start(struct engine *e)
+void pg_notify_start(struct engine *e)
 {
     if (strcmp(e->setup.config->store_driver, "postgresql") != 0)
         return;
-    changed_start(e);
+    change_feed_start(e);
     listen_now(e);
 }
 
-void hints_stop(struct engine *e)
+void pg_notify_stop(struct engine *e)
 {
     loop_cancel(&e->hints_timer);
     loop_unwatch(&e->hints_watch);

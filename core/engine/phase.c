@@ -61,7 +61,7 @@ static void go_on(struct engine *e)
         job_resolve(e->jobs[i]);
     requests_serve(e);
     commits_resume(e);
-    lost_leases(e);
+    unowned_leases_check(e);
     recover_check(e);
 }
 
@@ -144,13 +144,13 @@ static void beat(void *ctx)
     e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
     bool counts = ++e->beats % COUNT_BEATS == 0;
     if (counts)
-        keep_age(e->keep);
+        retention_age(e->keep);
     if (e->store_up && e->checked)
         store_submit(e->store, counts ? count_work : beat_work, e->setup.state, beat_done);
     recover_siblings(e);
     recover_kept(e, false);
-    gone_check(e);
-    aside_count(e);
+    expired_leases_check(e);
+    parked_count(e);
 }
 
 void startup_up(void *ctx)
@@ -164,11 +164,11 @@ void startup_up(void *ctx)
     if (!e->heartbeat && !e->stopping)
         e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
     for (size_t i = 0; e->checked && i < e->job_count; i++)
-        e->jobs[i]->gentle = 1;
+        e->jobs[i]->ramp_up_limit = 1;
     if (e->checked) {
         if (e->stopping) {
             commits_resume(e);
-            lost_leases(e);
+            unowned_leases_check(e);
         } else {
             go_on(e);
         }
@@ -185,7 +185,7 @@ static void lost_store(struct engine *e, const char *why, bool refused)
         e->set_back = SET_BACK_TO_LOOK;
     free(e->store_why);
     e->store_why = xstrdup(why);
-    engine_tell_settled(e);
+    engine_tell_jobs_ready(e);
     engine_check_stopped(e);
 }
 

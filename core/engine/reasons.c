@@ -156,7 +156,7 @@ int record_stands(struct db *db, const struct job *j, const char *key, struct er
         record_done(&known);
         return res;
     }
-    bool left_out = look_left_out(j, &row, &known);
+    bool left_out = row_is_filtered_out(j, &row, &known);
     row_done(&row);
     record_done(&known);
     return left_out ? error_set(e, -ENODATA,

@@ -148,7 +148,7 @@ void requests_start(struct engine *e)
     if (e->requests_timer)
         return;
     e->requests_timer = loop_after(e->loop, 0, poll, e);
-    hints_start(e);
+    pg_notify_start(e);
 }
 
 void requests_look(struct engine *e)

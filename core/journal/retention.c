@@ -17,9 +17,9 @@
 
 enum { ENTRY_ROOM = 16 * 1024 }; /* as the spool's for a result */
 
-struct keep *keep_new(const struct keep_setup *s)
+struct retention *retention_new(const struct retention_setup *s)
 {
-    struct keep *k = xcalloc(1, sizeof *k);
+    struct retention *k = xcalloc(1, sizeof *k);
 
     k->setup = *s;
     k->setup.host = xstrdup(s->host);
@@ -32,21 +32,21 @@ struct keep *keep_new(const struct keep_setup *s)
     return k;
 }
 
-static void pair_free(struct kept_pair *p)
+static void pair_free(struct retained_pair *p)
 {
     free(p->replaced);
     free(p);
 }
 
-void keep_leave(struct keep *k)
+void retention_leave(struct retention *k)
 {
-    struct kept_pair *p;
-    struct keep_file *f;
+    struct retained_pair *p;
+    struct retention_file *f;
 
     if (k->current != NULL)
         (void)!ftruncate(k->current->fd, k->current->end); /* what was reserved */
     while ((f = TAILQ_FIRST(&k->files)) != NULL)
-        keep_file_free(k, f, f->pairs == 0);
+        retention_file_free(k, f, f->pairs == 0);
     while ((p = TAILQ_FIRST(&k->pairs)) != NULL) {
         TAILQ_REMOVE(&k->pairs, p, link);
         pair_free(p);
@@ -56,11 +56,11 @@ void keep_leave(struct keep *k)
     k->bytes = 0;
 }
 
-void keep_free(struct keep *k)
+void retention_free(struct retention *k)
 {
     if (k == NULL)
         return;
-    keep_leave(k);
+    retention_leave(k);
     map_free(k->by_newest, NULL);
     free((char *)k->setup.host);
     free((char *)k->setup.incarnation);
@@ -68,7 +68,7 @@ void keep_free(struct keep *k)
     free(k);
 }
 
-void keep_remember(struct keep *k, struct kept_pair *p)
+void retention_remember(struct retention *k, struct retained_pair *p)
 {
     TAILQ_INSERT_TAIL(&k->pairs, p, link);
     map_put(k->by_newest, p->newest, p);
@@ -76,9 +76,9 @@ void keep_remember(struct keep *k, struct kept_pair *p)
     k->bytes += (int64_t)p->len;
 }
 
-void keep_forget(struct keep *k, struct kept_pair *p)
+void retention_forget(struct retention *k, struct retained_pair *p)
 {
-    struct keep_file *f = p->file;
+    struct retention_file *f = p->file;
 
     TAILQ_REMOVE(&k->pairs, p, link);
     if (map_get(k->by_newest, p->newest) == p)
@@ -86,7 +86,7 @@ void keep_forget(struct keep *k, struct kept_pair *p)
     k->bytes -= (int64_t)p->len;
     pair_free(p);
     if (--f->pairs == 0 && f != k->current)
-        keep_file_free(k, f, true);
+        retention_file_free(k, f, true);
 }
 
 /* The next of "FINGERPRINT SECONDS\n". */
@@ -100,23 +100,23 @@ static bool next_replaced(const char **at, char ret[FINGERPRINT_SIZE], int64_t *
     return true;
 }
 
-void keep_supersede(struct keep *k, struct kept_pair *p)
+void retention_supersede(struct retention *k, struct retained_pair *p)
 {
     const char *at = p->replaced;
     char fingerprint[FINGERPRINT_SIZE];
     int64_t since;
 
     while (next_replaced(&at, fingerprint, &since)) {
-        struct kept_pair *older = map_get(k->by_newest, fingerprint);
+        struct retained_pair *older = map_get(k->by_newest, fingerprint);
         if (older != NULL && older != p && older->at <= p->at)
-            keep_forget(k, older);
+            retention_forget(k, older);
     }
 }
 
 /* What this one replaces: that credential, and what that one had replaced within a day. */
-static char *replaced_by(const struct keep *k, const char *replaced, const char *newest, int64_t now)
+static char *replaced_by(const struct retention *k, const char *replaced, const char *newest, int64_t now)
 {
-    const struct kept_pair *before = map_get(k->by_newest, replaced);
+    const struct retained_pair *before = map_get(k->by_newest, replaced);
     const char *at = before ? before->replaced : "";
     char fingerprint[FINGERPRINT_SIZE];
     cleanup(buf_done) struct buf b = { 0 };
@@ -137,12 +137,12 @@ static struct spool_field field(const char *text)
     return (struct spool_field){ text, strlen(text) };
 }
 
-int keep_put(struct keep *k, const char *attempt_id, const char *replaced, const char *newest,
+int retention_put(struct retention *k, const char *attempt_id, const char *replaced, const char *newest,
              const char *text, size_t len, struct error *e)
 {
     cleanup(buf_done) struct buf entry = { 0 };
     int64_t now = clock_real();
-    struct kept_pair *p = xcalloc(1, sizeof *p);
+    struct retained_pair *p = xcalloc(1, sizeof *p);
 
     snprintf(p->attempt_id, sizeof p->attempt_id, "%s", attempt_id);
     snprintf(p->newest, sizeof p->newest, "%s", newest);
@@ -156,48 +156,48 @@ int keep_put(struct keep *k, const char *attempt_id, const char *replaced, const
     if (r < 0)
         error_set(e, r, "new tokens could not be sealed for their copy in state_dir: %s", strerror(-r));
     else
-        r = keep_append(k, entry.data, entry.len, &p->offset, e);
+        r = retention_append(k, entry.data, entry.len, &p->offset, e);
     if (r < 0) {
         pair_free(p);
         return r;
     }
-    struct kept_pair *same = map_get(k->by_newest, newest);
+    struct retained_pair *same = map_get(k->by_newest, newest);
     p->file = k->current;
     p->len = entry.len;
-    keep_remember(k, p);
+    retention_remember(k, p);
     if (same != NULL)
-        keep_forget(k, same);
-    keep_supersede(k, p);
-    keep_tidy(k);
+        retention_forget(k, same);
+    retention_supersede(k, p);
+    retention_tidy(k);
     return 0;
 }
 
-int keep_room(struct keep *k, size_t waiting, struct error *e)
+int retention_room(struct retention *k, size_t waiting, struct error *e)
 {
-    return keep_file_room(k, (off_t)waiting * ENTRY_ROOM, e);
+    return retention_file_room(k, (off_t)waiting * ENTRY_ROOM, e);
 }
 
-void keep_age(struct keep *k)
+void retention_age(struct retention *k)
 {
-    struct kept_pair *p;
+    struct retained_pair *p;
     int64_t limit = clock_real() - KEEP_S;
 
     while ((p = TAILQ_FIRST(&k->pairs)) != NULL && p->at < limit)
-        keep_forget(k, p);
-    keep_tidy(k);
+        retention_forget(k, p);
+    retention_tidy(k);
 }
 
-void keep_each(const struct keep *k, void (*each)(void *ctx, const struct keep_entry *entry), void *ctx)
+void retention_each(const struct retention *k, void (*each)(void *ctx, const struct retention_entry *entry), void *ctx)
 {
-    const struct kept_pair *p;
+    const struct retained_pair *p;
 
     TAILQ_FOREACH(p, &k->pairs, link) {
-        const struct keep_entry entry = { p->attempt_id, p->newest };
+        const struct retention_entry entry = { p->attempt_id, p->newest };
         each(ctx, &entry);
     }
 }
 
-int keep_pair_text(const struct keep *k, const struct kept_pair *p, struct secret **ret, struct error *e)
+int retention_pair_text(const struct retention *k, const struct retained_pair *p, struct secret **ret, struct error *e)
 {
     cleanup(secret_free_p) struct secret *plain = NULL;
     struct spool_field fields[SPOOL_FIELDS];
@@ -216,21 +216,21 @@ int keep_pair_text(const struct keep *k, const struct kept_pair *p, struct secre
     return 0;
 }
 
-int keep_text(const struct keep *k, const char *newest, struct secret **ret, struct error *e)
+int retention_text(const struct retention *k, const char *newest, struct secret **ret, struct error *e)
 {
-    const struct kept_pair *p = map_get(k->by_newest, newest);
+    const struct retained_pair *p = map_get(k->by_newest, newest);
 
-    return p == NULL ? error_set(e, -ENOENT, "it is no longer retained") : keep_pair_text(k, p, ret, e);
+    return p == NULL ? error_set(e, -ENOENT, "it is no longer retained") : retention_pair_text(k, p, ret, e);
 }
 
-bool keep_came_after(const struct keep *k, const char *newest, const char *fingerprint)
+bool retention_came_after(const struct retention *k, const char *newest, const char *fingerprint)
 {
-    const struct kept_pair *p = map_get(k->by_newest, newest);
+    const struct retained_pair *p = map_get(k->by_newest, newest);
 
     return p != NULL && (strcmp(newest, fingerprint) == 0 || strstr(p->replaced, fingerprint) != NULL);
 }
 
-void keep_counts(const struct keep *k, struct keep_counts *ret)
+void retention_counts(const struct retention *k, struct retention_counts *ret)
 {
-    *ret = (struct keep_counts){ (int64_t)map_count(k->by_newest), k->bytes, k->left_alone };
+    *ret = (struct retention_counts){ (int64_t)map_count(k->by_newest), k->bytes, k->left_alone };
 }

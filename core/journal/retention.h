@@ -19,9 +19,9 @@
 #include "core/crypto/keyring.h"
 #include "core/rules/record.h"
 
-struct keep;
+struct retention;
 
-struct keep_setup {
+struct retention_setup {
     const char *state_dir, *host, *incarnation;
     const struct keyring *ring; /* outlives it */
     int64_t bound;              /* bytes */
@@ -32,34 +32,34 @@ struct keep_setup {
 };
 
 /* Opens nothing yet. */
-struct keep *keep_new(const struct keep_setup *s);
+struct retention *retention_new(const struct retention_setup *s);
 /* What is kept stays in its files, for the next process. */
-void keep_free(struct keep *k);
+void retention_free(struct retention *k);
 
 /* Takes the files that no live process has; they must be of this host and this installation, which is known
  * from here on: nothing is kept before. Another installation than before: what is kept of that stays in its
  * files. 0, or -EKEYREJECTED or another errno with a sentence about the first file that is left
  * alone; all others are taken. */
-int keep_take(struct keep *k, const char *installation, struct error *e);
+int retention_take(struct retention *k, const char *installation, struct error *e);
 /* Makes sure of the disk's room for what `waiting` attempts may bring. */
-int keep_room(struct keep *k, size_t waiting, struct error *e);
+int retention_room(struct retention *k, size_t waiting, struct error *e);
 /* The store has this commit; text is commit_to_text()'s. What `replaced` brought is kept no longer. */
-int keep_put(struct keep *k, const char *attempt_id, const char *replaced, const char *newest,
+int retention_put(struct retention *k, const char *attempt_id, const char *replaced, const char *newest,
              const char *text, size_t len, struct error *e);
 /* What is older than a day goes. */
-void keep_age(struct keep *k);
+void retention_age(struct retention *k);
 
-struct keep_entry {
+struct retention_entry {
     const char *attempt_id;
     const char *newest; /* fingerprint of the credential that it brought: its name here */
 };
-void keep_each(const struct keep *k, void (*each)(void *ctx, const struct keep_entry *entry), void *ctx);
+void retention_each(const struct retention *k, void (*each)(void *ctx, const struct retention_entry *entry), void *ctx);
 /* The commit's text. -ENOENT: it is not kept any more. */
-int keep_text(const struct keep *k, const char *newest, struct secret **ret, struct error *e);
+int retention_text(const struct retention *k, const char *newest, struct secret **ret, struct error *e);
 /* Whether this credential is it, or was replaced by it, at once or through others, within a day. */
-bool keep_came_after(const struct keep *k, const char *newest, const char *fingerprint);
+bool retention_came_after(const struct retention *k, const char *newest, const char *fingerprint);
 
-struct keep_counts { int64_t entries, bytes, left_alone; };
-void keep_counts(const struct keep *k, struct keep_counts *ret);
+struct retention_counts { int64_t entries, bytes, left_alone; };
+void retention_counts(const struct retention *k, struct retention_counts *ret);
 
 #endif

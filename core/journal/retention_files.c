@@ -19,12 +19,12 @@
 
 enum { ROOM_AHEAD = 256 * 1024 };
 
-off_t keep_file_max(const struct keep *k)
+off_t retention_file_max(const struct retention *k)
 {
     return (off_t)(k->setup.bound / KEEP_SHARE);
 }
 
-void keep_file_free(struct keep *k, struct keep_file *f, bool remove)
+void retention_file_free(struct retention *k, struct retention_file *f, bool remove)
 {
     TAILQ_REMOVE(&k->files, f, link);
     k->file_count--;
@@ -37,11 +37,11 @@ void keep_file_free(struct keep *k, struct keep_file *f, bool remove)
     free(f);
 }
 
-static struct keep_file *file_add(struct keep *k, char *path, int fd, off_t end)
+static struct retention_file *file_add(struct retention *k, char *path, int fd, off_t end)
 {
-    struct keep_file *f = xcalloc(1, sizeof *f);
+    struct retention_file *f = xcalloc(1, sizeof *f);
 
-    *f = (struct keep_file){ .path = path, .fd = fd, .end = end, .reserved = end };
+    *f = (struct retention_file){ .path = path, .fd = fd, .end = end, .reserved = end };
     k->file_count++;
     return f;
 }
@@ -61,7 +61,7 @@ static int write_at(int fd, const char *bytes, size_t len, off_t at)
     return 0;
 }
 
-static int head_write(const struct keep *k, int fd, off_t *ret_end)
+static int head_write(const struct retention *k, int fd, off_t *ret_end)
 {
     cleanup(buf_done) struct buf head = { 0 };
     const struct spool_field fields[SPOOL_FIELDS] = {
@@ -79,7 +79,7 @@ static int head_write(const struct keep *k, int fd, off_t *ret_end)
 }
 
 /* It gets its name when it is locked and has its head. A file that does not say whose it is would be nobody's. */
-static int file_make(struct keep *k, struct error *e)
+static int file_make(struct retention *k, struct error *e)
 {
     if (k->installation[0] == '\0')
         return error_set(e, -EAGAIN, "no credential can be written to %s before the database is known", k->dir);
@@ -99,26 +99,26 @@ static int file_make(struct keep *k, struct error *e)
         free(path);
         return r;
     }
-    struct keep_file *before = k->current;
+    struct retention_file *before = k->current;
     k->current = file_add(k, path, fd, end);
     TAILQ_INSERT_TAIL(&k->files, k->current, link);
     if (before != NULL && before->pairs == 0)
-        keep_file_free(k, before, true);
+        retention_file_free(k, before, true);
     else if (before != NULL)
         (void)!ftruncate(before->fd, before->end); /* what was reserved */
     return 0;
 }
 
-int keep_file_room(struct keep *k, off_t more, struct error *e)
+int retention_file_room(struct retention *k, off_t more, struct error *e)
 {
-    if (k->current == NULL || k->current->end >= keep_file_max(k)) {
+    if (k->current == NULL || k->current->end >= retention_file_max(k)) {
         int r = file_make(k, e);
         if (r < 0)
             return r;
     }
-    struct keep_file *f = k->current;
+    struct retention_file *f = k->current;
     off_t need = f->end + more;
-    for (off_t ahead = keep_file_max(k) < ROOM_AHEAD ? keep_file_max(k) : ROOM_AHEAD; need > f->reserved; ahead = 0) {
+    for (off_t ahead = retention_file_max(k) < ROOM_AHEAD ? retention_file_max(k) : ROOM_AHEAD; need > f->reserved; ahead = 0) {
         if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, f->end, need + ahead - f->end) == 0) {
             f->reserved = need + ahead;
         } else if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG) {
@@ -131,13 +131,13 @@ int keep_file_room(struct keep *k, off_t more, struct error *e)
     return 0;
 }
 
-int keep_append(struct keep *k, const char *bytes, size_t len, off_t *ret_at, struct error *e)
+int retention_append(struct retention *k, const char *bytes, size_t len, off_t *ret_at, struct error *e)
 {
-    int r = keep_file_room(k, (off_t)len, e);
+    int r = retention_file_room(k, (off_t)len, e);
 
     if (r < 0)
         return r;
-    struct keep_file *f = k->current;
+    struct retention_file *f = k->current;
     r = write_at(f->fd, bytes, len, f->end);
     if (r < 0) {
         (void)!ftruncate(f->fd, f->end);
@@ -152,14 +152,14 @@ int keep_append(struct keep *k, const char *bytes, size_t len, off_t *ret_at, st
 
 /* ---- fewer files ---- */
 
-static int pair_move(struct keep *k, struct kept_pair *p)
+static int pair_move(struct retention *k, struct retained_pair *p)
 {
     cleanup(free_p) char *bytes = xmalloc(p->len);
     off_t at;
 
     int r = spool_read_at(p->file->fd, bytes, p->len, p->offset);
     if (r == 0)
-        r = keep_append(k, bytes, p->len, &at, NULL);
+        r = retention_append(k, bytes, p->len, &at, NULL);
     if (r < 0)
         return r;
     p->file->pairs--;
@@ -170,10 +170,10 @@ static int pair_move(struct keep *k, struct kept_pair *p)
 }
 
 /* What the oldest file keeps goes into the newest, which is on the disk before the oldest goes. */
-static int oldest_move(struct keep *k)
+static int oldest_move(struct retention *k)
 {
-    struct keep_file *f = TAILQ_FIRST(&k->files);
-    struct kept_pair *p;
+    struct retention_file *f = TAILQ_FIRST(&k->files);
+    struct retained_pair *p;
     int r = 0;
 
     TAILQ_FOREACH(p, &k->pairs, link)
@@ -182,18 +182,18 @@ static int oldest_move(struct keep *k)
     if (r == 0 && fdatasync(k->current->fd) < 0)
         r = -errno;
     if (r == 0)
-        keep_file_free(k, f, true);
+        retention_file_free(k, f, true);
     return r;
 }
 
-void keep_tidy(struct keep *k)
+void retention_tidy(struct retention *k)
 {
-    off_t max = keep_file_max(k);
-    struct kept_pair *p;
+    off_t max = retention_file_max(k);
+    struct retained_pair *p;
 
     /* Half of the bound is what is kept, half what is not any more in files that still keep something. */
     while (k->bytes > k->setup.bound / 2 - KEEP_FILES * max && (p = TAILQ_FIRST(&k->pairs)) != NULL)
-        keep_forget(k, p);
+        retention_forget(k, p);
     for (size_t most = k->file_count; most > 0 && k->file_count > KEEP_FILES + (size_t)(2 * k->bytes / max);
          most--)
         if (k->current == TAILQ_FIRST(&k->files) || oldest_move(k) < 0)
@@ -203,8 +203,8 @@ void keep_tidy(struct keep *k)
 /* ---- files of dead processes ---- */
 
 struct taking {
-    struct keep *k;
-    struct keep_file *file;
+    struct retention *k;
+    struct retention_file *file;
     struct kept_pairs found;
     bool headed, unnamed; /* unnamed: its head does not say of which installation it is */
     char host[ID_SIZE], installation[ID_SIZE];
@@ -239,7 +239,7 @@ static int entry_take(void *ctx, const struct spool_head *head, const char *text
     }
     if (head->type != SPOOL_KEPT || !t->headed)
         return 0;
-    struct kept_pair *p = xcalloc(1, sizeof *p);
+    struct retained_pair *p = xcalloc(1, sizeof *p);
     spool_field_copy(p->attempt_id, sizeof p->attempt_id, &fields[0]);
     spool_field_copy(p->newest, sizeof p->newest, &fields[1]);
     p->replaced = fields[2].data ? xstrndup(fields[2].data, fields[2].len) : xstrdup("");
@@ -255,13 +255,13 @@ static int entry_take(void *ctx, const struct spool_head *head, const char *text
  * One process has one: one pair that is ours makes all of them ours. */
 static int unnamed_ours(const struct taking *t, struct error *e)
 {
-    const struct kept_pair *p;
+    const struct retained_pair *p;
 
     if (!t->unnamed)
         return 0;
     TAILQ_FOREACH(p, &t->found, link) {
         cleanup(secret_free_p) struct secret *text = NULL;
-        if (t->k->setup.ours != NULL && keep_pair_text(t->k, p, &text, NULL) == 0 &&
+        if (t->k->setup.ours != NULL && retention_pair_text(t->k, p, &text, NULL) == 0 &&
             t->k->setup.ours(t->k->setup.ctx, p->newest, secret_text(text), secret_len(text)))
             return 0;
     }
@@ -270,12 +270,12 @@ static int unnamed_ours(const struct taking *t, struct error *e)
 }
 
 /* Locks and reads one file. -EAGAIN: it is not for us. */
-static int file_take(struct keep *k, const char *name, struct error *e)
+static int file_take(struct retention *k, const char *name, struct error *e)
 {
     struct taking t = { .k = k };
     char *path = xasprintf("%s/%s", k->dir, name);
     struct stat st;
-    struct kept_pair *p;
+    struct retained_pair *p;
 
     TAILQ_INIT(&t.found);
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -297,33 +297,33 @@ static int file_take(struct keep *k, const char *name, struct error *e)
     while ((p = TAILQ_FIRST(&t.found)) != NULL) {
         TAILQ_REMOVE(&t.found, p, link);
         if (r == 0) {
-            keep_remember(k, p);
+            retention_remember(k, p);
         } else {
             free(p->replaced);
             free(p);
         }
     }
     if (r < 0)
-        keep_file_free(k, t.file, false);
+        retention_file_free(k, t.file, false);
     return r;
 }
 
 static int by_age(const void *a, const void *b)
 {
-    const struct kept_pair *const *x = a, *const *y = b;
+    const struct retained_pair *const *x = a, *const *y = b;
 
     return ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
 }
 
 /* The oldest first, and of each credential the newest alone. */
-static void sort_out(struct keep *k)
+static void sort_out(struct retention *k)
 {
     size_t count = 0, n = 0;
-    struct kept_pair *p;
+    struct retained_pair *p;
 
     TAILQ_FOREACH(p, &k->pairs, link)
         count++;
-    cleanup(free_p) struct kept_pair **list = xcalloc(count + 1, sizeof *list);
+    cleanup(free_p) struct retained_pair **list = xcalloc(count + 1, sizeof *list);
     TAILQ_FOREACH(p, &k->pairs, link)
         list[n++] = p;
     qsort(list, count, sizeof *list, by_age);
@@ -334,9 +334,9 @@ static void sort_out(struct keep *k)
     }
     for (size_t i = 0; i < count; i++)
         if (map_get(k->by_newest, list[i]->newest) != list[i])
-            keep_forget(k, list[i]);
+            retention_forget(k, list[i]);
     for (p = TAILQ_LAST(&k->pairs, kept_pairs); p != NULL; p = TAILQ_PREV(p, kept_pairs, link))
-        keep_supersede(k, p);
+        retention_supersede(k, p);
 }
 
 static bool is_name(const char *name)
@@ -346,14 +346,14 @@ static bool is_name(const char *name)
     return len > suffix && name[0] != '.' && strcmp(name + len - suffix, ".kept") == 0;
 }
 
-int keep_take(struct keep *k, const char *installation, struct error *e)
+int retention_take(struct retention *k, const char *installation, struct error *e)
 {
     struct dirent *entry;
-    struct keep_file *f, *next;
+    struct retention_file *f, *next;
     int refused = 0;
 
     if (k->installation[0] && strcmp(k->installation, installation) != 0)
-        keep_leave(k);
+        retention_leave(k);
     snprintf(k->installation, sizeof k->installation, "%s", installation);
     k->left_alone = 0;
     DIR *d = opendir(k->dir);
@@ -374,8 +374,8 @@ int keep_take(struct keep *k, const char *installation, struct error *e)
     for (f = TAILQ_FIRST(&k->files); f != NULL; f = next) {
         next = TAILQ_NEXT(f, link);
         if (f->pairs == 0 && f != k->current)
-            keep_file_free(k, f, true);
+            retention_file_free(k, f, true);
     }
-    keep_age(k);
+    retention_age(k);
     return refused;
 }

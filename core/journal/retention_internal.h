@@ -16,54 +16,54 @@ enum { KEEP_S = 86400, KEEP_FILES = 4, KEEP_SHARE = 64 };
 #define KEEP_BOUND "kept"
 
 /* What replaced whom: "FINGERPRINT SECONDS\n" for each, the latest last. */
-struct kept_pair {
-    TAILQ_ENTRY(kept_pair) link;
+struct retained_pair {
+    TAILQ_ENTRY(retained_pair) link;
     char attempt_id[ID_SIZE], newest[FINGERPRINT_SIZE];
     char *replaced;
     int64_t at;              /* Unix seconds by the real clock */
-    struct keep_file *file;
+    struct retention_file *file;
     off_t offset;
     size_t len;              /* of the whole entry */
 };
-TAILQ_HEAD(kept_pairs, kept_pair);
+TAILQ_HEAD(kept_pairs, retained_pair);
 
-struct keep_file {
-    TAILQ_ENTRY(keep_file) link;
+struct retention_file {
+    TAILQ_ENTRY(retention_file) link;
     char *path;
     int fd;
     off_t end, reserved;
     size_t pairs;            /* that are kept in it */
 };
-TAILQ_HEAD(keep_files, keep_file);
+TAILQ_HEAD(keep_files, retention_file);
 
-struct keep {
-    struct keep_setup setup;
+struct retention {
+    struct retention_setup setup;
     char *dir;
     char installation[ID_SIZE]; /* "" = not known yet: no file can be made */
     unsigned made;           /* files, for their names */
     struct map *by_newest;
     struct kept_pairs pairs; /* the oldest first */
     struct keep_files files; /* the oldest first */
-    struct keep_file *current; /* the last of them when we write to it; NULL = none yet */
+    struct retention_file *current; /* the last of them when we write to it; NULL = none yet */
     size_t file_count;
     int64_t bytes;           /* of what is kept */
     int64_t left_alone;
 };
 
-off_t keep_file_max(const struct keep *k);
+off_t retention_file_max(const struct retention *k);
 /* What is kept is forgotten here, and stays in its files. */
-void keep_leave(struct keep *k);
-void keep_forget(struct keep *k, struct kept_pair *p);
-void keep_remember(struct keep *k, struct kept_pair *p);
+void retention_leave(struct retention *k);
+void retention_forget(struct retention *k, struct retained_pair *p);
+void retention_remember(struct retention *k, struct retained_pair *p);
 /* Takes p over; what it replaced, and what is kept under its name, goes. */
-void keep_supersede(struct keep *k, struct kept_pair *p);
+void retention_supersede(struct retention *k, struct retained_pair *p);
 
-int keep_pair_text(const struct keep *k, const struct kept_pair *p, struct secret **ret, struct error *e);
-int keep_file_room(struct keep *k, off_t more, struct error *e);
+int retention_pair_text(const struct retention *k, const struct retained_pair *p, struct secret **ret, struct error *e);
+int retention_file_room(struct retention *k, off_t more, struct error *e);
 /* Room must have been made. */
-int keep_append(struct keep *k, const char *bytes, size_t len, off_t *ret_at, struct error *e);
-void keep_file_free(struct keep *k, struct keep_file *f, bool remove);
+int retention_append(struct retention *k, const char *bytes, size_t len, off_t *ret_at, struct error *e);
+void retention_file_free(struct retention *k, struct retention_file *f, bool remove);
 /* Fewer files, while much in them is no longer kept. */
-void keep_tidy(struct keep *k);
+void retention_tidy(struct retention *k);
 
 #endif

@@ -50,7 +50,7 @@ static bool tried_before(const char *which)
 }
 
 /* Soonest death first, as death_of says; of those that keep failing the one that was tried longest ago. */
-static void put_order(const char *of, bool tried, size_t limit, struct buf *sql)
+static void sql_append_order(const char *of, bool tried, size_t limit, struct buf *sql)
 {
     if (tried) {
         buf_printf(sql, " ORDER BY %s.last_at, %s.rkey LIMIT %zu", of, of, limit);
@@ -76,7 +76,7 @@ static int find_keys(struct db *db, const struct claim_request *q, const char *w
     buf_text(&sql, " LEFT JOIN {credentials} c ON c.fingerprint = y.fingerprint WHERE 1 = 1");
     claim_put_alive(q, &sql);
     claim_put_free(db, q->safe, &sql);
-    put_order("y", tried_before(which),
+    sql_append_order("y", tried_before(which),
               db_is_postgresql(db) ? limit * OTHER_HOSTS : limit, &sql);
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
@@ -102,7 +102,7 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
     claim_put_due(db, q, false, &a, &sql);
     buf_printf(&sql, "%s AND ", which);
     list_put_in(db, "r.rkey", list_add(db, &a, keys, db_rows(found)), &sql);
-    put_order("r", tried_before(which), limit, &sql);
+    sql_append_order("r", tried_before(which), limit, &sql);
     if (db_is_postgresql(db))
         buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
     res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -186,7 +186,7 @@ static int pick_by_time(struct db *db, const struct claim_request *q, struct can
 /* Soonest death first; records that keep failing never crowd the others out. */
 static int pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
 {
-    bool named = q->mode == CLAIM_HAND || q->mode == CLAIM_DEMAND;
+    bool named = q->mode == CLAIM_MANUAL || q->mode == CLAIM_DEMAND;
     int r = named ? select_due(db, q, "", q->limit, c, e) : pick_by_time(db, q, c, e);
     if (r < 0 || !c->count)
         return r;
@@ -213,7 +213,7 @@ static int name_attempts(struct candidates *c, struct error *e)
     return 0;
 }
 
-static void put_take(const struct db *db, const struct claim_request *q, int fingerprints, int attempts,
+static void sql_append_take(const struct db *db, const struct claim_request *q, int fingerprints, int attempts,
                      struct args *a, struct buf *sql)
 {
     buf_printf(sql,
@@ -227,7 +227,7 @@ static void put_take(const struct db *db, const struct claim_request *q, int fin
                " WHERE 1 = 1 ORDER BY u.a ON CONFLICT (fingerprint) DO UPDATE SET"
                " lease_host = excluded.lease_host, lease_incarnation = excluded.lease_incarnation,"
                " attempt_id = excluded.attempt_id, lease_until = excluded.lease_until%s WHERE 1 = 1",
-               q->mode == CLAIM_HAND ? ", dead = 0" : "");
+               q->mode == CLAIM_MANUAL ? ", dead = 0" : "");
     claim_put_alive(q, sql);
     claim_put_free(db, q->safe, sql);
     buf_text(sql, " RETURNING fingerprint, lease_until, unanswered");
@@ -249,7 +249,7 @@ static int take_leases(struct db *db, const struct claim_request *q, struct cand
     }
     int first = list_add(db, &a, fingerprints, c->count), second = list_add(db, &a, attempts, c->count);
     buf_init(&sql, CLAIM_SQL_MAX);
-    put_take(db, q, first, second, &a, &sql);
+    sql_append_take(db, q, first, second, &a, &sql);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;

@@ -24,7 +24,7 @@ static int64_t waits_until(const struct claim_request *q)
     return q->real_now ? q->real_now : q->now;
 }
 
-static void put_tick(const struct claim_request *q, const char *plus, struct buf *sql)
+static void sql_append_tick(const struct claim_request *q, const char *plus, struct buf *sql)
 {
     int64_t before = q->next_tick > q->now ? q->next_tick : q->now + 1;
     buf_printf(sql,
@@ -38,7 +38,7 @@ static void put_tick(const struct claim_request *q, const char *plus, struct buf
 }
 
 /* Seconds are too coarse to tell a run from the one before it. Of no run is what a twin's attempt brought. */
-static void put_not_of_this_run(const struct claim_request *q, struct buf *sql)
+static void sql_append_not_of_this_run(const struct claim_request *q, struct buf *sql)
 {
     buf_printf(sql,
                " OR (SELECT count(*) FROM {attempts} h WHERE h.source = r.source AND h.rkey = r.rkey"
@@ -58,7 +58,7 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
                    " AND r.state <> 7 AND r.state <> 8", plus, plus, q->now, waits_until(q));
         break;
     case CLAIM_TICK:
-        put_tick(q, plus, sql);
+        sql_append_tick(q, plus, sql);
         break;
     default:
         if (q->mode == CLAIM_DEMAND)
@@ -75,10 +75,10 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
         return;
     buf_printf(sql, " AND (r.last_outcome <= %d OR r.last_at < %" PRId64 "%s", OUTCOME_OK, q->since,
                q->twice ? " OR (r.state = 5 AND r.attempts = 1)" : "");
-    put_not_of_this_run(q, sql);
+    sql_append_not_of_this_run(q, sql);
     if (q->once) {
         buf_printf(sql, " AND (r.ok_at < %" PRId64 " OR r.point <= %" PRId64, q->since, waits_until(q));
-        put_not_of_this_run(q, sql);
+        sql_append_not_of_this_run(q, sql);
     }
 }
 
@@ -90,9 +90,9 @@ void claim_put_held(const char *held_under, struct args *a, struct buf *sql)
 
 void claim_put_alive(const struct claim_request *q, struct buf *sql)
 {
-    if (q->mode != CLAIM_HAND)
+    if (q->mode != CLAIM_MANUAL)
         buf_text(sql, " AND coalesce(c.dead, 0) = 0");
-    if (!q->safe && (q->mode != CLAIM_HAND || q->general))
+    if (!q->safe && (q->mode != CLAIM_MANUAL || q->general))
         buf_printf(sql, " AND coalesce(c.hold_until, 0) <= %" PRId64, waits_until(q));
     if (!q->safe && !defence_off(DEFENCE_SPENT))
         buf_text(sql, " AND (c.successor IS NULL OR c.successor = c.fingerprint)");
@@ -210,7 +210,7 @@ int store_release(struct db *db, const struct record *rec, const char *attempt_i
 }
 
 /* Which of an incarnation's leases: $1 host, $2 incarnation, and those that are to stay. */
-static void put_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
+static void sql_append_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
                      size_t except_count, struct args *a, struct buf *sql)
 {
     args_text(a, host);
@@ -235,7 +235,7 @@ static int release_left(struct db *db, const char *host, const char *incarnation
                    " (state <> 1 AND not_before > 0) THEN not_before ELSE point END WHERE EXISTS"
                    " (SELECT 1 FROM {credentials} c WHERE c.fingerprint = {records}.fingerprint"
                    " AND c.lease_until = {records}.due_at AND ");
-    put_left(db, host, incarnation, except, except_count, &records, &sql);
+    sql_append_left(db, host, incarnation, except, except_count, &records, &sql);
     buf_text(&sql, ") AND due_at > 0 AND fingerprint IN (SELECT c.fingerprint FROM {credentials} c"
                    " WHERE c.lease_incarnation = $2)");
     int res = db_exec(db, sql.data, records.params, records.count, NULL, e);
@@ -243,7 +243,7 @@ static int release_left(struct db *db, const char *host, const char *incarnation
         return res;
     buf_text(&more, "UPDATE {credentials} AS c SET lease_host = NULL, lease_incarnation = NULL,"
                     " lease_until = NULL, attempt_id = NULL WHERE ");
-    put_left(db, host, incarnation, except, except_count, &credentials, &more);
+    sql_append_left(db, host, incarnation, except, except_count, &credentials, &more);
     res = db_exec(db, more.data, credentials.params, credentials.count, &r, e);
     if (res == 0)
         *ret = db_affected(r);

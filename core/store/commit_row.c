@@ -19,7 +19,7 @@
 enum { UNMOVED_MAX = 2 };
 
 /* A column's stored text, as row_select_list reads it. */
-static void put_stored(struct db *db, const struct column *column, struct args *a, struct buf *sql)
+static void sql_append_stored(struct db *db, const struct column *column, struct args *a, struct buf *sql)
 {
     if (column->extra && db_is_postgresql(db)) {
         buf_printf(sql, "extra::jsonb ->> $%d::text", args_text(a, column->name));
@@ -32,7 +32,7 @@ static void put_stored(struct db *db, const struct column *column, struct args *
     }
 }
 
-static void put_key(const struct commit *c, struct args *a, struct buf *sql)
+static void sql_append_key(const struct commit *c, struct args *a, struct buf *sql)
 {
     ident_quote(c->table->key, sql);
     buf_printf(sql, " = $%d", args_text(a, c->before.key));
@@ -41,14 +41,14 @@ static void put_key(const struct commit *c, struct args *a, struct buf *sql)
 }
 
 /* Bytes, not what a collation takes for equal. */
-static void put_credential(struct db *db, const struct commit *c, struct args *a, struct buf *sql)
+static void sql_append_credential(struct db *db, const struct commit *c, struct args *a, struct buf *sql)
 {
     int at = c->table->credential;
 
     if (at < 0 || c->row.unfit || defence_off(DEFENCE_COMMIT_CONDITION)) /* it may be what could not be read */
         return;
     buf_text(sql, " AND (");
-    put_stored(db, &c->table->columns[at], a, sql);
+    sql_append_stored(db, &c->table->columns[at], a, sql);
     int number = args_add(a, c->row.cells[at].text, c->row.cells[at].len);
     if (db_is_postgresql(db))
         buf_printf(sql, ") COLLATE \"C\" IS NOT DISTINCT FROM $%d::text", number);
@@ -58,7 +58,7 @@ static void put_credential(struct db *db, const struct commit *c, struct args *a
 
 /* A row that the application has taken out of `only` is no longer ours; a status that renewd wrote
  * itself takes none out. */
-static void put_only(const struct commit *c, struct args *a, struct buf *sql)
+static void sql_append_only(const struct commit *c, struct args *a, struct buf *sql)
 {
     row_put_filter(c->table, "", a, sql);
     for (size_t i = 0; i < c->table->only_count; i++) {
@@ -87,13 +87,13 @@ static int look_again(struct db *db, struct commit_work *w, struct error *e)
 
     buf_init(&sql, ROW_SQL_MAX);
     buf_text(&sql, "SELECT CASE WHEN 1 = 1");
-    put_only(c, &a, &sql);
+    sql_append_only(c, &a, &sql);
     buf_text(&sql, " THEN 1 ELSE 0 END, ");
     row_select_list(db, c->table, false, &sql);
     buf_text(&sql, " FROM ");
     table_quoted(db, c->table, &sql);
     buf_text(&sql, " WHERE ");
-    put_key(c, &a, &sql);
+    sql_append_key(c, &a, &sql);
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -140,7 +140,7 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
 }
 
 /* Without anything to write the condition alone is asked, and the row held until the end. */
-static int put_statement(struct db *db, const struct commit_work *w, struct args *a, struct buf *sql,
+static int sql_append_statement(struct db *db, const struct commit_work *w, struct args *a, struct buf *sql,
                          struct error *e)
 {
     const struct commit *c = w->c;
@@ -154,9 +154,9 @@ static int put_statement(struct db *db, const struct commit_work *w, struct args
         r = row_put_assignments(db, c->table, &c->row, w->writes ? w->writes : c->writes, c->write_count, a, sql, e);
     }
     buf_text(sql, " WHERE ");
-    put_key(c, a, sql);
-    put_credential(db, c, a, sql);
-    put_only(c, a, sql);
+    sql_append_key(c, a, sql);
+    sql_append_credential(db, c, a, sql);
+    sql_append_only(c, a, sql);
     if (update) {
         buf_text(sql, " RETURNING ");
         row_select_list(db, c->table, false, sql);
@@ -183,7 +183,7 @@ static int read_written(struct db *db, const struct commit *c, const struct db_r
     buf_text(&sql, " FROM ");
     table_quoted(db, c->table, &sql);
     buf_text(&sql, " WHERE ");
-    put_key(c, &a, &sql);
+    sql_append_key(c, &a, &sql);
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     if (r == 0 && db_rows(found) == 0)
         return error_set(e, -EINVAL, "%s: a trigger deletes the row when it is updated", c->table->name);
@@ -226,7 +226,7 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
     if (c->table->credential >= 0 && (size_t)c->table->credential >= c->row.count)
         return error_set(e, -EINVAL, "%s: the row as last read is not known", c->table->name);
     buf_init(&sql, ROW_SQL_MAX);
-    int r = put_statement(db, w, &a, &sql, e);
+    int r = sql_append_statement(db, w, &a, &sql, e);
     if (r == 0 && sql.failed)
         r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);
     if (r == 0)

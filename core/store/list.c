@@ -7,7 +7,7 @@
 
 enum { LIST_MAX = 64 * 1024 * 1024 };
 
-static void put_quoted(struct buf *to, const char *text, bool json)
+static void sql_append_quoted(struct buf *to, const char *text, bool json)
 {
     buf_char(to, '"');
     for (; *text; text++) {
@@ -33,7 +33,7 @@ int list_add(const struct db *db, struct args *a, const char *const *texts, size
     for (size_t i = 0; i < count; i++) {
         if (i)
             buf_char(&all, ',');
-        put_quoted(&all, texts[i], !pg);
+        sql_append_quoted(&all, texts[i], !pg);
     }
     buf_char(&all, pg ? '}' : ']');
     return args_own(a, buf_steal(&all));

@@ -15,7 +15,7 @@ struct parked_row {
 int store_parked(struct db *db, const char *job, size_t limit, struct parked_row **ret, size_t *ret_count,
                  struct error *e);
 void parked_free(struct parked_row *list, size_t count);
-/* -ENOENT: nothing is kept under that id. ret is the caller's, with kept_free(ret, 1). */
+/* -ENOENT: nothing is kept under that id. ret is the caller's, with parked_pair_free(ret, 1). */
 int store_parked_one(struct db *db, const char *attempt_id, struct kept **ret, struct error *e);
 
 #endif

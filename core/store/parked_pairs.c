@@ -15,7 +15,7 @@
 
 enum { SUCCESSORS_MAX = 100000, REPEATS = 5 };
 
-static int put_kept(struct db *db, const struct kept *k, struct error *e)
+static int parked_pair_put(struct db *db, const struct kept *k, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
 
@@ -48,7 +48,7 @@ int commit_answer(struct db *db, const struct commit *c, struct error *e)
                      .created_at = c->finished_at};
 
     snprintf(k.attempt_id, sizeof(k.attempt_id), "%s", c->attempt_id);
-    return c->answer ? put_kept(db, &k, e) : 0;
+    return c->answer ? parked_pair_put(db, &k, e) : 0;
 }
 
 /* Not due until the row takes its pair; why, its record tells until then. */
@@ -90,10 +90,10 @@ static int history_once(struct db *db, const struct kept *k, const struct commit
     return r;
 }
 
-static int keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
+static int park(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
 {
     bool pending = !strcmp(k->kind, "pending");
-    int r = put_kept(db, k, e);
+    int r = parked_pair_put(db, k, e);
 
     if (r == 0 && pending)
         r = record_pending(db, k, e);
@@ -104,14 +104,14 @@ static int keep(struct db *db, const struct kept *k, const struct commit *c, str
     return r;
 }
 
-int store_keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
+int store_park(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
 {
     int r = 0;
 
     for (int i = 0; i < REPEATS; i++) {
         r = db_begin(db, e);
         if (r == 0)
-            r = keep(db, k, c, e);
+            r = park(db, k, c, e);
         if (r == 0)
             r = db_commit(db, e);
         db_rollback(db);
@@ -128,7 +128,7 @@ static char *copy(const struct db_result *r, size_t row, size_t column)
     return text ? xstrdup(text) : NULL;
 }
 
-static void kept_read(const struct db_result *r, size_t row, struct kept *k)
+static void parked_pair_read(const struct db_result *r, size_t row, struct kept *k)
 {
     snprintf(k->attempt_id, sizeof(k->attempt_id), "%s", db_text(r, row, 0));
     k->kind = copy(r, row, 1);
@@ -141,7 +141,7 @@ static void kept_read(const struct db_result *r, size_t row, struct kept *k)
     k->retry_at = db_integer(r, row, 8);
 }
 
-int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit,
+int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit,
                struct kept **ret, size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -160,11 +160,11 @@ int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t lim
     *ret_count = db_rows(found);
     *ret = xcalloc(*ret_count + 1, sizeof(**ret));
     for (size_t i = 0; i < *ret_count; i++)
-        kept_read(found, i, &(*ret)[i]);
+        parked_pair_read(found, i, &(*ret)[i]);
     return 0;
 }
 
-int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e)
+int store_parked_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
 
@@ -173,7 +173,7 @@ int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, st
     return db_exec(db, "UPDATE {kept} SET retry_at = $2 WHERE attempt_id = $1", a.params, a.count, NULL, e);
 }
 
-int store_kept_count(struct db *db, int64_t before, struct kept_counts *ret, struct error *e)
+int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *gone = NULL, *left = NULL;
@@ -189,19 +189,19 @@ int store_kept_count(struct db *db, int64_t before, struct kept_counts *ret, str
                    NULL, 0, &left, e);
     if (r < 0)
         return r;
-    *ret = (struct kept_counts){.pending = db_integer(left, 0, 0),
+    *ret = (struct parked_counts){.pending = db_integer(left, 0, 0),
                                 .orphans = db_integer(left, 0, 1),
                                 .answers = db_integer(left, 0, 2),
                                 .removed = db_affected(gone)};
     return 0;
 }
 
-int store_kept_drop(struct db *db, const char *attempt_id, struct error *e)
+int store_parked_drop(struct db *db, const char *attempt_id, struct error *e)
 {
     return db_run(db, "DELETE FROM {kept} WHERE attempt_id = $1", &attempt_id, 1, NULL, e);
 }
 
-void kept_free(struct kept *list, size_t count)
+void parked_pair_free(struct kept *list, size_t count)
 {
     for (size_t i = 0; list && i < count; i++) {
         free(list[i].kind);

@@ -26,7 +26,7 @@ static bool may_read(struct db *db)
 }
 
 /* A name counts where no letter, digit, - or _ stands beside it. */
-static void put_call(struct args *a, const struct cron_call *c, struct buf *sql)
+static void sql_append_call(struct args *a, const struct cron_call *c, struct buf *sql)
 {
     int name = args_text(a, c->name);
 
@@ -61,7 +61,7 @@ void store_pg_cron(struct db *db, const struct cron_call *calls, size_t count, c
                    " FROM cron.job WHERE active AND database = current_database() AND (");
     for (size_t i = 0; i < count; i++) {
         buf_text(&sql, i ? " OR (" : "(");
-        put_call(&a, &calls[i], &sql);
+        sql_append_call(&a, &calls[i], &sql);
         buf_char(&sql, ')');
     }
     buf_text(&sql, ") ORDER BY jobid");

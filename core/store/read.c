@@ -19,7 +19,7 @@
 enum { STATES = 16, COUNTS_SQL_MAX = 4096 };
 
 /* rules/record.h: record_shown. */
-static void put_shown(struct buf *sql)
+static void sql_append_shown(struct buf *sql)
 {
     buf_printf(sql,
                "CASE WHEN hash = '' AND state <> %d THEN %d"
@@ -30,14 +30,14 @@ static void put_shown(struct buf *sql)
                clock_now(), STATE_EXPIRED);
 }
 
-static void put_query(const struct records_query *q, struct args *a, struct buf *sql)
+static void sql_append_query(const struct records_query *q, struct args *a, struct buf *sql)
 {
     buf_text(sql, "SELECT ");
     record_columns("", sql);
     buf_printf(sql, " FROM {records} WHERE source = $%d", args_text(a, q->source));
     if (q->state) {
         buf_text(sql, " AND ");
-        put_shown(sql);
+        sql_append_shown(sql);
         buf_printf(sql, " = %d", q->state);
         if (q->state > STATE_OK && q->state <= STATE_PAUSED) /* for its index */
             buf_printf(sql, " AND state = %d", q->state);
@@ -57,7 +57,7 @@ int store_records(struct db *db, const struct records_query *q, struct record **
     cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 4096);
-    put_query(q, &a, &sql);
+    sql_append_query(q, &a, &sql);
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -117,7 +117,7 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
 
     buf_init(&sql, COUNTS_SQL_MAX);
     buf_text(&sql, "SELECT ");
-    put_shown(&sql);
+    sql_append_shown(&sql);
     buf_printf(&sql,
                " AS shown, count(*), sum(CASE WHEN state <> %d AND state <> %d AND without_credential = 0 AND point > 0 AND"
                " ((expires_at > 0 AND expires_at <= %" PRId64 ") OR (latest > 0 AND latest <= %" PRId64 "))"

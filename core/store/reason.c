@@ -17,12 +17,12 @@
 _Static_assert(STATE_RECONNECT == 4 && STATE_MISCONFIGURED == 5 && STATE_PENDING == 7, "the statement names them");
 
 /* " WHEN NOT (condition) THEN reason", condition as claim_put_* writes it, with its leading AND. */
-static void put_unless(const struct buf *condition, const char *then, struct buf *sql)
+static void sql_append_unless(const struct buf *condition, const char *then, struct buf *sql)
 {
     buf_printf(sql, " WHEN NOT (1 = 1%s) THEN %s", condition->data ? condition->data : "", then);
 }
 
-static void put_lease(struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
+static void sql_append_lease(struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
 {
     cleanup(buf_done) struct buf is_free = {0};
     char then[120];
@@ -30,10 +30,10 @@ static void put_lease(struct db *db, const struct claim_request *q, struct args 
     claim_put_free(db, q->safe, &is_free);
     snprintf(then, sizeof then, "CASE WHEN c.lease_incarnation = $%d THEN %d ELSE %d END",
              args_text(a, q->incarnation), REASON_LEASED_HERE, REASON_LEASED_ELSEWHERE);
-    put_unless(&is_free, then, sql);
+    sql_append_unless(&is_free, then, sql);
 }
 
-static void put_alive(const struct claim_request *q, struct buf *sql)
+static void sql_append_alive(const struct claim_request *q, struct buf *sql)
 {
     cleanup(buf_done) struct buf alive = {0};
     char then[160];
@@ -41,23 +41,23 @@ static void put_alive(const struct claim_request *q, struct buf *sql)
     claim_put_alive(q, &alive);
     snprintf(then, sizeof then, "CASE WHEN c.successor <> c.fingerprint THEN %d WHEN c.dead <> 0 THEN %d ELSE %d END",
              REASON_SPENT, REASON_DEAD, REASON_NO_ANSWER);
-    put_unless(&alive, then, sql);
+    sql_append_unless(&alive, then, sql);
 }
 
-static void put_held(const struct claim_request *q, struct args *a, struct buf *sql)
+static void sql_append_held(const struct claim_request *q, struct args *a, struct buf *sql)
 {
     cleanup(buf_done) struct buf goes_on = {0};
     char then[16];
     buf_init(&goes_on, CLAIM_SQL_MAX);
     claim_put_held(q->held_under, a, &goes_on);
     snprintf(then, sizeof then, "%d", REASON_HELD);
-    put_unless(&goes_on, then, sql);
+    sql_append_unless(&goes_on, then, sql);
 }
 
 /* By hand a verdict and a wait stop nothing. */
-static void put_reason(struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
+static void sql_append_reason(struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
 {
-    bool by_hand = q->mode == CLAIM_HAND;
+    bool by_hand = q->mode == CLAIM_MANUAL;
     struct claim_request all = *q;
     all.key_count = 0;
     buf_printf(sql,
@@ -68,9 +68,9 @@ static void put_reason(struct db *db, const struct claim_request *q, struct args
     if (!by_hand)
         buf_printf(sql, " WHEN r.state = 4 AND r.due_at = 0 THEN %d", REASON_RECONNECT);
     buf_printf(sql, " WHEN r.state = 7 THEN %d WHEN r.point = 0 AND r.state <> 4 THEN %d", REASON_PENDING, REASON_NEVER);
-    put_lease(db, q, a, sql);
-    put_alive(q, sql);
-    put_held(q, a, sql);
+    sql_append_lease(db, q, a, sql);
+    sql_append_alive(q, sql);
+    sql_append_held(q, a, sql);
     buf_text(sql, " WHEN ");
     claim_put_due(db, &all, false, a, sql);
     buf_printf(sql, " THEN %d", REASON_DUE);
@@ -95,7 +95,7 @@ int store_reasons(struct db *db, const struct claim_request *q, int64_t not_in_r
     memset(ret, 0, REASONS_MAX * sizeof *ret);
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_text(&sql, "SELECT x.k, count(*), min(x.point) FROM (SELECT ");
-    put_reason(db, q, &a, &sql);
+    sql_append_reason(db, q, &a, &sql);
     buf_printf(&sql, " AS k, r.point%s%d", from, args_text(&a, q->table->source));
     if (not_in_run)
         buf_printf(&sql, " AND (SELECT count(*) FROM {attempts} h WHERE h.source = r.source AND h.rkey = r.rkey"
@@ -125,7 +125,7 @@ int store_reason(struct db *db, const struct claim_request *q, const char *key, 
         return res;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_text(&sql, "SELECT ");
-    put_reason(db, q, &a, &sql);
+    sql_append_reason(db, q, &a, &sql);
     buf_printf(&sql, ", c.lease_until%s%d", from, args_text(&a, q->table->source));
     buf_printf(&sql, " AND r.rkey = $%d", args_text(&a, key));
     res = db_exec(db, sql.data, a.params, a.count, &r, e);

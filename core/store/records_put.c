@@ -14,7 +14,7 @@
 enum { SQL_MAX_BYTES = 256 * 1024, TOGETHER = 50, TRIES = 3 };
 
 /* The parameters of one new record, and "($n, ...)" for them. */
-static void put_new(const struct record *rec, struct record_params *p, struct args *a, struct buf *sql)
+static void sql_append_new(const struct record *rec, struct record_params *p, struct args *a, struct buf *sql)
 {
     record_params(rec, p);
     for (size_t i = 0; i < RECORD_COLUMNS; i++)
@@ -40,7 +40,7 @@ static int insert_some(struct db *db, const struct record_change *changes, size_
         if (!changes[*at].is_new)
             continue;
         buf_text(&sql, n ? ", " : "");
-        put_new(&changes[*at].now, &params[n++], &a, &sql);
+        sql_append_new(&changes[*at].now, &params[n++], &a, &sql);
     }
     if (!n)
         return 0;

@@ -12,7 +12,7 @@
 
 enum { ROWS_ASKED = 20 };
 
-static bool put_update(struct db *db, const struct table *t, const char *key, struct args *a,
+static bool sql_append_update(struct db *db, const struct table *t, const char *key, struct args *a,
                        struct buf *sql)
 {
     bool any = false;
@@ -54,7 +54,7 @@ static int rehearse(struct db *db, const struct table *t, const char *key, struc
     cleanup(db_result_free_p) struct db_result *r = NULL;
     struct error why = {""};
     buf_init(&sql, ROWS_SQL_MAX);
-    if (!put_update(db, t, key, &a, &sql))
+    if (!sql_append_update(db, t, key, &a, &sql))
         return 0;
     int res = db_exec(db, sql.data, a.params, a.count, &r, &why);
     if (res < 0)

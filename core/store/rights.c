@@ -24,7 +24,7 @@ static bool in(const char *const *list, const char *name)
 }
 
 /* What of the columns asked for is not granted, as "SELECT (a, b)"; column: which of r's says so. */
-static void put_missing(const struct db_result *r, int column, const char *const *asked, const char *right,
+static void sql_append_missing(const struct db_result *r, int column, const char *const *asked, const char *right,
                         struct buf *to)
 {
     bool any = false;
@@ -44,7 +44,7 @@ static void put_missing(const struct db_result *r, int column, const char *const
 
 /* What a view stands on, and that on other views. A view reads as its owner does, or with security_invoker
  * as renewd's role, wherever it stands in another one; functions in it run as renewd's role. */
-static int put_below(struct db *db, const struct catalog *c, struct buf *grants, struct error *e)
+static int sql_append_below(struct db *db, const struct catalog *c, struct buf *grants, struct error *e)
 {
     static const char sql[] =
         "WITH RECURSIVE views(oid) AS ("
@@ -98,13 +98,13 @@ static int grants_of(struct db *db, const struct catalog *c, const char *const *
         cleanup(free_p) char *usage = xasprintf("GRANT USAGE ON SCHEMA %s TO %s", schema, role);
         rights_put(grants, usage);
     }
-    put_missing(r, 2, reads, "SELECT", &list);
-    put_missing(r, 3, writes, "UPDATE", &list);
+    sql_append_missing(r, 2, reads, "SELECT", &list);
+    sql_append_missing(r, 3, writes, "UPDATE", &list);
     if (list.len) {
         cleanup(free_p) char *grant = xasprintf("GRANT %s ON %s.%s TO %s", list.data, schema, name, role);
         rights_put(grants, grant);
     }
-    return put_below(db, c, grants, e);
+    return sql_append_below(db, c, grants, e);
 }
 
 int rights_table(struct db *db, const char *table, const char *const *reads, const char *const *writes,
@@ -121,7 +121,7 @@ int rights_table(struct db *db, const char *table, const char *const *reads, con
     return r < 0 ? r : grants_of(db, &c, reads, writes, grants, e);
 }
 
-static int rights_owner(struct db *db, const struct owner_wish *o, struct buf *grants, struct error *e)
+static int rights_owner(struct db *db, const struct owner_requirement *o, struct buf *grants, struct error *e)
 {
     const char *reads[8] = {o->key};
     size_t n = 1;
@@ -133,7 +133,7 @@ static int rights_owner(struct db *db, const struct owner_wish *o, struct buf *g
     return rights_table(db, o->table, reads, NULL, grants, e);
 }
 
-int rights_job(struct db *db, const struct table *t, const struct table_wish *w, struct buf *grants,
+int rights_job(struct db *db, const struct table *t, const struct table_requirement *w, struct buf *grants,
                struct error *e)
 {
     const char *reads[COLUMNS_MAX] = {t->key}, *writes[COLUMNS_MAX] = {NULL};

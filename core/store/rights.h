@@ -16,6 +16,6 @@ int rights_table(struct db *db, const char *table, const char *const *reads, con
                  struct buf *grants, struct error *e);
 /* A job's table with its key, mapped columns, `only`, and where its owner is looked up. Of a view also what it stands
  * on, for the role as which it reads. */
-int rights_job(struct db *db, const struct table *t, const struct table_wish *w, struct buf *grants,
+int rights_job(struct db *db, const struct table *t, const struct table_requirement *w, struct buf *grants,
                struct error *e);
 #endif

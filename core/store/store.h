@@ -82,7 +82,7 @@ enum claim_mode {
     CLAIM_TICK,  /* earliest <= now, not_before <= now, and (point <= now, or
                     point < next_tick and ok_at < tick) */
     CLAIM_DEMAND, /* these keys: earliest <= now, not_before <= now, not stopped */
-    CLAIM_HAND,  /* these keys: earliest <= now; state, backoff, dead and a missing answer do not stop it */
+    CLAIM_MANUAL,  /* these keys: earliest <= now; state, backoff, dead and a missing answer do not stop it */
 };
 struct claim_request {
     const struct table *table;
@@ -235,15 +235,15 @@ struct kept {
 /* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair),
  * its lease given back; a successor that an orphan's credential has already stays the one; "pending" also sets the record to STATE_PENDING, never due; "orphan" leaves a row in
  * the history. An attempt that is kept already is kept anew. */
-int store_keep(struct db *db, const struct kept *k, const struct commit *c, struct error *e);
-int store_kept(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
+int store_park(struct db *db, const struct kept *k, const struct commit *c, struct error *e);
+int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
                size_t *ret_count, struct error *e);
-int store_kept_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e);
-struct kept_counts { int64_t pending, orphans, answers, removed; };
+int store_parked_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e);
+struct parked_counts { int64_t pending, orphans, answers, removed; };
 /* How many there are of each kind, once orphans and answers from before that time are removed. */
-int store_kept_count(struct db *db, int64_t before, struct kept_counts *ret, struct error *e);
-int store_kept_drop(struct db *db, const char *attempt_id, struct error *e);
-void kept_free(struct kept *list, size_t count);
+int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret, struct error *e);
+int store_parked_drop(struct db *db, const char *attempt_id, struct error *e);
+void parked_pair_free(struct kept *list, size_t count);
 /* The newest pair that came after `fingerprint`, following successors; -ENOENT = none is known. */
 int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE],
                     char **ret_sealed, struct error *e);

@@ -54,7 +54,7 @@ void breaker_args(const struct breaker_key *k, struct args *a)
     args_text(a, k->settings);
 }
 
-static void put_columns(const struct member *list, size_t count, struct buf *sql)
+static void sql_append_columns(const struct member *list, size_t count, struct buf *sql)
 {
     for (size_t i = 0; i < count; i++)
         buf_printf(sql, "%s%s", i ? ", " : "", list[i].column);
@@ -68,7 +68,7 @@ static void take_columns(const struct member *list, size_t count, const struct d
     }
 }
 
-static void put_assignments(const struct member *list, size_t count, const void *from, struct args *a,
+static void sql_append_assignments(const struct member *list, size_t count, const void *from, struct args *a,
                             struct buf *sql)
 {
     for (size_t i = 0; i < count; i++) {
@@ -88,7 +88,7 @@ int breaker_load(struct db *db, const struct breaker_key *k, bool lock, struct b
     breaker_args(k, &a);
     buf_init(&sql, SQL_BYTES);
     buf_text(&sql, "SELECT ");
-    put_columns(job_members, JOB_MEMBERS, &sql);
+    sql_append_columns(job_members, JOB_MEMBERS, &sql);
     buf_printf(&sql, ", why FROM {breakers} WHERE job = $1 AND settings = $2%s",
                lock && db_is_postgresql(db) ? " FOR UPDATE" : "");
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -110,7 +110,7 @@ int breaker_save(struct db *db, const struct breaker_key *k, const struct breake
     breaker_args(k, &a);
     buf_init(&sql, SQL_BYTES);
     buf_text(&sql, "UPDATE {breakers} SET ");
-    put_assignments(job_members, JOB_MEMBERS, &b->state, &a, &sql);
+    sql_append_assignments(job_members, JOB_MEMBERS, &b->state, &a, &sql);
     buf_printf(&sql, ", why = $%d WHERE job = $1 AND settings = $2", args_text(&a, b->why));
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
@@ -127,7 +127,7 @@ static int suspect_load(struct db *db, const struct breaker_key *k, const char *
     args_text(&a, fingerprint);
     buf_init(&sql, SQL_BYTES);
     buf_text(&sql, "SELECT ");
-    put_columns(members, MEMBERS, &sql);
+    sql_append_columns(members, MEMBERS, &sql);
     buf_text(&sql, ", dead_grant, code, text FROM {suspects} WHERE job = $1 AND settings = $2 AND fingerprint = $3"
                    " AND ended_at = 0");
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -168,7 +168,7 @@ static int suspect_save(struct db *db, const struct breaker_key *k, const struct
     if (res < 0)
         return res;
     buf_text(&sql, "UPDATE {suspects} SET ");
-    put_assignments(members, MEMBERS, s, &a, &sql);
+    sql_append_assignments(members, MEMBERS, s, &a, &sql);
     buf_printf(&sql, ", ended_at = 0, dead_grant = $%d", args_number(&a, said->dead_grant));
     buf_printf(&sql, ", code = $%d", args_text(&a, r->asked ? r->code : said->code));
     buf_printf(&sql, ", text = $%d", args_text(&a, r->asked ? r->text : said->text));

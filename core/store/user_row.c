@@ -38,7 +38,7 @@ void table_quoted(const struct db *db, const struct table *t, struct buf *sql)
 }
 
 /* Seconds, a bar, and the value to its last digit in a form that no session's settings change. */
-static void put_exact(const struct column *c, const char *name, struct buf *sql)
+static void sql_append_exact(const struct column *c, const char *name, struct buf *sql)
 {
     bool zone = c->form == FORM_TIMESTAMPTZ;
     buf_printf(sql,
@@ -47,7 +47,7 @@ static void put_exact(const struct column *c, const char *name, struct buf *sql)
                name, name, name, zone ? " AT TIME ZONE 'UTC'" : "", zone ? "+00" : "", name);
 }
 
-static void put_column(const struct db *db, const struct column *c, const char *of, struct buf *sql)
+static void sql_append_column(const struct db *db, const struct column *c, const char *of, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
     if (c->extra) {
@@ -62,7 +62,7 @@ static void put_column(const struct db *db, const struct column *c, const char *
     buf_text(&name, of);
     ident_quote(c->name, &name);
     if (pg && c->exact && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
-        put_exact(c, name.data, sql);
+        sql_append_exact(c, name.data, sql);
     else if (pg && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
         buf_printf(sql, "CASE WHEN isfinite(%s) THEN floor(extract(epoch FROM %s))::bigint END",
                    name.data, name.data);
@@ -70,11 +70,11 @@ static void put_column(const struct db *db, const struct column *c, const char *
         buf_printf(sql, "CAST(%s AS text)", name.data);
 }
 
-static void put_bounded(const struct db *db, const struct table *t, const struct column *c, const char *of,
+static void sql_append_bounded(const struct db *db, const struct table *t, const struct column *c, const char *of,
                         struct buf *sql)
 {
     bool bound = row_put_bound(db, t, c, of, sql);
-    put_column(db, c, of, sql);
+    sql_append_column(db, c, of, sql);
     if (bound)
         buf_text(sql, " END");
 }
@@ -91,7 +91,7 @@ void row_select_list(const struct db *db, const struct table *t, bool lookups, s
         if (lookup)
             buf_text(sql, lookups ? lookup : "CAST(NULL AS text)");
         else
-            put_bounded(db, t, &t->columns[i], of, sql);
+            sql_append_bounded(db, t, &t->columns[i], of, sql);
     }
     row_put_lengths(db, t, of, sql);
 }

@@ -61,7 +61,7 @@ static bool is_wanted(const struct column *c)
     return c->hashed || !c->core || !strcmp(c->slot, "status");
 }
 
-static void put_length(const struct db *db, const struct column *c, const char *of, struct buf *sql)
+static void sql_append_length(const struct db *db, const struct column *c, const char *of, struct buf *sql)
 {
     buf_printf(sql, db_is_postgresql(db) ? "octet_length(CAST(%s" : "length(CAST(%s", of);
     ident_quote(c->name, sql);
@@ -74,7 +74,7 @@ bool row_put_bound(const struct db *db, const struct table *t, const struct colu
     if (!may_be_long(db, t, c))
         return false;
     buf_text(sql, "CASE WHEN ");
-    put_length(db, c, of, sql);
+    sql_append_length(db, c, of, sql);
     buf_printf(sql, " <= %zu THEN ", row_value_max(c));
     return true;
 }
@@ -87,9 +87,9 @@ void row_put_lengths(const struct db *db, const struct table *t, const char *of,
         if (!may_be_long(db, t, c) || !is_wanted(c))
             continue;
         buf_text(sql, " || CASE WHEN ");
-        put_length(db, c, of, sql);
+        sql_append_length(db, c, of, sql);
         buf_printf(sql, " > %zu THEN '%zu:' || ", row_value_max(c), i);
-        put_length(db, c, of, sql);
+        sql_append_length(db, c, of, sql);
         buf_text(sql, " || ' ' ELSE '' END");
     }
 }

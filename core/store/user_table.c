@@ -21,7 +21,7 @@ enum { SENTENCE_MAX = 16 * 1024 };
 
 struct resolving {
     struct db *db;
-    const struct table_wish *wish;
+    const struct table_requirement *wish;
     struct catalog catalog;
     struct table *t;
     struct buf missing, alter, unfit; /* sentences */
@@ -224,7 +224,7 @@ static char *only_value(const struct resolving *r, const struct catalog_column *
 
 static void map_only(struct resolving *r)
 {
-    const struct table_wish *w = r->wish;
+    const struct table_requirement *w = r->wish;
     r->t->only = xcalloc(w->only_count + 1, sizeof(*r->t->only));
     for (size_t i = 0; i < w->only_count; i++) {
         const struct catalog_column *c = lookup(r, w->only[i].column);
@@ -273,7 +273,7 @@ static int verdict(struct resolving *r, struct error *e)
                      name.data, r->missing.len ? " " : "", all.data ? all.data : "cannot be used");
 }
 
-static struct table *table_new(const struct table_wish *wish)
+static struct table *table_new(const struct table_requirement *wish)
 {
     struct table *t = xcalloc(1, sizeof(*t));
     t->job = xstrdup(wish->job);
@@ -311,7 +311,7 @@ static int resolve_named(struct resolving *r, struct error *e)
 }
 
 /* renewd's own table: its columns are known; a plugin's own slots are members of its JSON column. */
-static void resolve_own(const struct table_wish *wish, struct table *t)
+static void resolve_own(const struct table_requirement *wish, struct table *t)
 {
     static const char *const plain[] = {"account", "owner", "access_token", "refresh_token", "expires_at",
                                         "refresh_expires_at", "scope", "refreshed_at", "updated_at",
@@ -332,7 +332,7 @@ static void resolve_own(const struct table_wish *wish, struct table *t)
     }
 }
 
-int table_resolve(struct db *db, const struct table_wish *wish, struct table **ret, struct error *e)
+int table_resolve(struct db *db, const struct table_requirement *wish, struct table **ret, struct error *e)
 {
     struct resolving r = {.db = db, .wish = wish, .t = table_new(wish)};
     int res = 0;
@@ -361,7 +361,7 @@ static bool tells_of_the_table(int result)
     return result == -ENOENT || result == -EINVAL || result == -EACCES;
 }
 
-int table_still_fits(struct db *db, const struct table_wish *wish, int result, struct error *e)
+int table_still_fits(struct db *db, const struct table_requirement *wish, int result, struct error *e)
 {
     if (!tells_of_the_table(result))
         return result;

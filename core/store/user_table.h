@@ -45,14 +45,14 @@ struct only_wish {
 };
 
 /* The owner of a row is found by its column `via` in another table. */
-struct owner_wish {
+struct owner_requirement {
     const char *via;    /* a column of the job's table */
     const char *table, *key; /* where, and the column that `via` is looked up in */
     const char *column; /* holds the owner; NULL: what `via` holds is the owner itself */
     const char *others[4];   /* further columns that must be there; NULL-terminated */
 };
 
-struct table_wish {
+struct table_requirement {
     const char *job;
     const char *table;  /* NULL: renewd's own table */
     const char *key;
@@ -60,7 +60,7 @@ struct table_wish {
     size_t column_count;
     const struct only_wish *only;
     size_t only_count;
-    const struct owner_wish *owner; /* NULL: none, or a column like any other */
+    const struct owner_requirement *owner; /* NULL: none, or a column like any other */
     const char *times;  /* "auto" "unix" "unix_ms" "text" */
     const char *zone;   /* what a time without a zone means; NULL: UTC */
     bool through_statements; /* the plugin writes by named statements only: a view will do */
@@ -124,10 +124,10 @@ enum { ROW_KEY_MAX = 4096 };
 /* Checks all names, types and the key's unique index at once. A failure's text names the table, the
  * column and the remedy (S5: a missing column prints the ALTER TABLE that adds it). -ENOENT table or
  * column missing, -EINVAL unfit, -ENOTCONN and alike: the store is away. */
-int table_resolve(struct db *db, const struct table_wish *wish, struct table **ret, struct error *e);
+int table_resolve(struct db *db, const struct table_requirement *wish, struct table **ret, struct error *e);
 /* After a refused read: result, or -ESTALE with the sentence of table_resolve() when the names no longer fit the
  * database. */
-int table_still_fits(struct db *db, const struct table_wish *wish, int result, struct error *e);
+int table_still_fits(struct db *db, const struct table_requirement *wish, int result, struct error *e);
 /* Between a point in time and what a wall clock in the table's zone shows then, as if that were UTC. An hour that the
  * clock repeats is its earlier pass. */
 int64_t table_from_wall(const struct table *t, int64_t wall);

@@ -40,7 +40,7 @@ int catalog_sqlite(struct db *db, const char *schema, const char *name, struct c
                    struct error *e);
 void catalog_done(struct catalog *c);
 /* user_table_owner.c: the column "owner" of *t that is read in another table; t has room for it. */
-int table_owner(struct db *db, const struct table_wish *wish, const struct catalog *own, struct table *t,
+int table_owner(struct db *db, const struct table_requirement *wish, const struct catalog *own, struct table *t,
                 struct error *e);
 struct catalog_column *catalog_add(struct catalog *c, const char *name, const char *type);
 

@@ -36,7 +36,7 @@ static int missing(const char *job, const struct catalog *c, const char *what, c
                      like ? like : "", like ? "\": case counts" : "");
 }
 
-static int check_names(const struct db *db, const char *job, const struct owner_wish *w,
+static int check_names(const struct db *db, const char *job, const struct owner_requirement *w,
                        const struct catalog *own, const struct catalog *other, struct error *e)
 {
     const struct catalog_column *via = lookup(db, own, w->via), *key = lookup(db, other, w->key);
@@ -60,7 +60,7 @@ static int check_names(const struct db *db, const char *job, const struct owner_
     return 0;
 }
 
-static char *expression(const struct db *db, const struct owner_wish *w, const struct catalog *own,
+static char *expression(const struct db *db, const struct owner_requirement *w, const struct catalog *own,
                         const struct catalog *other)
 {
     struct buf sql;
@@ -82,7 +82,7 @@ static char *expression(const struct db *db, const struct owner_wish *w, const s
 }
 
 /* Types that do not compare show when it is run. */
-static int try_it(struct db *db, const struct table *t, const struct owner_wish *w, const char *sql,
+static int try_it(struct db *db, const struct table *t, const struct owner_requirement *w, const char *sql,
                   struct error *e)
 {
     cleanup(buf_done) struct buf all = {0};
@@ -100,10 +100,10 @@ static int try_it(struct db *db, const struct table *t, const struct owner_wish 
     return 0;
 }
 
-int table_owner(struct db *db, const struct table_wish *wish, const struct catalog *own, struct table *t,
+int table_owner(struct db *db, const struct table_requirement *wish, const struct catalog *own, struct table *t,
                 struct error *e)
 {
-    const struct owner_wish *w = wish->owner;
+    const struct owner_requirement *w = wish->owner;
     cleanup(catalog_done) struct catalog other = {0};
     cleanup(free_p) char *schema = NULL, *name = NULL, *sql = NULL;
     struct error why = {""};

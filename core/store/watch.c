@@ -11,7 +11,7 @@
 
 enum { WATCH_SQL_MAX = 65536 };
 
-static void put_column(const char *name, struct buf *to)
+static void sql_append_column(const char *name, struct buf *to)
 {
     if (to->len)
         buf_text(to, ", ");
@@ -28,12 +28,12 @@ int store_job_watchable(struct db *db, const struct table *t, struct error *e)
     buf_init(&columns, WATCH_SQL_MAX);
     table_quoted(db, t, &table);
     ident_quote(t->key, &key);
-    put_column(t->key, &columns);
+    sql_append_column(t->key, &columns);
     for (size_t i = 0; i < t->column_count; i++)
         if (t->columns[i].hashed && !t->columns[i].lookup && !t->columns[i].extra)
-            put_column(t->columns[i].name, &columns);
+            sql_append_column(t->columns[i].name, &columns);
     for (size_t i = 0; i < t->only_count; i++)
-        put_column(t->only[i].column, &columns);
+        sql_append_column(t->only[i].column, &columns);
     args_text(&a, t->job);
     args_text(&a, can ? table.data : NULL);
     args_text(&a, can ? key.data : NULL);

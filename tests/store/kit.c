@@ -176,7 +176,7 @@ struct table *kit_table(struct db *db, const char *name, const char *times, cons
         {"last_error", "last_error", VALUE_TEXT, true, false, true},
     };
     const struct only_wish status = {"status", only};
-    const struct table_wish wish = {
+    const struct table_requirement wish = {
         .job = "kit",
         .table = name,
         .key = name ? "id" : NULL,

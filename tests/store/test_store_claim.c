@@ -320,7 +320,7 @@ static void dead_and_spent(void)
     s.q.safe = true;
     CU_ASSERT_TRUE(gives(&s, "spent"));
     s.q.safe = false;
-    s.q.mode = CLAIM_HAND;
+    s.q.mode = CLAIM_MANUAL;
     const char *const keys[] = {"dead", "spent", "nobody"};
     s.q.keys = keys;
     s.q.key_count = 3;
@@ -439,7 +439,7 @@ static void by_hand(void)
     put(&s, "\xc3\xa4\"{}\\", "f5", "death = 1");
     put(&s, long_key, "f6", "death = 2");
     put(&s, "other", "f7", NULL);
-    s.q.mode = CLAIM_HAND;
+    s.q.mode = CLAIM_MANUAL;
     s.q.keys = keys;
     s.q.key_count = 6;
     cleanup(free_p) char *expected = xasprintf("\xc3\xa4\"{}\\ %s backoff reconnect", long_key);

@@ -179,8 +179,8 @@ static void held_until_its_time(void)
     kit_sql(db, "UPDATE {records} SET state = 1, not_before = 0, due_at = 2, point = 2");
     CU_ASSERT_EQUAL(claims(db, t, CLAIM_AUTO, true, NOW + 6, &res), 0);
     CU_ASSERT_EQUAL(claims(db, t, CLAIM_TICK, true, NOW + 6, &res), 0);
-    CU_ASSERT_EQUAL(claims(db, t, CLAIM_HAND, true, NOW + 6, &res), 0);
-    CU_ASSERT_EQUAL(claims(db, t, CLAIM_HAND, false, NOW + 6, &res), 1); /* somebody means this one */
+    CU_ASSERT_EQUAL(claims(db, t, CLAIM_MANUAL, true, NOW + 6, &res), 0);
+    CU_ASSERT_EQUAL(claims(db, t, CLAIM_MANUAL, false, NOW + 6, &res), 1); /* somebody means this one */
     CU_ASSERT_EQUAL(claims(db, t, CLAIM_AUTO, true, NOW + 7, &res), 1);
     int64_t at = 0;
     CU_ASSERT_EQUAL(store_next_due(db, t, false, NULL, &at, NULL), 0);

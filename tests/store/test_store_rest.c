@@ -157,7 +157,7 @@ static void text_for_another_table(void)
         {"expires_at", "expires_at", VALUE_TIME, false, false, true},
         {"access_token", "access_token", VALUE_SECRET, false, false, true},
     };
-    const struct table_wish wish = {.job = "kit",
+    const struct table_requirement wish = {.job = "kit",
                                     .table = "acc",
                                     .key = "id",
                                     .columns = columns,
@@ -204,7 +204,7 @@ static void keep_one(struct db *db, const struct commit *c, const char *kind, in
     struct error e = {{0}};
 
     snprintf(k.attempt_id, sizeof(k.attempt_id), "%s", c->attempt_id);
-    CU_ASSERT_EQUAL(store_keep(db, &k, c, &e), 0);
+    CU_ASSERT_EQUAL(store_park(db, &k, c, &e), 0);
     if (e.text[0])
         printf("# %s\n", e.text);
     free(k.kind);
@@ -231,15 +231,15 @@ static void kept_aside(void)
                           " AND attempt_id IS NULL"));
     CU_ASSERT_TRUE(kit_is(db, "7", "SELECT state FROM {records} WHERE due_at = 0 AND point = 0"));
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {attempts}"));
-    CU_ASSERT_EQUAL(store_kept(db, "pending", 299, 10, &list, &count, &e), 0);
+    CU_ASSERT_EQUAL(store_parked_pair(db, "pending", 299, 10, &list, &count, &e), 0);
     CU_ASSERT_EQUAL(count, 0);
-    kept_free(list, count);
-    CU_ASSERT_EQUAL(store_kept(db, "pending", 300, 10, &list, &count, &e), 0);
+    parked_pair_free(list, count);
+    CU_ASSERT_EQUAL(store_parked_pair(db, "pending", 300, 10, &list, &count, &e), 0);
     CU_ASSERT_EQUAL_FATAL(count, 1);
     CU_ASSERT_STRING_EQUAL(list[0].attempt_id, "a1");
     CU_ASSERT_STRING_EQUAL(list[0].sealed, "sealed");
     CU_ASSERT_STRING_EQUAL(list[0].key, "5");
-    kept_free(list, count);
+    parked_pair_free(list, count);
     CU_ASSERT_EQUAL(store_successor(db, "fp-5", newest, &sealed, &e), 0);
     CU_ASSERT_STRING_EQUAL(newest, "fp-new-5");
     CU_ASSERT_STRING_EQUAL(sealed, "r1.key.sealed");
@@ -247,7 +247,7 @@ static void kept_aside(void)
     /* the row takes it in the end */
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "1", "SELECT state FROM {records}"));
-    CU_ASSERT_EQUAL(store_kept_drop(db, "a1", &e), 0);
+    CU_ASSERT_EQUAL(store_parked_drop(db, "a1", &e), 0);
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {kept}"));
     commit_free(c);
     c = commit_of(db, t, "5", "a2");

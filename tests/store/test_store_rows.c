@@ -76,7 +76,7 @@ static void filters(void)
     };
     const char *const kinds[] = {"google", "it's", NULL}, *const yes[] = {"true", NULL};
     const struct only_wish only[] = {{"kind", kinds}, {"active", yes}};
-    const struct table_wish wish = {.job = "kit", .table = "t", .key = "id", .columns = columns,
+    const struct table_requirement wish = {.job = "kit", .table = "t", .key = "id", .columns = columns,
                                     .column_count = 1, .times = "auto", .only = only, .only_count = 2};
     kit_sql(db, "CREATE TABLE t (id integer PRIMARY KEY, refresh_token text, kind text, active boolean)");
     kit_sql(db, "INSERT INTO t VALUES (1, 'a', 'google', %s), (2, 'b', 'meta', %s), (3, 'c', 'it''s', %s),"

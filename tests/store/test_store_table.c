@@ -24,7 +24,7 @@ static int resolve(struct db *db, const struct asked *q, struct table **ret, str
         {"refresh_token", q->token ? q->token : "refresh_token", VALUE_SECRET, false, true, true},
         {"expires_at", q->expires ? q->expires : "expires_at", VALUE_TIME, false, false, true},
     };
-    const struct table_wish wish = {
+    const struct table_requirement wish = {
         .job = "kit",
         .table = q->table,
         .key = q->key ? q->key : "id",
@@ -138,7 +138,7 @@ static void missing_times_match_their_table(void)
         {"strikes", "refresh_attempts", VALUE_INTEGER, true, false, true},
         {"last_error", "last_refresh_error", VALUE_TEXT, true, false, true},
     };
-    const struct table_wish wish = {.job = "instagram", .table = "instagram_connections", .key = "id",
+    const struct table_requirement wish = {.job = "instagram", .table = "instagram_connections", .key = "id",
                                     .columns = columns, .column_count = 5, .times = "auto"};
     kit_sql(db, "CREATE TABLE instagram_connections (id integer PRIMARY KEY, access_token text,"
                 " token_expires_at timestamp)");
@@ -416,7 +416,7 @@ static void own_table(void)
         {"domain_prefix", NULL, VALUE_TEXT, false, false, true},
         {"period_end", NULL, VALUE_TIME, false, false, true},
     };
-    const struct table_wish wish = {.job = "mine", .columns = columns, .column_count = 4, .times = "auto"};
+    const struct table_requirement wish = {.job = "mine", .columns = columns, .column_count = 4, .times = "auto"};
     CU_ASSERT_EQUAL_FATAL(table_resolve(db, &wish, &t, &e), 0);
     CU_ASSERT_STRING_EQUAL(t->source, "job:mine");
     CU_ASSERT_TRUE(t->own);
@@ -458,8 +458,8 @@ static void twins_of_a_view(void)
 static int owned(struct db *db, const char *via, const char *key, struct table **ret, struct error *e)
 {
     const struct column_wish columns[] = {{"refresh_token", "Token", VALUE_SECRET, false, true, true}};
-    const struct owner_wish owner = {.via = via, .table = "App", .key = key, .column = "userId"};
-    const struct table_wish wish = {.job = "kit", .table = "Page", .key = "id", .columns = columns,
+    const struct owner_requirement owner = {.via = via, .table = "App", .key = key, .column = "userId"};
+    const struct table_requirement wish = {.job = "kit", .table = "Page", .key = "id", .columns = columns,
                                     .column_count = 1, .owner = &owner, .times = "auto"};
     return table_resolve(db, &wish, ret, e);
 }

@@ -204,7 +204,7 @@ static void check_record(const struct record *r, const char *expected)
     struct answer a;
 
     answer_begin(&a);
-    shape_record(&a.json, NULL, r, "https://app.example/connect");
+    json_record(&a.json, NULL, r, "https://app.example/connect");
     CU_ASSERT_EQUAL(json_finish(&a.json), 0);
     if (strcmp(a.body.data, expected) != 0)
         printf("# %s\n", a.body.data);
@@ -256,7 +256,7 @@ static void test_run(void)
     struct answer a;
 
     answer_begin(&a);
-    shape_run(&a.json, NULL, &r);
+    json_run(&a.json, NULL, &r);
     CU_ASSERT_EQUAL(json_finish(&a.json), 0);
     CU_ASSERT_STRING_EQUAL(a.body.data, "{\"id\":\"12\",\"job\":\"shop\",\"trigger\":\"demand\","
                                         "\"started_at\":\"2026-11-02T13:00:00Z\",\"finished_at\":null,\"due\":3,"
@@ -279,7 +279,7 @@ static void test_failures_are_bounded(void)
         list[i] = one;
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
-    shape_failures(&a.json, list, MANY);
+    json_failures(&a.json, list, MANY);
     json_end(&a.json);
     CU_ASSERT_EQUAL(json_finish(&a.json), 0);
     CU_ASSERT(a.body.len < JSON_TEXT_MAX);
@@ -309,22 +309,22 @@ static struct request *stranger(struct api *a)
 static void test_door(void)
 {
     struct loop *loop = loop_new();
-    struct api a = {.loop = loop, .door = door_new()};
+    struct api a = {.loop = loop, .door = auth_throttle_new()};
     int64_t begun = clock_boot_ms();
 
     answered = 0;
     for (int i = 0; i < 5; i++)
-        door_delay(stranger(&a), refuse);
+        auth_throttle_delay(stranger(&a), refuse);
     CU_ASSERT_EQUAL(answered, 5);
-    door_delay(stranger(&a), refuse);
+    auth_throttle_delay(stranger(&a), refuse);
     CU_ASSERT_EQUAL(answered, 5);
     while (answered < 6)
         loop_turn(loop, -1);
     CU_ASSERT(clock_boot_ms() - begun >= 99);
     for (int i = 0; i < 64; i++) /* each later than the one before, up to a second */
-        door_delay(stranger(&a), refuse);
+        auth_throttle_delay(stranger(&a), refuse);
     CU_ASSERT_EQUAL(answered, 6);
-    door_free(a.door); /* who still waits is answered */
+    auth_throttle_free(a.door); /* who still waits is answered */
     CU_ASSERT_EQUAL(answered, 70);
     loop_free(loop);
 }

@@ -398,7 +398,7 @@ static void test_every_setting(void)
     check_numbers(j);
     CU_ASSERT(j->status_value_count == 3 && j->status_values[1].state == STATE_RECONNECT);
     CU_ASSERT_STRING_EQUAL(j->sealed, "hex-iv-tag-data");
-    struct table_wish w;
+    struct table_requirement w;
     job_wish(j, &w);
     CU_ASSERT_STRING_EQUAL(w.table, "public.\"App\"");
     CU_ASSERT(w.column_count == 9 && w.only_count == 2 && !w.through_statements);
@@ -418,7 +418,7 @@ static void test_defaults(void)
     if (l.count != 1)
         return;
     const struct job_config *j = l.jobs[0];
-    struct table_wish w;
+    struct table_requirement w;
     job_wish(j, &w);
     CU_ASSERT(w.table == NULL && w.column_count == 4 + 6 + 1);
     CU_ASSERT(j->automatic && j->cron_count == 0 && j->in_flight == 32 && j->strikes == 3);
@@ -435,7 +435,7 @@ static void test_statements(void)
     static const char job[] =
         "job = \"a\"; plugin = \"stated\";\n"
         "records = { table = \"v\"; key = \"id\"; columns = { period_end = \"e\"; }; };\n";
-    struct table_wish w;
+    struct table_requirement w;
 
     put("renewd.conf", MAIN);
     empty("conf.d");

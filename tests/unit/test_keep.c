@@ -52,23 +52,23 @@ static const char *print(char credential, int life)
     return to;
 }
 
-static struct keep *open_as(const char *incarnation, const char *host, const struct keyring *with, int64_t bound)
+static struct retention *open_as(const char *incarnation, const char *host, const struct keyring *with, int64_t bound)
 {
-    const struct keep_setup s = { dir, host, incarnation, with, bound, NULL, NULL };
+    const struct retention_setup s = { dir, host, incarnation, with, bound, NULL, NULL };
 
-    return keep_new(&s);
+    return retention_new(&s);
 }
 
-static struct keep *taken(const char *incarnation, int64_t bound)
+static struct retention *taken(const char *incarnation, int64_t bound)
 {
-    struct keep *k = open_as(incarnation, HOST, ring, bound);
+    struct retention *k = open_as(incarnation, HOST, ring, bound);
     struct error e = { "" };
 
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), 0);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), 0);
     return k;
 }
 
-static int put(struct keep *k, char credential, int life, size_t len)
+static int put(struct retention *k, char credential, int life, size_t len)
 {
     cleanup(free_p) char *text = xmalloc(len + 32);
     char id[ID_SIZE];
@@ -77,25 +77,25 @@ static int put(struct keep *k, char credential, int life, size_t len)
     memset(text, 'x', len + 32);
     len += (size_t)snprintf(text, 32, "%c%d ", credential, life);
     snprintf(id, sizeof id, "attempt-%c%d", credential, life);
-    return keep_put(k, id, print(credential, life - 1), print(credential, life), text, len, &e);
+    return retention_put(k, id, print(credential, life - 1), print(credential, life), text, len, &e);
 }
 
-static bool holds(const struct keep *k, char credential, int life)
+static bool holds(const struct retention *k, char credential, int life)
 {
     cleanup(secret_free_p) struct secret *text = NULL;
     char begin[32];
     struct error e = { "" };
 
     int n = snprintf(begin, sizeof begin, "%c%d ", credential, life);
-    return keep_text(k, print(credential, life), &text, &e) == 0 &&
+    return retention_text(k, print(credential, life), &text, &e) == 0 &&
            strncmp(secret_text(text), begin, (size_t)n) == 0;
 }
 
-static int64_t entries(const struct keep *k)
+static int64_t entries(const struct retention *k)
 {
-    struct keep_counts c;
+    struct retention_counts c;
 
-    keep_counts(k, &c);
+    retention_counts(k, &c);
     return c.entries;
 }
 
@@ -131,47 +131,47 @@ static void remove_all(void)
 
 static void test_next_process(void)
 {
-    struct keep *k = taken("one", 64 * MIB);
+    struct retention *k = taken("one", 64 * MIB);
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
     CU_ASSERT_EQUAL(put(k, 'b', 1, 100), 0);
     CU_ASSERT_EQUAL(put(k, 'a', 2, 100), 0);
     CU_ASSERT_EQUAL(put(k, 'a', 3, 100), 0);
     CU_ASSERT_EQUAL(entries(k), 2);
-    keep_free(k);
+    retention_free(k);
     k = taken("two", 64 * MIB);
     CU_ASSERT_EQUAL(entries(k), 2);
     CU_ASSERT(holds(k, 'a', 3) && holds(k, 'b', 1));
     CU_ASSERT(!holds(k, 'a', 2));
     for (int life = 0; life <= 3; life++)
-        CU_ASSERT(keep_came_after(k, print('a', 3), print('a', life)));
-    CU_ASSERT(!keep_came_after(k, print('a', 3), print('b', 0)));
+        CU_ASSERT(retention_came_after(k, print('a', 3), print('a', life)));
+    CU_ASSERT(!retention_came_after(k, print('a', 3), print('b', 0)));
     CU_ASSERT_EQUAL(put(k, 'a', 4, 100), 0); /* what it replaced is in another process's file */
-    CU_ASSERT(keep_came_after(k, print('a', 4), print('a', 0)));
-    keep_free(k);
+    CU_ASSERT(retention_came_after(k, print('a', 4), print('a', 0)));
+    retention_free(k);
     k = taken("three", 64 * MIB);
     CU_ASSERT_EQUAL(entries(k), 2);
     CU_ASSERT(holds(k, 'a', 4));
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 
 static void test_one_takes(void)
 {
-    struct keep *first = taken("one", 64 * MIB), *second, *third;
+    struct retention *first = taken("one", 64 * MIB), *second, *third;
     int64_t bytes;
 
     CU_ASSERT_EQUAL(put(first, 'a', 1, 100), 0);
     second = taken("two", 64 * MIB);
     CU_ASSERT_EQUAL(entries(second), 0); /* the first lives */
-    keep_free(first);
+    retention_free(first);
     third = taken("three", 64 * MIB);
     CU_ASSERT_EQUAL(entries(third), 1);
     struct error e;
-    CU_ASSERT_EQUAL(keep_take(second, HERE, &e), 0);
+    CU_ASSERT_EQUAL(retention_take(second, HERE, &e), 0);
     CU_ASSERT_EQUAL(entries(second), 0); /* the third has it */
-    keep_free(second);
-    keep_free(third);
+    retention_free(second);
+    retention_free(third);
     CU_ASSERT_EQUAL(files(&bytes), 1);
     remove_all();
 }
@@ -179,67 +179,67 @@ static void test_one_takes(void)
 /* Another's file is not taken, and stays what it is. */
 static void test_left_alone(void)
 {
-    struct keep *k = taken("one", 64 * MIB);
-    struct keep_counts c;
+    struct retention *k = taken("one", 64 * MIB);
+    struct retention_counts c;
     struct error e = { "" };
     int64_t bytes;
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
-    keep_free(k);
+    retention_free(k);
     k = open_as("two", OTHER, ring, 64 * MIB);
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), -EXDEV);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), -EXDEV);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "another host"));
-    keep_counts(k, &c);
+    retention_counts(k, &c);
     CU_ASSERT(c.entries == 0 && c.left_alone == 1);
-    keep_free(k);
+    retention_free(k);
     k = open_as("two", HOST, ring, 64 * MIB);
-    CU_ASSERT_EQUAL(keep_take(k, OTHER, &e), -EXDEV);
+    CU_ASSERT_EQUAL(retention_take(k, OTHER, &e), -EXDEV);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "another installation"));
-    keep_free(k);
+    retention_free(k);
     k = open_as("two", HOST, other_ring, 64 * MIB);
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), -EKEYREJECTED);
-    keep_free(k);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), -EKEYREJECTED);
+    retention_free(k);
     CU_ASSERT_EQUAL(files(&bytes), 1);
     k = taken("two", 64 * MIB);
     CU_ASSERT(holds(k, 'a', 1));
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 
 /* Nothing is kept before it is known whose it is: it would be nobody's. */
 static void test_not_yet(void)
 {
-    struct keep *k = open_as("one", HOST, ring, 64 * MIB);
+    struct retention *k = open_as("one", HOST, ring, 64 * MIB);
     struct error e = { "" };
     int64_t bytes;
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), -EAGAIN);
-    CU_ASSERT_EQUAL(keep_room(k, 1, &e), -EAGAIN);
+    CU_ASSERT_EQUAL(retention_room(k, 1, &e), -EAGAIN);
     CU_ASSERT_EQUAL(files(&bytes), 0);
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), 0);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), 0);
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
-    keep_free(k);
+    retention_free(k);
     k = taken("two", 64 * MIB);
     CU_ASSERT(holds(k, 'a', 1));
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 
 /* Another installation is adopted by a process that runs: what was kept of the first stays for that. */
 static void test_other_installation(void)
 {
-    struct keep *k = taken("one", 64 * MIB);
+    struct retention *k = taken("one", 64 * MIB);
     struct error e = { "" };
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
-    keep_take(k, OTHER, &e);
+    retention_take(k, OTHER, &e);
     CU_ASSERT_EQUAL(entries(k), 0);
     CU_ASSERT_EQUAL(put(k, 'b', 1, 100), 0);
-    keep_free(k);
+    retention_free(k);
     k = open_as("two", HOST, ring, 64 * MIB);
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), -EXDEV);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), -EXDEV);
     CU_ASSERT(holds(k, 'a', 1) && !holds(k, 'b', 1));
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 
@@ -278,32 +278,32 @@ static void write_unnamed(void)
 static void test_unnamed(void)
 {
     char ours[] = "b1";
-    struct keep_setup s = { dir, HOST, "two", ring, 64 * MIB, is_ours, ours };
+    struct retention_setup s = { dir, HOST, "two", ring, 64 * MIB, is_ours, ours };
     struct error e = { "" };
-    struct keep_counts c;
+    struct retention_counts c;
 
     write_unnamed();
-    struct keep *k = keep_new(&s);
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), 0);
+    struct retention *k = retention_new(&s);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), 0);
     CU_ASSERT(holds(k, 'a', 1) && holds(k, 'b', 1));
-    keep_free(k);
+    retention_free(k);
     ours[0] = 'c'; /* nothing in it is of that one */
-    k = keep_new(&s);
-    CU_ASSERT_EQUAL(keep_take(k, OTHER, &e), -EXDEV);
+    k = retention_new(&s);
+    CU_ASSERT_EQUAL(retention_take(k, OTHER, &e), -EXDEV);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "does not name its database"));
-    keep_counts(k, &c);
+    retention_counts(k, &c);
     CU_ASSERT(c.entries == 0 && c.left_alone == 1);
-    keep_free(k);
+    retention_free(k);
     s.ours = NULL;
-    k = keep_new(&s);
-    CU_ASSERT_EQUAL(keep_take(k, HERE, &e), -EXDEV);
-    keep_free(k);
+    k = retention_new(&s);
+    CU_ASSERT_EQUAL(retention_take(k, HERE, &e), -EXDEV);
+    retention_free(k);
     remove_all();
 }
 
 static void test_a_day(void)
 {
-    struct keep *k = taken("one", 64 * MIB);
+    struct retention *k = taken("one", 64 * MIB);
     int64_t bytes;
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
@@ -311,27 +311,27 @@ static void test_a_day(void)
     CU_ASSERT_EQUAL(put(k, 'a', 2, 100), 0);
     CU_ASSERT_EQUAL(put(k, 'b', 1, 100), 0);
     real_now += 80000; /* more than a day after the first: that it came before is forgotten */
-    keep_age(k);
+    retention_age(k);
     CU_ASSERT_EQUAL(entries(k), 2);
     CU_ASSERT_EQUAL(put(k, 'a', 3, 100), 0);
-    CU_ASSERT(keep_came_after(k, print('a', 3), print('a', 2)));
-    CU_ASSERT(keep_came_after(k, print('a', 3), print('a', 1)));
-    CU_ASSERT(!keep_came_after(k, print('a', 3), print('a', 0)));
+    CU_ASSERT(retention_came_after(k, print('a', 3), print('a', 2)));
+    CU_ASSERT(retention_came_after(k, print('a', 3), print('a', 1)));
+    CU_ASSERT(!retention_came_after(k, print('a', 3), print('a', 0)));
     real_now += 10000;
-    keep_age(k);
+    retention_age(k);
     CU_ASSERT(holds(k, 'a', 3) && !holds(k, 'b', 1));
-    keep_free(k);
+    retention_free(k);
     real_now += 86401;
     k = taken("two", 64 * MIB);
     CU_ASSERT_EQUAL(entries(k), 0);
-    keep_free(k);
+    retention_free(k);
     CU_ASSERT_EQUAL(files(&bytes), 0);
 }
 
 /* A thousand lives of 20 credentials, then too many credentials: the disk never holds more than the bound. */
 static void test_bounded(void)
 {
-    struct keep *k = taken("one", MIB);
+    struct retention *k = taken("one", MIB);
     int64_t bytes, most = 0;
     bool all = true;
 
@@ -352,10 +352,10 @@ static void test_bounded(void)
     CU_ASSERT(most <= MIB);
     CU_ASSERT(holds(k, 'z', 8990) && !holds(k, 'z', 1000));
     CU_ASSERT(entries(k) > 40);
-    keep_free(k);
+    retention_free(k);
     k = taken("two", MIB);
     CU_ASSERT(entries(k) > 40 && holds(k, 'z', 8990));
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 
@@ -367,35 +367,35 @@ static void test_few_files(void)
 
     for (int i = 0; i < 40; i++) {
         snprintf(name, sizeof name, "process%d", i);
-        struct keep *k = taken(name, 64 * MIB);
+        struct retention *k = taken(name, 64 * MIB);
         CU_ASSERT_EQUAL(put(k, (char)('a' + i % 20), 1 + i / 20, 100), 0);
-        keep_free(k);
+        retention_free(k);
     }
     CU_ASSERT(files(&bytes) <= 5);
-    struct keep *k = taken("last", 64 * MIB);
+    struct retention *k = taken("last", 64 * MIB);
     CU_ASSERT_EQUAL(entries(k), 20);
     for (int i = 0; i < 20; i++)
         CU_ASSERT(holds(k, (char)('a' + i), 2));
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 
 static void test_torn(void)
 {
     cleanup(free_p) char *path = xasprintf("%s/spool/one.1.kept", dir);
-    struct keep *k = taken("one", 64 * MIB);
+    struct retention *k = taken("one", 64 * MIB);
     struct stat before, after;
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
     CU_ASSERT_EQUAL_FATAL(stat(path, &before), 0);
     CU_ASSERT_EQUAL(put(k, 'a', 2, 100), 0);
     CU_ASSERT_EQUAL_FATAL(stat(path, &after), 0);
-    keep_free(k);
+    retention_free(k);
     for (off_t cut = after.st_size - 1; cut >= before.st_size; cut -= 37) {
         CU_ASSERT_EQUAL(truncate(path, cut), 0);
         k = taken("two", 64 * MIB);
         CU_ASSERT(holds(k, 'a', 1) && entries(k) == 1);
-        keep_free(k);
+        retention_free(k);
     }
     remove_all();
 }
@@ -403,7 +403,7 @@ static void test_torn(void)
 /* No room: said before anything is sent; what is kept stays. */
 static void test_full_disk(void)
 {
-    struct keep *k = taken("one", 64 * MIB);
+    struct retention *k = taken("one", 64 * MIB);
     struct rlimit old, small;
     struct error e = { "" };
 
@@ -415,16 +415,16 @@ static void test_full_disk(void)
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &small), 0);
     int r = put(k, 'a', 2, 100000);
     setrlimit(RLIMIT_FSIZE, &old);
-    int room = keep_room(k, (size_t)1 << 40, &e); /* more than any disk has */
+    int room = retention_room(k, (size_t)1 << 40, &e); /* more than any disk has */
     CU_ASSERT(room == -EFBIG || room == -ENOSPC);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "make room"));
     CU_ASSERT_EQUAL(r, -EFBIG);
     CU_ASSERT(holds(k, 'a', 1));
     CU_ASSERT_EQUAL(put(k, 'a', 2, 100000), 0);
-    keep_free(k);
+    retention_free(k);
     k = taken("two", 64 * MIB);
     CU_ASSERT(holds(k, 'a', 2) && entries(k) == 1);
-    keep_free(k);
+    retention_free(k);
     remove_all();
 }
 

@@ -118,7 +118,7 @@ static void token_known(void *ctx, const struct token_answer *t)
 static void ask_token(struct token_call *c)
 {
     int64_t left = c->until_ms - clock_boot_ms();
-    const struct token_wish w = {.min_valid = -1, .as_tick = true, .serve_ms = left, .wait_ms = left};
+    const struct token_requirement w = {.min_valid = -1, .as_tick = true, .serve_ms = left, .wait_ms = left};
 
     engine_token(c->q->api->engine, c->job, c->key, &w, token_known, c);
 }
@@ -179,7 +179,7 @@ static void find_job(struct token_call *c)
         if (!job_stands(jobs.list[i]))
             open[count++] = jobs.list[i];
     if (count) {
-        engine_filled(c->q->api->engine, open, count, c->key, job_known, c);
+        engine_choose_job(c->q->api->engine, open, count, c->key, job_known, c);
         return;
     }
     if (jobs.count)

@@ -107,7 +107,7 @@ static void refuse_caller(struct request *q, const char *code, const char *messa
 {
     struct answer a;
 
-    if (q->api && door_may_log(q->api->door, q->anonymous ? REFUSED_NO_HEADER : REFUSED_WRONG))
+    if (q->api && auth_throttle_may_log(q->api->door, q->anonymous ? REFUSED_NO_HEADER : REFUSED_WRONG))
         log_line(LEVEL_WARNING, "a function was called without the right key", "function", q->id, "reason", hint, NULL);
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
@@ -295,7 +295,7 @@ void function_arrived(struct request *q)
         int known = client_identify(q);
         q->anonymous = known == CLIENT_NO_HEADER;
         if (known == CLIENT_WRONG) {
-            door_delay(q, refuse_wrong_key);
+            auth_throttle_delay(q, refuse_wrong_key);
             return;
         }
         if (q->anonymous && !origin_fits(q))

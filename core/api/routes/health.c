@@ -19,7 +19,7 @@ void handle_status(struct request *q)
 
     engine_status(q->api->engine, &s);
     answer_begin(&a);
-    shape_status(&a.json, q->api->engine, &s, clock_now());
+    json_status(&a.json, q->api->engine, &s, clock_now());
     answer_json(q, 200, &a);
 }
 

@@ -101,10 +101,10 @@ static void put_last_run(struct json_writer *w, const struct job_counts *c)
         return;
     }
     json_begin_object(w, "last_run");
-    shape_run_members(w, c->last);
+    json_run_members(w, c->last);
     json_put_text(w, "status", run_status(c->last));
     if (c->failures)
-        shape_failures(w, c->failure, c->failures);
+        json_failures(w, c->failure, c->failures);
     json_end(w);
 }
 
@@ -129,7 +129,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     json_put_text(w, "table", c->table);
     json_put_text(w, "legacy_name", c->legacy_name);
     put_granted(w, j);
-    shape_counts(w, "records", counts && counts->source ? counts->counts : NULL);
+    json_counts(w, "records", counts && counts->source ? counts->counts : NULL);
     if (counts && counts->source)
         json_put_integer(w, "unreadable", counts->unreadable);
     else

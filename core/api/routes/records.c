@@ -58,7 +58,7 @@ static void answer_records(const struct records_task *t)
     json_begin_object(&a.json, NULL);
     json_begin_array(&a.json, "records");
     for (size_t i = 0; i < shown; i++)
-        shape_record(&a.json, NULL, &t->list[i], url);
+        json_record(&a.json, NULL, &t->list[i], url);
     json_end(&a.json);
     json_put_text(&a.json, "next", t->count > shown ? t->list[shown - 1].key : NULL);
     json_end(&a.json);
@@ -135,7 +135,7 @@ static void record_found(void *arg, int result, const struct error *e)
         answer_failure(t->q, result, e->text);
     } else {
         answer_begin(&a);
-        shape_record(&a.json, NULL, &t->record, reconnect_url_of(t->q));
+        json_record(&a.json, NULL, &t->record, reconnect_url_of(t->q));
         answer_json(t->q, 200, &a);
     }
     record_done(&t->record);

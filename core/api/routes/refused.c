@@ -142,7 +142,7 @@ static int known_work(struct db *db, void *arg, struct error *e)
 
 static void ask(struct task *t, struct job *j)
 {
-    const struct token_wish w = {.min_valid = MIN_VALID, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
+    const struct token_requirement w = {.min_valid = MIN_VALID, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
     const struct refused_claim c = {
         .generation = t->generation,
         .status = t->status,

@@ -46,9 +46,9 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
 
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
-    shape_run_members(&a.json, &row);
-    shape_failures(&a.json, r->failures, r->failure_count);
-    shape_skipped(&a.json, r->skipped_because);
+    json_run_members(&a.json, &row);
+    json_failures(&a.json, r->failures, r->failure_count);
+    json_skipped(&a.json, r->skipped_because);
     if (strcmp(trigger, "run") == 0) {
         json_put_integer(&a.json, "waiting", r->left.waiting);
         json_put_time(&a.json, "waiting_until", r->left.next_at);
@@ -265,7 +265,7 @@ static void runs_done(void *arg, int result, const struct error *e)
     } else {
         answer_begin_list(&a, "runs");
         for (size_t i = 0; i < t->count; i++)
-            shape_run(&a.json, NULL, &t->list[i]);
+            json_run(&a.json, NULL, &t->list[i]);
         answer_list(t->q, &a);
     }
     runs_free(t->list, t->count);

@@ -133,7 +133,7 @@ bool job_has_token(struct request *q)
 
 void handle_token(struct request *q)
 {
-    struct token_wish w = {.serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
+    struct token_requirement w = {.serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
 
     if (take_min_valid(q, &w.min_valid) < 0 || !job_has_token(q))
         return;

@@ -53,7 +53,7 @@ static void note_refusal(struct api *a, const struct request *q, const char *mes
     char more[24];
     int64_t silent = 0;
 
-    if (!door_may_log_webhook(a->door, &silent))
+    if (!auth_throttle_may_log_webhook(a->door, &silent))
         return;
     snprintf(more, sizeof more, "%" PRId64, silent);
     log_line(LEVEL_WARNING, message, "job", q ? q->job : NULL, "record", record, "account", q ? whose(q) : NULL,
@@ -74,7 +74,7 @@ static void not_here(struct request *q)
 static void later(struct request *q, const char *why)
 {
     request_retry_after(q, RETRY_S);
-    if (q->api && door_may_log(q->api->door, REFUSED_LATER))
+    if (q->api && auth_throttle_may_log(q->api->door, REFUSED_LATER))
         log_line(LEVEL_WARNING, "a webhook could not be stored; its sender has to send it again", "job", q->job, "record",
                  q->id, "account", whose(q), "reason", why, NULL);
     say(q, 503, "not stored; send it again\n");
@@ -152,7 +152,7 @@ static void judge(struct request *q, struct taken_event *t)
         return;
     case RENEWD_EVENT_FORGED:
         note_refusal(q->api, q, "a webhook with a wrong signature was refused", q->id, t->why);
-        door_delay(q, refuse_forged);
+        auth_throttle_delay(q, refuse_forged);
         return;
     case RENEWD_EVENT_IGNORE:
         say(q, 200, "ok\n");

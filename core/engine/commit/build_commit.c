@@ -108,7 +108,7 @@ int outcome_write_slot(struct commit *c, const struct job *j, int slot, const ch
     if (column < 0)
         return 0;
     char *stored = NULL;
-    int res = text ? value_seal(j, c->row.key, s->name, text, len, s->type == RENEWD_SECRET, &stored) : 0;
+    int res = text ? row_value_seal(j, c->row.key, s->name, text, len, s->type == RENEWD_SECRET, &stored) : 0;
     if (res < 0)
         return res;
     struct write *w = add_write(c, column);
@@ -134,7 +134,7 @@ void outcome_seal_plain(struct commit *c, const struct job *j)
         char *sealed = NULL;
         if (!w->plain)
             continue;
-        if (value_seal(j, c->after.key, j->table->columns[w->column].slot, w->text, w->len, true, &sealed) < 0)
+        if (row_value_seal(j, c->after.key, j->table->columns[w->column].slot, w->text, w->len, true, &sealed) < 0)
             continue;
         explicit_bzero(w->text, w->len);
         free(w->text);
@@ -274,11 +274,11 @@ static void write_core_ok(struct commit *c, const struct job *j)
     write_status(c, j, STATE_OK);
 }
 
-static void take_credential(struct commit *c, struct job *j, const struct values *after)
+static void take_credential(struct commit *c, struct job *j, const struct row_values *after)
 {
     struct record *r = &c->after;
     char fp[FINGERPRINT_SIZE] = "";
-    if (look_fingerprint(j, r->key, after, fp) < 0) /* too long to be one: the next look says so */
+    if (row_fingerprint(j, r->key, after, fp) < 0) /* too long to be one: the next look says so */
         return;
     if (strcmp(fp, r->fingerprint) != 0) {
         memcpy(r->fingerprint, fp, sizeof fp);
@@ -289,7 +289,7 @@ static void take_credential(struct commit *c, struct job *j, const struct values
 }
 
 /* after: the values as they will stand. */
-void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after)
+void outcome_settle_ok(struct commit *c, struct job *j, const struct row_values *after)
 {
     struct record *r = &c->after;
     take_credential(c, j, after);
@@ -307,10 +307,10 @@ void outcome_settle_ok(struct commit *c, struct job *j, const struct values *aft
             r->life = r->expires_at - c->finished_at;
     }
     struct error e;
-    if (look_window(j, r, &c->row, after, &e) < 0)
+    if (ask_refresh_window(j, r, &c->row, after, &e) < 0)
         r->window = (struct window){0};
-    look_schedule(j, r);
-    also_add(c, j);
+    record_schedule(j, r);
+    status_columns_add(c, j);
     if (j->table->view)
         return;
     write_core_ok(c, j);
@@ -346,7 +346,7 @@ static char *sealed_pair(const struct attempt *a, const char *fp)
 struct commit *outcome_ok(struct attempt *a)
 {
     struct commit *c = commit_of(a);
-    struct values after = {.count = a->values.count};
+    struct row_values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);
     c->replaces = plugin_attempt_effects(a->plugin)->token_set;
@@ -394,8 +394,8 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     record_set_text(&r->last_code, c->code);
     record_set_text(&r->last_text, c->text);
     r->last_at = c->finished_at;
-    look_schedule(j, r);
-    also_add(c, j);
+    record_schedule(j, r);
+    status_columns_add(c, j);
     if (j->table->view)
         return;
     char *said = failure_said(c->code, c->outcome, c->text);
@@ -429,7 +429,7 @@ void outcome_withhold(const struct job *j, struct commit *c, const struct suspec
     c->after.strikes += strike;
     note_failure(c, j, r->at_once ? c->finished_at : seconds_up(r->next_at));
     if (!strike)
-        outcome_leave_row(c);
+        commit_drop_user_writes(c);
 }
 
 /* Of those that need a person these have a time. Row and people are told once. */
@@ -439,9 +439,9 @@ void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms
     if (c->after.state != STATE_RECONNECT) /* the plugin has a time of its own */
         return;
     c->after.not_before = seconds_up(next_at_ms);
-    look_schedule(j, &c->after);
+    record_schedule(j, &c->after);
     if (c->before.state == STATE_RECONNECT)
-        outcome_leave_row(c);
+        commit_drop_user_writes(c);
 }
 
 void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text)
@@ -467,7 +467,7 @@ bool outcome_leave_status(struct commit *c)
     return false;
 }
 
-void outcome_leave_row(struct commit *c)
+void commit_drop_user_writes(struct commit *c)
 {
     forget_effects(c);
     c->touches_row = false;
@@ -476,12 +476,12 @@ void outcome_leave_row(struct commit *c)
     record_set_text(&c->after.wrote_error, c->before.wrote_error);
 }
 
-void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text)
+void commit_demote_to_failure(const struct job *j, struct commit *c, const char *code, const char *text)
 {
     forget_effects(c);
     c->outcome = OUTCOME_TRANSIENT;
-    c->code = outcome_clean(j, NULL, code, CODE_MAX);
-    c->text = outcome_clean(j, NULL, text, TEXT_MAX);
+    c->code = outside_text_clean(j, NULL, code, CODE_MAX);
+    c->text = outside_text_clean(j, NULL, text, TEXT_MAX);
     c->touches_row = false;
     c->alone = true;
     record_done(&c->after);
@@ -495,9 +495,9 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     const struct job *j = a->job;
     struct commit *c = commit_of(a);
     c->outcome = d->outcome;
-    c->code = outcome_clean(j, a->values.list, f->code, CODE_MAX);
-    c->text = outcome_clean(j, a->values.list, f->text, TEXT_MAX);
-    struct values after = {.count = a->values.count};
+    c->code = outside_text_clean(j, a->values.list, f->code, CODE_MAX);
+    c->text = outside_text_clean(j, a->values.list, f->text, TEXT_MAX);
+    struct row_values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);
     c->replaces = plugin_attempt_effects(a->plugin)->token_set; /* a refusal may bring a new one */
@@ -534,7 +534,7 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
     if (not_final)
         outcome_not_final(j, c, fate->not_before * 1000);
     if (!tells)
-        outcome_leave_row(c);
+        commit_drop_user_writes(c);
     return c;
 }
 

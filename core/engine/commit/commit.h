@@ -7,25 +7,25 @@
 #include "core/engine/internal.h"
 
 /* status_columns.c */
-void also_make(struct job *j);
-void also_free(struct job *j);
-int also_check(struct db *db, const struct job *j, struct error *e);
+void status_columns_make(struct job *j);
+void status_columns_free(struct job *j);
+int status_columns_check(struct db *db, const struct job *j, struct error *e);
 /* The same without renewd's own tables, which may not be there yet. */
-int also_check_names(struct db *db, const struct job *j, struct error *e);
+int status_columns_check_names(struct db *db, const struct job *j, struct error *e);
 /* Writes what the entry would write for a row, and rolls it back. 0: the row names none; 1: *ret_any, whether one was hit. */
-int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e);
+int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e);
 /* Appends the GRANTs that are missing for `also`. */
-int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
-const char *also_sql(const struct job *j, const char *name);
-void also_add(struct commit *c, const struct job *j);
+int status_columns_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
+const char *status_columns_sql(const struct job *j, const char *name);
+void status_columns_add(struct commit *c, const struct job *j);
 /* The record wants its person: on_reconnect was written for it. */
-bool also_person(const struct job *j, const struct record *r);
+bool status_columns_person(const struct job *j, const struct record *r);
 /* What on_reconnect wrote, undone by on_ok, unless another record needs its person still. */
-void also_take_back(struct commit *c, const struct job *j);
+void status_columns_take_back(struct commit *c, const struct job *j);
 /* on_reconnect for a record that needs its person, though nothing happened now. */
-void also_tell(struct commit *c, const struct job *j);
+void status_columns_tell(struct commit *c, const struct job *j);
 /* On the store's thread: columns that were told of records that are gone, or well again. */
-int also_settle(struct db *db, const struct job *j, struct error *e);
+int status_columns_settle(struct db *db, const struct job *j, struct error *e);
 
 /* sibling_jobs.c: other jobs that write this one's rows. */
 void siblings_add(struct commit *c, const struct job *j);
@@ -33,21 +33,21 @@ void siblings_add(struct commit *c, const struct job *j);
 const char *status_value(const struct job_config *c, int state);
 
 /* grant_monitor.c */
-int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e);
-void granted_take(struct job *j, const struct commit *c);
+int grant_monitor_read(struct db *db, const char *job, struct granted *ret, struct error *e);
+void grant_monitor_take(struct job *j, const struct commit *c);
 
 /* parked_count.c: what was set aside. */
 enum { ORPHANS_S = 30 * 86400 }; /* a late one is kept for so long */
-void aside_count(struct engine *e);
+void parked_count(struct engine *e);
 
 /* share_credential.c: the newer pair into rows that hold what it replaced. */
-void newest_share(struct engine *e, struct job *j, const struct commit *c);
-void newest_check(struct engine *e, const char *fingerprint);
+void propagate_credential(struct engine *e, struct job *j, const struct commit *c);
+void restore_newest_credential(struct engine *e, const char *fingerprint);
 
 /* build_commit.c builds commits from finished attempts. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row);
 int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
-void outcome_settle_ok(struct commit *c, struct job *j, const struct values *after);
+void outcome_settle_ok(struct commit *c, struct job *j, const struct row_values *after);
 struct commit *outcome_ok(struct attempt *a);
 /* Of a commit that was kept: what could not be sealed then. What cannot be now either is kept again. */
 void outcome_seal_plain(struct commit *c, const struct job *j);
@@ -56,13 +56,13 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
                               const struct http_reply *reply);
 /* outside_text.c */
 /* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
-char *outcome_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
+char *outside_text_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
 /* To be called before the failure is noted: its text says what is kept. */
 void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply);
 /* What the database says of c, without the secrets that c writes; the caller frees it. */
-char *outcome_said(const struct job *j, const struct commit *c, const char *text);
+char *outside_text_of_database(const struct job *j, const struct commit *c, const char *text);
 /* Its effects were refused: what was ok becomes this record's own failure. */
-void outcome_turn_failed(const struct job *j, struct commit *c, const char *code, const char *text);
+void commit_demote_to_failure(const struct job *j, struct commit *c, const char *code, const char *text);
 /* A refusal that is no verdict: nobody is told, the row and the credential stay as they are. */
 void outcome_withhold(const struct job *j, struct commit *c, const struct suspect_ruling *r);
 /* A verdict that is asked again all the same. */
@@ -87,7 +87,7 @@ struct commit *outcome_told(const struct job *j, const struct record *rec, const
 /* The record as it is when its credential gets another chance. */
 void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
 /* A failure without what it would have written into the user's tables. */
-void outcome_leave_row(struct commit *c);
+void commit_drop_user_writes(struct commit *c);
 void outcome_leave_effects(struct commit *c);
 bool outcome_leave_status(struct commit *c); /* false: it writes none */
 
@@ -126,6 +126,6 @@ void twins_done(struct twins *t);
 /* w is the record itself. */
 bool twin_is(const struct twin *w, const struct record *rec);
 /* Its row still holds the credential, and is renewd's to write: its values, which are the caller's then. */
-bool twin_open(const struct twins *t, struct twin *w, struct values *ret);
+bool twin_open(const struct twins *t, struct twin *w, struct row_values *ret);
 
 #endif

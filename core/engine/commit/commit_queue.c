@@ -62,7 +62,7 @@ static int retain(const struct commit_task *t, struct error *e)
     int res = commit_to_text(c, &text, &len);
     if (res < 0)
         return error_set(e, res, "it could not be encoded");
-    res = keep_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, text, len, e);
+    res = retention_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, text, len, e);
     explicit_bzero(text, len);
     free(text);
     return res;
@@ -122,7 +122,7 @@ struct drop_task {
 static int drop_work(struct db *db, void *arg, struct error *e)
 {
     struct drop_task *t = arg;
-    return store_kept_drop(db, t->attempt_id, e);
+    return store_parked_drop(db, t->attempt_id, e);
 }
 
 static void drop_done(void *arg, int result, const struct error *e)
@@ -168,9 +168,9 @@ static void twins_follow(struct commit_task *t)
 {
     const struct commit *c = t->commit;
     if (c->replaces) /* a refusal may bring a new one, too */
-        newest_share(t->engine, t->job, c);
+        propagate_credential(t->engine, t->job, c);
     if (strcmp(c->before.fingerprint, c->after.fingerprint) == 0)
-        fate_share(t->engine, t->job, c);
+        share_outcome(t->engine, t->job, c);
 }
 
 static void committed(struct commit_task *t)
@@ -187,7 +187,7 @@ static void committed(struct commit_task *t)
         twins_follow(t);
     bool again = false;
     if (t->job) {
-        granted_take(t->job, c);
+        grant_monitor_take(t->job, c);
         failing_look(t->job, t->job->failing.why && c->outcome == OUTCOME_OK);
         int64_t now = clock_now();
         again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
@@ -233,7 +233,7 @@ static int keep_work(struct db *db, void *arg, struct error *e)
 {
     struct keep_task *t = arg;
     fault_point(FAULT_KEEP, t->kept.key);
-    int res = store_keep(db, &t->kept, t->commit->commit, e);
+    int res = store_park(db, &t->kept, t->commit->commit, e);
     if (res >= 0)
         fault_point(FAULT_KEPT, t->kept.key);
     return res;
@@ -278,11 +278,11 @@ static void keep_done(void *arg, int result, const struct error *e)
     keep_task_free(k);
     struct engine *engine = t->engine;
     if (orphan && !t->commit->safe && engine_may_work(engine)) /* others may hold what it replaced */
-        newest_check(engine, t->commit->before.fingerprint);
+        restore_newest_credential(engine, t->commit->before.fingerprint);
     task_end(t, OUTCOME_TRANSIENT, false);
     if (j && engine_may_work(engine))
         discovery_one(j, key, NULL, NULL);
-    aside_count(engine);
+    parked_count(engine);
     free(key);
 }
 
@@ -328,13 +328,13 @@ static bool current_fingerprint(struct commit_task *t, char ret[FINGERPRINT_SIZE
 {
     struct commit *c = t->commit;
     struct job *j = t->job;
-    struct values now = {0};
+    struct row_values now = {0};
     struct error e;
     ret[0] = '\0';
-    if (!j || j->table->credential < 0 || values_open(j, &c->current, &now, &e) < 0)
+    if (!j || j->table->credential < 0 || row_values_decrypt(j, &c->current, &now, &e) < 0)
         return false;
-    look_fingerprint(j, c->current.key, &now, ret);
-    values_done(&now);
+    row_fingerprint(j, c->current.key, &now, ret);
+    row_values_done(&now);
     return ret[0] != '\0';
 }
 
@@ -350,7 +350,7 @@ static bool same_credential(struct commit_task *t)
 static bool went_back(struct commit_task *t)
 {
     char fp[FINGERPRINT_SIZE];
-    if (!t->lost[0] || !current_fingerprint(t, fp) || !keep_came_after(t->engine->keep, t->lost, fp))
+    if (!t->lost[0] || !current_fingerprint(t, fp) || !retention_came_after(t->engine->keep, t->lost, fp))
         return false;
     memcpy(t->commit->before.fingerprint, fp, sizeof fp);
     return true;
@@ -406,7 +406,7 @@ static void row_gone(struct commit_task *t)
 
 static char *said(const struct commit_task *t)
 {
-    return t->job ? outcome_said(t->job, t->commit, t->commit->why) : xstrdup(t->commit->why);
+    return t->job ? outside_text_of_database(t->job, t->commit, t->commit->why) : xstrdup(t->commit->why);
 }
 
 /* Not even its verdict can be noted. Whether its credential is spent nobody knows then: the lease and the
@@ -447,7 +447,7 @@ static void without_refused(struct commit_task *t, const char *why)
              c->after.job, "record", c->after.key, "account", c->after.account, "outcome", outcome_name(c->outcome),
              "left_out", left_out, "reason", why, NULL);
     if (strcmp(left_out, "its row") == 0) {
-        outcome_leave_row(c);
+        commit_drop_user_writes(c);
         c->quiet = false; /* it is this row alone that took nothing */
     }
     submit(t);
@@ -466,7 +466,7 @@ static void effects_refused(struct commit_task *t)
     if (c->replaces) {
         keep(t, "pending", code, text);
     } else if (t->job && c->outcome == OUTCOME_OK) {
-        outcome_turn_failed(t->job, c, code, text);
+        commit_demote_to_failure(t->job, c, code, text);
         submit(t);
     } else if (c->touches_row || c->effect_count) {
         without_refused(t, text);

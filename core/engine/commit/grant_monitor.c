@@ -18,7 +18,7 @@
 /* A provider that replaces it now and then only has not changed its mind each time. */
 enum { UNLIKE_MAX = 5, FACT_MAX = 80 };
 
-struct granted_task {
+struct grant_monitor_task {
     struct engine *engine;
     char *job;
     struct granted was, now;
@@ -54,7 +54,7 @@ static bool from_text(const char *text, struct granted *ret)
     return true;
 }
 
-int granted_read(struct db *db, const char *job, struct granted *ret, struct error *e)
+int grant_monitor_read(struct db *db, const char *job, struct granted *ret, struct error *e)
 {
     char *name = fact_name(job), *value = NULL;
     *ret = (struct granted){.rotates = -1};
@@ -76,10 +76,10 @@ static bool lives_differ(int64_t a, int64_t b)
 /* Another host may have seen the same change first. */
 static int note_work(struct db *db, void *arg, struct error *e)
 {
-    struct granted_task *t = arg;
+    struct grant_monitor_task *t = arg;
     struct granted there;
     char text[FACT_MAX];
-    int res = granted_read(db, t->job, &there, e);
+    int res = grant_monitor_read(db, t->job, &there, e);
     if (res < 0)
         return res;
     t->told = there.changed_at && there.rotates == t->now.rotates && there.life &&
@@ -98,7 +98,7 @@ static const char *yes_no(int rotates)
     return rotates > 0 ? "yes" : rotates == 0 ? "no" : NULL;
 }
 
-static void log_change(const struct granted_task *t)
+static void log_change(const struct grant_monitor_task *t)
 {
     char was[24] = "", now[24] = "";
     bool life = t->was.life && t->was.life != t->now.life, rotates = t->was.rotates != t->now.rotates;
@@ -113,7 +113,7 @@ static void log_change(const struct granted_task *t)
 
 static void note_done(void *arg, int result, const struct error *err)
 {
-    struct granted_task *t = arg;
+    struct grant_monitor_task *t = arg;
     struct engine *e = t->engine;
     (void)err; /* then it is told once more after a restart */
     if (t->now.changed_at != t->was.changed_at && !(result >= 0 && t->told))
@@ -126,7 +126,7 @@ static void note_done(void *arg, int result, const struct error *err)
 
 static void note(const struct job *j, const struct granted *was)
 {
-    struct granted_task *t = xcalloc(1, sizeof *t);
+    struct grant_monitor_task *t = xcalloc(1, sizeof *t);
     t->engine = j->engine;
     t->job = xstrdup(j->config->job);
     t->was = *was;
@@ -172,7 +172,7 @@ static bool take_rotation(struct job *j, struct granted *g, const struct commit 
     return was >= 0 && (unsafe || (refresh_token && j->replay == RENEWD_REPLAY_SINGLE_USE && !rotates));
 }
 
-void granted_take(struct job *j, const struct commit *c)
+void grant_monitor_take(struct job *j, const struct commit *c)
 {
     bool carried = c->code && strcmp(c->code, "shared") == 0;
     if (c->outcome != OUTCOME_OK || carried || j->credential_slot < 0 || !j->granted_known)

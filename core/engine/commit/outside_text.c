@@ -12,12 +12,12 @@
 
 enum { TEXT_MAX = 500, ANSWER_MAX = 64 * 1024 };
 
-char *outcome_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max)
+char *outside_text_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max)
 {
     return instance_outside(j->instance, v, text, max);
 }
 
-char *outcome_said(const struct job *j, const struct commit *c, const char *text)
+char *outside_text_of_database(const struct job *j, const struct commit *c, const char *text)
 {
     const struct renewd_slot *const *slots = plugin_descriptor(j->config->plugin)->slots;
     size_t n = 0;
@@ -28,7 +28,7 @@ char *outcome_said(const struct job *j, const struct commit *c, const char *text
         for (size_t k = 0; k < c->write_count; k++)
             if (c->writes[k].column == j->slot_column[i])
                 v[i] = (struct slot_value){.text = c->writes[k].text, .len = c->writes[k].len};
-    char *said = outcome_clean(j, v, text, TEXT_MAX);
+    char *said = outside_text_clean(j, v, text, TEXT_MAX);
     free(v);
     return said;
 }

@@ -104,11 +104,11 @@ static void apply_end(struct apply_task *t, int result, const char *why)
                                 .job = t->kept ? t->kept->job : NULL, .record = t->kept ? t->kept->key : NULL,
                                 .account = t->now.account};
     t->done(t->ctx, &said, result, why);
-    kept_free(t->kept, t->kept ? 1 : 0);
+    parked_pair_free(t->kept, t->kept ? 1 : 0);
     commit_free(t->commit);
     record_done(&t->now);
     free(t);
-    aside_count(e);
+    parked_count(e);
     engine_check_stopped(e);
 }
 
@@ -117,7 +117,7 @@ static int apply_work(struct db *db, void *arg, struct error *e)
     struct apply_task *t = arg;
     int res = t->there ? 0 : store_commit(db, &t->commit, 1, e);
     bool stored = t->there || (res >= 0 && (t->commit->result == COMMIT_DONE || t->commit->result == COMMIT_ALREADY));
-    return res >= 0 && stored ? store_kept_drop(db, t->id, e) : res;
+    return res >= 0 && stored ? store_parked_drop(db, t->id, e) : res;
 }
 
 static void apply_stored(struct apply_task *t)
@@ -128,7 +128,7 @@ static void apply_stored(struct apply_task *t)
              c->after.key, "account", c->after.account, NULL);
     tokens_follow(e->tokens, t->job, c);
     if (c->twins)
-        newest_share(e, t->job, c);
+        propagate_credential(e, t->job, c);
     if (c->after.due_at)
         schedule_due(t->job, c->after.due_at);
     apply_end(t, 0, NULL);
@@ -146,12 +146,12 @@ static void submit(struct apply_task *t)
 static void row_differs(struct apply_task *t)
 {
     struct commit *c = t->commit;
-    struct values now = {0};
+    struct row_values now = {0};
     struct error e;
     char fp[FINGERPRINT_SIZE] = "";
-    if (values_open(t->job, &c->current, &now, &e) >= 0) {
-        look_fingerprint(t->job, c->current.key, &now, fp);
-        values_done(&now);
+    if (row_values_decrypt(t->job, &c->current, &now, &e) >= 0) {
+        row_fingerprint(t->job, c->current.key, &now, fp);
+        row_values_done(&now);
     }
     t->there = fp[0] && strcmp(fp, c->after.fingerprint) == 0;
     if (t->rounds++ < ROUNDS_MAX && (t->there || (fp[0] && strcmp(fp, c->before.fingerprint) == 0))) {

@@ -12,20 +12,20 @@
 #include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
 
-struct aside_task {
+struct parked_count_task {
     struct engine *engine;
-    struct kept_counts counts;
+    struct parked_counts counts;
 };
 
-static int aside_work(struct db *db, void *arg, struct error *e)
+static int parked_count_work(struct db *db, void *arg, struct error *e)
 {
-    struct aside_task *t = arg;
-    return store_kept_count(db, clock_now() - ORPHANS_S, &t->counts, e);
+    struct parked_count_task *t = arg;
+    return store_parked_count(db, clock_now() - ORPHANS_S, &t->counts, e);
 }
 
-static void aside_known(void *arg, int result, const struct error *e)
+static void parked_count_known(void *arg, int result, const struct error *e)
 {
-    struct aside_task *t = arg;
+    struct parked_count_task *t = arg;
     struct engine *engine = t->engine;
     char removed[24];
     (void)e;
@@ -40,12 +40,12 @@ static void aside_known(void *arg, int result, const struct error *e)
 }
 
 /* At start, with each heartbeat, and when one more was set aside. */
-void aside_count(struct engine *e)
+void parked_count(struct engine *e)
 {
     if (!engine_may_work(e))
         return;
-    struct aside_task *t = xcalloc(1, sizeof *t);
+    struct parked_count_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     e->busy++;
-    store_submit(e->store, aside_work, t, aside_known);
+    store_submit(e->store, parked_count_work, t, parked_count_known);
 }

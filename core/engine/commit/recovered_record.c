@@ -58,8 +58,8 @@ struct commit *outcome_recovered(const struct job *j, const struct record *known
     struct commit *c = begin_noticed(j, known, row);
     record_done(&c->after);
     record_copy(&c->after, now);
-    if (also_person(j, known))
-        also_take_back(c, j);
+    if (status_columns_person(j, known))
+        status_columns_take_back(c, j);
     if (!j->table->view)
         take_back(c, j, known, now);
     c->touches_row = c->write_count > 0;
@@ -104,13 +104,13 @@ void outcome_reopened(const struct job *j, const struct record *known, struct re
     ret->last_outcome = OUTCOME_NONE;
     record_set_text(&ret->last_code, NULL);
     record_set_text(&ret->last_text, NULL);
-    look_schedule(j, ret);
+    record_schedule(j, ret);
 }
 
 struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row)
 {
     struct commit *c = begin_noticed(j, rec, row);
-    also_tell(c, j);
+    status_columns_tell(c, j);
     if (c->effect_count)
         return c;
     commit_free(c);

@@ -15,7 +15,7 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
-struct newest_task {
+struct propagate_task {
     struct twins twins;            /* what a row holds that wants the newer pair */
     char newest[FINGERPRINT_SIZE]; /* the pair's own; binds its sealing */
     char *sealed;                  /* NULL: to be looked up */
@@ -24,7 +24,7 @@ struct newest_task {
     struct job *job;               /* not NULL: the rows of this job alone */
 };
 
-static void task_free(struct newest_task *t)
+static void task_free(struct propagate_task *t)
 {
     twins_done(&t->twins);
     record_done(&t->from);
@@ -32,9 +32,9 @@ static void task_free(struct newest_task *t)
     free(t);
 }
 
-static int newest_work(struct db *db, void *arg, struct error *e)
+static int propagate_work(struct db *db, void *arg, struct error *e)
 {
-    struct newest_task *t = arg;
+    struct propagate_task *t = arg;
     int res = 0;
     if (!t->sealed)
         res = store_successor(db, t->twins.fingerprint, t->newest, &t->sealed, e);
@@ -43,7 +43,7 @@ static int newest_work(struct db *db, void *arg, struct error *e)
     return res < 0 ? res : twins_find(db, &t->twins, e);
 }
 
-static void set_slot(struct values *after, size_t slot, const char *text, size_t len)
+static void set_slot(struct row_values *after, size_t slot, const char *text, size_t len)
 {
     secret_free(after->owned[slot]);
     after->owned[slot] = secret_new(text, len);
@@ -52,10 +52,10 @@ static void set_slot(struct values *after, size_t slot, const char *text, size_t
 }
 
 /* The commit that writes the pair into one row; NULL when the row holds something else by now. */
-static struct commit *carry(const struct newest_task *t, struct twin *w, const struct json *pair)
+static struct commit *carry(const struct propagate_task *t, struct twin *w, const struct json *pair)
 {
     struct job *j = w->job;
-    struct values after = {0};
+    struct row_values after = {0};
     if ((t->job && t->job != j) || (t->from.source && twin_is(w, &t->from)) || !twin_open(&t->twins, w, &after))
         return NULL;
     struct commit *c = outcome_begin(j, &w->record, &w->row);
@@ -83,13 +83,13 @@ static struct commit *carry(const struct newest_task *t, struct twin *w, const s
         c->sealed_pair = xstrdup(t->sealed);
         outcome_settle_ok(c, j, &after);
     }
-    values_done(&after);
+    row_values_done(&after);
     return c;
 }
 
-static void newest_known(void *arg, int result, const struct error *err)
+static void propagate_known(void *arg, int result, const struct error *err)
 {
-    struct newest_task *t = arg;
+    struct propagate_task *t = arg;
     struct engine *e = t->twins.engine;
     e->busy--;
     cleanup(secret_free_p) struct secret *plain = NULL;
@@ -113,21 +113,21 @@ static void newest_known(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void start(struct engine *e, struct newest_task *t, const char *old)
+static void start(struct engine *e, struct propagate_task *t, const char *old)
 {
     twins_begin(&t->twins, e, old);
     e->busy++;
-    store_submit(e->store, newest_work, t, newest_known);
+    store_submit(e->store, propagate_work, t, propagate_known);
 }
 
 /* A credential that stays what it was brings a new access token for the other rows of its job; another job may
  * have asked for another scope. */
-void newest_share(struct engine *e, struct job *j, const struct commit *c)
+void propagate_credential(struct engine *e, struct job *j, const struct commit *c)
 {
     bool same = strcmp(c->before.fingerprint, c->after.fingerprint) == 0;
     if (!c->sealed_pair || !c->replaces || (same && !j))
         return;
-    struct newest_task *t = xcalloc(1, sizeof *t);
+    struct propagate_task *t = xcalloc(1, sizeof *t);
     memcpy(t->newest, c->after.fingerprint, sizeof t->newest);
     t->sealed = xstrdup(c->sealed_pair);
     record_copy(&t->from, &c->after);
@@ -136,11 +136,11 @@ void newest_share(struct engine *e, struct job *j, const struct commit *c)
     start(e, t, c->before.fingerprint);
 }
 
-void newest_check(struct engine *e, const char *fingerprint)
+void restore_newest_credential(struct engine *e, const char *fingerprint)
 {
     if (!fingerprint[0])
         return;
-    struct newest_task *t = xcalloc(1, sizeof *t);
+    struct propagate_task *t = xcalloc(1, sizeof *t);
     t->why = "a row holds a spent credential again; the newest one is written back";
     start(e, t, fingerprint);
 }

@@ -65,10 +65,10 @@ static bool follows(const struct fate_task *t, const struct twin *w)
 
 static struct commit *follow(const struct fate_task *t, struct twin *w)
 {
-    struct values v = {0};
+    struct row_values v = {0};
     if (!twin_open(&t->twins, w, &v))
         return NULL;
-    values_done(&v);
+    row_values_done(&v);
     if (t->fate.state != STATE_OK)
         return outcome_share(w->job, &w->record, &w->row, &t->fate, t->tells);
     struct record now = {0};
@@ -126,7 +126,7 @@ static void start(struct fate_task *t)
     store_submit(e->store, fate_work, t, fate_known);
 }
 
-void fate_share(struct engine *e, struct job *j, const struct commit *c)
+void share_outcome(struct engine *e, struct job *j, const struct commit *c)
 {
     struct fate_task *t = task_new(e, j, c->before.fingerprint);
     record_copy(&t->fate, &c->after);
@@ -135,12 +135,12 @@ void fate_share(struct engine *e, struct job *j, const struct commit *c)
     start(t);
 }
 
-void fate_dead(struct engine *e, const char *fingerprint)
+void share_dead_outcome(struct engine *e, const char *fingerprint)
 {
     start(task_new(e, NULL, fingerprint));
 }
 
-void fate_revived(struct job *j, const struct record *rec)
+void share_revival(struct job *j, const struct record *rec)
 {
     struct fate_task *t = task_new(j->engine, j, rec->fingerprint);
     record_copy(&t->fate, rec);

@@ -22,7 +22,7 @@
 
 enum { SQL_MAX = 16384, NAME_MAX_LEN = 48 };
 
-static void put_table(const char *text, struct buf *sql)
+static void sql_append_table(const char *text, struct buf *sql)
 {
     char *schema = NULL, *name = NULL;
     if (ident_split(text, &schema, &name, NULL) >= 0) {
@@ -36,7 +36,7 @@ static void put_table(const char *text, struct buf *sql)
     free(name);
 }
 
-static void put_text(const char *text, struct buf *sql)
+static void sql_append_text(const char *text, struct buf *sql)
 {
     buf_char(sql, '\'');
     for (; *text; text++)
@@ -71,10 +71,10 @@ static char *target_of(const struct job *j, const struct also *a, const char *co
     return target;
 }
 
-static void put_update(const struct also *a, struct buf *sql)
+static void sql_append_update(const struct also *a, struct buf *sql)
 {
     buf_text(sql, "UPDATE ");
-    put_table(a->table, sql);
+    sql_append_table(a->table, sql);
 }
 
 /* $1 ... the values, then the key of the row. */
@@ -84,7 +84,7 @@ static char *update_sql(const struct also *a, const struct also_write *list, siz
     if (!count)
         return NULL;
     buf_init(&sql, SQL_MAX);
-    put_update(a, &sql);
+    sql_append_update(a, &sql);
     for (size_t i = 0; i < count; i++) {
         buf_text(&sql, i ? ", " : " SET ");
         ident_quote(list[i].column, &sql);
@@ -103,13 +103,13 @@ static char *well_sql(const struct job *j, const struct also *a, const struct al
     char *target = target_of(j, a, w->column);
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    put_update(a, &sql);
+    sql_append_update(a, &sql);
     buf_text(&sql, " SET ");
     ident_quote(w->column, &sql);
     buf_text(&sql, " = $1 WHERE ");
     ident_quote(a->key, &sql);
     buf_printf(&sql, " = $2 AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", told(j));
-    put_text(target, &sql);
+    sql_append_text(target, &sql);
     buf_text(&sql, " AND o.value = $3)");
     free(target);
     return buf_steal(&sql);
@@ -124,7 +124,7 @@ static char *tell_sql(const struct job *j, const struct also *a)
     for (size_t i = 0; i < a->on_reconnect_count; i++) {
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", ($1, $2, " : "($1, $2, ");
-        put_text(target, &sql);
+        sql_append_text(target, &sql);
         buf_text(&sql, ", $3)");
         free(target);
     }
@@ -140,14 +140,14 @@ static char *forget_sql(const struct job *j, const struct also *a)
     for (size_t i = 0; i < a->on_reconnect_count; i++) {
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", " : "");
-        put_text(target, &sql);
+        sql_append_text(target, &sql);
         free(target);
     }
     buf_char(&sql, ')');
     return buf_steal(&sql);
 }
 
-void also_make(struct job *j)
+void status_columns_make(struct job *j)
 {
     const struct job_config *c = j->config;
     j->also = xcalloc(c->also_count + 1, sizeof *j->also);
@@ -165,7 +165,7 @@ void also_make(struct job *j)
     }
 }
 
-void also_free(struct job *j)
+void status_columns_free(struct job *j)
 {
     for (size_t i = 0; j->also && i < j->config->also_count; i++) {
         for (size_t k = 0; k < j->config->also[i].on_ok_count; k++)
@@ -189,20 +189,20 @@ static bool has_column(struct db *db, const char *table, const char *column)
     buf_text(&sql, "SELECT t.");
     ident_quote(column, &sql);
     buf_text(&sql, " FROM ");
-    put_table(table, &sql);
+    sql_append_table(table, &sql);
     buf_text(&sql, " t WHERE 1 = 0");
     return !sql.failed && store_check_statement(db, sql.data, 0, &ignored) >= 0;
 }
 
 /* What adds the columns that are missing; "; add: ALTER TABLE ...". */
-static void put_alter(struct db *db, const struct also *a, const struct also_write *list, size_t count,
+static void sql_append_alter(struct db *db, const struct also *a, const struct also_write *list, size_t count,
                       struct buf *to)
 {
     for (size_t i = 0; i < count; i++) {
         cleanup(buf_done) struct buf one = {0};
         buf_init(&one, SQL_MAX);
         buf_text(&one, "ALTER TABLE ");
-        put_table(a->table, &one);
+        sql_append_table(a->table, &one);
         buf_text(&one, " ADD COLUMN ");
         ident_quote(list[i].column, &one);
         buf_text(&one, list[i].boolean ? " boolean DEFAULT false;" : " text;");
@@ -217,14 +217,14 @@ static int unfit(struct db *db, const struct also *a, int result, const struct e
     cleanup(buf_done) struct buf alter = {0};
     buf_init(&alter, SQL_MAX);
     if (has_column(db, a->table, a->key)) {
-        put_alter(db, a, a->on_ok, a->on_ok_count, &alter);
-        put_alter(db, a, a->on_reconnect, a->on_reconnect_count, &alter);
+        sql_append_alter(db, a, a->on_ok, a->on_ok_count, &alter);
+        sql_append_alter(db, a, a->on_reconnect, a->on_reconnect_count, &alter);
     }
     return error_set(e, result, "also: the table %s, its key %s or a column to be written does not fit this "
                      "database: %s%s", a->table, a->key, why->text, alter.len ? alter.data : "");
 }
 
-int also_check(struct db *db, const struct job *j, struct error *e)
+int status_columns_check(struct db *db, const struct job *j, struct error *e)
 {
     for (size_t i = 0; i < j->config->also_count; i++) {
         const struct also *a = &j->config->also[i];
@@ -240,7 +240,7 @@ int also_check(struct db *db, const struct job *j, struct error *e)
     return 0;
 }
 
-int also_check_names(struct db *db, const struct job *j, struct error *e)
+int status_columns_check_names(struct db *db, const struct job *j, struct error *e)
 {
     for (size_t i = 0; i < j->config->also_count; i++) {
         const struct also *a = &j->config->also[i];
@@ -256,7 +256,7 @@ int also_check_names(struct db *db, const struct job *j, struct error *e)
     return 0;
 }
 
-int also_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e)
+int status_columns_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e)
 {
     int res = 0;
     for (size_t i = 0; i < c->also_count && res >= 0; i++) {
@@ -277,7 +277,7 @@ enum also_kind { ALSO_RECONNECT, ALSO_TELL, ALSO_FORGET, ALSO_PLAIN, ALSO_WELL /
 
 static const char *sql_of(const struct job *j, size_t index, size_t kind)
 {
-    const struct also_update *u = &j->also[index];
+    const struct status_columns_update *u = &j->also[index];
     const char *const sql[] = {u->on_reconnect, u->tell, u->forget, u->plain};
     return kind < ALSO_WELL ? sql[kind] : u->well[kind - ALSO_WELL];
 }
@@ -291,7 +291,7 @@ static void name_of(size_t index, size_t kind, char name[NAME_MAX_LEN])
         snprintf(name, NAME_MAX_LEN, "also:%zu:well:%zu", index, kind - ALSO_WELL);
 }
 
-const char *also_sql(const struct job *j, const char *name)
+const char *status_columns_sql(const struct job *j, const char *name)
 {
     char mine[NAME_MAX_LEN];
     for (size_t i = 0; i < j->config->also_count; i++)
@@ -341,7 +341,7 @@ static int rehearse(struct db *db, const struct job *j, const char *sql, const s
     return res;
 }
 
-int also_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e)
+int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e)
 {
     const struct also *a = &j->config->also[index];
     const struct cell *from = row_cell(j->table, row, a->slot);
@@ -422,12 +422,12 @@ static void add(struct commit *c, const struct job *j, size_t index, bool ok)
         put_bound(&b[a->on_reconnect_count], from->text);
 }
 
-bool also_person(const struct job *j, const struct record *r)
+bool status_columns_person(const struct job *j, const struct record *r)
 {
     return r->state == STATE_RECONNECT || (j->config->strikes > 0 && r->strikes >= j->config->strikes);
 }
 
-void also_add(struct commit *c, const struct job *j)
+void status_columns_add(struct commit *c, const struct job *j)
 {
     const struct record *before = &c->before, *after = &c->after;
     bool ok = c->outcome == OUTCOME_OK &&
@@ -438,13 +438,13 @@ void also_add(struct commit *c, const struct job *j)
         add(c, j, i, ok);
 }
 
-void also_take_back(struct commit *c, const struct job *j)
+void status_columns_take_back(struct commit *c, const struct job *j)
 {
     for (size_t i = 0; i < j->config->also_count; i++)
         add(c, j, i, true);
 }
 
-void also_tell(struct commit *c, const struct job *j)
+void status_columns_tell(struct commit *c, const struct job *j)
 {
     for (size_t i = 0; i < j->config->also_count; i++)
         add(c, j, i, false);
@@ -486,7 +486,7 @@ static int settle_one(struct db *db, const struct job *j, const struct told_row 
     return res;
 }
 
-int also_settle(struct db *db, const struct job *j, struct error *e)
+int status_columns_settle(struct db *db, const struct job *j, struct error *e)
 {
     struct told_row *list = NULL;
     size_t count = 0;

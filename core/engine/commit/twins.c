@@ -77,19 +77,19 @@ bool twin_is(const struct twin *w, const struct record *rec)
     return strcmp(w->record.source, rec->source) == 0 && strcmp(w->record.key, rec->key) == 0;
 }
 
-bool twin_open(const struct twins *t, struct twin *w, struct values *ret)
+bool twin_open(const struct twins *t, struct twin *w, struct row_values *ret)
 {
     char fp[FINGERPRINT_SIZE];
     struct error e;
     if (w->record.state == STATE_PENDING) /* its row refused the very pair, which is kept for it */
         return false;
-    if (look_left_out(w->job, &w->row, &w->record)) /* disconnected by its application */
+    if (row_is_filtered_out(w->job, &w->row, &w->record)) /* disconnected by its application */
         return false;
-    if (values_open(w->job, &w->row, ret, &e) < 0)
+    if (row_values_decrypt(w->job, &w->row, ret, &e) < 0)
         return false;
-    look_fingerprint(w->job, w->row.key, ret, fp);
+    row_fingerprint(w->job, w->row.key, ret, fp);
     if (strcmp(fp, t->fingerprint) == 0)
         return true;
-    values_done(ret);
+    row_values_done(ret);
     return false;
 }

@@ -15,7 +15,7 @@
 /* However fast a row changes it is read five times a second at most. */
 enum { WAITING_MAX = 1000, PAUSE_MS = 200 };
 
-struct changed {
+struct change_feed {
     struct map *rows;          /* "JOB KEY" -> the key within it */
     size_t left;               /* to be looked at before the next pause */
     bool looking;
@@ -38,7 +38,7 @@ static void look_next(void *ctx);
 static void begin(void *ctx)
 {
     struct engine *e = ctx;
-    struct changed *c = e->changed;
+    struct change_feed *c = e->changed;
     c->timer = NULL;
     c->looking = true;
     c->left = map_count(c->rows);
@@ -47,7 +47,7 @@ static void begin(void *ctx)
 
 static void begin_soon(struct engine *e)
 {
-    struct changed *c = e->changed;
+    struct change_feed *c = e->changed;
     if (!c->timer && !c->looking && map_count(c->rows) && !e->stopping)
         c->timer = loop_at(e->loop, c->looked_boot_ms + PAUSE_MS, begin, e);
 }
@@ -56,7 +56,7 @@ static void begin_soon(struct engine *e)
 static void look_next(void *ctx)
 {
     struct engine *e = ctx;
-    struct changed *c = e->changed;
+    struct change_feed *c = e->changed;
     const char *about = NULL;
     void *key = NULL;
     size_t cursor = 0;
@@ -76,9 +76,9 @@ static void look_next(void *ctx)
     begin_soon(e);
 }
 
-void changed_row(struct engine *e, const char *about)
+void change_feed_row(struct engine *e, const char *about)
 {
-    struct changed *c = e->changed;
+    struct change_feed *c = e->changed;
     size_t len = strcspn(about, " ");
     struct job *j = job_of(e, about, len);
     if (!j || !engine_may_work(e))
@@ -90,14 +90,14 @@ void changed_row(struct engine *e, const char *about)
     begin_soon(e);
 }
 
-void changed_missed(struct engine *e)
+void change_feed_missed(struct engine *e)
 {
     for (size_t i = 0; engine_may_work(e) && i < e->job_count; i++)
         if (e->jobs[i]->discovered)
             discovery_again(e->jobs[i]);
 }
 
-void changed_start(struct engine *e)
+void change_feed_start(struct engine *e)
 {
     if (e->changed)
         return;
@@ -105,7 +105,7 @@ void changed_start(struct engine *e)
     e->changed->rows = map_new();
 }
 
-void changed_free(struct engine *e)
+void change_feed_free(struct engine *e)
 {
     if (!e->changed)
         return;

@@ -90,9 +90,9 @@ void change_done(struct record_change *c)
 void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead)
 {
     if (spent && !j->safe && !defence_off(DEFENCE_WRITE_BACK))
-        newest_check(j->engine, rec->fingerprint);
+        restore_newest_credential(j->engine, rec->fingerprint);
     else if (dead && rec->state != STATE_RECONNECT && rec->state != STATE_PENDING && rec->state != STATE_PAUSED)
-        fate_dead(j->engine, rec->fingerprint);
+        share_dead_outcome(j->engine, rec->fingerprint);
 }
 
 void change_put(struct job *j, const struct record_change *c, bool spent, bool dead)
@@ -103,7 +103,7 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
         schedule_due(j, c->now.due_at);
     change_catch_up(j, &c->now, spent, dead);
     if (c->revives)
-        fate_revived(j, &c->now);
+        share_revival(j, &c->now);
     if (c->recovery && c->recovery->result == COMMIT_DONE)
         log_line(LEVEL_INFO, unreadable_is(&c->recovery->before)
                      ? "a row can be read again; its error was cleared"
@@ -115,21 +115,21 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
 bool change_look(struct job *j, const struct row *row, const struct record *known,
                  struct record_change *ret, struct round *of)
 {
-    if (look_left_out(j, row, known))
+    if (row_is_filtered_out(j, row, known))
         return false;
     bool is_new = !known->source;
     if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0 &&
-        look_same_owner(j, row, known))
+        row_has_same_owner(j, row, known))
         return false;
     struct round alone = {0}, *seen = of ? of : &alone;
     int64_t wrong = seen->wrong_key;
-    look_row(j, row, known, &ret->now, seen);
+    interpret_row(j, row, known, &ret->now, seen);
     j->discovery.opened = j->discovery.opened || seen->opened;
     bool by_key = seen->wrong_key > wrong && !j->discovery.opened;
     if (unreadable_is(&ret->now))
         unreadable_seen(j, &ret->now, known, of);
     struct commit *note = unreadable_note(j, &ret->now, known, row);
-    if (!is_new && !note && !look_differs(&ret->now, known)) {
+    if (!is_new && !note && !records_differ(&ret->now, known)) {
         record_done(&ret->now);
         return false;
     }

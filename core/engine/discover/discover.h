@@ -22,12 +22,12 @@ void discovery_misfit(struct job *j, const char *why);
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx);
 
 /* change_feed.c */
-void changed_start(struct engine *e);
+void change_feed_start(struct engine *e);
 /* "JOB KEY": that row was changed; "JOB": many of its rows were. */
-void changed_row(struct engine *e, const char *about);
+void change_feed_row(struct engine *e, const char *about);
 /* Hints may have been missed: a slow round of every job. */
-void changed_missed(struct engine *e);
-void changed_free(struct engine *e);
+void change_feed_missed(struct engine *e);
+void change_feed_free(struct engine *e);
 
 /* changes.c: What looks and commits say of records, and what follows from it for them and for others of the same credential.
  */
@@ -39,10 +39,10 @@ void change_catch_up(struct job *j, const struct record *rec, bool spent, bool d
 void change_done(struct record_change *c);
 
 /* commit/share_outcome.c: what became of a credential, for the other records that hold it. j may be NULL. */
-void fate_share(struct engine *e, struct job *j, const struct commit *c);
+void share_outcome(struct engine *e, struct job *j, const struct commit *c);
 /* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
-void fate_dead(struct engine *e, const char *fingerprint);
-void fate_revived(struct job *j, const struct record *rec);
+void share_dead_outcome(struct engine *e, const char *fingerprint);
+void share_revival(struct job *j, const struct record *rec);
 
 /* unreadable.c: Rows of a job's table that cannot be read, and those that row security hides.
  */

@@ -204,7 +204,7 @@ static int sweep_work(struct db *db, void *arg, struct error *e)
 {
     struct sweep_task *t = arg;
     int res = store_sweep(db, t->job->table, t->after, PAGE_ROWS, &t->next, &t->removed, e);
-    return res < 0 || t->next ? res : also_settle(db, t->job, e);
+    return res < 0 || t->next ? res : status_columns_settle(db, t->job, e);
 }
 
 static void sweep_done(void *arg, int result, const struct error *e)
@@ -341,7 +341,7 @@ static int page_untold(struct db *db, struct page_task *t, struct error *e)
     bool *missing = xcalloc(t->page.count + 1, sizeof *missing);
     t->untold = xcalloc(t->page.count + 1, sizeof *t->untold);
     for (size_t i = 0; i < t->page.count; i++)
-        if (t->page.records[i].source && also_person(t->job, &t->page.records[i])) {
+        if (t->page.records[i].source && status_columns_person(t->job, &t->page.records[i])) {
             at[count] = i;
             keys[count++] = t->page.records[i].key;
         }
@@ -414,7 +414,7 @@ static void look_through(struct job *j, struct page_task *t)
             put->count++;
         else {
             change_catch_up(j, &p->records[i], t->spent[i], t->dead[i]);
-            if (t->untold && t->untold[i] && !look_left_out(j, &p->rows[i], &p->records[i]))
+            if (t->untold && t->untold[i] && !row_is_filtered_out(j, &p->rows[i], &p->records[i]))
                 tell_untold(j, &p->records[i], &p->rows[i]);
         }
     put->last = p->last;

@@ -76,7 +76,7 @@ static void rest(const struct record *known, struct record_change *ret)
 
 static bool one_changed(struct one_task *t)
 {
-    if (t->found && !look_left_out(t->job, &t->row, &t->record))
+    if (t->found && !row_is_filtered_out(t->job, &t->row, &t->record))
         return change_look(t->job, &t->row, &t->record, &t->change, NULL);
     if (!t->record.source || !t->record.hash[0])
         return false;

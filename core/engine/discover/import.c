@@ -76,7 +76,7 @@ static int member_value(const struct job *j, const char *id, const struct renewd
     else {
         res = json_text(doc, path, &text, NULL);
         if (res >= 0)
-            res = value_seal(j, id, s->name, text, strlen(text), s->type == RENEWD_SECRET, &w->text);
+            res = row_value_seal(j, id, s->name, text, strlen(text), s->type == RENEWD_SECRET, &w->text);
     }
     if (res < 0)
         return error_set(e, -EINVAL, "%s must be %s", s->name,

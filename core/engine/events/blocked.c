@@ -7,7 +7,7 @@
 #include "core/base/map.h"
 #include "core/engine/events/internal.h"
 
-static void trouble_free(void *p)
+static void blocked_record_free(void *p)
 {
     struct trouble *t = p;
     if (!t)
@@ -17,12 +17,12 @@ static void trouble_free(void *p)
     free(t);
 }
 
-struct trouble *trouble_of(const struct job_events *je, const char *key)
+struct trouble *blocked_record_of(const struct job_events *je, const char *key)
 {
     return map_get(je->troubles, key);
 }
 
-struct trouble *trouble_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
+struct trouble *blocked_record_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
                              const char *code, const char *why)
 {
     struct trouble *t = map_get(je->troubles, key);
@@ -41,19 +41,19 @@ struct trouble *trouble_note(struct job_events *je, const char *key, int state, 
     return t;
 }
 
-void trouble_end(struct job_events *je, const char *key)
+void blocked_record_end(struct job_events *je, const char *key)
 {
-    trouble_free(map_remove(je->troubles, key));
+    blocked_record_free(map_remove(je->troubles, key));
 }
 
-void troubles_free(struct job_events *je)
+void blocked_records_free(struct job_events *je)
 {
-    map_free(je->troubles, trouble_free);
+    map_free(je->troubles, blocked_record_free);
     je->troubles = NULL;
 }
 
-void troubles_forget(struct job_events *je)
+void blocked_records_forget(struct job_events *je)
 {
-    troubles_free(je);
+    blocked_records_free(je);
     je->troubles = map_new();
 }

@@ -109,11 +109,11 @@ static int open_lead(struct sending *s, struct error *e)
     struct sent_from *lead = &s->from[0];
     if (!lead->found)
         return -ENOENT;
-    int res = values_open(j, &lead->row, &s->values, e);
+    int res = row_values_decrypt(j, &lead->row, &s->values, e);
     if (res < 0)
         return res;
-    values_view(j, &lead->record, &lead->row, &s->values, &s->view);
-    s->memo = look_memo(&lead->record, &s->view.memo_len);
+    row_values_for_plugin(j, &lead->record, &lead->row, &s->values, &s->view);
+    s->memo = record_memo(&lead->record, &s->view.memo_len);
     s->view.memo = s->memo;
     s->generation = lead->record.generation;
     return 0;

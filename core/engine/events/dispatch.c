@@ -78,21 +78,21 @@ static void add_slot(struct buf *b, const char *name, const struct slot_value *v
 char *events_destination(struct job *j, const struct row *row, struct error *e)
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
-    struct values v = {0};
+    struct row_values v = {0};
     char fp[FINGERPRINT_SIZE];
     struct buf b;
 
-    if (values_open(j, row, &v, e) < 0)
+    if (row_values_decrypt(j, row, &v, e) < 0)
         return NULL;
     buf_init(&b, 1 << 20);
-    if (look_fingerprint(j, row->key, &v, fp) < 0 || !fp[0])
+    if (row_fingerprint(j, row->key, &v, fp) < 0 || !fp[0])
         buf_printf(&b, "record %s", row->key);
     else
         buf_printf(&b, "credential %s", fp);
     for (size_t i = 0; d->slots[i]; i++)
         if (d->slots[i]->destination)
             add_slot(&b, d->slots[i]->name, &v.list[i]);
-    values_done(&v);
+    row_values_done(&v);
     char *name = xstrdup(b.data);
     buf_done(&b);
     return name;
@@ -189,7 +189,7 @@ static void due_free(struct due_task *t)
 
 static void cannot_be_read(struct job_events *je, char *key, const char *why)
 {
-    const struct trouble *t = trouble_note(je, key, EVENT_WAITING, clock_now() + GONE_S, true, "record", why);
+    const struct trouble *t = blocked_record_note(je, key, EVENT_WAITING, clock_now() + GONE_S, true, "record", why);
     events_park(je, &key, 1, t);
 }
 
@@ -223,11 +223,11 @@ static void group_add(struct map *groups, const char *destination, const char *k
 static void sort_out(struct job_events *je, char *key, const struct sent_from *from, struct map *groups)
 {
     struct job *j = je->job;
-    const struct trouble *t = trouble_of(je, key);
+    const struct trouble *t = blocked_record_of(je, key);
     struct error e = {""};
     if (t && t->not_before > clock_now()) {
         events_park(je, &key, 1, t);
-    } else if (!from->found || look_left_out(j, &from->row, &from->record)) {
+    } else if (!from->found || row_is_filtered_out(j, &from->row, &from->record)) {
         cannot_be_read(je, key, "its record is no longer one of the job's; the event waits for it");
     } else {
         cleanup(free_p) char *destination = events_destination(j, &from->row, &e);
@@ -338,10 +338,10 @@ static void kicked(void *arg, int result, const struct error *err)
 
 void events_record_changed(struct job *j, const char *key, bool is_new)
 {
-    const struct trouble *t = j->events ? trouble_of(j->events, key) : NULL;
+    const struct trouble *t = j->events ? blocked_record_of(j->events, key) : NULL;
     if (!j->events || (t ? !t->freed_by_change : is_new) || !engine_may_work(j->engine))
         return;
-    trouble_end(j->events, key);
+    blocked_record_end(j->events, key);
     struct kick_task *k = xcalloc(1, sizeof *k);
     k->job = j;
     k->key = xstrdup(key);
@@ -412,7 +412,7 @@ void events_free(struct job *j)
     while (je->sendings)
         sending_free(je->sendings);
     posts_free(je);
-    troubles_free(je);
+    blocked_records_free(je);
     free(je);
     j->events = NULL;
 }

@@ -50,7 +50,7 @@ struct sending {
     int64_t expired;
     struct sent_from *from;      /* key_count of them */
     int64_t lease_boot_ms;
-    struct values values;
+    struct row_values values;
     void *memo;
     struct record_view view;
     struct range ranges[RANGES_MAX], range;
@@ -122,12 +122,12 @@ void settles_wait(struct sending *s);
 void settles_free(struct sending *s);
 
 /* blocked.c */
-struct trouble *trouble_of(const struct job_events *je, const char *key); /* NULL = none */
-struct trouble *trouble_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
+struct trouble *blocked_record_of(const struct job_events *je, const char *key); /* NULL = none */
+struct trouble *blocked_record_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
                              const char *code, const char *why);
-void trouble_end(struct job_events *je, const char *key);
-void troubles_forget(struct job_events *je);
-void troubles_free(struct job_events *je);
+void blocked_record_end(struct job_events *je, const char *key);
+void blocked_records_forget(struct job_events *je);
+void blocked_records_free(struct job_events *je);
 
 /* maintenance.c */
 void events_say_expired(const struct job *j, int64_t count);

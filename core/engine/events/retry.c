@@ -29,7 +29,7 @@ static void retried(void *arg, int result, const struct error *e)
     struct engine *engine = t->job->engine;
     engine->busy--;
     if (result >= 0 && t->job->events) {
-        troubles_forget(t->job->events);
+        blocked_records_forget(t->job->events);
         events_came(t->job);
     }
     t->done(t->ctx, t->moved, result, e->text);

@@ -54,7 +54,7 @@ void sending_free(struct sending *s)
     http_transfer_cancel(&s->transfer);
     settles_free(s);
     plugin_batch_free(s->batch);
-    values_done(&s->values);
+    row_values_done(&s->values);
     free(s->memo);
     from_free(s);
     event_rows_free(s->events, s->count);
@@ -79,7 +79,7 @@ void sending_end(struct sending *s, int64_t look_ms)
 
 static int failures_of(const struct sending *s, int state)
 {
-    const struct trouble *t = trouble_of(s->of, s->keys[0]);
+    const struct trouble *t = blocked_record_of(s->of, s->keys[0]);
     return t && t->state == state ? t->failures : 0;
 }
 
@@ -93,21 +93,21 @@ static uint64_t jitter(void)
 static void note(struct sending *s, int state, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
 {
     for (size_t i = 0; i < s->key_count; i++)
-        trouble_note(s->of, s->keys[i], state, clock_now() + wait_s, freed_by_change, code, why);
+        blocked_record_note(s->of, s->keys[i], state, clock_now() + wait_s, freed_by_change, code, why);
 }
 
 /* None of these records' events leave for so long. */
 static void stay(struct sending *s, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
 {
     note(s, EVENT_WAITING, wait_s, freed_by_change, code, why);
-    events_park(s->of, s->keys, s->key_count, trouble_of(s->of, s->keys[0]));
+    events_park(s->of, s->keys, s->key_count, blocked_record_of(s->of, s->keys[0]));
     sending_end(s, 0);
 }
 
 static void say_waiting(const struct sending *s, const char *message, const char *code, const char *why)
 {
     const struct job *j = s->of->job;
-    const struct trouble *t = trouble_of(s->of, s->keys[0]);
+    const struct trouble *t = blocked_record_of(s->of, s->keys[0]);
     if (t && t->why && why && strcmp(t->why, why) == 0)
         return; /* said before */
     log_line(LEVEL_WARNING, message, "job", j->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", code, "reason", why,
@@ -118,7 +118,7 @@ static void say_waiting(const struct sending *s, const char *message, const char
 
 static void serve(struct sending *s, const struct token_answer *t)
 {
-    const struct trouble *before = trouble_of(s->of, s->keys[0]);
+    const struct trouble *before = blocked_record_of(s->of, s->keys[0]);
     int refused = before ? before->refused : 0;
     if (!s->token)
         sending_claim(s);
@@ -160,7 +160,7 @@ static void token_known(void *ctx, const struct token_answer *t)
 static void ask_token(struct sending *s)
 {
     struct job *j = s->of->job;
-    const struct token_wish w = {.min_valid = MIN_VALID_S, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS,
+    const struct token_requirement w = {.min_valid = MIN_VALID_S, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS,
                                  .refused = s->token != NULL, .refused_generation = s->generation,
                                  .refused_token = s->token};
     if (plugin_slot(j->config->plugin, "access_token") < 0)
@@ -283,7 +283,7 @@ static void was_sent(struct sending *s)
     const struct fate f = {.state = EVENT_SENT};
     say_sent(s);
     for (size_t i = 0; i < s->key_count; i++)
-        trouble_end(s->of, s->keys[i]);
+        blocked_record_end(s->of, s->keys[i]);
     s->released = s->released || s->trial;
     s->sent += s->range.count;
     settle_events(s, &s->range, &f);
@@ -327,7 +327,7 @@ static void token_is_refused(struct sending *s, const struct batch_result *r)
     log_line(LEVEL_WARNING, "events were refused because of their access token; it is refreshed", "job",
              s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
     for (size_t i = 0; i < s->key_count; i++)
-        trouble_note(s->of, s->keys[i], EVENT_WAITING, clock_now(), false, r->code, r->text)->refused++;
+        blocked_record_note(s->of, s->keys[i], EVENT_WAITING, clock_now(), false, r->code, r->text)->refused++;
     settle_rest(s, &f);
 }
 

@@ -31,7 +31,7 @@ static int find_statements(const struct job *j, struct commit *c)
         struct commit_effect *f = &c->effects[i];
         if (f->kind != EFFECT_RUN)
             continue;
-        f->sql = also_sql(j, f->name);
+        f->sql = status_columns_sql(j, f->name);
         for (size_t k = 0; k < j->config->statement_count; k++)
             if (strcmp(j->config->statements[k].name, f->name) == 0)
                 f->sql = j->config->statements[k].sql;
@@ -164,12 +164,12 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
         return; /* its result is on the way */
     bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be what was damaged */
     if (j && !unsent) {
-        struct commit *c = gone_commit(e, j, l, "interrupted",
+        struct commit *c = expired_lease_commit(e, j, l, "interrupted",
                                        "renewd was stopped between the request and its answer");
         commits_submit(e, j, NULL, c, true, false);
     } else if (unsent && l->record.source) {
         if (j)
-            look_schedule(j, &l->record); /* the claim had moved it out of the way */
+            record_schedule(j, &l->record); /* the claim had moved it out of the way */
         give_back(e, f, l);
     } else if (!unsent && l->record.source) {
         log_line(LEVEL_WARNING, "an interrupted attempt belongs to a job that is not loaded now; its record waits for that job",
@@ -285,7 +285,7 @@ void recover_start(struct engine *e)
         return;
     e->recovering = true;
     e->set_back = SET_BACK_TO_LOOK;
-    set_back_take(e); /* before anything is drained, which is kept as well */
+    restored_database_take(e); /* before anything is drained, which is kept as well */
     struct error err;
     e->left_alone = spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers,
                                     &e->leftover_count, &err) < 0;
@@ -354,7 +354,7 @@ void recover_check(struct engine *e)
     }
     if (from_spool_waiting(e) || !leftovers_done(e))
         return;
-    set_back_check(e);
+    restored_database_check(e);
     if (e->set_back != SET_BACK_WRITING)
         return;
     e->recovering = false;
@@ -373,7 +373,7 @@ struct kept_task {
 static int kept_work(struct db *db, void *arg, struct error *e)
 {
     struct kept_task *t = arg;
-    return store_kept(db, "pending", t->retry_before, KEPT_BATCH, &t->list, &t->count, e);
+    return store_parked_pair(db, "pending", t->retry_before, KEPT_BATCH, &t->list, &t->count, e);
 }
 
 struct later_task {
@@ -385,7 +385,7 @@ struct later_task {
 static int later_work(struct db *db, void *arg, struct error *e)
 {
     struct later_task *t = arg;
-    return store_kept_later(db, t->attempt_id, t->retry_at, e);
+    return store_parked_later(db, t->attempt_id, t->retry_at, e);
 }
 
 static void later_done(void *arg, int result, const struct error *e)
@@ -439,7 +439,7 @@ static void kept_known(void *arg, int result, const struct error *err)
     e->busy--;
     for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
         try_kept(e, &t->list[i]);
-    kept_free(t->list, t->count);
+    parked_pair_free(t->list, t->count);
     free(t);
     engine_check_stopped(e);
 }

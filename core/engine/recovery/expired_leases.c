@@ -24,7 +24,7 @@
 
 enum { AT_ONCE = 1000 };
 
-struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
+struct commit *expired_lease_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
                            const char *text)
 {
     struct commit *c = commit_new();
@@ -48,14 +48,14 @@ struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_r
     record_set_text(&r->last_code, code);
     record_set_text(&r->last_text, text);
     r->last_at = c->finished_at;
-    struct silence s = {.expires_at = r->expires_at, .failures = r->attempts, .presented = l->unanswered + 1,
+    struct no_answer s = {.expires_at = r->expires_at, .failures = r->attempts, .presented = l->unanswered + 1,
                         .lease_left_s = l->left_s};
-    r->not_before = verdict_after_silence(j, &s);
-    look_schedule(j, r);
+    r->not_before = failure_policy_after_no_answer(j, &s);
+    record_schedule(j, r);
     return c;
 }
 
-struct gone_task {
+struct expired_leases_task {
     struct engine *engine;
     struct lease_row *list;
     size_t count;
@@ -116,22 +116,22 @@ static void end_lease(struct engine *e, const struct lease_row *l)
     t->engine = e;
     memcpy(t->attempt_id, l->attempt_id, ID_SIZE);
     memcpy(t->host, l->host, ID_SIZE);
-    t->commit = gone_commit(e, j, l, "host_gone", "the process that attempted it ended without a result");
+    t->commit = expired_lease_commit(e, j, l, "host_gone", "the process that attempted it ended without a result");
     crypto_id(t->commit->attempt_id);
     e->busy++;
     store_submit(e->store, over_work, t, over_done);
 }
 
-static int gone_work(struct db *db, void *arg, struct error *e)
+static int expired_leases_work(struct db *db, void *arg, struct error *e)
 {
-    struct gone_task *t = arg;
+    struct expired_leases_task *t = arg;
     const struct state_dir *s = t->engine->setup.state;
     return store_leases_left(db, s->host, s->incarnation, clock_now(), AT_ONCE, &t->list, &t->count, e);
 }
 
-static void gone_known(void *arg, int result, const struct error *err)
+static void expired_leases_known(void *arg, int result, const struct error *err)
 {
-    struct gone_task *t = arg;
+    struct expired_leases_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
     e->gone_asked = false;
@@ -147,13 +147,13 @@ static void gone_known(void *arg, int result, const struct error *err)
 }
 
 /* At start and with each heartbeat. */
-void gone_check(struct engine *e)
+void expired_leases_check(struct engine *e)
 {
     if (!engine_may_work(e) || e->gone_asked)
         return;
-    struct gone_task *t = xcalloc(1, sizeof *t);
+    struct expired_leases_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     e->gone_asked = true;
     e->busy++;
-    store_submit(e->store, gone_work, t, gone_known);
+    store_submit(e->store, expired_leases_work, t, expired_leases_known);
 }

@@ -91,7 +91,7 @@ static void forget_done(void *arg, int result, const struct error *e)
                  leases, NULL);
     t->done(t->ctx, &t->host, result, t->why[0] ? t->why : e->text);
     if (result >= 0)
-        gone_check(engine);
+        expired_leases_check(engine);
     free(t->host.name);
     free(t->asked);
     free(t);

@@ -16,20 +16,20 @@ struct commit *recover_revive(struct engine *e, const char *text, size_t len, st
 void recover_kept(struct engine *e, bool all);
 
 /* restored_database.c */
-void set_back_check(struct engine *e);
+void restored_database_check(struct engine *e);
 /* What dead processes of this installation kept, before anything more is kept. */
-void set_back_take(struct engine *e);
+void restored_database_take(struct engine *e);
 /* Whether a kept commit is of this installation: the fingerprint of what it brought is made with our key. */
-bool set_back_ours(void *engine, const char *newest, const char *text, size_t len);
+bool restored_database_ours(void *engine, const char *newest, const char *text, size_t len);
 
 /* unowned_leases.c */
-void lost_leases(struct engine *e);
+void unowned_leases_check(struct engine *e);
 
 /* expired_leases.c: leases whose holder is gone. */
 /* What is noted of an attempt whose end nobody knows, under its own attempt id. */
-struct commit *gone_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
+struct commit *expired_lease_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
                            const char *text);
-void gone_check(struct engine *e);
+void expired_leases_check(struct engine *e);
 
 /* history.c */
 void history_start(struct engine *e);

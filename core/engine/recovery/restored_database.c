@@ -21,14 +21,14 @@
 
 enum { AGAIN_MS = 1000 };
 
-struct set_back_task {
+struct restored_database_task {
     struct engine *engine;
     char **attempts, **newest;
     bool *known;
     size_t count, room;
 };
 
-static void task_free(struct set_back_task *t)
+static void task_free(struct restored_database_task *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         free(t->attempts[i]);
@@ -40,9 +40,9 @@ static void task_free(struct set_back_task *t)
     free(t);
 }
 
-static void add(void *ctx, const struct keep_entry *entry)
+static void add(void *ctx, const struct retention_entry *entry)
 {
-    struct set_back_task *t = ctx;
+    struct restored_database_task *t = ctx;
     if (t->count == t->room) {
         t->room = t->room ? 2 * t->room : 64;
         t->attempts = xrealloc(t->attempts, t->room * sizeof *t->attempts);
@@ -58,7 +58,7 @@ static void write_back(struct engine *e, const char *newest)
     struct job *j = NULL;
     struct error why;
     struct commit *c = NULL;
-    if (keep_text(e->keep, newest, &text, &why) >= 0)
+    if (retention_text(e->keep, newest, &text, &why) >= 0)
         c = recover_revive(e, secret_text(text), secret_len(text), &j, &why);
     secret_free(text);
     if (!c) {
@@ -73,7 +73,7 @@ static void write_back(struct engine *e, const char *newest)
 
 static int look_work(struct db *db, void *arg, struct error *e)
 {
-    struct set_back_task *t = arg;
+    struct restored_database_task *t = arg;
     return store_attempts_known(db, (const char *const *)t->attempts, t->count, t->known, e);
 }
 
@@ -81,12 +81,12 @@ static void again(void *ctx)
 {
     struct engine *e = ctx;
     e->recover_timer = NULL;
-    set_back_check(e);
+    restored_database_check(e);
 }
 
 static void looked(void *arg, int result, const struct error *err)
 {
-    struct set_back_task *t = arg;
+    struct restored_database_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
     e->set_back = SET_BACK_TO_LOOK;
@@ -106,7 +106,7 @@ static void looked(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-bool set_back_ours(void *ctx, const char *newest, const char *text, size_t len)
+bool restored_database_ours(void *ctx, const char *newest, const char *text, size_t len)
 {
     const struct engine *e = ctx;
     struct commit *c = NULL;
@@ -128,22 +128,22 @@ bool set_back_ours(void *ctx, const char *newest, const char *text, size_t len)
     return fp[0] && strcmp(fp, newest) == 0;
 }
 
-void set_back_take(struct engine *e)
+void restored_database_take(struct engine *e)
 {
     struct error err;
-    if (keep_take(e->keep, e->installation, &err) < 0)
+    if (retention_take(e->keep, e->installation, &err) < 0)
         log_line(LEVEL_WARNING, "a file of retained credentials (*.kept) in state_dir could not be used and is left as it is",
                  "reason", err.text, NULL);
 }
 
-void set_back_check(struct engine *e)
+void restored_database_check(struct engine *e)
 {
     if (e->set_back != SET_BACK_TO_LOOK || e->drained || !e->store_up)
         return;
-    struct set_back_task *t = xcalloc(1, sizeof *t);
+    struct restored_database_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     if (!defence_off(DEFENCE_RETENTION))
-        keep_each(e->keep, add, t);
+        retention_each(e->keep, add, t);
     t->known = xcalloc(t->count + 1, sizeof *t->known);
     e->set_back = SET_BACK_LOOKING;
     e->busy++;

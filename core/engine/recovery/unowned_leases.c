@@ -15,14 +15,14 @@
 
 enum { AGAIN_MS = 1000 };
 
-struct lost_task {
+struct unowned_leases_task {
     struct engine *engine;
     char **held;             /* attempts that are at work, or whose result is on its way */
     size_t count, room;
     int64_t released;
 };
 
-static void add(struct lost_task *t, const char *attempt_id)
+static void add(struct unowned_leases_task *t, const char *attempt_id)
 {
     if (t->count == t->room) {
         t->room = t->room ? 2 * t->room : 64;
@@ -36,13 +36,13 @@ static void add_wanted(void *ctx, const char *attempt_id)
     add(ctx, attempt_id);
 }
 
-static void add_attempts(struct lost_task *t, const struct job *j)
+static void add_attempts(struct unowned_leases_task *t, const struct job *j)
 {
     for (const struct attempt *a = j->attempts; a; a = a->next)
         add(t, a->claim.attempt_id);
 }
 
-static void task_free(struct lost_task *t)
+static void task_free(struct unowned_leases_task *t)
 {
     for (size_t i = 0; i < t->count; i++)
         free(t->held[i]);
@@ -50,9 +50,9 @@ static void task_free(struct lost_task *t)
     free(t);
 }
 
-static int lost_work(struct db *db, void *arg, struct error *e)
+static int unowned_leases_work(struct db *db, void *arg, struct error *e)
 {
-    struct lost_task *t = arg;
+    struct unowned_leases_task *t = arg;
     const struct state_dir *s = t->engine->setup.state;
     return store_release_incarnation(db, s->host, s->incarnation, (const char *const *)t->held, t->count,
                                      &t->released, e);
@@ -62,12 +62,12 @@ static void again(void *ctx)
 {
     struct engine *e = ctx;
     e->lost_timer = NULL;
-    lost_leases(e);
+    unowned_leases_check(e);
 }
 
-static void lost_done(void *arg, int result, const struct error *err)
+static void unowned_leases_done(void *arg, int result, const struct error *err)
 {
-    struct lost_task *t = arg;
+    struct unowned_leases_task *t = arg;
     struct engine *e = t->engine;
     e->busy--;
     e->lost_asked = false;
@@ -89,12 +89,12 @@ static void lost_done(void *arg, int result, const struct error *err)
 
 /* The store runs work in order: what is claimed after this was submitted is not in its way, and before it
  * no claim may be under way. */
-void lost_leases(struct engine *e)
+void unowned_leases_check(struct engine *e)
 {
     if (!e->lost || e->lost_asked || e->claims || !e->store_up || !e->spool)
         return;
     e->lost_asked = true;
-    struct lost_task *t = xcalloc(1, sizeof *t);
+    struct unowned_leases_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     for (size_t i = 0; i < e->job_count; i++)
         add_attempts(t, e->jobs[i]);
@@ -104,5 +104,5 @@ void lost_leases(struct engine *e)
         add(t, c->commit->attempt_id);
     spool_wanted(e->spool, add_wanted, t);
     e->busy++;
-    store_submit(e->store, lost_work, t, lost_done);
+    store_submit(e->store, unowned_leases_work, t, unowned_leases_done);
 }

@@ -35,7 +35,7 @@ void attempt_free(struct attempt *a)
     loop_cancel(&a->timer);
     http_transfer_cancel(&a->transfer);
     plugin_attempt_free(a->plugin);
-    values_done(&a->values);
+    row_values_done(&a->values);
     free(a->memo);
     record_done(&a->claim.record);
     row_done(&a->claim.row);
@@ -109,10 +109,10 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
     f->retry_after = a->retry_after;
     f->seconds_to_death = rec->window.death ? rec->window.death - clock_now() : INT64_MAX;
     struct decision d;
-    verdict_read(a, reply, f);
-    verdict_default(a, f, &d);
+    failure_policy_read(a, reply, f);
+    failure_policy_default(a, f, &d);
     plugin_attempt_failed(a->plugin, f, reply, clock_now(), &d);
-    verdict_bound(a, &d);
+    failure_policy_bound(a, &d);
     if (d.outcome == OUTCOME_RATE_LIMITED)
         pace_slow(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
     fault_point(FAULT_FAILED, rec->key);
@@ -238,7 +238,7 @@ static int announce(struct attempt *a, struct error *e)
     const struct record *rec = &a->claim.record;
     struct spool_counts counts;
     spool_counts(engine->spool, &counts);
-    int res = a->job->safe ? 0 : keep_room(engine->keep, (size_t)counts.entries + 1, e);
+    int res = a->job->safe ? 0 : retention_room(engine->keep, (size_t)counts.entries + 1, e);
     return res < 0 ? res : spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source,
                                         rec->key, e);
 }
@@ -337,14 +337,14 @@ void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
     r->active++;
     fault_point(FAULT_CLAIMED, a->claim.record.key);
     struct error e;
-    if (values_open(j, &a->claim.row, &a->values, &e) < 0) {
+    if (row_values_decrypt(j, &a->claim.row, &a->values, &e) < 0) {
         give_up_unsent(a);
         return;
     }
     struct record_view view;
-    values_view(j, &a->claim.record, &a->claim.row, &a->values, &view);
+    row_values_for_plugin(j, &a->claim.record, &a->claim.row, &a->values, &view);
     size_t memo_len;
-    a->memo = look_memo(&a->claim.record, &memo_len);
+    a->memo = record_memo(&a->claim.record, &memo_len);
     view.memo = a->memo;
     view.memo_len = memo_len;
     a->plugin = plugin_attempt_new(j->instance, &view);

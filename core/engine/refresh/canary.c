@@ -57,7 +57,7 @@ static void turn_known(void *arg, int result, const struct error *err)
         log_line(LEVEL_ERROR, "job still held by its breaker", "job", j->config->job, "reason", j->breaker.row.why, NULL);
     const char *keys[] = {t->key};
     if (t->key && breaker_holds(j) && may_ask(j))
-        run_start(j, CLAIM_HAND, "canary", keys, 1, asked, j);
+        run_start(j, CLAIM_MANUAL, "canary", keys, 1, asked, j);
     else
         asked(j, NULL);
     free(t->key);
@@ -135,7 +135,7 @@ static void witness_known(void *arg, int result, const struct error *err)
     const char *keys[] = {t->key};
     e->busy--;
     if (result >= 0 && t->key && may_ask(j))
-        run_start(j, CLAIM_HAND, "witness", keys, 1, NULL, NULL);
+        run_start(j, CLAIM_MANUAL, "witness", keys, 1, NULL, NULL);
     else if (result >= 0 && t->wait_ms && !j->breaker.witness_timer && !e->stopping && !j->removed)
         j->breaker.witness_timer = loop_after(e->loop, t->wait_ms, witness_ask, j);
     free(t->key);

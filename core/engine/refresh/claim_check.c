@@ -44,7 +44,7 @@ static void release_done(void *arg, int result, const struct error *e)
     engine->busy--;
     record_done(&t->record);
     free(t);
-    lost_leases(engine);
+    unowned_leases_check(engine);
     engine_check_stopped(engine);
 }
 
@@ -61,12 +61,12 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
 /* True when the row still is what was claimed; then the record is brought up to date with it. */
 static bool still_valid(struct job *j, struct claimed *c)
 {
-    if (!c->row_found || look_left_out(j, &c->row, &c->record))
+    if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record))
         return false;
     if (strcmp(c->row.hash, c->record.hash) == 0)
         return true;
     struct record now;
-    look_row(j, &c->row, &c->record, &now, NULL);
+    interpret_row(j, &c->row, &c->record, &now, NULL);
     bool same = strcmp(now.fingerprint, c->record.fingerprint) == 0 &&
                 now.last_code == NULL && now.point;
     if (same) {
@@ -79,7 +79,7 @@ static bool still_valid(struct job *j, struct claimed *c)
 }
 
 /* The provider refused the very token that the row still holds. */
-static bool still_refused(const struct run *r, const struct record *rec, const struct values *v)
+static bool still_refused(const struct run *r, const struct record *rec, const struct row_values *v)
 {
     int slot = plugin_slot(r->job->config->plugin, "access_token");
     const struct token_held held = {slot < 0 ? NULL : v->list[slot].text, rec->generation, rec->ok_at,
@@ -95,11 +95,11 @@ static bool waits(const struct run *r, const struct record *rec)
     return rec->not_before > clock_now() && !(r->impatient && own);
 }
 
-static bool still_due(const struct run *r, const struct record *rec, const struct values *v)
+static bool still_due(const struct run *r, const struct record *rec, const struct row_values *v)
 {
     struct due d = {
         .window = rec->window,
-        .point = r->mode == CLAIM_AUTO ? look_point(rec) : rec->point,
+        .point = r->mode == CLAIM_AUTO ? record_due_at(rec) : rec->point,
         .ok_at = rec->ok_at,
         .not_before = waits(r, rec) ? INT64_MAX : 0,
         .expires_at = rec->expires_at,
@@ -107,7 +107,7 @@ static bool still_due(const struct run *r, const struct record *rec, const struc
     };
     int64_t now = clock_due();
     switch (r->mode) {
-    case CLAIM_HAND:
+    case CLAIM_MANUAL:
         return due_by_hand(&d, now);
     case CLAIM_DEMAND:
         return (r->wish.min_valid >= 0 && due_on_demand(&d, now, r->wish.min_valid)) ||
@@ -122,24 +122,24 @@ static bool still_due(const struct run *r, const struct record *rec, const struc
 /* Asks the plugin again, now, with the row as it is. */
 static bool plugin_agrees(struct run *r, struct claimed *c)
 {
-    struct values v = {0};
+    struct row_values v = {0};
     struct error e;
-    if (values_open(r->job, &c->row, &v, &e) < 0)
+    if (row_values_decrypt(r->job, &c->row, &v, &e) < 0)
         return false;
-    bool agrees = look_window(r->job, &c->record, &c->row, &v, &e) == 0;
+    bool agrees = ask_refresh_window(r->job, &c->record, &c->row, &v, &e) == 0;
     if (agrees) {
         struct record *rec = &c->record;
         rec->point = window_point(&rec->window, rec->source, rec->key, rec->generation);
         agrees = still_due(r, rec, &v);
     }
-    values_done(&v);
+    row_values_done(&v);
     return agrees;
 }
 
 static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
-    if (!c->row_found || look_left_out(j, &c->row, &c->record)) { /* given back, it must not be due again */
+    if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record)) { /* given back, it must not be due again */
         c->record.window = (struct window){0};
         c->record.point = c->record.due_at = 0;
     }
@@ -149,14 +149,14 @@ static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
         return;
     }
     if (!plugin_agrees(r, c)) {
-        look_schedule(j, &c->record);
+        record_schedule(j, &c->record);
         claim_release(j->engine, &c->record, c->attempt_id);
         if (!r->repeats || !map_get(r->repeats, c->record.key)) /* else it is done: it was asked once more */
             r->row.skipped++;
         return;
     }
     bool suspect = c->record.state == STATE_MISCONFIGURED || c->record.state == STATE_RECONNECT;
-    bool named = r->mode == CLAIM_HAND && !r->general; /* a canary is nobody's wish */
+    bool named = r->mode == CLAIM_MANUAL && !r->general; /* a canary is nobody's wish */
     if (suspect && c->unanswered && !j->safe && !named) {
         breaker_judge(j, r, c);
         return;

@@ -47,7 +47,7 @@ static bool from_gateway(const struct http_reply *reply)
 
 /* A credential that may be used once is perhaps spent behind a gateway's answer, like behind none (rule 11). At its last
  * safe moment the same answer is no end: what a repeat could cost is lost by then, and the grant may live. */
-void verdict_read(const struct attempt *a, const struct http_reply *reply, struct failure *f)
+void failure_policy_read(const struct attempt *a, const struct http_reply *reply, struct failure *f)
 {
     const struct job *j = a->job;
     if (!reply || j->safe || !from_gateway(reply) ||
@@ -62,7 +62,7 @@ void verdict_read(const struct attempt *a, const struct http_reply *reply, struc
 }
 
 /* When a credential of which nobody knows whether it is spent is presented again (rule 11). */
-int64_t verdict_after_silence(const struct job *j, const struct silence *s)
+int64_t failure_policy_after_no_answer(const struct job *j, const struct no_answer *s)
 {
     int64_t now = clock_now();
     if (j->replay == RENEWD_REPLAY_SAFE)
@@ -84,16 +84,16 @@ static int64_t after_silence(const struct attempt *a)
 {
     const struct record *r = &a->claim.record;
     int64_t left_s = (a->lease_boot_ms - clock_boot_ms()) / 1000;
-    struct silence s = {.expires_at = r->expires_at,
+    struct no_answer s = {.expires_at = r->expires_at,
                         .failures = r->attempts + 1,
                         .presented = a->claim.unanswered + 1,
                         .lease_left_s = left_s > 0 ? left_s : 0,
                         .jitter = seed(a)};
-    return verdict_after_silence(a->job, &s);
+    return failure_policy_after_no_answer(a->job, &s);
 }
 
 /* A plugin may put an unanswered presentation off, never bring it forward. */
-void verdict_bound(const struct attempt *a, struct decision *d)
+void failure_policy_bound(const struct attempt *a, struct decision *d)
 {
     if (d->outcome != OUTCOME_AMBIGUOUS || a->job->safe)
         return;
@@ -102,7 +102,7 @@ void verdict_bound(const struct attempt *a, struct decision *d)
         d->next_at = soonest;
 }
 
-void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret)
+void failure_policy_default(const struct attempt *a, const struct failure *f, struct decision *ret)
 {
     int64_t now = clock_now();
     int failures = a->claim.record.attempts + 1;

@@ -14,7 +14,7 @@ enum { LOOK_MS = 100, FAILURES_MAX = 1000, SKIPPED_BY_KEY = 1000 /* more: of all
 
 bool joins(const struct run *r)
 {
-    return r->mode == CLAIM_HAND && strcmp(r->trigger, "hand") == 0;
+    return r->mode == CLAIM_MANUAL && strcmp(r->trigger, "hand") == 0;
 }
 
 static void append(struct run *r, struct failure_row *list, size_t count)

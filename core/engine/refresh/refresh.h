@@ -17,7 +17,7 @@ int64_t schedule_next(const struct job *j, int64_t now);
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
                       size_t count, run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
-void run_wishes(struct run *r, const struct token_wish *w);
+void run_set_requirement(struct run *r, const struct token_requirement *w);
 /* Why no run of the job can begin now; NULL = it can. */
 const char *run_cannot(const struct job *j, int *ret_error);
 /* A run whose row was made in SQL. */
@@ -45,17 +45,17 @@ void attempt_free(struct attempt *a);
 
 /* failure_policy.c */
 /* What of a failure is the matter of a gateway. Its code and text may be replaced. */
-void verdict_read(const struct attempt *a, const struct http_reply *reply, struct failure *f);
-void verdict_default(const struct attempt *a, const struct failure *f, struct decision *ret);
-struct silence {
+void failure_policy_read(const struct attempt *a, const struct http_reply *reply, struct failure *f);
+void failure_policy_default(const struct attempt *a, const struct failure *f, struct decision *ret);
+struct no_answer {
     int64_t expires_at;
     int failures;        /* of the record, in a row, with this one */
     int presented;       /* how often its credential was presented without an answer, with this one */
     int64_t lease_left_s;
     uint64_t jitter;
 };
-int64_t verdict_after_silence(const struct job *j, const struct silence *s);
-void verdict_bound(const struct attempt *a, struct decision *d);
+int64_t failure_policy_after_no_answer(const struct job *j, const struct no_answer *s);
+void failure_policy_bound(const struct attempt *a, struct decision *d);
 
 /* breaker.c: refusals before they are committed (rule 10). */
 void breaker_fine(struct job *j, const struct commit *c);

@@ -36,7 +36,7 @@ static void run_check(struct run *r);
 /* By hand and on demand: records are named by key, each asked for once. */
 bool run_names_keys(const struct run *r)
 {
-    return r->mode == CLAIM_HAND || r->mode == CLAIM_DEMAND;
+    return r->mode == CLAIM_MANUAL || r->mode == CLAIM_DEMAND;
 }
 
 void run_query(const struct run *r, struct claim_request *q)
@@ -60,7 +60,7 @@ void run_query(const struct run *r, struct claim_request *q)
         .run_id = r->row.id,
         .since = run_names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
         .twice = r->twice,
-        .held_under = breaker_holds(j) && r->mode != CLAIM_HAND ? j->settings_id : NULL,
+        .held_under = breaker_holds(j) && r->mode != CLAIM_MANUAL ? j->settings_id : NULL,
     };
 }
 
@@ -393,7 +393,7 @@ static void claim_done(void *arg, int result, const struct error *e)
     free(t);
     struct engine *engine = j->engine;
     engine->claims--;
-    lost_leases(engine);
+    unowned_leases_check(engine);
     run_pump(r);
     engine_check_stopped(engine);
 }
@@ -427,8 +427,8 @@ static bool held_back(struct run *r)
 static size_t room_of(const struct job *j)
 {
     size_t most = (size_t)j->config->in_flight;
-    if (j->gentle && j->gentle < most)
-        most = j->gentle;
+    if (j->ramp_up_limit && j->ramp_up_limit < most)
+        most = j->ramp_up_limit;
     return j->active < most ? most - j->active : 0;
 }
 
@@ -449,7 +449,7 @@ void run_pump(struct run *r)
         return;
     }
     if (j->engine->lost) { /* pumped again when it is clear */
-        lost_leases(j->engine);
+        unowned_leases_check(j->engine);
         return;
     }
     struct claim_task *t = xcalloc(1, sizeof *t);
@@ -485,8 +485,8 @@ void job_pump(struct job *j)
 void run_attempt_ended(struct run *r, int outcome, bool ask_again)
 {
     r->active--;
-    if (r->job->gentle && outcome != OUTCOME_NONE)
-        r->job->gentle = r->job->gentle < (size_t)r->job->config->in_flight ? r->job->gentle + 1 : 0;
+    if (r->job->ramp_up_limit && outcome != OUTCOME_NONE)
+        r->job->ramp_up_limit = r->job->ramp_up_limit < (size_t)r->job->config->in_flight ? r->job->ramp_up_limit + 1 : 0;
     if (outcome == OUTCOME_OK)
         r->row.refreshed++;
     else if (outcome == OUTCOME_NONE)

@@ -10,7 +10,7 @@
 #include "core/engine/reasons.h"
 #include "core/engine/refresh/refresh.h"
 
-struct hand_task {
+struct run_manual_task {
     struct job *job;
     char *key;
     run_done done;
@@ -19,13 +19,13 @@ struct hand_task {
 
 static int known_work(struct db *db, void *arg, struct error *e)
 {
-    struct hand_task *t = arg;
+    struct run_manual_task *t = arg;
     return record_stands(db, t->job, t->key, e);
 }
 
 static void known(void *arg, int result, const struct error *e)
 {
-    struct hand_task *t = arg;
+    struct run_manual_task *t = arg;
     struct engine *engine = t->job->engine;
     const char *keys[] = {t->key};
     engine->busy--;
@@ -34,7 +34,7 @@ static void known(void *arg, int result, const struct error *e)
     else if (result == -ENODATA)
         t->done(t->ctx, &(struct run_result){.error = -ENODATA, .why = e->text});
     else /* a store that went away is the run's to say */
-        run_start(t->job, CLAIM_HAND, "hand", keys, 1, t->done, t->ctx);
+        run_start(t->job, CLAIM_MANUAL, "hand", keys, 1, t->done, t->ctx);
     free(t->key);
     free(t);
     engine_check_stopped(engine);
@@ -42,7 +42,7 @@ static void known(void *arg, int result, const struct error *e)
 
 static void looked(void *arg)
 {
-    struct hand_task *t = arg;
+    struct run_manual_task *t = arg;
     t->job->engine->busy++;
     store_submit(t->job->engine->store, known_work, t, known);
 }
@@ -52,10 +52,10 @@ void engine_refresh(struct engine *e, struct job *j, const char *const *keys, si
 {
     int error;
     if (count != 1 || run_cannot(j, &error) || !e->store_up) {
-        run_start(j, CLAIM_HAND, "hand", keys, count, done, ctx);
+        run_start(j, CLAIM_MANUAL, "hand", keys, count, done, ctx);
         return;
     }
-    struct hand_task *t = xcalloc(1, sizeof *t);
-    *t = (struct hand_task){j, xstrdup(keys[0]), done, ctx};
+    struct run_manual_task *t = xcalloc(1, sizeof *t);
+    *t = (struct run_manual_task){j, xstrdup(keys[0]), done, ctx};
     discovery_one(j, keys[0], looked, t);
 }

@@ -72,7 +72,7 @@ static int start_work(struct db *db, void *arg, struct error *e)
         res = store_ready(db, c->ready_sql, &t->not_ready, e);
     if (res >= 0 && (r->mode == CLAIM_TICK || (r->mode == CLAIM_AUTO && !r->shares_minute)))
         res = store_count_due(db, &t->query, &r->row.due, e);
-    if (res >= 0 && r->mode == CLAIM_HAND && !r->key_count) {
+    if (res >= 0 && r->mode == CLAIM_MANUAL && !r->key_count) {
         struct map *seen = map_new();
         res = all_keys(db, r, seen, e);
         map_free(seen, NULL);
@@ -194,7 +194,7 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     r->looked_all = !looks_first(r);
     if (r->looked_all)
         start(r, NULL);
-    else if (r->mode == CLAIM_HAND)
+    else if (r->mode == CLAIM_MANUAL)
         look_all(j, looked, r);
     else
         look_first(j, looked, r);
@@ -212,7 +212,7 @@ void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx)
     run_start_row(j, 0, CLAIM_TICK, true, trigger, NULL, 0, done, ctx);
 }
 
-void run_wishes(struct run *r, const struct token_wish *w)
+void run_set_requirement(struct run *r, const struct token_requirement *w)
 {
     r->wish = *w;
     r->refused_token = secret_from_text(w->refused_token);

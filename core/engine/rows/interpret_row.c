@@ -20,7 +20,7 @@
 #include "core/rules/outcome.h"
 #include "core/rules/replay.h"
 
-int look_fingerprint(const struct job *j, const char *key, const struct values *v,
+int row_fingerprint(const struct job *j, const char *key, const struct row_values *v,
                      char ret[FINGERPRINT_SIZE])
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
@@ -36,7 +36,7 @@ int look_fingerprint(const struct job *j, const char *key, const struct values *
 }
 
 /* The memo is kept as hex in renewd's row. */
-void *look_memo(const struct record *r, size_t *ret_len)
+void *record_memo(const struct record *r, size_t *ret_len)
 {
     struct buf b;
     buf_init(&b, 4096);
@@ -49,13 +49,13 @@ void *look_memo(const struct record *r, size_t *ret_len)
     return buf_steal(&b);
 }
 
-int look_window(struct job *j, struct record *r, const struct row *row, const struct values *v,
+int ask_refresh_window(struct job *j, struct record *r, const struct row *row, const struct row_values *v,
                 struct error *e)
 {
     struct record_view view;
-    values_view(j, r, row, v, &view);
+    row_values_for_plugin(j, r, row, v, &view);
     size_t len;
-    void *memo = look_memo(r, &len);
+    void *memo = record_memo(r, &len);
     view.memo = memo;
     view.memo_len = len;
     struct window w = {0};
@@ -69,7 +69,7 @@ int look_window(struct job *j, struct record *r, const struct row *row, const st
 }
 
 /* A suspect, and one told of that is not final, have a time of their own, however far off the end of what was refused is. */
-int64_t look_point(const struct record *r)
+int64_t record_due_at(const struct record *r)
 {
     bool refused = r->state == STATE_MISCONFIGURED || r->state == STATE_RECONNECT;
     if (!refused || !r->not_before || r->not_before >= r->point)
@@ -77,14 +77,14 @@ int64_t look_point(const struct record *r)
     return r->not_before > r->window.earliest ? r->not_before : r->window.earliest;
 }
 
-void look_schedule(const struct job *j, struct record *r)
+void record_schedule(const struct job *j, struct record *r)
 {
     r->point = r->without_credential ? 0 : window_point(&r->window, r->source, r->key, r->generation);
     r->due_at = 0;
     switch (r->state) {
     case STATE_RECONNECT:
         if (r->not_before) /* told, and not final: it is asked again */
-            r->due_at = look_point(r);
+            r->due_at = record_due_at(r);
         break;
     case STATE_PENDING:
     case STATE_PAUSED:
@@ -94,7 +94,7 @@ void look_schedule(const struct job *j, struct record *r)
             r->due_at = r->point;
         break;
     default: /* what failed is tried again at its backoff time, whatever the schedule */
-        r->due_at = look_point(r);
+        r->due_at = record_due_at(r);
         break;
     }
     if (r->due_at && r->due_at < r->not_before)
@@ -133,7 +133,7 @@ static void take_names(const struct job *j, const struct row *row, struct record
         record_set_text(&r->owner, owner ? owner->text : NULL);
 }
 
-static void take_times(const struct job *j, const struct row *row, const struct values *v,
+static void take_times(const struct job *j, const struct row *row, const struct row_values *v,
                        struct record *r)
 {
     r->expires_at = j->expires_slot >= 0 ? v->list[j->expires_slot].number : 0;
@@ -152,7 +152,7 @@ static bool by_sibling(const struct job *j, const struct row *row, const struct 
     return c && c->text && r->refreshed_at > r->last_at && strtoll(c->text, NULL, 10) == r->refreshed_at;
 }
 
-static void count(const struct job *j, const struct values *v, int res, const char *fp, struct round *of)
+static void count(const struct job *j, const struct row_values *v, int res, const char *fp, struct round *of)
 {
     if (!of)
         return;
@@ -179,7 +179,7 @@ static void tell_zone(struct job *j, const struct row *row, const struct record 
              r->account, "column", c->name, "would_fit", zone, NULL);
 }
 
-void look_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
+void interpret_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
               struct round *of)
 {
     memset(ret, 0, sizeof *ret);
@@ -195,18 +195,18 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
         ret->state = STATE_OK;
     take_names(j, row, ret);
 
-    struct values v = {0};
+    struct row_values v = {0};
     struct error e;
     char fp[FINGERPRINT_SIZE];
-    int res = values_open(j, row, &v, &e);
+    int res = row_values_decrypt(j, row, &v, &e);
     if (res < 0) {
         count(j, &v, res, NULL, of);
         unreadable_make(ret, e.text);
         return;
     }
-    if (look_fingerprint(j, row->key, &v, fp) < 0) {
+    if (row_fingerprint(j, row->key, &v, fp) < 0) {
         unreadable_make(ret, "the credential is too long; write the provider's token into the row");
-        values_done(&v);
+        row_values_done(&v);
         return;
     }
     count(j, &v, 0, fp, of);
@@ -221,14 +221,14 @@ void look_row(struct job *j, const struct row *row, const struct record *known, 
     take_times(j, row, &v, ret);
     if (given)
         tell_zone(j, row, ret);
-    if (look_window(j, ret, row, &v, &e) < 0)
+    if (ask_refresh_window(j, ret, row, &v, &e) < 0)
         unreadable_make(ret, e.text);
     else
-        look_schedule(j, ret);
-    values_done(&v);
+        record_schedule(j, ret);
+    row_values_done(&v);
 }
 
-bool look_left_out(const struct job *j, const struct row *row, const struct record *known)
+bool row_is_filtered_out(const struct job *j, const struct row *row, const struct record *known)
 {
     if (!row->outside)
         return false;
@@ -242,13 +242,13 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-bool look_same_owner(const struct job *j, const struct row *row, const struct record *known)
+bool row_has_same_owner(const struct job *j, const struct row *row, const struct record *known)
 {
     const struct cell *owner = row_cell(j->table, row, "owner");
     return row->unfit || same(owner ? owner->text : NULL, known->owner);
 }
 
-bool look_differs(const struct record *a, const struct record *b)
+bool records_differ(const struct record *a, const struct record *b)
 {
     return strcmp(a->hash, b->hash) != 0 || strcmp(a->fingerprint, b->fingerprint) != 0 ||
            a->state != b->state || a->generation != b->generation || a->due_at != b->due_at ||

@@ -92,7 +92,7 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
     return 0;
 }
 
-static int open_one(const struct job *j, const struct row *r, size_t slot, struct values *v,
+static int open_one(const struct job *j, const struct row *r, size_t slot, struct row_values *v,
                     struct error *e)
 {
     int column = j->slot_column[slot];
@@ -120,10 +120,10 @@ static int open_one(const struct job *j, const struct row *r, size_t slot, struc
     return 0;
 }
 
-int values_open(const struct job *j, const struct row *r, struct values *ret, struct error *e)
+int row_values_decrypt(const struct job *j, const struct row *r, struct row_values *ret, struct error *e)
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
-    struct values v = {0};
+    struct row_values v = {0};
     if (r->unfit)
         return error_set(e, -EFBIG, "%s", r->unfit);
     while (d->slots[v.count])
@@ -139,13 +139,13 @@ int values_open(const struct job *j, const struct row *r, struct values *ret, st
     }
     size_t opened = v.opened;
     if (failed)
-        values_done(&v);
+        row_values_done(&v);
     *ret = v;
     ret->opened = opened;
     return failed;
 }
 
-void values_done(struct values *v)
+void row_values_done(struct row_values *v)
 {
     for (size_t i = 0; i < v->count; i++)
         secret_free(v->owned[i]);
@@ -154,8 +154,8 @@ void values_done(struct values *v)
     memset(v, 0, sizeof *v);
 }
 
-void values_view(const struct job *j, const struct record *rec, const struct row *r,
-                 const struct values *v, struct record_view *ret)
+void row_values_for_plugin(const struct job *j, const struct record *rec, const struct row *r,
+                 const struct row_values *v, struct record_view *ret)
 {
     int64_t refreshed = rec->refreshed_at;
     const struct cell *column = row_cell(j->table, r, "refreshed_at");
@@ -176,7 +176,7 @@ void values_view(const struct job *j, const struct record *rec, const struct row
     };
 }
 
-int value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
+int row_value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
                bool secret, char **ret)
 {
     if (!secret || !is_sealed_job(j)) {

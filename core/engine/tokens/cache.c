@@ -109,8 +109,8 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
                    struct token_entry *ret, struct error *e)
 {
     int slot = plugin_slot(j->config->plugin, "access_token");
-    struct values v = {0};
-    int res = values_open(j, row, &v, e);
+    struct row_values v = {0};
+    int res = row_values_decrypt(j, row, &v, e);
     if (res < 0)
         return res;
     int64_t expires_at = j->expires_slot >= 0 ? v.list[j->expires_slot].number : 0;
@@ -130,7 +130,7 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .text = rec->last_text ? xstrdup(rec->last_text) : NULL,
         .account = rec->account ? xstrdup(rec->account) : NULL,
     };
-    values_done(&v);
+    row_values_done(&v);
     return 0;
 }
 
@@ -174,7 +174,7 @@ bool token_lives(const struct token_entry *t, int64_t now)
     return t->token && (t->expires_at == 0 || t->expires_at > now);
 }
 
-static bool wanted(const struct job *j, const struct token_entry *t, const struct token_wish *w, int64_t now)
+static bool wanted(const struct job *j, const struct token_entry *t, const struct token_requirement *w, int64_t now)
 {
     if (w->as_tick)
         return due_tick(&t->due, now, schedule_prev(j, now), schedule_next(j, now));
@@ -186,7 +186,7 @@ static bool within_a_minute(int64_t at, int64_t now)
     return at <= now && now - at < FORCED_APART_S;
 }
 
-bool token_refused(const struct token_wish *w, const struct token_held *h, int64_t now)
+bool token_refused(const struct token_requirement *w, const struct token_held *h, int64_t now)
 {
     if (!w->refused || h->generation != w->refused_generation)
         return false;
@@ -218,7 +218,7 @@ static bool stopped(const struct token_entry *t)
            t->without_credential;
 }
 
-int token_judge(const struct job *j, const struct token_entry *t, const struct token_wish *w, bool may_try)
+int token_judge(const struct job *j, const struct token_entry *t, const struct token_requirement *w, bool may_try)
 {
     int64_t now = clock_now();
     const struct token_held held = token_held_of(t);
@@ -280,7 +280,7 @@ static int64_t next_try(const struct job *j, const struct token_entry *t, bool r
     return at > now ? at - now : 1;
 }
 
-void token_refusal(const struct job *j, const struct token_entry *t, const struct token_wish *w,
+void token_refusal(const struct job *j, const struct token_entry *t, const struct token_requirement *w,
                    struct token_answer *ret)
 {
     const struct token_held held = token_held_of(t);

@@ -10,7 +10,7 @@
 #include "core/engine/rows/rows.h"
 #include "core/engine/tokens/internal.h"
 
-struct filled_task {
+struct choose_job_task {
     struct engine *engine;
     struct job **jobs;
     size_t count;
@@ -37,7 +37,7 @@ static int look(struct db *db, const struct job *j, const char *key, int *ret, s
     if (!j->table)
         return 0;
     int res = store_row(db, j->table, key, &row, &rec, &known, e);
-    if (res >= 0 && look_left_out(j, &row, &rec))
+    if (res >= 0 && row_is_filtered_out(j, &row, &rec))
         *ret = FILLED_NO_ROW;
     else if (res >= 0)
         *ret = has(j->table, &row, j->table->credential) ? FILLED : FILLED_EMPTY;
@@ -46,9 +46,9 @@ static int look(struct db *db, const struct job *j, const char *key, int *ret, s
     return res == -ENOENT ? 0 : res;
 }
 
-static int filled_work(struct db *db, void *arg, struct error *e)
+static int choose_job_work(struct db *db, void *arg, struct error *e)
 {
-    struct filled_task *t = arg;
+    struct choose_job_task *t = arg;
 
     for (size_t i = 0; i < t->count && t->filled != FILLED; i++) {
         int filled, res = look(db, t->jobs[i], t->key, &filled, e);
@@ -63,7 +63,7 @@ static int filled_work(struct db *db, void *arg, struct error *e)
 }
 
 /* With the store away what was asked for lately stands in for it. */
-static void from_memory(struct filled_task *t, int *io_result)
+static void from_memory(struct choose_job_task *t, int *io_result)
 {
     for (size_t i = 0; i < t->count; i++)
         if (t->jobs[i]->table && tokens_get(t->engine->tokens, t->jobs[i]->table->source, t->key)) {
@@ -74,9 +74,9 @@ static void from_memory(struct filled_task *t, int *io_result)
         }
 }
 
-static void filled_known(void *arg, int result, const struct error *e)
+static void choose_job_known(void *arg, int result, const struct error *e)
 {
-    struct filled_task *t = arg;
+    struct choose_job_task *t = arg;
     struct engine *engine = t->engine;
 
     if (result < 0)
@@ -89,14 +89,14 @@ static void filled_known(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-void engine_filled(struct engine *e, struct job *const *jobs, size_t count, const char *key,
+void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
                    void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx)
 {
-    struct filled_task *t = xcalloc(1, sizeof *t);
+    struct choose_job_task *t = xcalloc(1, sizeof *t);
 
-    *t = (struct filled_task){.engine = e, .count = count, .done = done, .ctx = ctx};
+    *t = (struct choose_job_task){.engine = e, .count = count, .done = done, .ctx = ctx};
     t->jobs = xmemdup(jobs, count * sizeof(struct job *));
     t->key = xstrdup(key);
     e->busy++;
-    engine_read(e, filled_work, t, filled_known);
+    engine_read(e, choose_job_work, t, choose_job_known);
 }

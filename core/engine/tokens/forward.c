@@ -147,7 +147,7 @@ static void token_known(void *ctx, const struct token_answer *t)
 static void ask_token(struct forward *f, bool refused)
 {
     struct secret *was = refused ? f->token : NULL;
-    const struct token_wish w = {
+    const struct token_requirement w = {
         .min_valid = f->job->config->forward_refresh_before_s,
         .refused = refused,
         .refused_generation = f->generation,
@@ -188,7 +188,7 @@ static void begin(void *ctx)
     struct forward *f = ctx;
 
     f->timer = NULL;
-    if (!held_back(f, notes_wait_ms(f->job, f->key)))
+    if (!held_back(f, rate_limits_wait_ms(f->job, f->key)))
         ask_token(f, false);
 }
 
@@ -210,14 +210,14 @@ static void replied(void *ctx, const struct http_reply *reply)
         no_answer(f, reply);
         return;
     }
-    notes_take(f->job, f->key, reply, &says);
-    if (says.token_refused && !f->repeated && !notes_refused_lately(f->job, f->key)) {
+    rate_limits_take(f->job, f->key, reply, &says);
+    if (says.token_refused && !f->repeated && !rate_limits_refused_lately(f->job, f->key)) {
         f->repeated = true;
         ask_token(f, true);
         return;
     }
     if (says.token_refused && f->repeated)
-        notes_refused_again(f->job, f->key);
+        rate_limits_refused_again(f->job, f->key);
     pass_on(f, reply);
 }
 
@@ -265,7 +265,7 @@ static void pump(void *ctx)
     all->pump_timer = NULL;
     while (all->sending < AT_ONCE && (f = next_of(all))) {
         f->queued = false;
-        if (held_back(f, notes_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
+        if (held_back(f, rate_limits_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
             continue;
         f->sending = true;
         all->sending++;

@@ -51,16 +51,16 @@ struct token_held {
 };
 /* The refusal that w tells of is one of this token: no refresh has followed it. Where a refresh replaces no
  * credential and the token is not known, one of the last minute counts as having followed. */
-bool token_refused(const struct token_wish *w, const struct token_held *h, int64_t now);
+bool token_refused(const struct token_requirement *w, const struct token_held *h, int64_t now);
 struct token_held token_held_of(const struct token_entry *t);
 
 enum token_verdict { VERDICT_SERVE, VERDICT_TRY, VERDICT_REFUSE };
 
 bool token_lives(const struct token_entry *t, int64_t now);
 /* may_try false: no attempt may follow any more. */
-int token_judge(const struct job *j, const struct token_entry *t, const struct token_wish *w, bool may_try);
+int token_judge(const struct job *j, const struct token_entry *t, const struct token_requirement *w, bool may_try);
 /* What a refusal says: status, state, when to come again, why. Texts live as long as entry and job. */
-void token_refusal(const struct job *j, const struct token_entry *t, const struct token_wish *w,
+void token_refusal(const struct job *j, const struct token_entry *t, const struct token_requirement *w,
                    struct token_answer *ret);
 
 /* forward.c: What the files of forwarding share: one call on its way, and what it is made of.

@@ -18,18 +18,18 @@ struct note {
     int64_t slow_until_ms, limited_until_ms, refused_until_ms; /* clock_boot_ms(); 0 = not */
 };
 
-struct notes {
+struct rate_limits {
     struct map *by_name;
 };
 
-struct notes *notes_new(void)
+struct rate_limits *rate_limits_new(void)
 {
-    struct notes *a = xcalloc(1, sizeof *a);
+    struct rate_limits *a = xcalloc(1, sizeof *a);
     a->by_name = map_new();
     return a;
 }
 
-void notes_free(struct notes *a)
+void rate_limits_free(struct rate_limits *a)
 {
     if (!a)
         return;
@@ -93,7 +93,7 @@ static struct record_view view_of(const struct job *j, const char *key)
     return v;
 }
 
-void notes_take(struct job *j, const char *key, const struct http_reply *reply, struct answer_says *ret)
+void rate_limits_take(struct job *j, const char *key, const struct http_reply *reply, struct answer_says *ret)
 {
     struct record_view v = view_of(j, key);
     struct note n = note_of(j, key);
@@ -116,24 +116,24 @@ static int64_t left_ms(int64_t until)
     return left > 0 ? left : 0;
 }
 
-int64_t notes_wait_ms(const struct job *j, const char *key)
+int64_t rate_limits_wait_ms(const struct job *j, const char *key)
 {
     return left_ms(note_of(j, key).slow_until_ms);
 }
 
-int64_t notes_limited_ms(const struct job *j, const char *key)
+int64_t rate_limits_limited_ms(const struct job *j, const char *key)
 {
     return left_ms(note_of(j, key).limited_until_ms);
 }
 
-void notes_refused_again(struct job *j, const char *key)
+void rate_limits_refused_again(struct job *j, const char *key)
 {
     struct note n = note_of(j, key);
     n.refused_until_ms = clock_boot_ms() + REFUSED_MS;
     put(j, key, n);
 }
 
-bool notes_refused_lately(const struct job *j, const char *key)
+bool rate_limits_refused_lately(const struct job *j, const char *key)
 {
     return note_of(j, key).refused_until_ms > clock_boot_ms();
 }

@@ -23,7 +23,7 @@ static void token_known(void *ctx, const struct token_answer *t)
 }
 
 void engine_refused(struct engine *e, struct job *j, const char *key, const struct refused_claim *c,
-                    const struct token_wish *w, refused_done done, void *ctx)
+                    const struct token_requirement *w, refused_done done, void *ctx)
 {
     const struct http_reply reply = {
         .failure = HTTP_OK_REPLY,
@@ -37,9 +37,9 @@ void engine_refused(struct engine *e, struct job *j, const char *key, const stru
         .headers_len = c->headers_len,
     };
     struct answer_says says = {0};
-    struct token_wish wish = *w;
+    struct token_requirement wish = *w;
 
-    notes_take(j, key, &reply, &says);
+    rate_limits_take(j, key, &reply, &says);
     if (!says.token_refused) {
         done(ctx, false, says.slow_for, NULL);
         return;

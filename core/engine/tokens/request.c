@@ -28,9 +28,9 @@ enum {
     BARREN_MAX = 3,      /* runs that found nothing to do for a record that wants one, at growing pauses */
 };
 
-struct asker {
-    struct demand *demand;
-    struct token_wish wish;
+struct token_waiter {
+    struct token_request *demand;
+    struct token_requirement wish;
     token_done done;
     void *ctx;
     struct secret *refused_token; /* the wish's */
@@ -39,14 +39,14 @@ struct asker {
     int64_t ok_at;
     int64_t until_ms;
     struct loop_timer *timer;
-    struct asker *next;
+    struct token_waiter *next;
 };
 
-struct demand {
+struct token_request {
     struct engine *engine;
     struct job *job;
     char *key;
-    struct asker *askers;
+    struct token_waiter *askers;
     bool reading, running, looked;
     bool ahead;                  /* to be read, though nobody waits for it */
     struct loop_timer *timer;    /* of the next read */
@@ -57,20 +57,20 @@ struct demand {
     bool carried;                /* a spent one: the newest was asked for */
     int barren;                  /* runs in a row that found nothing to do */
     char *refused;               /* why the last run did not start, or did nothing */
-    struct demand *next;
+    struct token_request *next;
 };
 
 static void read_again(void *ctx);
 
-static const struct token_entry *remembered(const struct demand *d)
+static const struct token_entry *remembered(const struct token_request *d)
 {
     return tokens_get(d->engine->tokens, d->job->table->source, d->key);
 }
 
-static void demand_free(struct demand *d)
+static void token_request_free(struct token_request *d)
 {
     struct engine *e = d->engine;
-    for (struct demand **p = &e->demands; *p; p = &(*p)->next)
+    for (struct token_request **p = &e->demands; *p; p = &(*p)->next)
         if (*p == d) {
             *p = d->next;
             break;
@@ -87,10 +87,10 @@ static void demand_free(struct demand *d)
 
 /* ---- answers ---- */
 
-static void answer(struct asker *a, const struct token_answer *said)
+static void answer(struct token_waiter *a, const struct token_answer *said)
 {
-    struct demand *d = a->demand;
-    for (struct asker **p = &d->askers; *p; p = &(*p)->next)
+    struct token_request *d = a->demand;
+    for (struct token_waiter **p = &d->askers; *p; p = &(*p)->next)
         if (*p == a) {
             *p = a->next;
             break;
@@ -113,7 +113,7 @@ static void fill(const struct token_entry *t, struct token_answer *ret)
     };
 }
 
-static void serve(struct asker *a, const struct token_entry *t)
+static void serve(struct token_waiter *a, const struct token_entry *t)
 {
     struct token_answer said;
     fill(t, &said);
@@ -124,7 +124,7 @@ static void serve(struct asker *a, const struct token_entry *t)
     answer(a, &said);
 }
 
-static void refuse(struct asker *a, const struct token_entry *t)
+static void refuse(struct token_waiter *a, const struct token_entry *t)
 {
     struct token_answer said;
     fill(t, &said);
@@ -135,7 +135,7 @@ static void refuse(struct asker *a, const struct token_entry *t)
     answer(a, &said);
 }
 
-static void answer_all(struct demand *d, int status, const char *why)
+static void answer_all(struct token_request *d, int status, const char *why)
 {
     const struct token_answer said = {.status = status, .why = why, .retry_after = 1};
     while (d->askers)
@@ -143,10 +143,10 @@ static void answer_all(struct demand *d, int status, const char *why)
 }
 
 /* Nothing new can be learned: what is remembered is served while it lives. */
-static void answer_from_memory(struct demand *d, int status, const char *why)
+static void answer_from_memory(struct token_request *d, int status, const char *why)
 {
     const struct token_entry *t = remembered(d);
-    for (struct asker *a = d->askers, *next; a && t; a = next) {
+    for (struct token_waiter *a = d->askers, *next; a && t; a = next) {
         next = a->next;
         if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
             serve(a, t);
@@ -159,8 +159,8 @@ static void answer_from_memory(struct demand *d, int status, const char *why)
 /* A living token is served early; without one the asker waits for as long as it said. */
 static void waited(void *ctx)
 {
-    struct asker *a = ctx;
-    struct demand *d = a->demand;
+    struct token_waiter *a = ctx;
+    struct token_request *d = a->demand;
     const struct token_entry *t = remembered(d);
     int64_t now = clock_boot_ms();
     a->timer = NULL;
@@ -186,7 +186,7 @@ static void waited(void *ctx)
 
 static void run_over(void *ctx, const struct run_result *r)
 {
-    struct demand *d = ctx;
+    struct token_request *d = ctx;
     bool nothing = !r->error && !r->why && !r->refreshed && !r->failed;
     d->running = false;
     free(d->refused);
@@ -194,14 +194,14 @@ static void run_over(void *ctx, const struct run_result *r)
     d->barren = nothing ? d->barren + 1 : 0;
     if (d->barren >= BARREN_MAX)
         d->refused = xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
-    for (struct asker *a = d->askers; a && !nothing; a = a->next)
+    for (struct token_waiter *a = d->askers; a && !nothing; a = a->next)
         a->tried = true;
     loop_cancel(&d->timer);
     d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, read_again, d);
 }
 
 /* Of those who were refused the token that the record still has, one who knows it speaks for all. */
-static void add_refused(const struct demand *d, const struct asker *a, struct token_wish *io)
+static void add_refused(const struct token_request *d, const struct token_waiter *a, struct token_requirement *io)
 {
     const struct token_held held = token_held_of(remembered(d));
     if (!token_refused(&a->wish, &held, clock_now()))
@@ -212,11 +212,11 @@ static void add_refused(const struct demand *d, const struct asker *a, struct to
         io->refused_token = a->wish.refused_token;
 }
 
-static void start_run(struct demand *d)
+static void start_run(struct token_request *d)
 {
     const char *keys[] = {d->key};
-    struct token_wish most = {.min_valid = -1};
-    for (const struct asker *a = d->askers; a; a = a->next) {
+    struct token_requirement most = {.min_valid = -1};
+    for (const struct token_waiter *a = d->askers; a; a = a->next) {
         most.as_tick = most.as_tick || a->wish.as_tick;
         if (!a->wish.as_tick && a->wish.min_valid > most.min_valid)
             most.min_valid = a->wish.min_valid;
@@ -225,14 +225,14 @@ static void start_run(struct demand *d)
     d->running = true;
     struct run *r = run_start(d->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, run_over, d);
     if (r)
-        run_wishes(r, &most);
+        run_set_requirement(r, &most);
 }
 
 /* ---- reading ---- */
 
 static int read_work(struct db *db, void *arg, struct error *e)
 {
-    struct demand *d = arg;
+    struct token_request *d = arg;
     int res = store_row(db, d->job->table, d->key, &d->row, &d->record, &d->known, e);
     if (res == -ENOENT)
         return 0;
@@ -243,7 +243,7 @@ static int read_work(struct db *db, void *arg, struct error *e)
 }
 
 /* What became of the credential counts, also where it was another record that learned it. */
-static void share_standing(struct demand *d)
+static void share_standing(struct token_request *d)
 {
     struct record *r = &d->record;
     if (d->standing.hold_until > r->not_before)
@@ -253,29 +253,29 @@ static void share_standing(struct demand *d)
     r->state = STATE_RECONNECT;
     record_set_text(&r->last_text, NULL);
     if (engine_may_work(d->engine))
-        fate_dead(d->engine, r->fingerprint);
+        share_dead_outcome(d->engine, r->fingerprint);
 }
 
 /* Somebody presents it, or it is spent and the newest is on its way to its row: that is waited for. */
-static bool in_other_hands(struct demand *d)
+static bool in_other_hands(struct token_request *d)
 {
     if (!d->standing.spent)
         return d->standing.leased;
     if (!d->carried && engine_may_work(d->engine))
-        newest_check(d->engine, d->record.fingerprint);
+        restore_newest_credential(d->engine, d->record.fingerprint);
     d->carried = true;
     return true;
 }
 
-static void end(struct demand *d)
+static void end(struct token_request *d)
 {
     if (!d->askers && !d->running && !d->reading)
-        demand_free(d);
+        token_request_free(d);
 }
 
 /* A refresh that ended well since it asked was its own, whichever host made it, also where it brought the same
  * token again. */
-static void note_refresh(struct asker *a, const struct token_entry *t)
+static void note_refresh(struct token_waiter *a, const struct token_entry *t)
 {
     if (a->looked && a->ok_at != t->due.ok_at) {
         a->tried = true;
@@ -285,9 +285,9 @@ static void note_refresh(struct asker *a, const struct token_entry *t)
     a->ok_at = t->due.ok_at;
 }
 
-static void refuse_all(struct demand *d, const struct token_entry *t)
+static void refuse_all(struct token_request *d, const struct token_entry *t)
 {
-    for (struct asker *a = d->askers, *next; a; a = next) {
+    for (struct token_waiter *a = d->askers, *next; a; a = next) {
         next = a->next;
         if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
             serve(a, t);
@@ -296,11 +296,11 @@ static void refuse_all(struct demand *d, const struct token_entry *t)
     }
 }
 
-static void settle(struct demand *d)
+static void settle(struct token_request *d)
 {
     const struct token_entry *t = remembered(d);
     bool try = false;
-    for (struct asker *a = d->askers, *next; a; a = next) {
+    for (struct token_waiter *a = d->askers, *next; a; a = next) {
         next = a->next;
         note_refresh(a, t);
         switch (token_judge(d->job, t, &a->wish, !a->tried)) {
@@ -325,26 +325,26 @@ static void settle(struct demand *d)
 
 static void looked(void *ctx)
 {
-    struct demand *d = ctx;
+    struct token_request *d = ctx;
     d->reading = false;
     read_again(d);
 }
 
 /* The row changed since it was last looked at: first what renewd knows of it follows. */
-static bool must_look(const struct demand *d)
+static bool must_look(const struct token_request *d)
 {
     return !d->looked && engine_may_work(d->engine) && d->job->discovered && !d->job->removed &&
            (!d->known || strcmp(d->row.hash, d->record.hash) != 0);
 }
 
-static void take(struct demand *d)
+static void take(struct token_request *d)
 {
     struct token_entry fresh = {0};
     struct error e = {""};
     d->looked = d->ahead = false;
     if (d->known)
         share_standing(d);
-    if (!d->found || !d->known || look_left_out(d->job, &d->row, &d->record)) {
+    if (!d->found || !d->known || row_is_filtered_out(d->job, &d->row, &d->record)) {
         tokens_forget(d->engine->tokens, d->job->table->source, d->key);
         answer_all(d, TOKEN_UNKNOWN, NULL);
         end(d);
@@ -360,7 +360,7 @@ static void take(struct demand *d)
 
 static void was_read(void *arg, int result, const struct error *e)
 {
-    struct demand *d = arg;
+    struct token_request *d = arg;
     d->reading = false;
     loop_cancel(&d->timer);
     if (result < 0) {
@@ -377,10 +377,10 @@ static void was_read(void *arg, int result, const struct error *e)
 
 static void slow(void *ctx)
 {
-    struct demand *d = ctx;
+    struct token_request *d = ctx;
     const struct token_entry *t = remembered(d);
     d->timer = NULL;
-    for (struct asker *a = d->askers, *next; a && t; a = next) {
+    for (struct token_waiter *a = d->askers, *next; a && t; a = next) {
         next = a->next;
         if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
             serve(a, t);
@@ -389,7 +389,7 @@ static void slow(void *ctx)
 
 static void read_again(void *ctx)
 {
-    struct demand *d = ctx;
+    struct token_request *d = ctx;
     d->timer = NULL;
     if (!d->askers && !d->ahead) {
         end(d);
@@ -408,17 +408,17 @@ static void read_again(void *ctx)
 
 /* ---- asking ---- */
 
-static struct demand *demand_of(struct engine *e, const struct job *j, const char *key)
+static struct token_request *token_request_of(struct engine *e, const struct job *j, const char *key)
 {
-    for (struct demand *d = e->demands; d; d = d->next)
+    for (struct token_request *d = e->demands; d; d = d->next)
         if (d->job == j && strcmp(d->key, key) == 0)
             return d;
     return NULL;
 }
 
-static struct demand *demand_new(struct engine *e, struct job *j, const char *key)
+static struct token_request *token_request_new(struct engine *e, struct job *j, const char *key)
 {
-    struct demand *d = xcalloc(1, sizeof *d);
+    struct token_request *d = xcalloc(1, sizeof *d);
     d->engine = e;
     d->job = j;
     d->key = xstrdup(key);
@@ -429,7 +429,7 @@ static struct demand *demand_new(struct engine *e, struct job *j, const char *ke
 }
 
 /* Whether what is remembered may be older than what the wish tells of. */
-static bool may_be_behind(const struct token_entry *t, const struct token_wish *w)
+static bool may_be_behind(const struct token_entry *t, const struct token_requirement *w)
 {
     return w->refused && (t->generation < w->refused_generation ||
                           (t->generation == w->refused_generation && !w->refused_token));
@@ -437,15 +437,15 @@ static bool may_be_behind(const struct token_entry *t, const struct token_wish *
 
 static void read_ahead(struct engine *e, struct job *j, const char *key)
 {
-    if (demand_of(e, j, key))
+    if (token_request_of(e, j, key))
         return;
-    struct demand *d = demand_new(e, j, key);
+    struct token_request *d = token_request_new(e, j, key);
     d->ahead = true;
     read_again(d);
 }
 
 /* A moment ago it was read and will do. */
-static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
+static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_requirement *w,
                              token_done done, void *ctx)
 {
     const struct token_entry *t = tokens_get(e->tokens, j->table->source, key);
@@ -461,7 +461,7 @@ static bool answered_at_once(struct engine *e, struct job *j, const char *key, c
     return true;
 }
 
-void engine_token(struct engine *e, struct job *j, const char *key, const struct token_wish *w,
+void engine_token(struct engine *e, struct job *j, const char *key, const struct token_requirement *w,
                   token_done done, void *ctx)
 {
     if (e->stopping || !j->table) {
@@ -472,12 +472,12 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
     }
     if (answered_at_once(e, j, key, w, done, ctx))
         return;
-    struct demand *d = demand_of(e, j, key);
+    struct token_request *d = token_request_of(e, j, key);
     bool fresh = !d;
     if (fresh)
-        d = demand_new(e, j, key);
-    struct asker *a = xcalloc(1, sizeof *a);
-    *a = (struct asker){.demand = d, .wish = *w, .done = done, .ctx = ctx, .next = d->askers,
+        d = token_request_new(e, j, key);
+    struct token_waiter *a = xcalloc(1, sizeof *a);
+    *a = (struct token_waiter){.demand = d, .wish = *w, .done = done, .ctx = ctx, .next = d->askers,
                         .refused_token = secret_from_text(w->refused_token)};
     a->wish.refused_token = secret_text(a->refused_token);
     a->until_ms = clock_boot_ms() + w->wait_ms;
@@ -487,10 +487,10 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
         read_again(d);
 }
 
-void demands_free(struct engine *e)
+void token_requests_free(struct engine *e)
 {
     while (e->demands) {
         answer_all(e->demands, TOKEN_AWAY, "renewd is stopping");
-        demand_free(e->demands);
+        token_request_free(e->demands);
     }
 }

@@ -20,7 +20,7 @@ struct claiming {
     int64_t expired;
 };
 
-static void put_due_of(const struct db *db, const struct event_claim *q, const char *key, struct buf *sql)
+static void sql_append_due_of(const struct db *db, const struct event_claim *q, const char *key, struct buf *sql)
 {
     buf_printf(sql, "e.job = $1 AND e.rkey = %s AND e." EVENTS_OPEN " AND e.due_at <= %" PRId64, key, q->now);
     events_put_free(db, "e.", sql);
@@ -41,12 +41,12 @@ static int take(struct db *db, struct claiming *c, struct error *e)
     if (db_is_postgresql(db)) {
         buf_printf(&sql, " FROM (SELECT DISTINCT k FROM unnest($%d::text[]) k) u(rkey) CROSS JOIN LATERAL"
                          " (SELECT e.* FROM {events} e WHERE ", keys);
-        put_due_of(db, c->q, "u.rkey", &sql);
+        sql_append_due_of(db, c->q, "u.rkey", &sql);
         buf_text(&sql, " FOR UPDATE SKIP LOCKED) x");
     } else {
         buf_printf(&sql, " FROM (SELECT DISTINCT value FROM json_each($%d)) u CROSS JOIN {events} x"
                          " WHERE x.id IN (SELECT e.id FROM {events} e WHERE ", keys);
-        put_due_of(db, c->q, "u.value", &sql);
+        sql_append_due_of(db, c->q, "u.value", &sql);
         buf_char(&sql, ')');
     }
     buf_printf(&sql, " ORDER BY x.due_at, x.id LIMIT %zu", c->q->limit);
@@ -137,7 +137,7 @@ int store_events_claim(struct db *db, const struct event_claim *q, struct event_
 
 /* ---- What became of them ---- */
 
-static void put_settled(const struct event_settle *s, struct args *p, struct buf *sql)
+static void sql_append_settled(const struct event_settle *s, struct args *p, struct buf *sql)
 {
     buf_printf(sql, "UPDATE {events} SET state = %d, due_at = %" PRId64 ", finished_at = %" PRId64
                     ", lease_host = NULL, lease_incarnation = NULL, lease_until = NULL", s->state, s->due_at,
@@ -161,7 +161,7 @@ static int settle(struct db *db, void *arg, struct error *e)
         cleanup(buf_done) struct buf sql = {0};
         size_t n = s->count - from < EVENTS_AT_ONCE ? s->count - from : EVENTS_AT_ONCE;
         buf_init(&sql, EVENTS_SQL_MAX);
-        put_settled(s, &p, &sql);
+        sql_append_settled(s, &p, &sql);
         events_put_ids(s->ids + from, n, &sql);
         r = db_exec(db, sql.data, p.params, p.count, NULL, e);
     }

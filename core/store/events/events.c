@@ -261,7 +261,7 @@ static const char *from_rows(const struct db *db)
                                 : " FROM json_each($1) u WHERE 1 = 1";
 }
 
-static void put_member(const struct db *db, int index, const char *type, struct buf *sql)
+static void sql_append_member(const struct db *db, int index, const char *type, struct buf *sql)
 {
     if (db_is_postgresql(db))
         buf_printf(sql, "(u.v ->> %d)::%s", index, type);
@@ -289,9 +289,9 @@ static int put_keys(struct db *db, const struct adding *a, const struct round *w
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
     buf_text(&sql, "INSERT INTO {event_keys} (key, event) SELECT ");
-    put_member(db, 0, "text", &sql);
+    sql_append_member(db, 0, "text", &sql);
     buf_text(&sql, ", ");
-    put_member(db, 1, "bigint", &sql);
+    sql_append_member(db, 1, "bigint", &sql);
     buf_printf(&sql, "%s ORDER BY 1 ON CONFLICT (key) DO NOTHING", from_rows(db));
     res = db_exec(db, sql.data, p.params, p.count, &r, e);
     if (res == 0 && db_affected(r) != (int64_t)w->fresh_count)
@@ -338,7 +338,7 @@ static int put_events(struct db *db, const struct adding *a, const struct round 
     buf_text(&sql, "INSERT INTO {events} (id, rkey, event_id, name, text, event_time, last_at, why, state, finished_at, job,"
                    " created_at, due_at) SELECT ");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        put_member(db, (int)i, types[i], &sql);
+        sql_append_member(db, (int)i, types[i], &sql);
         buf_text(&sql, ", ");
     }
     buf_printf(&sql, "$%d, %" PRId64 ", %" PRId64 "%s", args_text(&p, a->job), a->now, a->now,

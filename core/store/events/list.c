@@ -95,7 +95,7 @@ void event_rows_free(struct event_row *list, size_t count)
 }
 
 /* Written so that only the index of the list gives this order: by id, a planner may go through all the others'. */
-static void put_page(const struct event_query *q, int state, struct buf *sql)
+static void sql_append_page(const struct event_query *q, int state, struct buf *sql)
 {
     buf_printf(sql, "SELECT x.id FROM (SELECT id FROM {events} WHERE (state, job, id) > (%d, $1, %" PRId64 ")"
                     " AND (state, job) <= (%d, $1) ORDER BY state, job, id LIMIT %zu) x", state, q->after, state,
@@ -115,7 +115,7 @@ int store_events(struct db *db, const struct event_query *q, struct event_row **
     buf_text(&sql, " FROM {events} WHERE id IN (");
     for (int state = from; state <= to; state++) {
         buf_text(&sql, state > from ? " UNION ALL " : "");
-        put_page(q, state, &sql);
+        sql_append_page(q, state, &sql);
     }
     buf_printf(&sql, ") ORDER BY id LIMIT %zu", q->limit);
     int res = db_run(db, sql.data, &q->job, 1, &r, e);

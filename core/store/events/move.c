@@ -30,7 +30,7 @@ void events_put_ids(const int64_t *ids, size_t count, struct buf *sql)
     buf_char(sql, ')');
 }
 
-static void put_clean(const char *column, const char *text, size_t max, struct args *a, struct buf *sql)
+static void sql_append_clean(const char *column, const char *text, size_t max, struct args *a, struct buf *sql)
 {
     if (!text)
         return;
@@ -41,8 +41,8 @@ static void put_clean(const char *column, const char *text, size_t max, struct a
 
 void events_put_why(const char *code, const char *why, struct args *a, struct buf *sql)
 {
-    put_clean("code", code, CODE_MAX, a, sql);
-    put_clean("why", why, WHY_MAX, a, sql);
+    sql_append_clean("code", code, CODE_MAX, a, sql);
+    sql_append_clean("why", why, WHY_MAX, a, sql);
 }
 
 void events_put_expired(int64_t now, struct buf *sql)
@@ -103,7 +103,7 @@ struct moving {
     const char *code, *why;
 };
 
-static void put_move(const struct db *db, const void *what, struct args *a, struct buf *sql)
+static void sql_append_move(const struct db *db, const void *what, struct args *a, struct buf *sql)
 {
     const struct moving *m = what;
     (void)db;
@@ -116,7 +116,7 @@ int store_events_move(struct db *db, const char *job, const char *const *keys, s
                       int64_t due_at, const char *code, const char *why, struct error *e)
 {
     const struct moving m = {.state = state, .due_at = due_at, .code = code, .why = why};
-    struct piece p = {.put = put_move, .what = &m};
+    struct piece p = {.put = sql_append_move, .what = &m};
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -132,7 +132,7 @@ int store_events_move(struct db *db, const char *job, const char *const *keys, s
 
 /* ---- By hand ---- */
 
-static void put_retry(const struct db *db, const void *what, struct args *a, struct buf *sql)
+static void sql_append_retry(const struct db *db, const void *what, struct args *a, struct buf *sql)
 {
     (void)db;
     (void)a;
@@ -171,7 +171,7 @@ static int find_named(struct db *db, const char *job, const int64_t *ids, size_t
 int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now,
                        int64_t *ret, struct error *e)
 {
-    struct piece p = {.put = put_retry, .what = &now};
+    struct piece p = {.put = sql_append_retry, .what = &now};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     int r = 0;
     *ret = 0;
@@ -184,7 +184,7 @@ int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_
 
 /* ---- Given up ---- */
 
-static void put_expired(const struct db *db, const void *what, struct args *a, struct buf *sql)
+static void sql_append_expired(const struct db *db, const void *what, struct args *a, struct buf *sql)
 {
     (void)db;
     (void)a;
@@ -195,7 +195,7 @@ static void put_expired(const struct db *db, const void *what, struct args *a, s
 
 int store_events_expire(struct db *db, const char *job, int64_t now, size_t limit, int64_t *ret, struct error *e)
 {
-    struct piece p = {.put = put_expired, .what = &now};
+    struct piece p = {.put = sql_append_expired, .what = &now};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     *ret = 0;
