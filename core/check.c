@@ -39,7 +39,7 @@ static void checked_done(struct checked *k)
 }
 
 /* A mistake in renewd.conf ends nothing here: the jobs' own are named in the same breath. */
-static void read_all(const char *file, struct checked *ret)
+static void check_read_all(const char *file, struct checked *ret)
 {
     struct stat st;
 
@@ -142,7 +142,7 @@ int check_configuration(const char *file, bool connect)
     cleanup(checked_done) struct checked k = { 0 };
 
     find_credentials();
-    read_all(file, &k);
+    check_read_all(file, &k);
     size_t mistakes = config_check_report(stdout, k.m, &k.uses);
     if (!getenv("CREDENTIALS_DIRECTORY"))
         explain_credentials(&k.uses, k.c ? k.c->file : file);

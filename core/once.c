@@ -84,7 +84,7 @@ static void log_so_far(const struct once *o, const struct job *j)
 
 /* One line that is written over again and again on a terminal, where log lines go over it; else a log line now and
  * then. */
-static void say(struct once *o, int64_t now)
+static void once_say(struct once *o, int64_t now)
 {
     struct job *j;
     struct buf text;
@@ -132,7 +132,7 @@ static void watch(void *ctx)
     if (steps != o->steps || (s.store_up && o->began)) /* what is sent has its own deadline */
         o->moved_ms = now;
     o->steps = steps;
-    say(o, now);
+    once_say(o, now);
     if (!s.store_up && now - o->moved_ms >= AWAY_MS)
         end(o, EXIT_FAILURE,
             o->began ? "the connection to the database was lost and did not come back within 30 s; what was received is on the "
@@ -144,7 +144,7 @@ static void watch(void *ctx)
 
 /* ---- the runs ---- */
 
-static bool wanted(const struct once *o, const struct job *j)
+static bool once_wanted(const struct once *o, const struct job *j)
 {
     if (!*o->setup.jobs)
         return true;
@@ -159,16 +159,16 @@ static void all_ended(struct once *o)
 {
     struct job *j;
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
-        if (wanted(o, j) && job_row_security(j)) {
+        if (once_wanted(o, j) && job_row_security(j)) {
             fprintf(stderr, "renewd: job %s: %s\n", job_configuration(j)->job, job_row_security(j));
             o->status = EXIT_FAILURE;
         }
-        if (wanted(o, j) && job_unreadable(j)) {
+        if (once_wanted(o, j) && job_unreadable(j)) {
             fprintf(stderr, "renewd: job %s: %" PRId64 " of its rows cannot be read; the lines above name them, and "
                     "nothing was sent for them\n", job_configuration(j)->job, job_unreadable(j));
             o->status = EXIT_FAILURE;
         }
-        if (!wanted(o, j) || (!job_held(j) && !job_paused(j)))
+        if (!once_wanted(o, j) || (!job_held(j) && !job_paused(j)))
             continue;
         const struct job_config *c = job_configuration(j);
         o->status = EXIT_FAILURE;
@@ -213,7 +213,7 @@ static bool say_left(const struct once *o, const struct run_result *r)
     return any;
 }
 
-static void run_ended(void *ctx, const struct run_result *r);
+static void once_run_ended(void *ctx, const struct run_result *r);
 
 static void run_again(void *ctx)
 {
@@ -226,7 +226,7 @@ static void run_again(void *ctx)
         }
     struct job *j = engine_job_by_name(o->setup.engine, job_configuration(a->job)->job);
     free(a);
-    engine_run(o->setup.engine, j, "once", false, run_ended, o);
+    engine_run(o->setup.engine, j, "once", false, once_run_ended, o);
 }
 
 /* Due although nothing keeps the job from them: of two processes that claim at the same time each leaves out what the
@@ -257,7 +257,7 @@ static bool wait_for_others(struct once *o, const struct run_result *r)
     return true;
 }
 
-static void run_ended(void *ctx, const struct run_result *r)
+static void once_run_ended(void *ctx, const struct run_result *r)
 {
     struct once *o = ctx;
     if (r->why) {
@@ -290,10 +290,10 @@ void once_ready(struct once *o)
     o->began = true;
     o->waiting = 1;
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
-        if (!wanted(o, j) || job_stands(j) || job_paused(j))
+        if (!once_wanted(o, j) || job_stands(j) || job_paused(j))
             continue;
         o->waiting++;
-        engine_run(o->setup.engine, j, "once", false, run_ended, o);
+        engine_run(o->setup.engine, j, "once", false, once_run_ended, o);
     }
     if (--o->waiting == 0)
         all_ended(o);

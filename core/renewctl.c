@@ -95,7 +95,7 @@ static int usage(const struct command *command)
     return EXIT_USAGE;
 }
 
-static const struct command *find(const char *name)
+static const struct command *ctl_main_find(const char *name)
 {
     for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
@@ -109,7 +109,7 @@ struct given {
     bool help, version, wrong;
 };
 
-static void remember(struct given *g, int option)
+static void ctl_main_remember(struct given *g, int option)
 {
     size_t n = strlen(g->own);
 
@@ -135,7 +135,7 @@ static void take_option(struct given *g, int option)
     case 'n': g->ctl.count = optarg; break;
     default: g->wrong = true; return;
     }
-    remember(g, option);
+    ctl_main_remember(g, option);
 }
 
 static const char *option_name(int option)
@@ -146,7 +146,7 @@ static const char *option_name(int option)
     return "?";
 }
 
-static int run(const struct command *command, const struct given *g)
+static int ctl_main_run(const struct command *command, const struct given *g)
 {
     const struct ctl *c = &g->ctl;
 
@@ -184,12 +184,12 @@ int main(int argc, char **argv)
     }
     if (optind >= argc)
         return usage(NULL);
-    const struct command *command = find(argv[optind]);
+    const struct command *command = ctl_main_find(argv[optind]);
     if (!command) {
         fprintf(stderr, "renewctl: there is no command %s\n", argv[optind]);
         return usage(NULL);
     }
     g.ctl.args = argv + optind + 1;
     g.ctl.arg_count = argc - optind - 1;
-    return run(command, &g);
+    return ctl_main_run(command, &g);
 }

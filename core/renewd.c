@@ -56,7 +56,7 @@ struct program {
     int status;
 };
 
-static void usage(FILE *to)
+static void main_usage(FILE *to)
 {
     fputs("usage: renewd [-c FILE]                        keep the records of all jobs fresh, in the foreground\n"
           "       renewd [-c FILE] --check                name every mistake in the configuration\n"
@@ -108,8 +108,8 @@ static int parse_options(int argc, char **argv, struct options *o)
             break;
         case OPT_VERSION: printf("renewd %s\n", PACKAGE_VERSION); return 1;
         case 'h':
-        case OPT_HELP: usage(stdout); return 1;
-        default: usage(stderr); return 1 + EXIT_USAGE;
+        case OPT_HELP: main_usage(stdout); return 1;
+        default: main_usage(stderr); return 1 + EXIT_USAGE;
         }
     }
     o->jobs = argv + optind;
@@ -117,7 +117,7 @@ static int parse_options(int argc, char **argv, struct options *o)
         fprintf(stderr, "renewd: %s\n", o->check && o->once ? "--check and --once exclude each other"
                                         : o->connect && !o->check ? "--connect goes with --check"
                                         : o->has_at ? "--at goes with --once" : "jobs are named with --once");
-        usage(stderr);
+        main_usage(stderr);
         return 1 + EXIT_USAGE;
     }
     return 0;
@@ -168,7 +168,7 @@ static void print_mistakes(const struct conf_mistakes *m)
 
 /* ---- the running program ---- */
 
-static void stopped(void *ctx)
+static void main_stopped(void *ctx)
 {
     struct program *p = ctx;
     loop_stop(p->loop);
@@ -185,7 +185,7 @@ static void stop(struct program *p)
     fault_point(FAULT_STOPPING, NULL);
     if (p->api)
         api_stop_listening(p->api);
-    engine_stop(p->engine, stopped, p);
+    engine_stop(p->engine, main_stopped, p);
 }
 
 static void on_stop_signal(void *ctx, int signo)
@@ -229,7 +229,7 @@ static void once_end(void *ctx, int status, const char *why)
     stop(p);
 }
 
-static void ready(void *ctx)
+static void main_ready(void *ctx)
 {
     struct program *p = ctx;
     fault_point(FAULT_READY, NULL);
@@ -264,7 +264,7 @@ static void feed_watchdog(void *ctx)
     p->watchdog = loop_after(p->loop, notify_watchdog_ms() / 2, feed_watchdog, p);
 }
 
-static int run(struct program *p)
+static int main_run(struct program *p)
 {
     struct error e;
     bool daemon = !p->options->once;
@@ -292,7 +292,7 @@ static int make_engine(struct program *p, struct error *e)
     struct secret_uses uses = {0};
     struct engine_setup s = {.loop = p->loop, .config = p->config, .plugins = p->plugins,
                              .state = p->state, .daemon = !p->options->once, .fatal = fatal,
-                             .ready = ready, .ctx = p, .config_notes = p->notes, .job_notes = m};
+                             .ready = main_ready, .ctx = p, .config_notes = p->notes, .job_notes = m};
     jobs_load(p->config, p->plugins, m, &uses, &s.jobs, &s.job_count);
     print_mistakes(m);
     secret_uses_done(&uses);
@@ -333,7 +333,7 @@ static void confine(const struct config *c)
         log_line(LEVEL_INFO, "keys and secrets are not locked in memory and may reach the swap; raise LimitMEMLOCK", NULL);
 }
 
-static int start(struct program *p)
+static int main_start(struct program *p)
 {
     struct error e;
     p->loop = loop_new();
@@ -352,7 +352,7 @@ static int start(struct program *p)
         return EXIT_FAILED;
     }
     int res = unknown_job(p);
-    return res ? res : run(p);
+    return res ? res : main_run(p);
 }
 
 static bool faults_ordered(void)
@@ -395,7 +395,7 @@ int main(int argc, char **argv)
     print_mistakes(p.notes);
     secret_uses_done(&uses);
     bool broken = !p.config || conf_mistakes_count(p.notes);
-    int status = broken ? EXIT_CONFIG : start(&p);
+    int status = broken ? EXIT_CONFIG : main_start(&p);
     api_free(p.api);
     once_free(p.once);
     engine_free(p.engine);

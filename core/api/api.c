@@ -31,7 +31,7 @@ static int make_directory(const char *socket, struct error *err)
                      "or name another api.socket in renewd.conf", dir, strerror(errno));
 }
 
-static int open_socket(struct api *a, const char *path, struct error *err)
+static int api_open_socket(struct api *a, const char *path, struct error *err)
 {
     struct error why;
     int r = make_directory(path, err);
@@ -70,7 +70,7 @@ int api_open(struct engine *e, struct loop *loop, const struct config *c, struct
     if (r < 0)
         error_set(err, r, "the plugins in %s cannot be listed: %s", c->plugin_dir, strerror(-r));
     else if (c->api_socket)
-        r = open_socket(a, c->api_socket, err);
+        r = api_open_socket(a, c->api_socket, err);
     if (r == 0 && c->api_listen)
         r = open_tcp(a, c, err);
     if (r == 0 && a->socket)

@@ -44,7 +44,7 @@ struct auth_throttle *auth_throttle_new(void)
     return d;
 }
 
-static void release(void *ctx)
+static void throttle_release(void *ctx)
 {
     struct delayed *h = ctx;
 
@@ -58,7 +58,7 @@ static void release(void *ctx)
 static void fired(void *ctx)
 {
     ((struct delayed *)ctx)->timer = NULL;
-    release(ctx);
+    throttle_release(ctx);
 }
 
 void auth_throttle_free(struct auth_throttle *d)
@@ -66,7 +66,7 @@ void auth_throttle_free(struct auth_throttle *d)
     if (!d)
         return;
     while (!LIST_EMPTY(&d->held))
-        release(LIST_FIRST(&d->held));
+        throttle_release(LIST_FIRST(&d->held));
     free(d);
 }
 

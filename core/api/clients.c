@@ -10,7 +10,7 @@
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
 
-static bool listed(char *const *list, const char *name)
+static bool clients_listed(char *const *list, const char *name)
 {
     for (; list && *list; list++)
         if (strcmp(*list, name) == 0 || strcmp(*list, "*") == 0)
@@ -82,5 +82,5 @@ bool client_enter(struct request *q)
 
 bool client_allows(const struct api_client *c, const char *right, const char *job)
 {
-    return listed(c->allow, right) && listed(c->jobs, job ? job : "*");
+    return clients_listed(c->allow, right) && clients_listed(c->jobs, job ? job : "*");
 }

@@ -15,7 +15,7 @@
 /* A list of failures ends before the answer gets too long for a reader of JSON with our own limits. */
 enum { STATES = 16, ID_TEXT = 24, FAILURES_MAX = JSON_TEXT_MAX - 64 * 1024 };
 
-static void put_id(struct json_writer *w, const char *name, int64_t id)
+static void shape_put_id(struct json_writer *w, const char *name, int64_t id)
 {
     char text[ID_TEXT];
 
@@ -83,7 +83,7 @@ void json_record(struct json_writer *w, const char *name, const struct record *r
 
 void json_run_members(struct json_writer *w, const struct run_row *r)
 {
-    put_id(w, "id", r->id);
+    shape_put_id(w, "id", r->id);
     json_put_text(w, "job", r->job);
     json_put_text(w, "trigger", r->trigger);
     json_put_time(w, "started_at", r->started_at);

@@ -13,7 +13,7 @@
 
 enum { ENTRY_ROOM = 64 * 1024, GROUPS_MAX = 256 };
 
-static bool find_group(struct group *entry, char *room, size_t size)
+static bool local_peer_find_group(struct group *entry, char *room, size_t size)
 {
     struct group *found = NULL;
 
@@ -44,7 +44,7 @@ bool local_peer_may_operate(const struct request *q)
         return false;
     if (q->uid == 0 || q->uid == geteuid())
         return true;
-    return find_group(&g, room, sizeof room) && (q->gid == g.gr_gid || is_member(&g, q->uid));
+    return local_peer_find_group(&g, room, sizeof room) && (q->gid == g.gr_gid || is_member(&g, q->uid));
 }
 
 static bool is_user(char *const *names, uid_t uid)
@@ -71,7 +71,7 @@ const char *local_peer_group(void)
     char room[ENTRY_ROOM];
     gid_t own[GROUPS_MAX];
 
-    if (!find_group(&g, room, sizeof room))
+    if (!local_peer_find_group(&g, room, sizeof room))
         return NULL;
     if (geteuid() == 0 || getegid() == g.gr_gid)
         return OPERATORS;

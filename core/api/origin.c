@@ -26,7 +26,7 @@ static char *name_in(const char *text)
     return name;
 }
 
-static bool is_loopback(const char *name)
+static bool origin_is_loopback(const char *name)
 {
     struct in_addr v4;
     struct in6_addr v6;
@@ -44,10 +44,10 @@ static bool is_own_number(const struct api *a, const char *name)
 
     if (inet_pton(AF_INET, name, address) != 1 && inet_pton(AF_INET6, name, address) != 1)
         return false;
-    return !is_loopback(own);
+    return !origin_is_loopback(own);
 }
 
-static bool is_of(const char *url, const char *name)
+static bool origin_is_of(const char *url, const char *name)
 {
     const char *at = url ? strstr(url, "://") : NULL;
     cleanup(free_p) char *host = at ? name_in(at + 3) : NULL;
@@ -57,7 +57,7 @@ static bool is_of(const char *url, const char *name)
 
 static bool is_ours(const struct api *a, const char *name)
 {
-    if (is_loopback(name) || strcasecmp(name, "localhost") == 0 || is_of(a->config->public_url, name))
+    if (origin_is_loopback(name) || strcasecmp(name, "localhost") == 0 || origin_is_of(a->config->public_url, name))
         return true;
     for (char **own = a->config->api_hosts; own && *own; own++)
         if (strcasecmp(*own, name) == 0)
@@ -65,7 +65,7 @@ static bool is_ours(const struct api *a, const char *name)
     return a->certificate && crypto_certificate_is_of(a->certificate, name);
 }
 
-static void refuse(struct request *q, int status, const char *code, const char *text)
+static void origin_refuse(struct request *q, int status, const char *code, const char *text)
 {
     if (strncmp(http_call_path(q->call), "/functions/", 11) == 0)
         function_error(q, status, text, NULL, NULL);
@@ -83,12 +83,12 @@ bool origin_host_fits(struct request *q)
     if (auth_throttle_may_log(q->api->door, REFUSED_HOST))
         log_line(LEVEL_WARNING, "a call for an unknown host name was refused; if the name is right, add it to api.hosts or set "
                                 "public_url in renewd.conf", "host", name, NULL);
-    refuse(q, 421, "wrong_host", "renewd does not answer to this host name; if it is right, add it to api.hosts or set "
+    origin_refuse(q, 421, "wrong_host", "renewd does not answer to this host name; if it is right, add it to api.hosts or set "
                                  "public_url in renewd.conf");
     return false;
 }
 
-static bool is_foreign(const struct request *q, const char *origin)
+static bool origin_is_foreign(const struct request *q, const char *origin)
 {
     const char *at = origin ? strstr(origin, "://") : NULL;
     const char *site = http_call_header(q->call, "Sec-Fetch-Site");
@@ -101,9 +101,9 @@ static bool is_foreign(const struct request *q, const char *origin)
 
 bool origin_fits(struct request *q)
 {
-    if (!q->tcp || !is_foreign(q, http_call_header(q->call, "Origin")))
+    if (!q->tcp || !origin_is_foreign(q, http_call_header(q->call, "Origin")))
         return true;
-    refuse(q, 403, "foreign_origin", "a page of another origin may not call this; to allow it, add the page's host to "
+    origin_refuse(q, 403, "foreign_origin", "a page of another origin may not call this; to allow it, add the page's host to "
                                      "api.hosts in renewd.conf");
     return false;
 }

@@ -76,7 +76,7 @@ static int check_body(struct request *q)
     return r;
 }
 
-static void find_job(struct request *q)
+static void api_request_find_job(struct request *q)
 {
     if (q->job)
         q->found = engine_job_by_name(q->api->engine, q->job);
@@ -131,7 +131,7 @@ static size_t key_at(const char *path)
     return behind(path, of_hook, HOOK_PIECES) ? HOOK_PIECES - 1 : PATH_NO_KEY;
 }
 
-static int split(struct request *q)
+static int api_request_split(struct request *q)
 {
     const char *path = http_call_path(q->call);
 
@@ -160,10 +160,10 @@ static void look_who_calls(struct request *q)
     q->known = r == 0;
 }
 
-static void dispatch(struct request *q)
+static void api_request_dispatch(struct request *q)
 {
     cleanup(free_p) char *allow = NULL;
-    int n = split(q);
+    int n = api_request_split(q);
 
     look_who_calls(q);
     bool health = is_health(http_call_path(q->call));
@@ -195,7 +195,7 @@ static void dispatch(struct request *q)
         if (!(q->tcp && health) && !caller_may_route(q))
             return;
         if (check_query(q) == 0 && check_body(q) == 0)
-            find_job(q);
+            api_request_find_job(q);
         return;
     }
     if (!allow) {
@@ -215,7 +215,7 @@ void request_arrived(void *ctx, struct http_call *call)
     q->call = call;
     q->started_at = clock_now();
     LIST_INSERT_HEAD(&a->requests, q, link);
-    dispatch(q);
+    api_request_dispatch(q);
 }
 
 void requests_detach(struct requests *list)

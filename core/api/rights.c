@@ -26,7 +26,7 @@ bool caller_may(const struct request *q, const struct wish *w)
 }
 
 /* Over the socket: whoever may not operate has been refused before. */
-static void refuse(struct request *q, const char *right)
+static void rights_refuse(struct request *q, const char *right)
 {
     if (q->client)
         answer_error(q, 403, "forbidden",
@@ -43,6 +43,6 @@ bool caller_may_route(struct request *q)
     bool may = caller_may(q, &w);
 
     if (!may)
-        refuse(q, right);
+        rights_refuse(q, right);
     return may;
 }

@@ -46,7 +46,7 @@ const struct route *route_at(size_t index)
     return index < sizeof routes / sizeof *routes - 1 ? &routes[index] : NULL;
 }
 
-static bool is_piece(const char *pattern, size_t len, const char *text)
+static bool route_is_piece(const char *pattern, size_t len, const char *text)
 {
     return strlen(text) == len && memcmp(pattern, text, len) == 0;
 }
@@ -61,11 +61,11 @@ bool route_match(const char *pattern, char *const segments[], size_t count, char
         size_t len = strcspn(++at, "/");
         if (n >= count || segments[n][0] == '\0')
             return false;
-        if (is_piece(at, len, "{job}"))
+        if (route_is_piece(at, len, "{job}"))
             job = segments[n];
-        else if (is_piece(at, len, "{id}"))
+        else if (route_is_piece(at, len, "{id}"))
             id = segments[n];
-        else if (!is_piece(at, len, segments[n]))
+        else if (!route_is_piece(at, len, segments[n]))
             return false;
         at += len;
     }

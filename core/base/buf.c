@@ -34,7 +34,7 @@ void buf_clear(struct buf *b)
 }
 
 /* Room for more bytes and a NUL. */
-static int reserve(struct buf *b, size_t more)
+static int buf_reserve(struct buf *b, size_t more)
 {
     if (b->failed || b->len > b->max || more > b->max - b->len) {
         b->failed = true;
@@ -62,7 +62,7 @@ static int reserve(struct buf *b, size_t more)
 
 int buf_append(struct buf *b, const void *data, size_t len)
 {
-    int r = reserve(b, len);
+    int r = buf_reserve(b, len);
     if (r < 0)
         return r;
     if (len)
@@ -89,7 +89,7 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     va_copy(again, ap);
     int len = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    int r = len < 0 ? -EINVAL : reserve(b, (size_t)len);
+    int r = len < 0 ? -EINVAL : buf_reserve(b, (size_t)len);
     if (r == 0) {
         vsnprintf(b->data + b->len, (size_t)len + 1, fmt, again);
         b->len += (size_t)len;
@@ -102,7 +102,7 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 
 char *buf_steal(struct buf *b)
 {
-    if (b->failed || (!b->data && reserve(b, 0) < 0))
+    if (b->failed || (!b->data && buf_reserve(b, 0) < 0))
         return NULL;
     char *data = b->data;
     buf_init(b, b->max);

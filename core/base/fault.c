@@ -124,7 +124,7 @@ static int index_of(const char *const *names, int count, const char *name)
 }
 
 /* The next part of *text up to sep, into part; false at the end. */
-static bool next_part(const char **text, char sep, char part[NAME_MAX_LEN])
+static bool fault_next_part(const char **text, char sep, char part[NAME_MAX_LEN])
 {
     const char stops[] = {sep, '\0'};
     size_t len = strcspn(*text, stops);
@@ -174,12 +174,12 @@ static bool read_order(const char *text, struct order *o)
     int point, action;
 
     *o = (struct order){0};
-    if (!next_part(&text, ':', part) ||
+    if (!fault_next_part(&text, ':', part) ||
         (point = index_of(point_names, FAULT_POINT_COUNT, part)) < 0)
         return false;
-    if (!next_part(&text, ':', part) || !read_nth(part, o))
+    if (!fault_next_part(&text, ':', part) || !read_nth(part, o))
         return false;
-    if (!next_part(&text, ':', part) ||
+    if (!fault_next_part(&text, ':', part) ||
         (action = index_of(action_names, ACTION_COUNT, part)) < 0)
         return false;
     o->point = (enum fault_point)point;
@@ -192,7 +192,7 @@ static bool read_orders(const char *text)
     char part[NAME_MAX_LEN];
 
     while (text && *text)
-        if (order_count == ORDERS_MAX || !next_part(&text, ',', part) ||
+        if (order_count == ORDERS_MAX || !fault_next_part(&text, ',', part) ||
             !read_order(part, &orders[order_count++]))
             return false;
     return true;
@@ -203,7 +203,7 @@ static bool read_defences(const char *text)
     char part[NAME_MAX_LEN];
 
     while (text && *text) {
-        int d = next_part(&text, ',', part) ? index_of(defence_names, DEFENCE_COUNT, part) : -1;
+        int d = fault_next_part(&text, ',', part) ? index_of(defence_names, DEFENCE_COUNT, part) : -1;
         if (d < 0)
             return false;
         off[d] = true;
@@ -258,7 +258,7 @@ static void move_clock(int64_t seconds)
     clock_set_offset((clock_now_ms() - clock_real_ms()) / 1000 + seconds);
 }
 
-static int act(const struct order *o)
+static int fault_act(const struct order *o)
 {
     trace("! ", o->point, action_names[o->action]);
     switch (o->action) {
@@ -302,14 +302,14 @@ void fault_point(enum fault_point p, const char *record)
     const struct order *o = pass(p, record);
 
     if (o)
-        act(o);
+        fault_act(o);
 }
 
 int fault_error(enum fault_point p, const char *record)
 {
     const struct order *o = pass(p, record);
 
-    return o ? act(o) : 0;
+    return o ? fault_act(o) : 0;
 }
 
 void fault_torn(enum fault_point p, int fd, const void *data, size_t len, off_t at)
@@ -319,7 +319,7 @@ void fault_torn(enum fault_point p, int fd, const void *data, size_t len, off_t 
     if (!o)
         return;
     (void)!pwrite(fd, data, len / 2, at);
-    act(o);
+    fault_act(o);
 }
 
 int64_t fault_slept_ms(void)

@@ -23,7 +23,7 @@ static int check_kind(int fd, size_t max)
     return st.st_size > 0 && (unsigned long long)st.st_size > max ? -EFBIG : 0;
 }
 
-static int read_all(int fd, struct buf *b)
+static int file_read_all(int fd, struct buf *b)
 {
     char chunk[8192];
     int r = buf_text(b, "");
@@ -52,7 +52,7 @@ static int read_with(const char *path, int flags, size_t max, struct buf *ret)
         return r;
     struct buf b;
     buf_init(&b, max);
-    r = read_all(fd, &b);
+    r = file_read_all(fd, &b);
     if (r < 0) {
         buf_done(&b);
         return r;

@@ -20,16 +20,16 @@ void heap_done(struct heap *h)
     heap_init(h);
 }
 
-static void put(struct heap *h, size_t place, struct heap_item *item)
+static void heap_put(struct heap *h, size_t place, struct heap_item *item)
 {
     h->items[place] = item;
     item->index = place + 1;
 }
 
-static void settle(struct heap *h, size_t place, struct heap_item *item)
+static void heap_settle(struct heap *h, size_t place, struct heap_item *item)
 {
     while (place > 0 && h->items[(place - 1) / 2]->at > item->at) {
-        put(h, place, h->items[(place - 1) / 2]);
+        heap_put(h, place, h->items[(place - 1) / 2]);
         place = (place - 1) / 2;
     }
     for (;;) {
@@ -40,10 +40,10 @@ static void settle(struct heap *h, size_t place, struct heap_item *item)
             child++;
         if (h->items[child]->at >= item->at)
             break;
-        put(h, place, h->items[child]);
+        heap_put(h, place, h->items[child]);
         place = child;
     }
-    put(h, place, item);
+    heap_put(h, place, item);
 }
 
 void heap_push(struct heap *h, struct heap_item *item)
@@ -53,8 +53,8 @@ void heap_push(struct heap *h, struct heap_item *item)
         h->cap = h->cap ? h->cap * 2 : 16;
         h->items = xrealloc(h->items, h->cap * sizeof(struct heap_item *));
     }
-    put(h, h->count++, item);
-    settle(h, h->count - 1, item);
+    heap_put(h, h->count++, item);
+    heap_settle(h, h->count - 1, item);
 }
 
 void heap_remove(struct heap *h, struct heap_item *item)
@@ -65,7 +65,7 @@ void heap_remove(struct heap *h, struct heap_item *item)
     struct heap_item *last = h->items[--h->count];
     item->index = 0;
     if (last != item)
-        settle(h, place, last);
+        heap_settle(h, place, last);
 }
 
 struct heap_item *heap_first(const struct heap *h)

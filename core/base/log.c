@@ -88,7 +88,7 @@ static void add_value(struct buf *line, const char *value)
     buf_char(line, '"');
 }
 
-static void write_all(const char *data, size_t len)
+static void log_write_all(const char *data, size_t len)
 {
     while (len > 0) {
         ssize_t n = write(STDERR_FILENO, data, len);
@@ -145,6 +145,6 @@ void log_line(enum log_level level, const char *message, ...)
     if (line.len == line.max)
         line.data[--line.len] = '\0';
     buf_char(&line, '\n');
-    write_all(line.data, line.len);
+    log_write_all(line.data, line.len);
     errno = saved;
 }

@@ -57,7 +57,7 @@ static uint64_t hash_of(const struct map *m, const char *key)
     return h ^ (h >> 31);
 }
 
-static struct entry *find(const struct map *m, const char *key, uint64_t hash)
+static struct entry *map_find(const struct map *m, const char *key, uint64_t hash)
 {
     if (m->cap == 0)
         return NULL;
@@ -101,14 +101,14 @@ static void rebuild(struct map *m)
 
 void *map_get(const struct map *m, const char *key)
 {
-    struct entry *e = find(m, key, hash_of(m, key));
+    struct entry *e = map_find(m, key, hash_of(m, key));
     return e ? e->value : NULL;
 }
 
 void *map_put(struct map *m, const char *key, void *value)
 {
     uint64_t hash = hash_of(m, key);
-    struct entry *e = find(m, key, hash);
+    struct entry *e = map_find(m, key, hash);
     if (e) {
         void *old = e->value;
         e->value = value;
@@ -124,7 +124,7 @@ void *map_put(struct map *m, const char *key, void *value)
 
 void *map_remove(struct map *m, const char *key)
 {
-    struct entry *e = find(m, key, hash_of(m, key));
+    struct entry *e = map_find(m, key, hash_of(m, key));
     if (!e)
         return NULL;
     void *value = e->value;

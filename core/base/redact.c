@@ -83,7 +83,7 @@ struct search {
     char *marks; /* of the text */
 };
 
-static void mark(void *ctx, size_t at, size_t len)
+static void redact_mark(void *ctx, size_t at, size_t len)
 {
     struct search *s = ctx;
 
@@ -97,7 +97,7 @@ static void find_whole(struct search *s, const struct secret *secret)
     size_t n = secret_len(secret);
 
     for (unsigned char *p = l->data; (p = memmem(p, l->len - (size_t)(p - l->data), secret_text(secret), n)); p += n)
-        mark(s, (size_t)(p - l->data), n);
+        redact_mark(s, (size_t)(p - l->data), n);
 }
 
 static bool is_word(const unsigned char *p, size_t n)
@@ -108,7 +108,7 @@ static bool is_word(const unsigned char *p, size_t n)
 }
 
 /* Whether the n bytes at p are in a secret; what is a word in it does not count where words do not. */
-static bool is_piece(const struct search *s, const unsigned char *p, size_t n, bool words)
+static bool redact_is_piece(const struct search *s, const unsigned char *p, size_t n, bool words)
 {
     for (size_t i = 0; i < s->known->count; i++) {
         const char *text = secret_text(s->known->list[i]), *end = text + secret_len(s->known->list[i]);
@@ -134,8 +134,8 @@ static void find_pieces(struct search *s)
             continue;
         for (size_t n = REDACT_PIECE; n >= REDACT_GRAM; n--)
             if (at + n <= l->len && (n == REDACT_PIECE || alone(l, at, n)) &&
-                is_piece(s, l->data + at, n, n == REDACT_PIECE)) {
-                mark(s, at, n);
+                redact_is_piece(s, l->data + at, n, n == REDACT_PIECE)) {
+                redact_mark(s, at, n);
                 break;
             }
     }
@@ -174,13 +174,13 @@ static void find_at_edges(struct search *s)
         bool soft = at > 0 && !word_byte(l, at) && word_byte(l, at - 1);
         for (size_t n = REDACT_PIECE - 1; (hard || soft) && n >= (hard ? EDGE_PIECE : WORD_PIECE); n--)
             if (at >= n && (hard || at == n || !word_byte(l, at - n - 1)) && is_end_of_one(s, l->data + at - n, n, true, hard)) {
-                mark(s, at - n, n);
+                redact_mark(s, at - n, n);
                 break;
             }
         bool after = at < (l->decoded ? BROKEN_MAX : 1) || !l->data[at - 1] || (at >= 3 && dots(l, at - 3));
         for (size_t n = REDACT_PIECE - 1; after && n >= EDGE_PIECE; n--)
             if (at + n <= l->len && is_end_of_one(s, l->data + at, n, false, true)) {
-                mark(s, at, n);
+                redact_mark(s, at, n);
                 break;
             }
     }
@@ -205,7 +205,7 @@ static void search_all(void *ctx, const struct redact_layer *l)
             find_whole(s, s->known->list[i]);
     find_pieces(s);
     find_at_edges(s);
-    redact_named(l, mark, s);
+    redact_named(l, redact_mark, s);
 }
 
 /* ---- what it is for ---- */

@@ -36,7 +36,7 @@ static void layer_done(struct redact_layer *l)
 }
 
 /* One decoded byte from the n bytes of parent at `at`. */
-static void put(struct redact_layer *l, const struct redact_layer *parent, size_t at, size_t n, unsigned byte)
+static void layer_put(struct redact_layer *l, const struct redact_layer *parent, size_t at, size_t n, unsigned byte)
 {
     l->data[l->len] = (unsigned char)byte;
     l->from[l->len] = parent->from[at];
@@ -44,14 +44,14 @@ static void put(struct redact_layer *l, const struct redact_layer *parent, size_
     l->len++;
 }
 
-static int hex(int c)
+static int layer_hex(int c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
          : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* To the text's end, or to that of a run of base64, as far as an escape may reach. */
-static size_t rest(const struct redact_layer *l, size_t at)
+static size_t layer_rest(const struct redact_layer *l, size_t at)
 {
     size_t n = 0;
     while (n < ESCAPE_MAX && at + n < l->len && l->data[at + n])
@@ -67,9 +67,9 @@ static long hex_number(const unsigned char *p, size_t left, size_t digits)
     for (size_t i = 0; i < digits; i++) {
         if (i >= left)
             return -2;
-        if (hex(p[i]) < 0)
+        if (layer_hex(p[i]) < 0)
             return -1;
-        n = n * 16 + hex(p[i]);
+        n = n * 16 + layer_hex(p[i]);
     }
     return n;
 }
@@ -77,14 +77,14 @@ static long hex_number(const unsigned char *p, size_t left, size_t digits)
 static void put_character(struct redact_layer *l, const struct redact_layer *parent, size_t at, size_t n, unsigned long c)
 {
     if (c < 0x80) {
-        put(l, parent, at, n, (unsigned)c);
+        layer_put(l, parent, at, n, (unsigned)c);
         return;
     }
     int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
     static const unsigned lead[] = {0, 0xc0, 0xe0, 0xf0};
-    put(l, parent, at, n, lead[more] | (unsigned)(c >> (6 * more)));
+    layer_put(l, parent, at, n, lead[more] | (unsigned)(c >> (6 * more)));
     while (more-- > 0)
-        put(l, parent, at, n, 0x80 | (unsigned)(c >> (6 * more) & 63));
+        layer_put(l, parent, at, n, 0x80 | (unsigned)(c >> (6 * more) & 63));
 }
 
 /* Each decoder takes what stands at `at` and says how many bytes of the parent that was; 0: nothing of its kind. */
@@ -94,13 +94,13 @@ static size_t percent(struct redact_layer *l, const struct redact_layer *parent,
 {
     if (parent->data[at] != '%')
         return 0;
-    size_t left = rest(parent, at);
+    size_t left = layer_rest(parent, at);
     long c = hex_number(parent->data + at + 1, left - 1, 2);
     if (c == -2)
         return left;
     if (c < 0)
         return 0;
-    put(l, parent, at, 3, (unsigned)c);
+    layer_put(l, parent, at, 3, (unsigned)c);
     return 3;
 }
 
@@ -108,14 +108,14 @@ static size_t form(struct redact_layer *l, const struct redact_layer *parent, si
 {
     if (parent->data[at] != '+')
         return percent(l, parent, at);
-    put(l, parent, at, 1, ' ');
+    layer_put(l, parent, at, 1, ' ');
     return 1;
 }
 
 static size_t unicode(struct redact_layer *l, const struct redact_layer *parent, size_t at)
 {
     const unsigned char *p = parent->data + at;
-    size_t left = rest(parent, at);
+    size_t left = layer_rest(parent, at);
     long c = hex_number(p + 2, left - 2, 4), low;
 
     if (c == -2)
@@ -131,11 +131,11 @@ static size_t unicode(struct redact_layer *l, const struct redact_layer *parent,
     return 6;
 }
 
-static size_t escape(struct redact_layer *l, const struct redact_layer *parent, size_t at)
+static size_t layer_escape(struct redact_layer *l, const struct redact_layer *parent, size_t at)
 {
     static const char letters[] = "bfnrt\"\\/'", means[] = "\b\f\n\r\t\"\\/'";
     const unsigned char *p = parent->data + at;
-    size_t left = *p == '\\' ? rest(parent, at) : 0;
+    size_t left = *p == '\\' ? layer_rest(parent, at) : 0;
 
     if (left <= 1)
         return left;
@@ -146,13 +146,13 @@ static size_t escape(struct redact_layer *l, const struct redact_layer *parent, 
         if (c == -2)
             return left;
         if (c >= 0)
-            put(l, parent, at, 4, (unsigned)c);
+            layer_put(l, parent, at, 4, (unsigned)c);
         return c < 0 ? 0 : 4;
     }
     const char *letter = p[1] ? strchr(letters, p[1]) : NULL;
     if (!letter)
         return 0;
-    put(l, parent, at, 2, (unsigned char)means[letter - letters]);
+    layer_put(l, parent, at, 2, (unsigned char)means[letter - letters]);
     return 2;
 }
 
@@ -168,11 +168,11 @@ static size_t entity(struct redact_layer *l, const struct redact_layer *parent, 
 
     if (parent->data[at] != '&')
         return 0;
-    left = rest(parent, at + 1);
+    left = layer_rest(parent, at + 1);
     for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
         size_t n = strlen(named[i].name);
         if (left >= n && memcmp(p, named[i].name, n) == 0) {
-            put(l, parent, at, n + 1, named[i].c);
+            layer_put(l, parent, at, n + 1, named[i].c);
             return n + 1;
         }
     }
@@ -180,8 +180,8 @@ static size_t entity(struct redact_layer *l, const struct redact_layer *parent, 
         return 0;
     bool by16 = left > 1 && (p[1] == 'x' || p[1] == 'X');
     size_t i = by16 ? 2 : 1;
-    for (; i < left && digits < 7 && (by16 ? hex(p[i]) >= 0 : p[i] >= '0' && p[i] <= '9'); i++, digits++)
-        c = c * (by16 ? 16 : 10) + (unsigned long)hex(p[i]);
+    for (; i < left && digits < 7 && (by16 ? layer_hex(p[i]) >= 0 : p[i] >= '0' && p[i] <= '9'); i++, digits++)
+        c = c * (by16 ? 16 : 10) + (unsigned long)layer_hex(p[i]);
     if (i == left)
         return left + 1;
     if (!digits || p[i] != ';' || c > 0x10ffff)
@@ -206,7 +206,7 @@ static bool decode_with(const struct redact_layer *parent, decode_fn *one, const
         n = one(ret, parent, at);
         changed += n > 0;
         if (n == 0) {
-            put(ret, parent, at, 1, parent->data[at]);
+            layer_put(ret, parent, at, 1, parent->data[at]);
             n = 1;
         }
     }
@@ -215,7 +215,7 @@ static bool decode_with(const struct redact_layer *parent, decode_fn *one, const
     return changed > 0;
 }
 
-static int sextet(int c)
+static int layer_sextet(int c)
 {
     return c >= 'A' && c <= 'Z'   ? c - 'A'
          : c >= 'a' && c <= 'z'   ? c - 'a' + 26
@@ -230,9 +230,9 @@ static void decode_run(struct redact_layer *l, const struct redact_layer *parent
     uint32_t bits = 0;
 
     for (size_t i = 0; at + i < end; i++) {
-        bits = bits << 6 | (uint32_t)sextet(parent->data[at + i]);
+        bits = bits << 6 | (uint32_t)layer_sextet(parent->data[at + i]);
         if (i % 4 > 0)
-            put(l, parent, at + i - 1, 2, bits >> (6 - 2 * (i % 4)) & 0xff);
+            layer_put(l, parent, at + i - 1, 2, bits >> (6 - 2 * (i % 4)) & 0xff);
     }
 }
 
@@ -242,7 +242,7 @@ static bool decode_base64(const struct redact_layer *parent, size_t run, size_t 
     bool any = false;
 
     for (size_t at = 0, end; at < parent->len; at = end + 1) {
-        for (end = at; end < parent->len && sextet(parent->data[end]) >= 0;)
+        for (end = at; end < parent->len && layer_sextet(parent->data[end]) >= 0;)
             end++;
         if (end - at < run + skip)
             continue;
@@ -250,7 +250,7 @@ static bool decode_base64(const struct redact_layer *parent, size_t run, size_t 
             *ret = layer_new(parent->len);
         any = true;
         decode_run(ret, parent, at + skip, end);
-        put(ret, parent, end - 1, 1, 0);
+        layer_put(ret, parent, end - 1, 1, 0);
     }
     return any;
 }
@@ -260,7 +260,7 @@ static void see(struct walk *w, const struct redact_layer *l, int depth, bool wi
     static const struct {
         decode_fn *one;
         const char *starts;
-    } decoders[] = {{percent, "%"}, {form, "+"}, {escape, "\\"}, {entity, "&"}};
+    } decoders[] = {{percent, "%"}, {form, "+"}, {layer_escape, "\\"}, {entity, "&"}};
     struct redact_layer child;
 
     if (w->count++ >= LAYERS_MAX)

@@ -80,7 +80,7 @@ static bool looks_random(const unsigned char *v, size_t n)
     return false;
 }
 
-static bool is_secret(int meaning, const unsigned char *v, size_t n)
+static bool redact_names_is_secret(int meaning, const unsigned char *v, size_t n)
 {
     size_t number = 0;
 
@@ -158,7 +158,7 @@ void redact_named(const struct redact_layer *l, redact_found_fn *found, void *ct
         int what = n ? meaning(name) : 0;
         if (n)
             by_look(l, at, n, name, found, ctx);
-        if (what && value_after(l, at + n, &from, &len) && is_secret(what, l->data + from, len))
+        if (what && value_after(l, at + n, &from, &len) && redact_names_is_secret(what, l->data + from, len))
             found(ctx, from, len);
     }
 }

@@ -16,7 +16,7 @@ struct secret {
     char data[];
 };
 
-static struct secret *fill(struct secret *s, const void *data, size_t len, bool kept)
+static struct secret *secret_fill(struct secret *s, const void *data, size_t len, bool kept)
 {
     s->len = len;
     s->kept = kept;
@@ -28,12 +28,12 @@ static struct secret *fill(struct secret *s, const void *data, size_t len, bool 
 
 struct secret *secret_new(const void *data, size_t len)
 {
-    return fill(xmalloc(sizeof(struct secret) + len + 1), data, len, false);
+    return secret_fill(xmalloc(sizeof(struct secret) + len + 1), data, len, false);
 }
 
 struct secret *secret_keep(const void *data, size_t len)
 {
-    return fill(vault_alloc(sizeof(struct secret) + len + 1), data, len, true);
+    return secret_fill(vault_alloc(sizeof(struct secret) + len + 1), data, len, true);
 }
 
 struct secret *secret_from_text(const char *text)

@@ -8,7 +8,7 @@
 #include "core/base/cleanup.h"
 #include "core/cli/cli.h"
 
-static char *member(const struct json *doc, size_t index, const char *name)
+static char *ctl_hosts_member(const struct json *doc, size_t index, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("hosts.%zu.%s", index, name);
 
@@ -26,7 +26,7 @@ static char *host_state(const struct json *doc, size_t index)
     return xstrdup(is_own ? "this one" : lives ? "alive" : "silent");
 }
 
-static int list(const struct ctl *c)
+static int ctl_hosts_list(const struct ctl *c)
 {
     static const char *const titles[] = {"HOST", "NAME", "STATE", "LAST HEARTBEAT", "LEASES", NULL};
     cleanup(answer_doc_done) struct answer_doc d = {0};
@@ -44,8 +44,8 @@ static int list(const struct ctl *c)
     (void)json_array_length(d.json, "hosts", &count);
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *at = xasprintf("hosts.%zu.heartbeat_at", i);
-        char *cells[] = {member(d.json, i, "host"), member(d.json, i, "name"), host_state(d.json, i),
-                         print_time(d.json, at), member(d.json, i, "leases")};
+        char *cells[] = {ctl_hosts_member(d.json, i, "host"), ctl_hosts_member(d.json, i, "name"), host_state(d.json, i),
+                         print_time(d.json, at), ctl_hosts_member(d.json, i, "leases")};
         table_output_row(&s, cells);
     }
     table_output_flush(&s);
@@ -57,7 +57,7 @@ int ctl_forget_host(const struct ctl *c)
     cleanup(answer_doc_done) struct answer_doc d = {0};
 
     if (!c->arg_count)
-        return list(c);
+        return ctl_hosts_list(c);
     cleanup(free_p) char *path = ctl_path("/v1/hosts/%s/forget", c->args[0], NULL);
     int r = ctl_call(c, "POST", path, &d);
     if (r != 0)

@@ -89,7 +89,7 @@ static int send_part(struct import *m, size_t len)
 }
 
 /* Sends the whole lines of the first PART_MAX bytes and moves the rest up. */
-static int next_part(struct import *m)
+static int ctl_import_next_part(struct import *m)
 {
     size_t len = m->held.len < PART_MAX ? m->held.len : PART_MAX;
     cleanup(buf_done) struct buf rest = {0};
@@ -119,10 +119,10 @@ static int import_all(struct import *m)
         while (r == 0 && !m->ended && m->held.len < PART_MAX)
             r = read_more(m);
         if (r == 0 && m->held.len)
-            r = next_part(m);
+            r = ctl_import_next_part(m);
     }
     while (r == 0 && m->held.len)
-        r = next_part(m);
+        r = ctl_import_next_part(m);
     if (r == 0 && !m->imported)
         r = ctl_fail(m->c, EXIT_FAILED, "empty", "there is no record in %s", m->name);
     return r;

@@ -26,7 +26,7 @@ static void put_raw(struct pages *p, const struct json *doc, size_t i)
     p->comma = true;
 }
 
-static void put_row(struct pages *p, const struct json *doc, size_t i)
+static void pagination_put_row(struct pages *p, const struct json *doc, size_t i)
 {
     cleanup(free_p) char *at = xasprintf("%s.%zu.", p->name, i);
 
@@ -70,7 +70,7 @@ static int one_page(struct pages *p, const char *job, char **io_after)
         if (p->c->json)
             put_raw(p, d.json, i);
         else
-            put_row(p, d.json, i);
+            pagination_put_row(p, d.json, i);
     free(*io_after);
     *io_after = json_text(d.json, "next", &next, NULL) == 0 ? xstrdup(next) : NULL;
     return 0;

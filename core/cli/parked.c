@@ -8,7 +8,7 @@
 #include "core/base/cleanup.h"
 #include "core/cli/cli.h"
 
-static char *member(const struct json *doc, size_t index, const char *name)
+static char *ctl_parked_member(const struct json *doc, size_t index, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("parked.%zu.%s", index, name);
 
@@ -25,12 +25,12 @@ static char *when(const struct json *doc, size_t index, const char *name)
 /* A late one ends after 30 days; one that its row refused stays until the row takes it. */
 static char *until(const struct json *doc, size_t index)
 {
-    cleanup(free_p) char *kind = member(doc, index, "kind");
+    cleanup(free_p) char *kind = ctl_parked_member(doc, index, "kind");
 
     return strcmp(kind, "pending") != 0 ? when(doc, index, "until") : xstrdup("its row takes it");
 }
 
-static int list(const struct ctl *c)
+static int ctl_parked_list(const struct ctl *c)
 {
     static const char *const titles[] = {"ID", "KIND", "JOB", "RECORD", "ACCOUNT", "SINCE", "UNTIL", "WHY", NULL};
     cleanup(answer_doc_done) struct answer_doc d = {0};
@@ -48,9 +48,9 @@ static int list(const struct ctl *c)
     }
     (void)json_array_length(d.json, "parked", &count);
     for (size_t i = 0; i < count; i++) {
-        char *cells[] = {member(d.json, i, "id"), member(d.json, i, "kind"), member(d.json, i, "job"),
-                         member(d.json, i, "record"), member(d.json, i, "account"), when(d.json, i, "created_at"),
-                         until(d.json, i), member(d.json, i, "why")};
+        char *cells[] = {ctl_parked_member(d.json, i, "id"), ctl_parked_member(d.json, i, "kind"), ctl_parked_member(d.json, i, "job"),
+                         ctl_parked_member(d.json, i, "record"), ctl_parked_member(d.json, i, "account"), when(d.json, i, "created_at"),
+                         until(d.json, i), ctl_parked_member(d.json, i, "why")};
         table_output_row(&s, cells);
     }
     table_output_flush(&s);
@@ -59,7 +59,7 @@ static int list(const struct ctl *c)
     return EXIT_DONE;
 }
 
-static int apply(const struct ctl *c)
+static int ctl_parked_apply(const struct ctl *c)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = ctl_path("/v1/parked/%s/apply", c->args[1], NULL);
@@ -84,9 +84,9 @@ static int apply(const struct ctl *c)
 int ctl_parked(const struct ctl *c)
 {
     if (c->arg_count < 2)
-        return list(c);
+        return ctl_parked_list(c);
     if (strcmp(c->args[0], "apply") == 0)
-        return apply(c);
+        return ctl_parked_apply(c);
     fputs("usage: renewctl [-s SOCKET] [--json] parked [JOB] | parked apply ID\n", stderr);
     return EXIT_USAGE;
 }

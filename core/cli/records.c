@@ -14,7 +14,7 @@
 #define PAGE_LIMIT "150"
 
 /* "reconnect invalid_grant: Token has been expired or revoked." */
-static char *error_text(const struct json *doc, const char *prefix)
+static char *ctl_records_error_text(const struct json *doc, const char *prefix)
 {
     cleanup(free_p) char *at = xasprintf("%slast_error", prefix);
 
@@ -27,11 +27,11 @@ static char *error_text(const struct json *doc, const char *prefix)
                                   : xasprintf("%s %s: %s", outcome, code, text);
 }
 
-static void list_row(struct table_output *s, const struct json *doc, const char *at)
+static void ctl_records_list_row(struct table_output *s, const struct json *doc, const char *at)
 {
     char *cells[] = {pagination_cell(doc, at, "job"), pagination_cell(doc, at, "id"), pagination_cell(doc, at, "account"),
                      pagination_cell(doc, at, "owner"), pagination_cell(doc, at, "state"), pagination_cell(doc, at, "expires_at"),
-                     pagination_cell(doc, at, "refreshed_at"), pagination_cell(doc, at, "next_at"), error_text(doc, at)};
+                     pagination_cell(doc, at, "refreshed_at"), pagination_cell(doc, at, "next_at"), ctl_records_error_text(doc, at)};
 
     table_output_row(s, cells);
 }
@@ -64,7 +64,7 @@ int ctl_records(const struct ctl *c)
 {
     static const char *const titles[] = {"JOB", "ID", "ACCOUNT", "OWNER", "STATE", "EXPIRES", "REFRESHED",
                                          "NEXT", "LAST ERROR", NULL};
-    struct pages p = {.c = c, .name = "records", .path = "/v1/jobs/%s/records?limit=" PAGE_LIMIT, .row = list_row};
+    struct pages p = {.c = c, .name = "records", .path = "/v1/jobs/%s/records?limit=" PAGE_LIMIT, .row = ctl_records_list_row};
 
     if (c->state && state_from_name(c->state) < 0)
         return ctl_fail(c, EXIT_USAGE, "usage", "there is no state %s; it is one of ok, retrying, rate_limited, "
@@ -94,7 +94,7 @@ int ctl_show(const struct ctl *c)
         cleanup(free_p) char *text = pagination_cell(d.json, "", names[i][1]);
         print_pair(names[i][0], text);
     }
-    cleanup(free_p) char *error = error_text(d.json, ""), *at = print_time(d.json, "last_error.at");
+    cleanup(free_p) char *error = ctl_records_error_text(d.json, ""), *at = print_time(d.json, "last_error.at");
     print_pair("last error", error);
     if (error)
         print_pair("failed", at);

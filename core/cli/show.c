@@ -274,7 +274,7 @@ static void print_events(const struct json *doc, size_t count)
     }
 }
 
-static bool is_named(const struct json *doc, size_t i, const char *member, const char *name)
+static bool ctl_show_is_named(const struct json *doc, size_t i, const char *member, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("jobs.%zu.%s", i, member);
     const char *text = NULL;
@@ -291,7 +291,7 @@ static bool keep_job(struct answer_doc *d, size_t *io_count, const char *name)
         for (size_t i = 0; i < *io_count; i++) {
             cleanup(free_p) char *path = xasprintf("jobs.%zu", i), *raw = NULL;
             struct json *one = NULL;
-            if (!is_named(d->json, i, members[k], name) || json_raw(d->json, path, &raw) < 0)
+            if (!ctl_show_is_named(d->json, i, members[k], name) || json_raw(d->json, path, &raw) < 0)
                 continue;
             cleanup(free_p) char *text = xasprintf("{\"jobs\":[%s]}", raw);
             if (json_parse(text, strlen(text), &one, NULL) < 0)

@@ -69,7 +69,7 @@ void table_output_row(struct table_output *s, char *const cells[])
         table_output_flush(s);
 }
 
-static size_t sum(const struct table_output *s)
+static size_t table_output_sum(const struct table_output *s)
 {
     size_t n = 0;
 
@@ -89,12 +89,12 @@ static size_t narrower(const struct table_output *s, size_t i)
 }
 
 /* The widest gives way first. */
-static void fit(struct table_output *s)
+static void table_output_fit(struct table_output *s)
 {
     for (size_t i = 0; i < s->columns; i++)
         if (!s->terminal && i + 1 < s->columns && s->width[i] > PADDED_MAX)
             s->width[i] = PADDED_MAX;
-    while (s->terminal && sum(s) > s->terminal) {
+    while (s->terminal && table_output_sum(s) > s->terminal) {
         size_t widest = s->columns;
         for (size_t i = 0; i < s->columns; i++)
             if (narrower(s, i) < s->width[i] && (widest == s->columns || s->width[i] > s->width[widest]))
@@ -137,7 +137,7 @@ void table_output_flush(struct table_output *s)
 {
     if (!s->printed) {
         s->terminal = terminal();
-        fit(s);
+        table_output_fit(s);
         print_line(s, s->titles);
     }
     s->printed = true;

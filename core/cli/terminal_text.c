@@ -24,9 +24,9 @@ static const struct range wide[] = {{0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00,
                                     {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
                                     {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
 
-#define IN(list, c) in(list, sizeof(list) / sizeof(list)[0], c)
+#define IN(list, c) terminal_in(list, sizeof(list) / sizeof(list)[0], c)
 
-static bool in(const struct range *list, size_t count, uint32_t c)
+static bool terminal_in(const struct range *list, size_t count, uint32_t c)
 {
     for (size_t i = 0; i < count; i++)
         if (c >= list[i].from && c <= list[i].to)
@@ -44,7 +44,7 @@ static uint32_t code_of(const char *at, size_t n)
     return c;
 }
 
-static void escape(struct buf *to, uint32_t c)
+static void terminal_escape(struct buf *to, uint32_t c)
 {
     const char *at = strchr("\nn\tt\rr", (int)c);
 
@@ -67,7 +67,7 @@ char *shown_text(const char *text, size_t max)
         if (!n)
             (void)buf_char(&b, '?');
         else if (IN(steering, c))
-            escape(&b, c);
+            terminal_escape(&b, c);
         else
             (void)buf_append(&b, at, n);
         at += took;

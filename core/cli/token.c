@@ -9,7 +9,7 @@
 #include "core/cli/cli.h"
 #include "core/time/duration.h"
 
-static int take_min_valid(const struct ctl *c, char **ret_query)
+static int ctl_token_take_min_valid(const struct ctl *c, char **ret_query)
 {
     int64_t ms = 0;
 
@@ -28,7 +28,7 @@ int ctl_token(const struct ctl *c)
     cleanup(free_p) char *query = NULL, *whole = NULL;
     cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/records/%s/token", c->args[0], c->args[1]);
     const char *token = NULL;
-    int r = take_min_valid(c, &query);
+    int r = ctl_token_take_min_valid(c, &query);
 
     if (r != EXIT_DONE)
         return r;

@@ -17,7 +17,7 @@ static void wrong_kind(struct conf_mistakes *m, const struct conf_item *item, co
 }
 
 /* NULL when there is nothing to read; a missing required setting is noted. */
-static const struct conf_item *find(const struct conf_item *group, const char *name,
+static const struct conf_item *conf_check_find(const struct conf_item *group, const char *name,
                                     enum conf_need need, struct conf_mistakes *m)
 {
     const struct conf_item *item = conf_child(group, name);
@@ -35,7 +35,7 @@ static const struct conf_item *find_kind(const struct conf_item *group, const ch
                                          enum conf_need need, struct conf_mistakes *m,
                                          enum conf_kind kind, const char *expected)
 {
-    const struct conf_item *item = find(group, name, need, m);
+    const struct conf_item *item = conf_check_find(group, name, need, m);
 
     if (item == NULL || conf_kind(item) == kind)
         return item;
@@ -137,7 +137,7 @@ bool conf_get_choice(const struct conf_item *group, const char *name, enum conf_
     return false;
 }
 
-static bool all_of(const struct conf_item *list, enum conf_kind kind, const char *expected,
+static bool conf_check_all_of(const struct conf_item *list, enum conf_kind kind, const char *expected,
                    struct conf_mistakes *m)
 {
     for (size_t i = 0; i < conf_count(list); i++) {
@@ -162,12 +162,12 @@ static bool not_empty(const struct conf_item *list, enum conf_need need, struct 
 bool conf_get_text_list(const struct conf_item *group, const char *name, enum conf_need need,
                         struct conf_mistakes *m, const struct conf_item **ret_list)
 {
-    const struct conf_item *item = find(group, name, need, m);
+    const struct conf_item *item = conf_check_find(group, name, need, m);
 
     if (item == NULL)
         return false;
     if (conf_kind(item) == CONF_ARRAY || conf_kind(item) == CONF_LIST) {
-        if (!all_of(item, CONF_TEXT, "a text in quotes", m) || !not_empty(item, need, m))
+        if (!conf_check_all_of(item, CONF_TEXT, "a text in quotes", m) || !not_empty(item, need, m))
             return false;
     } else if (conf_kind(item) != CONF_TEXT) {
         wrong_kind(m, item, "a text or an array of texts");
@@ -207,7 +207,7 @@ bool conf_get_group_list(const struct conf_item *group, const char *name, enum c
     const struct conf_item *item =
         find_kind(group, name, need, m, CONF_LIST, "a list of groups ( { ... }, { ... } )");
 
-    if (item == NULL || !all_of(item, CONF_GROUP, "a group { NAME = VALUE; }", m) ||
+    if (item == NULL || !conf_check_all_of(item, CONF_GROUP, "a group { NAME = VALUE; }", m) ||
         !not_empty(item, need, m))
         return false;
     *ret_list = item;

@@ -97,7 +97,7 @@ static int copy_item(const struct loading *l, const config_setting_t *from, unsi
     }
 }
 
-static int refuse_file(const char *path, int code, struct error *e)
+static int conf_load_refuse_file(const char *path, int code, struct error *e)
 {
     switch (code) {
     case -EFBIG:
@@ -111,7 +111,7 @@ static int refuse_file(const char *path, int code, struct error *e)
 }
 
 /* libconfig's words for what people get wrong most, in ours. */
-static const char *say(const char *text)
+static const char *conf_load_say(const char *text)
 {
     if (text == NULL || strcmp(text, "syntax error") == 0)
         return "syntax error at or before this line; a setting is NAME = VALUE; and a text stands "
@@ -127,7 +127,7 @@ static const char *say(const char *text)
 
 /* When a text stands where the grammar fails, libconfig 1.5 loses it: a few bytes for each faulty
  * file that is read. Leak checkers are told not to count them. */
-static bool parse(config_t *config, const char *text)
+static bool conf_load_parse(config_t *config, const char *text)
 {
 #ifdef __SANITIZE_ADDRESS__
     __lsan_disable();
@@ -145,9 +145,9 @@ static int read_text(const char *text, struct conf *conf, struct error *e)
     struct loading l = { conf->file, e };
 
     config_init(&config);
-    if (!parse(&config, text))
+    if (!conf_load_parse(&config, text))
         return error_set(e, -EINVAL, "%s:%d: %s", conf->file, config_error_line(&config),
-                         say(config_error_text(&config)));
+                         conf_load_say(config_error_text(&config)));
     return copy_item(&l, config_root_setting(&config), 0, 1, &conf->root);
 }
 
@@ -158,7 +158,7 @@ int conf_load(const char *path, struct conf **ret_conf, struct error *e)
 
     int r = file_read(path, CONF_FILE_MAX, &text);
     if (r < 0)
-        return refuse_file(path, r, e);
+        return conf_load_refuse_file(path, r, e);
     const char *data = text.data != NULL ? text.data : "";
     const char *mistake = conf_scan(data, text.len, &line);
     if (mistake != NULL)

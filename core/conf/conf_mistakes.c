@@ -27,14 +27,14 @@ struct conf_mistakes *conf_mistakes_new(void)
     return xcalloc(1, sizeof(struct conf_mistakes));
 }
 
-static size_t kept(const struct sentences *s)
+static size_t mistakes_kept(const struct sentences *s)
 {
     return s->count < CONF_MISTAKES_MAX ? s->count : CONF_MISTAKES_MAX;
 }
 
 static void sentences_free(struct sentences *s)
 {
-    for (size_t i = 0; i < kept(s); i++)
+    for (size_t i = 0; i < mistakes_kept(s); i++)
         free(s->texts[i]);
 }
 
@@ -59,16 +59,16 @@ size_t conf_mistakes_count(const struct conf_mistakes *m)
 
 const char *conf_mistakes_at(const struct conf_mistakes *m, size_t index)
 {
-    return index < kept(&m->mistakes) ? m->mistakes.texts[index] : NULL;
+    return index < mistakes_kept(&m->mistakes) ? m->mistakes.texts[index] : NULL;
 }
 
 const char *conf_warnings_at(const struct conf_mistakes *m, size_t index)
 {
-    return index < kept(&m->warnings) ? m->warnings.texts[index] : NULL;
+    return index < mistakes_kept(&m->warnings) ? m->warnings.texts[index] : NULL;
 }
 
 static void __attribute__((format(printf, 4, 0)))
-note(struct sentences *to, const struct conf_item *item, const char *file, const char *fmt, va_list ap)
+mistakes_note(struct sentences *to, const struct conf_item *item, const char *file, const char *fmt, va_list ap)
 {
     char sentence[SENTENCE_MAX];
 
@@ -90,7 +90,7 @@ void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const c
     va_list ap;
 
     va_start(ap, fmt);
-    note(&m->mistakes, item, file, fmt, ap);
+    mistakes_note(&m->mistakes, item, file, fmt, ap);
     va_end(ap);
 }
 
@@ -100,7 +100,7 @@ void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const c
     va_list ap;
 
     va_start(ap, fmt);
-    note(&m->warnings, item, file, fmt, ap);
+    mistakes_note(&m->warnings, item, file, fmt, ap);
     va_end(ap);
 }
 
@@ -153,7 +153,7 @@ const char *conf_nearest(const char *name, const char *const *known)
     return nearest;
 }
 
-static bool is_known(const char *name, const char *const *known)
+static bool mistakes_is_known(const char *name, const char *const *known)
 {
     for (size_t i = 0; known[i] != NULL; i++)
         if (strcmp(name, known[i]) == 0)
@@ -167,7 +167,7 @@ void conf_refuse_unknown(const struct conf_item *group, const char *const *known
     for (size_t i = 0; i < conf_count(group); i++) {
         const struct conf_item *item = conf_at(group, i);
         const char *name = conf_name(item);
-        if (name == NULL || is_known(name, known))
+        if (name == NULL || mistakes_is_known(name, known))
             continue;
         const char *nearest = conf_nearest(name, known);
         cleanup(free_p) char *where =

@@ -23,7 +23,7 @@ static bool starts(const struct scan *s, const char *what)
     return strncmp(s->at, what, strlen(what)) == 0;
 }
 
-static void step(struct scan *s, size_t n)
+static void conf_scan_step(struct scan *s, size_t n)
 {
     for (; n > 0 && s->at < s->end; n--)
         if (*s->at++ == '\n')
@@ -32,24 +32,24 @@ static void step(struct scan *s, size_t n)
 
 static void skip_string(struct scan *s)
 {
-    step(s, 1);
+    conf_scan_step(s, 1);
     while (s->at < s->end && *s->at != '"') {
         if (starts(s, "\\x00")) {
             s->mistake = "a text must not hold a NUL (\\x00)";
             return;
         }
-        step(s, *s->at == '\\' ? 2 : 1);
+        conf_scan_step(s, *s->at == '\\' ? 2 : 1);
     }
-    step(s, 1);
+    conf_scan_step(s, 1);
 }
 
 static void skip_comment(struct scan *s)
 {
     if (starts(s, "/*")) {
         const char *close = strstr(s->at + 2, "*/");
-        step(s, close != NULL ? (size_t)(close + 2 - s->at) : (size_t)(s->end - s->at));
+        conf_scan_step(s, close != NULL ? (size_t)(close + 2 - s->at) : (size_t)(s->end - s->at));
     } else {
-        step(s, strcspn(s->at, "\n"));
+        conf_scan_step(s, strcspn(s->at, "\n"));
     }
 }
 
@@ -63,8 +63,8 @@ static void skip_number(struct scan *s)
     char next = s->at[digits];
 
     if (!hex && (next == '.' || next == 'e' || next == 'E')) {
-        step(s, digits + 1);
-        step(s, strspn(s->at, "0123456789eE+-"));
+        conf_scan_step(s, digits + 1);
+        conf_scan_step(s, strspn(s->at, "0123456789eE+-"));
         return;
     }
     errno = 0;
@@ -75,7 +75,7 @@ static void skip_number(struct scan *s)
     else if (next != 'L' && (value > INT32_MAX || value < INT32_MIN))
         s->mistake = "this integer is larger than 32 bits: write L after it, or write it as a "
                      "text, in quotes";
-    step(s, digits);
+    conf_scan_step(s, digits);
 }
 
 const char *conf_scan(const char *text, size_t len, unsigned *ret_line)
@@ -89,18 +89,18 @@ const char *conf_scan(const char *text, size_t len, unsigned *ret_line)
         else if (c == '#' || starts(&s, "//") || starts(&s, "/*"))
             skip_comment(&s);
         else if (isalpha(c) || c == '*')
-            step(&s, 1 + strspn(s.at + 1, name_letters));
+            conf_scan_step(&s, 1 + strspn(s.at + 1, name_letters));
         else if (isdigit(c) || ((c == '-' || c == '+') && isdigit((unsigned char)s.at[1])))
             skip_number(&s);
         else if (c == '.')
-            step(&s, 1 + strspn(s.at + 1, "0123456789eE+-"));
+            conf_scan_step(&s, 1 + strspn(s.at + 1, "0123456789eE+-"));
         else if (starts(&s, "@include"))
             s.mistake =
                 "@include is not supported: write the settings here, or into a file of their own";
         else if (c == '\0')
             s.mistake = "there is a NUL byte; this is not a text file";
         else
-            step(&s, 1);
+            conf_scan_step(&s, 1);
     }
     /* A NUL within a string or a comment ends the text for libconfig. */
     if (s.mistake == NULL && memchr(text, '\0', len) != NULL) {

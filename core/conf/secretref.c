@@ -73,7 +73,7 @@ static struct taken *taken_find(const char *name)
 }
 
 /* The bytes are overwritten where they stand; the list of variables stays, since other threads read it. */
-static struct taken *take_out(const char *name, char *value)
+static struct taken *secretref_take_out(const char *name, char *value)
 {
     struct taken *t = taken_find(name);
 
@@ -92,7 +92,7 @@ static struct taken *take_out(const char *name, char *value)
 static int read_env(const char *ref, const char *name, struct secret **ret_secret, struct error *e)
 {
     char *value = getenv(name);
-    const struct taken *t = value != NULL && value[0] != '\0' ? take_out(name, value) : taken_find(name);
+    const struct taken *t = value != NULL && value[0] != '\0' ? secretref_take_out(name, value) : taken_find(name);
 
     if (t == NULL)
         return error_set(e, -ENOENT,
@@ -101,7 +101,7 @@ static int read_env(const char *ref, const char *name, struct secret **ret_secre
     return 0;
 }
 
-static int refuse_file(const char *ref, int code, struct error *e)
+static int secretref_refuse_file(const char *ref, int code, struct error *e)
 {
     switch (code) {
     case -ENOENT:
@@ -122,7 +122,7 @@ static int read_file(const char *ref, const char *path, struct secret **ret_secr
 
     int r = file_read(path, SECRET_FILE_MAX, &text);
     if (r < 0)
-        return refuse_file(ref, r, e);
+        return secretref_refuse_file(ref, r, e);
     size_t len = text.len;
     if (len > 0 && text.data[len - 1] == '\n')
         len -= len > 1 && text.data[len - 2] == '\r' ? 2 : 1;
@@ -188,7 +188,7 @@ static bool is_quoted(const char *text, size_t len)
 }
 
 /* Line ends within are those of PEM and JSON. */
-static bool has_control(const char *text, size_t len)
+static bool secretref_has_control(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -219,5 +219,5 @@ const char *secretref_odd(const struct secret *secret)
         return last == ' ' || last == '\t' ? "ends with a blank: take it off" : "begins with a blank: take it off";
     if (is_quoted(text, len))
         return "stands in quotes, which count as part of it: take them off";
-    return has_control(text, len) ? "holds a control character" : NULL;
+    return secretref_has_control(text, len) ? "holds a control character" : NULL;
 }

@@ -108,7 +108,7 @@ static bool is_core(const char *name)
     return false;
 }
 
-static void unknown_refuse(struct job_reading *r, const struct conf_item *columns)
+static void columns_unknown_refuse(struct job_reading *r, const struct conf_item *columns)
 {
     const struct renewd_slot *const *slots = slots_of(r->j->plugin);
     cleanup(buf_done) struct buf names = {0};
@@ -148,7 +148,7 @@ void job_columns_read(struct job_reading *r, const struct conf_item *records)
     if (!conf_get_group(records, "columns", CONF_REQUIRED, r->r.m, &columns) ||
         r->j->plugin == NULL)
         return;
-    unknown_refuse(r, columns);
+    columns_unknown_refuse(r, columns);
     slots_map(r, columns);
     twice_refuse(r, columns);
 }

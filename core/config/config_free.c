@@ -22,7 +22,7 @@ static void also_done(struct also *a)
     free(a->from);
 }
 
-static void owner_done(struct owner_map *o)
+static void config_owner_done(struct owner_map *o)
 {
     free(o->column);
     free(o->via);
@@ -34,7 +34,7 @@ static void owner_done(struct owner_map *o)
     free(o->language);
 }
 
-static void records_done(struct job_config *j)
+static void config_records_done(struct job_config *j)
 {
     for (size_t i = 0; i < j->column_count; i++) {
         free(j->columns[i].slot);
@@ -48,7 +48,7 @@ static void records_done(struct job_config *j)
         free(j->status_values[i].value);
     for (size_t i = 0; i < j->also_count; i++)
         also_done(&j->also[i]);
-    owner_done(&j->owner);
+    config_owner_done(&j->owner);
     free(j->columns);
     free(j->only);
     free(j->status_values);
@@ -69,7 +69,7 @@ void job_config_free(struct job_config *j)
 {
     if (j == NULL)
         return;
-    records_done(j);
+    config_records_done(j);
     for (size_t i = 0; i < j->statement_count; i++) {
         free(j->statements[i].name);
         free(j->statements[i].sql);

@@ -117,7 +117,7 @@ static bool share_credential(const struct job_config *a, const struct job_config
 }
 
 /* Says it at both, so that both are held; at each once, however many share its column. */
-static void pair_check(struct job_file *a, struct job_file *b, struct conf_mistakes *m)
+static void jobs_pair_check(struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
     struct job_file *pair[2] = { a, b };
     bool same_name = strcmp(a->j->job, b->j->job) == 0, shared = share_credential(a->j, b->j);
@@ -176,7 +176,7 @@ int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mista
         files[i] = file_read_job(c, plugins, entries[i]->d_name, m, uses);
         list[i] = files[i].j;
         for (size_t k = 0; k < i; k++)
-            pair_check(&files[k], &files[i], m);
+            jobs_pair_check(&files[k], &files[i], m);
     }
     for (size_t i = 0; i < (size_t)found; i++)
         free(entries[i]);

@@ -153,7 +153,7 @@ static void table_read(struct job_reading *r, const struct conf_item *records)
 }
 
 /* What a time without a zone means. */
-static void zone_read(struct job_reading *r, const struct conf_item *records)
+static void records_zone_read(struct job_reading *r, const struct conf_item *records)
 {
     struct zone *zone = NULL;
     struct error e = { "" };
@@ -180,7 +180,7 @@ void job_records_read(struct job_reading *r)
     conf_get_choice(records, "times", CONF_OPTIONAL, times, r->r.m, &form);
     j->times = xstrdup(times[form]);
     if (records != NULL)
-        zone_read(r, records);
+        records_zone_read(r, records);
     sealed_read(r, records);
     if (records == NULL) {
         if (conf_child(r->root, "records") == NULL)

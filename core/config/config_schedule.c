@@ -10,7 +10,7 @@
 
 enum { EXPRESSIONS_MAX = 64 };
 
-static void zone_read(struct job_reading *r)
+static void schedule_zone_read(struct job_reading *r)
 {
     struct job_config *j = r->j;
     struct error e = { "" };
@@ -41,7 +41,7 @@ void job_schedule_read(struct job_reading *r)
     cleanup(buf_done) struct buf text = {0};
     struct job_config *j = r->j;
 
-    zone_read(r);
+    schedule_zone_read(r);
     buf_init(&text, 4096);
     if (conf_child(r->root, "schedule") == NULL) {
         j->automatic = true;

@@ -12,7 +12,7 @@
 #include "core/config/config_internal.h"
 #include "core/time/duration.h"
 
-static bool is_secret(const struct renewd_setting *s)
+static bool settings_is_secret(const struct renewd_setting *s)
 {
     return s->secret != 0 || s->type == RENEWD_SECRET;
 }
@@ -27,7 +27,7 @@ static bool choice_fits(const char *choices, const char *text)
     return false;
 }
 
-static void wrong(struct job_reading *r, const struct conf_item *item,
+static void settings_wrong(struct job_reading *r, const struct conf_item *item,
                   const struct renewd_setting *s, const char *what)
 {
     conf_mistake(r->r.m, item, NULL, "setting '%s' of plugin %s %s", s->name, r->j->plugin_name,
@@ -39,12 +39,12 @@ static void text_put(struct job_reading *r, const struct conf_item *item,
                      const struct renewd_setting *s, const char *text, bool secret)
 {
     if (s->required && text[0] == '\0') {
-        wrong(r, item, s, "is empty");
+        settings_wrong(r, item, s, "is empty");
         return;
     }
     if (s->choices != NULL && !choice_fits(s->choices, text)) {
         cleanup(free_p) char *what = xasprintf("must be one of %s", s->choices);
-        wrong(r, item, s, what);
+        settings_wrong(r, item, s, what);
         return;
     }
     if (s->type != RENEWD_URL || text[0] == '\0') {
@@ -56,7 +56,7 @@ static void text_put(struct job_reading *r, const struct conf_item *item,
     }
     const char *why = url_wrong(text, r->j->allow_insecure);
     if (why != NULL) {
-        wrong(r, item, s, why);
+        settings_wrong(r, item, s, why);
         return;
     }
     cleanup(wipe_free_p) char *url = xstrdup(text);
@@ -70,7 +70,7 @@ static void text_setting(struct job_reading *r, const struct conf_item *item,
 {
     cleanup(secret_free_p) struct secret *secret = NULL;
 
-    if (is_secret(s) || (conf_text(item) != NULL && secretref_check(conf_text(item)) == 0)) {
+    if (settings_is_secret(s) || (conf_text(item) != NULL && secretref_check(conf_text(item)) == 0)) {
         if (secret_read(&r->r, item, s->name, &secret) == 0)
             text_put(r, item, s, secret_text(secret), true);
         return;
@@ -78,7 +78,7 @@ static void text_setting(struct job_reading *r, const struct conf_item *item,
     if (conf_text(item) == NULL) {
         cleanup(free_p) char *what =
             xasprintf("must be a text in quotes, but is %s", conf_kind_name(item));
-        wrong(r, item, s, what);
+        settings_wrong(r, item, s, what);
         return;
     }
     text_put(r, item, s, conf_text(item), false);
@@ -90,7 +90,7 @@ static void group_setting(struct job_reading *r, const struct conf_item *item,
     if (conf_kind(item) != CONF_GROUP) {
         cleanup(free_p) char *what =
             xasprintf("must be a group { NAME = \"TEXT\"; }, but is %s", conf_kind_name(item));
-        wrong(r, item, s, what);
+        settings_wrong(r, item, s, what);
         return;
     }
     for (size_t i = 0; i < conf_count(item); i++) {
@@ -140,7 +140,7 @@ static void given(struct job_reading *r, const struct conf_item *group,
         if (!conf_get_duration(group, s->name, CONF_REQUIRED, 0, 36500 * DAY_MS, r->r.m, &number))
             break;
         if (number % SECOND_MS != 0)
-            wrong(r, item, s, "must be whole seconds");
+            settings_wrong(r, item, s, "must be whole seconds");
         else
             settings_put(r->j->settings, s->name, conf_text(item), number / SECOND_MS);
         break;
@@ -176,7 +176,7 @@ static void by_default(struct job_reading *r, const struct renewd_setting *s)
     }
 }
 
-static void unknown_refuse(struct job_reading *r, const struct conf_item *group)
+static void settings_unknown_refuse(struct job_reading *r, const struct conf_item *group)
 {
     const struct renewd_setting *const *list = plugin_descriptor(r->j->plugin)->settings;
     size_t count = 0;
@@ -212,7 +212,7 @@ void job_settings_read(struct job_reading *r)
         references_read(r, group);
     if (r->j->plugin == NULL || (!there && conf_child(r->root, "settings") != NULL))
         return;
-    unknown_refuse(r, group);
+    settings_unknown_refuse(r, group);
     const struct renewd_setting *const *s = plugin_descriptor(r->j->plugin)->settings;
     for (; s != NULL && *s != NULL; s++) {
         if (conf_child(group, (*s)->name) != NULL)

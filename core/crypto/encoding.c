@@ -41,7 +41,7 @@ int hex_encode(struct buf *to, const void *data, size_t len)
     return append_wiped(to, text, 2 * len);
 }
 
-static int hex_value(char c)
+static int encoding_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -57,15 +57,15 @@ int hex_decode(struct buf *to, const char *text, size_t len)
     if (len % 2 != 0)
         return -EINVAL;
     for (size_t i = 0; i < len; i++)
-        if (hex_value(text[i]) < 0)
+        if (encoding_hex_value(text[i]) < 0)
             return -EINVAL;
     char *data = xmalloc(len / 2 + 1);
     for (size_t i = 0; i < len / 2; i++)
-        data[i] = (char)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+        data[i] = (char)(encoding_hex_value(text[2 * i]) << 4 | encoding_hex_value(text[2 * i + 1]));
     return append_wiped(to, data, len / 2);
 }
 
-static int encode(struct buf *to, const char *alphabet, bool padding, const void *data, size_t len)
+static int encoding_encode(struct buf *to, const char *alphabet, bool padding, const void *data, size_t len)
 {
     const unsigned char *in = data;
     size_t out = 0;
@@ -94,15 +94,15 @@ static int encode(struct buf *to, const char *alphabet, bool padding, const void
 
 int base64_encode(struct buf *to, const void *data, size_t len)
 {
-    return encode(to, standard, true, data, len);
+    return encoding_encode(to, standard, true, data, len);
 }
 
 int base64url_encode(struct buf *to, const void *data, size_t len)
 {
-    return encode(to, url_safe, false, data, len);
+    return encoding_encode(to, url_safe, false, data, len);
 }
 
-static int sextet(const char *alphabet, char c)
+static int encoding_sextet(const char *alphabet, char c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -116,7 +116,7 @@ static int sextet(const char *alphabet, char c)
 }
 
 /* text has no padding any more. */
-static int decode(struct buf *to, const char *alphabet, const char *text, size_t len)
+static int encoding_decode(struct buf *to, const char *alphabet, const char *text, size_t len)
 {
     uint32_t bits = 0;
     size_t out = 0;
@@ -124,13 +124,13 @@ static int decode(struct buf *to, const char *alphabet, const char *text, size_t
     if (len % 4 == 1)
         return -EINVAL;
     for (size_t i = 0; i < len; i++)
-        if (sextet(alphabet, text[i]) < 0)
+        if (encoding_sextet(alphabet, text[i]) < 0)
             return -EINVAL;
-    if (len % 4 != 0 && (sextet(alphabet, text[len - 1]) & (len % 4 == 2 ? 15 : 3)) != 0)
+    if (len % 4 != 0 && (encoding_sextet(alphabet, text[len - 1]) & (len % 4 == 2 ? 15 : 3)) != 0)
         return -EINVAL;
     char *data = xmalloc(len / 4 * 3 + 3);
     for (size_t i = 0; i < len; i++) {
-        bits = bits << 6 | (uint32_t)sextet(alphabet, text[i]);
+        bits = bits << 6 | (uint32_t)encoding_sextet(alphabet, text[i]);
         if (i % 4 == 1)
             data[out++] = (char)(bits >> 4);
         else if (i % 4 == 2)
@@ -147,10 +147,10 @@ int base64_decode(struct buf *to, const char *text, size_t len)
         return -EINVAL;
     if (len > 0 && text[len - 1] == '=')
         len -= text[len - 2] == '=' ? 2 : 1;
-    return decode(to, standard, text, len);
+    return encoding_decode(to, standard, text, len);
 }
 
 int base64url_decode(struct buf *to, const char *text, size_t len)
 {
-    return decode(to, url_safe, text, len);
+    return encoding_decode(to, url_safe, text, len);
 }

@@ -14,7 +14,7 @@ enum {
     HEX_MAX = 2 * (24 + 16 + 8192), /* and the longest */
 };
 
-static bool all_of(const char *text, size_t len, const char *letters)
+static bool sealed_by_all_of(const char *text, size_t len, const char *letters)
 {
     for (size_t i = 0; i < len; i++)
         if (!text[i] || !strchr(letters, text[i]))
@@ -26,7 +26,7 @@ static bool is_uuid(const char *text, size_t len)
 {
     if (len != UUID_LEN || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
         return false;
-    return all_of(text, len, "0123456789abcdef-");
+    return sealed_by_all_of(text, len, "0123456789abcdef-");
 }
 
 /* iv:tag:data in hexadecimal, as renewd's sealed = "hex-iv-tag-data" reads it. */
@@ -36,7 +36,7 @@ static bool is_hex_triple(const char *text, size_t len)
     const char *second = first ? memchr(first + 1, ':', (size_t)(end - first - 1)) : NULL;
     if (!second || first - text < 16 || first - text > 64 || second - first != 33 || end - second < 3)
         return false;
-    return all_of(text, len, "0123456789abcdefABCDEF:") && !memchr(second + 1, ':', (size_t)(end - second - 1));
+    return sealed_by_all_of(text, len, "0123456789abcdefABCDEF:") && !memchr(second + 1, ':', (size_t)(end - second - 1));
 }
 
 const char *sealed_by_other(const char *text, size_t len)
@@ -53,7 +53,7 @@ const char *sealed_by_other(const char *text, size_t len)
             return looks[i].by;
     if (is_uuid(text, len))
         return "Supabase Vault (the id of a secret)";
-    if (len >= HEX_MIN && len <= HEX_MAX && len % 2 == 0 && all_of(text, len, "0123456789abcdef"))
+    if (len >= HEX_MIN && len <= HEX_MAX && len % 2 == 0 && sealed_by_all_of(text, len, "0123456789abcdef"))
         return "better-auth (encryptOAuthTokens)";
     if (seal_is_sealed(text))
         return "renewd itself (this job says sealed = \"none\")";

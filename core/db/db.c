@@ -128,7 +128,7 @@ static const char *copy_quoted(const char *p, struct buf *to)
 }
 
 /* {name} becomes renewd.name or renewd_name, outside quotes. */
-static int expand(const struct db *db, const char *sql, struct buf *to)
+static int db_expand(const struct db *db, const char *sql, struct buf *to)
 {
     const char *prefix = db_is_postgresql(db) ? "renewd." : "renewd_";
     while (*sql) {
@@ -172,7 +172,7 @@ int db_exec(struct db *db, const char *sql, const struct db_param *params, size_
 {
     cleanup(buf_done) struct buf expanded = {0};
     buf_init(&expanded, SQL_MAX);
-    int r = expand(db, sql, &expanded);
+    int r = db_expand(db, sql, &expanded);
     if (r < 0)
         return error_set(e, r, "store: a statement of renewd itself is malformed or too long");
     return db_exec_as_is(db, expanded.data ? expanded.data : "", params, count, ret, e);

@@ -21,7 +21,7 @@ static const char *const foreign[] = {
     "charset", "encoding", "driver", "max_connections", "pool_mode", "serverVersion", "sslfactory", NULL,
 };
 
-static bool is_foreign(const char *name)
+static bool dsn_is_foreign(const char *name)
 {
     for (size_t i = 0; foreign[i]; i++)
         if (strcmp(name, foreign[i]) == 0)
@@ -54,7 +54,7 @@ static int take_schema(struct dsn *d, const char *value, struct error *e)
 int dsn_leave_out(struct dsn *d, const char *name, const char *value, bool after_password, struct error *e)
 {
     bool schema = strcmp(name, "schema") == 0 || strcmp(name, "currentSchema") == 0;
-    const char *said = is_foreign(name) || (may_be_name(name) && !after_password) ? name : "one more";
+    const char *said = dsn_is_foreign(name) || (may_be_name(name) && !after_password) ? name : "one more";
 
     if (schema)
         return take_schema(d, value, e);
@@ -138,7 +138,7 @@ static int value_read(struct pairs *s, const char *name, struct buf *ret, size_t
     return buf_text(ret, "");
 }
 
-static int pair_check(const char *name, const char *value, struct error *e)
+static int dsn_pair_check(const char *name, const char *value, struct error *e)
 {
     if (strcmp(name, "port") == 0 && !dsn_ports_fit(value, strlen(value)))
         return dsn_refuse(e, "its port is no number from 1 to 65535");
@@ -160,7 +160,7 @@ static int pair_read(struct pairs *s, struct error *e)
     s->p++;
     s->p += strspn(s->p, blanks);
     bool known = s->known(name);
-    if (!known && s->after_password && !is_foreign(name)) /* a blank and a '=' within the password */
+    if (!known && s->after_password && !dsn_is_foreign(name)) /* a blank and a '=' within the password */
         return no_value(s, e);
     int r = value_read(s, name, &value, &raw, e);
     if (r < 0)
@@ -172,7 +172,7 @@ static int pair_read(struct pairs *s, struct error *e)
     memcpy(s->last_name, name, strlen(name) + 1);
     buf_append(&s->text, begin, (size_t)(s->p - begin));
     buf_text(&s->text, " ");
-    return pair_check(name, value.data, e);
+    return dsn_pair_check(name, value.data, e);
 }
 
 int dsn_pairs(const char *text, bool (*known)(const char *name), struct dsn *d, struct error *e)

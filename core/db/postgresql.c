@@ -40,7 +40,7 @@ int pg_wait(PGconn *c, bool for_read, bool for_write, int64_t deadline_ms, bool 
     }
 }
 
-static int lost(struct db *db, int result, struct error *e)
+static int pg_lost(struct db *db, int result, struct error *e)
 {
     db->away = true;
     if (result == -ETIMEDOUT)
@@ -92,17 +92,17 @@ static const char *words_of(const char *state)
     return "";
 }
 
-static const char *field(const PGresult *r, int code)
+static const char *pg_field(const PGresult *r, int code)
 {
     const char *text = PQresultErrorField(r, code);
     return text ? text : "";
 }
 
-static int refused(struct db *db, const PGresult *r, struct error *e)
+static int pg_refused(struct db *db, const PGresult *r, struct error *e)
 {
-    const char *state = field(r, PG_DIAG_SQLSTATE);
+    const char *state = pg_field(r, PG_DIAG_SQLSTATE);
     if (!*state)
-        return lost(db, -ENOTCONN, e);
+        return pg_lost(db, -ENOTCONN, e);
     snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", state);
     int result = result_of(state);
     if (result == -ENOTCONN) {
@@ -110,10 +110,10 @@ static int refused(struct db *db, const PGresult *r, struct error *e)
         return error_set(e, result, "PostgreSQL ended the connection or takes no writes (SQLSTATE %s)",
                          state);
     }
-    const char *constraint = field(r, PG_DIAG_CONSTRAINT_NAME);
-    const char *table = field(r, PG_DIAG_TABLE_NAME), *column = field(r, PG_DIAG_COLUMN_NAME);
+    const char *constraint = pg_field(r, PG_DIAG_CONSTRAINT_NAME);
+    const char *table = pg_field(r, PG_DIAG_TABLE_NAME), *column = pg_field(r, PG_DIAG_COLUMN_NAME);
     bool names_only = !strncmp(state, "42", 2);
-    const char *words = names_only ? field(r, PG_DIAG_MESSAGE_PRIMARY) : words_of(state);
+    const char *words = names_only ? pg_field(r, PG_DIAG_MESSAGE_PRIMARY) : words_of(state);
     return error_set(e, result, "PostgreSQL: SQLSTATE %s%s%s%s%s%s%s%s%s", state,
                      *constraint ? ", constraint " : "", constraint, *table ? ", table " : "", table,
                      *column ? ", column " : "", column, *words ? ": " : "", words);
@@ -149,7 +149,7 @@ static int next_result(PGconn *c, int64_t deadline_ms, PGresult **ret)
 }
 
 /* All results of what was sent: the first refusal, else the last. */
-static int collect(struct db *db, PGresult **ret, struct error *e)
+static int pg_collect(struct db *db, PGresult **ret, struct error *e)
 {
     PGconn *c = db->connection;
     int64_t deadline_ms = clock_boot_ms() + db->statement_ms + GRACE_MS;
@@ -165,7 +165,7 @@ static int collect(struct db *db, PGresult **ret, struct error *e)
     }
     if (r < 0) {
         PQclear(kept);
-        return lost(db, r, e);
+        return pg_lost(db, r, e);
     }
     if (PQstatus(c) == CONNECTION_BAD)
         db->away = true;
@@ -174,7 +174,7 @@ static int collect(struct db *db, PGresult **ret, struct error *e)
         *ret = kept;
         return 0;
     }
-    r = kept ? refused(db, kept, e) : lost(db, -ENOTCONN, e);
+    r = kept ? pg_refused(db, kept, e) : pg_lost(db, -ENOTCONN, e);
     if (kept && status != PGRES_FATAL_ERROR) {
         db->away = true; /* COPY and its like: not to be gone on with */
         r = error_set(e, -EINVAL, "PostgreSQL: the statement is of a kind that renewd cannot run");
@@ -186,16 +186,16 @@ static int collect(struct db *db, PGresult **ret, struct error *e)
 static int collect_only(struct db *db, struct error *e)
 {
     PGresult *r = NULL;
-    int res = collect(db, &r, e);
+    int res = pg_collect(db, &r, e);
     if (res == 0)
         PQclear(r);
     return res;
 }
 
-static int simple(struct db *db, const char *sql, struct error *e)
+static int pg_simple(struct db *db, const char *sql, struct error *e)
 {
     if (!PQsendQuery(db->connection, sql))
-        return lost(db, -ENOTCONN, e);
+        return pg_lost(db, -ENOTCONN, e);
     return collect_only(db, e);
 }
 
@@ -220,9 +220,9 @@ static int pg_begin(struct db *db, struct error *e)
                " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
                db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
     put_search_path(db, &sql);
-    int r = simple(db, sql.data ? sql.data : "", e);
+    int r = pg_simple(db, sql.data ? sql.data : "", e);
     if (r < 0 && !db->away)
-        simple(db, "ROLLBACK", NULL);
+        pg_simple(db, "ROLLBACK", NULL);
     return r;
 }
 
@@ -231,7 +231,7 @@ static int pg_commit(struct db *db, struct error *e)
     PGconn *c = db->connection;
     bool failed = PQtransactionStatus(c) == PQTRANS_INERROR;
     if (!PQsendQuery(c, "COMMIT"))
-        return lost(db, -ENOTCONN, e);
+        return pg_lost(db, -ENOTCONN, e);
     fault_point(FAULT_COMMIT_SENT, NULL);
     int r = collect_only(db, e);
     if (r == 0 && failed) /* the server has rolled back in silence */
@@ -242,7 +242,7 @@ static int pg_commit(struct db *db, struct error *e)
 static void pg_rollback(struct db *db)
 {
     if (!db->away && PQtransactionStatus(db->connection) != PQTRANS_IDLE)
-        simple(db, "ROLLBACK", NULL);
+        pg_simple(db, "ROLLBACK", NULL);
 }
 
 static void pg_close(struct db *db)
@@ -255,7 +255,7 @@ static bool pg_alive(const struct db *db)
     return PQstatus(db->connection) == CONNECTION_OK;
 }
 
-static struct db_result *take(const PGresult *from)
+static struct db_result *pg_take(const PGresult *from)
 {
     int columns = PQnfields(from), rows = PQntuples(from);
     struct db_result *r = db_result_new((size_t)columns);
@@ -296,11 +296,11 @@ static int pg_exec(struct db *db, const char *sql, const struct db_param *params
     }
     PGresult *r = NULL;
     if (!PQsendQueryParams(db->connection, sql, (int)count, NULL, values, NULL, NULL, 0))
-        return lost(db, -ENOTCONN, e);
-    int res = collect(db, &r, e);
+        return pg_lost(db, -ENOTCONN, e);
+    int res = pg_collect(db, &r, e);
     if (res < 0)
         return res;
-    *ret = take(r);
+    *ret = pg_take(r);
     clear_wiped(r);
     return 0;
 }
@@ -309,14 +309,14 @@ static int pg_prepare(struct db *db, const char *sql, size_t *ret_params, struct
 {
     PGresult *r = NULL;
     if (!PQsendPrepare(db->connection, "", sql, 0, NULL))
-        return lost(db, -ENOTCONN, e);
-    int res = collect(db, &r, e);
+        return pg_lost(db, -ENOTCONN, e);
+    int res = pg_collect(db, &r, e);
     if (res < 0)
         return res;
     PQclear(r);
     if (!PQsendDescribePrepared(db->connection, ""))
-        return lost(db, -ENOTCONN, e);
-    res = collect(db, &r, e);
+        return pg_lost(db, -ENOTCONN, e);
+    res = pg_collect(db, &r, e);
     if (res < 0)
         return res;
     *ret_params = (size_t)PQnparams(r);

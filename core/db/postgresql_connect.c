@@ -35,7 +35,7 @@ static void conninfo_end(PQconninfoOption **o)
     PQconninfoFree(*o);
 }
 
-static const char *value_of(const PQconninfoOption *o, const char *name)
+static const char *pg_connect_value_of(const PQconninfoOption *o, const char *name)
 {
     for (; o->keyword; o++)
         if (!strcmp(o->keyword, name))
@@ -44,7 +44,7 @@ static const char *value_of(const PQconninfoOption *o, const char *name)
 }
 
 /* The dsn's own settings, then ours. A later one of the same name wins. */
-static void collect(const PQconninfoOption *dsn, const char **names, const char **values)
+static void pg_connect_collect(const PQconninfoOption *dsn, const char **names, const char **values)
 {
     size_t n = 0;
     for (const PQconninfoOption *o = dsn; o->keyword && n < OPTIONS_MAX; o++) {
@@ -54,7 +54,7 @@ static void collect(const PQconninfoOption *dsn, const char **names, const char 
         values[n++] = o->val;
     }
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        if (!settings[i].always && value_of(dsn, settings[i].name))
+        if (!settings[i].always && pg_connect_value_of(dsn, settings[i].name))
             continue;
         names[n] = settings[i].name;
         values[n++] = settings[i].value;
@@ -62,7 +62,7 @@ static void collect(const PQconninfoOption *dsn, const char **names, const char 
     names[n] = values[n] = NULL;
 }
 
-static int finish(PGconn *c, int64_t deadline_ms)
+static int pg_connect_finish(PGconn *c, int64_t deadline_ms)
 {
     PostgresPollingStatusType want = PGRES_POLLING_WRITING;
     while (want != PGRES_POLLING_OK) {
@@ -99,7 +99,7 @@ static void dsn_end(struct dsn *d)
 }
 
 /* Our own look, then libpq's, whose words are not repeated. */
-static int parse(const struct secret *text, struct dsn *d, PQconninfoOption **ret, struct error *e)
+static int pg_connect_parse(const struct secret *text, struct dsn *d, PQconninfoOption **ret, struct error *e)
 {
     if (!text || !secret_len(text))
         return error_set(e, -EINVAL, "store: driver \"postgresql\" needs a dsn");
@@ -117,7 +117,7 @@ int store_dsn_check(const struct secret *text, char **ret_left_out, struct error
 {
     cleanup(dsn_end) struct dsn d = {0};
     cleanup(conninfo_end) PQconninfoOption *options = NULL;
-    int r = parse(text, &d, &options, e);
+    int r = pg_connect_parse(text, &d, &options, e);
 
     if (r == 0) {
         *ret_left_out = d.left_out;
@@ -131,16 +131,16 @@ int pg_open(struct db *db, const struct store_options *o, struct error *e)
     const char *names[OPTIONS_MAX + 10], *values[OPTIONS_MAX + 10];
     cleanup(dsn_end) struct dsn d = {0};
     cleanup(conninfo_end) PQconninfoOption *options = NULL;
-    int r = parse(o->dsn, &d, &options, e);
+    int r = pg_connect_parse(o->dsn, &d, &options, e);
     if (r < 0)
         return r;
-    collect(options, names, values);
+    pg_connect_collect(options, names, values);
     PGconn *c = PQconnectStartParams(names, values, 0);
     if (!c)
         return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: out of memory");
     PQsetNoticeReceiver(c, drop_notice, NULL);
     PQsetErrorVerbosity(c, PQERRORS_VERBOSE); /* with the SQLSTATE, which a failed connection tells nowhere else */
-    r = PQstatus(c) == CONNECTION_BAD ? -ENOTCONN : finish(c, clock_boot_ms() + CONNECT_MS);
+    r = PQstatus(c) == CONNECTION_BAD ? -ENOTCONN : pg_connect_finish(c, clock_boot_ms() + CONNECT_MS);
     if (r == 0) {
         PQsetErrorVerbosity(c, PQERRORS_DEFAULT);
         db->connection = c;
@@ -149,8 +149,8 @@ int pg_open(struct db *db, const struct store_options *o, struct error *e)
         d.schema = NULL;
         return 0;
     }
-    const char *mode = value_of(options, "sslmode");
-    const struct pg_target target = {value_of(options, "host"), value_of(options, "password"), d.url,
+    const char *mode = pg_connect_value_of(options, "sslmode");
+    const struct pg_target target = {pg_connect_value_of(options, "host"), pg_connect_value_of(options, "password"), d.url,
                                      mode && (!strcmp(mode, "disable") || !strcmp(mode, "allow"))};
     r = r == -ETIMEDOUT ? error_set(e, r, "PostgreSQL did not answer within %d seconds", CONNECT_MS / 1000)
                         : pg_why(c, &target, e);

@@ -49,7 +49,7 @@ static void state_of(const char *text, char ret[6])
     }
 }
 
-static bool has(const char *text, const char *words)
+static bool pg_why_has(const char *text, const char *words)
 {
     return strstr(text, words) != NULL;
 }
@@ -65,19 +65,19 @@ static int password_wrong(const struct pg_target *t, const struct who *w, struct
 
 static int not_let_in(const struct pg_target *t, const char *text, const struct who *w, struct error *e)
 {
-    if (has(text, "pg_hba.conf") && t->no_tls)
+    if (pg_why_has(text, "pg_hba.conf") && t->no_tls)
         return error_set(e, -EACCES, "PostgreSQL's pg_hba.conf does not let role %s into database %s without TLS: write "
                          "sslmode=require in the dsn, or add a line for this machine", w->role, w->database);
-    if (has(text, "pg_hba.conf"))
+    if (pg_why_has(text, "pg_hba.conf"))
         return error_set(e, -EACCES, "PostgreSQL's pg_hba.conf does not let role %s into database %s from this machine: "
                          "add a line for it, and reload the server", w->role, w->database);
-    if (has(text, "Peer authentication") || has(text, "Ident authentication"))
+    if (pg_why_has(text, "Peer authentication") || pg_why_has(text, "Ident authentication"))
         return error_set(e, -EACCES, "PostgreSQL lets role %s in through this socket from the system user of that name "
                          "alone (peer in pg_hba.conf): run renewd as that user, or add a line with scram-sha-256 and "
                          "a password to the dsn", w->role);
-    if (has(text, "is not permitted to log in"))
+    if (pg_why_has(text, "is not permitted to log in"))
         return error_set(e, -EACCES, "role %s may not log in to PostgreSQL: ALTER ROLE %s LOGIN", w->role, w->role);
-    if (has(text, "does not exist"))
+    if (pg_why_has(text, "does not exist"))
         return error_set(e, -EACCES, "PostgreSQL has no role %s: CREATE ROLE %s LOGIN PASSWORD '...'; or correct the user "
                          "in the dsn", w->role, w->role);
     return error_set(e, -EACCES, "PostgreSQL does not let role %s into database %s (SQLSTATE 28000): look at its "
@@ -87,20 +87,20 @@ static int not_let_in(const struct pg_target *t, const char *text, const struct 
 /* PgBouncer, Supavisor and their like answer in the server's place. */
 static int pooler_says(const char *state, const char *text, const struct who *w, struct error *e)
 {
-    if (has(text, "enant or user not found"))
+    if (pg_why_has(text, "enant or user not found"))
         return error_set(e, -EACCES, "the pooler does not know user %s (tenant or user not found): Supabase's pooler "
                          "wants it as ROLE.PROJECT, and the host of the project's own region", w->role);
-    if (has(text, "no such database"))
+    if (pg_why_has(text, "no such database"))
         return error_set(e, -EACCES, "the pooler has no database %s: add it to the pooler's own list, or correct the "
                          "dsn", w->database);
-    if (has(text, "no such user"))
+    if (pg_why_has(text, "no such user"))
         return error_set(e, -EACCES, "the pooler has no user %s: add it to the pooler's own list (auth_file, "
                          "auth_query), or correct the dsn", w->role);
     return error_set(e, -ENOTCONN, "PostgreSQL, or a pooler before it, refused the connection (SQLSTATE %s); its own "
                      "log says why", state);
 }
 
-static int answered(const struct pg_target *t, const char *state, const char *text, const struct who *w,
+static int pg_why_answered(const struct pg_target *t, const char *state, const char *text, const struct who *w,
                     struct error *e)
 {
     if (!strcmp(state, "28P01"))
@@ -148,22 +148,22 @@ static int host_unknown(const struct pg_target *t, struct error *e)
 
 static int tls_refused(const char *text, struct error *e)
 {
-    if (has(text, "does not support SSL, but SSL was required"))
+    if (pg_why_has(text, "does not support SSL, but SSL was required"))
         return error_set(e, -EINVAL, "PostgreSQL does not speak TLS there, and the dsn's sslmode asks for it: set ssl = on "
                          "in postgresql.conf, or, on one machine or a private network, write sslmode=disable");
-    if (has(text, "root certificate file") || has(text, "sslrootcert"))
+    if (pg_why_has(text, "root certificate file") || pg_why_has(text, "sslrootcert"))
         return error_set(e, -EINVAL, "the dsn's sslmode checks the server's certificate, and there is no CA certificate to "
                                      "check it with: write sslrootcert=FILE in the dsn (Supabase, RDS and others offer theirs)");
-    if (has(text, "does not match host name"))
+    if (pg_why_has(text, "does not match host name"))
         return error_set(e, -EINVAL, "PostgreSQL's certificate is for another host than the dsn names: write the host as "
                          "the certificate has it, or sslmode=verify-ca");
-    if (has(text, "certificate verify failed"))
+    if (pg_why_has(text, "certificate verify failed"))
         return error_set(e, -EINVAL, "PostgreSQL's certificate is not signed by the CA of the dsn's sslrootcert: write the "
                          "right sslrootcert=FILE");
-    if (has(text, "private key file") || has(text, "certificate file"))
+    if (pg_why_has(text, "private key file") || pg_why_has(text, "certificate file"))
         return error_set(e, -EINVAL, "the certificate or key that the dsn names (sslcert, sslkey) cannot be used: both "
                          "must be there, belong together, and the key be readable by renewd alone (chmod 600)");
-    if (has(text, "no password supplied"))
+    if (pg_why_has(text, "no password supplied"))
         return error_set(e, -EACCES, "PostgreSQL asks for a password and the dsn has none");
     return 0;
 }
@@ -194,9 +194,9 @@ static int silent(const struct pg_target *t, const char *text, struct error *e)
 
     if (r < 0)
         return r;
-    if (has(text, "could not translate host name") || has(text, "could not look up") || has(text, "could not parse network"))
+    if (pg_why_has(text, "could not translate host name") || pg_why_has(text, "could not look up") || pg_why_has(text, "could not parse network"))
         return host_unknown(t, e);
-    if ((has(text, "Network is unreachable") || has(text, "Cannot assign requested address")) && addresses(t->host) == 1)
+    if ((pg_why_has(text, "Network is unreachable") || pg_why_has(text, "Cannot assign requested address")) && addresses(t->host) == 1)
         return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: its host (%s) has only IPv6 addresses, which this "
                                        "machine cannot reach: use a host with IPv4 (at Supabase the pooler's, as its page "
                                        "\"Connect\" shows it), or give this machine IPv6", t->host);
@@ -216,5 +216,5 @@ int pg_why(PGconn *c, const struct pg_target *t, struct error *e)
     quoted(PQuser(c), w.role);
     quoted(PQdb(c), w.database);
     state_of(text, state);
-    return state[0] ? answered(t, state, text, &w, e) : silent(t, text, e);
+    return state[0] ? pg_why_answered(t, state, text, &w, e) : silent(t, text, e);
 }

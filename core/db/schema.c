@@ -181,7 +181,7 @@ static int make_versions(struct db *db, struct error *e)
                   NULL, 0, NULL, e);
 }
 
-static int apply(struct db *db, int64_t number, struct error *e)
+static int schema_apply(struct db *db, int64_t number, struct error *e)
 {
     const struct migration *m = &migrations[number - 1];
     char sql[128];
@@ -214,7 +214,7 @@ static int one_more(struct db *db, struct error *e)
     if (r == 0)
         r = refuse_newer(version, e);
     if (r == 0 && version < NEWEST)
-        r = apply(db, version + 1, e);
+        r = schema_apply(db, version + 1, e);
     if (r == 0)
         r = db_commit(db, e);
     db_rollback(db);

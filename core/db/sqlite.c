@@ -71,7 +71,7 @@ static bool words_are_names(int code, bool parsing)
            code == SQLITE_CONSTRAINT_NOTNULL || code == SQLITE_CONSTRAINT_CHECK;
 }
 
-static int refused(struct db *db, bool parsing, struct error *e)
+static int sqlite_refused(struct db *db, bool parsing, struct error *e)
 {
     sqlite3 *s = db->connection;
     int code = sqlite3_extended_errcode(s);
@@ -85,10 +85,10 @@ static int refused(struct db *db, bool parsing, struct error *e)
     return error_set(e, o->result, "SQLite: %s (%d)", words, code);
 }
 
-static int simple(struct db *db, const char *sql, struct error *e)
+static int sqlite_simple(struct db *db, const char *sql, struct error *e)
 {
     if (sqlite3_exec(db->connection, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return refused(db, false, e);
+        return sqlite_refused(db, false, e);
     return 0;
 }
 
@@ -99,7 +99,7 @@ static int patiently(struct db *db, const char *sql, struct error *e)
     for (int i = 0; i < OPEN_TRIES && r == -EBUSY; i++) {
         if (i)
             poll(NULL, 0, OPEN_PAUSE_MS);
-        r = simple(db, sql, e);
+        r = sqlite_simple(db, sql, e);
     }
     return r;
 }
@@ -114,7 +114,7 @@ static int compile(struct db *db, const char *sql, sqlite3_stmt **ret, struct er
     const char *tail = NULL;
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(db->connection, sql, -1, &s, &tail) != SQLITE_OK)
-        return refused(db, true, e);
+        return sqlite_refused(db, true, e);
     if (!s)
         return error_set(e, -EINVAL, "SQLite: the statement is empty");
     while (tail && *tail && strchr(" \t\r\n;", *tail))
@@ -143,7 +143,7 @@ static int application_id(struct db *db, int64_t *ret, struct error *e)
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW)
         *ret = sqlite3_column_int64(s, 0);
-    return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : refused(db, false, e);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : sqlite_refused(db, false, e);
 }
 
 /* In the log readers and the writer do not wait for each other. */
@@ -165,12 +165,12 @@ static int set_up(struct db *db, const struct store_options *o, bool made, struc
     sqlite3_limit(db->connection, SQLITE_LIMIT_LENGTH, VALUE_MAX);
     int r = o->as_it_is ? 0 : set_journal(db, o, made, e);
     if (r == 0)
-        r = simple(db,
+        r = sqlite_simple(db,
                    "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
                    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384" /* KiB */,
                    e);
     if (r == 0 && db->read_only)
-        r = simple(db, "PRAGMA query_only = ON", e);
+        r = sqlite_simple(db, "PRAGMA query_only = ON", e);
     return r;
 }
 
@@ -227,12 +227,12 @@ static bool sqlite_alive(const struct db *db)
 
 static int sqlite_begin(struct db *db, struct error *e)
 {
-    return simple(db, db->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e);
+    return sqlite_simple(db, db->read_only ? "BEGIN" : "BEGIN IMMEDIATE", e);
 }
 
 static int sqlite_commit(struct db *db, struct error *e)
 {
-    return simple(db, "COMMIT", e);
+    return sqlite_simple(db, "COMMIT", e);
 }
 
 static void sqlite_rollback(struct db *db)
@@ -270,7 +270,7 @@ static int bind_all(struct db *db, sqlite3_stmt *s, const struct db_param *param
         else
             code = sqlite3_bind_text64(s, i, p->text, p->len, SQLITE_STATIC, SQLITE_UTF8);
         if (code != SQLITE_OK)
-            return refused(db, false, e);
+            return sqlite_refused(db, false, e);
     }
     return 0;
 }
@@ -285,7 +285,7 @@ static void take_row(sqlite3_stmt *s, struct db_result *r, const char **values, 
     db_result_add_row(r, values, lens);
 }
 
-static int run(struct db *db, sqlite3_stmt *s, struct db_result *r, struct error *e)
+static int sqlite_run(struct db *db, sqlite3_stmt *s, struct db_result *r, struct error *e)
 {
     size_t columns = (size_t)sqlite3_column_count(s);
     cleanup(free_p) const char **values = xcalloc(columns + 1, sizeof(*values));
@@ -295,7 +295,7 @@ static int run(struct db *db, sqlite3_stmt *s, struct db_result *r, struct error
     while ((code = sqlite3_step(s)) == SQLITE_ROW)
         take_row(s, r, values, lens);
     if (code != SQLITE_DONE)
-        return refused(db, false, e);
+        return sqlite_refused(db, false, e);
     /* sqlite3_changes() keeps telling of the statement before when this one changes nothing */
     if (!sqlite3_stmt_readonly(s) && sqlite3_total_changes(db->connection) != before)
         db_result_set_affected(r, sqlite3_changes64(db->connection));
@@ -312,7 +312,7 @@ static int sqlite_exec(struct db *db, const char *sql, const struct db_param *pa
     if (r < 0)
         return r;
     struct db_result *result = db_result_new((size_t)sqlite3_column_count(s));
-    r = run(db, s, result, e);
+    r = sqlite_run(db, s, result, e);
     if (r < 0) {
         db_result_free(result);
         return r;

@@ -125,7 +125,7 @@ void engine_drained(struct engine *e)
     history_start(e);
 }
 
-static bool settled(const struct engine *e)
+static bool engine_settled(const struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
         if (!e->jobs[i]->held && (!e->jobs[i]->discovered || e->jobs[i]->breaker.asking))
@@ -145,7 +145,7 @@ void engine_tell_jobs_ready(struct engine *e)
 
 void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
 {
-    if (!engine_may_work(e) || settled(e)) {
+    if (!engine_may_work(e) || engine_settled(e)) {
         done(ctx);
         return;
     }
@@ -156,7 +156,7 @@ void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
 
 void engine_check_ready(struct engine *e)
 {
-    if (!e->drained || !settled(e))
+    if (!e->drained || !engine_settled(e))
         return;
     engine_tell_jobs_ready(e);
     if (e->ready_told)

@@ -25,7 +25,7 @@ struct explain_task {
 };
 
 /* As a run of the schedule would ask, here and now. */
-static void fill(const struct job *j, int64_t now, struct claim_request *ret)
+static void explain_fill(const struct job *j, int64_t now, struct claim_request *ret)
 {
     const struct state_dir *s = j->engine->setup.state;
     *ret = (struct claim_request){.table = j->table, .mode = CLAIM_TICK, .host = s->host, .incarnation = s->incarnation,
@@ -102,7 +102,7 @@ void engine_explain(struct engine *e, struct job *j,
     t->job = j;
     t->done = done;
     t->ctx = ctx;
-    fill(j, clock_now(), &t->query);
+    explain_fill(j, clock_now(), &t->query);
     e->busy++;
     store_submit(e->store, explain_work, t, explain_done);
 }
@@ -128,7 +128,7 @@ static int why_work(struct db *db, void *arg, struct error *e)
     return store_reason(db, &t->query, t->key, &t->record, &t->reason, &t->lease_until, e);
 }
 
-static void why_known(void *arg, int result, const struct error *e)
+static void explain_why_known(void *arg, int result, const struct error *e)
 {
     struct why_task *t = arg;
     struct engine *engine = t->job->engine;
@@ -147,9 +147,9 @@ static void why_known(void *arg, int result, const struct error *e)
 static void why_ask(void *ctx)
 {
     struct why_task *t = ctx;
-    fill(t->job, clock_now(), &t->query);
+    explain_fill(t->job, clock_now(), &t->query);
     t->job->engine->busy++;
-    store_submit(t->job->engine->store, why_work, t, why_known);
+    store_submit(t->job->engine->store, why_work, t, explain_why_known);
 }
 
 /* The row is looked at first: what is said is true of the row as it is. */

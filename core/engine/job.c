@@ -455,7 +455,7 @@ static int pause_work(struct db *db, void *arg, struct error *e)
     return store_job_pause(db, t->job->config->job, t->paused, e);
 }
 
-static void pause_done(void *arg, int result, const struct error *e)
+static void job_pause_done(void *arg, int result, const struct error *e)
 {
     struct pause_task *t = arg;
     struct job *j = t->job;
@@ -479,7 +479,7 @@ void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
     struct pause_task *t = xcalloc(1, sizeof *t);
     *t = (struct pause_task){j, paused, believe, done, ctx};
     e->busy++;
-    store_submit(e->store, pause_work, t, pause_done);
+    store_submit(e->store, pause_work, t, job_pause_done);
 }
 
 const struct job_config *job_configuration(const struct job *j)

@@ -60,7 +60,7 @@ static int check_values(struct engine *e, struct db *db, struct keys_check *c, s
     return 0;
 }
 
-static bool is_known(const struct engine *e, const struct keys_check *c, const char *id)
+static bool keys_is_known(const struct engine *e, const struct keys_check *c, const char *id)
 {
     const struct keyring *ring = e->setup.config->keys;
     for (size_t i = 0; i < keyring_count(ring); i++)
@@ -112,7 +112,7 @@ static int open_fingerprint_key(struct engine *e, struct db *db, struct keys_che
     char prefix[KEY_NAME_MAX];
     snprintf(prefix, sizeof prefix, "r1.%s.", id ? id : "?");
     res = id ? was_proven(db, id, &proven, err) : 0;
-    if (res >= 0 && id && !proven && !is_known(e, c, id))
+    if (res >= 0 && id && !proven && !keys_is_known(e, c, id))
         res = store_count_sealed(db, prefix, &sealed, err);
     if (res >= 0 && sealed > 1) /* the fingerprints' own is one of them */
         proven = true;

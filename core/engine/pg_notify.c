@@ -37,7 +37,7 @@ static void again_in(struct engine *e, int64_t ms)
         e->hints_timer = loop_after(e->loop, ms, listen_now, e);
 }
 
-static void said(void *ctx, const char *changed)
+static void notify_said(void *ctx, const char *changed)
 {
     struct engine *e = ctx;
     if (changed)
@@ -50,7 +50,7 @@ static void something_said(void *ctx, uint32_t events)
 {
     (void)events;
     struct engine *e = ctx;
-    if (listener_hear(e->listener, said, e) < 0) {
+    if (listener_hear(e->listener, notify_said, e) < 0) {
         pg_notify_stop(e);
         again_in(e, AGAIN_MS);
     }

@@ -55,7 +55,7 @@ static int check_work(struct db *db, void *arg, struct error *e)
     return res == -EACCES ? own_rights(db, e) : res;
 }
 
-static void go_on(struct engine *e)
+static void phase_go_on(struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
         job_resolve(e->jobs[i]);
@@ -67,7 +67,7 @@ static void go_on(struct engine *e)
 
 static void check_done(void *arg, int result, const struct error *err);
 
-static void check_start(struct engine *e)
+static void phase_check_start(struct engine *e)
 {
     if (e->checking || e->checked || e->stopping || !e->store_up)
         return;
@@ -84,7 +84,7 @@ static void check_again(void *ctx)
 {
     struct engine *e = ctx;
     e->again_timer = NULL;
-    check_start(e);
+    phase_check_start(e);
 }
 
 static void check_done(void *arg, int result, const struct error *err)
@@ -103,7 +103,7 @@ static void check_done(void *arg, int result, const struct error *err)
         if (spool_belongs(e->spool, e->installation, &why) < 0)
             e->setup.fatal(e->setup.ctx, 1, why.text);
         else if (!e->stopping)
-            go_on(e);
+            phase_go_on(e);
     } else if (store_passes(result) && !store_is_away(result)) {
         log_line(LEVEL_WARNING, "the database is busy; renewd tries again", "reason", err->text, NULL);
         if (!e->again_timer && !e->stopping)
@@ -123,7 +123,7 @@ static int beat_work(struct db *db, void *arg, struct error *e)
     return store_heartbeat(db, s->host, s->incarnation, e);
 }
 
-static int count_work(struct db *db, void *arg, struct error *e)
+static int phase_count_work(struct db *db, void *arg, struct error *e)
 {
     const struct state_dir *s = arg;
     char installation[ID_SIZE];
@@ -146,7 +146,7 @@ static void beat(void *ctx)
     if (counts)
         retention_age(e->keep);
     if (e->store_up && e->checked)
-        store_submit(e->store, counts ? count_work : beat_work, e->setup.state, beat_done);
+        store_submit(e->store, counts ? phase_count_work : beat_work, e->setup.state, beat_done);
     recover_siblings(e);
     recover_kept(e, false);
     expired_leases_check(e);
@@ -170,11 +170,11 @@ void startup_up(void *ctx)
             commits_resume(e);
             unowned_leases_check(e);
         } else {
-            go_on(e);
+            phase_go_on(e);
         }
         return;
     }
-    check_start(e);
+    phase_check_start(e);
 }
 
 static void lost_store(struct engine *e, const char *why, bool refused)

@@ -28,7 +28,7 @@ static void retire(struct engine *e, struct job *j)
     engine_check_stopped(e);
 }
 
-static struct job *take_out(struct job **jobs, size_t count, const char *name)
+static struct job *reload_take_out(struct job **jobs, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (jobs[i] && strcmp(jobs[i]->config->job, name) == 0) {
@@ -50,7 +50,7 @@ static bool goes_on(const struct job *old, const struct job_config *c)
 static struct job *next_job(struct engine *e, struct job **before, struct job_config *c,
                             struct reload_result *ret)
 {
-    struct job *old = take_out(before, e->job_count, c->job);
+    struct job *old = reload_take_out(before, e->job_count, c->job);
     if (old && !old->config->mistake && c->mistake) {
         log_line(LEVEL_ERROR, "the changed file has mistakes; the job stays as it was", "job", c->job,
                  "reason", c->mistake, NULL);

@@ -12,7 +12,7 @@
 
 enum { LOOK_MS = 5000 };
 
-static void told(struct job *j, const char *why)
+static void secrets_told(struct job *j, const char *why)
 {
     if (why && (!j->secret_why || strcmp(j->secret_why, why) != 0))
         log_line(LEVEL_WARNING, "a secret's file changed and cannot be used; the value read before stays in use", "job",
@@ -22,7 +22,7 @@ static void told(struct job *j, const char *why)
     j->secret_why = why ? xstrdup(why) : NULL;
 }
 
-static void take_next(void *ctx)
+static void secrets_take_next(void *ctx)
 {
     struct engine *e = ctx;
     e->secrets_soon = NULL;
@@ -38,7 +38,7 @@ static void take_next(void *ctx)
 }
 
 /* Its file as it is now, when it differs from what runs in secrets alone. */
-static struct job_config *read_again(struct job *j)
+static struct job_config *secrets_read_again(struct job *j)
 {
     struct engine *e = j->engine;
     struct conf_mistakes *m = conf_mistakes_new();
@@ -47,13 +47,13 @@ static struct job_config *read_again(struct job *j)
     bool usable = false;
 
     if (strcmp(c->file_hash, j->config->file_hash) != 0)
-        told(j, "the job's own file changed as well; `renewctl reload` takes both");
+        secrets_told(j, "the job's own file changed as well; `renewctl reload` takes both");
     else if (c->mistake && !j->config->mistake)
-        told(j, c->mistake);
+        secrets_told(j, c->mistake);
     else
         usable = true;
     if (usable)
-        told(j, NULL);
+        secrets_told(j, NULL);
     bool same = strcmp(c->content_hash, j->config->content_hash) == 0 && !c->mistake == !j->config->mistake;
     conf_mistakes_free(m);
     secret_uses_done(&uses);
@@ -71,25 +71,25 @@ bool secrets_changed(struct job *j)
         return true;
     if (!e->setup.daemon || e->stopping || j->removed || !secret_files_changed(&j->config->secret_files))
         return false;
-    j->next_config = read_again(j);
+    j->next_config = secrets_read_again(j);
     if (!j->next_config)
         return false;
     if (!e->secrets_soon)
-        e->secrets_soon = loop_after(e->loop, 0, take_next, e);
+        e->secrets_soon = loop_after(e->loop, 0, secrets_take_next, e);
     return true;
 }
 
-static void look(void *ctx)
+static void secrets_look(void *ctx)
 {
     struct engine *e = ctx;
-    e->secrets_timer = loop_after(e->loop, LOOK_MS, look, e);
+    e->secrets_timer = loop_after(e->loop, LOOK_MS, secrets_look, e);
     for (size_t i = 0; i < e->job_count; i++)
         secrets_changed(e->jobs[i]);
 }
 
 void secrets_start(struct engine *e)
 {
-    e->secrets_timer = loop_after(e->loop, LOOK_MS, look, e);
+    e->secrets_timer = loop_after(e->loop, LOOK_MS, secrets_look, e);
 }
 
 void secrets_stop(struct engine *e)

@@ -39,7 +39,7 @@ static void name_jobs(struct poll_task *t, bool that_can_run)
             t->names[t->name_count++] = xstrdup(e->jobs[i]->config->job);
 }
 
-static char *copy(const char *text)
+static char *sql_requests_copy(const char *text)
 {
     return text ? xstrdup(text) : NULL;
 }
@@ -49,8 +49,8 @@ static void name_disabled(struct poll_task *t)
     const struct job_config *c;
     t->disabled = xcalloc(t->engine->disabled_count + 1, sizeof *t->disabled);
     for (; (c = engine_disabled(t->engine, t->disabled_count)); t->disabled_count++)
-        t->disabled[t->disabled_count] = (struct disabled_job){copy(c->job), copy(c->plugin_name), copy(c->schedule_text),
-                                                               copy(c->legacy_name), copy(c->file)};
+        t->disabled[t->disabled_count] = (struct disabled_job){sql_requests_copy(c->job), sql_requests_copy(c->plugin_name), sql_requests_copy(c->schedule_text),
+                                                               sql_requests_copy(c->legacy_name), sql_requests_copy(c->file)};
 }
 
 static void disabled_free(struct disabled_job *list, size_t count)
@@ -77,7 +77,7 @@ static int poll_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
-static void task_free(struct poll_task *t)
+static void sql_requests_task_free(struct poll_task *t)
 {
     for (size_t i = 0; i < t->name_count; i++)
         free(t->names[i]);
@@ -125,7 +125,7 @@ static void poll_done(void *arg, int result, const struct error *err)
             log_line(LEVEL_WARNING, "SQL requested a run of a job that was just removed from conf.d; it does not run", "job",
                      t->requests[i].job, NULL);
     }
-    task_free(t);
+    sql_requests_task_free(t);
     engine_check_stopped(e);
 }
 
@@ -176,7 +176,7 @@ static void serve_done(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "this host could not record in the database which jobs it serves; renewd.job in SQL may show "
                                 "others as active",
                  "reason", err->text, NULL);
-    task_free(t);
+    sql_requests_task_free(t);
     engine_check_stopped(e);
 }
 

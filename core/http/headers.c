@@ -23,7 +23,7 @@ static const char *const of_the_provider[] = {
     "Clear-Site-Data", "Renewd-Error", NULL,
 };
 
-static bool is_one_of(const char *const *names, const char *name, size_t len)
+static bool header_is_one_of(const char *const *names, const char *name, size_t len)
 {
     for (; *names; names++)
         if (strlen(*names) == len && strncasecmp(*names, name, len) == 0)
@@ -38,7 +38,7 @@ static bool begins(const char *name, size_t len, const char *with)
     return len >= n && strncasecmp(name, with, n) == 0;
 }
 
-static bool is_named(const char *connection, const char *name, size_t len)
+static bool header_is_named(const char *connection, const char *name, size_t len)
 {
     for (const char *at = connection; at && *at;) {
         at += strspn(at, " \t,");
@@ -52,16 +52,16 @@ static bool is_named(const char *connection, const char *name, size_t len)
 
 static bool drops(const char *name, size_t len, const char *connection)
 {
-    return is_one_of(hop_by_hop, name, len) || begins(name, len, "Proxy-") || is_named(connection, name, len);
+    return header_is_one_of(hop_by_hop, name, len) || begins(name, len, "Proxy-") || header_is_named(connection, name, len);
 }
 
 bool hop_drops_request(const char *name, size_t len, const char *connection)
 {
-    return drops(name, len, connection) || is_one_of(of_the_caller, name, len) ||
+    return drops(name, len, connection) || header_is_one_of(of_the_caller, name, len) ||
            begins(name, len, "X-Forwarded-");
 }
 
 bool hop_drops_reply(const char *name, size_t len, const char *connection)
 {
-    return drops(name, len, connection) || is_one_of(of_the_provider, name, len);
+    return drops(name, len, connection) || header_is_one_of(of_the_provider, name, len);
 }

@@ -10,7 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/utf8.h"
 
-static int hex_value(char c)
+static int path_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -28,8 +28,8 @@ int path_decode(const char *raw, size_t len, bool plus_is_blank, char *out)
     for (size_t i = 0; i < len; i++) {
         char c = raw[i];
         if (c == '%') {
-            int high = len - i > 2 ? hex_value(raw[i + 1]) : -1;
-            int low = high >= 0 ? hex_value(raw[i + 2]) : -1;
+            int high = len - i > 2 ? path_hex_value(raw[i + 1]) : -1;
+            int low = high >= 0 ? path_hex_value(raw[i + 2]) : -1;
             if (low < 0)
                 return -EINVAL;
             c = (char)(high * 16 + low);
@@ -45,7 +45,7 @@ int path_decode(const char *raw, size_t len, bool plus_is_blank, char *out)
     return utf8_valid(out, n) ? (int)n : -EINVAL;
 }
 
-static bool is_dots(const char *segment)
+static bool path_is_dots(const char *segment)
 {
     return strcmp(segment, ".") == 0 || strcmp(segment, "..") == 0;
 }
@@ -53,8 +53,8 @@ static bool is_dots(const char *segment)
 static bool is_step(const char *raw, size_t len, bool key, const char *segment)
 {
     if (!key)
-        return strchr(segment, '/') || is_dots(segment);
-    return is_dots(segment) && memchr(raw, '.', len);
+        return strchr(segment, '/') || path_is_dots(segment);
+    return path_is_dots(segment) && memchr(raw, '.', len);
 }
 
 int path_split(const char *raw, size_t key_at, char *segments[], size_t max, char **ret_memory)

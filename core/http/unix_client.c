@@ -28,7 +28,7 @@ static void call_done(struct unix_call *call)
     curl_slist_free_all(call->lines);
 }
 
-static size_t take_body(char *data, size_t size, size_t count, void *ctx)
+static size_t unix_call_take_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct unix_call *call = ctx;
 
@@ -62,7 +62,7 @@ static int try_socket(const char *path, struct error *error)
     return 0;
 }
 
-static bool call_open(struct unix_call *call, const char *socket_path, const char *method,
+static bool unix_call_call_open(struct unix_call *call, const char *socket_path, const char *method,
                       const char *url, const char *content_type)
 {
     CURL *e = call->easy = curl_easy_init();
@@ -86,7 +86,7 @@ static bool call_open(struct unix_call *call, const char *socket_path, const cha
            !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
            !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) &&
            !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->text) &&
-           !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) &&
+           !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, unix_call_take_body) &&
            !curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 }
 
@@ -133,7 +133,7 @@ int http_unix_call(const char *socket_path, const char *method, const char *path
     int r = try_socket(socket_path, error);
     if (r < 0)
         return r;
-    if (!call_open(&call, socket_path, method, url, content_type) ||
+    if (!unix_call_call_open(&call, socket_path, method, url, content_type) ||
         !call_send(&call, method, body, len, timeout_ms))
         return error_set(error, -EIO, "libcurl (%s) could not prepare the call", curl_version());
     CURLcode code = curl_easy_perform(call.easy);

@@ -19,7 +19,7 @@ enum { PATH_MAX_BYTES = 64 * 1024 };
 
 static const char in_segments[] = "-._~!$&'()*+,;=:@", in_members[] = "-._~";
 
-static int encode(const char *text, const char *plain, struct buf *to)
+static int url_encode(const char *text, const char *plain, struct buf *to)
 {
     int r = 0;
 
@@ -29,14 +29,14 @@ static int encode(const char *text, const char *plain, struct buf *to)
 }
 
 /* Also as "..;x", which some servers read as "..". */
-static bool is_dots(const char *segment)
+static bool url_is_dots(const char *segment)
 {
     size_t len = strcspn(segment, ";");
 
     return (len == 1 || len == 2) && strspn(segment, ".") >= len;
 }
 
-static bool has_control(const char *segment)
+static bool url_has_control(const char *segment)
 {
     for (const unsigned char *c = (const unsigned char *)segment; *c; c++)
         if (*c < ' ' || *c == 127)
@@ -58,11 +58,11 @@ static const char *segment_wrong(const char *raw, size_t len, bool last, char *d
         return "the path has a bad percent-escape, a NUL or bytes that are not UTF-8";
     if (!*decoded && !last)
         return "the path holds an empty segment";
-    if (is_dots(decoded))
+    if (url_is_dots(decoded))
         return "the path holds a segment of dots";
     if (strpbrk(decoded, "/\\"))
         return "the path holds an escaped slash or a backslash";
-    if (has_control(decoded))
+    if (url_has_control(decoded))
         return "the path holds a control character";
     return has_escape(decoded) ? "the path is escaped twice" : NULL;
 }
@@ -78,7 +78,7 @@ static const char *canonical(const char *path, struct buf *to)
         const char *wrong = segment_wrong(at, len, last, decoded);
         if (wrong)
             return wrong;
-        if (encode(decoded, in_segments, to) < 0 || (!last && buf_char(to, '/') < 0))
+        if (url_encode(decoded, in_segments, to) < 0 || (!last && buf_char(to, '/') < 0))
             return "the path is too long";
         if (last)
             return NULL;
@@ -233,9 +233,9 @@ int target_members(const char *text, size_t len, const char *name, struct buf *t
 
 int target_member(const char *name, const char *value, struct buf *to)
 {
-    if ((to->len && buf_char(to, '&') < 0) || encode(name, in_members, to) < 0 || buf_char(to, '=') < 0)
+    if ((to->len && buf_char(to, '&') < 0) || url_encode(name, in_members, to) < 0 || buf_char(to, '=') < 0)
         return -ENOBUFS;
-    return encode(value, in_members, to);
+    return url_encode(value, in_members, to);
 }
 
 int target_query_check(const char *query)

@@ -132,7 +132,7 @@ static char *replaced_by(const struct retention *k, const char *replaced, const 
     return buf_steal(&b);
 }
 
-static struct spool_field field(const char *text)
+static struct spool_field retention_field(const char *text)
 {
     return (struct spool_field){ text, strlen(text) };
 }
@@ -149,7 +149,7 @@ int retention_put(struct retention *k, const char *attempt_id, const char *repla
     p->at = now;
     p->replaced = replaced_by(k, replaced, newest, now);
     const struct spool_field fields[SPOOL_FIELDS] = {
-        field(attempt_id), field(newest), field(p->replaced), { text, len },
+        retention_field(attempt_id), retention_field(newest), retention_field(p->replaced), { text, len },
     };
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
     int r = spool_entry_write(&entry, k->setup.ring, KEEP_BOUND, SPOOL_KEPT, (uint64_t)now, fields);

@@ -79,7 +79,7 @@ static int head_write(const struct retention *k, int fd, off_t *ret_end)
 }
 
 /* It gets its name when it is locked and has its head. A file that does not say whose it is would be nobody's. */
-static int file_make(struct retention *k, struct error *e)
+static int retention_file_file_make(struct retention *k, struct error *e)
 {
     if (k->installation[0] == '\0')
         return error_set(e, -EAGAIN, "no credential can be written to %s before the database is known", k->dir);
@@ -112,7 +112,7 @@ static int file_make(struct retention *k, struct error *e)
 int retention_file_room(struct retention *k, off_t more, struct error *e)
 {
     if (k->current == NULL || k->current->end >= retention_file_max(k)) {
-        int r = file_make(k, e);
+        int r = retention_file_file_make(k, e);
         if (r < 0)
             return r;
     }
@@ -210,7 +210,7 @@ struct taking {
     char host[ID_SIZE], installation[ID_SIZE];
 };
 
-static int foreign(const struct taking *t, struct error *e)
+static int retention_file_foreign(const struct taking *t, struct error *e)
 {
     bool host = strcmp(t->host, t->k->setup.host) == 0;
 
@@ -220,7 +220,7 @@ static int foreign(const struct taking *t, struct error *e)
                      host ? "installation's database" : "host");
 }
 
-static int entry_take(void *ctx, const struct spool_head *head, const char *text, off_t at, struct error *e)
+static int retention_file_entry_take(void *ctx, const struct spool_head *head, const char *text, off_t at, struct error *e)
 {
     struct taking *t = ctx;
     cleanup(secret_free_p) struct secret *plain = NULL;
@@ -235,7 +235,7 @@ static int entry_take(void *ctx, const struct spool_head *head, const char *text
         spool_field_copy(t->installation, sizeof t->installation, &fields[2]);
         t->headed = true;
         t->unnamed = t->installation[0] == '\0';
-        return foreign(t, e);
+        return retention_file_foreign(t, e);
     }
     if (head->type != SPOOL_KEPT || !t->headed)
         return 0;
@@ -270,7 +270,7 @@ static int unnamed_ours(const struct taking *t, struct error *e)
 }
 
 /* Locks and reads one file. -EAGAIN: it is not for us. */
-static int file_take(struct retention *k, const char *name, struct error *e)
+static int retention_file_file_take(struct retention *k, const char *name, struct error *e)
 {
     struct taking t = { .k = k };
     char *path = xasprintf("%s/%s", k->dir, name);
@@ -291,7 +291,7 @@ static int file_take(struct retention *k, const char *name, struct error *e)
     t.file = file_add(k, path, fd, st.st_size);
     TAILQ_INSERT_HEAD(&k->files, t.file, link);
     struct spool_scan scan = { .fd = fd, .path = path, .size = st.st_size };
-    r = spool_scan(&scan, entry_take, &t, e);
+    r = spool_scan(&scan, retention_file_entry_take, &t, e);
     if (r == 0)
         r = unnamed_ours(&t, e);
     while ((p = TAILQ_FIRST(&t.found)) != NULL) {
@@ -316,7 +316,7 @@ static int by_age(const void *a, const void *b)
 }
 
 /* The oldest first, and of each credential the newest alone. */
-static void sort_out(struct retention *k)
+static void retention_file_sort_out(struct retention *k)
 {
     size_t count = 0, n = 0;
     struct retained_pair *p;
@@ -362,7 +362,7 @@ int retention_take(struct retention *k, const char *installation, struct error *
                                                strerror(errno));
     while ((entry = readdir(d)) != NULL) {
         struct error why = { "" };
-        int r = is_name(entry->d_name) ? file_take(k, entry->d_name, &why) : -EAGAIN;
+        int r = is_name(entry->d_name) ? retention_file_file_take(k, entry->d_name, &why) : -EAGAIN;
         if (r == -EAGAIN)
             continue;
         if (r < 0 && refused == 0)
@@ -370,7 +370,7 @@ int retention_take(struct retention *k, const char *installation, struct error *
         k->left_alone += r < 0;
     }
     closedir(d);
-    sort_out(k);
+    retention_file_sort_out(k);
     for (f = TAILQ_FIRST(&k->files); f != NULL; f = next) {
         next = TAILQ_NEXT(f, link);
         if (f->pairs == 0 && f != k->current)

@@ -69,7 +69,7 @@ static struct spool_field field(const char *text)
 }
 
 /* Whole or not at all: a failure leaves no torn entry between others. */
-static int append(struct spool *s, int type, const struct spool_field fields[SPOOL_FIELDS],
+static int spool_append(struct spool *s, int type, const struct spool_field fields[SPOOL_FIELDS],
                   struct error *e)
 {
     cleanup(buf_done) struct buf entry = {0};
@@ -109,7 +109,7 @@ static int append(struct spool *s, int type, const struct spool_field fields[SPO
     return 0;
 }
 
-static struct wanted *remember(struct spool *s, const char *attempt_id, const char *fingerprint,
+static struct wanted *spool_remember(struct spool *s, const char *attempt_id, const char *fingerprint,
                                const char *source, const char *key, off_t at)
 {
     struct wanted *w = xcalloc(1, sizeof *w);
@@ -129,7 +129,7 @@ static struct wanted *remember(struct spool *s, const char *attempt_id, const ch
 }
 
 /* Nothing is sent whose answer a full disk could not take. File systems that cannot say go without. */
-static int reserve(struct spool *s, struct error *e)
+static int spool_reserve(struct spool *s, struct error *e)
 {
     off_t need = s->end + (off_t)(map_count(s->wanted) + 1) * RESULT_ROOM;
 
@@ -158,11 +158,11 @@ int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprin
 
     if (strlen(attempt_id) >= ID_SIZE || (fingerprint && strlen(fingerprint) >= FINGERPRINT_SIZE))
         return error_set(e, -EINVAL, "spool: the name of an attempt or a credential is too long");
-    int r = reserve(s, e);
+    int r = spool_reserve(s, e);
     if (r == 0)
-        r = append(s, SPOOL_INTENT, fields, e);
+        r = spool_append(s, SPOOL_INTENT, fields, e);
     if (r == 0 && map_get(s->wanted, attempt_id) == NULL)
-        remember(s, attempt_id, fingerprint, source, key, at);
+        spool_remember(s, attempt_id, fingerprint, source, key, at);
     return r;
 }
 
@@ -181,15 +181,15 @@ int spool_result(struct spool *s, const char *attempt_id, const char *text, size
 
     if (strlen(attempt_id) >= ID_SIZE)
         return error_set(e, -EINVAL, "spool: the name of an attempt is too long");
-    int r = append(s, SPOOL_RESULT, fields, e);
+    int r = spool_append(s, SPOOL_RESULT, fields, e);
     if (r == 0 && w == NULL)
-        remember(s, attempt_id, NULL, NULL, NULL, at);
+        spool_remember(s, attempt_id, NULL, NULL, NULL, at);
     return r;
 }
 
 /* The room before the oldest wanted entry: all after the head, or a hole where the file system can.
  */
-static void give_back(struct spool *s)
+static void spool_give_back(struct spool *s)
 {
     if (s->first == NULL) {
         if (s->end > GIVE_BACK && ftruncate(s->fd, s->head_end) == 0)
@@ -211,8 +211,8 @@ void spool_settled(struct spool *s, const char *attempt_id)
     *(w->prev ? &w->prev->next : &s->first) = w->next;
     *(w->next ? &w->next->prev : &s->last) = w->prev;
     wanted_free(w);
-    (void)append(s, SPOOL_SETTLED, fields, NULL); /* without it a crash reports one more leftover */
-    give_back(s);
+    (void)spool_append(s, SPOOL_SETTLED, fields, NULL); /* without it a crash reports one more leftover */
+    spool_give_back(s);
 }
 
 void spool_sync(struct spool *s, bool now, void (*done)(void *ctx, int result), void *ctx)
@@ -266,7 +266,7 @@ static void inode_text(int fd, char ret[24])
 }
 
 /* The file gets its name when it is locked and has its head: nobody finds it unlocked before. */
-static int file_make(struct spool *s, const char *dir, const char *host, struct error *e)
+static int spool_file_make(struct spool *s, const char *dir, const char *host, struct error *e)
 {
     cleanup(free_p) char *new_path = xasprintf("%s/%s.new", dir, s->incarnation);
     char boot[40];
@@ -292,7 +292,7 @@ static int file_make(struct spool *s, const char *dir, const char *host, struct 
         r = error_set(e, -errno, "the spool file %s cannot be locked: %s", new_path,
                       strerror(errno));
     if (r == 0)
-        r = append(s, SPOOL_HEAD, head, e);
+        r = spool_append(s, SPOOL_HEAD, head, e);
     if (r == 0 &&
         (fdatasync(s->fd) < 0 || rename(new_path, s->path) < 0 || directory_sync(dir) < 0))
         r = error_set(e, -errno, "the spool file %s cannot be put on the disk: %s", s->path,
@@ -319,7 +319,7 @@ int spool_open(struct loop *loop, const char *state_dir, const char *host, const
     memcpy(s->host, host, strlen(host));
     s->path = xasprintf("%s/%s.spool", dir, incarnation);
     s->wanted = map_new();
-    int r = file_make(s, dir, host, e);
+    int r = spool_file_make(s, dir, host, e);
     if (r == 0) {
         r = spool_sync_start(&s->sync, loop, s->fd);
         if (r < 0) {
@@ -346,7 +346,7 @@ int spool_belongs(struct spool *s, const char *installation, struct error *e)
     const struct spool_field head[SPOOL_FIELDS] = {
         field(s->host), field(boot), field(installation), field(inode),
     };
-    r = append(s, SPOOL_HEAD, head, e);
+    r = spool_append(s, SPOOL_HEAD, head, e);
     if (r == 0 && s->first == NULL)
         s->head_end = s->given_back = s->end;
     return r;

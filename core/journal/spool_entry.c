@@ -18,7 +18,7 @@ static void put_number(unsigned char *to, size_t size, uint64_t value)
         to[i] = (unsigned char)(value >> (8 * (size - 1 - i)));
 }
 
-static uint64_t get_number(const unsigned char *from, size_t size)
+static uint64_t spool_entry_get_number(const unsigned char *from, size_t size)
 {
     uint64_t value = 0;
 
@@ -72,7 +72,7 @@ static int fields_split(const char *data, size_t len, struct spool_field ret[SPO
     for (size_t i = 0; i < SPOOL_FIELDS; i++) {
         if (len < 4)
             return -EBADMSG;
-        uint64_t size = get_number((const unsigned char *)data, 4);
+        uint64_t size = spool_entry_get_number((const unsigned char *)data, 4);
         data += 4;
         len -= 4;
         if (size == ABSENT)
@@ -117,12 +117,12 @@ int spool_entry_write(struct buf *to, const struct keyring *ring, const char *in
 bool spool_head_read(const unsigned char bytes[SPOOL_HEAD_SIZE], struct spool_head *ret)
 {
     static const unsigned char zero[4];
-    uint64_t length = get_number(bytes + 8, 4);
+    uint64_t length = spool_entry_get_number(bytes + 8, 4);
 
     if (memcmp(bytes, SPOOL_MAGIC, 4) != 0 || memcmp(bytes + 6, zero, 2) != 0 ||
         memcmp(bytes + 12, zero, 4) != 0 || length > SPOOL_TEXT_MAX)
         return false;
-    *ret = (struct spool_head){ bytes[4], bytes[5], (uint32_t)length, get_number(bytes + 16, 8) };
+    *ret = (struct spool_head){ bytes[4], bytes[5], (uint32_t)length, spool_entry_get_number(bytes + 16, 8) };
     return true;
 }
 

@@ -53,7 +53,7 @@ static char *own_field(const struct spool_field *from)
 }
 
 static struct spool_leftover *
-leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS], const char *attempt_id)
+spool_read_leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS], const char *attempt_id)
 {
     struct spool_file *f = r->file;
     size_t place = (size_t)(uintptr_t)map_get(r->known, attempt_id);
@@ -74,7 +74,7 @@ leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS], con
     return l;
 }
 
-static void entry_take(struct reader *r, int type, const struct spool_field fields[SPOOL_FIELDS])
+static void spool_read_entry_take(struct reader *r, int type, const struct spool_field fields[SPOOL_FIELDS])
 {
     char attempt_id[ID_SIZE];
 
@@ -92,7 +92,7 @@ static void entry_take(struct reader *r, int type, const struct spool_field fiel
             leftover_done(&r->file->leftovers[place - 1]);
         return;
     }
-    struct spool_leftover *l = leftover_of(r, fields, attempt_id);
+    struct spool_leftover *l = spool_read_leftover_of(r, fields, attempt_id);
     if (type != SPOOL_RESULT)
         return;
     if (l->text)
@@ -120,7 +120,7 @@ static int entry_open(void *ctx, const struct spool_head *head, const char *text
             "spool file %s: an entry cannot be read: %s; configure the keys that were in use "
             "when it was written",
             r->file->path, why);
-    entry_take(r, head->type, fields);
+    spool_read_entry_take(r, head->type, fields);
     return 0;
 }
 
@@ -145,7 +145,7 @@ static void file_done(struct spool_file *f)
 }
 
 /* Locks and reads one file. 0 with it, -EAGAIN when it is not for us: locked, or just removed. */
-static int file_take(const char *dir, const char *name, const struct keyring *ring,
+static int spool_read_file_take(const char *dir, const char *name, const struct keyring *ring,
                      struct spool_file *ret, struct error *e)
 {
     struct spool_file f = { .fd = -1, .path = xasprintf("%s/%s", dir, name) };
@@ -212,7 +212,7 @@ int spool_leftovers(const char *state_dir, const struct keyring *ring, struct sp
 
         if (!is_spool_name(entry->d_name))
             continue;
-        int r = file_take(dir, entry->d_name, ring, &f, &why);
+        int r = spool_read_file_take(dir, entry->d_name, ring, &f, &why);
         if (r == -EAGAIN)
             continue;
         if (r < 0) {

@@ -37,7 +37,7 @@ static void *sync_thread(void *arg)
     return NULL;
 }
 
-static void tell(struct spool_waiter *list, int result)
+static void spool_sync_tell(struct spool_waiter *list, int result)
 {
     for (struct spool_waiter *w = list, *next; w; w = next) {
         next = w->next;
@@ -56,7 +56,7 @@ static struct spool_waiter *take_waiting(struct spool_sync *s)
     return list;
 }
 
-static void begin(struct spool_sync *s)
+static void spool_sync_begin(struct spool_sync *s)
 {
     loop_cancel(&s->timer);
     s->running = take_waiting(s);
@@ -73,7 +73,7 @@ static void timer_over(void *ctx)
 
     s->timer = NULL;
     if (!s->busy)
-        begin(s);
+        spool_sync_begin(s);
 }
 
 static void plan(struct spool_sync *s)
@@ -81,7 +81,7 @@ static void plan(struct spool_sync *s)
     if (s->busy || s->waiting == NULL)
         return;
     if (s->hurry)
-        begin(s);
+        spool_sync_begin(s);
     else if (s->timer == NULL)
         s->timer = loop_after(s->loop, SPOOL_SYNC_MS, timer_over, s);
 }
@@ -103,7 +103,7 @@ static void bell_rang(void *ctx, uint32_t events)
     s->running = NULL;
     s->busy = false;
     plan(s);
-    tell(list, s->broken);
+    spool_sync_tell(list, s->broken);
 }
 
 int spool_sync_start(struct spool_sync *s, struct loop *loop, int fd)
@@ -154,8 +154,8 @@ void spool_sync_end(struct spool_sync *s)
         s->broken = s->result;
     if (s->waiting != NULL && s->broken == 0 && fdatasync(s->fd) < 0)
         s->broken = -errno;
-    tell(s->running, s->broken);
-    tell(take_waiting(s), s->broken);
+    spool_sync_tell(s->running, s->broken);
+    spool_sync_tell(take_waiting(s), s->broken);
     close(s->bell);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->lock);

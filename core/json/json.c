@@ -144,7 +144,7 @@ static bool read_index(const char *text, size_t *ret_index)
 }
 
 /* -ENOENT, or 0 and the value, which is NULL for null. */
-static int find(const struct json *doc, const char *path, struct json_object **ret_value)
+static int json_find(const struct json *doc, const char *path, struct json_object **ret_value)
 {
     struct json_object *o = doc->root;
     size_t index;
@@ -171,7 +171,7 @@ static int find_set(const struct json *doc, const char *path, struct json_object
 {
     struct json_object *o = NULL;
 
-    if (find(doc, path, &o) < 0)
+    if (json_find(doc, path, &o) < 0)
         return -ENOENT;
     if (o == NULL)
         return -ENODATA;
@@ -189,7 +189,7 @@ enum json_kind json_kind(const struct json *doc, const char *path)
     };
     struct json_object *o = NULL;
 
-    return find(doc, path, &o) < 0 ? JSON_ABSENT : kinds[json_object_get_type(o)];
+    return json_find(doc, path, &o) < 0 ? JSON_ABSENT : kinds[json_object_get_type(o)];
 }
 
 int json_text(const struct json *doc, const char *path, const char **ret_text, size_t *ret_len)
@@ -361,7 +361,7 @@ int json_raw(const struct json *doc, const char *path, char **ret_text)
     struct json_object *o = NULL;
     size_t len = 0;
 
-    if (find(doc, path, &o) < 0)
+    if (json_find(doc, path, &o) < 0)
         return -ENOENT;
     if (o == NULL) {
         *ret_text = xstrdup("null");

@@ -48,7 +48,7 @@ static void hit(struct mend *m, size_t n, const char *with)
     buf_append(m->names, m->name, shown);
 }
 
-static void escape(struct mend *m)
+static void json_mend_escape(struct mend *m)
 {
     long c = code_unit(m, m->at), next = c >= 0xd800 && c < 0xdc00 ? code_unit(m, m->at + 6) : -1;
 
@@ -68,7 +68,7 @@ static void string(struct mend *m)
     while (m->at < m->len && m->copy[m->at] != '"') {
         size_t n = utf8_char(m->copy + m->at, m->len - m->at);
         if (m->copy[m->at] == '\\')
-            escape(m);
+            json_mend_escape(m);
         else if (n == 0 || m->copy[m->at] == '\0')
             hit(m, 1, "\x7f");
         else

@@ -17,7 +17,7 @@ static char peek(const struct json_scan *s)
     return s->at < s->len ? s->text[s->at] : '\0';
 }
 
-static bool take(struct json_scan *s, char c)
+static bool json_scan_take(struct json_scan *s, char c)
 {
     if (s->at >= s->len || s->text[s->at] != c)
         return false;
@@ -44,7 +44,7 @@ static int scan_number(struct json_scan *s, bool *ret_whole)
 {
     size_t from = s->at;
 
-    take(s, '-');
+    json_scan_take(s, '-');
     bool zero = peek(s) == '0';
     size_t digits = skip_digits(s);
     if (digits == 0)
@@ -54,15 +54,15 @@ static int scan_number(struct json_scan *s, bool *ret_whole)
         return -EINVAL;
     }
     *ret_whole = true;
-    if (take(s, '.')) {
+    if (json_scan_take(s, '.')) {
         *ret_whole = false;
         if (skip_digits(s) == 0)
             return -EINVAL;
     }
-    if (take(s, 'e') || take(s, 'E')) {
+    if (json_scan_take(s, 'e') || json_scan_take(s, 'E')) {
         *ret_whole = false;
-        if (!take(s, '+'))
-            take(s, '-');
+        if (!json_scan_take(s, '+'))
+            json_scan_take(s, '-');
         if (skip_digits(s) == 0)
             return -EINVAL;
     }
@@ -99,7 +99,7 @@ static int scan_unicode(struct json_scan *s, bool name)
         return -EINVAL;
     if (c < 0xd800 || c > 0xdfff)
         return 0;
-    if (c < 0xdc00 && take(s, '\\') && take(s, 'u') && scan_unit(s, &low) < 0)
+    if (c < 0xdc00 && json_scan_take(s, '\\') && json_scan_take(s, 'u') && scan_unit(s, &low) < 0)
         return -EINVAL;
     if (low >= 0xdc00 && low < 0xe000)
         return 0;
@@ -109,7 +109,7 @@ static int scan_unicode(struct json_scan *s, bool name)
 
 static int scan_string(struct json_scan *s, bool name)
 {
-    if (!take(s, '"'))
+    if (!json_scan_take(s, '"'))
         return -EINVAL;
     while (s->at < s->len) {
         unsigned char c = (unsigned char)s->text[s->at];
@@ -145,7 +145,7 @@ static int scan_members(struct json_scan *s, bool object)
     int r;
 
     skip_blanks(s);
-    if (take(s, close))
+    if (json_scan_take(s, close))
         return 0;
     for (;;) {
         skip_blanks(s);
@@ -153,15 +153,15 @@ static int scan_members(struct json_scan *s, bool object)
             if ((r = scan_string(s, true)) < 0)
                 return r;
             skip_blanks(s);
-            if (!take(s, ':'))
+            if (!json_scan_take(s, ':'))
                 return -EINVAL;
         }
         if ((r = scan_value(s)) < 0)
             return r;
         skip_blanks(s);
-        if (take(s, close))
+        if (json_scan_take(s, close))
             return 0;
-        if (!take(s, ','))
+        if (!json_scan_take(s, ','))
             return -EINVAL;
     }
 }

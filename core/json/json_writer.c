@@ -23,7 +23,7 @@ static bool in_object(const struct json_writer *w)
     return w->depth > 0 && (w->objects >> (w->depth - 1) & 1) != 0;
 }
 
-static void escape(struct buf *to, unsigned char c)
+static void json_writer_escape(struct buf *to, unsigned char c)
 {
     static const char plain[] = "\b\f\n\r\t\"\\", after[] = "bfnrt\"\\";
     const char *at = c != '\0' ? strchr(plain, c) : NULL;
@@ -48,7 +48,7 @@ static void write_string(struct buf *to, const char *text, size_t len)
         }
         buf_append(to, text + from, i - from);
         if (c < 0x20 || c == '"' || c == '\\')
-            escape(to, c);
+            json_writer_escape(to, c);
         else
             buf_text(to, "\xef\xbf\xbd");
         from = ++i;

@@ -225,7 +225,7 @@ static int turn_wait(struct loop *loop, int64_t max_wait_ms)
     return max_wait_ms < 0 ? -1 : max_wait_ms > INT_MAX ? INT_MAX : (int)max_wait_ms;
 }
 
-static void dispatch(const struct epoll_event *event)
+static void loop_dispatch(const struct epoll_event *event)
 {
     struct loop_watch *watch = event->data.ptr;
     uint32_t events = 0;
@@ -250,7 +250,7 @@ int loop_turn(struct loop *loop, int64_t max_wait_ms)
         return -errno;
     loop->depth++;
     for (int i = 0; i < n; i++)
-        dispatch(&events[i]);
+        loop_dispatch(&events[i]);
     run_timers(loop);
     if (--loop->depth == 0)
         bury(loop);

@@ -31,7 +31,7 @@ int64_t retry_after_seconds(const struct http_reply *reply)
     return seconds > 0 ? backoff_rate_limited(seconds) : 0; /* "at once" is no invitation to a storm */
 }
 
-static struct answer_says usual(const struct http_reply *reply, int64_t retry_after)
+static struct answer_says answer_usual(const struct http_reply *reply, int64_t retry_after)
 {
     struct answer_says says = { .token_refused = reply->status == 401 };
 
@@ -48,7 +48,7 @@ static void take_word(const struct renewd_on_answer_out *out, struct answer_says
                                                   : out->slow_for;
 }
 
-static void ask(struct instance *i, const struct record_view *r, const struct http_reply *reply,
+static void answer_ask(struct instance *i, const struct record_view *r, const struct http_reply *reply,
                 int64_t now, struct answer_says *io)
 {
     const struct renewd_plugin *d = &i->host.plugin->descriptor;
@@ -88,7 +88,7 @@ void instance_answer(struct instance *i, const struct record_view *r, const stru
     *ret = (struct answer_says){ 0 };
     if (reply->failure != HTTP_OK_REPLY)
         return;
-    *ret = usual(reply, retry_after_seconds(reply));
+    *ret = answer_usual(reply, retry_after_seconds(reply));
     if (i->host.plugin->descriptor.on_answer)
-        ask(i, r, reply, now, ret);
+        answer_ask(i, r, reply, now, ret);
 }

@@ -53,7 +53,7 @@ const struct effects *plugin_attempt_effects(const struct plugin_attempt *a)
 }
 
 /* The rules of a step's result; what breaks them is remembered in the call. */
-static void judge(struct renewd_call *c, int32_t result)
+static void plugin_attempt_judge(struct renewd_call *c, int32_t result)
 {
     if (result == RENEWD_WAIT && !c->request)
         call_break(c, "returned RENEWD_WAIT without a request");
@@ -136,7 +136,7 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     c.spoiled = reply ? view.spoiled.data : NULL;
     int32_t result = a->instance->host.plugin->descriptor.refresh(a->instance->state, &in, &out);
     call_returned(&c);
-    judge(&c, result);
+    plugin_attempt_judge(&c, result);
     fill_result(a, &c, result, out.slow_for, ret);
     if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
         log_line(LEVEL_WARNING, "an answer has bytes that are not text; it is stored without them", "job", c.host->job,

@@ -65,7 +65,7 @@ void plugin_batch_free(struct plugin_batch *b)
 }
 
 /* The rules of a result; what breaks them is remembered in the call. */
-static void judge(struct renewd_call *c, int32_t result, bool asked)
+static void batch_judge(struct renewd_call *c, int32_t result, bool asked)
 {
     if (result != RENEWD_DONE && result != RENEWD_FAILED && (asked || result != RENEWD_WAIT))
         call_break(c, "returned %d where only %sRENEWD_DONE and RENEWD_FAILED make sense", result,
@@ -78,7 +78,7 @@ static void judge(struct renewd_call *c, int32_t result, bool asked)
 }
 
 /* view is the caller's to end: what out says may point into it. */
-static int32_t ask(struct plugin_batch *b, struct renewd_call *c, const struct http_reply *reply,
+static int32_t batch_ask(struct plugin_batch *b, struct renewd_call *c, const struct http_reply *reply,
                    int64_t now, struct reply_view *view, struct renewd_send_events_out *out)
 {
     struct renewd_send_events_in in = { .size = sizeof(in),
@@ -144,8 +144,8 @@ int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_reques
     call_begin(&c, &b->instance->host, "send_events");
     c.may_request = true;
     c.body_max = SEND_BODY_MAX;
-    int32_t result = ask(b, &c, NULL, now, &view, &out);
-    judge(&c, result, false);
+    int32_t result = batch_ask(b, &c, NULL, now, &view, &out);
+    batch_judge(&c, result, false);
     if (result == RENEWD_DONE)
         judge_word(&c, &out, false, false);
     if (c.broken[0]) {
@@ -198,8 +198,8 @@ void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, 
 
     *ret = (struct batch_result){ .became = RENEWD_SENT_LATER };
     call_begin(&c, &b->instance->host, "send_events");
-    int32_t result = ask(b, &c, reply, now, &view, &out);
-    judge(&c, result, true);
+    int32_t result = batch_ask(b, &c, reply, now, &view, &out);
+    batch_judge(&c, result, true);
     if (result == RENEWD_DONE)
         judge_word(&c, &out, true, reply && reply->failure == HTTP_OK_REPLY);
     if (c.broken[0]) {

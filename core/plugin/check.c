@@ -31,7 +31,7 @@ const char *plugin_type_name(int type)
     return type > 0 && type < (int)(sizeof(names) / sizeof(names[0])) ? names[type] : NULL;
 }
 
-static int refuse(const struct plugin *p, struct error *e, const char *what, const char *which)
+static int plugin_check_refuse(const struct plugin *p, struct error *e, const char *what, const char *which)
 {
     return error_set(e, -EINVAL, "%s %s%s%s", p->path, what, which ? " " : "", which ? which : "");
 }
@@ -51,7 +51,7 @@ static int copy_list(const struct plugin *p, const void *list, size_t least, siz
 
     while (list && list_item(list, count))
         if (++count > LIST_MAX)
-            return refuse(p, e, "has a list without an end, or too many", what);
+            return plugin_check_refuse(p, e, "has a list without an end, or too many", what);
     char *copies = xcalloc(count + 1, ours);
     for (size_t i = 0; i < count; i++) {
         const void *item = list_item(list, i);
@@ -59,7 +59,7 @@ static int copy_list(const struct plugin *p, const void *list, size_t least, siz
         memcpy(&size, item, sizeof(size));
         if (size < least || size > SIZE_ABSURD) {
             free(copies);
-            return refuse(p, e, "gives a wrong size (.size = sizeof) in its", what);
+            return plugin_check_refuse(p, e, "gives a wrong size (.size = sizeof) in its", what);
         }
         memcpy(copies + i * ours, item, size < ours ? size : ours);
     }
@@ -119,13 +119,13 @@ static int check_settings(struct plugin *p, struct error *e)
     for (size_t i = 0; i < p->setting_count; i++) {
         struct renewd_setting *s = &p->settings[i];
         if (!s->name || !plugin_name_valid(s->name))
-            return refuse(p, e, "has a setting whose name is not [a-z0-9_]+:", s->name);
+            return plugin_check_refuse(p, e, "has a setting whose name is not [a-z0-9_]+:", s->name);
         if (s->type < RENEWD_TEXT || s->type > RENEWD_GROUP)
-            return refuse(p, e, "gives an unknown type to its setting", s->name);
+            return plugin_check_refuse(p, e, "gives an unknown type to its setting", s->name);
         s->secret = s->secret || s->type == RENEWD_SECRET;
         for (size_t k = 0; k < i; k++)
             if (strcmp(p->settings[k].name, s->name) == 0)
-                return refuse(p, e, "has two settings named", s->name);
+                return plugin_check_refuse(p, e, "has two settings named", s->name);
     }
     return 0;
 }
@@ -155,21 +155,21 @@ static int common_type(const char *name)
 static int check_slot(const struct plugin *p, const struct renewd_slot *s, struct error *e)
 {
     if (!s->name || !plugin_name_valid(s->name))
-        return refuse(p, e, "has a slot whose name is not [a-z0-9_]+:", s->name);
+        return plugin_check_refuse(p, e, "has a slot whose name is not [a-z0-9_]+:", s->name);
     if (slot_name_taken(s->name))
-        return refuse(p, e, "names a slot as renewd names a value of its own:", s->name);
+        return plugin_check_refuse(p, e, "names a slot as renewd names a value of its own:", s->name);
     if (s->type < RENEWD_TEXT || s->type > RENEWD_INTEGER)
-        return refuse(p, e, "gives an unknown type to its slot", s->name);
+        return plugin_check_refuse(p, e, "gives an unknown type to its slot", s->name);
     if (common_type(s->name) && s->type != common_type(s->name))
-        return refuse(p, e, "gives another type than all plugins to its slot", s->name);
+        return plugin_check_refuse(p, e, "gives another type than all plugins to its slot", s->name);
     if (s->direction < RENEWD_IN || s->direction > RENEWD_INOUT)
-        return refuse(p, e, "gives an unknown direction to its slot", s->name);
+        return plugin_check_refuse(p, e, "gives an unknown direction to its slot", s->name);
     if (s->credential && (s->type != RENEWD_SECRET || !(s->direction & RENEWD_IN)))
-        return refuse(p, e,
+        return plugin_check_refuse(p, e,
                       "marks a credential that is not a secret read from the record:", s->name);
     if (s->destination &&
         ((s->type != RENEWD_TEXT && s->type != RENEWD_INTEGER) || !(s->direction & RENEWD_IN)))
-        return refuse(p, e,
+        return plugin_check_refuse(p, e,
                       "marks a destination that is not a text or integer read from the record:",
                       s->name);
     return 0;
@@ -185,9 +185,9 @@ static int check_slots(struct plugin *p, struct error *e)
             return r;
         for (size_t k = 0; k < i; k++)
             if (strcmp(p->slots[k].name, s->name) == 0)
-                return refuse(p, e, "has two slots named", s->name);
+                return plugin_check_refuse(p, e, "has two slots named", s->name);
         if (s->credential && p->credential >= 0)
-            return refuse(p, e, "marks more than one slot as the credential, also", s->name);
+            return plugin_check_refuse(p, e, "marks more than one slot as the credential, also", s->name);
         if (s->credential)
             p->credential = (int)i;
     }
@@ -199,21 +199,21 @@ static int check_statements(const struct plugin *p, struct error *e)
     for (size_t i = 0; i < p->statement_count; i++) {
         const struct renewd_statement *s = &p->statements[i];
         if (!s->name || !plugin_name_valid(s->name) || strcmp(s->name, "ready") == 0)
-            return refuse(p, e, "has a statement whose name is not [a-z0-9_]+, or is \"ready\":",
+            return plugin_check_refuse(p, e, "has a statement whose name is not [a-z0-9_]+, or is \"ready\":",
                           s->name);
         for (size_t k = 0; k < i; k++)
             if (strcmp(p->statements[k].name, s->name) == 0)
-                return refuse(p, e, "has two statements named", s->name);
+                return plugin_check_refuse(p, e, "has two statements named", s->name);
         if (s->rows < RENEWD_ROWS_ONE || s->rows > RENEWD_ROWS_ANY)
-            return refuse(p, e, "gives an unknown row count to its statement", s->name);
+            return plugin_check_refuse(p, e, "gives an unknown row count to its statement", s->name);
         for (size_t k = 0; s->parameters && s->parameters[k]; k++) {
             int type = s->parameters[k];
             if (type != RENEWD_TEXT && type != RENEWD_INTEGER && type != RENEWD_TIME &&
                 type != RENEWD_AS_READ)
-                return refuse(p, e, "gives an unknown type to a parameter of its statement",
+                return plugin_check_refuse(p, e, "gives an unknown type to a parameter of its statement",
                               s->name);
             if (k >= LIST_MAX)
-                return refuse(p, e, "has parameters without an end in its statement", s->name);
+                return plugin_check_refuse(p, e, "has parameters without an end in its statement", s->name);
         }
     }
     return 0;
@@ -224,42 +224,42 @@ static int check_head(struct plugin *p, struct error *e)
     const struct renewd_plugin *d = &p->descriptor;
 
     if (!d->name || !plugin_name_valid(d->name))
-        return refuse(p, e, "has a name that is not [a-z0-9_]+:", d->name);
+        return plugin_check_refuse(p, e, "has a name that is not [a-z0-9_]+:", d->name);
     if (strcmp(d->name, p->name) != 0)
         return error_set(e, -EINVAL,
                          "%s calls itself %s; a plugin's name is its file's: name it %s.so",
                          p->path, d->name, d->name);
     if (!d->version || !*d->version)
-        return refuse(p, e, "has no version", NULL);
+        return plugin_check_refuse(p, e, "has no version", NULL);
     if (d->replay < RENEWD_REPLAY_SAFE || d->replay > RENEWD_REPLAY_SINGLE_USE)
-        return refuse(p, e, "does not say what repeating a credential means (.replay)", NULL);
+        return plugin_check_refuse(p, e, "does not say what repeating a credential means (.replay)", NULL);
     if (d->replay_grace < 0 || (d->replay_grace > 0 && d->replay != RENEWD_REPLAY_GRACE))
-        return refuse(p, e, "gives a .replay_grace that does not fit its .replay", NULL);
+        return plugin_check_refuse(p, e, "gives a .replay_grace that does not fit its .replay", NULL);
     if (d->scratch_size > SCRATCH_MAX)
-        return refuse(p, e, "wants more than 1 MiB of scratch memory", NULL);
+        return plugin_check_refuse(p, e, "wants more than 1 MiB of scratch memory", NULL);
     if (!d->open)
-        return refuse(p, e, "lacks the callback open", NULL);
+        return plugin_check_refuse(p, e, "lacks the callback open", NULL);
     if (!d->needs_refresh)
-        return refuse(p, e, "lacks the callback needs_refresh", NULL);
+        return plugin_check_refuse(p, e, "lacks the callback needs_refresh", NULL);
     if (!d->refresh)
-        return refuse(p, e, "lacks the callback refresh", NULL);
+        return plugin_check_refuse(p, e, "lacks the callback refresh", NULL);
     if (!d->take_event != !d->send_events)
-        return refuse(p, e, d->take_event ? "takes events and lacks the callback send_events"
+        return plugin_check_refuse(p, e, d->take_event ? "takes events and lacks the callback send_events"
                                           : "sends events and lacks the callback take_event", NULL);
     if (d->event_batch < 0 || d->event_batch > EVENT_BATCH_MAX)
-        return refuse(p, e, "gives an .event_batch below 0 or above 10000", NULL);
+        return plugin_check_refuse(p, e, "gives an .event_batch below 0 or above 10000", NULL);
     for (const char *const *name = d->event_members; name && *name; name++)
         if (!**name || strpbrk(*name, ".\\"))
-            return refuse(p, e, "gives a name in .event_members that is empty or has a dot or a backslash", NULL);
+            return plugin_check_refuse(p, e, "gives a name in .event_members that is empty or has a dot or a backslash", NULL);
     return 0;
 }
 
-static int fill(struct plugin *p, const struct renewd_plugin *from, struct error *e)
+static int plugin_check_fill(struct plugin *p, const struct renewd_plugin *from, struct error *e)
 {
     size_t size = from->size;
 
     if (size < UP_TO(struct renewd_plugin, refresh) || size > SIZE_ABSURD)
-        return refuse(p, e, "gives a wrong size of its descriptor (.size = sizeof); "
+        return plugin_check_refuse(p, e, "gives a wrong size of its descriptor (.size = sizeof); "
                             "was it built with renewd's <renewd/plugin.h>?", NULL);
     memcpy(&p->descriptor, from, size < sizeof(p->descriptor) ? size : sizeof(p->descriptor));
     if (!p->descriptor.summary)
@@ -286,8 +286,8 @@ int plugin_check(const struct renewd_plugin *from, const char *name, const char 
     p->name = xstrdup(name);
     p->path = xstrdup(path);
     if (!from)
-        return refuse(p, e, "gives no descriptor (renewd_plugin_v1 returned NULL)", NULL);
-    int r = fill(p, from, e);
+        return plugin_check_refuse(p, e, "gives no descriptor (renewd_plugin_v1 returned NULL)", NULL);
+    int r = plugin_check_fill(p, from, e);
     if (r < 0)
         return r;
     *ret = p;

@@ -59,7 +59,7 @@ static bool has_room(const struct effects *all, size_t len)
 }
 
 /* Room for one more, or NULL when this callback may record none or enough are there. */
-static struct effect *add(struct renewd_call *c, int type, int index)
+static struct effect *effects_add(struct renewd_call *c, int type, int index)
 {
     struct effects *all = c->effects;
 
@@ -127,10 +127,10 @@ static const struct renewd_slot *writable(struct renewd_call *c, const char *nam
     return s;
 }
 
-static struct effect *set_slot(struct renewd_call *c, int index)
+static struct effect *effects_set_slot(struct renewd_call *c, int index)
 {
     struct effect *e = set_again(c->effects, index);
-    return e ? e : add(c, EFFECT_SET, index);
+    return e ? e : effects_add(c, EFFECT_SET, index);
 }
 
 static bool fits_header(const char *text)
@@ -169,7 +169,7 @@ void service_set_text(struct renewd_call *c, const char *slot, const char *text)
     } else if (s->type == RENEWD_TEXT && text && strchr(text, 0x7f)) {
         return; /* what the answer has there is no text: what stands in the row is better */
     } else {
-        struct effect *e = set_slot(c, index);
+        struct effect *e = effects_set_slot(c, index);
         if (!e)
             return;
         give_text(e, text, len);
@@ -177,9 +177,9 @@ void service_set_text(struct renewd_call *c, const char *slot, const char *text)
     }
 }
 
-static void set_number(struct renewd_call *c, int index, int64_t number)
+static void effects_set_number(struct renewd_call *c, int index, int64_t number)
 {
-    struct effect *e = set_slot(c, index);
+    struct effect *e = effects_set_slot(c, index);
 
     if (!e)
         return;
@@ -199,7 +199,7 @@ void service_set_time(struct renewd_call *c, const char *slot, int64_t time)
     else if (time < 0 || time > CIVIL_LAST)
         call_break(c, "set the slot %.63s to a time before 1970 or after 9999", slot);
     else
-        set_number(c, index, time);
+        effects_set_number(c, index, time);
 }
 
 void service_set_integer(struct renewd_call *c, const char *slot, int64_t number)
@@ -207,7 +207,7 @@ void service_set_integer(struct renewd_call *c, const char *slot, int64_t number
     int index = -1;
 
     if (writable(c, slot, RENEWD_INTEGER, RENEWD_INTEGER, &index))
-        set_number(c, index, number);
+        effects_set_number(c, index, number);
 }
 
 void service_set_null(struct renewd_call *c, const char *slot)
@@ -217,7 +217,7 @@ void service_set_null(struct renewd_call *c, const char *slot)
 
     if (!s || s->credential)
         return;
-    struct effect *e = set_slot(c, index);
+    struct effect *e = effects_set_slot(c, index);
     if (e)
         e->is_null = true;
 }
@@ -228,7 +228,7 @@ void service_memo(struct renewd_call *c, const void *bytes, size_t len)
         call_break(c, "left a memo of more than 1 KiB");
         return;
     }
-    struct effect *e = add(c, EFFECT_MEMO, -1);
+    struct effect *e = effects_add(c, EFFECT_MEMO, -1);
     if (e)
         give_text(e, bytes, len);
 }
@@ -295,7 +295,7 @@ void service_run(struct renewd_call *c, const char *statement,
                    s->name, wanted);
         return;
     }
-    struct effect *e = add(c, EFFECT_STATEMENT, index);
+    struct effect *e = effects_add(c, EFFECT_STATEMENT, index);
     if (!e)
         return;
     e->parameters = xcalloc(wanted + 1, sizeof(*e->parameters));
@@ -317,7 +317,7 @@ void service_once(struct renewd_call *c, const char *key)
         call_break(c, "gave once() a key that is empty, over 255 bytes or not UTF-8");
         return;
     }
-    struct effect *e = add(c, EFFECT_KEY, -1);
+    struct effect *e = effects_add(c, EFFECT_KEY, -1);
     if (e)
         give_text(e, key, len);
 }

@@ -54,14 +54,14 @@ struct elf_file {
     struct error *error;
 };
 
-static int refuse(const struct elf_file *f, const char *what)
+static int elf_refuse(const struct elf_file *f, const char *what)
 {
     return error_set(f->error, -ENOEXEC, "%s %s", f->path, what);
 }
 
 static int cut_off(const struct elf_file *f)
 {
-    return refuse(f, "is cut off; install the plugin again");
+    return elf_refuse(f, "is cut off; install the plugin again");
 }
 
 static bool inside(const struct elf_file *f, uint64_t offset, uint64_t length)
@@ -76,7 +76,7 @@ static int read_at(const struct elf_file *f, uint64_t offset, void *ret, size_t 
     return 0;
 }
 
-static int foreign(const struct elf_file *f, int machine)
+static int elf_foreign(const struct elf_file *f, int machine)
 {
     char text[128], number[16];
     const char *name = number;
@@ -87,30 +87,30 @@ static int foreign(const struct elf_file *f, int machine)
             name = machines[i].name;
     snprintf(text, sizeof(text), "is for another machine (%s); build the plugin for this one",
              name);
-    return refuse(f, text);
+    return elf_refuse(f, text);
 }
 
 /* What can be told from the first bytes, the same for both classes and byte orders. */
-static int check_start(const struct elf_file *f)
+static int elf_check_start(const struct elf_file *f)
 {
     unsigned char start[20] = { 0 };
     ssize_t got = pread(f->fd, start, sizeof(start), 0);
 
     if (got >= 0 && got < SELFMAG && memcmp(start, ELFMAG, (size_t)got) == 0)
-        return got == 0 ? refuse(f, "is empty; install the plugin again") : cut_off(f);
+        return got == 0 ? elf_refuse(f, "is empty; install the plugin again") : cut_off(f);
     if (got < 0 || memcmp(start, ELFMAG, SELFMAG) != 0)
-        return refuse(f, "is not an ELF file; a plugin is a shared object (.so)");
+        return elf_refuse(f, "is not an ELF file; a plugin is a shared object (.so)");
     if (got < (ssize_t)sizeof(start))
         return cut_off(f);
     int machine = start[EI_DATA] == ELFDATA2MSB ? start[18] << 8 | start[19]
                                                 : start[19] << 8 | start[18];
     if (OUR_MACHINE != EM_NONE && machine != OUR_MACHINE)
-        return foreign(f, machine);
+        return elf_foreign(f, machine);
     if (start[EI_CLASS] != OUR_CLASS)
-        return refuse(f, sizeof(void *) == 8 ? "is built for 32 bits; build it for 64"
+        return elf_refuse(f, sizeof(void *) == 8 ? "is built for 32 bits; build it for 64"
                                              : "is built for 64 bits; build it for 32");
     if (start[EI_DATA] != OUR_DATA)
-        return refuse(f, "is built for the other byte order; build it for this machine");
+        return elf_refuse(f, "is built for the other byte order; build it for this machine");
     return 0;
 }
 
@@ -119,7 +119,7 @@ static int check_segments(const struct elf_file *f, const ElfW(Ehdr) *h)
     bool dynamic = false;
 
     if (h->e_phnum == 0 || h->e_phentsize != sizeof(ElfW(Phdr)))
-        return refuse(f, "has no program headers; it is not a shared object");
+        return elf_refuse(f, "has no program headers; it is not a shared object");
     for (unsigned i = 0; i < h->e_phnum; i++) {
         ElfW(Phdr) p;
         int r = read_at(f, (uint64_t)h->e_phoff + (uint64_t)i * sizeof(p), &p, sizeof(p));
@@ -129,7 +129,7 @@ static int check_segments(const struct elf_file *f, const ElfW(Ehdr) *h)
             return cut_off(f);
         dynamic = dynamic || p.p_type == PT_DYNAMIC;
     }
-    return dynamic ? 0 : refuse(f, "is not a shared object; link it with -shared");
+    return dynamic ? 0 : elf_refuse(f, "is not a shared object; link it with -shared");
 }
 
 static int check_sections(const struct elf_file *f, const ElfW(Ehdr) *h)
@@ -137,7 +137,7 @@ static int check_sections(const struct elf_file *f, const ElfW(Ehdr) *h)
     if (h->e_shoff == 0)
         return 0;
     if (h->e_shentsize != sizeof(ElfW(Shdr)))
-        return refuse(f, "has section headers of an unknown form");
+        return elf_refuse(f, "has section headers of an unknown form");
     for (unsigned i = 0; i < h->e_shnum; i++) {
         ElfW(Shdr) s;
         int r = read_at(f, (uint64_t)h->e_shoff + (uint64_t)i * sizeof(s), &s, sizeof(s));
@@ -152,14 +152,14 @@ static int check_sections(const struct elf_file *f, const ElfW(Ehdr) *h)
 static int check_whole(const struct elf_file *f)
 {
     ElfW(Ehdr) h;
-    int r = check_start(f);
+    int r = elf_check_start(f);
 
     if (r == 0)
         r = read_at(f, 0, &h, sizeof(h));
     if (r < 0)
         return r;
     if (h.e_type != ET_DYN)
-        return refuse(f, "is not a shared object; link it with -shared");
+        return elf_refuse(f, "is not a shared object; link it with -shared");
     r = check_segments(f, &h);
     return r < 0 ? r : check_sections(f, &h);
 }
@@ -175,6 +175,6 @@ int elf_check(const char *path, struct error *e)
     }
     struct elf_file f = { .path = path, .fd = fd, .size = (uint64_t)st.st_size, .error = e };
     if (!S_ISREG(st.st_mode))
-        return refuse(&f, "is not a regular file");
+        return elf_refuse(&f, "is not a regular file");
     return check_whole(&f);
 }

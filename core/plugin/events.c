@@ -113,7 +113,7 @@ static void take_same(struct renewd_call *c, const char *const *same, struct tak
     }
 }
 
-static void take_times(struct renewd_call *c, const struct renewd_take_event_out *out, int64_t now,
+static void plugin_events_take_times(struct renewd_call *c, const struct renewd_take_event_out *out, int64_t now,
                        struct taken_event *ret)
 {
     if (out->event_time < 0 || out->event_time > CIVIL_LAST || out->last_at < 0 ||
@@ -123,18 +123,18 @@ static void take_times(struct renewd_call *c, const struct renewd_take_event_out
     ret->last_at = out->last_at;
 }
 
-static void take(struct renewd_call *c, const struct renewd_take_event_out *out, int64_t now,
+static void plugin_events_take(struct renewd_call *c, const struct renewd_take_event_out *out, int64_t now,
                  struct taken_event *ret)
 {
     take_text(c, out, ret);
-    take_times(c, out, now, ret);
+    plugin_events_take_times(c, out, now, ret);
     ret->dropped = out->dropped ? take_key(c, "a reason for dropping it", out->dropped) : NULL;
     ret->event_id = take_key(c, "an event_id", out->event_id);
     ret->name = out->name ? take_key(c, "a name", out->name) : NULL;
     take_same(c, out->same, ret);
 }
 
-static void judge(struct renewd_call *c, int32_t what, const struct renewd_take_event_out *out,
+static void plugin_events_judge(struct renewd_call *c, int32_t what, const struct renewd_take_event_out *out,
                   int64_t now, struct taken_event *ret)
 {
     if (what < RENEWD_EVENT_TAKE || what > RENEWD_EVENT_UNKNOWN)
@@ -147,7 +147,7 @@ static void judge(struct renewd_call *c, int32_t what, const struct renewd_take_
         return;
     ret->what = what;
     if (what == RENEWD_EVENT_TAKE)
-        take(c, out, now, ret);
+        plugin_events_take(c, out, now, ret);
     else if (what == RENEWD_EVENT_FORGED && !c->text[0])
         ret->why = xstrdup("its signature is absent or wrong");
     else if (what == RENEWD_EVENT_UNKNOWN)
@@ -191,7 +191,7 @@ int instance_take_event(struct instance *i, const struct event_message *m, int64
                                                            : NULL };
     int32_t what = d->take_event(i->state, &in, &out);
     call_returned(&c);
-    judge(&c, what, &out, now, ret);
+    plugin_events_judge(&c, what, &out, now, ret);
     if (c.broken[0]) {
         taken_event_done(ret);
         r = error_set(e, -EBADMSG, "%s", c.broken);

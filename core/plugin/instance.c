@@ -42,7 +42,7 @@ static int take_replay(struct instance *i, const struct renewd_open_out *out, st
     return 0;
 }
 
-static int call_open(struct instance *i, struct error *e)
+static int instance_call_open(struct instance *i, struct error *e)
 {
     struct renewd_open_out out = { .size = sizeof(out) };
     struct renewd_call c;
@@ -73,7 +73,7 @@ int instance_open(const struct plugin *p, const char *job, const struct settings
     cleanup(free_instance_p) struct instance *i = xcalloc(1, sizeof(*i));
 
     i->host = (struct renewd_host){ .plugin = p, .settings = s, .job = xstrdup(job) };
-    int r = call_open(i, e);
+    int r = instance_call_open(i, e);
     if (r < 0)
         return r;
     *ret = i;

@@ -61,7 +61,7 @@ static void append_pair(struct buf *to, const char *name, const char *value)
     append_encoded(to, value ? value : "");
 }
 
-static void set_method(struct renewd_request *r, const char *method)
+static void request_set_method(struct renewd_request *r, const char *method)
 {
     size_t len = method ? strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
 
@@ -100,7 +100,7 @@ struct renewd_request *service_request(struct renewd_call *c, const char *method
     c->request = r;
     if (!c->may_request)
         call_break(c, "made a request; only refresh and send_events may");
-    set_method(r, method);
+    request_set_method(r, method);
     set_url(r, url);
     return r;
 }

@@ -53,7 +53,7 @@ static void log_text(struct renewd_host *host, int32_t level, const char *text)
              "account", host->call ? view_account(host->call->view) : NULL, NULL);
 }
 
-static int32_t fail(struct renewd_call *c, int32_t outcome, const char *code, const char *text)
+static int32_t service_fail(struct renewd_call *c, int32_t outcome, const char *code, const char *text)
 {
     if (outcome < OUTCOME_TRANSIENT || outcome > OUTCOME_AMBIGUOUS) {
         call_break(c, "failed with an unknown outcome (%d)", outcome);
@@ -121,7 +121,7 @@ static const char *encoded(struct renewd_call *c, const void *data, size_t len,
     return text;
 }
 
-static const char *hex(struct renewd_call *c, const void *data, size_t len)
+static const char *service_hex(struct renewd_call *c, const void *data, size_t len)
 {
     return encoded(c, data, len, hex_encode);
 }
@@ -228,7 +228,7 @@ const struct renewd_services host_services = {
     .setting_member = setting_member,
     .now = now,
     .log = log_text,
-    .fail = fail,
+    .fail = service_fail,
     .memory = call_alloc,
     .join = join,
     .slot = service_slot,
@@ -257,7 +257,7 @@ const struct renewd_services host_services = {
     .written = service_written,
     .sha256 = sha256,
     .hmac_sha256 = hmac_sha256,
-    .hex = hex,
+    .hex = service_hex,
     .base64 = base64,
     .base64url = base64url,
     .random = random_bytes,

@@ -39,7 +39,7 @@ void settings_free(struct settings *s)
     free(s);
 }
 
-static struct setting *find(const struct settings *s, const char *group, const char *name)
+static struct setting *setting_find(const struct settings *s, const char *group, const char *name)
 {
     for (size_t i = 0; i < s->count; i++) {
         struct setting *t = &s->list[i];
@@ -50,10 +50,10 @@ static struct setting *find(const struct settings *s, const char *group, const c
     return NULL;
 }
 
-static void put(struct settings *s, const char *group, const char *name, const char *text,
+static void setting_put(struct settings *s, const char *group, const char *name, const char *text,
                 int64_t number, bool secret)
 {
-    struct setting *t = find(s, group, name);
+    struct setting *t = setting_find(s, group, name);
 
     if (!t) {
         s->list = xrealloc(s->list, (s->count + 1) * sizeof(*s->list));
@@ -67,28 +67,28 @@ static void put(struct settings *s, const char *group, const char *name, const c
 
 void settings_put(struct settings *s, const char *name, const char *text, int64_t number)
 {
-    put(s, NULL, name, text, number, false);
+    setting_put(s, NULL, name, text, number, false);
 }
 
 void settings_put_secret(struct settings *s, const char *name, const char *text)
 {
-    put(s, NULL, name, text, 0, true);
+    setting_put(s, NULL, name, text, 0, true);
 }
 
 void settings_put_member(struct settings *s, const char *group, const char *name, const char *value, bool secret)
 {
-    put(s, group, name, value, 0, secret);
+    setting_put(s, group, name, value, 0, secret);
 }
 
 const char *settings_text(const struct settings *s, const char *name)
 {
-    const struct setting *t = find(s, NULL, name);
+    const struct setting *t = setting_find(s, NULL, name);
     return t ? secret_text(t->text) : NULL;
 }
 
 int64_t settings_integer(const struct settings *s, const char *name)
 {
-    const struct setting *t = find(s, NULL, name);
+    const struct setting *t = setting_find(s, NULL, name);
     return t ? t->number : 0;
 }
 

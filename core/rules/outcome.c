@@ -34,7 +34,7 @@ static const char *const state_names[] = {
     [STATE_DISCONNECTED] = "disconnected",
 };
 
-static int find(const char *const *names, int first, int last, const char *name)
+static int outcome_find(const char *const *names, int first, int last, const char *name)
 {
     for (int i = first; name && i <= last; i++)
         if (strcmp(names[i], name) == 0)
@@ -49,7 +49,7 @@ const char *outcome_name(int outcome)
 
 int outcome_from_name(const char *name)
 {
-    return find(outcome_names, OUTCOME_OK, OUTCOME_AMBIGUOUS, name);
+    return outcome_find(outcome_names, OUTCOME_OK, OUTCOME_AMBIGUOUS, name);
 }
 
 const char *state_name(int state)
@@ -59,7 +59,7 @@ const char *state_name(int state)
 
 int state_from_name(const char *name)
 {
-    return find(state_names, STATE_OK, STATE_DISCONNECTED, name);
+    return outcome_find(state_names, STATE_OK, STATE_DISCONNECTED, name);
 }
 
 int state_after(int outcome)

@@ -16,7 +16,7 @@ static const char *const anywhere[] = {
 static const char *const at_the_end[] = {"token", NULL};
 
 /* Without what servers take for a form of answer or a parameter: "token.json", "token;v=1". */
-static bool is_one_of(const char *const *names, const char *segment, size_t len)
+static bool endpoint_is_one_of(const char *const *names, const char *segment, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if (segment[i] == '.' || segment[i] == ';')
@@ -34,7 +34,7 @@ bool endpoint_of_tokens(const char *url)
     while (at && *at == '/') {
         size_t len = strcspn(++at, "/");
         bool last = at[len] == '\0' || at[len + 1] == '\0';
-        if (is_one_of(anywhere, at, len) || (last && is_one_of(at_the_end, at, len)))
+        if (endpoint_is_one_of(anywhere, at, len) || (last && endpoint_is_one_of(at_the_end, at, len)))
             return true;
         at += len;
     }

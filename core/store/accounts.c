@@ -29,7 +29,7 @@ static int insert_id(struct db *db, const struct table *t, const struct import_r
 }
 
 /* What described the old tokens does not describe the new ones; what is not given stays. */
-static int forget_old(struct db *db, const struct table *t, const struct import_row *row,
+static int accounts_forget_old(struct db *db, const struct table *t, const struct import_row *row,
                       struct error *e)
 {
     const char *texts[] = {t->job, row->id};
@@ -73,7 +73,7 @@ static int import_one(struct db *db, const struct table *t, const struct import_
                          "job %s has the account %s already; with --replace it is replaced", t->job,
                          row->id);
     if (r == 0)
-        r = forget_old(db, t, row, e);
+        r = accounts_forget_old(db, t, row, e);
     return r < 0 ? r : write_values(db, t, row, now, e);
 }
 

@@ -184,7 +184,7 @@ static int pick_by_time(struct db *db, const struct claim_request *q, struct can
 }
 
 /* Soonest death first; records that keep failing never crowd the others out. */
-static int pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
+static int claim_pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
 {
     bool named = q->mode == CLAIM_MANUAL || q->mode == CLAIM_DEMAND;
     int r = named ? select_due(db, q, "", q->limit, c, e) : pick_by_time(db, q, c, e);
@@ -295,7 +295,7 @@ static int claim_once(struct db *db, const struct claim_request *q, struct candi
         return r;
     r = host_may_claim(db, q->host, q->incarnation, e);
     if (r == 0)
-        r = pick(db, q, c, e);
+        r = claim_pick(db, q, c, e);
     if (r == 0)
         r = name_attempts(c, e);
     if (r == 0 && c->count)

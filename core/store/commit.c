@@ -111,7 +111,7 @@ static int mark_already(struct db *db, struct commit_work *list, size_t count, s
     return r;
 }
 
-static bool names(const char *text, const struct record *rec)
+static bool commit_names(const char *text, const struct record *rec)
 {
     size_t len = strlen(rec->source);
     return !strncmp(text, rec->source, len) && text[len] == ' ' && !strcmp(text + len + 1, rec->key);
@@ -133,7 +133,7 @@ static int mark_twins(struct db *db, struct commit_work *list, size_t count, str
     for (size_t k = 0; r == 0 && k < db_rows(found); k++)
         for (size_t i = 0; i < count; i++)
             if (!strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
-                list[i].twins = db_integer(found, k, 1) > 1 || !names(db_text(found, k, 2), &list[i].c->before);
+                list[i].twins = db_integer(found, k, 1) > 1 || !commit_names(db_text(found, k, 2), &list[i].c->before);
     return r;
 }
 
@@ -241,7 +241,7 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
 }
 
 /* One transaction. On failure *ret_at is the commit at which it failed, or count. */
-static int write_all(struct db *db, struct commit_work *list, size_t count, size_t *ret_at,
+static int commit_write_all(struct db *db, struct commit_work *list, size_t count, size_t *ret_at,
                      struct error *e)
 {
     for (size_t i = 0; i < count; i++)
@@ -274,7 +274,7 @@ static int write_all(struct db *db, struct commit_work *list, size_t count, size
 }
 
 /* The transaction has ended: what it found becomes the commit's result. */
-static void settle(struct commit_work *list, size_t count)
+static void commit_settle(struct commit_work *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct commit *c = list[i].c;
@@ -288,12 +288,12 @@ static void settle(struct commit_work *list, size_t count)
     }
 }
 
-static void refuse(struct commit_work *w, int code, const struct error *e)
+static void commit_refuse(struct commit_work *w, int code, const struct error *e)
 {
     bool rows = code == -ERANGE && w->failed_effect;
 
     w->verdict = rows ? COMMIT_ROWS : COMMIT_REJECTED;
-    settle(w, 1);
+    commit_settle(w, 1);
     free(w->c->failed_effect);
     w->c->failed_effect = w->failed_effect ? xstrdup(w->failed_effect) : NULL;
     w->c->lacks_right = code == -EACCES;
@@ -312,7 +312,7 @@ static bool is_blocked(int code)
 
 /* Without the one that is locked by somebody else: it keeps waiting, the rest need not. Where more
  * are locked the whole table may be, and all wait rather than the thread for each. */
-static size_t set_aside(struct commit_work *list, size_t count, size_t at)
+static size_t commit_set_aside(struct commit_work *list, size_t count, size_t at)
 {
     struct commit_work blocked = list[at];
 
@@ -328,7 +328,7 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, st
     int r = 0, blocked = 0, aside = 0;
 
     for (int repeat = 0; count > 0; repeat++) {
-        r = write_all(db, list, count, &at, &why);
+        r = commit_write_all(db, list, count, &at, &why);
         if (r == 0)
             break;
         if (r == -EDEADLK && repeat < REPEATS)
@@ -339,18 +339,18 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, st
         if (!is_blocked(r))
             break;
         blocked = error_set(e, r, "%s", why.text);
-        count = set_aside(list, count, at);
+        count = commit_set_aside(list, count, at);
         aside++;
         repeat = 0;
     }
     if (count == 0)
         return blocked;
     if (r == 0) {
-        settle(list, count);
+        commit_settle(list, count);
         return blocked;
     }
     if (count == 1) {
-        refuse(list, r, &why);
+        commit_refuse(list, r, &why);
         return blocked;
     }
     int first = commit_list(db, list, count / 2, e);

@@ -20,7 +20,7 @@ enum { VERSION = 1, LIST_MAX = 10000, PATH_MAX_LEN = 128, CELL_MAX = 16 * 1024 }
 
 /* ---- writing ---- */
 
-static void put(struct json_writer *w, const char *name, const char *text, size_t len)
+static void codec_put(struct json_writer *w, const char *name, const char *text, size_t len)
 {
     cleanup(buf_done) struct buf b64 = {0};
 
@@ -38,7 +38,7 @@ static void put(struct json_writer *w, const char *name, const char *text, size_
 
 static void put_text(struct json_writer *w, const char *name, const char *text)
 {
-    put(w, name, text, text ? strlen(text) : 0);
+    codec_put(w, name, text, text ? strlen(text) : 0);
 }
 
 static void put_record(struct json_writer *w, const char *name, const struct record *rec)
@@ -60,7 +60,7 @@ static bool is_kept(const struct commit *c, size_t i)
     return c->table->columns[i].type != VALUE_SECRET && c->row.cells[i].len <= CELL_MAX;
 }
 
-static void put_row(struct json_writer *w, const struct commit *c)
+static void codec_put_row(struct json_writer *w, const struct commit *c)
 {
     const struct row *row = &c->row;
 
@@ -72,7 +72,7 @@ static void put_row(struct json_writer *w, const struct commit *c)
     for (size_t i = 0; i < row->count; i++) {
         bool wanted = is_kept(c, i);
         json_begin_object(w, NULL);
-        put(w, "text", wanted ? row->cells[i].text : NULL, wanted ? row->cells[i].len : 0);
+        codec_put(w, "text", wanted ? row->cells[i].text : NULL, wanted ? row->cells[i].len : 0);
         put_text(w, "raw", row->cells[i].raw);
         json_end(w);
     }
@@ -96,7 +96,7 @@ static void put_writes(struct json_writer *w, const struct commit *c)
     for (size_t i = 0; i < c->write_count; i++) {
         json_begin_object(w, NULL);
         json_put_integer(w, "column", c->writes[i].column);
-        put(w, "text", c->writes[i].text, c->writes[i].len);
+        codec_put(w, "text", c->writes[i].text, c->writes[i].len);
         if (c->writes[i].plain)
             json_put_bool(w, "plain", true);
         json_end(w);
@@ -153,7 +153,7 @@ int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len)
     put_flags(&w, c);
     put_record(&w, "before", &c->before);
     put_record(&w, "after", &c->after);
-    put_row(&w, c);
+    codec_put_row(&w, c);
     put_slots(&w, c);
     put_writes(&w, c);
     put_effects(&w, c);
@@ -219,7 +219,7 @@ static void get_chars(struct reader *r, const char *path, char *to, size_t size)
         snprintf(to, size, "%s", text ? text : "");
 }
 
-static int64_t get_number(struct reader *r, const char *path)
+static int64_t codec_get_number(struct reader *r, const char *path)
 {
     int64_t value = 0;
     int status = r->error ? r->error : json_integer(r->doc, path, &value);
@@ -309,7 +309,7 @@ static void get_writes(struct reader *r, struct commit *c)
     c->write_count = get_count(r, "writes");
     c->writes = xcalloc(c->write_count + 1, sizeof(*c->writes));
     for (size_t i = 0; i < c->write_count; i++) {
-        int64_t column = get_number(r, at(path, "writes", i, "column"));
+        int64_t column = codec_get_number(r, at(path, "writes", i, "column"));
         if (!r->error && (column < 0 || (size_t)column >= c->slot_count))
             r->error = -EINVAL;
         c->writes[i].column = (int)column;
@@ -326,8 +326,8 @@ static void get_bound(struct reader *r, const char *effect, struct commit_effect
     f->bound_count = get_count(r, list);
     f->bound = xcalloc(f->bound_count + 1, sizeof(*f->bound));
     for (size_t i = 0; i < f->bound_count; i++) {
-        f->bound[i].type = (int)get_number(r, at(path, list, i, "type"));
-        f->bound[i].form = (int)get_number(r, at(path, list, i, "form"));
+        f->bound[i].type = (int)codec_get_number(r, at(path, list, i, "type"));
+        f->bound[i].form = (int)codec_get_number(r, at(path, list, i, "form"));
         f->bound[i].text = get(r, at(path, list, i, "text"), NULL);
     }
 }
@@ -340,9 +340,9 @@ static void get_effects(struct reader *r, struct commit *c)
     c->effects = xcalloc(c->effect_count + 1, sizeof(*c->effects));
     for (size_t i = 0; i < c->effect_count; i++) {
         struct commit_effect *f = &c->effects[i];
-        f->kind = (int)get_number(r, at(path, "effects", i, "kind"));
+        f->kind = (int)codec_get_number(r, at(path, "effects", i, "kind"));
         f->name = get(r, at(path, "effects", i, "name"), NULL);
-        f->rows = (int)get_number(r, at(path, "effects", i, "rows"));
+        f->rows = (int)codec_get_number(r, at(path, "effects", i, "rows"));
         get_bound(r, at(path, "effects", i, ""), f);
         if (!f->name && !r->error)
             r->error = -EINVAL;
@@ -351,10 +351,10 @@ static void get_effects(struct reader *r, struct commit *c)
 
 static void get_commit(struct reader *r, struct commit *c)
 {
-    if (get_number(r, "v") != VERSION && !r->error)
+    if (codec_get_number(r, "v") != VERSION && !r->error)
         r->error = -EPROTO;
     get_chars(r, "attempt_id", c->attempt_id, sizeof(c->attempt_id));
-    c->run_id = get_number(r, "run_id");
+    c->run_id = codec_get_number(r, "run_id");
     c->plugin = get(r, "plugin", NULL);
     c->host = get(r, "host", NULL);
     c->incarnation = get(r, "incarnation", NULL);
@@ -370,12 +370,12 @@ static void get_commit(struct reader *r, struct commit *c)
     get_effects(r, c);
     c->sealed_pair = get(r, "sealed_pair", NULL);
     c->answer = get(r, "answer", NULL);
-    c->outcome = (int)get_number(r, "outcome");
-    c->http_status = (int)get_number(r, "http_status");
+    c->outcome = (int)codec_get_number(r, "outcome");
+    c->http_status = (int)codec_get_number(r, "http_status");
     c->code = get(r, "code", NULL);
     c->text = get(r, "text", NULL);
-    c->started_at = get_number(r, "started_at");
-    c->finished_at = get_number(r, "finished_at");
+    c->started_at = codec_get_number(r, "started_at");
+    c->finished_at = codec_get_number(r, "finished_at");
 }
 
 int commit_from_text(const char *text, size_t len, struct commit **ret, struct error *e)

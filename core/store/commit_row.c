@@ -104,7 +104,7 @@ static int look_again(struct db *db, struct commit_work *w, struct error *e)
     return row_from_result(db, c->table, found, 0, 1, &w->current);
 }
 
-static bool same_credential(const struct commit *c, const struct row *now)
+static bool commit_row_same_credential(const struct commit *c, const struct row *now)
 {
     int at = c->table->credential;
 
@@ -133,7 +133,7 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
 
     if (r < 0 || w->verdict != COMMIT_WAITING)
         return r;
-    if (same_credential(w->c, &w->current))
+    if (commit_row_same_credential(w->c, &w->current))
         return unmoved(w, e);
     w->verdict = COMMIT_CHANGED;
     return 0;

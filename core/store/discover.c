@@ -13,7 +13,7 @@
 
 enum { PAGE_MS = 5000, ALONE_MS = 1000 };
 
-static int read_page(struct db *db, const struct table *t, const char *after, size_t limit,
+static int discover_read_page(struct db *db, const struct table *t, const char *after, size_t limit,
                      struct page *p, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -98,7 +98,7 @@ int store_page(struct db *db, const struct table *t, const char *after, size_t l
     int before = db->statement_ms;
     db->statement_ms = PAGE_MS;
     db->timed = true;
-    int r = read_page(db, t, after, limit, &p, &why);
+    int r = discover_read_page(db, t, after, limit, &p, &why);
     if (rows_one_of(db, r))
         r = read_in_parts(db, t, after, limit, &p, &why);
     db->timed = false;
@@ -125,7 +125,7 @@ int store_first_row(struct db *db, const struct table *t, struct row *ret, bool 
     struct error why = {""};
     int before = db->statement_ms;
     db->statement_ms = PAGE_MS;
-    int r = read_page(db, t, NULL, 1, &p, &why);
+    int r = discover_read_page(db, t, NULL, 1, &p, &why);
     db->statement_ms = before;
     if (r < 0)
         return error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text);

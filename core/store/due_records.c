@@ -17,7 +17,7 @@ _Static_assert(STATE_OK == 1 && STATE_MISCONFIGURED == 5 && STATE_PENDING == 7,
                "the index of records in trouble names these states");
 
 /* By the index on (source, point). */
-static int count_waiting(struct db *db, const struct claim_request *q, struct left *ret, struct error *e)
+static int due_count_waiting(struct db *db, const struct claim_request *q, struct left *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -85,7 +85,7 @@ int store_left(struct db *db, const struct claim_request *q, struct left *ret, s
     *ret = (struct left){0};
     int res = count_due(db, q, ret, e);
     if (res >= 0)
-        res = count_waiting(db, q, ret, e);
+        res = due_count_waiting(db, q, ret, e);
     return res < 0 ? res : count_trouble(db, q, ret, e);
 }
 

@@ -28,7 +28,7 @@ static int count_rows(struct db *db, const struct table *t, struct explanation *
     return 0;
 }
 
-static int last_run(struct db *db, const char *job, struct explanation *ret, struct error *e)
+static int explain_last_run(struct db *db, const char *job, struct explanation *ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = db_run(db, "SELECT refused FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
@@ -49,6 +49,6 @@ int store_explain(struct db *db, const struct claim_request *q, struct explanati
     if (res == 0)
         res = store_next_due(db, q->table, q->safe, q->held_under, &ret->next_at, e);
     if (res == 0)
-        res = last_run(db, q->table->job, ret, e);
+        res = explain_last_run(db, q->table->job, ret, e);
     return res;
 }

@@ -91,7 +91,7 @@ int store_sequence(struct db *db, int64_t *ret, struct error *e)
     return res;
 }
 
-static int count(struct db *db, const char *sql, const struct args *a, int64_t *ret, struct error *e)
+static int facts_count(struct db *db, const char *sql, const struct args *a, int64_t *ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int before = db->statement_ms;
@@ -118,7 +118,7 @@ int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct e
                        ? "SELECT m.value FROM {accounts}, jsonb_each_text(extra::jsonb) m"
                        : "SELECT m.value FROM {accounts}, json_each(extra) m");
     buf_text(&sql, ") x WHERE substr(x.v, 1, length($1)) = $1");
-    return count(db, sql.data, &a, ret, e);
+    return facts_count(db, sql.data, &a, ret, e);
 }
 
 int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret,
@@ -140,7 +140,7 @@ int store_count_sealed_in(struct db *db, const struct table *t, const char *pref
     table_quoted(db, t, &sql);
     if (t->own)
         buf_printf(&sql, " WHERE job = $%d", args_text(&a, t->job));
-    return count(db, sql.data, &a, ret, e);
+    return facts_count(db, sql.data, &a, ret, e);
 }
 
 /* What renewd does outside of a transaction would be refused. */

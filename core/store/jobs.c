@@ -11,7 +11,7 @@
 #include "core/db/parameters.h"
 #include "core/store/store.h"
 
-static char *copy(const struct db_result *r, size_t row, size_t column)
+static char *jobs_copy(const struct db_result *r, size_t row, size_t column)
 {
     const char *text = db_text(r, row, column);
 
@@ -144,15 +144,15 @@ int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e
 static void run_read(const struct db_result *r, size_t row, struct run_row *run)
 {
     run->id = db_integer(r, row, 0);
-    run->job = copy(r, row, 1);
-    run->trigger = copy(r, row, 2);
+    run->job = jobs_copy(r, row, 1);
+    run->trigger = jobs_copy(r, row, 2);
     run->started_at = db_integer(r, row, 3);
     run->finished_at = db_integer(r, row, 4);
     run->due = db_integer(r, row, 5);
     run->refreshed = db_integer(r, row, 6);
     run->failed = db_integer(r, row, 7);
     run->skipped = db_integer(r, row, 8);
-    run->refused = copy(r, row, 9);
+    run->refused = jobs_copy(r, row, 9);
 }
 
 int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret,
@@ -222,11 +222,11 @@ int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failu
     *ret_count = db_rows(found);
     *ret = xcalloc(*ret_count + 1, sizeof(**ret));
     for (size_t i = 0; i < *ret_count; i++) {
-        (*ret)[i].key = copy(found, i, 0);
-        (*ret)[i].outcome = copy(found, i, 1);
-        (*ret)[i].code = copy(found, i, 2);
-        (*ret)[i].text = copy(found, i, 3);
-        (*ret)[i].owner = copy(found, i, 4);
+        (*ret)[i].key = jobs_copy(found, i, 0);
+        (*ret)[i].outcome = jobs_copy(found, i, 1);
+        (*ret)[i].code = jobs_copy(found, i, 2);
+        (*ret)[i].text = jobs_copy(found, i, 3);
+        (*ret)[i].owner = jobs_copy(found, i, 4);
     }
     return 0;
 }

@@ -15,7 +15,7 @@
 
 enum { EVERY = 1000000, BEFORE_RECORD = 7 };
 
-static void take(const struct db_result *r, size_t row, struct lease_row *to)
+static void leases_take(const struct db_result *r, size_t row, struct lease_row *to)
 {
     snprintf(to->attempt_id, ID_SIZE, "%s", db_text(r, row, 0));
     snprintf(to->fingerprint, FINGERPRINT_SIZE, "%s", db_text(r, row, 1));
@@ -44,7 +44,7 @@ int leases_where(struct db *db, const char *where, const char *const *texts, siz
     size_t n = 0;
     for (size_t i = 0; i < db_rows(r); i++)
         if (!n || strcmp(list[n - 1].fingerprint, db_text(r, i, 1)) != 0)
-            take(r, i, &list[n++]); /* several records of one credential: one of them speaks for it */
+            leases_take(r, i, &list[n++]); /* several records of one credential: one of them speaks for it */
     *ret = list;
     *ret_count = n;
     return 0;

@@ -14,7 +14,7 @@
 
 #define COLUMNS "k.attempt_id, k.kind, k.source, k.rkey, k.job, k.sealed, k.why, k.created_at, k.retry_at"
 
-static char *copy(const struct db_result *r, size_t row, size_t column)
+static char *parked_copy(const struct db_result *r, size_t row, size_t column)
 {
     const char *text = db_text(r, row, column);
 
@@ -24,12 +24,12 @@ static char *copy(const struct db_result *r, size_t row, size_t column)
 static void read_row(const struct db_result *r, size_t row, struct kept *k)
 {
     snprintf(k->attempt_id, sizeof k->attempt_id, "%s", db_text(r, row, 0));
-    k->kind = copy(r, row, 1);
-    k->source = copy(r, row, 2);
-    k->key = copy(r, row, 3);
-    k->job = copy(r, row, 4);
-    k->sealed = copy(r, row, 5);
-    k->why = copy(r, row, 6);
+    k->kind = parked_copy(r, row, 1);
+    k->source = parked_copy(r, row, 2);
+    k->key = parked_copy(r, row, 3);
+    k->job = parked_copy(r, row, 4);
+    k->sealed = parked_copy(r, row, 5);
+    k->why = parked_copy(r, row, 6);
     k->created_at = db_integer(r, row, 7);
     k->retry_at = db_integer(r, row, 8);
 }
@@ -55,7 +55,7 @@ int store_parked(struct db *db, const char *job, size_t limit, struct parked_row
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++) {
         read_row(r, i, &(*ret)[i].kept);
-        (*ret)[i].account = copy(r, i, 9);
+        (*ret)[i].account = parked_copy(r, i, 9);
     }
     return 0;
 }

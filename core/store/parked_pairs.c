@@ -121,7 +121,7 @@ int store_park(struct db *db, const struct kept *k, const struct commit *c, stru
     return r;
 }
 
-static char *copy(const struct db_result *r, size_t row, size_t column)
+static char *parked_pair_copy(const struct db_result *r, size_t row, size_t column)
 {
     const char *text = db_text(r, row, column);
 
@@ -131,12 +131,12 @@ static char *copy(const struct db_result *r, size_t row, size_t column)
 static void parked_pair_read(const struct db_result *r, size_t row, struct kept *k)
 {
     snprintf(k->attempt_id, sizeof(k->attempt_id), "%s", db_text(r, row, 0));
-    k->kind = copy(r, row, 1);
-    k->source = copy(r, row, 2);
-    k->key = copy(r, row, 3);
-    k->job = copy(r, row, 4);
-    k->sealed = copy(r, row, 5);
-    k->why = copy(r, row, 6);
+    k->kind = parked_pair_copy(r, row, 1);
+    k->source = parked_pair_copy(r, row, 2);
+    k->key = parked_pair_copy(r, row, 3);
+    k->job = parked_pair_copy(r, row, 4);
+    k->sealed = parked_pair_copy(r, row, 5);
+    k->why = parked_pair_copy(r, row, 6);
     k->created_at = db_integer(r, row, 7);
     k->retry_at = db_integer(r, row, 8);
 }
@@ -237,7 +237,7 @@ int store_successor(struct db *db, const char *fingerprint, char ret_newest[FING
         if (i == 0 || !db_text(found, 0, 1))
             break;
         memcpy(ret_newest, at, sizeof(at));
-        *ret_sealed = copy(found, 0, 1);
+        *ret_sealed = parked_pair_copy(found, 0, 1);
         return 0;
     }
     return error_set(e, -ENOENT, "no newer credential is known");

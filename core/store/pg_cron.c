@@ -35,7 +35,7 @@ static void sql_append_call(struct args *a, const struct cron_call *c, struct bu
         buf_printf(sql, " AND command ~* ('(^|[^a-z0-9])' || $%d || '($|[^a-z0-9])')", args_text(a, c->platform));
 }
 
-static void say(const struct db_result *r, char *ret, size_t size)
+static void pg_cron_say(const struct db_result *r, char *ret, size_t size)
 {
     size_t rows = db_rows(r), at = 0;
 
@@ -66,5 +66,5 @@ void store_pg_cron(struct db *db, const struct cron_call *calls, size_t count, c
     }
     buf_text(&sql, ") ORDER BY jobid");
     if (!sql.failed && db_exec(db, sql.data, a.params, a.count, &r, &ignored) == 0 && db_rows(r))
-        say(r, ret, size);
+        pg_cron_say(r, ret, size);
 }

@@ -72,7 +72,7 @@ static int update_one(struct db *db, const struct record_change *c, int64_t *put
     return res;
 }
 
-static int put_all(struct db *db, const struct record_change *changes, size_t count, int64_t *ret_put,
+static int records_put_all(struct db *db, const struct record_change *changes, size_t count, int64_t *ret_put,
                    struct error *e)
 {
     int64_t put = 0;
@@ -98,6 +98,6 @@ int store_records_put(struct db *db, const struct record_change *changes, size_t
     int64_t put = 0;
     int r = -EDEADLK;
     for (int i = 0; r == -EDEADLK && i < TRIES; i++)
-        r = put_all(db, changes, count, &put, e);
+        r = records_put_all(db, changes, count, &put, e);
     return r < 0 ? r : (int)put;
 }

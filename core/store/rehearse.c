@@ -12,7 +12,7 @@
 
 enum { ROWS_ASKED = 20 };
 
-static bool sql_append_update(struct db *db, const struct table *t, const char *key, struct args *a,
+static bool rehearse_sql_append_update(struct db *db, const struct table *t, const char *key, struct args *a,
                        struct buf *sql)
 {
     bool any = false;
@@ -34,7 +34,7 @@ static bool sql_append_update(struct db *db, const struct table *t, const char *
     return any;
 }
 
-static int judge(struct db *db, const struct table *t, int result, const char *words, struct error *e)
+static int rehearse_judge(struct db *db, const struct table *t, int result, const char *words, struct error *e)
 {
     if (store_passes(result))
         return error_set(e, result, "job %s: rehearsing a write of %s: %s", t->job, t->name, words);
@@ -47,18 +47,18 @@ static int judge(struct db *db, const struct table *t, int result, const char *w
                               "a constraint or a column that is gone may be the reason: %s", t->job, t->name, words);
 }
 
-static int rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
+static int rehearse_rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     struct error why = {""};
     buf_init(&sql, ROWS_SQL_MAX);
-    if (!sql_append_update(db, t, key, &a, &sql))
+    if (!rehearse_sql_append_update(db, t, key, &a, &sql))
         return 0;
     int res = db_exec(db, sql.data, a.params, a.count, &r, &why);
     if (res < 0)
-        return judge(db, t, res, why.text, e);
+        return rehearse_judge(db, t, res, why.text, e);
     if (db_affected(r) == 1)
         return 0;
     if (db_affected(r) > 1)
@@ -81,7 +81,7 @@ int store_rehearse(struct db *db, const struct table *t, const char *key, struct
     r = rows_of_keys(db, t, &key, 1, &rows, &count, e);
     if (r == 0) {
         rows_free(rows, count);
-        r = count ? rehearse(db, t, key, e)
+        r = count ? rehearse_rehearse(db, t, key, e)
                   : error_set(e, -ENOENT, "job %s: the row to rehearse with was deleted from %s", t->job,
                               t->name);
     }

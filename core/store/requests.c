@@ -12,7 +12,7 @@
 
 enum { REQUESTS_MAX = 50, REQUESTS_SQL_MAX = 65536 };
 
-static int take(struct db *db, const char *const *jobs, size_t job_count, int64_t now,
+static int requests_take(struct db *db, const char *const *jobs, size_t job_count, int64_t now,
                 struct db_result **ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -48,7 +48,7 @@ int store_requests_take(struct db *db, const char *host, const char *const *jobs
     int res = db_begin(db, e);
     if (res < 0)
         return res;
-    res = take(db, jobs, job_count, now, &r, e);
+    res = requests_take(db, jobs, job_count, now, &r, e);
     if (res == 0)
         res = own_runs(db, host, r, e);
     if (res == 0)

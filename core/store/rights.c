@@ -15,7 +15,7 @@
 
 enum { LIST_MAX = 4096, COLUMNS_MAX = 256 };
 
-static bool in(const char *const *list, const char *name)
+static bool rights_in(const char *const *list, const char *name)
 {
     for (size_t i = 0; list && list[i]; i++)
         if (strcmp(list[i], name) == 0)
@@ -30,7 +30,7 @@ static void sql_append_missing(const struct db_result *r, int column, const char
     bool any = false;
 
     for (size_t i = 0; i < db_rows(r); i++) {
-        if (*db_text(r, i, (size_t)column) == 't' || !in(asked, db_text(r, i, 0)))
+        if (*db_text(r, i, (size_t)column) == 't' || !rights_in(asked, db_text(r, i, 0)))
             continue;
         buf_text(to, any ? ", " : to->len ? ", " : "");
         if (!any)

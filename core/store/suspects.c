@@ -187,7 +187,7 @@ struct others {
     struct error error;
 };
 
-static int64_t ask(struct others *o, const char *sql, struct args *a)
+static int64_t suspects_ask(struct others *o, const char *sql, struct args *a)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     if (o->result < 0)
@@ -205,7 +205,7 @@ static int64_t others_began(void *ctx, int64_t from, int64_t until)
     args_number(&a, from);
     args_number(&a, until);
     args_number(&a, o->most);
-    return ask(o, "SELECT count(*) FROM (SELECT 1 FROM {suspects} WHERE job = $1 AND settings = $2"
+    return suspects_ask(o, "SELECT count(*) FROM (SELECT 1 FROM {suspects} WHERE job = $1 AND settings = $2"
                   " AND fingerprint <> $3 AND began_at >= $4 AND began_at <= $5 LIMIT $6) x", &a);
 }
 
@@ -217,7 +217,7 @@ static int64_t others_count(void *ctx)
     args_text(&a, o->self);
     args_text(&a, o->k->source);
     args_number(&a, o->most);
-    return ask(o, "SELECT count(*) FROM (SELECT 1 FROM {suspects} s WHERE job = $1 AND settings = $2"
+    return suspects_ask(o, "SELECT count(*) FROM (SELECT 1 FROM {suspects} s WHERE job = $1 AND settings = $2"
                   " AND fingerprint <> $3 AND ended_at = 0 AND EXISTS (SELECT 1 FROM {records} r"
                   " WHERE r.fingerprint = s.fingerprint AND r.source = $4 AND r.state IN (4, 5)) LIMIT $5) x", &a);
 }
@@ -229,7 +229,7 @@ static bool others_fine(void *ctx)
     args_text(&a, o->k->source);
     args_text(&a, o->k->settings);
     args_text(&a, o->self);
-    return ask(o, "SELECT count(*) FROM (SELECT 1 FROM {records} WHERE source = $1 AND ok_under = $2"
+    return suspects_ask(o, "SELECT count(*) FROM (SELECT 1 FROM {records} WHERE source = $1 AND ok_under = $2"
                   " AND fingerprint <> $3 AND state NOT IN (4, 5, 7, 8) AND without_credential = 0 LIMIT 1) x", &a);
 }
 

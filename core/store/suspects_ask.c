@@ -34,7 +34,7 @@ int store_breaker_free(struct db *db, const struct breaker_key *k, int64_t now, 
     return res;
 }
 
-static int forget_old(struct db *db, const struct breaker_key *k, int64_t now, struct error *e)
+static int ask_forget_old(struct db *db, const struct breaker_key *k, int64_t now, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     args_text(&a, k->job);
@@ -55,7 +55,7 @@ static int open_all(struct db *db, const struct breaker_key *k, int64_t now, str
     if (res == 0)
         res = store_breaker_free(db, k, now, &freed, e);
     if (res == 0)
-        res = forget_old(db, k, now, e);
+        res = ask_forget_old(db, k, now, e);
     return res < 0 ? res : breaker_load(db, k, false, ret, e);
 }
 
@@ -140,7 +140,7 @@ int store_breaker_canary(struct db *db, const struct breaker_key *k, int64_t now
 
 /* ---- witnesses ---- */
 
-static int count_waiting(struct db *db, const struct breaker_key *k, int64_t *ret, int64_t *ret_asked_at,
+static int ask_count_waiting(struct db *db, const struct breaker_key *k, int64_t *ret, int64_t *ret_asked_at,
                          struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -179,7 +179,7 @@ int store_breaker_witness(struct db *db, const struct breaker_key *k, int64_t no
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *taken = NULL;
     int64_t waiting = 0, asked_at = 0;
-    int res = count_waiting(db, k, &waiting, &asked_at, e);
+    int res = ask_count_waiting(db, k, &waiting, &asked_at, e);
     if (res < 0 || !waiting)
         return res;
     if (asked_at + MINUTE_MS > now && asked_at <= now) {

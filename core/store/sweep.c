@@ -83,7 +83,7 @@ static int remove_gone(struct db *db, const struct table *t, const char *const *
     return res;
 }
 
-static int sweep(struct db *db, const struct table *t, const char *after, size_t limit,
+static int sweep_sweep(struct db *db, const struct table *t, const char *after, size_t limit,
                  char **ret_next, int64_t *ret_removed, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *known = NULL;
@@ -112,7 +112,7 @@ int store_sweep(struct db *db, const struct table *t, const char *after, size_t 
     int before = db->statement_ms;
     db->statement_ms = SWEEP_MS;
     db->timed = true;
-    int r = sweep(db, t, after, limit, ret_next, ret_removed, &why);
+    int r = sweep_sweep(db, t, after, limit, ret_next, ret_removed, &why);
     db->timed = false;
     db->statement_ms = before;
     if (r < 0)

@@ -122,7 +122,7 @@ static void post(struct store_thread *st, loop_fn *fn, void *ctx)
         nanosleep(&moment, NULL);
 }
 
-static void tell(struct store_thread *st, enum told what, const char *why)
+static void store_thread_tell(struct store_thread *st, enum told what, const char *why)
 {
     if (st->told == what && (what != TOLD_DENIED || strcmp(why, st->told_why) == 0))
         return;
@@ -136,7 +136,7 @@ static void tell(struct store_thread *st, enum told what, const char *why)
     post(st, news_tell, n);
 }
 
-static void finish(struct store_thread *st, struct job *j, int result)
+static void store_thread_finish(struct store_thread *st, struct job *j, int result)
 {
     j->result = result;
     post(st, job_done, j);
@@ -156,14 +156,14 @@ static bool is_lost(const struct store_thread *st, int result)
     return st->db && (result == -ENOTCONN || result == -ENOSPC || !db_alive(st->db));
 }
 
-static void lost(struct store_thread *st, int result, const char *why)
+static void store_thread_lost(struct store_thread *st, int result, const char *why)
 {
     db_close(st->db);
     st->db = NULL;
     if (now_ms() - st->up_at > STEADY_MS) /* else it came back for a moment only */
         st->pause_ms = RETRY_FIRST_MS;
     retry_later(st, result == -ENOSPC ? RETRY_MAX_MS : st->pause_ms);
-    tell(st, TOLD_DOWN, why);
+    store_thread_tell(st, TOLD_DOWN, why);
 }
 
 /* From here on work is taken; before `up` is told, so that none submitted there is refused. */
@@ -185,7 +185,7 @@ static void connect_store(struct store_thread *st)
     if (r == -EROFS) {
         retry_later(st, RETRY_MAX_MS);
         take_work(st, false, true);
-        tell(st, TOLD_REFUSED, e.text);
+        store_thread_tell(st, TOLD_REFUSED, e.text);
         return;
     }
     if (r == 0)
@@ -195,13 +195,13 @@ static void connect_store(struct store_thread *st)
     take_work(st, r == 0, false);
     if (r == 0) {
         st->up_at = now_ms();
-        tell(st, TOLD_UP, NULL);
+        store_thread_tell(st, TOLD_UP, NULL);
         return;
     }
     db_close(st->db);
     st->db = NULL;
     retry_later(st, st->pause_ms);
-    tell(st, r == -EACCES || r == -EINVAL ? TOLD_DENIED : TOLD_DOWN, e.text);
+    store_thread_tell(st, r == -EACCES || r == -EINVAL ? TOLD_DENIED : TOLD_DOWN, e.text);
 }
 
 static void run_work(struct store_thread *st, struct job *j)
@@ -211,13 +211,13 @@ static void run_work(struct store_thread *st, struct job *j)
 
     struct error e = j->error;
     if (is_lost(st, r)) {
-        lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
+        store_thread_lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
         if (r < 0 && r != -ENOSPC) /* however the driver put it: the connection ended under the work */
             r = -ENOTCONN;
     }
     if (j->past_refusal)
         st->retry_at = now_ms();
-    finish(st, j, r);
+    store_thread_finish(st, j, r);
 }
 
 static void run_commits(struct store_thread *st, struct job **list, size_t count)
@@ -232,17 +232,17 @@ static void run_commits(struct store_thread *st, struct job **list, size_t count
                : error_set(&e, -ENOTCONN, "the database is not available");
     bool was_up = st->db != NULL;
     if (is_lost(st, r))
-        lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
+        store_thread_lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
     for (size_t i = 0; i < count; i++) {
         bool settled = was_up && commits[i]->result != COMMIT_WAITING;
         list[i]->error = e;
-        finish(st, list[i], settled ? 0 : r < 0 ? r : -EAGAIN);
+        store_thread_finish(st, list[i], settled ? 0 : r < 0 ? r : -EAGAIN);
     }
 }
 
 /* ---- the list ---- */
 
-static struct job *take(struct store_thread *st)
+static struct job *store_thread_take(struct store_thread *st)
 {
     struct job *j = st->first;
 
@@ -266,12 +266,12 @@ static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
     int64_t end = now_ms() + GATHER_MS;
     size_t count = 0;
 
-    list[count++] = take(st);
+    list[count++] = store_thread_take(st);
     while (list[0]->commit && count < GATHER_MAX) {
         if (st->first && !st->first->commit)
             break;
         if (st->first)
-            list[count++] = take(st);
+            list[count++] = store_thread_take(st);
         else if (now_ms() < end && !st->stopping)
             wait_until(st, end);
         else
@@ -325,7 +325,7 @@ static void *thread_main(void *arg)
 /* ---- on the loop's thread again ---- */
 
 /* While the store is away nothing waits for it. */
-static void submit(struct store_thread *st, struct job *j)
+static void store_thread_submit(struct store_thread *st, struct job *j)
 {
     pthread_mutex_lock(&st->lock);
     bool refused = (st->away && !(st->refused && j->past_refusal)) || st->stopping;
@@ -348,7 +348,7 @@ void store_submit(struct store_thread *st, store_work work, void *arg, store_don
     j->work = work;
     j->arg = arg;
     j->done = done;
-    submit(st, j);
+    store_thread_submit(st, j);
 }
 
 void store_submit_refused(struct store_thread *st, store_work work, void *arg, store_done done)
@@ -359,7 +359,7 @@ void store_submit_refused(struct store_thread *st, store_work work, void *arg, s
     j->arg = arg;
     j->done = done;
     j->past_refusal = true;
-    submit(st, j);
+    store_thread_submit(st, j);
 }
 
 void store_submit_commit(struct store_thread *st, struct commit *c, commit_done *done, void *arg)
@@ -369,7 +369,7 @@ void store_submit_commit(struct store_thread *st, struct commit *c, commit_done 
     j->commit = c;
     j->arg = arg;
     j->committed = done;
-    submit(st, j);
+    store_thread_submit(st, j);
 }
 
 static int start_thread(struct store_thread *st)

@@ -14,7 +14,7 @@
 #include "core/store/claim_internal.h"
 #include "core/store/list.h"
 
-static char *copy(const char *text)
+static char *under_way_copy(const char *text)
 {
     return text ? xstrdup(text) : NULL;
 }
@@ -61,8 +61,8 @@ static int ended(struct db *db, struct under_way *u, struct error *e)
         int outcome = outcome_from_name(db_text(done, 0, 0));
         u->over = true;
         u->outcome = outcome < 0 ? OUTCOME_NONE : outcome;
-        u->code = copy(db_text(done, 0, 1));
-        u->text = copy(db_text(done, 0, 2));
+        u->code = under_way_copy(db_text(done, 0, 1));
+        u->text = under_way_copy(db_text(done, 0, 2));
         return 0;
     }
     res = db_run(db, "SELECT why FROM {kept} WHERE attempt_id = $1 AND kind = 'pending'", &id, 1, &aside, e);
@@ -118,8 +118,8 @@ int store_set_aside(struct db *db, const char *source, const char *const *keys, 
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct failure_row){.key = copy(db_text(r, i, 0)), .outcome = xstrdup(outcome_name(OUTCOME_TRANSIENT)),
+        (*ret)[i] = (struct failure_row){.key = under_way_copy(db_text(r, i, 0)), .outcome = xstrdup(outcome_name(OUTCOME_TRANSIENT)),
                                          .code = xstrdup("set_aside"), .text = aside_text(db_text(r, i, 1)),
-                                         .owner = copy(db_text(r, i, 2))};
+                                         .owner = under_way_copy(db_text(r, i, 2))};
     return 0;
 }

@@ -47,7 +47,7 @@ static void sql_append_exact(const struct column *c, const char *name, struct bu
                name, name, name, zone ? " AT TIME ZONE 'UTC'" : "", zone ? "+00" : "", name);
 }
 
-static void sql_append_column(const struct db *db, const struct column *c, const char *of, struct buf *sql)
+static void user_row_sql_append_column(const struct db *db, const struct column *c, const char *of, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
     if (c->extra) {
@@ -74,7 +74,7 @@ static void sql_append_bounded(const struct db *db, const struct table *t, const
                         struct buf *sql)
 {
     bool bound = row_put_bound(db, t, c, of, sql);
-    sql_append_column(db, c, of, sql);
+    user_row_sql_append_column(db, c, of, sql);
     if (bound)
         buf_text(sql, " END");
 }
@@ -177,7 +177,7 @@ static int number_to_unix(const struct column *c, const char *text, int64_t *ret
     return 0;
 }
 
-static void set_number(struct cell *cell, int64_t value)
+static void user_row_set_number(struct cell *cell, int64_t value)
 {
     cell->text = xasprintf("%" PRId64, value);
     cell->len = strlen(cell->text);
@@ -195,7 +195,7 @@ static void time_cell(const struct table *t, const struct column *c, const char 
             cell->raw = xstrdup(bar + 1);
         at = strtoll(text, NULL, 10);
         if (bar != text)
-            set_number(cell, c->form == FORM_TIMESTAMP ? table_from_wall(t, at) : at);
+            user_row_set_number(cell, c->form == FORM_TIMESTAMP ? table_from_wall(t, at) : at);
         return;
     }
     known = number_to_unix(c, text, &at) == 0;
@@ -208,7 +208,7 @@ static void time_cell(const struct table *t, const struct column *c, const char 
         cell->raw = xstrdup(text);
     }
     if (known)
-        set_number(cell, at);
+        user_row_set_number(cell, at);
 }
 
 static void read_cell(const struct table *t, const struct column *c, const char *text, size_t len, struct cell *cell)

@@ -68,7 +68,7 @@ static int put_value(const struct db *db, const struct table *t, const struct ro
 }
 
 /* renewd's own table keeps a plugin's own slots as members of one JSON column. */
-static void sql_append_member(struct db *db, const struct column *column, int number, bool first,
+static void row_write_sql_append_member(struct db *db, const struct column *column, int number, bool first,
                        struct args *a, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
@@ -82,7 +82,7 @@ static void sql_append_member(struct db *db, const struct column *column, int nu
     buf_printf(sql, pg ? "$%d::text, $%d::text" : "'$.\"' || $%d || '\"', $%d", name, number);
 }
 
-static void sql_append_column(struct db *db, const struct table *t, const struct column *column,
+static void row_write_sql_append_column(struct db *db, const struct table *t, const struct column *column,
                        int number, bool date, struct buf *sql)
 {
     ident_quote(column->name, sql);
@@ -111,9 +111,9 @@ int row_put_assignments(struct db *db, const struct table *t, const struct row *
             if (put++ && (!extra || !members))
                 buf_text(sql, ", ");
             if (extra)
-                sql_append_member(db, column, number, members++ == 0, a, sql);
+                row_write_sql_append_member(db, column, number, members++ == 0, a, sql);
             else
-                sql_append_column(db, t, column, number, date, sql);
+                row_write_sql_append_column(db, t, column, number, date, sql);
         }
     }
     if (members)

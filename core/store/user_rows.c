@@ -106,7 +106,7 @@ static char *why_unfit(const struct db *db, const struct column *c, const struct
 }
 
 /* Each column alone: which one it is, and what the others hold (the account, above all). */
-static char *read_columns(struct db *db, const struct table *t, const char *key, struct row *to)
+static char *user_rows_read_columns(struct db *db, const struct table *t, const char *key, struct row *to)
 {
     char *unfit = NULL;
     struct error e = {""};
@@ -150,7 +150,7 @@ static void read_unfit(struct db *db, const struct table *t, const char *key, co
 {
     *ret = (struct row){.key = xstrdup(key), .count = t->column_count};
     ret->cells = xcalloc(t->column_count + 1, sizeof(*ret->cells));
-    ret->unfit = read_columns(db, t, key, ret);
+    ret->unfit = user_rows_read_columns(db, t, key, ret);
     if (!ret->unfit)
         ret->unfit = xasprintf("it cannot be read: %s", why->text);
     row_complete(t, ret);

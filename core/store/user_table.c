@@ -52,7 +52,7 @@ static bool same_name(const struct resolving *r, const char *a, const char *b)
     return (db_is_postgresql(r->db) ? strcmp(a, b) : strcasecmp(a, b)) == 0;
 }
 
-static const struct catalog_column *lookup(const struct resolving *r, const char *name)
+static const struct catalog_column *user_table_lookup(const struct resolving *r, const char *name)
 {
     for (size_t i = 0; i < r->catalog.count; i++)
         if (same_name(r, r->catalog.columns[i].name, name))
@@ -80,7 +80,7 @@ static const char *type_for(const struct resolving *r, int type)
         return "bigint";
     for (size_t i = 0; i < r->wish->column_count; i++) {
         const struct column_wish *w = &r->wish->columns[i];
-        const struct catalog_column *there = w->type == VALUE_TIME ? lookup(r, w->column) : NULL;
+        const struct catalog_column *there = w->type == VALUE_TIME ? user_table_lookup(r, w->column) : NULL;
         if (there && *there->type)
             return there->type;
     }
@@ -181,7 +181,7 @@ static void map_columns(struct resolving *r)
 {
     for (size_t i = 0; i < r->wish->column_count; i++) {
         const struct column_wish *w = &r->wish->columns[i];
-        const struct catalog_column *c = lookup(r, w->column);
+        const struct catalog_column *c = user_table_lookup(r, w->column);
         if (c) {
             struct column *column = add_column(r->t, w, c->name);
             judge_type(r, c, column);
@@ -195,7 +195,7 @@ static void map_columns(struct resolving *r)
 
 static void map_key(struct resolving *r)
 {
-    const struct catalog_column *c = lookup(r, r->wish->key);
+    const struct catalog_column *c = user_table_lookup(r, r->wish->key);
     if (!c) {
         put_missing(r, r->wish->key, "the key");
         return;
@@ -227,7 +227,7 @@ static void map_only(struct resolving *r)
     const struct table_requirement *w = r->wish;
     r->t->only = xcalloc(w->only_count + 1, sizeof(*r->t->only));
     for (size_t i = 0; i < w->only_count; i++) {
-        const struct catalog_column *c = lookup(r, w->only[i].column);
+        const struct catalog_column *c = user_table_lookup(r, w->only[i].column);
         if (!c) {
             put_missing(r, w->only[i].column, "in only");
             continue;

@@ -16,7 +16,7 @@
 
 enum { LOOKUP_MAX = 4096 };
 
-static const struct catalog_column *lookup(const struct db *db, const struct catalog *c, const char *name)
+static const struct catalog_column *owner_lookup(const struct db *db, const struct catalog *c, const char *name)
 {
     for (size_t i = 0; i < c->count; i++)
         if ((db_is_postgresql(db) ? strcmp : strcasecmp)(c->columns[i].name, name) == 0)
@@ -39,15 +39,15 @@ static int missing(const char *job, const struct catalog *c, const char *what, c
 static int check_names(const struct db *db, const char *job, const struct owner_requirement *w,
                        const struct catalog *own, const struct catalog *other, struct error *e)
 {
-    const struct catalog_column *via = lookup(db, own, w->via), *key = lookup(db, other, w->key);
+    const struct catalog_column *via = owner_lookup(db, own, w->via), *key = owner_lookup(db, other, w->key);
     if (!via)
         return missing(job, own, "via", w->via, e);
     if (!key)
         return missing(job, other, "key", w->key, e);
-    if (w->column && !lookup(db, other, w->column))
+    if (w->column && !owner_lookup(db, other, w->column))
         return missing(job, other, "column", w->column, e);
     for (size_t i = 0; w->others[i]; i++)
-        if (!lookup(db, other, w->others[i]))
+        if (!owner_lookup(db, other, w->others[i]))
             return missing(job, other, "email, name or language", w->others[i], e);
     if (!key->unique && !other->view)
         return error_set(e, -EINVAL, "job %s: owner: column \"%s\" of table \"%s\" is looked up for every "
@@ -66,7 +66,7 @@ static char *expression(const struct db *db, const struct owner_requirement *w, 
     struct buf sql;
     buf_init(&sql, LOOKUP_MAX);
     buf_text(&sql, "(SELECT substr(CAST(renewd_o.");
-    ident_quote(lookup(db, other, w->column)->name, &sql);
+    ident_quote(owner_lookup(db, other, w->column)->name, &sql);
     buf_text(&sql, " AS text), 1, 4096) FROM ");
     if (other->schema) {
         ident_quote(other->schema, &sql);
@@ -74,9 +74,9 @@ static char *expression(const struct db *db, const struct owner_requirement *w, 
     }
     ident_quote(other->name, &sql);
     buf_text(&sql, " AS renewd_o WHERE renewd_o.");
-    ident_quote(lookup(db, other, w->key)->name, &sql);
+    ident_quote(owner_lookup(db, other, w->key)->name, &sql);
     buf_text(&sql, " = renewd_t.");
-    ident_quote(lookup(db, own, w->via)->name, &sql);
+    ident_quote(owner_lookup(db, own, w->via)->name, &sql);
     buf_text(&sql, " LIMIT 1)"); /* a view's key may not be unique */
     return buf_steal(&sql);
 }
@@ -121,7 +121,7 @@ int table_owner(struct db *db, const struct table_requirement *wish, const struc
     if (res < 0)
         return res;
     t->columns[t->column_count++] = (struct column){
-        .slot = xstrdup("owner"), .name = xstrdup(lookup(db, own, w->via)->name), .lookup = sql,
+        .slot = xstrdup("owner"), .name = xstrdup(owner_lookup(db, own, w->via)->name), .lookup = sql,
         .type = VALUE_TEXT, .form = FORM_TEXT, .core = true};
     sql = NULL;
     return 0;

@@ -9,7 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 
-static int class_of(const char *type)
+static int pg_table_class_of(const char *type)
 {
     static const struct {
         const char *type;
@@ -49,7 +49,7 @@ static int no_such_table(struct db *db, const char *schema, const char *name, st
                      like ? like : "");
 }
 
-static int find(struct db *db, const char *schema, const char *name, struct catalog *c,
+static int pg_table_find(struct db *db, const char *schema, const char *name, struct catalog *c,
                 char **ret_oid, struct error *e)
 {
     static const char sql[] =
@@ -86,7 +86,7 @@ int catalog_postgresql(struct db *db, const char *schema, const char *name, stru
     cleanup(catalog_done) struct catalog c = {0};
     cleanup(free_p) char *oid = NULL;
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = find(db, schema ? schema : db->schema, name, &c, &oid, e);
+    int res = pg_table_find(db, schema ? schema : db->schema, name, &c, &oid, e);
     const char *texts[] = {oid};
     if (res == 0)
         res = db_run(db, sql, texts, 1, &r, e);
@@ -94,7 +94,7 @@ int catalog_postgresql(struct db *db, const char *schema, const char *name, stru
         return res;
     for (size_t i = 0; i < db_rows(r); i++) {
         struct catalog_column *column = catalog_add(&c, db_text(r, i, 0), db_text(r, i, 1));
-        column->class = class_of(db_text(r, i, 2));
+        column->class = pg_table_class_of(db_text(r, i, 2));
         column->text_only = column->class == CLASS_TEXT;
         column->unique = *db_text(r, i, 3) == 't';
         column->generated = *db_text(r, i, 4) == 't';

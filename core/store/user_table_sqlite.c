@@ -10,7 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 
-static bool has(const char *type, const char *word)
+static bool sqlite_table_has(const char *type, const char *word)
 {
     for (; *type; type++)
         if (!strncasecmp(type, word, strlen(word)))
@@ -21,13 +21,13 @@ static bool has(const char *type, const char *word)
 static bool has_any(const char *type, const char *const *words)
 {
     for (; *words; words++)
-        if (has(type, *words))
+        if (sqlite_table_has(type, *words))
             return true;
     return false;
 }
 
 /* SQLite's own rules of affinity, but for dates and times: those hold text unless declared a number. */
-static int class_of(const char *type)
+static int sqlite_table_class_of(const char *type)
 {
     static const char *const number[] = {"INT", "REAL", "NUM", "DOUB", "FLOA", "DEC", NULL};
     return has_any(type, number) ? CLASS_NUMBER : CLASS_TEXT;
@@ -36,10 +36,10 @@ static int class_of(const char *type)
 static bool keeps_text(const char *type)
 {
     static const char *const text[] = {"CHAR", "CLOB", "TEXT", NULL};
-    return !has(type, "INT") && has_any(type, text);
+    return !sqlite_table_has(type, "INT") && has_any(type, text);
 }
 
-static int find(struct db *db, const char *name, struct catalog *c, struct error *e)
+static int sqlite_table_find(struct db *db, const char *name, struct catalog *c, struct error *e)
 {
     const char *texts[] = {name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -56,7 +56,7 @@ static int find(struct db *db, const char *name, struct catalog *c, struct error
     return 0;
 }
 
-static int read_columns(struct db *db, struct catalog *c, struct error *e)
+static int sqlite_table_read_columns(struct db *db, struct catalog *c, struct error *e)
 {
     const char *texts[] = {c->name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -70,7 +70,7 @@ static int read_columns(struct db *db, struct catalog *c, struct error *e)
     for (size_t i = 0; i < db_rows(r); i++) {
         const char *type = db_text(r, i, 1);
         struct catalog_column *column = catalog_add(c, db_text(r, i, 0), type);
-        column->class = class_of(column->type);
+        column->class = sqlite_table_class_of(column->type);
         column->text_only = keeps_text(column->type);
         column->generated = db_integer(r, i, 3) != 0;
         /* the rowid by another name has no index of its own */
@@ -104,9 +104,9 @@ int catalog_sqlite(struct db *db, const char *schema, const char *name, struct c
     cleanup(catalog_done) struct catalog c = {0};
     if (schema && strcasecmp(schema, "main"))
         return error_set(e, -ENOENT, "there is no schema %s; an SQLite database has main alone", schema);
-    int res = find(db, name, &c, e);
+    int res = sqlite_table_find(db, name, &c, e);
     if (res == 0)
-        res = read_columns(db, &c, e);
+        res = sqlite_table_read_columns(db, &c, e);
     if (res == 0)
         res = read_unique(db, &c, e);
     if (res < 0)

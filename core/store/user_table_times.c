@@ -53,7 +53,7 @@ static char *most(const struct db_result *r)
     return like ? xstrdup(like) : NULL;
 }
 
-static char *usual(struct db *db, const struct table *t, const struct column *c)
+static char *times_usual(struct db *db, const struct table *t, const struct column *c)
 {
     cleanup(buf_done) struct buf sql = {0}, name = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -74,6 +74,6 @@ void table_usual_times(struct db *db, struct table *t)
         struct column *c = &t->columns[i];
         bool open = c->form == FORM_TIME_TEXT || (c->form == FORM_UNIX && c->may_be_ms);
         if (c->type == VALUE_TIME && c->written && open && !c->lookup)
-            c->usual = usual(db, t, c);
+            c->usual = times_usual(db, t, c);
     }
 }

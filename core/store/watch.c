@@ -11,7 +11,7 @@
 
 enum { WATCH_SQL_MAX = 65536 };
 
-static void sql_append_column(const char *name, struct buf *to)
+static void watch_sql_append_column(const char *name, struct buf *to)
 {
     if (to->len)
         buf_text(to, ", ");
@@ -28,12 +28,12 @@ int store_job_watchable(struct db *db, const struct table *t, struct error *e)
     buf_init(&columns, WATCH_SQL_MAX);
     table_quoted(db, t, &table);
     ident_quote(t->key, &key);
-    sql_append_column(t->key, &columns);
+    watch_sql_append_column(t->key, &columns);
     for (size_t i = 0; i < t->column_count; i++)
         if (t->columns[i].hashed && !t->columns[i].lookup && !t->columns[i].extra)
-            sql_append_column(t->columns[i].name, &columns);
+            watch_sql_append_column(t->columns[i].name, &columns);
     for (size_t i = 0; i < t->only_count; i++)
-        sql_append_column(t->only[i].column, &columns);
+        watch_sql_append_column(t->only[i].column, &columns);
     args_text(&a, t->job);
     args_text(&a, can ? table.data : NULL);
     args_text(&a, can ? key.data : NULL);

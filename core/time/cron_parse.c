@@ -36,7 +36,7 @@ static const struct {
     { "@annually", "0 0 1 1 *" },
 };
 
-static int wrong(struct error *e, const char *expr, const struct field *f, const char *part,
+static int cron_wrong(struct error *e, const char *expr, const struct field *f, const char *part,
                  const char *why)
 {
     return error_set(e, -EINVAL, "cron expression \"%.100s\": the %s field \"%.60s\" is wrong: %s",
@@ -139,7 +139,7 @@ static int read_field(const char *text, const struct field *f, uint64_t *ret, co
 
 /* Cuts expr into its fields. Returns how many there are; those past the fifth are only counted,
  * -E2BIG for one too long. */
-static int split(const char *expr, char parts[FIELDS][FIELD_MAX + 1])
+static int cron_split(const char *expr, char parts[FIELDS][FIELD_MAX + 1])
 {
     int count = 0;
     for (const char *p = expr; *(p += strspn(p, " \t")) != '\0'; count++) {
@@ -155,7 +155,7 @@ static int split(const char *expr, char parts[FIELDS][FIELD_MAX + 1])
     return count;
 }
 
-static const char *expand(const char *expr, struct error *e)
+static const char *cron_expand(const char *expr, struct error *e)
 {
     if (*expr != '@')
         return expr;
@@ -182,10 +182,10 @@ int cron_parse(const char *expr, struct cron *ret, struct error *e)
 {
     char parts[FIELDS][FIELD_MAX + 1];
     uint64_t bits[FIELDS];
-    const char *text = expand(expr, e);
+    const char *text = cron_expand(expr, e);
     if (!text)
         return -EINVAL;
-    int count = split(text, parts);
+    int count = cron_split(text, parts);
     if (count == -E2BIG)
         return error_set(e, -EINVAL, "cron expression: a field is longer than %d bytes", FIELD_MAX);
     if (count != FIELDS)
@@ -195,7 +195,7 @@ int cron_parse(const char *expr, struct cron *ret, struct error *e)
     for (int i = 0; i < FIELDS; i++) {
         const char *why = NULL;
         if (read_field(parts[i], &fields[i], &bits[i], &why) < 0)
-            return wrong(e, expr, &fields[i], parts[i], why);
+            return cron_wrong(e, expr, &fields[i], parts[i], why);
     }
     struct cron c = {
         .minutes = bits[0],

@@ -31,7 +31,7 @@ static int read_date(const char **p, struct civil *c)
     return 0;
 }
 
-static int read_time(const char **p, struct civil *c, struct timestamp_form *form)
+static int timestamp_read_time(const char **p, struct civil *c, struct timestamp_form *form)
 {
     if (digits_exact(p, 2, &c->hour) < 0 || expect(p, ':') < 0 ||
         digits_exact(p, 2, &c->minute) < 0 || c->hour > 23 || c->minute > 59)
@@ -93,7 +93,7 @@ int timestamp_parse(const char *text, int64_t *ret_unix, struct timestamp_form *
     if (*text != 'T' && *text != 't' && *text != ' ')
         return -EINVAL;
     form.separator = *text++;
-    if (read_time(&text, &c, &form) < 0 || read_zone(&text, &form, &offset) < 0 || *text != '\0')
+    if (timestamp_read_time(&text, &c, &form) < 0 || read_zone(&text, &form, &offset) < 0 || *text != '\0')
         return -EINVAL;
     int64_t at = civil_seconds(&c) - offset;
     if (c.second == 60 && civil_second_of_day(at) != 0)

@@ -31,7 +31,7 @@ static int skip_name(const char **p)
 }
 
 /* [+-]h[hh][:mm[:ss]] */
-static int read_time(const char **p, int max_hours, int *ret)
+static int tzrule_read_time(const char **p, int max_hours, int *ret)
 {
     int sign = 1, total = 0;
     if (**p == '+' || **p == '-')
@@ -77,7 +77,7 @@ static int read_day(const char **p, struct tzrule_day *d)
     d->seconds = 7200;
     if (r == 0 && **p == '/') {
         (*p)++;
-        r = read_time(p, 167, &d->seconds);
+        r = tzrule_read_time(p, 167, &d->seconds);
     }
     return r;
 }
@@ -89,7 +89,7 @@ static int read_summer(const char *p, struct tzrule *rule)
     rule->has_summer = true;
     rule->summer = rule->standard + 3600;
     if (*p != ',' && *p != '\0') {
-        if (read_time(&p, 24, &rule->summer) < 0)
+        if (tzrule_read_time(&p, 24, &rule->summer) < 0)
             return -EINVAL;
         rule->summer = -rule->summer;
     }
@@ -109,7 +109,7 @@ int tzrule_parse(const char *text, int len, struct tzrule *ret)
     copy[len] = '\0';
     const char *p = copy;
     struct tzrule rule = { 0 };
-    if (skip_name(&p) < 0 || read_time(&p, 24, &rule.standard) < 0)
+    if (skip_name(&p) < 0 || tzrule_read_time(&p, 24, &rule.standard) < 0)
         return -EINVAL;
     rule.standard = -rule.standard;
     if (*p != '\0' && read_summer(p, &rule) < 0)

@@ -62,7 +62,7 @@ static uint32_t read32(const unsigned char *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static int64_t read_time(const unsigned char *p, size_t width)
+static int64_t zone_read_time(const unsigned char *p, size_t width)
 {
     if (width == 4)
         return (int32_t)read32(p);
@@ -100,7 +100,7 @@ static int read_block(struct zone *z, const unsigned char *p, const struct count
     z->first_offset = (int32_t)read32(types);
     z->changes = xcalloc(c->time, sizeof(*z->changes));
     for (size_t i = 0; i < c->time; i++) {
-        int64_t at = read_time(p + i * width, width);
+        int64_t at = zone_read_time(p + i * width, width);
         if (indexes[i] >= c->type || (i > 0 && at <= z->changes[i - 1].at))
             return -EBADMSG;
         z->changes[i].at = at;
@@ -124,7 +124,7 @@ static int read_footer(struct zone *z, const char *p, size_t left)
     return 0;
 }
 
-static int parse(struct zone *z, const unsigned char *p, size_t len)
+static int zone_parse(struct zone *z, const unsigned char *p, size_t len)
 {
     struct counts c;
     size_t block;
@@ -147,7 +147,7 @@ int zone_from_bytes(const char *name, const void *data, size_t len, struct zone 
 {
     cleanup(zone_free_p) struct zone *z = xcalloc(1, sizeof(*z));
     z->name = xstrdup(name);
-    int r = parse(z, data, len);
+    int r = zone_parse(z, data, len);
     if (r < 0)
         return r;
     *ret = z;

@@ -46,7 +46,7 @@ struct run_call {
     struct loop_timer *timer;
 };
 
-static void call_free(struct run_call *c)
+static void function_run_call_free(struct run_call *c)
 {
     if (c->q || c->running || c->reading)
         return;
@@ -62,7 +62,7 @@ static void call_free(struct run_call *c)
 
 /* ---- what came of the runs ---- */
 
-static int read_work(struct db *db, void *arg, struct error *e)
+static int function_run_read_work(struct db *db, void *arg, struct error *e)
 {
     struct run_call *c = arg;
 
@@ -85,7 +85,7 @@ static void answer_now(struct run_call *c)
     c->q = NULL;
 }
 
-static void was_read(void *arg, int result, const struct error *e)
+static void function_run_was_read(void *arg, int result, const struct error *e)
 {
     struct run_call *c = arg;
 
@@ -99,7 +99,7 @@ static void was_read(void *arg, int result, const struct error *e)
     }
     free(c->reports);
     answer_now(c);
-    call_free(c);
+    function_run_call_free(c);
 }
 
 /* The store takes its time: an answer without names, but in time. */
@@ -123,7 +123,7 @@ static void sum_up(struct run_call *c)
         c->reports[i].run = p->result.id;
     }
     c->reading = true;
-    engine_read(c->engine, read_work, c, was_read);
+    engine_read(c->engine, function_run_read_work, c, function_run_was_read);
 }
 
 static void time_is_over(void *ctx)
@@ -142,7 +142,7 @@ static void part_over(void *ctx, const struct run_result *r)
     p->over = true;
     c->running--;
     if (!c->q || c->reading) {
-        call_free(c);
+        function_run_call_free(c);
         return;
     }
     p->result = *r;
@@ -156,12 +156,12 @@ static void part_over(void *ctx, const struct run_result *r)
         answer_now(c);
     else
         sum_up(c);
-    call_free(c);
+    function_run_call_free(c);
 }
 
 /* ---- starting ---- */
 
-static void start(struct request *q, void (*answer)(struct run_call *c))
+static void function_run_start(struct request *q, void (*answer)(struct run_call *c))
 {
     struct function_jobs jobs;
 
@@ -189,7 +189,7 @@ static void start(struct request *q, void (*answer)(struct run_call *c))
 }
 
 /* The first of the runs that never started. */
-static const struct run_result *refused(const struct run_call *c)
+static const struct run_result *function_run_refused(const struct run_call *c)
 {
     for (size_t i = 0; i < c->count; i++)
         if (c->parts[i].result.error || c->parts[i].result.why)
@@ -197,7 +197,7 @@ static const struct run_result *refused(const struct run_call *c)
     return NULL;
 }
 
-static struct run_result sum(const struct run_call *c)
+static struct run_result function_run_sum(const struct run_call *c)
 {
     struct run_result all = {0};
 
@@ -233,7 +233,7 @@ static void put_errors(struct json_writer *w, const struct run_call *c)
 
 static void answer_connections(struct run_call *c)
 {
-    const struct run_result all = sum(c), *no = refused(c);
+    const struct run_result all = function_run_sum(c), *no = function_run_refused(c);
     struct answer a;
 
     if (no) {
@@ -255,7 +255,7 @@ static void answer_connections(struct run_call *c)
 
 void function_refresh_connections(struct request *q)
 {
-    start(q, answer_connections);
+    function_run_start(q, answer_connections);
 }
 
 /* ---- allocate-periodic-tokens ---- */
@@ -287,7 +287,7 @@ static struct run_people people(const struct run_call *c)
 
 static void answer_allocated(struct run_call *c)
 {
-    const struct run_result all = sum(c), *no = refused(c);
+    const struct run_result all = function_run_sum(c), *no = function_run_refused(c);
     struct run_people p = people(c);
     cleanup(free_p) char *summary = NULL;
     struct answer a;
@@ -314,5 +314,5 @@ static void answer_allocated(struct run_call *c)
 
 void function_allocate(struct request *q)
 {
-    start(q, answer_allocated);
+    function_run_start(q, answer_allocated);
 }

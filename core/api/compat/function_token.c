@@ -21,7 +21,7 @@ struct token_call {
     int64_t until_ms;            /* when an answer is due */
 };
 
-static void call_free(struct token_call *t)
+static void function_token_call_free(struct token_call *t)
 {
     free(t->platform);
     free(t->key);
@@ -84,7 +84,7 @@ static bool provider_refuses(const struct token_answer *t)
     return t->state != 0 && t->state != STATE_OK && t->state != STATE_PENDING && t->state != STATE_PAUSED;
 }
 
-static void token_known(void *ctx, const struct token_answer *t)
+static void function_token_token_known(void *ctx, const struct token_answer *t)
 {
     struct token_call *c = ctx;
 
@@ -110,17 +110,17 @@ static void token_known(void *ctx, const struct token_answer *t)
     default:
         answer_failed(c, t);
     }
-    call_free(c);
+    function_token_call_free(c);
 }
 
 /* ---- which job ---- */
 
-static void ask_token(struct token_call *c)
+static void function_token_ask_token(struct token_call *c)
 {
     int64_t left = c->until_ms - clock_boot_ms();
     const struct token_requirement w = {.min_valid = -1, .as_tick = true, .serve_ms = left, .wait_ms = left};
 
-    engine_token(c->q->api->engine, c->job, c->key, &w, token_known, c);
+    engine_token(c->q->api->engine, c->job, c->key, &w, function_token_token_known, c);
 }
 
 /* Without what a refresh presents: TikTok's callers are used to get the old token then. */
@@ -130,11 +130,11 @@ static void answer_empty(struct token_call *c)
     bool access = plugin_credential(p) == plugin_slot(p, "access_token");
 
     if (strcmp(c->platform, "tiktok") == 0) {
-        ask_token(c);
+        function_token_ask_token(c);
         return;
     }
     function_error(c->q, 400, access ? "No access token available" : "No refresh token available", NULL, NULL);
-    call_free(c);
+    function_token_call_free(c);
 }
 
 static struct job *held_job(const struct token_call *c)
@@ -158,17 +158,17 @@ static void job_known(void *ctx, struct job *j, int filled, int result, const ch
     if (!q->api || result < 0)
         function_error(q, 500, result < 0 && *why ? why : "the database is not available", NULL, NULL);
     else if (filled == FILLED)
-        return ask_token(c);
+        return function_token_ask_token(c);
     else if (held)
         function_held(q, held);
     else if (filled == FILLED_EMPTY)
         return answer_empty(c);
     else
         function_error(q, 404, "Tokens not found", NULL, NULL);
-    call_free(c);
+    function_token_call_free(c);
 }
 
-static void find_job(struct token_call *c)
+static void function_token_find_job(struct token_call *c)
 {
     struct function_jobs jobs;
     struct job *open[FUNCTION_JOBS];
@@ -188,13 +188,13 @@ static void find_job(struct token_call *c)
         function_no_jobs(c->q, &jobs);
     else
         function_error(c->q, 404, "Tokens not found", NULL, NULL);
-    call_free(c);
+    function_token_call_free(c);
 }
 
 /* ---- the body ---- */
 
 /* A text, or a number as it was written; NULL and 0 when it is absent or empty. */
-static int take(const struct json *doc, const char *name, char **ret)
+static int function_token_take(const struct json *doc, const char *name, char **ret)
 {
     const char *text = NULL;
     int kind = json_kind(doc, name);
@@ -210,21 +210,21 @@ static int take(const struct json *doc, const char *name, char **ret)
     return 0;
 }
 
-static void read_body(struct request *q, const struct json *doc)
+static void function_token_read_body(struct request *q, const struct json *doc)
 {
     struct token_call *c = xcalloc(1, sizeof *c);
 
     c->q = q;
     c->until_ms = clock_boot_ms() + FUNCTION_SOFT_MS;
-    if (take(doc, "platform", &c->platform) < 0)
+    if (function_token_take(doc, "platform", &c->platform) < 0)
         function_error(q, 400, "the member platform must be a text", NULL, NULL);
-    else if (take(doc, "creator_unique_identifier", &c->key) < 0)
+    else if (function_token_take(doc, "creator_unique_identifier", &c->key) < 0)
         function_error(q, 400, "the member creator_unique_identifier must be a text", NULL, NULL);
     else if (!c->platform || !c->key)
         function_error(q, 400, "Missing platform or creator_unique_identifier", NULL, NULL);
     else
-        return find_job(c);
-    call_free(c);
+        return function_token_find_job(c);
+    function_token_call_free(c);
 }
 
 void function_refresh_token(struct request *q)
@@ -240,5 +240,5 @@ void function_refresh_token(struct request *q)
         function_error(q, 400, text, NULL, NULL);
         return;
     }
-    read_body(q, doc);
+    function_token_read_body(q, doc);
 }

@@ -29,7 +29,7 @@ const struct function *function_at(size_t index)
     return index < sizeof functions / sizeof *functions - 1 ? &functions[index] : NULL;
 }
 
-static const struct function *find(const char *name)
+static const struct function *function_find(const char *name)
 {
     for (const struct function *f = functions; f->name; f++)
         if (strcmp(f->name, name) == 0)
@@ -53,7 +53,7 @@ bool is_function(const struct request *q, size_t count)
     return count == 3 && strcmp(q->segments[0], "functions") == 0 && strcmp(q->segments[1], "v1") == 0;
 }
 
-static bool names(const struct job_config *c, const char *function)
+static bool function_names(const struct job_config *c, const char *function)
 {
     char **name = c->functions;
 
@@ -73,13 +73,13 @@ bool function_open(const struct request *q, const struct function *f, const stru
 
 void function_jobs(const struct request *q, const char *platform, struct function_jobs *ret)
 {
-    const struct function *f = find(q->id);
+    const struct function *f = function_find(q->id);
     const struct job *j;
 
     memset(ret, 0, sizeof *ret);
     for (size_t i = 0; (j = engine_job(q->api->engine, i)) && ret->count < FUNCTION_JOBS; i++) {
         const struct job_config *c = job_configuration(j);
-        if (!names(c, q->id) || (platform && (!c->plugin_name || strcmp(c->plugin_name, platform) != 0)))
+        if (!function_names(c, q->id) || (platform && (!c->plugin_name || strcmp(c->plugin_name, platform) != 0)))
             continue;
         if (function_open(q, f, c))
             ret->list[ret->count++] = engine_job_by_name(q->api->engine, c->job);
@@ -160,7 +160,7 @@ static const struct job_config *disabled_job(const struct request *q)
     const struct job_config *c;
 
     for (size_t i = 0; (c = engine_disabled(q->api->engine, i)); i++)
-        if (names(c, q->id) && function_open(q, find(q->id), c))
+        if (function_names(c, q->id) && function_open(q, function_find(q->id), c))
             return c;
     return NULL;
 }
@@ -244,7 +244,7 @@ void api_check_functions(struct job_config *const *jobs, size_t count, struct co
         buf_printf(&known, "%s\"%s\"", f == functions ? "" : ", ", f->name);
     for (size_t i = 0; i < count; i++)
         for (char **name = jobs[i]->functions; name && *name; name++)
-            if (!find(*name))
+            if (!function_find(*name))
                 conf_mistake(m, NULL, jobs[i]->file, "setting 'functions': there is no function \"%s\"; there are %s",
                              *name, known.data);
 }
@@ -262,7 +262,7 @@ static const struct job *unreadable_job(const struct engine *e)
 
 static void call_function(struct request *q)
 {
-    const struct function *f = find(q->id);
+    const struct function *f = function_find(q->id);
     struct function_jobs jobs;
 
     function_jobs(q, NULL, &jobs);
@@ -280,7 +280,7 @@ static void call_function(struct request *q)
 void function_arrived(struct request *q)
 {
     q->id = q->segments[2];
-    const struct function *f = find(q->id);
+    const struct function *f = function_find(q->id);
     bool preflight = strcmp(http_call_method(q->call), "OPTIONS") == 0;
     bool tokens = f && f->tokens && !preflight;
 

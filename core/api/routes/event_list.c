@@ -50,14 +50,14 @@ struct page_task {
 };
 
 /* One more than asked for tells whether there is a next page. */
-static int read_page(struct db *db, void *arg, struct error *e)
+static int event_list_route_read_page(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
 
     return store_events(db, &t->query, &t->list, &t->count, e);
 }
 
-static void put_id(struct json_writer *w, const char *name, int64_t id)
+static void event_list_route_put_id(struct json_writer *w, const char *name, int64_t id)
 {
     char text[ID_TEXT];
 
@@ -65,10 +65,10 @@ static void put_id(struct json_writer *w, const char *name, int64_t id)
     json_put_text(w, name, text);
 }
 
-static void put_event(struct json_writer *w, const struct event_row *r)
+static void event_list_route_put_event(struct json_writer *w, const struct event_row *r)
 {
     json_begin_object(w, NULL);
-    put_id(w, "id", r->id);
+    event_list_route_put_id(w, "id", r->id);
     json_put_text(w, "record", r->key);
     json_put_text(w, "event_id", r->event_id);
     json_put_text(w, "name", r->name);
@@ -98,10 +98,10 @@ static void answer_page(const struct page_task *t)
     json_begin_object(&a.json, NULL);
     json_begin_array(&a.json, "events");
     for (size_t i = 0; i < shown; i++)
-        put_event(&a.json, &t->list[i]);
+        event_list_route_put_event(&a.json, &t->list[i]);
     json_end(&a.json);
     if (t->count > shown)
-        put_id(&a.json, "next", t->list[shown - 1].id);
+        event_list_route_put_id(&a.json, "next", t->list[shown - 1].id);
     else
         json_put_null(&a.json, "next");
     json_end(&a.json);
@@ -122,7 +122,7 @@ static void page_read(void *arg, int result, const struct error *e)
 }
 
 /* -EINVAL: it was answered. */
-static int take_query(struct request *q, struct event_query *ret)
+static int event_list_route_take_query(struct request *q, struct event_query *ret)
 {
     const char *state, *after;
 
@@ -145,7 +145,7 @@ void handle_event_list(struct request *q)
 {
     struct event_query query = {0};
 
-    if (take_query(q, &query) < 0 || !takes_events(q))
+    if (event_list_route_take_query(q, &query) < 0 || !takes_events(q))
         return;
     struct page_task *t = xcalloc(1, sizeof *t);
     t->q = q;
@@ -154,12 +154,12 @@ void handle_event_list(struct request *q)
     t->query = query;
     t->query.job = t->job;
     t->query.limit = query.limit + 1;
-    engine_read(q->api->engine, read_page, t, page_read);
+    engine_read(q->api->engine, event_list_route_read_page, t, page_read);
 }
 
 /* ---- once more ---- */
 
-static void retried(void *ctx, int64_t count, int result, const char *why)
+static void event_list_route_retried(void *ctx, int64_t count, int result, const char *why)
 {
     struct request *q = ctx;
     struct answer a;
@@ -219,5 +219,5 @@ void handle_event_retry(struct request *q)
 
     if (request_object(q, "ids ", &doc) < 0 || take_ids(q, doc, &ids, &count) < 0 || !takes_events(q))
         return;
-    engine_events_retry(q->api->engine, q->found, ids, count, retried, q);
+    engine_events_retry(q->api->engine, q->found, ids, count, event_list_route_retried, q);
 }

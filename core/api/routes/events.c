@@ -128,7 +128,7 @@ static int count_events(struct request *q, const struct json *doc, const char *p
 
 /* ---- the plugin's word ---- */
 
-static int refuse(struct request *q, size_t index, bool list, const char *why)
+static int events_route_refuse(struct request *q, size_t index, bool list, const char *why)
 {
     if (list)
         answer_error(q, 400, "bad_event", "event %zu: %s; none of them was taken", index, why);
@@ -137,7 +137,7 @@ static int refuse(struct request *q, size_t index, bool list, const char *why)
     return -EINVAL;
 }
 
-static int take(struct incoming *in, size_t index, bool list, const char *text, size_t len)
+static int events_route_take(struct incoming *in, size_t index, bool list, const char *text, size_t len)
 {
     static const char *const no_secrets[] = {NULL};
     struct request *q = in->q;
@@ -148,17 +148,17 @@ static int take(struct incoming *in, size_t index, bool list, const char *text, 
     int res = engine_take_event(q->found, &m, t, &e);
 
     if (res < 0)
-        return refuse(q, index, list, e.text);
+        return events_route_refuse(q, index, list, e.text);
     if (t->what == RENEWD_EVENT_TAKE) {
         in->place[in->kept++] = index;
         return 0;
     }
-    res = t->what == RENEWD_EVENT_IGNORE ? 0 : refuse(q, index, list, t->why);
+    res = t->what == RENEWD_EVENT_IGNORE ? 0 : events_route_refuse(q, index, list, t->why);
     taken_event_done(t);
     return res;
 }
 
-static int take_one(struct incoming *in, size_t index)
+static int events_route_take_one(struct incoming *in, size_t index)
 {
     char at[32];
     char *text = NULL;
@@ -166,16 +166,16 @@ static int take_one(struct incoming *in, size_t index)
     snprintf(at, sizeof at, "%s%s%zu", in->path, *in->path ? "." : "", index);
     int res = json_raw(in->doc, at, &text);
     if (res < 0)
-        return refuse(in->q, index, true,
+        return events_route_refuse(in->q, index, true,
                       res == -ERANGE ? "an integer in it is beyond 64 bits; it can be written as a text"
                                      : "it cannot be read");
-    res = take(in, index, true, text, strlen(text));
+    res = events_route_take(in, index, true, text, strlen(text));
     wipe_free(text);
     return res;
 }
 
 /* -EINVAL: it was answered. */
-static int read_body(struct incoming *in)
+static int events_route_read_body(struct incoming *in)
 {
     struct request *q = in->q;
     size_t len, offset = 0;
@@ -194,20 +194,20 @@ static int read_body(struct incoming *in)
     return 0;
 }
 
-static int take_next(struct incoming *in)
+static int events_route_take_next(struct incoming *in)
 {
     size_t len, index = in->next++;
     const char *body;
 
     if (in->is_list)
-        return take_one(in, index);
+        return events_route_take_one(in, index);
     body = http_call_body(in->q->call, &len);
-    return take(in, index, false, body, len);
+    return events_route_take(in, index, false, body, len);
 }
 
 /* ---- the answer ---- */
 
-static void put_event(struct json_writer *w, const struct added_event *e)
+static void events_route_put_event(struct json_writer *w, const struct added_event *e)
 {
     char id[24];
 
@@ -249,7 +249,7 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         json_begin_array(&a.json, "events");
         for (size_t i = 0; i < in->count; i++) {
             bool is = n < count && in->place[n] == i;
-            put_event(&a.json, is ? &list[n] : NULL);
+            events_route_put_event(&a.json, is ? &list[n] : NULL);
             n += is;
         }
         json_end(&a.json);
@@ -262,7 +262,7 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
 
 /* ---- by and by ---- */
 
-static void keep(struct incoming *in)
+static void events_route_keep(struct incoming *in)
 {
     struct request *q = in->q;
 
@@ -273,10 +273,10 @@ static void keep(struct incoming *in)
 }
 
 /* True: nothing of it is left to be read, or it was answered. */
-static bool go_on(struct incoming *in, int64_t until_ms)
+static bool events_route_go_on(struct incoming *in, int64_t until_ms)
 {
     if (!in->doc) {
-        if (read_body(in) < 0) {
+        if (events_route_read_body(in) < 0) {
             incoming_free(in);
             return true;
         }
@@ -284,18 +284,18 @@ static bool go_on(struct incoming *in, int64_t until_ms)
             return false;
     }
     while (in->next < in->count) {
-        if (take_next(in) < 0) {
+        if (events_route_take_next(in) < 0) {
             incoming_free(in);
             return true;
         }
         if (in->next < in->count && clock_boot_ms() >= until_ms)
             return false;
     }
-    keep(in);
+    events_route_keep(in);
     return true;
 }
 
-static void not_now(struct incoming *in, const char *code, const char *why)
+static void events_route_not_now(struct incoming *in, const char *code, const char *why)
 {
     request_retry_after(in->q, 1);
     answer_error(in->q, 503, code, "%s; nothing was stored, send it again", why);
@@ -311,8 +311,8 @@ static void turn(void *ctx)
     a->incomings_timer = NULL;
     TAILQ_REMOVE(&a->incomings, in, link);
     if (j != in->q->found || !job_takes_events(j))
-        not_now(in, "reloaded", "the job is being reloaded");
-    else if (!go_on(in, clock_boot_ms() + TURN_MS))
+        events_route_not_now(in, "reloaded", "the job is being reloaded");
+    else if (!events_route_go_on(in, clock_boot_ms() + TURN_MS))
         TAILQ_INSERT_HEAD(&a->incomings, in, link);
     if (!TAILQ_EMPTY(&a->incomings))
         a->incomings_timer = loop_after(a->loop, 0, turn, a);
@@ -334,7 +334,7 @@ void incomings_stop(struct api *a)
     loop_cancel(&a->incomings_timer);
     while ((in = TAILQ_FIRST(&a->incomings))) {
         TAILQ_REMOVE(&a->incomings, in, link);
-        not_now(in, "stopping", "renewd is stopping");
+        events_route_not_now(in, "stopping", "renewd is stopping");
     }
 }
 
@@ -353,7 +353,7 @@ void handle_events(struct request *q)
     in->q = q;
     (void)http_call_body(q->call, &len);
     if (len <= AT_ONCE)
-        (void)go_on(in, INT64_MAX);
+        (void)events_route_go_on(in, INT64_MAX);
     else
         wait_for_turn(in);
 }

@@ -107,7 +107,7 @@ void handle_explain(struct request *q)
         engine_explain(q->api->engine, q->found, explained, q);
 }
 
-static void why_known(void *ctx, const struct record *r, int result, const char *why)
+static void explain_route_why_known(void *ctx, const struct record *r, int result, const char *why)
 {
     struct request *q = ctx;
     struct answer a;
@@ -145,5 +145,5 @@ static void why_known(void *ctx, const struct record *r, int result, const char 
 void handle_explain_record(struct request *q)
 {
     if (job_has_records(q))
-        engine_explain_record(q->api->engine, q->found, q->id, why_known, q);
+        engine_explain_record(q->api->engine, q->found, q->id, explain_route_why_known, q);
 }

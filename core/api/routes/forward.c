@@ -29,7 +29,7 @@ struct collected {
     size_t count;
 };
 
-static bool collect(void *ctx, const char *name, const char *value)
+static bool forward_route_collect(void *ctx, const char *name, const char *value)
 {
     struct collected *c = ctx;
 
@@ -63,7 +63,7 @@ static void pass_headers(struct request *q, const char *const *headers)
     }
 }
 
-static void answered(struct request *q, const struct forward_answer *a)
+static void forward_route_answered(struct request *q, const struct forward_answer *a)
 {
     pass_headers(q, a->headers);
     answer_bytes(q, a->http_status, a->content_type, a->body, a->body_len);
@@ -94,7 +94,7 @@ static void forwarded(void *ctx, const struct forward_answer *a)
     struct request *q = ctx;
 
     if (a->status == FORWARD_ANSWERED) {
-        answered(q, a);
+        forward_route_answered(q, a);
     } else if (a->status == FORWARD_NO_TOKEN) {
         answer_no_token(q, a->token);
     } else {
@@ -115,7 +115,7 @@ void handle_forward(struct request *q)
     }
     if (!job_has_token(q))
         return;
-    http_call_headers(q->call, collect, &headers);
+    http_call_headers(q->call, forward_route_collect, &headers);
     struct forward_call c = {
         .method = http_call_method(q->call),
         .path = q->rest ? q->rest : "",

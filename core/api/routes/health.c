@@ -163,13 +163,13 @@ static bool one_is_looked_up(const struct engine *e)
     return false;
 }
 
-static void waited(void *ctx)
+static void health_route_waited(void *ctx)
 {
     struct reload_task *t = ctx;
 
     t->timer = NULL;
     if (t->q->api && one_is_looked_up(t->q->api->engine) && ++t->waits < RELOAD_WAITS) {
-        t->timer = loop_after(t->q->api->loop, RELOAD_WAIT_MS, waited, t);
+        t->timer = loop_after(t->q->api->loop, RELOAD_WAIT_MS, health_route_waited, t);
         return;
     }
     answer_reload(t);
@@ -182,7 +182,7 @@ void handle_reload(struct request *q)
     struct error why = {""};
 
     t->q = q;
-    t->timer = loop_after(q->api->loop, RELOAD_WAIT_MS, waited, t);
+    t->timer = loop_after(q->api->loop, RELOAD_WAIT_MS, health_route_waited, t);
     engine_reload(q->api->engine, &t->result);
     if (api_reload(q->api, &why) < 0) {
         char *text = xasprintf("%s%s\n", t->result.text ? t->result.text : "", why.text);

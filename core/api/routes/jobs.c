@@ -28,7 +28,7 @@ struct jobs_task {
     size_t count;
 };
 
-static int last_run(struct db *db, struct job_counts *c, struct error *e)
+static int jobs_route_last_run(struct db *db, struct job_counts *c, struct error *e)
 {
     int r = store_last_run(db, c->job, &c->last, e);
 
@@ -36,7 +36,7 @@ static int last_run(struct db *db, struct job_counts *c, struct error *e)
                                                  : store_run_failures(db, c->last->id, 1, &c->failure, &c->failures, e);
 }
 
-static int count_work(struct db *db, void *arg, struct error *e)
+static int jobs_route_count_work(struct db *db, void *arg, struct error *e)
 {
     struct jobs_task *t = arg;
 
@@ -47,7 +47,7 @@ static int count_work(struct db *db, void *arg, struct error *e)
         if (r == 0 && t->list[i].takes_events)
             r = store_event_counts(db, t->list[i].job, t->list[i].events, e);
         if (r == 0)
-            r = last_run(db, &t->list[i], e);
+            r = jobs_route_last_run(db, &t->list[i], e);
         if (r < 0)
             return r;
     }
@@ -76,7 +76,7 @@ static void put_granted(struct json_writer *w, const struct job *j)
 }
 
 /* Null for a job that takes none. */
-static void put_events(struct json_writer *w, const struct job_counts *counts)
+static void jobs_route_put_events(struct json_writer *w, const struct job_counts *counts)
 {
     static const int states[] = {EVENT_WAITING, EVENT_HELD, EVENT_ASIDE, EVENT_EXPIRED};
 
@@ -141,7 +141,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
         json_put_null(w, "overdue");
     json_put_text(w, "warning", job_warning(j));
     put_last_run(w, counts);
-    put_events(w, counts);
+    jobs_route_put_events(w, counts);
     json_end(w);
 }
 
@@ -169,7 +169,7 @@ static const struct job_counts *counts_of(const struct jobs_task *t, const struc
     return NULL;
 }
 
-static void task_free(struct jobs_task *t)
+static void jobs_route_task_free(struct jobs_task *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         free(t->list[i].job);
@@ -199,7 +199,7 @@ static void count_done(void *arg, int result, const struct error *e)
         put_disabled(&a.json, t->engine);
     json_end(&a.json);
     answer_json(t->q, 200, &a);
-    task_free(t);
+    jobs_route_task_free(t);
 }
 
 void handle_jobs(struct request *q)
@@ -217,7 +217,7 @@ void handle_jobs(struct request *q)
         t->list[i].takes_events = job_takes_events(j);
         t->list[i].source = job_source(j) ? xstrdup(job_source(j)) : NULL;
     }
-    engine_read(t->engine, count_work, t, count_done);
+    engine_read(t->engine, jobs_route_count_work, t, count_done);
 }
 
 struct pause_task {
@@ -238,7 +238,7 @@ static int take_believe(struct request *q, bool *ret)
     return -EINVAL;
 }
 
-static void pause_done(void *ctx, int result, const char *why)
+static void jobs_route_pause_done(void *ctx, int result, const char *why)
 {
     struct pause_task *t = ctx;
     struct request *q = t->q;
@@ -264,7 +264,7 @@ static void pause_or_resume(struct request *q, bool paused, bool believe)
     struct pause_task *t = xcalloc(1, sizeof *t);
 
     *t = (struct pause_task){q, paused};
-    engine_pause(q->api->engine, q->found, paused, believe, pause_done, t);
+    engine_pause(q->api->engine, q->found, paused, believe, jobs_route_pause_done, t);
 }
 
 void handle_pause(struct request *q)

@@ -20,7 +20,7 @@ static void put_parked(struct json_writer *w, const struct parked *p)
     json_end(w);
 }
 
-static void listed(void *ctx, const struct parked *list, size_t count, int result, const char *why)
+static void parked_route_listed(void *ctx, const struct parked *list, size_t count, int result, const char *why)
 {
     struct request *q = ctx;
     struct answer a;
@@ -37,7 +37,7 @@ static void listed(void *ctx, const struct parked *list, size_t count, int resul
 
 void handle_parked(struct request *q)
 {
-    engine_parked(q->api->engine, q->job, listed, q);
+    engine_parked(q->api->engine, q->job, parked_route_listed, q);
 }
 
 static void applied(void *ctx, const struct parked *p, int result, const char *why)

@@ -65,7 +65,7 @@ static void answer_records(const struct records_task *t)
     answer_json(t->q, 200, &a);
 }
 
-static void records_done(void *arg, int result, const struct error *e)
+static void records_route_records_done(void *arg, int result, const struct error *e)
 {
     struct records_task *t = arg;
 
@@ -108,7 +108,7 @@ void handle_records(struct request *q)
     t->after = after ? xstrdup(after) : NULL;
     t->state = state;
     t->limit = limit;
-    engine_read(q->api->engine, records_work, t, records_done);
+    engine_read(q->api->engine, records_work, t, records_route_records_done);
 }
 
 struct record_task {

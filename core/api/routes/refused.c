@@ -23,7 +23,7 @@ struct task {
     struct buf headers;          /* as http_reply has them */
 };
 
-static void task_free(struct task *t)
+static void refused_route_task_free(struct task *t)
 {
     if (t->body)
         explicit_bzero(t->body, t->body_len);
@@ -47,7 +47,7 @@ static int take_integer(struct request *q, const struct json *doc, const char *n
     return wrong_type(q, name, must);
 }
 
-static int take_body(struct request *q, const struct json *doc, struct task *t)
+static int refused_route_take_body(struct request *q, const struct json *doc, struct task *t)
 {
     const char *text;
 
@@ -74,7 +74,7 @@ static int take_body(struct request *q, const struct json *doc, struct task *t)
     return wrong_type(q, "body", "the provider's answer, as a text or an object");
 }
 
-static int take_headers(struct request *q, const struct json *doc, struct task *t)
+static int refused_route_take_headers(struct request *q, const struct json *doc, struct task *t)
 {
     static const char must[] = "an object of texts, one line each";
     enum json_kind kind = json_kind(doc, "headers");
@@ -94,7 +94,7 @@ static int take_headers(struct request *q, const struct json *doc, struct task *
     return kind == JSON_OBJECT ? 0 : wrong_type(q, "headers", must);
 }
 
-static int take_all(struct request *q, struct task *t)
+static int refused_route_take_all(struct request *q, struct task *t)
 {
     cleanup(json_free_p) struct json *doc = NULL;
     int64_t status;
@@ -103,13 +103,13 @@ static int take_all(struct request *q, struct task *t)
         take_integer(q, doc, "generation", 0, INT64_MAX, "the generation that came with the token, a number",
                      &t->generation) < 0 ||
         take_integer(q, doc, "status", 100, 999, "the provider's HTTP status, a number", &status) < 0 ||
-        take_body(q, doc, t) < 0 || take_headers(q, doc, t) < 0)
+        refused_route_take_body(q, doc, t) < 0 || refused_route_take_headers(q, doc, t) < 0)
         return -EINVAL;
     t->status = (int)status;
     return 0;
 }
 
-static void judged(void *ctx, bool refused, int64_t slow_for, const struct token_answer *token)
+static void refused_route_judged(void *ctx, bool refused, int64_t slow_for, const struct token_answer *token)
 {
     struct request *q = ctx;
     struct answer a;
@@ -130,7 +130,7 @@ static void judged(void *ctx, bool refused, int64_t slow_for, const struct token
     answer_json(q, 200, &a);
 }
 
-static int known_work(struct db *db, void *arg, struct error *e)
+static int refused_route_known_work(struct db *db, void *arg, struct error *e)
 {
     struct task *t = arg;
     struct record r = {0};
@@ -140,7 +140,7 @@ static int known_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
-static void ask(struct task *t, struct job *j)
+static void refused_route_ask(struct task *t, struct job *j)
 {
     const struct token_requirement w = {.min_valid = MIN_VALID, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
     const struct refused_claim c = {
@@ -151,11 +151,11 @@ static void ask(struct task *t, struct job *j)
         .headers = t->headers.data ? t->headers.data : "",
         .headers_len = t->headers.len,
     };
-    engine_refused(t->q->api->engine, j, t->q->id, &c, &w, judged, t->q);
+    engine_refused(t->q->api->engine, j, t->q->id, &c, &w, refused_route_judged, t->q);
 }
 
 /* While the store is away, what is remembered answers. */
-static void known(void *arg, int result, const struct error *e)
+static void refused_route_known(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct task *t = arg;
@@ -167,8 +167,8 @@ static void known(void *arg, int result, const struct error *e)
     else if (!j)
         answer_error(q, 404, "unknown_job", "there is no job %s any more", q->job);
     else
-        ask(t, j);
-    task_free(t);
+        refused_route_ask(t, j);
+    refused_route_task_free(t);
 }
 
 void handle_refused(struct request *q)
@@ -176,10 +176,10 @@ void handle_refused(struct request *q)
     struct task *t = xcalloc(1, sizeof *t);
 
     t->q = q;
-    if (take_all(q, t) < 0 || !job_has_token(q)) {
-        task_free(t);
+    if (refused_route_take_all(q, t) < 0 || !job_has_token(q)) {
+        refused_route_task_free(t);
         return;
     }
     t->source = xstrdup(job_source(q->found));
-    engine_read(q->api->engine, known_work, t, known);
+    engine_read(q->api->engine, refused_route_known_work, t, refused_route_known);
 }

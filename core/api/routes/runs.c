@@ -59,7 +59,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
 }
 
 /* Its own statement said no, or it never started. */
-static bool refused(struct request *q, const struct run_result *r)
+static bool runs_route_refused(struct request *q, const struct run_result *r)
 {
     if (r->error == 0 && !r->why)
         return false;
@@ -70,11 +70,11 @@ static bool refused(struct request *q, const struct run_result *r)
     return true;
 }
 
-static void run_ended(void *ctx, const struct run_result *r)
+static void runs_route_run_ended(void *ctx, const struct run_result *r)
 {
     struct request *q = ctx;
 
-    if (!refused(q, r))
+    if (!runs_route_refused(q, r))
         answer_run(q, "run", r);
 }
 
@@ -89,7 +89,7 @@ void handle_run(struct request *q)
         return;
     }
     if (job_may_run(q))
-        engine_run(q->api->engine, q->found, "run", now && now[0] == '1', run_ended, q);
+        engine_run(q->api->engine, q->found, "run", now && now[0] == '1', runs_route_run_ended, q);
 }
 
 /* ---- refresh ---- */
@@ -98,7 +98,7 @@ static void all_refreshed(void *ctx, const struct run_result *r)
 {
     struct request *q = ctx;
 
-    if (!refused(q, r))
+    if (!runs_route_refused(q, r))
         answer_run(q, "hand", r);
 }
 
@@ -111,7 +111,7 @@ static void one_refreshed(void *ctx, const struct run_result *r)
                      "job %s has no record %s: there is no such row, or `only` leaves it out", q->job, q->id);
     else if (r->error == -ENODATA)
         answer_error(q, 404, "left_out", "job %s: %s", q->job, r->why);
-    else if (!refused(q, r))
+    else if (!runs_route_refused(q, r))
         answer_run(q, "hand", r);
 }
 
@@ -164,7 +164,7 @@ static void owner_free(struct owner_task *t)
 static void owner_look(void *ctx, bool all, const char *why);
 
 /* Without keys the engine would take all records of the job, so nobody's records end here. */
-static void owner_done(void *arg, int result, const struct error *e)
+static void runs_route_owner_done(void *arg, int result, const struct error *e)
 {
     static const struct run_result nothing;
     struct owner_task *t = arg;
@@ -193,7 +193,7 @@ static void owner_look(void *ctx, bool all, const char *why)
 
     t->all = all;
     if (!why && q->api) {
-        engine_read(q->api->engine, owner_work, t, owner_done);
+        engine_read(q->api->engine, owner_work, t, runs_route_owner_done);
         return;
     }
     answer_error(q, 503, "not_read", "the table of job %s could not be read: %s", q->job, why ? why : "renewd is stopping");

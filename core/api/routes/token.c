@@ -15,7 +15,7 @@ enum {
     WAIT_MS = 25000,
 };
 
-static int take_min_valid(struct request *q, int64_t *ret)
+static int token_route_take_min_valid(struct request *q, int64_t *ret)
 {
     const char *text;
 
@@ -39,7 +39,7 @@ void shape_token(struct json_writer *w, const struct token_answer *t)
     json_put_integer(w, "generation", t->generation);
 }
 
-static void serve(struct request *q, const struct token_answer *t)
+static void token_route_serve(struct request *q, const struct token_answer *t)
 {
     struct answer a;
 
@@ -62,7 +62,7 @@ static const char *person_word(const struct job *j, const struct token_answer *t
     return j && job_stands(j) ? "held" : j && job_paused(j) ? "paused" : "refused";
 }
 
-static void refuse_person(struct request *q, const struct token_answer *t)
+static void token_route_refuse_person(struct request *q, const struct token_answer *t)
 {
     const struct job *j = q->api ? engine_job_by_name(q->api->engine, q->job) : NULL;
     const char *url = j ? job_configuration(j)->reconnect_url : NULL;
@@ -96,7 +96,7 @@ void answer_no_token(struct request *q, const struct token_answer *t)
         answer_error(q, 404, "unknown_record", "job %s has no record %s", q->job, q->id);
         return;
     case TOKEN_PERSON:
-        refuse_person(q, t);
+        token_route_refuse_person(q, t);
         return;
     case TOKEN_UNDER_WAY:
         refuse_later(q, "under_way", t);
@@ -109,14 +109,14 @@ void answer_no_token(struct request *q, const struct token_answer *t)
     }
 }
 
-static void token_known(void *ctx, const struct token_answer *t)
+static void token_route_token_known(void *ctx, const struct token_answer *t)
 {
     struct request *q = ctx;
 
     if (q->call)
         (void)http_answer_header(q->call, "Cache-Control", "no-store");
     if (t->status == TOKEN_SERVED)
-        serve(q, t);
+        token_route_serve(q, t);
     else
         answer_no_token(q, t);
 }
@@ -135,7 +135,7 @@ void handle_token(struct request *q)
 {
     struct token_requirement w = {.serve_ms = SERVE_MS, .wait_ms = WAIT_MS};
 
-    if (take_min_valid(q, &w.min_valid) < 0 || !job_has_token(q))
+    if (token_route_take_min_valid(q, &w.min_valid) < 0 || !job_has_token(q))
         return;
-    engine_token(q->api->engine, q->found, q->id, &w, token_known, q);
+    engine_token(q->api->engine, q->found, q->id, &w, token_route_token_known, q);
 }

@@ -37,7 +37,7 @@ bool is_webhook(const struct request *q, size_t count)
     return count == 4 && strcmp(q->segments[0], "webhooks") == 0 && q->segments[1][0];
 }
 
-static void say(struct request *q, int status, const char *text)
+static void webhook_route_say(struct request *q, int status, const char *text)
 {
     answer_bytes(q, status, "text/plain; charset=utf-8", text, strlen(text));
 }
@@ -63,21 +63,21 @@ static void note_refusal(struct api *a, const struct request *q, const char *mes
 
 static void refuse_forged(struct request *q)
 {
-    say(q, 401, "the signature is absent or wrong\n");
+    webhook_route_say(q, 401, "the signature is absent or wrong\n");
 }
 
 static void not_here(struct request *q)
 {
-    say(q, 404, "no webhooks are accepted here\n");
+    webhook_route_say(q, 404, "no webhooks are accepted here\n");
 }
 
-static void later(struct request *q, const char *why)
+static void webhook_route_later(struct request *q, const char *why)
 {
     request_retry_after(q, RETRY_S);
     if (q->api && auth_throttle_may_log(q->api->door, REFUSED_LATER))
         log_line(LEVEL_WARNING, "a webhook could not be stored; its sender has to send it again", "job", q->job, "record",
                  q->id, "account", whose(q), "reason", why, NULL);
-    say(q, 503, "not stored; send it again\n");
+    webhook_route_say(q, 503, "not stored; send it again\n");
 }
 
 /* ---- keeping ---- */
@@ -86,11 +86,11 @@ static void impatient(void *ctx)
 {
     struct hook *h = ctx;
     h->timer = NULL;
-    later(h->q, "the database takes too long");
+    webhook_route_later(h->q, "the database takes too long");
     h->q = NULL;
 }
 
-static void kept(void *ctx, const struct added_event *list, size_t count, int result, const char *why)
+static void webhook_route_kept(void *ctx, const struct added_event *list, size_t count, int result, const char *why)
 {
     struct hook *h = ctx;
     struct request *q = h->q;
@@ -108,29 +108,29 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
     } else if (result == -EDQUOT) {
         log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
         request_retry_after(q, RETRY_S);
-        say(q, 429, "too many events wait already; send it again later\n");
+        webhook_route_say(q, 429, "too many events wait already; send it again later\n");
     } else if (result == -EINVAL || result == -EILSEQ) {
         log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
-        say(q, 400, "it cannot be stored\n");
+        webhook_route_say(q, 400, "it cannot be stored\n");
     } else if (result < 0) {
-        later(q, why);
+        webhook_route_later(q, why);
     } else {
-        say(q, 200, "ok\n");
+        webhook_route_say(q, 200, "ok\n");
     }
 }
 
-static void keep(struct request *q, struct taken_event *t)
+static void webhook_route_keep(struct request *q, struct taken_event *t)
 {
     struct hook *h = xcalloc(1, sizeof *h);
 
     h->q = q;
     h->timer = loop_after(q->api->loop, PATIENCE_MS, impatient, h);
-    engine_events_add(q->api->engine, q->found, q->id, t, 1, kept, h);
+    engine_events_add(q->api->engine, q->found, q->id, t, 1, webhook_route_kept, h);
 }
 
 /* ---- taking ---- */
 
-static bool add_header(void *ctx, const char *name, const char *value)
+static bool webhook_route_add_header(void *ctx, const char *name, const char *value)
 {
     struct buf *b = ctx;
 
@@ -138,35 +138,35 @@ static bool add_header(void *ctx, const char *name, const char *value)
 }
 
 /* Whoever signs it may fill the log. */
-static void refused(struct request *q, const char *why)
+static void webhook_route_refused(struct request *q, const char *why)
 {
     log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
-    say(q, 400, why);
+    webhook_route_say(q, 400, why);
 }
 
-static void judge(struct request *q, struct taken_event *t)
+static void webhook_route_judge(struct request *q, struct taken_event *t)
 {
     switch (t->what) {
     case RENEWD_EVENT_TAKE:
-        keep(q, t);
+        webhook_route_keep(q, t);
         return;
     case RENEWD_EVENT_FORGED:
         note_refusal(q->api, q, "a webhook with a wrong signature was refused", q->id, t->why);
         auth_throttle_delay(q, refuse_forged);
         return;
     case RENEWD_EVENT_IGNORE:
-        say(q, 200, "ok\n");
+        webhook_route_say(q, 200, "ok\n");
         return;
     case RENEWD_EVENT_UNKNOWN:
         note_refusal(q->api, q, "a webhook was refused", q->id, t->why);
         not_here(q);
         return;
     default:
-        refused(q, t->why);
+        webhook_route_refused(q, t->why);
     }
 }
 
-static void take(struct request *q)
+static void webhook_route_take(struct request *q)
 {
     const struct job_config *c = job_configuration(q->found);
     cleanup(free_p) const char **secrets = xcalloc(c->webhook_secret_count + 1, sizeof *secrets);
@@ -178,14 +178,14 @@ static void take(struct request *q)
     for (size_t i = 0; i < c->webhook_secret_count; i++)
         secrets[i] = secret_text(c->webhook_secrets[i]);
     buf_init(&headers, HEADERS_ROOM);
-    http_call_headers(q->call, add_header, &headers);
+    http_call_headers(q->call, webhook_route_add_header, &headers);
     m.headers = headers.data;
     m.headers_len = headers.len;
     m.body = http_call_body(q->call, &m.body_len);
     if (engine_take_event(q->found, &m, &t, &e) < 0)
-        refused(q, e.text);
+        webhook_route_refused(q, e.text);
     else
-        judge(q, &t);
+        webhook_route_judge(q, &t);
     taken_event_done(&t);
 }
 
@@ -203,11 +203,11 @@ void webhook_arrived(struct request *q)
     } else if (strcmp(http_call_method(q->call), "POST") != 0) {
         note_refusal(q->api, q, "a webhook was refused", q->id, "it did not come by POST");
         (void)http_answer_header(q->call, "Allow", "POST");
-        say(q, 405, "webhooks come by POST\n");
+        webhook_route_say(q, 405, "webhooks come by POST\n");
     } else if (job_takes_events(q->found)) {
-        take(q);
+        webhook_route_take(q);
     } else if (job_stands(q->found)) {
-        later(q, job_stands(q->found));
+        webhook_route_later(q, job_stands(q->found));
     } else {
         note_refusal(q->api, q, "a webhook was refused", q->id, "the job's plugin accepts no webhooks");
         not_here(q);

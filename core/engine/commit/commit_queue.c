@@ -29,7 +29,7 @@ static void resume_later(struct engine *e);
 
 enum { RESUME_MS = 1000, KEPT_RETRY_S = 60, ROUNDS_MAX = 8, REPEATS_MAX = 1000 };
 
-static void submit(struct commit_task *t);
+static void queue_submit(struct commit_task *t);
 
 static void task_end(struct commit_task *t, int outcome, bool ask_again)
 {
@@ -68,7 +68,7 @@ static int retain(const struct commit_task *t, struct error *e)
     return res;
 }
 
-static void settled(struct commit_task *t)
+static void queue_settled(struct commit_task *t)
 {
     struct error e;
     if (retain(t, &e) < 0) {
@@ -164,7 +164,7 @@ static void count_repeat(struct run *r, const char *key)
 
 /* A credential that was replaced takes its other records with it; one that stays as it is, and one that was
  * refused, tell them how it stands. */
-static void twins_follow(struct commit_task *t)
+static void queue_twins_follow(struct commit_task *t)
 {
     const struct commit *c = t->commit;
     if (c->replaces) /* a refusal may bring a new one, too */
@@ -177,14 +177,14 @@ static void committed(struct commit_task *t)
 {
     struct commit *c = t->commit;
     fault_point(FAULT_COMMITTED, c->after.key);
-    settled(t);
+    queue_settled(t);
     fault_point(FAULT_SETTLED, c->after.key);
     log_committed(t);
     tokens_follow(t->engine->tokens, t->job, c);
     if (t->kept)
         drop_kept(t->engine, c->attempt_id);
     if (c->twins && !c->alone)
-        twins_follow(t);
+        queue_twins_follow(t);
     bool again = false;
     if (t->job) {
         grant_monitor_take(t->job, c);
@@ -266,7 +266,7 @@ static void keep_done(void *arg, int result, const struct error *e)
         engine_check_stopped(t->engine);
         return;
     }
-    settled(t);
+    queue_settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
     log_line(LEVEL_WARNING, orphan ? "new tokens came after their row had changed or was deleted; they are parked, sealed, for "
                                      "30 days: renewctl parked"
@@ -286,7 +286,7 @@ static void keep_done(void *arg, int result, const struct error *e)
     free(key);
 }
 
-static void keep(struct commit_task *t, const char *kind, const char *code, const char *why)
+static void queue_keep(struct commit_task *t, const char *kind, const char *code, const char *why)
 {
     struct commit *c = t->commit;
     char *text = NULL;
@@ -340,7 +340,7 @@ static bool current_fingerprint(struct commit_task *t, char ret[FINGERPRINT_SIZE
 
 /* Stored bytes differ. The same value in another wrapping is the same credential: decide again with it.
  * Anything else is the application's, and wins. */
-static bool same_credential(struct commit_task *t)
+static bool queue_same_credential(struct commit_task *t)
 {
     char fp[FINGERPRINT_SIZE];
     return current_fingerprint(t, fp) && strcmp(fp, t->commit->before.fingerprint) == 0;
@@ -368,19 +368,19 @@ static bool carried_before(struct commit_task *t)
 static void row_changed(struct commit_task *t)
 {
     struct commit *c = t->commit;
-    if (t->rounds++ < ROUNDS_MAX && (same_credential(t) || went_back(t))) {
+    if (t->rounds++ < ROUNDS_MAX && (queue_same_credential(t) || went_back(t))) {
         row_done(&c->row);
         c->row = c->current;
         memset(&c->current, 0, sizeof c->current);
         c->result = COMMIT_WAITING;
-        submit(t);
+        queue_submit(t);
         return;
     }
     if (c->replaces && !carried_before(t)) {
-        keep(t, "orphan", NULL, "the row holds another credential now");
+        queue_keep(t, "orphan", NULL, "the row holds another credential now");
         return;
     }
-    settled(t);
+    queue_settled(t);
     struct job *j = t->job;
     char *key = xstrdup(c->after.key);
     if (j)
@@ -395,16 +395,16 @@ static void row_gone(struct commit_task *t)
 {
     struct commit *c = t->commit;
     if (c->replaces) {
-        keep(t, "orphan", NULL, "the row is gone or was disconnected");
+        queue_keep(t, "orphan", NULL, "the row is gone or was disconnected");
         return;
     }
-    settled(t);
+    queue_settled(t);
     if (t->job)
         claim_release(t->job->engine, &c->before, c->attempt_id);
     task_end(t, OUTCOME_NONE, false);
 }
 
-static char *said(const struct commit_task *t)
+static char *queue_said(const struct commit_task *t)
 {
     return t->job ? outside_text_of_database(t->job, t->commit, t->commit->why) : xstrdup(t->commit->why);
 }
@@ -414,7 +414,7 @@ static char *said(const struct commit_task *t)
 static void verdict_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
-    char *why = said(t);
+    char *why = queue_said(t);
     log_line(LEVEL_ERROR, "renewd's own tables refuse a record's outcome; its credential stays leased until "
              "renewd is started again", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
              outcome_name(c->outcome), "reason", why, NULL);
@@ -450,7 +450,7 @@ static void without_refused(struct commit_task *t, const char *why)
         commit_drop_user_writes(c);
         c->quiet = false; /* it is this row alone that took nothing */
     }
-    submit(t);
+    queue_submit(t);
 }
 
 /* The database refused this record and nothing was written. A success without a new token becomes its own
@@ -460,14 +460,14 @@ static void effects_refused(struct commit_task *t)
     struct commit *c = t->commit;
     bool rows = c->result == COMMIT_ROWS;
     char *code = rows ? xasprintf("effect:%s", c->failed_effect ? c->failed_effect : "") : xstrdup("store");
-    char *text = said(t);
+    char *text = queue_said(t);
     if (c->lacks_right && t->job)
         right_lost(t);
     if (c->replaces) {
-        keep(t, "pending", code, text);
+        queue_keep(t, "pending", code, text);
     } else if (t->job && c->outcome == OUTCOME_OK) {
         commit_demote_to_failure(t->job, c, code, text);
-        submit(t);
+        queue_submit(t);
     } else if (c->touches_row || c->effect_count) {
         without_refused(t, text);
     } else {
@@ -518,7 +518,7 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
     }
 }
 
-static void submit(struct commit_task *t)
+static void queue_submit(struct commit_task *t)
 {
     if (t->submitted || !t->engine->store_up)
         return;
@@ -536,7 +536,7 @@ void commits_submit(struct engine *e, struct job *j, struct run *r, struct commi
         .engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
     t->next = e->commits;
     e->commits = t;
-    submit(t);
+    queue_submit(t);
 }
 
 void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost)
@@ -548,14 +548,14 @@ void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, cons
     snprintf(t->lost, sizeof t->lost, "%s", lost);
     t->next = e->commits;
     e->commits = t;
-    submit(t);
+    queue_submit(t);
 }
 
 void commits_resume(struct engine *e)
 {
     for (struct commit_task *t = e->commits, *next; t; t = next) {
         next = t->next;
-        submit(t);
+        queue_submit(t);
     }
 }
 

@@ -124,7 +124,7 @@ static void note_done(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void note(const struct job *j, const struct granted *was)
+static void grant_note(const struct job *j, const struct granted *was)
 {
     struct grant_monitor_task *t = xcalloc(1, sizeof *t);
     t->engine = j->engine;
@@ -186,7 +186,7 @@ void grant_monitor_take(struct job *j, const struct commit *c)
     if (rotation && was.rotates < 0)
         was.rotates = 0; /* as it was thought */
     j->granted = now;
-    note(j, &was);
+    grant_note(j, &was);
 }
 
 bool job_granted(const struct job *j, struct granted *ret)

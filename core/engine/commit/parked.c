@@ -136,7 +136,7 @@ static void apply_stored(struct apply_task *t)
 
 static void apply_done(void *arg, int result, const struct error *err);
 
-static void submit(struct apply_task *t)
+static void parked_submit(struct apply_task *t)
 {
     t->engine->busy++;
     store_submit(t->engine->store, apply_work, t, apply_done);
@@ -158,7 +158,7 @@ static void row_differs(struct apply_task *t)
         row_done(&c->row);
         c->row = c->current;
         memset(&c->current, 0, sizeof c->current);
-        submit(t);
+        parked_submit(t);
         return;
     }
     apply_end(t, -EBUSY, "its row holds another credential than the one that these tokens replaced: the application has "
@@ -191,7 +191,7 @@ static void apply_done(void *arg, int result, const struct error *err)
 }
 
 /* A late one is an attempt of its own: what the history has under its id is that it was set aside. */
-static void fit(struct apply_task *t)
+static void parked_fit(struct apply_task *t)
 {
     struct commit *c = t->commit;
     if (strcmp(t->kept->kind, "orphan") == 0)
@@ -202,7 +202,7 @@ static void fit(struct apply_task *t)
     siblings_add(c, t->job);
 }
 
-static int read_work(struct db *db, void *arg, struct error *e)
+static int parked_read_work(struct db *db, void *arg, struct error *e)
 {
     struct apply_task *t = arg;
     int res = store_parked_one(db, t->id, &t->kept, e);
@@ -229,8 +229,8 @@ static void standing_known(void *arg, int result, const struct error *err)
     else if (t->standing.dead)
         apply_end(t, -EBUSY, "the provider has since refused these tokens for good");
     else {
-        fit(t);
-        submit(t);
+        parked_fit(t);
+        parked_submit(t);
     }
 }
 
@@ -273,5 +273,5 @@ void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *do
         return;
     }
     e->busy++;
-    store_submit(e->store, read_work, t, one_known);
+    store_submit(e->store, parked_read_work, t, one_known);
 }

@@ -24,7 +24,7 @@ struct propagate_task {
     struct job *job;               /* not NULL: the rows of this job alone */
 };
 
-static void task_free(struct propagate_task *t)
+static void share_task_free(struct propagate_task *t)
 {
     twins_done(&t->twins);
     record_done(&t->from);
@@ -43,7 +43,7 @@ static int propagate_work(struct db *db, void *arg, struct error *e)
     return res < 0 ? res : twins_find(db, &t->twins, e);
 }
 
-static void set_slot(struct row_values *after, size_t slot, const char *text, size_t len)
+static void share_set_slot(struct row_values *after, size_t slot, const char *text, size_t len)
 {
     secret_free(after->owned[slot]);
     after->owned[slot] = secret_new(text, len);
@@ -65,7 +65,7 @@ static struct commit *carry(const struct propagate_task *t, struct twin *w, cons
         size_t len;
         if (json_text(pair, slots[i]->name, &text, &len) < 0)
             continue;
-        set_slot(&after, i, text, len);
+        share_set_slot(&after, i, text, len);
         int res = outcome_write_slot(c, j, (int)i, text, len);
         if (res < 0) {
             log_line(LEVEL_ERROR, "new tokens could not be sealed for a row that shares the credential; renewd tries again "
@@ -109,11 +109,11 @@ static void propagate_known(void *arg, int result, const struct error *err)
         log_line(LEVEL_INFO, t->why, "job", c->after.job, "record", c->after.key, "account", c->after.account, NULL);
         commits_submit(e, t->twins.list[i].job, NULL, c, false, false);
     }
-    task_free(t);
+    share_task_free(t);
     engine_check_stopped(e);
 }
 
-static void start(struct engine *e, struct propagate_task *t, const char *old)
+static void share_start(struct engine *e, struct propagate_task *t, const char *old)
 {
     twins_begin(&t->twins, e, old);
     e->busy++;
@@ -133,7 +133,7 @@ void propagate_credential(struct engine *e, struct job *j, const struct commit *
     record_copy(&t->from, &c->after);
     t->job = same ? j : NULL;
     t->why = "a record that shares the credential gets the new tokens";
-    start(e, t, c->before.fingerprint);
+    share_start(e, t, c->before.fingerprint);
 }
 
 void restore_newest_credential(struct engine *e, const char *fingerprint)
@@ -142,5 +142,5 @@ void restore_newest_credential(struct engine *e, const char *fingerprint)
         return;
     struct propagate_task *t = xcalloc(1, sizeof *t);
     t->why = "a row holds a spent credential again; the newest one is written back";
-    start(e, t, fingerprint);
+    share_start(e, t, fingerprint);
 }

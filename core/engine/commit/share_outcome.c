@@ -21,7 +21,7 @@ struct fate_task {
     bool elsewhere;                /* within the job share_credential.c brings the token, too */
 };
 
-static void task_free(struct fate_task *t)
+static void outcome_share_task_free(struct fate_task *t)
 {
     twins_done(&t->twins);
     record_done(&t->fate);
@@ -106,11 +106,11 @@ static void fate_known(void *arg, int result, const struct error *err)
                  c->after.key, "account", c->after.account, "state", state_name(c->after.state), NULL);
         commits_submit(e, w->job, NULL, c, false, false);
     }
-    task_free(t);
+    outcome_share_task_free(t);
     engine_check_stopped(e);
 }
 
-static struct fate_task *task_new(struct engine *e, struct job *j, const char *fingerprint)
+static struct fate_task *outcome_share_task_new(struct engine *e, struct job *j, const char *fingerprint)
 {
     struct fate_task *t = xcalloc(1, sizeof *t);
     t->job = j;
@@ -119,7 +119,7 @@ static struct fate_task *task_new(struct engine *e, struct job *j, const char *f
     return t;
 }
 
-static void start(struct fate_task *t)
+static void outcome_share_start(struct fate_task *t)
 {
     struct engine *e = t->twins.engine;
     e->busy++;
@@ -128,21 +128,21 @@ static void start(struct fate_task *t)
 
 void share_outcome(struct engine *e, struct job *j, const struct commit *c)
 {
-    struct fate_task *t = task_new(e, j, c->before.fingerprint);
+    struct fate_task *t = outcome_share_task_new(e, j, c->before.fingerprint);
     record_copy(&t->fate, &c->after);
     t->tells = !c->quiet || c->outcome == OUTCOME_RECONNECT; /* of a verdict each row is told once */
     t->elsewhere = c->outcome == OUTCOME_OK;
-    start(t);
+    outcome_share_start(t);
 }
 
 void share_dead_outcome(struct engine *e, const char *fingerprint)
 {
-    start(task_new(e, NULL, fingerprint));
+    outcome_share_start(outcome_share_task_new(e, NULL, fingerprint));
 }
 
 void share_revival(struct job *j, const struct record *rec)
 {
-    struct fate_task *t = task_new(j->engine, j, rec->fingerprint);
+    struct fate_task *t = outcome_share_task_new(j->engine, j, rec->fingerprint);
     record_copy(&t->fate, rec);
-    start(t);
+    outcome_share_start(t);
 }

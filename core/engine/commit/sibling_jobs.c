@@ -41,7 +41,7 @@ static bool same_rows(const struct table *a, const struct table *b)
            strcmp(a->name, b->name) == 0 && strcmp(a->key, b->key) == 0;
 }
 
-static void fill(const struct job *other, const struct table *mine, struct sibling *s)
+static void sibling_fill(const struct job *other, const struct table *mine, struct sibling *s)
 {
     s->source = xstrdup(other->table->source);
     s->last_error = same_column(mine, other->table, "last_error");
@@ -63,7 +63,7 @@ void siblings_add(struct commit *c, const struct job *j)
         struct sibling s = {0};
         if (!e->jobs[i]->table || !same_rows(j->table, e->jobs[i]->table))
             continue;
-        fill(e->jobs[i], j->table, &s);
+        sibling_fill(e->jobs[i], j->table, &s);
         c->siblings = xrealloc(c->siblings, (c->sibling_count + 1) * sizeof *c->siblings);
         c->siblings[c->sibling_count++] = s;
     }

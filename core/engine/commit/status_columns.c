@@ -49,7 +49,7 @@ static bool is_sqlite(const struct job *j)
     return strcmp(j->engine->setup.config->store_driver, "sqlite") == 0;
 }
 
-static const char *told(const struct job *j)
+static const char *status_columns_told(const struct job *j)
 {
     return is_sqlite(j) ? "renewd_told" : "renewd.told";
 }
@@ -71,7 +71,7 @@ static char *target_of(const struct job *j, const struct also *a, const char *co
     return target;
 }
 
-static void sql_append_update(const struct also *a, struct buf *sql)
+static void status_columns_sql_append_update(const struct also *a, struct buf *sql)
 {
     buf_text(sql, "UPDATE ");
     sql_append_table(a->table, sql);
@@ -84,7 +84,7 @@ static char *update_sql(const struct also *a, const struct also_write *list, siz
     if (!count)
         return NULL;
     buf_init(&sql, SQL_MAX);
-    sql_append_update(a, &sql);
+    status_columns_sql_append_update(a, &sql);
     for (size_t i = 0; i < count; i++) {
         buf_text(&sql, i ? ", " : " SET ");
         ident_quote(list[i].column, &sql);
@@ -103,12 +103,12 @@ static char *well_sql(const struct job *j, const struct also *a, const struct al
     char *target = target_of(j, a, w->column);
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    sql_append_update(a, &sql);
+    status_columns_sql_append_update(a, &sql);
     buf_text(&sql, " SET ");
     ident_quote(w->column, &sql);
     buf_text(&sql, " = $1 WHERE ");
     ident_quote(a->key, &sql);
-    buf_printf(&sql, " = $2 AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", told(j));
+    buf_printf(&sql, " = $2 AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", status_columns_told(j));
     sql_append_text(target, &sql);
     buf_text(&sql, " AND o.value = $3)");
     free(target);
@@ -120,7 +120,7 @@ static char *tell_sql(const struct job *j, const struct also *a)
 {
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    buf_printf(&sql, "INSERT INTO %s (source, rkey, target, value) VALUES ", told(j));
+    buf_printf(&sql, "INSERT INTO %s (source, rkey, target, value) VALUES ", status_columns_told(j));
     for (size_t i = 0; i < a->on_reconnect_count; i++) {
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", ($1, $2, " : "($1, $2, ");
@@ -136,7 +136,7 @@ static char *forget_sql(const struct job *j, const struct also *a)
 {
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND value = $3 AND target IN (", told(j));
+    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND value = $3 AND target IN (", status_columns_told(j));
     for (size_t i = 0; i < a->on_reconnect_count; i++) {
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", " : "");
@@ -282,7 +282,7 @@ static const char *sql_of(const struct job *j, size_t index, size_t kind)
     return kind < ALSO_WELL ? sql[kind] : u->well[kind - ALSO_WELL];
 }
 
-static void name_of(size_t index, size_t kind, char name[NAME_MAX_LEN])
+static void status_columns_name_of(size_t index, size_t kind, char name[NAME_MAX_LEN])
 {
     static const char *const names[] = {"reconnect", "tell", "forget", "ok"};
     if (kind < ALSO_WELL)
@@ -296,7 +296,7 @@ const char *status_columns_sql(const struct job *j, const char *name)
     char mine[NAME_MAX_LEN];
     for (size_t i = 0; i < j->config->also_count; i++)
         for (size_t kind = 0; kind < ALSO_WELL + j->config->also[i].on_ok_count; kind++) {
-            name_of(i, kind, mine);
+            status_columns_name_of(i, kind, mine);
             if (strcmp(mine, name) == 0)
                 return sql_of(j, i, kind);
         }
@@ -372,7 +372,7 @@ static struct bound *add_effect(struct commit *c, const struct job *j, size_t in
     c->effects = xrealloc(c->effects, (c->effect_count + 1) * sizeof *c->effects);
     struct commit_effect *e = &c->effects[c->effect_count++];
     memset(e, 0, sizeof *e);
-    name_of(index, kind, name);
+    status_columns_name_of(index, kind, name);
     e->kind = EFFECT_RUN;
     e->name = xstrdup(name);
     e->sql = sql_of(j, index, kind);

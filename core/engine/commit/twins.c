@@ -39,7 +39,7 @@ void twins_done(struct twins *t)
         jobs_pump(e);
 }
 
-static struct job *job_of(const struct twins *t, const char *source)
+static struct job *twins_job_of(const struct twins *t, const char *source)
 {
     for (size_t i = 0; i < t->job_count; i++)
         if (strcmp(t->jobs[i]->table->source, source) == 0)
@@ -56,7 +56,7 @@ int twins_find(struct db *db, struct twins *t, struct error *e)
     for (size_t i = 0; res >= 0 && i < count; i++) {
         struct twin *w = &t->list[t->count];
         bool known;
-        w->job = job_of(t, list[i].source);
+        w->job = twins_job_of(t, list[i].source);
         if (!w->job)
             continue;
         res = store_row(db, w->job->table, list[i].key, &w->row, &w->record, &known, e);

@@ -23,7 +23,7 @@ struct change_feed {
     struct loop_timer *timer;
 };
 
-static struct job *job_of(struct engine *e, const char *name, size_t len)
+static struct job *change_feed_job_of(struct engine *e, const char *name, size_t len)
 {
     for (size_t i = 0; i < e->job_count; i++) {
         struct job *j = e->jobs[i];
@@ -35,7 +35,7 @@ static struct job *job_of(struct engine *e, const char *name, size_t len)
 
 static void look_next(void *ctx);
 
-static void begin(void *ctx)
+static void change_feed_begin(void *ctx)
 {
     struct engine *e = ctx;
     struct change_feed *c = e->changed;
@@ -49,7 +49,7 @@ static void begin_soon(struct engine *e)
 {
     struct change_feed *c = e->changed;
     if (!c->timer && !c->looking && map_count(c->rows) && !e->stopping)
-        c->timer = loop_at(e->loop, c->looked_boot_ms + PAUSE_MS, begin, e);
+        c->timer = loop_at(e->loop, c->looked_boot_ms + PAUSE_MS, change_feed_begin, e);
 }
 
 /* Takes rows until one is being read, which comes back here. */
@@ -61,7 +61,7 @@ static void look_next(void *ctx)
     void *key = NULL;
     size_t cursor = 0;
     while (c->left && map_next(c->rows, &cursor, &about, &key)) {
-        struct job *j = job_of(e, about, strcspn(about, " "));
+        struct job *j = change_feed_job_of(e, about, strcspn(about, " "));
         map_remove(c->rows, about);
         c->left--;
         if (j && engine_may_work(e)) {
@@ -80,7 +80,7 @@ void change_feed_row(struct engine *e, const char *about)
 {
     struct change_feed *c = e->changed;
     size_t len = strcspn(about, " ");
-    struct job *j = job_of(e, about, len);
+    struct job *j = change_feed_job_of(e, about, len);
     if (!j || !engine_may_work(e))
         return;
     if (!about[len] || map_count(c->rows) >= WAITING_MAX)

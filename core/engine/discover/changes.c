@@ -46,7 +46,7 @@ static int put_notes(struct db *db, struct record_change *changes, size_t count,
     return res;
 }
 
-static int put_all(struct db *db, struct record_change *changes, size_t count, struct error *e)
+static int change_put_all(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
     int res = put_recoveries(db, changes, count, e);
     if (res >= 0)
@@ -74,7 +74,7 @@ static int changes_spent(struct db *db, const struct record_change *changes, siz
 int changes_put(struct db *db, struct record_change *changes, size_t count, bool *ret_spent, bool *ret_dead,
                 struct error *e)
 {
-    int res = put_all(db, changes, count, e);
+    int res = change_put_all(db, changes, count, e);
     return res < 0 ? res : changes_spent(db, changes, count, ret_spent, ret_dead, e);
 }
 

@@ -93,7 +93,7 @@ static void round_failed(struct job *j, int result, const struct error *e)
 
 /* The next step of the round: at once in a full round and in one that somebody waits for, otherwise after a rest 99
  * times as long as the work took. */
-static void go_on(struct job *j, void (*step)(void *))
+static void discovery_go_on(struct job *j, void (*step)(void *))
 {
     struct discovery *d = &j->discovery;
     int64_t rest = 0;
@@ -145,7 +145,7 @@ static void page_done_with(struct discovery *d)
     d->steps++;
 }
 
-static void round_done(struct job *j)
+static void discovery_round_done(struct job *j)
 {
     struct discovery *d = &j->discovery;
     d->furthest = 0;
@@ -225,9 +225,9 @@ static void sweep_done(void *arg, int result, const struct error *e)
         if (d->restart)
             begin_again(j);
         else if (d->after)
-            go_on(j, ask_sweep);
+            discovery_go_on(j, ask_sweep);
         else
-            round_done(j);
+            discovery_round_done(j);
     }
     free(t->after);
     free(t);
@@ -287,7 +287,7 @@ static void page_taken(struct job *j, char **next, bool last)
     free(d->after);
     d->after = *next;
     *next = NULL;
-    go_on(j, ask_page);
+    discovery_go_on(j, ask_page);
 }
 
 static void put_done(void *arg, int result, const struct error *e)

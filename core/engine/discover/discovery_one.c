@@ -63,7 +63,7 @@ static void one_put(void *arg, int result, const struct error *e)
 }
 
 /* Its row is gone, or no longer one of the job's: it rests until it is seen again, or swept away. */
-static void rest(const struct record *known, struct record_change *ret)
+static void one_rest(const struct record *known, struct record_change *ret)
 {
     record_copy(&ret->now, known);
     ret->now.hash[0] = '\0';
@@ -80,7 +80,7 @@ static bool one_changed(struct one_task *t)
         return change_look(t->job, &t->row, &t->record, &t->change, NULL);
     if (!t->record.source || !t->record.hash[0])
         return false;
-    rest(&t->record, &t->change);
+    one_rest(&t->record, &t->change);
     return true;
 }
 

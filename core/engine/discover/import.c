@@ -29,7 +29,7 @@ struct import_task {
     void *ctx;
 };
 
-static void task_free(struct import_task *t)
+static void import_task_free(struct import_task *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         struct write *writes = (struct write *)(uintptr_t)t->rows[i].writes;
@@ -124,7 +124,7 @@ static int check_required(const struct job *j, const struct write *writes, size_
     return 0;
 }
 
-static int take_line(struct import_task *t, const char *line, size_t len, struct error *e)
+static int import_take_line(struct import_task *t, const char *line, size_t len, struct error *e)
 {
     cleanup(json_free_p) struct json *doc = NULL;
     size_t offset = 0;
@@ -168,7 +168,7 @@ static int take_lines(struct import_task *t, const char *lines, size_t len, stru
             t->rows = xrealloc(t->rows, (t->count + 1) * sizeof *t->rows);
             memset(&t->rows[t->count], 0, sizeof *t->rows);
             struct error why;
-            int res = take_line(t, p, n, &why);
+            int res = import_take_line(t, p, n, &why);
             if (res < 0)
                 return error_set(e, res, "line %zu: %s; nothing was imported", number, why.text);
         }
@@ -197,7 +197,7 @@ static void import_done(void *arg, int result, const struct error *e)
     t->done(t->ctx, result < 0 ? 0 : (int64_t)t->count, result, why.text);
     if (result >= 0)
         discovery_start(j, true);
-    task_free(t);
+    import_task_free(t);
     engine_check_stopped(j->engine);
 }
 
@@ -223,7 +223,7 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
     int res = take_lines(t, lines, len, &err);
     if (res < 0) {
         done(ctx, 0, res, err.text);
-        task_free(t);
+        import_task_free(t);
         return;
     }
     e->busy++;

@@ -29,7 +29,7 @@ static void wait_in(struct look_waiter **list, look_done *then, void *ctx)
     *list = w;
 }
 
-static void tell(struct look_waiter *list, const char *why)
+static void look_tell(struct look_waiter *list, const char *why)
 {
     while (list) {
         struct look_waiter *w = list;
@@ -56,7 +56,7 @@ void looks_over(struct job *j)
 {
     struct look_waiter *list = j->discovery.looking;
     j->discovery.looking = NULL;
-    tell(list, NULL);
+    look_tell(list, NULL);
     looks_begin(j);
 }
 
@@ -64,8 +64,8 @@ void looks_end(struct job *j, const char *why)
 {
     struct look_waiter *one = j->discovery.looking, *two = j->discovery.waiting_look;
     j->discovery.looking = j->discovery.waiting_look = NULL;
-    tell(one, why);
-    tell(two, why);
+    look_tell(one, why);
+    look_tell(two, why);
 }
 
 /* ---- a part of a large table ---- */

@@ -147,13 +147,13 @@ static void later_free(struct commit **list, size_t count)
     free(list);
 }
 
-static int later_work(struct db *db, void *arg, struct error *e)
+static int unreadable_later_work(struct db *db, void *arg, struct error *e)
 {
     struct later_task *t = arg;
     return unreadable_put(db, t->list, t->count, e);
 }
 
-static void later_done(void *arg, int result, const struct error *e)
+static void unreadable_later_done(void *arg, int result, const struct error *e)
 {
     struct later_task *t = arg;
     struct engine *engine = t->job->engine;
@@ -176,7 +176,7 @@ void unreadable_note_later(struct job *j, struct round *of, bool right)
         struct later_task *t = xcalloc(1, sizeof *t);
         *t = (struct later_task){j, of->later, of->later_count};
         j->engine->busy++;
-        store_submit(j->engine->store, later_work, t, later_done);
+        store_submit(j->engine->store, unreadable_later_work, t, unreadable_later_done);
     }
     of->later = NULL;
     of->later_count = 0;

@@ -13,7 +13,7 @@
 #include "core/engine/events/internal.h"
 #include "core/engine/rows/rows.h"
 
-static int claim_work(struct db *db, void *arg, struct error *e)
+static int event_claim_claim_work(struct db *db, void *arg, struct error *e)
 {
     struct sending *s = arg;
     const struct job *j = s->of->job;
@@ -48,7 +48,7 @@ static size_t from_of(const struct sending *s, const char *key)
 
 /* Rows may have changed since they were put together, the first one's by a refresh. Only what agrees with the
  * first one now goes with it. */
-static bool strangers(struct sending *s, bool *drop)
+static bool event_claim_strangers(struct sending *s, bool *drop)
 {
     struct job *j = s->of->job;
     struct error e;
@@ -119,11 +119,11 @@ static int open_lead(struct sending *s, struct error *e)
     return 0;
 }
 
-static void begin(struct sending *s)
+static void event_claim_begin(struct sending *s)
 {
     struct error e = {""};
     cleanup(free_p) bool *drop = xcalloc(s->count + 1, sizeof *drop);
-    bool some = strangers(s, drop);
+    bool some = event_claim_strangers(s, drop);
     some = too_many(s, drop) || some;
     for (size_t i = 0; i < s->count; i++)
         s->released = s->released || s->events[i].state == EVENT_HELD;
@@ -155,12 +155,12 @@ static void claimed(void *arg, int result, const struct error *err)
     if (result < 0 || !s->count)
         sending_end(s, 1000); /* what was claimed all the same comes back with the end of its lease */
     else
-        begin(s);
+        event_claim_begin(s);
 }
 
 void sending_claim(struct sending *s)
 {
     struct engine *e = s->of->job->engine;
     e->busy++;
-    store_submit(e->store, claim_work, s, claimed);
+    store_submit(e->store, event_claim_claim_work, s, claimed);
 }

@@ -30,7 +30,7 @@ enum {
     GONE_S = 600,        /* a record that cannot be read is looked at again */
 };
 
-static void look(void *ctx);
+static void event_dispatch_look(void *ctx);
 
 /* ---- when ---- */
 
@@ -49,7 +49,7 @@ void events_look_in(struct job_events *je, int64_t ms)
         return;
     loop_cancel(&je->timer);
     je->look_boot_ms = at;
-    je->timer = loop_at(je->job->engine->loop, at, look, je);
+    je->timer = loop_at(je->job->engine->loop, at, event_dispatch_look, je);
 }
 
 void events_start(struct job *j)
@@ -155,7 +155,7 @@ struct due_task {
     struct sent_from *from;
 };
 
-static int due_work(struct db *db, void *arg, struct error *e)
+static int event_dispatch_due_work(struct db *db, void *arg, struct error *e)
 {
     struct due_task *t = arg;
     struct job *j = t->of->job;
@@ -220,7 +220,7 @@ static void group_add(struct map *groups, const char *destination, const char *k
     g->keys[g->count++] = xstrdup(key);
 }
 
-static void sort_out(struct job_events *je, char *key, const struct sent_from *from, struct map *groups)
+static void event_dispatch_sort_out(struct job_events *je, char *key, const struct sent_from *from, struct map *groups)
 {
     struct job *j = je->job;
     const struct trouble *t = blocked_record_of(je, key);
@@ -261,7 +261,7 @@ static void send_groups(struct job_events *je, struct map *groups)
     }
 }
 
-static void due_known(void *arg, int result, const struct error *err)
+static void event_dispatch_due_known(void *arg, int result, const struct error *err)
 {
     struct due_task *t = arg;
     struct job_events *je = t->of;
@@ -275,7 +275,7 @@ static void due_known(void *arg, int result, const struct error *err)
     if (result >= 0 && may_send(je->job)) {
         struct map *groups = map_new();
         for (size_t i = 0; i < t->count; i++)
-            sort_out(je, t->keys[i], &t->from[i], groups);
+            event_dispatch_sort_out(je, t->keys[i], &t->from[i], groups);
         send_groups(je, groups);
         map_free(groups, group_free);
         int64_t left = t->next ? (t->next - clock_now()) * 1000 : POLL_MS;
@@ -289,7 +289,7 @@ static void due_known(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void look(void *ctx)
+static void event_dispatch_look(void *ctx)
 {
     struct job_events *je = ctx;
     je->timer = NULL;
@@ -305,7 +305,7 @@ static void look(void *ctx)
     t->of = je;
     je->looking = true;
     je->job->engine->busy++;
-    engine_read(je->job->engine, due_work, t, due_known);
+    engine_read(je->job->engine, event_dispatch_due_work, t, event_dispatch_due_known);
 }
 
 /* ---- what happens to its record ---- */
@@ -322,7 +322,7 @@ static int kick_work(struct db *db, void *arg, struct error *e)
     return store_events_move(db, t->job->config->job, keys, 1, EVENT_WAITING, clock_now(), NULL, NULL, e);
 }
 
-static void kicked(void *arg, int result, const struct error *err)
+static void event_dispatch_kicked(void *arg, int result, const struct error *err)
 {
     (void)result; /* then the slow look finds them */
     (void)err;
@@ -346,7 +346,7 @@ void events_record_changed(struct job *j, const char *key, bool is_new)
     k->job = j;
     k->key = xstrdup(key);
     j->engine->busy++;
-    store_submit(j->engine->store, kick_work, k, kicked);
+    store_submit(j->engine->store, kick_work, k, event_dispatch_kicked);
 }
 
 /* ---- life ---- */

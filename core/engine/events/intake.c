@@ -34,7 +34,7 @@ struct add_task {
     struct post *posts;
 };
 
-static void pump(struct job_events *je);
+static void event_intake_pump(struct job_events *je);
 
 static void post_free(struct post *p)
 {
@@ -54,7 +54,7 @@ static void say_dropped(const struct post *p)
                      p->key, "account", engine_account(p->of->job->engine, p->of->job, p->key), "event", p->list[i].event_id, "reason", p->list[i].dropped, NULL);
 }
 
-static void answer(struct post *p)
+static void event_intake_answer(struct post *p)
 {
     struct added_event *list = xcalloc(p->count + 1, sizeof *list);
     for (size_t i = 0; i < p->count; i++)
@@ -127,7 +127,7 @@ static void looked(void *ctx)
     je->searching--;
     p->looked = true;
     queue(p);
-    pump(je);
+    event_intake_pump(je);
     engine_check_stopped(je->job->engine);
 }
 
@@ -137,7 +137,7 @@ static void post_done(struct post *p)
         p->of->searching++;
         discovery_one(p->of->job, p->key, looked, p);
     } else {
-        answer(p);
+        event_intake_answer(p);
     }
 }
 
@@ -158,12 +158,12 @@ static void added(void *arg, int result, const struct error *err)
     }
     free(t);
     events_came(je->job);
-    pump(je);
+    event_intake_pump(je);
     engine_check_stopped(e);
 }
 
 /* The first that waits, and those behind it that can go with it. */
-static struct post *take(struct job_events *je)
+static struct post *event_intake_take(struct job_events *je)
 {
     struct post *first = je->posts, **end = &first->next;
     size_t count = first->count;
@@ -176,14 +176,14 @@ static struct post *take(struct job_events *je)
     return first;
 }
 
-static void pump(struct job_events *je)
+static void event_intake_pump(struct job_events *je)
 {
     struct engine *e = je->job->engine;
     if (!je->posts || je->adding)
         return;
     struct add_task *t = xcalloc(1, sizeof *t);
     t->of = je;
-    t->posts = take(je);
+    t->posts = event_intake_take(je);
     je->adding = true;
     e->busy++;
     store_submit(e->store, add_work, t, added);
@@ -239,11 +239,11 @@ void engine_events_add(struct engine *e, struct job *j, const char *key, struct 
     if (why) {
         p->result = result;
         error_set(&p->why, result, "%s", why);
-        answer(p);
+        event_intake_answer(p);
         return;
     }
     queue(p);
-    pump(j->events);
+    event_intake_pump(j->events);
 }
 
 void posts_free(struct job_events *je)
@@ -253,6 +253,6 @@ void posts_free(struct job_events *je)
         je->posts = p->next;
         p->result = -ESHUTDOWN;
         error_set(&p->why, -ESHUTDOWN, "renewd is stopping");
-        answer(p);
+        event_intake_answer(p);
     }
 }

@@ -23,7 +23,7 @@ static int retry_work(struct db *db, void *arg, struct error *e)
     return store_events_retry(db, t->job->config->job, t->ids, t->count, clock_now(), &t->moved, e);
 }
 
-static void retried(void *arg, int result, const struct error *e)
+static void event_retry_retried(void *arg, int result, const struct error *e)
 {
     struct retry_task *t = arg;
     struct engine *engine = t->job->engine;
@@ -48,5 +48,5 @@ void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, si
     t->done = done;
     t->ctx = ctx;
     e->busy++;
-    store_submit(e->store, retry_work, t, retried);
+    store_submit(e->store, retry_work, t, event_retry_retried);
 }

@@ -90,7 +90,7 @@ static uint64_t jitter(void)
     return seed;
 }
 
-static void note(struct sending *s, int state, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
+static void event_send_note(struct sending *s, int state, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
 {
     for (size_t i = 0; i < s->key_count; i++)
         blocked_record_note(s->of, s->keys[i], state, clock_now() + wait_s, freed_by_change, code, why);
@@ -99,7 +99,7 @@ static void note(struct sending *s, int state, int64_t wait_s, bool freed_by_cha
 /* None of these records' events leave for so long. */
 static void stay(struct sending *s, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
 {
-    note(s, EVENT_WAITING, wait_s, freed_by_change, code, why);
+    event_send_note(s, EVENT_WAITING, wait_s, freed_by_change, code, why);
     events_park(s->of, s->keys, s->key_count, blocked_record_of(s->of, s->keys[0]));
     sending_end(s, 0);
 }
@@ -116,7 +116,7 @@ static void say_waiting(const struct sending *s, const char *message, const char
 
 /* ---- the token ---- */
 
-static void serve(struct sending *s, const struct token_answer *t)
+static void event_send_serve(struct sending *s, const struct token_answer *t)
 {
     const struct trouble *before = blocked_record_of(s->of, s->keys[0]);
     int refused = before ? before->refused : 0;
@@ -132,12 +132,12 @@ static void serve(struct sending *s, const struct token_answer *t)
         sending_end(s, SHARED_MS); /* the events are due, and come again with the newer one */
 }
 
-static void token_known(void *ctx, const struct token_answer *t)
+static void event_send_token_known(void *ctx, const struct token_answer *t)
 {
     struct sending *s = ctx;
     switch (t->status) {
     case TOKEN_SERVED:
-        serve(s, t);
+        event_send_serve(s, t);
         return;
     case TOKEN_UNKNOWN:
         stay(s, GONE_S, true, "record", "its record is no longer one of the job's; the event waits for it");
@@ -157,7 +157,7 @@ static void token_known(void *ctx, const struct token_answer *t)
     }
 }
 
-static void ask_token(struct sending *s)
+static void event_send_ask_token(struct sending *s)
 {
     struct job *j = s->of->job;
     const struct token_requirement w = {.min_valid = MIN_VALID_S, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS,
@@ -166,7 +166,7 @@ static void ask_token(struct sending *s)
     if (plugin_slot(j->config->plugin, "access_token") < 0)
         sending_claim(s);
     else
-        engine_token(j->engine, j, s->keys[0], &w, token_known, s);
+        engine_token(j->engine, j, s->keys[0], &w, event_send_token_known, s);
 }
 
 void sending_start(struct job_events *je, char *destination, char **keys, size_t count)
@@ -180,14 +180,14 @@ void sending_start(struct job_events *je, char *destination, char **keys, size_t
     je->sendings = s;
     je->active++;
     s->trial = failures_of(s, EVENT_HELD) > 0;
-    ask_token(s);
+    event_send_ask_token(s);
 }
 
 /* ---- the request ---- */
 
-static void judged(struct sending *s, const struct batch_result *r);
+static void event_send_judged(struct sending *s, const struct batch_result *r);
 
-static void replied(void *ctx, const struct http_reply *reply)
+static void event_send_replied(void *ctx, const struct http_reply *reply)
 {
     struct sending *s = ctx;
     struct batch_result r;
@@ -195,11 +195,11 @@ static void replied(void *ctx, const struct http_reply *reply)
     s->presented = s->presented || reply->failure != HTTP_NOT_SENT;
     if (reply->failure == HTTP_NOT_SENT) {
         r = (struct batch_result){.became = RENEWD_SENT_LATER, .code = "not_sent", .text = reply->why};
-        judged(s, &r);
+        event_send_judged(s, &r);
         return;
     }
     plugin_batch_reply(s->batch, reply, clock_now(), &r);
-    judged(s, &r);
+    event_send_judged(s, &r);
 }
 
 static int make_request(struct sending *s, struct http_request *ret, struct error *e)
@@ -251,14 +251,14 @@ void sending_next(struct sending *s)
     int res = make_request(s, &q, &e);
     if (res == -ECANCELED) { /* it is known already: there is nowhere to send to */
         plugin_batch_decided(s->batch, &r);
-        judged(s, &r);
+        event_send_judged(s, &r);
         return;
     }
     if (res >= 0)
-        res = http_client_send(s->of->job->engine->http, &q, replied, s, &s->transfer, &e);
+        res = http_client_send(s->of->job->engine->http, &q, event_send_replied, s, &s->transfer, &e);
     if (res < 0) {
         r = (struct batch_result){.became = RENEWD_SENT_LATER, .code = "request", .text = e.text};
-        judged(s, &r);
+        event_send_judged(s, &r);
     }
 }
 
@@ -342,7 +342,7 @@ static void is_held(struct sending *s, const struct batch_result *r)
     const struct fate f = {.state = EVENT_HELD, .due_at = clock_now() + spacing, .code = r->code, .why = r->text,
                            .others = true};
     say_waiting(s, "events are held: their destination is missing or does not accept them", r->code, r->text);
-    note(s, EVENT_HELD, spacing, true, r->code, r->text);
+    event_send_note(s, EVENT_HELD, spacing, true, r->code, r->text);
     s->released = false;
     settle_rest(s, &f);
 }
@@ -359,11 +359,11 @@ static void again_later(struct sending *s, const struct batch_result *r)
     log_line(LEVEL_WARNING, unknown ? "events were sent and no answer came; they are sent again with the same ids"
                                     : "events could not be sent; they are sent later", "job",
              s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
-    note(s, EVENT_WAITING, wait, false, r->code, r->text);
+    event_send_note(s, EVENT_WAITING, wait, false, r->code, r->text);
     settle_rest(s, &f);
 }
 
-static void judged(struct sending *s, const struct batch_result *r)
+static void event_send_judged(struct sending *s, const struct batch_result *r)
 {
     switch (r->became) {
     case RENEWD_SENT:
@@ -392,14 +392,14 @@ struct release_task {
     size_t count;
 };
 
-static int release_work(struct db *db, void *arg, struct error *e)
+static int event_send_release_work(struct db *db, void *arg, struct error *e)
 {
     struct release_task *t = arg;
     return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, EVENT_WAITING,
                              clock_now(), NULL, NULL, e);
 }
 
-static void release_done(void *arg, int result, const struct error *err)
+static void event_send_release_done(void *arg, int result, const struct error *err)
 {
     struct release_task *t = arg;
     struct engine *e = t->job->engine;
@@ -418,7 +418,7 @@ static void release_done(void *arg, int result, const struct error *err)
 }
 
 /* The destination takes events again: all that were held for it go out. Takes the keys over. */
-static void release(struct sending *s)
+static void event_send_release(struct sending *s)
 {
     struct release_task *t = xcalloc(1, sizeof *t);
     t->job = s->of->job;
@@ -426,7 +426,7 @@ static void release(struct sending *s)
     for (size_t i = 0; i < s->key_count; i++)
         t->keys[t->count++] = xstrdup(s->keys[i]);
     t->job->engine->busy++;
-    store_submit(t->job->engine->store, release_work, t, release_done);
+    store_submit(t->job->engine->store, event_send_release_work, t, event_send_release_done);
 }
 
 void sending_go_on(struct sending *s)
@@ -434,10 +434,10 @@ void sending_go_on(struct sending *s)
     if (s->transfer || s->settles || s->range_count)
         return;
     if (s->sent && s->released && !s->of->job->engine->stopping)
-        release(s);
+        event_send_release(s);
     if (s->token_refused && !s->of->job->engine->stopping) {
         s->token_refused = false;
-        ask_token(s);
+        event_send_ask_token(s);
         return;
     }
     sending_end(s, 0);

@@ -30,7 +30,7 @@ struct settle_task {
     struct settle_task *next;
 };
 
-static void submit(struct settle_task *t);
+static void event_settle_submit(struct settle_task *t);
 
 static int settle_work(struct db *db, void *arg, struct error *e)
 {
@@ -49,7 +49,7 @@ static int settle_work(struct db *db, void *arg, struct error *e)
                              f->code, f->why, e);
 }
 
-static void task_free(struct settle_task *t)
+static void event_settle_task_free(struct settle_task *t)
 {
     for (struct settle_task **p = &t->of->settles; *p; p = &(*p)->next)
         if (*p == t) {
@@ -63,21 +63,21 @@ static void task_free(struct settle_task *t)
     free(t);
 }
 
-static void again(void *ctx)
+static void event_settle_again(void *ctx)
 {
     struct settle_task *t = ctx;
     t->timer = NULL;
-    submit(t);
+    event_settle_submit(t);
 }
 
-static void settled(void *arg, int result, const struct error *err)
+static void event_settle_settled(void *arg, int result, const struct error *err)
 {
     struct settle_task *t = arg;
     struct sending *s = t->of;
     struct engine *e = s->of->job->engine;
     e->busy--;
     if (store_passes(result) && (store_is_away(result) || clock_boot_ms() < s->lease_boot_ms) && !e->stop_begun) {
-        t->timer = loop_after(e->loop, AGAIN_MS, again, t);
+        t->timer = loop_after(e->loop, AGAIN_MS, event_settle_again, t);
         engine_check_stopped(e);
         return;
     }
@@ -85,19 +85,19 @@ static void settled(void *arg, int result, const struct error *err)
         log_line(LEVEL_ERROR, "the result of sent events could not be written to the database; they may be sent again, with "
                               "the same ids", "job",
                  s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "reason", err->text, NULL);
-    task_free(t);
+    event_settle_task_free(t);
     sending_go_on(s);
     engine_check_stopped(e);
 }
 
-static void submit(struct settle_task *t)
+static void event_settle_submit(struct settle_task *t)
 {
     struct engine *e = t->of->of->job->engine;
     e->busy++;
-    store_submit(e->store, settle_work, t, settled);
+    store_submit(e->store, settle_work, t, event_settle_settled);
 }
 
-static struct settle_task *task_new(struct sending *s, const struct fate *f)
+static struct settle_task *event_settle_task_new(struct sending *s, const struct fate *f)
 {
     struct settle_task *t = xcalloc(1, sizeof *t);
     t->of = s;
@@ -112,7 +112,7 @@ static struct settle_task *task_new(struct sending *s, const struct fate *f)
     return t;
 }
 
-static void add(struct settle_task *t, const struct range *r)
+static void event_settle_add(struct settle_task *t, const struct range *r)
 {
     for (size_t i = 0; i < r->count; i++)
         t->ids[t->count++] = t->of->events[r->at + i].id;
@@ -120,28 +120,28 @@ static void add(struct settle_task *t, const struct range *r)
 
 void settle_events(struct sending *s, const struct range *r, const struct fate *f)
 {
-    struct settle_task *t = task_new(s, f);
-    add(t, r);
-    submit(t);
+    struct settle_task *t = event_settle_task_new(s, f);
+    event_settle_add(t, r);
+    event_settle_submit(t);
 }
 
 void settle_rest(struct sending *s, const struct fate *f)
 {
-    struct settle_task *t = task_new(s, f);
-    add(t, &s->range);
+    struct settle_task *t = event_settle_task_new(s, f);
+    event_settle_add(t, &s->range);
     while (s->range_count)
-        add(t, &s->ranges[--s->range_count]);
+        event_settle_add(t, &s->ranges[--s->range_count]);
     s->range.count = 0;
-    submit(t);
+    event_settle_submit(t);
 }
 
 void settle_marked(struct sending *s, const bool *marked, const struct fate *f)
 {
-    struct settle_task *t = task_new(s, f);
+    struct settle_task *t = event_settle_task_new(s, f);
     for (size_t i = 0; i < s->count; i++)
         if (marked[i])
             t->ids[t->count++] = s->events[i].id;
-    submit(t);
+    event_settle_submit(t);
 }
 
 void settles_wait(struct sending *s)
@@ -153,5 +153,5 @@ void settles_wait(struct sending *s)
 void settles_free(struct sending *s)
 {
     while (s->settles)
-        task_free(s->settles);
+        event_settle_task_free(s->settles);
 }

@@ -103,7 +103,7 @@ static int leases_work(struct db *db, void *arg, struct error *e)
     return res < 0 ? res : store_leases(db, f->host, f->incarnation, &t->leases, &t->count, e);
 }
 
-static const struct spool_leftover *leftover_of(const struct spool_file *f, const char *attempt_id)
+static const struct spool_leftover *crashed_leftover_of(const struct spool_file *f, const char *attempt_id)
 {
     for (size_t i = 0; i < f->count; i++)
         if (strcmp(f->leftovers[i].attempt_id, attempt_id) == 0)
@@ -143,7 +143,7 @@ static void give_back_done(void *arg, int result, const struct error *err)
 }
 
 /* The spool file stays until all of its leases are given back: it is what tells of them. */
-static void give_back(struct engine *e, struct spool_file *f, const struct lease_row *l)
+static void crashed_give_back(struct engine *e, struct spool_file *f, const struct lease_row *l)
 {
     struct give_back_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
@@ -159,7 +159,7 @@ static void give_back(struct engine *e, struct spool_file *f, const struct lease
 static void settle_lease(struct engine *e, struct spool_file *f, struct lease_row *l)
 {
     struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
-    const struct spool_leftover *left = leftover_of(f, l->attempt_id);
+    const struct spool_leftover *left = crashed_leftover_of(f, l->attempt_id);
     if (left && left->text)
         return; /* its result is on the way */
     bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be what was damaged */
@@ -170,7 +170,7 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
     } else if (unsent && l->record.source) {
         if (j)
             record_schedule(j, &l->record); /* the claim had moved it out of the way */
-        give_back(e, f, l);
+        crashed_give_back(e, f, l);
     } else if (!unsent && l->record.source) {
         log_line(LEVEL_WARNING, "an interrupted attempt belongs to a job that is not loaded now; its record waits for that job",
                  "job", l->record.job, "record", l->record.key, "account", l->record.account, NULL);
@@ -382,13 +382,13 @@ struct later_task {
     int64_t retry_at;
 };
 
-static int later_work(struct db *db, void *arg, struct error *e)
+static int crashed_later_work(struct db *db, void *arg, struct error *e)
 {
     struct later_task *t = arg;
     return store_parked_later(db, t->attempt_id, t->retry_at, e);
 }
 
-static void later_done(void *arg, int result, const struct error *e)
+static void crashed_later_done(void *arg, int result, const struct error *e)
 {
     (void)result;
     (void)e;
@@ -409,7 +409,7 @@ static void cannot_try(struct engine *e, const struct kept *k, const char *why)
     snprintf(t->attempt_id, sizeof t->attempt_id, "%s", k->attempt_id);
     t->retry_at = clock_now() + CANNOT_AGAIN_S;
     e->busy++;
-    store_submit(e->store, later_work, t, later_done);
+    store_submit(e->store, crashed_later_work, t, crashed_later_done);
 }
 
 static void try_kept(struct engine *e, const struct kept *k)

@@ -22,13 +22,13 @@ struct forget_task {
     void *ctx;
 };
 
-static int refuse(struct forget_task *t, int result, const char *why)
+static int forget_refuse(struct forget_task *t, int result, const char *why)
 {
     snprintf(t->why, sizeof t->why, "%s", why);
     return result;
 }
 
-static int pick(struct forget_task *t, struct host_row *list, size_t count)
+static int forget_pick(struct forget_task *t, struct host_row *list, size_t count)
 {
     struct host_row *found = NULL;
     size_t named = 0;
@@ -44,9 +44,9 @@ static int pick(struct forget_task *t, struct host_row *list, size_t count)
             break;
     }
     if (!found)
-        return refuse(t, -ENOENT, "no host of that id or name is known; renewctl forget-host lists them");
+        return forget_refuse(t, -ENOENT, "no host of that id or name is known; renewctl forget-host lists them");
     if (named > 1)
-        return refuse(t, -EBUSY, "several hosts have that name; say the id, as renewctl forget-host lists it");
+        return forget_refuse(t, -EBUSY, "several hosts have that name; say the id, as renewctl forget-host lists it");
     t->host = *found;
     found->name = NULL;
     return 0;
@@ -60,16 +60,16 @@ static int forget_work(struct db *db, void *arg, struct error *e)
     bool forgotten = false;
     int res = store_hosts(db, &list, &count, e);
     if (res < 0)
-        return refuse(t, res, e->text);
-    res = pick(t, list, count);
+        return forget_refuse(t, res, e->text);
+    res = forget_pick(t, list, count);
     hosts_free(list, count);
     if (res < 0)
         return res;
     if (strcmp(t->host.id, t->engine->setup.state->host) == 0)
-        return refuse(t, -EBUSY, "that is the host that answers here; it settles its own leases at its next start");
+        return forget_refuse(t, -EBUSY, "that is the host that answers here; it settles its own leases at its next start");
     res = store_forget_host(db, t->host.id, &forgotten, e);
     if (res < 0)
-        return refuse(t, res, e->text);
+        return forget_refuse(t, res, e->text);
     if (!forgotten) {
         snprintf(t->why, sizeof t->why, "the host is running: its last heartbeat is %" PRId64 " seconds old; stop its renewd, "
                                         "and try again a minute later", t->host.now - t->host.beat_at);

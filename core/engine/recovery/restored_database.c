@@ -28,7 +28,7 @@ struct restored_database_task {
     size_t count, room;
 };
 
-static void task_free(struct restored_database_task *t)
+static void restored_task_free(struct restored_database_task *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         free(t->attempts[i]);
@@ -40,7 +40,7 @@ static void task_free(struct restored_database_task *t)
     free(t);
 }
 
-static void add(void *ctx, const struct retention_entry *entry)
+static void restored_add(void *ctx, const struct retention_entry *entry)
 {
     struct restored_database_task *t = ctx;
     if (t->count == t->room) {
@@ -71,20 +71,20 @@ static void write_back(struct engine *e, const char *newest)
     commits_submit_lost(e, j, c, newest);
 }
 
-static int look_work(struct db *db, void *arg, struct error *e)
+static int restored_look_work(struct db *db, void *arg, struct error *e)
 {
     struct restored_database_task *t = arg;
     return store_attempts_known(db, (const char *const *)t->attempts, t->count, t->known, e);
 }
 
-static void again(void *ctx)
+static void restored_again(void *ctx)
 {
     struct engine *e = ctx;
     e->recover_timer = NULL;
     restored_database_check(e);
 }
 
-static void looked(void *arg, int result, const struct error *err)
+static void restored_looked(void *arg, int result, const struct error *err)
 {
     struct restored_database_task *t = arg;
     struct engine *e = t->engine;
@@ -100,9 +100,9 @@ static void looked(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "renewd could not check whether the database was restored from a backup; it tries again",
                  "reason", err->text, NULL);
         if (!e->recover_timer)
-            e->recover_timer = loop_after(e->loop, AGAIN_MS, again, e);
+            e->recover_timer = loop_after(e->loop, AGAIN_MS, restored_again, e);
     }
-    task_free(t);
+    restored_task_free(t);
     engine_check_stopped(e);
 }
 
@@ -143,9 +143,9 @@ void restored_database_check(struct engine *e)
     struct restored_database_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     if (!defence_off(DEFENCE_RETENTION))
-        retention_each(e->keep, add, t);
+        retention_each(e->keep, restored_add, t);
     t->known = xcalloc(t->count + 1, sizeof *t->known);
     e->set_back = SET_BACK_LOOKING;
     e->busy++;
-    store_submit(e->store, look_work, t, looked);
+    store_submit(e->store, restored_look_work, t, restored_looked);
 }

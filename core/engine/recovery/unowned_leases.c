@@ -22,7 +22,7 @@ struct unowned_leases_task {
     int64_t released;
 };
 
-static void add(struct unowned_leases_task *t, const char *attempt_id)
+static void unowned_add(struct unowned_leases_task *t, const char *attempt_id)
 {
     if (t->count == t->room) {
         t->room = t->room ? 2 * t->room : 64;
@@ -33,16 +33,16 @@ static void add(struct unowned_leases_task *t, const char *attempt_id)
 
 static void add_wanted(void *ctx, const char *attempt_id)
 {
-    add(ctx, attempt_id);
+    unowned_add(ctx, attempt_id);
 }
 
 static void add_attempts(struct unowned_leases_task *t, const struct job *j)
 {
     for (const struct attempt *a = j->attempts; a; a = a->next)
-        add(t, a->claim.attempt_id);
+        unowned_add(t, a->claim.attempt_id);
 }
 
-static void task_free(struct unowned_leases_task *t)
+static void unowned_task_free(struct unowned_leases_task *t)
 {
     for (size_t i = 0; i < t->count; i++)
         free(t->held[i]);
@@ -58,7 +58,7 @@ static int unowned_leases_work(struct db *db, void *arg, struct error *e)
                                      &t->released, e);
 }
 
-static void again(void *ctx)
+static void unowned_again(void *ctx)
 {
     struct engine *e = ctx;
     e->lost_timer = NULL;
@@ -81,9 +81,9 @@ static void unowned_leases_done(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "leases without an attempt could not be released yet; renewd tries again", "reason", err->text,
                  NULL);
         if (!e->lost_timer && !e->stopping)
-            e->lost_timer = loop_after(e->loop, AGAIN_MS, again, e);
+            e->lost_timer = loop_after(e->loop, AGAIN_MS, unowned_again, e);
     }
-    task_free(t);
+    unowned_task_free(t);
     engine_check_stopped(e);
 }
 
@@ -101,7 +101,7 @@ void unowned_leases_check(struct engine *e)
     for (const struct job *j = e->retired; j; j = j->next_retired)
         add_attempts(t, j);
     for (const struct commit_task *c = e->commits; c; c = c->next)
-        add(t, c->commit->attempt_id);
+        unowned_add(t, c->commit->attempt_id);
     spool_wanted(e->spool, add_wanted, t);
     e->busy++;
     store_submit(e->store, unowned_leases_work, t, unowned_leases_done);

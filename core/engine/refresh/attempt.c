@@ -22,7 +22,7 @@
 
 enum { SPOOL_FULL_MS = 5000 /* until its disk is asked again */ };
 
-static void step(struct attempt *a, const struct http_reply *reply);
+static void attempt_step(struct attempt *a, const struct http_reply *reply);
 
 void attempt_free(struct attempt *a)
 {
@@ -102,7 +102,7 @@ static void synced(void *ctx, int result)
         log_line(LEVEL_ERROR, "the spool in state_dir did not reach the disk; new tokens are safe once the database has them", "reason", strerror(-result), NULL);
 }
 
-static void fail(struct attempt *a, struct failure *f, const struct http_reply *reply)
+static void attempt_fail(struct attempt *a, struct failure *f, const struct http_reply *reply)
 {
     const struct record *rec = &a->claim.record;
     f->status = a->status;
@@ -135,7 +135,7 @@ static void fail(struct attempt *a, struct failure *f, const struct http_reply *
 static void plain_failure(struct attempt *a, int outcome, const char *code, const char *text)
 {
     struct failure f = {.outcome = outcome, .code = code, .text = text};
-    fail(a, &f, NULL);
+    attempt_fail(a, &f, NULL);
 }
 
 static void finish_ok(struct attempt *a)
@@ -163,12 +163,12 @@ static bool redirected(struct attempt *a, const struct http_reply *reply)
     char *text = xasprintf("the provider's address has moved (HTTP %d): it redirects to %.*s; put that address into the "
                            "settings of the job", a->status, (int)strcspn(to, "?#"), to);
     struct failure f = {.outcome = OUTCOME_MISCONFIGURED, .code = "redirect", .text = text};
-    fail(a, &f, reply);
+    attempt_fail(a, &f, reply);
     free(text);
     return true;
 }
 
-static void replied(void *ctx, const struct http_reply *reply)
+static void attempt_replied(void *ctx, const struct http_reply *reply)
 {
     struct attempt *a = ctx;
     a->transfer = NULL;
@@ -179,7 +179,7 @@ static void replied(void *ctx, const struct http_reply *reply)
     if (reply->failure == HTTP_OK_REPLY && redirected(a, reply))
         return;
     if (reply->failure == HTTP_OK_REPLY || a->token_set) {
-        step(a, reply);
+        attempt_step(a, reply);
         return;
     }
     struct failure f = {
@@ -189,14 +189,14 @@ static void replied(void *ctx, const struct http_reply *reply)
                 : reply->failure == HTTP_CUT ? "reply_cut" : "no_answer",
         .text = reply->why,
     };
-    fail(a, &f, reply);
+    attempt_fail(a, &f, reply);
 }
 
 /* A further request that is not made: the plugin ends with what it has. */
 static void not_asked(struct attempt *a, const char *why)
 {
     const struct http_reply none = {.failure = HTTP_NOT_SENT, .body = "", .why = why};
-    step(a, &none);
+    attempt_step(a, &none);
 }
 
 static void send_request(struct attempt *a)
@@ -211,7 +211,7 @@ static void send_request(struct attempt *a)
     q->ca_file = j->config->ca_file;
     q->allow_insecure = j->config->allow_insecure;
     struct error e;
-    int res = http_client_send(j->engine->http, q, replied, a, &a->transfer, &e);
+    int res = http_client_send(j->engine->http, q, attempt_replied, a, &a->transfer, &e);
     if (res < 0 && a->token_set)
         not_asked(a, e.text);
     else if (res < 0)
@@ -279,7 +279,7 @@ static void want_request(struct attempt *a)
         spool_sync(engine->spool, true, on_disk, a);
 }
 
-static void step(struct attempt *a, const struct http_reply *reply)
+static void attempt_step(struct attempt *a, const struct http_reply *reply)
 {
     plugin_attempt_step(a->plugin, reply, clock_now(), &a->step);
     a->token_set = plugin_attempt_effects(a->plugin)->token_set;
@@ -295,7 +295,7 @@ static void step(struct attempt *a, const struct http_reply *reply)
             finish_ok(a);
         } else {
             struct failure f = {.outcome = a->step.outcome, .code = a->step.code, .text = a->step.text};
-            fail(a, &f, reply);
+            attempt_fail(a, &f, reply);
         }
     }
 }
@@ -317,7 +317,7 @@ static void begin_paced(void *ctx)
     pace_take(&j->pace, now);
     a->deadline_boot_ms = now + 3 * j->config->timeout_ms;
     a->started_at = clock_now();
-    step(a, NULL);
+    attempt_step(a, NULL);
 }
 
 /* Takes the record and the row out of c. */

@@ -122,7 +122,7 @@ static void refused_done_loop(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static struct refused_task *task_new(struct job *j, struct run *r, struct commit *c)
+static struct refused_task *breaker_task_new(struct job *j, struct run *r, struct commit *c)
 {
     struct refused_task *t = xcalloc(1, sizeof *t);
     *t = (struct refused_task){.job = j, .run = r, .commit = c, .now = clock_now_ms()};
@@ -140,7 +140,7 @@ void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswe
         commits_submit(j->engine, j, r, c, false, false);
         return;
     }
-    struct refused_task *t = task_new(j, r, c);
+    struct refused_task *t = breaker_task_new(j, r, c);
     t->refusal.asked = true;
     t->refusal.dead_grant = c->outcome == OUTCOME_RECONNECT;
     t->refusal.unanswered = unanswered && !j->safe;
@@ -152,7 +152,7 @@ void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswe
 
 /* ---- one that is not asked again: its refusal followed a presentation without an answer (rule 11) ---- */
 
-static void judged(void *arg, int result, const struct error *err)
+static void breaker_judged(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct refused_task *t = arg;
@@ -186,12 +186,12 @@ void breaker_judge(struct job *j, struct run *r, struct claimed *c)
     struct commit *commit = outcome_begin(j, &c->record, &c->row);
     memcpy(commit->attempt_id, c->attempt_id, ID_SIZE);
     commit->run_id = r->row.id;
-    struct refused_task *t = task_new(j, r, commit);
+    struct refused_task *t = breaker_task_new(j, r, commit);
     t->refusal.unanswered = true;
     memcpy(t->lease, c->attempt_id, ID_SIZE);
     r->active++;
     j->engine->busy++;
-    store_submit(j->engine->store, refused_work, t, judged);
+    store_submit(j->engine->store, refused_work, t, breaker_judged);
 }
 
 /* ---- successes ---- */
@@ -263,7 +263,7 @@ static int resume_work(struct db *db, void *arg, struct error *e)
     return store_breaker_resumed(db, &k, t->believe, clock_now_ms(), &t->row, e);
 }
 
-static int read_work(struct db *db, void *arg, struct error *e)
+static int breaker_read_work(struct db *db, void *arg, struct error *e)
 {
     struct resume_task *t = arg;
     struct breaker_key k;
@@ -286,7 +286,7 @@ static void resume_done(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void submit(struct job *j, bool believe, store_work work)
+static void breaker_submit(struct job *j, bool believe, store_work work)
 {
     struct resume_task *t = xcalloc(1, sizeof *t);
     t->job = j;
@@ -298,7 +298,7 @@ static void submit(struct job *j, bool believe, store_work work)
 void breaker_resume(struct job *j, bool believe)
 {
     if (j->table)
-        submit(j, believe, resume_work);
+        breaker_submit(j, believe, resume_work);
 }
 
 struct free_task {
@@ -334,7 +334,7 @@ void breaker_seen(struct job *j, bool held, bool rivals)
     if (!j->table || !j->discovered || j->removed)
         return;
     if (breaker_holds(j) != held)
-        submit(j, false, read_work);
+        breaker_submit(j, false, breaker_read_work);
     if (!rivals || held)
         return;
     struct free_task *t = xcalloc(1, sizeof *t);

@@ -66,7 +66,7 @@ static void turn_known(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void ask(void *ctx)
+static void canary_ask(void *ctx)
 {
     struct job *j = ctx;
     struct breaker *b = &j->breaker;
@@ -94,7 +94,7 @@ void canary_arm(struct job *j)
         return;
     int64_t wait = b->row.state.canary_at - clock_now_ms();
     wait = wait > WAIT_MAX_MS ? WAIT_MAX_MS : wait < WAIT_MIN_MS ? WAIT_MIN_MS : wait;
-    b->canary_timer = loop_after(j->engine->loop, wait, ask, j);
+    b->canary_timer = loop_after(j->engine->loop, wait, canary_ask, j);
 }
 
 /* Once its records are discovered. --once asks one whose time has come, and then works. */
@@ -105,7 +105,7 @@ void canary_start(struct job *j)
     if (j->engine->setup.daemon || j->breaker.row.state.canary_at > clock_now_ms())
         canary_arm(j);
     else
-        ask(j);
+        canary_ask(j);
 }
 
 /* ---- witnesses ---- */

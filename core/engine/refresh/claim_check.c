@@ -24,13 +24,13 @@ struct release_task {
     char attempt_id[ID_SIZE];
 };
 
-static int release_work(struct db *db, void *arg, struct error *e)
+static int claim_release_work(struct db *db, void *arg, struct error *e)
 {
     struct release_task *t = arg;
     return store_release(db, &t->record, t->attempt_id, e);
 }
 
-static void release_done(void *arg, int result, const struct error *e)
+static void claim_release_done(void *arg, int result, const struct error *e)
 {
     struct release_task *t = arg;
     struct engine *engine = t->engine;
@@ -55,7 +55,7 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
     record_copy(&t->record, rec);
     memcpy(t->attempt_id, attempt_id, ID_SIZE);
     e->busy++;
-    store_submit(e->store, release_work, t, release_done);
+    store_submit(e->store, claim_release_work, t, claim_release_done);
 }
 
 /* True when the row still is what was claimed; then the record is brought up to date with it. */
@@ -136,7 +136,7 @@ static bool plugin_agrees(struct run *r, struct claimed *c)
     return agrees;
 }
 
-static void take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
+static void claim_take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
     if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record)) { /* given back, it must not be due again */
@@ -177,12 +177,12 @@ struct rehearse_task {
     int64_t lease_boot_ms;
 };
 
-static void take_all(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
+static void claim_take_all(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
 {
     r->claiming = true; /* an attempt that ends at once must not end the run under us */
     for (size_t i = 0; i < count; i++) {
         if (job_may_claim(r->job))
-            take_one(r, &list[i], lease_boot_ms);
+            claim_take_one(r, &list[i], lease_boot_ms);
         else
             claim_release(r->job->engine, &list[i].record, list[i].attempt_id);
     }
@@ -191,7 +191,7 @@ static void take_all(struct run *r, struct claimed *list, size_t count, int64_t 
 }
 
 /* The store is away, or the row is locked: nothing is known of it, and nothing is spent for it. */
-static void not_now(struct run *r, struct claimed *list, size_t count, const char *why)
+static void claim_not_now(struct run *r, struct claimed *list, size_t count, const char *why)
 {
     struct engine *e = r->job->engine;
     for (size_t i = 0; i < count; i++)
@@ -231,9 +231,9 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     else if (result < 0 && result != -ENOENT && !store_passes(result))
         discovery_hold(j, e->text);
     if (store_passes(result))
-        not_now(r, t->list, t->count, e->text);
+        claim_not_now(r, t->list, t->count, e->text);
     else
-        take_all(r, t->list, t->count, t->lease_boot_ms);
+        claim_take_all(r, t->list, t->count, t->lease_boot_ms);
     j->engine->claims--;
     free(t);
     run_pump(r);
@@ -245,7 +245,7 @@ void claims_take(struct run *r, struct claimed *list, size_t count, int64_t leas
 {
     struct job *j = r->job;
     if (j->rehearsed || !list[0].row_found) {
-        take_all(r, list, count, lease_boot_ms);
+        claim_take_all(r, list, count, lease_boot_ms);
         return;
     }
     struct rehearse_task *t = xcalloc(1, sizeof *t);

@@ -23,7 +23,7 @@ static int failing_work(struct db *db, void *arg, struct error *e)
     return store_failing(db, t->job->table->source, &t->seen, e);
 }
 
-static void take(struct job *j, const struct failing_seen *seen)
+static void failing_take(struct job *j, const struct failing_seen *seen)
 {
     bool before = j->failing.why != NULL;
     free(j->failing.why);
@@ -46,7 +46,7 @@ static void failing_known(void *arg, int result, const struct error *err)
     struct engine *e = t->job->engine;
     e->busy--;
     if (result >= 0)
-        take(t->job, &t->seen);
+        failing_take(t->job, &t->seen);
     failing_seen_done(&t->seen);
     free(t);
     engine_check_stopped(e);

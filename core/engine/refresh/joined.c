@@ -17,7 +17,7 @@ bool joins(const struct run *r)
     return r->mode == CLAIM_MANUAL && strcmp(r->trigger, "hand") == 0;
 }
 
-static void append(struct run *r, struct failure_row *list, size_t count)
+static void joined_append(struct run *r, struct failure_row *list, size_t count)
 {
     r->failures = xrealloc(r->failures, (r->failure_count + count + 1) * sizeof *r->failures);
     for (size_t i = 0; i < count; i++)
@@ -25,7 +25,7 @@ static void append(struct run *r, struct failure_row *list, size_t count)
     free(list);
 }
 
-static void take(struct run *r, const struct under_way *u)
+static void joined_take(struct run *r, const struct under_way *u)
 {
     if (u->outcome == OUTCOME_NONE)
         return; /* it is skipped, for the reason that it has now */
@@ -36,7 +36,7 @@ static void take(struct run *r, const struct under_way *u)
         struct failure_row *f = xcalloc(1, sizeof *f);
         *f = (struct failure_row){.key = xstrdup(u->key), .outcome = xstrdup(outcome_name(u->outcome)),
                                   .code = u->code ? xstrdup(u->code) : NULL, .text = u->text ? xstrdup(u->text) : NULL};
-        append(r, f, 1);
+        joined_append(r, f, 1);
     }
     if (!r->joined_keys)
         r->joined_keys = map_new();
@@ -49,14 +49,14 @@ struct look_task {
     size_t count;
 };
 
-static int look_work(struct db *db, void *arg, struct error *e)
+static int joined_look_work(struct db *db, void *arg, struct error *e)
 {
     struct look_task *t = arg;
     return store_under_way_ended(db, t->list, t->count, e);
 }
 
 /* A store that went away is asked again: what is under way ends when it answers. */
-static void looked(void *arg, int result, const struct error *err)
+static void joined_looked(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct look_task *t = arg;
@@ -68,7 +68,7 @@ static void looked(void *arg, int result, const struct error *err)
     r->joining = false;
     for (size_t i = 0; i < t->count; i++) {
         if (t->list[i].over)
-            take(r, &t->list[i]);
+            joined_take(r, &t->list[i]);
         if (t->list[i].over || give_up)
             under_way_done(&t->list[i]);
         else
@@ -80,7 +80,7 @@ static void looked(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-static void look(void *ctx)
+static void joined_look(void *ctx)
 {
     struct run *r = ctx;
     struct look_task *t = xcalloc(1, sizeof *t);
@@ -90,7 +90,7 @@ static void look(void *ctx)
     r->joined_count = 0;
     r->joining = true;
     r->job->engine->busy++;
-    store_submit(r->job->engine->store, look_work, t, looked);
+    store_submit(r->job->engine->store, joined_look_work, t, joined_looked);
 }
 
 void joined_add(struct run *r, struct under_way *list, size_t count)
@@ -100,7 +100,7 @@ void joined_add(struct run *r, struct under_way *list, size_t count)
         r->joined[r->joined_count++] = list[i];
     free(list);
     if (r->joined_count && !r->joined_timer && !r->joining)
-        r->joined_timer = loop_after(r->job->engine->loop, LOOK_MS, look, r);
+        r->joined_timer = loop_after(r->job->engine->loop, LOOK_MS, joined_look, r);
 }
 
 bool joined_waits(const struct run *r)
@@ -119,7 +119,7 @@ static size_t keys_left(const struct run *r, const char **ret)
 }
 
 /* Set aside before this run: of those that it skipped. Set aside in it: counted already, and no history has them yet. */
-static int set_aside(struct db *db, struct run *r, const struct claim_request *q, struct error *e)
+static int joined_set_aside(struct db *db, struct run *r, const struct claim_request *q, struct error *e)
 {
     struct reason_count *because = r->skipped_because;
     int64_t others = 0, aside = because[REASON_PENDING].count;
@@ -137,7 +137,7 @@ static int set_aside(struct db *db, struct run *r, const struct claim_request *q
     because[REASON_PENDING] = (struct reason_count){0};
     r->row.skipped -= skipped;
     r->row.failed += skipped;
-    append(r, list, count);
+    joined_append(r, list, count);
     return 0;
 }
 
@@ -152,7 +152,7 @@ int joined_count_skipped(struct db *db, struct run *r, struct error *e)
     q->key_count = count <= SKIPPED_BY_KEY ? count : 0;
     int res = count ? store_reasons(db, q, r->row.id, r->skipped_because, e) : 0;
     if (res >= 0 && joins(r))
-        res = set_aside(db, r, q, e);
+        res = joined_set_aside(db, r, q, e);
     free(keys);
     q->keys = NULL;
     q->key_count = 0;
@@ -166,14 +166,14 @@ int joined_failures(struct db *db, struct run *r, struct error *e)
     int res = store_run_failures(db, r->row.id, FAILURES_MAX, &list, &count, e);
     if (res < 0)
         return res;
-    append(r, list, count);
+    joined_append(r, list, count);
     r->failures_read = true;
     if (run_names_keys(r) || (int64_t)count >= r->row.failed)
         return 0;
     list = NULL;
     res = store_set_aside(db, r->job->table->source, NULL, 0, r->row.started_at, &list, &count, e);
     if (res >= 0)
-        append(r, list, count);
+        joined_append(r, list, count);
     return res;
 }
 

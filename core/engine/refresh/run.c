@@ -89,7 +89,7 @@ static void run_free(struct run *r)
     free(r);
 }
 
-static void tell(struct run *r)
+static void run_tell(struct run *r)
 {
     struct run_result res = {
         .job = r->row.job,
@@ -176,7 +176,7 @@ static void finish_done(void *arg, int result, const struct error *e)
         log_line(LEVEL_WARNING, "the run has ended, but its row of the history could not be written", "job", r->job->config->job, "reason",
                  e->text, NULL);
     log_run(r);
-    tell(r);
+    run_tell(r);
     engine->busy--;
     run_free(r);
     engine_check_stopped(engine);
@@ -209,7 +209,7 @@ void run_refuse(struct run *r, int error, const char *why)
         return;
     }
     log_run(r);
-    tell(r);
+    run_tell(r);
     run_free(r);
 }
 
@@ -256,7 +256,7 @@ static void note_progress(struct run *r)
 }
 
 /* Other records that hold what was refreshed get it in a moment: --once, which counts what is left over, stays for it. */
-static bool twins_follow(const struct job *j)
+static bool run_twins_follow(const struct job *j)
 {
     const struct engine *e = j->engine;
     if (e->setup.daemon || !e->store_up || e->stopping)
@@ -269,7 +269,7 @@ static bool twins_follow(const struct job *j)
 
 static void run_check(struct run *r)
 {
-    if (!r->started || r->claiming || r->active || joined_waits(r) || !r->exhausted || r->finishing || twins_follow(r->job))
+    if (!r->started || r->claiming || r->active || joined_waits(r) || !r->exhausted || r->finishing || run_twins_follow(r->job))
         return;
     if (r->shares_minute && r->left > 0 && job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
         int64_t left = 60 - clock_now() % 60;
@@ -305,7 +305,7 @@ static void drop_own(struct claim_task *t)
     t->other_count = left;
 }
 
-static int claim_work(struct db *db, void *arg, struct error *e)
+static int run_claim_work(struct db *db, void *arg, struct error *e)
 {
     struct claim_task *t = arg;
     struct error others;
@@ -317,7 +317,7 @@ static int claim_work(struct db *db, void *arg, struct error *e)
     return res < 0 ? job_still_fits(db, t->run->job, res, e) : res;
 }
 
-static void give_back(struct job *j, struct claimed *list, size_t count)
+static void run_give_back(struct job *j, struct claimed *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         claim_release(j->engine, &list[i].record, list[i].attempt_id);
@@ -385,7 +385,7 @@ static void claim_done(void *arg, int result, const struct error *e)
         r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r)));
     } else if (!job_may_claim(r->job)) {
         r->exhausted = true;
-        give_back(j, t->list, t->count);
+        run_give_back(j, t->list, t->count);
     } else {
         r->locked_ms = 0;
         claims_take(r, t->list, t->count, t->lease_boot_ms);
@@ -409,7 +409,7 @@ static void next_keys(struct run *r, struct claim_request *q)
 
 /* A job that its provider told to wait, or of a pace slower than leases live, claims nothing meanwhile: it
  * would only have to give it back. --once does not stay for it. */
-static bool held_back(struct run *r)
+static bool run_held_back(struct run *r)
 {
     struct job *j = r->job;
     int64_t wait = pace_wait(&j->pace, clock_boot_ms());
@@ -439,7 +439,7 @@ void run_pump(struct run *r)
         return;
     if (!job_may_claim(r->job) || r->left <= 0)
         r->exhausted = true;
-    if (held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
+    if (run_held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
         return;
     size_t room = room_of(j);
     if (r->mode == CLAIM_DEMAND && !room) /* somebody waits for it */
@@ -465,7 +465,7 @@ void run_pump(struct run *r)
     r->claiming = true;
     j->engine->busy++;
     j->engine->claims++;
-    store_submit(j->engine->store, claim_work, t, claim_done);
+    store_submit(j->engine->store, run_claim_work, t, claim_done);
 }
 
 void jobs_pump(struct engine *e)
@@ -513,7 +513,7 @@ void runs_tell_stopping(struct job *j)
         r->refused_error = -ESHUTDOWN;
         free(r->refused);
         r->refused = xstrdup("renewd is stopping while the database is not available; what was received is on the spool");
-        tell(r);
+        run_tell(r);
     }
 }
 

@@ -17,13 +17,13 @@ struct run_manual_task {
     void *ctx;
 };
 
-static int known_work(struct db *db, void *arg, struct error *e)
+static int manual_known_work(struct db *db, void *arg, struct error *e)
 {
     struct run_manual_task *t = arg;
     return record_stands(db, t->job, t->key, e);
 }
 
-static void known(void *arg, int result, const struct error *e)
+static void manual_known(void *arg, int result, const struct error *e)
 {
     struct run_manual_task *t = arg;
     struct engine *engine = t->job->engine;
@@ -40,11 +40,11 @@ static void known(void *arg, int result, const struct error *e)
     engine_check_stopped(engine);
 }
 
-static void looked(void *arg)
+static void manual_looked(void *arg)
 {
     struct run_manual_task *t = arg;
     t->job->engine->busy++;
-    store_submit(t->job->engine->store, known_work, t, known);
+    store_submit(t->job->engine->store, manual_known_work, t, manual_known);
 }
 
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
@@ -57,5 +57,5 @@ void engine_refresh(struct engine *e, struct job *j, const char *const *keys, si
     }
     struct run_manual_task *t = xcalloc(1, sizeof *t);
     *t = (struct run_manual_task){j, xstrdup(keys[0]), done, ctx};
-    discovery_one(j, keys[0], looked, t);
+    discovery_one(j, keys[0], manual_looked, t);
 }

@@ -80,7 +80,7 @@ static int start_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
-static void looked(void *ctx, bool all, const char *why);
+static void run_start_looked(void *ctx, bool all, const char *why);
 
 static void start_done(void *arg, int result, const struct error *e)
 {
@@ -90,7 +90,7 @@ static void start_done(void *arg, int result, const struct error *e)
     engine->busy--;
     if (result >= 0 && !t->not_ready && !r->looked_all && !r->row.due && strcmp(r->trigger, "tick") != 0) {
         free(t);
-        look_all(r->job, looked, r); /* before anybody is told that nothing is */
+        look_all(r->job, run_start_looked, r); /* before anybody is told that nothing is */
         return;
     }
     r->started = true;
@@ -110,7 +110,7 @@ static void start_done(void *arg, int result, const struct error *e)
 }
 
 /* cannot: known already, and taken over; the history has it all the same. */
-static void start(struct run *r, char *cannot)
+static void run_start_start(struct run *r, char *cannot)
 {
     struct start_task *t = xcalloc(1, sizeof *t);
     t->run = r;
@@ -121,7 +121,7 @@ static void start(struct run *r, char *cannot)
     store_submit(r->job->engine->store, start_work, t, start_done);
 }
 
-static void looked(void *ctx, bool all, const char *why)
+static void run_start_looked(void *ctx, bool all, const char *why)
 {
     struct run *r = ctx;
     int error;
@@ -130,9 +130,9 @@ static void looked(void *ctx, bool all, const char *why)
     if (cannot) {
         run_refuse(r, error, cannot);
     } else if (why && strcmp(r->trigger, "tick") != 0) {
-        start(r, xasprintf("the job's table could not be read before the run: %s", why));
+        run_start_start(r, xasprintf("the job's table could not be read before the run: %s", why));
     } else {
-        start(r, NULL);
+        run_start_start(r, NULL);
     }
 }
 
@@ -193,11 +193,11 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     }
     r->looked_all = !looks_first(r);
     if (r->looked_all)
-        start(r, NULL);
+        run_start_start(r, NULL);
     else if (r->mode == CLAIM_MANUAL)
-        look_all(j, looked, r);
+        look_all(j, run_start_looked, r);
     else
-        look_first(j, looked, r);
+        look_first(j, run_start_looked, r);
     return r;
 }
 

@@ -101,7 +101,7 @@ struct due_task {
     bool held;
 };
 
-static int due_work(struct db *db, void *arg, struct error *e)
+static int schedule_due_work(struct db *db, void *arg, struct error *e)
 {
     struct due_task *t = arg;
     return store_next_due(db, t->job->table, t->job->safe,
@@ -110,7 +110,7 @@ static int due_work(struct db *db, void *arg, struct error *e)
 
 static void arm_auto(struct job *j, int64_t due_at);
 
-static void due_known(void *arg, int result, const struct error *e)
+static void schedule_due_known(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct due_task *t = arg;
@@ -131,7 +131,7 @@ static void ask_due(struct job *j)
     t->job = j;
     t->held = breaker_holds(j);
     j->engine->busy++;
-    store_submit(j->engine->store, due_work, t, due_known);
+    store_submit(j->engine->store, schedule_due_work, t, schedule_due_known);
 }
 
 static void auto_now(void *ctx)

@@ -133,7 +133,7 @@ static void take_names(const struct job *j, const struct row *row, struct record
         record_set_text(&r->owner, owner ? owner->text : NULL);
 }
 
-static void take_times(const struct job *j, const struct row *row, const struct row_values *v,
+static void row_take_times(const struct job *j, const struct row *row, const struct row_values *v,
                        struct record *r)
 {
     r->expires_at = j->expires_slot >= 0 ? v->list[j->expires_slot].number : 0;
@@ -152,7 +152,7 @@ static bool by_sibling(const struct job *j, const struct row *row, const struct 
     return c && c->text && r->refreshed_at > r->last_at && strtoll(c->text, NULL, 10) == r->refreshed_at;
 }
 
-static void count(const struct job *j, const struct row_values *v, int res, const char *fp, struct round *of)
+static void row_count(const struct job *j, const struct row_values *v, int res, const char *fp, struct round *of)
 {
     if (!of)
         return;
@@ -200,7 +200,7 @@ void interpret_row(struct job *j, const struct row *row, const struct record *kn
     char fp[FINGERPRINT_SIZE];
     int res = row_values_decrypt(j, row, &v, &e);
     if (res < 0) {
-        count(j, &v, res, NULL, of);
+        row_count(j, &v, res, NULL, of);
         unreadable_make(ret, e.text);
         return;
     }
@@ -209,7 +209,7 @@ void interpret_row(struct job *j, const struct row *row, const struct record *kn
         row_values_done(&v);
         return;
     }
-    count(j, &v, 0, fp, of);
+    row_count(j, &v, 0, fp, of);
     if (first || strcmp(fp, ret->fingerprint) != 0)
         new_credential(ret, fp, first);
     else if (row_changed && !by_sibling(j, row, ret) && ret->state == STATE_MISCONFIGURED && is_refusal(ret))
@@ -218,7 +218,7 @@ void interpret_row(struct job *j, const struct row *row, const struct record *kn
         new_credential(ret, fp, true);
     ret->without_credential = fp[0] == '\0';
     bool given = !first && known->fingerprint[0] && fp[0] && strcmp(fp, known->fingerprint) != 0;
-    take_times(j, row, &v, ret);
+    row_take_times(j, row, &v, ret);
     if (given)
         tell_zone(j, row, ret);
     if (ask_refresh_window(j, ret, row, &v, &e) < 0)

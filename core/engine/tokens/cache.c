@@ -20,7 +20,7 @@ struct tokens {
     struct map *by_name;
 };
 
-static char *name_of(const char *source, const char *key)
+static char *cache_name_of(const char *source, const char *key)
 {
     return xasprintf("%s\n%s", source, key);
 }
@@ -58,7 +58,7 @@ void tokens_free(struct tokens *t)
 
 const struct token_entry *tokens_get(const struct tokens *t, const char *source, const char *key)
 {
-    cleanup(free_p) char *name = name_of(source, key);
+    cleanup(free_p) char *name = cache_name_of(source, key);
     return map_get(t->by_name, name);
 }
 
@@ -82,7 +82,7 @@ static bool same_token(const struct token_entry *a, const struct token_entry *b)
 /* Put anew each time, so that the first of the map is the one that stood longest. */
 void tokens_put(struct tokens *t, const char *source, const char *key, struct token_entry *e)
 {
-    cleanup(free_p) char *name = name_of(source, key);
+    cleanup(free_p) char *name = cache_name_of(source, key);
     const char *oldest;
     size_t cursor = 0;
     void *value;
@@ -101,7 +101,7 @@ void tokens_put(struct tokens *t, const char *source, const char *key, struct to
 
 void tokens_forget(struct tokens *t, const char *source, const char *key)
 {
-    cleanup(free_p) char *name = name_of(source, key);
+    cleanup(free_p) char *name = cache_name_of(source, key);
     entry_free(map_remove(t->by_name, name));
 }
 
@@ -174,7 +174,7 @@ bool token_lives(const struct token_entry *t, int64_t now)
     return t->token && (t->expires_at == 0 || t->expires_at > now);
 }
 
-static bool wanted(const struct job *j, const struct token_entry *t, const struct token_requirement *w, int64_t now)
+static bool cache_wanted(const struct job *j, const struct token_entry *t, const struct token_requirement *w, int64_t now)
 {
     if (w->as_tick)
         return due_tick(&t->due, now, schedule_prev(j, now), schedule_next(j, now));
@@ -212,7 +212,7 @@ static bool forced(const struct token_entry *t, int64_t now)
     return due_by_hand(&t->due, now) && now >= t->due.not_before && !just_brought(t, now);
 }
 
-static bool stopped(const struct token_entry *t)
+static bool cache_stopped(const struct token_entry *t)
 {
     return t->state == STATE_RECONNECT || t->state == STATE_PENDING || t->state == STATE_PAUSED ||
            t->without_credential;
@@ -224,8 +224,8 @@ int token_judge(const struct job *j, const struct token_entry *t, const struct t
     const struct token_held held = token_held_of(t);
     bool refused = token_refused(w, &held, now);
 
-    if (may_try && !stopped(t) && job_may_claim(j) && (t->fine || !breaker_holds(j)) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
-        (wanted(j, t, w, now) || (refused && forced(t, now))))
+    if (may_try && !cache_stopped(t) && job_may_claim(j) && (t->fine || !breaker_holds(j)) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
+        (cache_wanted(j, t, w, now) || (refused && forced(t, now))))
         return VERDICT_TRY;
     if (refused)
         return VERDICT_REFUSE;
@@ -243,13 +243,13 @@ static const char *text_for_caller(const struct token_entry *t)
     return t->text;
 }
 
-static void refuse_person(const struct token_entry *t, const char *why, struct token_answer *ret)
+static void cache_refuse_person(const struct token_entry *t, const char *why, struct token_answer *ret)
 {
     ret->status = TOKEN_PERSON;
     ret->why = text_for_caller(t) ? text_for_caller(t) : why;
 }
 
-static int64_t later(int64_t a, int64_t b)
+static int64_t cache_later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
@@ -268,13 +268,13 @@ static bool waits_for_canary(const struct job *j, const struct token_entry *t)
 
 static int64_t next_try(const struct job *j, const struct token_entry *t, bool refused, int64_t now)
 {
-    int64_t at = later(t->due.not_before, t->due.window.earliest);
+    int64_t at = cache_later(t->due.not_before, t->due.window.earliest);
     if (refused && just_brought(t, now))
-        at = later(at, t->due.ok_at + FORCED_APART_S);
+        at = cache_later(at, t->due.ok_at + FORCED_APART_S);
     int64_t paced = pace_wait(&j->pace, clock_boot_ms());
 
     if (waits_for_canary(j, t)) /* whichever it is: its success has all others asked */
-        at = later(at, j->breaker.row.state.canary_at / 1000);
+        at = cache_later(at, j->breaker.row.state.canary_at / 1000);
     if (paced >= HOLD_MS && now + paced / 1000 > at)
         at = now + paced / 1000;
     return at > now ? at - now : 1;
@@ -289,13 +289,13 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
     ret->state = t->state;
     ret->code = t->code;
     if (t->without_credential) {
-        refuse_person(t, "the record holds no credential to refresh with; its account has to be connected", ret);
+        cache_refuse_person(t, "the record holds no credential to refresh with; its account has to be connected", ret);
     } else if (t->state == STATE_RECONNECT) {
-        refuse_person(t, "its account has to be connected again", ret);
+        cache_refuse_person(t, "its account has to be connected again", ret);
     } else if (t->state == STATE_MISCONFIGURED && !suspected(j, t)) {
-        refuse_person(t, "the job's settings or the record's row are wrong", ret);
+        cache_refuse_person(t, "the job's settings or the record's row are wrong", ret);
     } else if (t->state == STATE_PENDING) {
-        refuse_person(t, NULL, ret);
+        cache_refuse_person(t, NULL, ret);
     } else if (job_stands(j)) {
         ret->status = TOKEN_PERSON;
         ret->why = job_stands(j);

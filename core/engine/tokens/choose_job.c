@@ -21,13 +21,13 @@ struct choose_job_task {
     void *ctx;
 };
 
-static bool has(const struct table *t, const struct row *row, int column)
+static bool choose_job_has(const struct table *t, const struct row *row, int column)
 {
     return column >= 0 && (size_t)column < row->count && row->cells[column].text && row->cells[column].len &&
            t->column_count > (size_t)column;
 }
 
-static int look(struct db *db, const struct job *j, const char *key, int *ret, struct error *e)
+static int choose_job_look(struct db *db, const struct job *j, const char *key, int *ret, struct error *e)
 {
     struct row row = {0};
     struct record rec = {0};
@@ -40,7 +40,7 @@ static int look(struct db *db, const struct job *j, const char *key, int *ret, s
     if (res >= 0 && row_is_filtered_out(j, &row, &rec))
         *ret = FILLED_NO_ROW;
     else if (res >= 0)
-        *ret = has(j->table, &row, j->table->credential) ? FILLED : FILLED_EMPTY;
+        *ret = choose_job_has(j->table, &row, j->table->credential) ? FILLED : FILLED_EMPTY;
     row_done(&row);
     record_done(&rec);
     return res == -ENOENT ? 0 : res;
@@ -51,7 +51,7 @@ static int choose_job_work(struct db *db, void *arg, struct error *e)
     struct choose_job_task *t = arg;
 
     for (size_t i = 0; i < t->count && t->filled != FILLED; i++) {
-        int filled, res = look(db, t->jobs[i], t->key, &filled, e);
+        int filled, res = choose_job_look(db, t->jobs[i], t->key, &filled, e);
         if (res < 0)
             return res;
         if (filled > t->filled) {

@@ -87,7 +87,7 @@ static void answer(struct forward *f, const struct forward_answer *a)
     pump_soon(e);
 }
 
-static void refuse(struct forward *f, int status, const char *code, const char *why, int64_t retry_after)
+static void forward_refuse(struct forward *f, int status, const char *code, const char *why, int64_t retry_after)
 {
     const struct forward_answer a = {.status = status, .code = code, .why = why, .retry_after = retry_after};
     answer(f, &a);
@@ -119,16 +119,16 @@ static void no_answer(struct forward *f, const struct http_reply *reply)
     log_line(LEVEL_WARNING, "a forwarded call was not answered", "job", f->job->config->job, "record", f->key, "account", tokens_account(f->engine->tokens, f->job, f->key),
              "code", reply->timed_out ? "timeout" : code, "reason", reply->why, NULL);
     if (reply->timed_out)
-        refuse(f, FORWARD_TIMED_OUT, reply->sent ? "timeout" : "not_sent", reply->why, 0);
+        forward_refuse(f, FORWARD_TIMED_OUT, reply->sent ? "timeout" : "not_sent", reply->why, 0);
     else
-        refuse(f, FORWARD_NO_ANSWER, code, reply->why, 0);
+        forward_refuse(f, FORWARD_NO_ANSWER, code, reply->why, 0);
 }
 
 /* ---- the token ---- */
 
 static void take_turn(struct forward *f);
 
-static void token_known(void *ctx, const struct token_answer *t)
+static void forward_token_known(void *ctx, const struct token_answer *t)
 {
     struct forward *f = ctx;
 
@@ -144,7 +144,7 @@ static void token_known(void *ctx, const struct token_answer *t)
     take_turn(f);
 }
 
-static void ask_token(struct forward *f, bool refused)
+static void forward_ask_token(struct forward *f, bool refused)
 {
     struct secret *was = refused ? f->token : NULL;
     const struct token_requirement w = {
@@ -158,16 +158,16 @@ static void ask_token(struct forward *f, bool refused)
     f->asking = true;
     if (refused)
         f->token = NULL;
-    engine_token(f->engine, f->job, f->key, &w, token_known, f);
+    engine_token(f->engine, f->job, f->key, &w, forward_token_known, f);
     secret_free(was);
 }
 
 /* ---- the call ---- */
 
-static void begin(void *ctx);
+static void forward_begin(void *ctx);
 
 /* A record that is slowed: its call waits a little, or is told when to come back. True: it is not to be sent. */
-static bool held_back(struct forward *f, int64_t wait)
+static bool forward_held_back(struct forward *f, int64_t wait)
 {
     int64_t now = clock_boot_ms();
 
@@ -176,20 +176,20 @@ static bool held_back(struct forward *f, int64_t wait)
     if (!wait || f->repeated)
         return false;
     if (now + wait > f->slow_until_ms)
-        refuse(f, FORWARD_SLOWED, "slowed", "the provider limits this record's calls; renewd makes none before the time given",
+        forward_refuse(f, FORWARD_SLOWED, "slowed", "the provider limits this record's calls; renewd makes none before the time given",
                (wait + 999) / 1000);
     else
-        f->timer = loop_after(f->engine->loop, wait, begin, f);
+        f->timer = loop_after(f->engine->loop, wait, forward_begin, f);
     return true;
 }
 
-static void begin(void *ctx)
+static void forward_begin(void *ctx)
 {
     struct forward *f = ctx;
 
     f->timer = NULL;
-    if (!held_back(f, rate_limits_wait_ms(f->job, f->key)))
-        ask_token(f, false);
+    if (!forward_held_back(f, rate_limits_wait_ms(f->job, f->key)))
+        forward_ask_token(f, false);
 }
 
 static void give_place_back(struct forward *f)
@@ -198,7 +198,7 @@ static void give_place_back(struct forward *f)
     f->sending = false;
 }
 
-static void replied(void *ctx, const struct http_reply *reply)
+static void forward_replied(void *ctx, const struct http_reply *reply)
 {
     struct forward *f = ctx;
     struct answer_says says = {0};
@@ -213,7 +213,7 @@ static void replied(void *ctx, const struct http_reply *reply)
     rate_limits_take(f->job, f->key, reply, &says);
     if (says.token_refused && !f->repeated && !rate_limits_refused_lately(f->job, f->key)) {
         f->repeated = true;
-        ask_token(f, true);
+        forward_ask_token(f, true);
         return;
     }
     if (says.token_refused && f->repeated)
@@ -239,13 +239,13 @@ static void send_call(struct forward *f)
         r.http.idle_limit_ms = r.http.resend_allowed ? 0 : UNSAFE_IDLE_MS;
         r.http.ca_file = c->ca_file;
         r.http.allow_insecure = c->allow_insecure;
-        res = http_client_send(f->engine->http, &r.http, replied, f, &f->transfer, &e);
+        res = http_client_send(f->engine->http, &r.http, forward_replied, f, &f->transfer, &e);
     }
     forward_request_done(&r);
     if (res == -EAGAIN)
-        refuse(f, FORWARD_BUSY, "busy", e.text, 1);
+        forward_refuse(f, FORWARD_BUSY, "busy", e.text, 1);
     else if (res < 0)
-        refuse(f, FORWARD_BAD, "bad_call", e.text, 0);
+        forward_refuse(f, FORWARD_BAD, "bad_call", e.text, 0);
 }
 
 static struct forward *next_of(const struct forwards *all)
@@ -256,7 +256,7 @@ static struct forward *next_of(const struct forwards *all)
     return f;
 }
 
-static void pump(void *ctx)
+static void forward_pump(void *ctx)
 {
     struct engine *e = ctx;
     struct forwards *all = e->forwards;
@@ -265,7 +265,7 @@ static void pump(void *ctx)
     all->pump_timer = NULL;
     while (all->sending < AT_ONCE && (f = next_of(all))) {
         f->queued = false;
-        if (held_back(f, rate_limits_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
+        if (forward_held_back(f, rate_limits_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
             continue;
         f->sending = true;
         all->sending++;
@@ -277,7 +277,7 @@ static void pump(void *ctx)
 static void pump_soon(struct engine *e)
 {
     if (!e->forwards->pump_timer && next_of(e->forwards))
-        e->forwards->pump_timer = loop_after(e->loop, 0, pump, e);
+        e->forwards->pump_timer = loop_after(e->loop, 0, forward_pump, e);
 }
 
 static void take_turn(struct forward *f)
@@ -288,7 +288,7 @@ static void take_turn(struct forward *f)
 
 /* ---- asking ---- */
 
-static void add(struct engine *e, struct forward *f)
+static void forward_add(struct engine *e, struct forward *f)
 {
     struct forward **last = &e->forwards->first;
     while (*last)
@@ -316,8 +316,8 @@ void engine_forward(struct engine *e, struct job *j, const char *key, const stru
     }
     struct forward *f = xcalloc(1, sizeof *f);
     *f = (struct forward){.engine = e, .job = j, .key = xstrdup(key), .parts = parts, .done = done, .ctx = ctx};
-    add(e, f);
-    begin(f);
+    forward_add(e, f);
+    forward_begin(f);
 }
 
 void forwards_stop(struct engine *e)
@@ -325,14 +325,14 @@ void forwards_stop(struct engine *e)
     for (struct forward *f = e->forwards->first, *next; f; f = next) {
         next = f->next;
         if (!f->transfer && !f->asking)
-            refuse(f, FORWARD_BUSY, "stopping", "renewd is stopping", 1);
+            forward_refuse(f, FORWARD_BUSY, "stopping", "renewd is stopping", 1);
     }
 }
 
 void forwards_free(struct engine *e)
 {
     while (e->forwards->first)
-        refuse(e->forwards->first, FORWARD_BUSY, "stopping", "renewd is stopping", 1);
+        forward_refuse(e->forwards->first, FORWARD_BUSY, "stopping", "renewd is stopping", 1);
     loop_cancel(&e->forwards->pump_timer);
     free(e->forwards);
 }

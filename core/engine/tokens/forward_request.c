@@ -45,7 +45,7 @@ static bool is_header(const char *line, const char *name)
 }
 
 /* Of the first header of that name, or NULL. */
-static const char *value_of(const char *const *headers, const char *name)
+static const char *forward_request_value_of(const char *const *headers, const char *name)
 {
     for (; headers && *headers; headers++)
         if (is_header(*headers, name)) {
@@ -85,7 +85,7 @@ static bool is_setting(const struct job *j, const char *url)
     return false;
 }
 
-static int refuse(struct forward_answer *a, int status, const char *code, const char *why)
+static int forward_request_refuse(struct forward_answer *a, int status, const char *code, const char *why)
 {
     *a = (struct forward_answer){.status = status, .code = code, .why = why};
     return status;
@@ -96,14 +96,14 @@ static int take_url(const struct job *j, const struct forward_call *c, struct fo
 {
     const char *why;
     if (!j->config->forward_allow)
-        return refuse(a, FORWARD_NOT_ALLOWED, "not_allowed", "the job forwards nothing: it has no forward.allow");
+        return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "not_allowed", "the job forwards nothing: it has no forward.allow");
     int r = target_url(j->config->forward_allow, c->path, &p->url, &why);
     if (r == -EPERM)
-        return refuse(a, FORWARD_NOT_ALLOWED, "not_allowed", why);
+        return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "not_allowed", why);
     if (r < 0)
-        return refuse(a, FORWARD_BAD, "bad_path", why);
+        return forward_request_refuse(a, FORWARD_BAD, "bad_path", why);
     if (endpoint_of_tokens(p->url) || is_setting(j, p->url))
-        return refuse(a, FORWARD_NOT_ALLOWED, "token_endpoint",
+        return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "token_endpoint",
                       "calls to the provider's token endpoints are not forwarded");
     return 0;
 }
@@ -114,42 +114,42 @@ static const char *own_member(const struct job *j, int put)
     return j->config->forward_put == put ? j->config->forward_name : NULL;
 }
 
-static int take_query(const struct job *j, const struct forward_call *c, struct forward_parts *p,
+static int forward_request_take_query(const struct job *j, const struct forward_call *c, struct forward_parts *p,
                       struct forward_answer *a)
 {
     if (target_query_check(c->query) < 0 ||
         target_members(c->query, strlen(c->query), own_member(j, FORWARD_QUERY), &p->query) < 0)
-        return refuse(a, FORWARD_BAD, "bad_query",
+        return forward_request_refuse(a, FORWARD_BAD, "bad_query",
                       "the query has a character that a URL may not have, or a name with a bad percent-escape");
     return 0;
 }
 
-static int take_body(const struct job *j, const struct forward_call *c, struct forward_parts *p,
+static int forward_request_take_body(const struct job *j, const struct forward_call *c, struct forward_parts *p,
                      struct forward_answer *a)
 {
-    const char *type = value_of(c->headers, "Content-Type");
+    const char *type = forward_request_value_of(c->headers, "Content-Type");
     bool head = strcmp(c->method, "HEAD") == 0;
 
     if (head && c->body_len)
-        return refuse(a, FORWARD_BAD, "bad_call", "a HEAD request carries no body");
+        return forward_request_refuse(a, FORWARD_BAD, "bad_call", "a HEAD request carries no body");
     if (j->config->forward_put != FORWARD_FORM) {
         buf_append(&p->body, c->body, c->body_len);
         return 0;
     }
     bool none = c->body_len == 0 && !type && strcmp(c->method, "GET") != 0;
     if (head || (!none && !is_form(type)))
-        return refuse(a, FORWARD_TYPE, "not_a_form",
+        return forward_request_refuse(a, FORWARD_TYPE, "not_a_form",
                       "the job puts the token into the body of a form: send one, with Content-Type: "
                       "application/x-www-form-urlencoded");
     p->form = none;
     if (target_members(c->body, c->body_len, own_member(j, FORWARD_FORM), &p->body) < 0)
-        return refuse(a, FORWARD_BAD, "bad_form", "the form has a name with a bad percent-escape");
+        return forward_request_refuse(a, FORWARD_BAD, "bad_form", "the form has a name with a bad percent-escape");
     return 0;
 }
 
-static void take_headers(const struct job *j, const struct forward_call *c, struct forward_parts *p)
+static void forward_request_take_headers(const struct job *j, const struct forward_call *c, struct forward_parts *p)
 {
-    const char *connection = value_of(c->headers, "Connection"), *own = own_member(j, FORWARD_HEADER);
+    const char *connection = forward_request_value_of(c->headers, "Connection"), *own = own_member(j, FORWARD_HEADER);
 
     for (const char *const *h = c->headers; h && *h; h++)
         if (!hop_drops_request(*h, name_len(*h), connection) && !(own && is_header(*h, own)))
@@ -164,14 +164,14 @@ int forward_parts_of(const struct job *j, const struct forward_call *c, struct f
     buf_init(&ret->body, BODY_MAX);
     int r = take_url(j, c, ret, ret_refusal);
     if (!r)
-        r = take_query(j, c, ret, ret_refusal);
+        r = forward_request_take_query(j, c, ret, ret_refusal);
     if (!r)
-        r = take_body(j, c, ret, ret_refusal);
+        r = forward_request_take_body(j, c, ret, ret_refusal);
     if (r) {
         forward_parts_done(ret);
         return r;
     }
-    take_headers(j, c, ret);
+    forward_request_take_headers(j, c, ret);
     return 0;
 }
 
@@ -242,7 +242,7 @@ void forward_request_done(struct forward_request *r)
 
 /* ---- the answer ---- */
 
-static void take_line(const char *line, const struct redact *token, struct forward_reply *ret)
+static void forward_request_take_line(const char *line, const struct redact *token, struct forward_reply *ret)
 {
     char *copy = xstrdup(line);
     redact_bytes(token, copy, strlen(copy));
@@ -267,7 +267,7 @@ void forward_reply_of(const struct http_reply *from, const char *token, struct f
     redact_bytes(known, ret->body, from->body_len);
     for (const char *line = from->headers; line < end; line += strlen(line) + 1)
         if (strchr(line, ':') && !hop_drops_reply(line, name_len(line), connection))
-            take_line(line, known, ret);
+            forward_request_take_line(line, known, ret);
     redact_free(known);
 }
 

@@ -37,19 +37,19 @@ void rate_limits_free(struct rate_limits *a)
     free(a);
 }
 
-static char *name_of(const struct job *j, const char *key)
+static char *rate_limits_name_of(const struct job *j, const char *key)
 {
     return xasprintf("%s\n%s", j->table ? j->table->source : j->config->job, key);
 }
 
-static const struct note *find(const struct job *j, const char *key)
+static const struct note *rate_limits_find(const struct job *j, const char *key)
 {
-    cleanup(free_p) char *name = name_of(j, key);
+    cleanup(free_p) char *name = rate_limits_name_of(j, key);
     return map_get(j->engine->notes->by_name, name);
 }
 
 /* The one that stands longest gives way: what it says was said longest ago. */
-static void make_room(struct map *m)
+static void rate_limits_make_room(struct map *m)
 {
     const char *oldest;
     size_t cursor = 0;
@@ -60,22 +60,22 @@ static void make_room(struct map *m)
     free(map_remove(m, gone));
 }
 
-static void put(struct job *j, const char *key, struct note n)
+static void rate_limits_put(struct job *j, const char *key, struct note n)
 {
     struct map *m = j->engine->notes->by_name;
-    cleanup(free_p) char *name = name_of(j, key);
+    cleanup(free_p) char *name = rate_limits_name_of(j, key);
     int64_t now = clock_boot_ms();
 
     free(map_remove(m, name));
     if (n.slow_until_ms <= now && n.refused_until_ms <= now)
         return;
-    make_room(m);
+    rate_limits_make_room(m);
     map_put(m, name, xmemdup(&n, sizeof n));
 }
 
 static struct note note_of(const struct job *j, const char *key)
 {
-    const struct note *n = find(j, key);
+    const struct note *n = rate_limits_find(j, key);
     return n ? *n : (struct note){0};
 }
 
@@ -107,7 +107,7 @@ void rate_limits_take(struct job *j, const char *key, const struct http_reply *r
         n.slow_until_ms = until;
     if (reply->status >= 300)
         n.limited_until_ms = until;
-    put(j, key, n);
+    rate_limits_put(j, key, n);
 }
 
 static int64_t left_ms(int64_t until)
@@ -130,7 +130,7 @@ void rate_limits_refused_again(struct job *j, const char *key)
 {
     struct note n = note_of(j, key);
     n.refused_until_ms = clock_boot_ms() + REFUSED_MS;
-    put(j, key, n);
+    rate_limits_put(j, key, n);
 }
 
 bool rate_limits_refused_lately(const struct job *j, const char *key)

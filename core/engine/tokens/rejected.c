@@ -15,7 +15,7 @@ struct refused {
     int64_t slow_for;
 };
 
-static void token_known(void *ctx, const struct token_answer *t)
+static void rejected_token_known(void *ctx, const struct token_answer *t)
 {
     struct refused *r = ctx;
     r->done(r->ctx, true, r->slow_for, t);
@@ -48,5 +48,5 @@ void engine_refused(struct engine *e, struct job *j, const char *key, const stru
     *r = (struct refused){done, ctx, says.slow_for};
     wish.refused = true;
     wish.refused_generation = c->generation;
-    engine_token(e, j, key, &wish, token_known, r);
+    engine_token(e, j, key, &wish, rejected_token_known, r);
 }

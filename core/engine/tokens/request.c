@@ -60,7 +60,7 @@ struct token_request {
     struct token_request *next;
 };
 
-static void read_again(void *ctx);
+static void token_request_read_again(void *ctx);
 
 static const struct token_entry *remembered(const struct token_request *d)
 {
@@ -87,7 +87,7 @@ static void token_request_free(struct token_request *d)
 
 /* ---- answers ---- */
 
-static void answer(struct token_waiter *a, const struct token_answer *said)
+static void token_request_answer(struct token_waiter *a, const struct token_answer *said)
 {
     struct token_request *d = a->demand;
     for (struct token_waiter **p = &d->askers; *p; p = &(*p)->next)
@@ -101,7 +101,7 @@ static void answer(struct token_waiter *a, const struct token_answer *said)
     free(a);
 }
 
-static void fill(const struct token_entry *t, struct token_answer *ret)
+static void token_request_fill(const struct token_entry *t, struct token_answer *ret)
 {
     *ret = (struct token_answer){
         .access_token = secret_text(t->token),
@@ -113,33 +113,33 @@ static void fill(const struct token_entry *t, struct token_answer *ret)
     };
 }
 
-static void serve(struct token_waiter *a, const struct token_entry *t)
+static void token_request_serve(struct token_waiter *a, const struct token_entry *t)
 {
     struct token_answer said;
-    fill(t, &said);
+    token_request_fill(t, &said);
     said.status = TOKEN_SERVED;
     said.code = t->code;
     said.why = t->text;
     said.tried = a->tried;
-    answer(a, &said);
+    token_request_answer(a, &said);
 }
 
-static void refuse(struct token_waiter *a, const struct token_entry *t)
+static void token_request_refuse(struct token_waiter *a, const struct token_entry *t)
 {
     struct token_answer said;
-    fill(t, &said);
+    token_request_fill(t, &said);
     token_refusal(a->demand->job, t, &a->wish, &said);
     said.tried = a->tried;
     if (said.status == TOKEN_LATER && a->demand->refused)
         said.why = a->demand->refused;
-    answer(a, &said);
+    token_request_answer(a, &said);
 }
 
 static void answer_all(struct token_request *d, int status, const char *why)
 {
     const struct token_answer said = {.status = status, .why = why, .retry_after = 1};
     while (d->askers)
-        answer(d->askers, &said);
+        token_request_answer(d->askers, &said);
 }
 
 /* Nothing new can be learned: what is remembered is served while it lives. */
@@ -149,7 +149,7 @@ static void answer_from_memory(struct token_request *d, int status, const char *
     for (struct token_waiter *a = d->askers, *next; a && t; a = next) {
         next = a->next;
         if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
-            serve(a, t);
+            token_request_serve(a, t);
     }
     answer_all(d, status, why);
 }
@@ -157,7 +157,7 @@ static void answer_from_memory(struct token_request *d, int status, const char *
 /* ---- waiting has its bounds ---- */
 
 /* A living token is served early; without one the asker waits for as long as it said. */
-static void waited(void *ctx)
+static void token_request_waited(void *ctx)
 {
     struct token_waiter *a = ctx;
     struct token_request *d = a->demand;
@@ -165,21 +165,21 @@ static void waited(void *ctx)
     int64_t now = clock_boot_ms();
     a->timer = NULL;
     if (t && token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE) {
-        serve(a, t);
+        token_request_serve(a, t);
         return;
     }
     if (now < a->until_ms) {
-        a->timer = loop_after(d->engine->loop, a->until_ms - now, waited, a);
+        a->timer = loop_after(d->engine->loop, a->until_ms - now, token_request_waited, a);
         return;
     }
     struct token_answer said = {0};
     if (t)
-        fill(t, &said);
+        token_request_fill(t, &said);
     said.status = TOKEN_UNDER_WAY;
     said.retry_after = 1;
     said.why = d->running || d->standing.leased ? "the refresh is still under way; its result will be stored"
                                                 : "the record could not be read in time; no refresh was started";
-    answer(a, &said);
+    token_request_answer(a, &said);
 }
 
 /* ---- the attempt ---- */
@@ -197,7 +197,7 @@ static void run_over(void *ctx, const struct run_result *r)
     for (struct token_waiter *a = d->askers; a && !nothing; a = a->next)
         a->tried = true;
     loop_cancel(&d->timer);
-    d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, read_again, d);
+    d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, token_request_read_again, d);
 }
 
 /* Of those who were refused the token that the record still has, one who knows it speaks for all. */
@@ -230,7 +230,7 @@ static void start_run(struct token_request *d)
 
 /* ---- reading ---- */
 
-static int read_work(struct db *db, void *arg, struct error *e)
+static int token_request_read_work(struct db *db, void *arg, struct error *e)
 {
     struct token_request *d = arg;
     int res = store_row(db, d->job->table, d->key, &d->row, &d->record, &d->known, e);
@@ -267,7 +267,7 @@ static bool in_other_hands(struct token_request *d)
     return true;
 }
 
-static void end(struct token_request *d)
+static void token_request_end(struct token_request *d)
 {
     if (!d->askers && !d->running && !d->reading)
         token_request_free(d);
@@ -290,13 +290,13 @@ static void refuse_all(struct token_request *d, const struct token_entry *t)
     for (struct token_waiter *a = d->askers, *next; a; a = next) {
         next = a->next;
         if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
-            serve(a, t);
+            token_request_serve(a, t);
         else
-            refuse(a, t);
+            token_request_refuse(a, t);
     }
 }
 
-static void settle(struct token_request *d)
+static void token_request_settle(struct token_request *d)
 {
     const struct token_entry *t = remembered(d);
     bool try = false;
@@ -305,29 +305,29 @@ static void settle(struct token_request *d)
         note_refresh(a, t);
         switch (token_judge(d->job, t, &a->wish, !a->tried)) {
         case VERDICT_SERVE:
-            serve(a, t);
+            token_request_serve(a, t);
             break;
         case VERDICT_REFUSE:
-            refuse(a, t);
+            token_request_refuse(a, t);
             break;
         default:
             try = true;
         }
     }
     if (try && in_other_hands(d))
-        d->timer = loop_after(d->engine->loop, POLL_MS, read_again, d);
+        d->timer = loop_after(d->engine->loop, POLL_MS, token_request_read_again, d);
     else if (try && d->barren >= BARREN_MAX)
         refuse_all(d, t);
     else if (try)
         start_run(d);
-    end(d);
+    token_request_end(d);
 }
 
 static void looked(void *ctx)
 {
     struct token_request *d = ctx;
     d->reading = false;
-    read_again(d);
+    token_request_read_again(d);
 }
 
 /* The row changed since it was last looked at: first what renewd knows of it follows. */
@@ -337,7 +337,7 @@ static bool must_look(const struct token_request *d)
            (!d->known || strcmp(d->row.hash, d->record.hash) != 0);
 }
 
-static void take(struct token_request *d)
+static void token_request_take(struct token_request *d)
 {
     struct token_entry fresh = {0};
     struct error e = {""};
@@ -347,18 +347,18 @@ static void take(struct token_request *d)
     if (!d->found || !d->known || row_is_filtered_out(d->job, &d->row, &d->record)) {
         tokens_forget(d->engine->tokens, d->job->table->source, d->key);
         answer_all(d, TOKEN_UNKNOWN, NULL);
-        end(d);
+        token_request_end(d);
     } else if (token_entry_of(d->job, &d->row, &d->record, &fresh, &e) < 0) {
         tokens_forget(d->engine->tokens, d->job->table->source, d->key);
         answer_all(d, TOKEN_PERSON, e.text);
-        end(d);
+        token_request_end(d);
     } else {
         tokens_put(d->engine->tokens, d->job->table->source, d->key, &fresh);
-        settle(d);
+        token_request_settle(d);
     }
 }
 
-static void was_read(void *arg, int result, const struct error *e)
+static void token_request_was_read(void *arg, int result, const struct error *e)
 {
     struct token_request *d = arg;
     d->reading = false;
@@ -366,12 +366,12 @@ static void was_read(void *arg, int result, const struct error *e)
     if (result < 0) {
         d->ahead = false;
         answer_from_memory(d, TOKEN_AWAY, e->text);
-        end(d);
+        token_request_end(d);
     } else if (d->found && must_look(d)) {
         d->looked = d->reading = true;
         discovery_one(d->job, d->key, looked, d);
     } else {
-        take(d);
+        token_request_take(d);
     }
 }
 
@@ -383,16 +383,16 @@ static void slow(void *ctx)
     for (struct token_waiter *a = d->askers, *next; a && t; a = next) {
         next = a->next;
         if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
-            serve(a, t);
+            token_request_serve(a, t);
     }
 }
 
-static void read_again(void *ctx)
+static void token_request_read_again(void *ctx)
 {
     struct token_request *d = ctx;
     d->timer = NULL;
     if (!d->askers && !d->ahead) {
-        end(d);
+        token_request_end(d);
         return;
     }
     row_done(&d->row);
@@ -403,7 +403,7 @@ static void read_again(void *ctx)
     d->standing = (struct standing){0};
     d->reading = true;
     d->timer = loop_after(d->engine->loop, SLOW_READ_MS, slow, d);
-    engine_read(d->engine, read_work, d, was_read);
+    engine_read(d->engine, token_request_read_work, d, token_request_was_read);
 }
 
 /* ---- asking ---- */
@@ -441,7 +441,7 @@ static void read_ahead(struct engine *e, struct job *j, const char *key)
         return;
     struct token_request *d = token_request_new(e, j, key);
     d->ahead = true;
-    read_again(d);
+    token_request_read_again(d);
 }
 
 /* A moment ago it was read and will do. */
@@ -453,7 +453,7 @@ static bool answered_at_once(struct engine *e, struct job *j, const char *key, c
     int64_t age = t ? clock_boot_ms() - t->read_ms : 0;
     if (!t || age >= FRESH_MS || may_be_behind(t, w) || token_judge(j, t, w, true) != VERDICT_SERVE)
         return false;
-    fill(t, &said);
+    token_request_fill(t, &said);
     said.status = TOKEN_SERVED;
     if (age >= AHEAD_MS)
         read_ahead(e, j, key); /* its answer comes later: said stays */
@@ -481,10 +481,10 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
                         .refused_token = secret_from_text(w->refused_token)};
     a->wish.refused_token = secret_text(a->refused_token);
     a->until_ms = clock_boot_ms() + w->wait_ms;
-    a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, waited, a);
+    a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, token_request_waited, a);
     d->askers = a;
     if (fresh)
-        read_again(d);
+        token_request_read_again(d);
 }
 
 void token_requests_free(struct engine *e)

@@ -30,7 +30,7 @@ static void curl_free_p(char **text)
     curl_free(*text);
 }
 
-static bool is_loopback(const char *host)
+static bool check_is_loopback(const char *host)
 {
     struct in_addr v4;
     struct in6_addr v6;
@@ -75,7 +75,7 @@ static int check_url(const struct http_request *request, char **ret_origin, stru
     if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
         return error_set(error, -EINVAL, "the request's URL to %s holds a user name or password; "
                                          "give them in a header", host);
-    if (strcmp(scheme, "http") == 0 && !request->allow_insecure && !is_loopback(host))
+    if (strcmp(scheme, "http") == 0 && !request->allow_insecure && !check_is_loopback(host))
         return error_set(error, -EINVAL, "plain http to %s is refused; use https, or set "
                                          "http.allow_insecure for this job", host);
     *ret_origin = xasprintf("%s://%s:%s", scheme, host, port);

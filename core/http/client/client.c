@@ -162,7 +162,7 @@ void http_client_deliver(struct http_client *client)
         deliver_one(t);
 }
 
-static void kicked(void *ctx)
+static void client_kicked(void *ctx)
 {
     struct http_client *client = ctx;
 
@@ -174,7 +174,7 @@ static void kicked(void *ctx)
 void http_client_kick(struct http_client *client)
 {
     if (!client->kick_timer)
-        client->kick_timer = loop_after(client->loop, 0, kicked, client);
+        client->kick_timer = loop_after(client->loop, 0, client_kicked, client);
 }
 
 /* The reply may lie in the socket while this process slept: it is read before giving up. */

@@ -80,7 +80,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *ctx)
     return len;
 }
 
-static size_t take_body(char *data, size_t size, size_t count, void *ctx)
+static size_t easy_take_body(char *data, size_t size, size_t count, void *ctx)
 {
     struct http_transfer *t = ctx;
 
@@ -91,7 +91,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
+static curl_socket_t easy_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct http_client *client = ctx;
 
@@ -122,7 +122,7 @@ static int add_line(struct http_transfer *t, const char *line)
 }
 
 /* A name that libcurl would leave out for its empty value is written with ";", as it asks for. */
-static int add_header(struct http_transfer *t, const char *line)
+static int easy_add_header(struct http_transfer *t, const char *line)
 {
     const char *colon = strchr(line, ':');
 
@@ -141,7 +141,7 @@ static int set_headers(struct http_transfer *t, const struct http_request *reque
 
     for (const char *const *h = request->headers; h && *h && r == 0; h++) {
         has_type = has_type || strncasecmp(*h, "Content-Type:", 13) == 0;
-        r = add_header(t, *h);
+        r = easy_add_header(t, *h);
     }
     if (r == 0)
         r = add_line(t, "Expect:");
@@ -152,7 +152,7 @@ static int set_headers(struct http_transfer *t, const struct http_request *reque
     return r;
 }
 
-static bool set_method(struct http_transfer *t, const struct http_request *request)
+static bool easy_set_method(struct http_transfer *t, const struct http_request *request)
 {
     CURL *e = t->easy;
     bool post = strcmp(request->method, "POST") == 0, ok = true;
@@ -244,9 +244,9 @@ static bool set_callbacks(struct http_transfer *t)
            !curl_easy_setopt(e, CURLOPT_PREREQDATA, t) &&
            !curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header) &&
            !curl_easy_setopt(e, CURLOPT_HEADERDATA, t) &&
-           !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body) &&
+           !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, easy_take_body) &&
            !curl_easy_setopt(e, CURLOPT_WRITEDATA, t) &&
-           !curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket) &&
+           !curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, easy_open_socket) &&
            !curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t->client) &&
            !curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket) &&
            !curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, t->client);
@@ -258,7 +258,7 @@ int http_easy_open(struct http_transfer *t, const struct http_request *request,
     t->easy = curl_easy_init();
     bool ok = t->easy && set_rules(t->easy) && set_connection(t->easy, request) &&
               set_authorities(t, request->ca_file) && set_callbacks(t) &&
-              set_method(t, request) &&
+              easy_set_method(t, request) &&
               !curl_easy_setopt(t->easy, CURLOPT_SHARE, t->client->share) &&
               !curl_easy_setopt(t->easy, CURLOPT_USERAGENT, t->client->user_agent) &&
               !curl_easy_setopt(t->easy, CURLOPT_URL, request->url) &&
@@ -301,7 +301,7 @@ int http_easy_status(const struct http_transfer *t)
     return status >= 200 && status <= 999 ? (int)status : 0;
 }
 
-static void say(struct http_transfer *t, const char *what, const char *detail)
+static void easy_say(struct http_transfer *t, const char *what, const char *detail)
 {
     snprintf(t->why, sizeof t->why, "%s%s%s%s", what, t->origin ? t->origin->name : "",
              *detail ? ": " : "", detail);
@@ -358,9 +358,9 @@ static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
                      code == CURLE_OPERATION_TIMEDOUT;
     const char *words = tls_words(code, t->curl_text);
     if (t->refused_late)
-        say(t, "too little time was left to send a request to ", "");
+        easy_say(t, "too little time was left to send a request to ", "");
     else
-        say(t, "no connection to ", words ? words : *t->curl_text ? t->curl_text : curl_easy_strerror(code));
+        easy_say(t, "no connection to ", words ? words : *t->curl_text ? t->curl_text : curl_easy_strerror(code));
     return HTTP_NOT_SENT;
 }
 
@@ -387,28 +387,28 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     if (code == CURLE_OK && t->status > 0)
         return HTTP_OK_REPLY;
     if (is_tls_alert(t) || (t->probing && http_probe_found_tls(curl_code))) {
-        say(t, "this port speaks TLS and refused a request without it; write https:// for ", "");
+        easy_say(t, "this port speaks TLS and refused a request without it; write https:// for ", "");
         return HTTP_NOT_SENT;
     }
     if (headers_refused(t, code)) {
-        say(t, "the answer's headers are larger than libcurl takes (a line of 100 KiB, 300 KiB together), from ", "");
+        easy_say(t, "the answer's headers are larger than libcurl takes (a line of 100 KiB, 300 KiB together), from ", "");
         return HTTP_TOO_LARGE;
     }
     if (t->too_large) {
-        say(t, "the answer is larger than is accepted from ", "");
+        easy_say(t, "the answer is larger than is accepted from ", "");
         return HTTP_TOO_LARGE;
     }
     if (t->refused_again || t->refused_late) {
         t->status = 0;
-        say(t, "the connection broke before an answer came, and the request, which the server may have processed, is not "
+        easy_say(t, "the connection broke before an answer came, and the request, which the server may have processed, is not "
                "repeated: ", "");
         return HTTP_NO_ANSWER;
     }
     const char *detail = t->probing ? curl_easy_strerror((CURLcode)t->probed_code) : code ? curl_easy_strerror(code) : "";
     if (t->status > 0) {
-        say(t, "the answer was cut short or damaged from ", detail);
+        easy_say(t, "the answer was cut short or damaged from ", detail);
         return HTTP_CUT;
     }
-    say(t, "no usable answer came from ", detail);
+    easy_say(t, "no usable answer came from ", detail);
     return HTTP_NO_ANSWER;
 }

@@ -31,7 +31,7 @@ static void read_results(struct http_handle *handle)
     }
 }
 
-static void act(struct http_handle *handle, curl_socket_t fd, int events)
+static void multi_act(struct http_handle *handle, curl_socket_t fd, int events)
 {
     int running;
 
@@ -51,17 +51,17 @@ static void socket_ready(void *ctx, uint32_t events)
         what |= CURL_CSELECT_IN;
     if (events & LOOP_WRITE)
         what |= CURL_CSELECT_OUT;
-    act(handle, s->fd, what);
+    multi_act(handle, s->fd, what);
     http_client_deliver(client);
 }
 
-static void timer_fired(void *ctx)
+static void multi_timer_fired(void *ctx)
 {
     struct http_handle *handle = ctx;
     struct http_client *client = handle->client;
 
     handle->timer = NULL;
-    act(handle, CURL_SOCKET_TIMEOUT, 0);
+    multi_act(handle, CURL_SOCKET_TIMEOUT, 0);
     http_client_deliver(client);
 }
 
@@ -72,7 +72,7 @@ static int want_timer(CURLM *multi, long ms, void *ctx)
     (void)multi;
     loop_cancel(&handle->timer);
     if (ms >= 0)
-        handle->timer = loop_after(handle->client->loop, ms, timer_fired, handle);
+        handle->timer = loop_after(handle->client->loop, ms, multi_timer_fired, handle);
     return 0;
 }
 
@@ -191,7 +191,7 @@ void http_handle_read_once_more(struct http_transfer *t)
         struct pollfd p = {.fd = t->fd, .events = POLLIN};
         if (poll(&p, 1, 0) != 1 || !(p.revents & (POLLIN | POLLHUP | POLLERR)))
             return;
-        act(t->handle, t->fd, CURL_CSELECT_IN);
+        multi_act(t->handle, t->fd, CURL_CSELECT_IN);
     }
 }
 

@@ -110,7 +110,7 @@ const char *http_call_query_raw(const struct http_call *call)
     return call->query ? call->query : "";
 }
 
-static int decode(const char *raw, size_t len, char **ret_text)
+static int call_decode(const char *raw, size_t len, char **ret_text)
 {
     char *text = xmalloc(len + 1);
 
@@ -123,11 +123,11 @@ static int decode(const char *raw, size_t len, char **ret_text)
 }
 
 /* Whether the member of len bytes has that name, decoded. A name that cannot be decoded has none. */
-static bool is_named(const char *member, size_t len, const char *name)
+static bool call_is_named(const char *member, size_t len, const char *name)
 {
     char *text;
 
-    if (decode(member, len, &text) < 0)
+    if (call_decode(member, len, &text) < 0)
         return false;
     bool same = strcmp(text, name) == 0;
     free(text);
@@ -149,7 +149,7 @@ int http_call_query(struct http_call *call, const char *name, const char **ret_v
     for (const char *at = http_call_query_raw(call), *end; *at; at = *end ? end + 1 : end) {
         end = at + strcspn(at, "&");
         size_t name_len = strcspn(at, "=&");
-        if (!is_named(at, name_len, name))
+        if (!call_is_named(at, name_len, name))
             continue;
         if (value)
             return -EINVAL;
@@ -158,7 +158,7 @@ int http_call_query(struct http_call *call, const char *name, const char **ret_v
     }
     if (!value)
         return 0;
-    if (decode(value, value_len, &text) < 0)
+    if (call_decode(value, value_len, &text) < 0)
         return -EINVAL;
     *ret_value = text_add(&call->decoded, name, text)->value;
     return 1;

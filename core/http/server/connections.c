@@ -67,7 +67,7 @@ static bool may_go(const struct http_peer *p, bool known)
     return p->known == known && !p->leaving && p->phase != PEER_WAITS && !(known && p->phase == PEER_READS_ANSWER);
 }
 
-static bool is_of(const struct http_peer *p, const struct http_peer *same)
+static bool connection_is_of(const struct http_peer *p, const struct http_peer *same)
 {
     return !same || (p->elsewhere && memcmp(p->address, same->address, ADDRESS) == 0);
 }
@@ -79,18 +79,18 @@ static struct http_peer *oldest(const struct http_server *server, const struct h
     struct http_peer *p, *found = NULL;
 
     LIST_FOREACH(p, &server->peers, link)
-        if (p != but && may_go(p, known) && is_of(p, same))
+        if (p != but && may_go(p, known) && connection_is_of(p, same))
             found = p;
     return found;
 }
 
-static size_t strangers(const struct http_server *server, const struct http_peer *same)
+static size_t connection_strangers(const struct http_server *server, const struct http_peer *same)
 {
     const struct http_peer *p;
     size_t n = 0;
 
     LIST_FOREACH(p, &server->peers, link)
-        n += is_stranger(p) && is_of(p, same);
+        n += is_stranger(p) && connection_is_of(p, same);
     return n;
 }
 
@@ -105,13 +105,13 @@ static size_t staying(const struct http_server *server)
 }
 
 /* A place for the one that has just come; where nobody can go it is the one to go. */
-static void make_room(struct http_server *server, struct http_peer *fresh)
+static void connection_make_room(struct http_server *server, struct http_peer *fresh)
 {
-    bool own = fresh->elsewhere && strangers(server, fresh) > OF_ONE_ADDRESS;
+    bool own = fresh->elsewhere && connection_strangers(server, fresh) > OF_ONE_ADDRESS;
     bool full = staying(server) > HTTP_PLACES;
     struct http_peer *victim;
 
-    if (!own && !full && (fresh->known || strangers(server, NULL) <= STRANGERS_MAX))
+    if (!own && !full && (fresh->known || connection_strangers(server, NULL) <= STRANGERS_MAX))
         return;
     victim = oldest(server, fresh, false, own ? fresh : NULL);
     if (!victim && full)
@@ -131,7 +131,7 @@ static int64_t limit_ms(const struct http_server *server, const struct http_peer
     return server->peer_count <= STRANGERS_MAX * 3 / 4 ? usual / 4 : usual / 10;
 }
 
-static void sweep(void *ctx)
+static void connection_sweep(void *ctx)
 {
     struct http_server *server = ctx;
     int64_t now = clock_boot_ms();
@@ -143,7 +143,7 @@ static void sweep(void *ctx)
             send_away(p);
     if (!LIST_EMPTY(&server->peers))
         server->sweep_timer = loop_after(
-            server->loop, server->peer_count > STRANGERS_MAX / 2 ? SWEEP_BUSY_MS : SWEEP_MS, sweep, server);
+            server->loop, server->peer_count > STRANGERS_MAX / 2 ? SWEEP_BUSY_MS : SWEEP_MS, connection_sweep, server);
 }
 
 /* ---- coming and going ---- */
@@ -181,9 +181,9 @@ void *http_peer_begin(struct http_server *server, int fd)
     note_address(p);
     LIST_INSERT_HEAD(&server->peers, p, link);
     server->peer_count++;
-    make_room(server, p);
+    connection_make_room(server, p);
     if (!server->sweep_timer)
-        server->sweep_timer = loop_after(server->loop, SWEEP_MS, sweep, server);
+        server->sweep_timer = loop_after(server->loop, SWEEP_MS, connection_sweep, server);
     return p;
 }
 

@@ -58,7 +58,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, str
     return 0;
 }
 
-static int find_group(const char *name, gid_t *ret_gid)
+static int listen_find_group(const char *name, gid_t *ret_gid)
 {
     struct group entry, *found = NULL;
     char room[16384];
@@ -74,7 +74,7 @@ static int open_to(const char *path, mode_t mode, const char *group, struct erro
 {
     gid_t gid = (gid_t)-1;
 
-    if (group && find_group(group, &gid) < 0)
+    if (group && listen_find_group(group, &gid) < 0)
         return error_set(error, -EINVAL, "the group %s of the socket %s does not exist", group,
                          path);
     if (group && lchown(path, (uid_t)-1, gid) != 0)
@@ -143,7 +143,7 @@ static int resolve(const char *address, struct addrinfo **ret_info, struct error
     return 0;
 }
 
-static bool is_loopback(const struct sockaddr *address)
+static bool listen_is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
         struct sockaddr_in v4;
@@ -178,7 +178,7 @@ int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_lis
     int r = resolve(address, &info, error);
     if (r < 0)
         return r;
-    if (!tls && !is_loopback(info->ai_addr)) {
+    if (!tls && !listen_is_loopback(info->ai_addr)) {
         freeaddrinfo(info);
         return error_set(error, -EPERM, "listening on %s without TLS is refused; listen on "
                                         "127.0.0.1 or [::1]", address);

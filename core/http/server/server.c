@@ -31,14 +31,14 @@ static const char crowded[] =
 static const char stopping[] =
     "{\"error\":{\"code\":\"stopping\",\"message\":\"renewd is stopping; try again later\"}}\n";
 
-static void run(struct http_server *server);
+static void server_run(struct http_server *server);
 
-static void timer_fired(void *ctx)
+static void server_timer_fired(void *ctx)
 {
     struct http_server *server = ctx;
 
     server->timer = NULL;
-    run(server);
+    server_run(server);
 }
 
 /* A libmicrohttpd that had as many connections as it may stops listening, and listens again in the run after the one
@@ -50,13 +50,13 @@ static void set_timer(struct http_server *server)
 
     loop_cancel(&server->timer);
     if (server->peer_left || server->query_came)
-        server->timer = loop_after(server->loop, 0, timer_fired, server);
+        server->timer = loop_after(server->loop, 0, server_timer_fired, server);
     else if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
         server->timer = loop_after(server->loop, ms > INT32_MAX ? INT32_MAX : (int64_t)ms,
-                                   timer_fired, server);
+                                   server_timer_fired, server);
 }
 
-static void run(struct http_server *server)
+static void server_run(struct http_server *server)
 {
     server->peer_left = false;
     server->query_came = false;
@@ -64,16 +64,16 @@ static void run(struct http_server *server)
     set_timer(server);
 }
 
-static void ready(void *ctx, uint32_t events)
+static void server_ready(void *ctx, uint32_t events)
 {
     (void)events;
-    run(ctx);
+    server_run(ctx);
 }
 
 void http_server_wake(struct http_server *server)
 {
     loop_cancel(&server->timer);
-    server->timer = loop_after(server->loop, 0, timer_fired, server);
+    server->timer = loop_after(server->loop, 0, server_timer_fired, server);
 }
 
 /* The path's escapes are its reader's business: see http/path.h. */
@@ -183,7 +183,7 @@ static enum MHD_Result refuse_malformed(struct http_call *call, const char *mist
     return send_answer(call);
 }
 
-static enum MHD_Result begin(struct http_call *call, const char *method, const char *version)
+static enum MHD_Result server_begin(struct http_call *call, const char *method, const char *version)
 {
     const char *mistake = http_head_mistake(call, method, version);
     const char *length = http_call_header(call, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -197,7 +197,7 @@ static enum MHD_Result begin(struct http_call *call, const char *method, const c
     return MHD_YES;
 }
 
-static enum MHD_Result take_body(struct http_call *call, const char *data, size_t *len)
+static enum MHD_Result server_take_body(struct http_call *call, const char *data, size_t *len)
 {
     call->body_seen += *len;
     if (call->body_seen > SMALL_MAX && call->server->held + *len > HELD_MAX)
@@ -220,9 +220,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     (void)connection;
     (void)url;
     if (!call->begun)
-        return begin(call, method, version);
+        return server_begin(call, method, version);
     if (*len > 0)
-        return take_body(call, data, len);
+        return server_take_body(call, data, len);
     if (call->answer_status != 0)
         return send_answer(call);
     if (call->body_seen > call->body.max)
@@ -263,7 +263,7 @@ static void *start_daemon(struct http_server *server, const struct pair *tls)
         tls->certificate ? with_tls : with_tls + 3, MHD_OPTION_END);
 }
 
-static int start(struct http_server *server, const struct pair *tls, struct error *error)
+static int server_start(struct http_server *server, const struct pair *tls, struct error *error)
 {
     if (tls->certificate && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
         return error_set(error, -ENOTSUP, "libmicrohttpd %s was built without TLS", MHD_get_version());
@@ -275,7 +275,7 @@ static int start(struct http_server *server, const struct pair *tls, struct erro
                                          "together");
     if (!info)
         return error_set(error, -EIO, "libmicrohttpd %s could not be started", MHD_get_version());
-    int r = loop_watch(server->loop, info->epoll_fd, LOOP_READ, ready, server, &server->watch);
+    int r = loop_watch(server->loop, info->epoll_fd, LOOP_READ, server_ready, server, &server->watch);
     if (r < 0)
         return error_set(error, r, "the HTTP server could not join the loop: %s", strerror(-r));
     set_timer(server);
@@ -293,7 +293,7 @@ static int server_new(struct loop *loop, struct http_listener listener, const st
         .loop = loop, .listener = listener, .handler = handler, .ctx = ctx};
     LIST_INIT(&server->waiting);
     LIST_INIT(&server->peers);
-    int r = start(server, tls, error);
+    int r = server_start(server, tls, error);
     if (r < 0) {
         http_server_free(server);
         return r;

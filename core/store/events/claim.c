@@ -28,7 +28,7 @@ static void sql_append_due_of(const struct db *db, const struct event_claim *q, 
 }
 
 /* The due events of each key in the order of its index, locked. */
-static int take(struct db *db, struct claiming *c, struct error *e)
+static int event_rows_claim_take(struct db *db, struct claiming *c, struct error *e)
 {
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -61,7 +61,7 @@ static bool too_old(const struct event_row *row, int64_t now)
     return row->last_at && row->last_at < now;
 }
 
-static int mark(struct db *db, const struct claiming *c, bool old, struct error *e)
+static int event_rows_claim_mark(struct db *db, const struct claiming *c, bool old, struct error *e)
 {
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -105,11 +105,11 @@ static int claim(struct db *db, void *arg, struct error *e)
     event_rows_free(c->list, c->count);
     c->list = NULL;
     c->count = 0;
-    int r = take(db, c, e);
+    int r = event_rows_claim_take(db, c, e);
     if (r == 0)
-        r = mark(db, c, true, e);
+        r = event_rows_claim_mark(db, c, true, e);
     if (r == 0)
-        r = mark(db, c, false, e);
+        r = event_rows_claim_mark(db, c, false, e);
     return r;
 }
 
@@ -152,7 +152,7 @@ static void sql_append_settled(const struct event_settle *s, struct args *p, str
                args_text(p, s->incarnation));
 }
 
-static int settle(struct db *db, void *arg, struct error *e)
+static int event_rows_claim_settle(struct db *db, void *arg, struct error *e)
 {
     const struct event_settle *s = arg;
     int r = 0;
@@ -171,7 +171,7 @@ static int settle(struct db *db, void *arg, struct error *e)
 int store_events_settle(struct db *db, const struct event_settle *s, struct error *e)
 {
     struct event_settle copy = *s;
-    return events_transaction(db, settle, &copy, e);
+    return events_transaction(db, event_rows_claim_settle, &copy, e);
 }
 
 struct releasing {
@@ -179,7 +179,7 @@ struct releasing {
     int64_t released;
 };
 
-static int release(struct db *db, void *arg, struct error *e)
+static int event_rows_claim_release(struct db *db, void *arg, struct error *e)
 {
     struct releasing *q = arg;
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -194,7 +194,7 @@ static int release(struct db *db, void *arg, struct error *e)
 int store_events_release(struct db *db, const char *host, const char *incarnation, int64_t *ret, struct error *e)
 {
     struct releasing q = {.host = host, .incarnation = incarnation};
-    int r = events_transaction(db, release, &q, e);
+    int r = events_transaction(db, event_rows_claim_release, &q, e);
     *ret = q.released;
     return r;
 }

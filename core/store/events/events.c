@@ -46,7 +46,7 @@ struct round {
     size_t fresh_count, new_count;
 };
 
-static void round_done(struct round *r)
+static void event_rows_round_done(struct round *r)
 {
     if (r->at)
         map_free(r->at, NULL);
@@ -156,7 +156,7 @@ static int find_known(struct db *db, const struct adding *a, struct round *w, st
 }
 
 /* Tells the new ones from those that are here, or that stand earlier in the list. */
-static void sort_out(const struct adding *a, struct round *w)
+static void event_rows_sort_out(const struct adding *a, struct round *w)
 {
     size_t first = 0, next;
     w->from = xcalloc(a->count, sizeof(*w->from));
@@ -261,7 +261,7 @@ static const char *from_rows(const struct db *db)
                                 : " FROM json_each($1) u WHERE 1 = 1";
 }
 
-static void sql_append_member(const struct db *db, int index, const char *type, struct buf *sql)
+static void event_rows_sql_append_member(const struct db *db, int index, const char *type, struct buf *sql)
 {
     if (db_is_postgresql(db))
         buf_printf(sql, "(u.v ->> %d)::%s", index, type);
@@ -289,9 +289,9 @@ static int put_keys(struct db *db, const struct adding *a, const struct round *w
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
     buf_text(&sql, "INSERT INTO {event_keys} (key, event) SELECT ");
-    sql_append_member(db, 0, "text", &sql);
+    event_rows_sql_append_member(db, 0, "text", &sql);
     buf_text(&sql, ", ");
-    sql_append_member(db, 1, "bigint", &sql);
+    event_rows_sql_append_member(db, 1, "bigint", &sql);
     buf_printf(&sql, "%s ORDER BY 1 ON CONFLICT (key) DO NOTHING", from_rows(db));
     res = db_exec(db, sql.data, p.params, p.count, &r, e);
     if (res == 0 && db_affected(r) != (int64_t)w->fresh_count)
@@ -299,7 +299,7 @@ static int put_keys(struct db *db, const struct adding *a, const struct round *w
     return res;
 }
 
-static void put_event(struct json_writer *out, const struct new_event *n, int64_t now)
+static void event_rows_put_event(struct json_writer *out, const struct new_event *n, int64_t now)
 {
     json_begin_array(out, NULL);
     json_put_integer(out, NULL, n->id);
@@ -318,7 +318,7 @@ static void put_event(struct json_writer *out, const struct new_event *n, int64_
     json_end(out);
 }
 
-static int put_events(struct db *db, const struct adding *a, const struct round *w, struct error *e)
+static int event_rows_put_events(struct db *db, const struct adding *a, const struct round *w, struct error *e)
 {
     static const char *const types[] = {"bigint", "text", "text", "text", "text", "bigint", "bigint", "text", "integer",
                                         "bigint"};
@@ -330,7 +330,7 @@ static int put_events(struct db *db, const struct adding *a, const struct round 
     json_begin_array(&out, NULL);
     for (size_t i = 0; i < a->count; i++)
         if (!w->from[i])
-            put_event(&out, &a->list[i], a->now);
+            event_rows_put_event(&out, &a->list[i], a->now);
     int res = own_rows(&p, &out, e);
     if (res < 0)
         return res;
@@ -338,7 +338,7 @@ static int put_events(struct db *db, const struct adding *a, const struct round 
     buf_text(&sql, "INSERT INTO {events} (id, rkey, event_id, name, text, event_time, last_at, why, state, finished_at, job,"
                    " created_at, due_at) SELECT ");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        sql_append_member(db, (int)i, types[i], &sql);
+        event_rows_sql_append_member(db, (int)i, types[i], &sql);
         buf_text(&sql, ", ");
     }
     buf_printf(&sql, "$%d, %" PRId64 ", %" PRId64 "%s", args_text(&p, a->job), a->now, a->now,
@@ -346,16 +346,16 @@ static int put_events(struct db *db, const struct adding *a, const struct round 
     return db_exec(db, sql.data, p.params, p.count, NULL, e);
 }
 
-static int add(struct db *db, void *arg, struct error *e)
+static int event_rows_add(struct db *db, void *arg, struct error *e)
 {
     const struct adding *a = arg;
-    cleanup(round_done) struct round w = {.at = map_new()};
+    cleanup(event_rows_round_done) struct round w = {.at = map_new()};
     int r = check_records(db, a, e);
     if (r == 0)
         r = find_known(db, a, &w, e);
     if (r < 0)
         return r;
-    sort_out(a, &w);
+    event_rows_sort_out(a, &w);
     if (w.new_count && a->depth)
         r = check_depth(db, a, e);
     if (r == 0 && w.new_count)
@@ -363,7 +363,7 @@ static int add(struct db *db, void *arg, struct error *e)
     if (r == 0 && w.new_count)
         r = put_keys(db, a, &w, e);
     if (r == 0 && w.new_count)
-        r = put_events(db, a, &w, e);
+        r = event_rows_put_events(db, a, &w, e);
     for (size_t i = 0; r == 0 && i < a->count; i++) {
         a->list[i].duplicate = w.from[i] != NULL;
         if (w.from[i])
@@ -382,7 +382,7 @@ int store_events_add(struct db *db, const char *job, const char *source, struct 
     for (size_t i = 0; i < count && r == 0; i++)
         r = check_event(&a, i, e);
     if (r == 0)
-        r = events_transaction(db, add, &a, e);
+        r = events_transaction(db, event_rows_add, &a, e);
     free(a.keys);
     return r;
 }

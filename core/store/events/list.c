@@ -45,7 +45,7 @@ void events_put_columns(const char *of, bool with_text, struct buf *sql)
         buf_text(sql, ", NULL");
 }
 
-static char *copy(const struct db_result *r, size_t row, size_t column)
+static char *event_rows_list_copy(const struct db_result *r, size_t row, size_t column)
 {
     const char *text = db_text(r, row, column);
     return text ? xstrdup(text) : NULL;
@@ -57,9 +57,9 @@ void events_from_result(const struct db_result *r, struct event_row **ret, size_
     for (size_t i = 0; i < db_rows(r); i++)
         list[i] = (struct event_row){
             .id = db_integer(r, i, 0),
-            .key = copy(r, i, 1),
-            .event_id = copy(r, i, 2),
-            .name = copy(r, i, 3),
+            .key = event_rows_list_copy(r, i, 1),
+            .event_id = event_rows_list_copy(r, i, 2),
+            .name = event_rows_list_copy(r, i, 3),
             .state = (int)db_integer(r, i, 4),
             .sends = (int)db_integer(r, i, 5),
             .event_time = db_integer(r, i, 6),
@@ -67,9 +67,9 @@ void events_from_result(const struct db_result *r, struct event_row **ret, size_
             .created_at = db_integer(r, i, 8),
             .due_at = db_integer(r, i, 9),
             .finished_at = db_integer(r, i, 10),
-            .code = copy(r, i, 11),
-            .why = copy(r, i, 12),
-            .text = copy(r, i, COLUMNS),
+            .code = event_rows_list_copy(r, i, 11),
+            .why = event_rows_list_copy(r, i, 12),
+            .text = event_rows_list_copy(r, i, COLUMNS),
             .len = db_len(r, i, COLUMNS),
         };
     *ret = list;
@@ -170,7 +170,7 @@ static int drop(struct db *db, const char *from, const char *column, const struc
 }
 
 /* Keys and events go together: keys without their event would keep one that comes again out for ever. */
-static int sweep(struct db *db, void *arg, struct error *e)
+static int event_rows_list_sweep(struct db *db, void *arg, struct error *e)
 {
     struct sweeping *s = arg;
     cleanup(db_result_free_p) struct db_result *old = NULL;
@@ -188,7 +188,7 @@ static int sweep(struct db *db, void *arg, struct error *e)
 int store_events_sweep(struct db *db, int state, int64_t before, size_t limit, int64_t *ret, struct error *e)
 {
     struct sweeping s = {.state = state, .before = before, .limit = limit};
-    int r = events_transaction(db, sweep, &s, e);
+    int r = events_transaction(db, event_rows_list_sweep, &s, e);
     *ret = s.swept;
     return r;
 }
