@@ -3,6 +3,7 @@
  */
 #include "core/engine/check_job.h"
 #include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/rows/rows.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "core/engine/discover/discover.h"
 #include "core/engine/engine.h"
 #include "core/engine/events/events.h"
+#include "core/engine/internal.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/tokens/tokens.h"
@@ -95,18 +96,6 @@ void engine_start(struct engine *e)
         e->setup.fatal(e->setup.ctx, 1, err.text);
 }
 
-void engine_blocked(struct engine *e, const char *what, const char *job, const char *why)
-{
-    if (!e->blocked)
-        log_line(LEVEL_WARNING, what, "job", job, "reason", why, NULL);
-    e->blocked = true;
-}
-
-bool engine_may_work(const struct engine *e)
-{
-    return e->store_up && e->drained && !e->stopping;
-}
-
 /* Everything is drained: from here on records may be discovered and claimed. */
 void engine_drained(struct engine *e)
 {
@@ -123,46 +112,6 @@ void engine_drained(struct engine *e)
     if (e->setup.daemon)
         requests_start(e);
     history_start(e);
-}
-
-static bool engine_settled(const struct engine *e)
-{
-    for (size_t i = 0; i < e->job_count; i++)
-        if (!e->jobs[i]->held && (!e->jobs[i]->discovered || e->jobs[i]->breaker.asking))
-            return false;
-    return true;
-}
-
-void engine_tell_jobs_ready(struct engine *e)
-{
-    while (e->settled) {
-        struct jobs_ready_waiter *w = e->settled;
-        e->settled = w->next;
-        w->done(w->ctx);
-        free(w);
-    }
-}
-
-void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
-{
-    if (!engine_may_work(e) || engine_settled(e)) {
-        done(ctx);
-        return;
-    }
-    struct jobs_ready_waiter *w = xcalloc(1, sizeof *w);
-    *w = (struct jobs_ready_waiter){done, ctx, e->settled};
-    e->settled = w;
-}
-
-void engine_check_ready(struct engine *e)
-{
-    if (!e->drained || !engine_settled(e))
-        return;
-    engine_tell_jobs_ready(e);
-    if (e->ready_told)
-        return;
-    e->ready_told = true;
-    e->setup.ready(e->setup.ctx);
 }
 
 /* ---- stopping ---- */
@@ -365,12 +314,6 @@ void engine_free(struct engine *e)
 
 /* ---- for the API ---- */
 
-/* The reader comes a little later than the store when the database is new. */
-void engine_read(struct engine *e, store_work work, void *arg, store_done done)
-{
-    store_submit(e->reader && e->reader_up ? e->reader : e->store, work, arg, done);
-}
-
 void engine_status(const struct engine *e, struct engine_status *ret)
 {
     struct spool_counts spool = {0};
@@ -423,14 +366,6 @@ const char *engine_warning(const struct engine *e, size_t index)
 struct job *engine_job(const struct engine *e, size_t index)
 {
     return index < e->job_count ? e->jobs[index] : NULL;
-}
-
-struct job *engine_job_by_name(const struct engine *e, const char *name)
-{
-    for (size_t i = 0; i < e->job_count; i++)
-        if (strcmp(e->jobs[i]->config->job, name) == 0)
-            return e->jobs[i];
-    return NULL;
 }
 
 struct job *engine_job_called(const struct engine *e, const char *name)

@@ -11,6 +11,7 @@
 #include "core/engine/discover/discover.h"
 #include "core/engine/reasons.h"
 #include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 #include "core/store/pg_cron.h"
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
@@ -17,10 +16,8 @@
 #include "core/engine/internal.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"
-#include "core/store/rights.h"
 
-enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000, STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60,
-       GRANTS_MAX = 900 };
+enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000 };
 
 static void open_instance(struct job *j)
 {
@@ -90,61 +87,6 @@ void job_free(struct job *j)
     free(j);
 }
 
-/* Whoever shows the reason names the job. */
-const char *job_unnamed(const struct job *j, const char *why)
-{
-    size_t len = strlen(j->config->job);
-    bool named = !strncmp(why, "job ", 4) && !strncmp(why + 4, j->config->job, len) &&
-                 !strncmp(why + 4 + len, ": ", 2);
-    return named ? why + 4 + len + 2 : why;
-}
-
-void job_hold(struct job *j, const char *why)
-{
-    why = job_unnamed(j, why);
-    if (j->held && strcmp(j->held, why) == 0)
-        return;
-    free(j->held);
-    j->held = xstrdup(why);
-    log_line(LEVEL_ERROR, "job held", "job", j->config->job, "reason", why, NULL);
-    engine_check_ready(j->engine);
-}
-
-void job_release_hold(struct job *j)
-{
-    if (j->held)
-        log_line(LEVEL_INFO, "job no longer held", "job", j->config->job, NULL);
-    free(j->held);
-    j->held = NULL;
-}
-
-bool job_may_claim(const struct job *j)
-{
-    return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered &&
-           j->table;
-}
-
-int64_t job_timeout_ms(const struct job *j)
-{
-    int64_t most = j->replay == RENEWD_REPLAY_GRACE ? j->grace_s * 1000 / 3 : 0;
-    return most && most < j->config->timeout_ms ? most : j->config->timeout_ms;
-}
-
-int64_t job_lease_s(const struct job *j)
-{
-    return 3 * j->config->timeout_ms / 1000 + STORE_TIMEOUT_S + LEASE_SPARE_S;
-}
-
-/* Of two that name the same table the one that is not held for it. */
-struct job *job_by_source(const struct engine *e, const char *source)
-{
-    struct job *found = NULL;
-    for (size_t i = 0; source && i < e->job_count; i++) /* what was set aside by an old version names none */
-        if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0 && (!found || found->held))
-            found = e->jobs[i];
-    return found;
-}
-
 struct resolve_task {
     struct job *job;
     struct table *table;
@@ -152,27 +94,6 @@ struct resolve_task {
     struct granted granted;
     struct breaker_row breaker;
 };
-
-static size_t parameters_of(const struct job_config *c, size_t statement)
-{
-    const struct renewd_plugin *d = plugin_descriptor(c->plugin);
-    size_t n = 0;
-    while (d->statements[statement]->parameters && d->statements[statement]->parameters[n])
-        n++;
-    return n;
-}
-
-int job_check_statements(struct db *db, const struct job_config *c, struct error *e)
-{
-    for (size_t i = 0; i < c->statement_count; i++) {
-        struct error why;
-        int res = store_check_statement(db, c->statements[i].sql, parameters_of(c, i), &why);
-        if (res < 0)
-            return error_set(e, res, "the statement %s.sql does not fit this database: %s",
-                             c->statements[i].name, why.text);
-    }
-    return 0;
-}
 
 static int open_breaker(struct db *db, struct resolve_task *t, struct error *e)
 {
@@ -197,39 +118,6 @@ static int take_schedule(struct db *db, struct resolve_task *t, struct error *e)
     if (tick > t->row.last_tick)
         t->row.last_tick = tick;
     return store_job_tick(db, j->config->job, t->row.last_tick, schedule_next(j, now), e);
-}
-
-/* Of each statement what PostgreSQL names first. */
-static int statement_rights(struct db *db, const struct job_config *c, struct buf *refused, struct error *e)
-{
-    for (size_t i = 0; i < c->statement_count; i++) {
-        const struct job_statement *s = &c->statements[i];
-        int res = store_statement_rights(db, s->name, s->sql, parameters_of(c, i), e);
-        if (res == -EACCES)
-            buf_printf(refused, "%s%s", refused->len ? "; " : "", e->text);
-        else if (res < 0)
-            return res;
-    }
-    return 0;
-}
-
-/* All that is missing at once; a right is not waited for until the first row hangs on it. */
-int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements, struct error *e)
-{
-    cleanup(buf_done) struct buf grants = {0}, refused = {0};
-    struct table_requirement wish;
-    buf_init(&grants, GRANTS_MAX);
-    buf_init(&refused, GRANTS_MAX);
-    job_wish(c, &wish);
-    int res = rights_job(db, table, &wish, &grants, e);
-    if (res >= 0)
-        res = status_columns_rights(db, c, &grants, e);
-    if (res >= 0 && statements)
-        res = statement_rights(db, c, &refused, e);
-    if (res < 0 || (!grants.len && !refused.len))
-        return res;
-    return error_set(e, -EACCES, "renewd's role lacks rights on the job's tables: %s%s%s", grants.len ? grants.data : "",
-                     grants.len && refused.len ? " " : "", refused.len ? refused.data : "");
 }
 
 static int resolve_work(struct db *db, void *arg, struct error *e)
@@ -257,16 +145,6 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = open_breaker(db, t, e);
     return res;
-}
-
-int job_still_fits(struct db *db, const struct job *j, int result, struct error *e)
-{
-    struct table_requirement wish;
-    struct error why;
-    if (result == -EACCES && job_rights(db, j->config, j->table, true, &why) == -EACCES)
-        return error_set(e, -ESTALE, "%s", why.text);
-    job_wish(j->config, &wish);
-    return table_still_fits(db, &wish, result, e);
 }
 
 /* For the refusal of a wrong key: how many values of the job's table it should open. */
@@ -490,11 +368,6 @@ const struct job_config *job_configuration(const struct job *j)
 const char *job_held(const struct job *j)
 {
     return j->held ? j->held : breaker_holds(j) ? j->breaker.row.why : NULL;
-}
-
-const char *job_stands(const struct job *j)
-{
-    return j->held;
 }
 
 bool job_is_looked_up(const struct job *j)

@@ -10,8 +10,4 @@
 void reason_of_one(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until, char *ret,
                    size_t size);
 
-/* Is there a row of this key, and is it a record? -ENOENT: no such row, or hidden by `only`. -ENODATA: its status leaves
- * it out. On the store's thread. */
-int record_stands(struct db *db, const struct job *j, const char *key, struct error *e);
-
 #endif

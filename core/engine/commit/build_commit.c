@@ -14,7 +14,7 @@
 #include "core/base/log.h"
 #include "core/crypto/encoding.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/backoff.h"
 #include "core/rules/outcome.h"

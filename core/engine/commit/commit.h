@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_COMMIT_COMMIT_H
 #define CORE_ENGINE_COMMIT_COMMIT_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* status_columns.c */
 void status_columns_make(struct job *j);
@@ -90,6 +90,20 @@ void outcome_reopened(const struct job *j, const struct record *known, struct re
 void commit_drop_user_writes(struct commit *c);
 void outcome_leave_effects(struct commit *c);
 bool outcome_leave_status(struct commit *c); /* false: it writes none */
+
+/* share_outcome.c: what became of a credential, for the other records that hold it. j may be NULL. */
+void share_outcome(struct engine *e, struct job *j, const struct commit *c);
+/* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
+void share_dead_outcome(struct engine *e, const char *fingerprint);
+void share_revival(struct job *j, const struct record *rec);
+
+/* release_claim.c */
+void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
+
+/* revive.c */
+/* A commit from its text, ready to be submitted; NULL when its job is not here. */
+struct commit *commit_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
+                             struct error *why);
 
 /* commit_queue.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,

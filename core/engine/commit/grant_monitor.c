@@ -12,7 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/rules/outcome.h"
 
 /* A provider that replaces it now and then only has not changed its mind each time. */

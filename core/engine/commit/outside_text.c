@@ -7,7 +7,7 @@
 
 #include "core/base/alloc.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/rules/outcome.h"
 
 enum { TEXT_MAX = 500, ANSWER_MAX = 64 * 1024 };

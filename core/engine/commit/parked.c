@@ -11,7 +11,6 @@
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 #include "core/engine/tokens/internal.h"
@@ -251,7 +250,7 @@ static void one_known(void *arg, int result, const struct error *err)
         return;
     }
     if (seal_open(e->setup.config->keys, "kept", t->id, "commit", t->kept->sealed, &text, &reason) >= 0)
-        t->commit = recover_revive(e, secret_text(text), secret_len(text), &t->job, &why);
+        t->commit = commit_revive(e, secret_text(text), secret_len(text), &t->job, &why);
     secret_free(text);
     if (!t->commit) {
         apply_end(t, -EBUSY, why.text);

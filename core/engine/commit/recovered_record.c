@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 

@@ -9,7 +9,6 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/discover/discover.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 

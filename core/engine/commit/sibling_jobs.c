@@ -8,7 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/rules/outcome.h"
 
 const char *status_value(const struct job_config *c, int state)

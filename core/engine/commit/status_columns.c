@@ -14,7 +14,7 @@
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/rules/ident.h"
 #include "core/rules/outcome.h"
 #include "core/store/rights.h"

@@ -10,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/map.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* However fast a row changes it is read five times a second at most. */
 enum { WAITING_MAX = 1000, PAUSE_MS = 200 };

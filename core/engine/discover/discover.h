@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_DISCOVER_DISCOVER_H
 #define CORE_ENGINE_DISCOVER_DISCOVER_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* changes.c: what a look finds. */
 /* What a row has become; false: nothing that its record does not say. of: NULL for a single look. */
@@ -38,18 +38,10 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
 void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead);
 void change_done(struct record_change *c);
 
-/* commit/share_outcome.c: what became of a credential, for the other records that hold it. j may be NULL. */
-void share_outcome(struct engine *e, struct job *j, const struct commit *c);
-/* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
-void share_dead_outcome(struct engine *e, const char *fingerprint);
-void share_revival(struct job *j, const struct record *rec);
-
 /* unreadable.c: Rows of a job's table that cannot be read, and those that row security hides.
  */
 /* What row security keeps from the job, now; NULL: nothing. Said once. */
 void job_hidden(struct job *j, const char *why);
-void unreadable_make(struct record *r, const char *why);
-bool unreadable_is(const struct record *r);
 /* Names it; of: as one of a round, else alone. */
 void unreadable_seen(struct job *j, const struct record *now, const struct record *known, struct round *of);
 void unreadable_round(struct job *j, const struct round *of);
@@ -65,5 +57,28 @@ void unreadable_note_later(struct job *j, struct round *of, bool right);
 /* On the store's thread; then on the loop, whether its row took it. */
 int unreadable_put(struct db *db, struct commit *const *notes, size_t count, struct error *e);
 void unreadable_noted(const struct job *j, const struct commit *note);
+
+/* discovery.c */
+/* A round at full speed from the first row on, also where a slow one is under way. false: a full one is. */
+bool discovery_quick(struct job *j);
+
+/* look_first.c: the table is looked at before somebody is told what is due. then is called once, maybe at once; all:
+ * the whole table was, not only what is cheap to find in a large one; why: NULL, or why it could not be read. Where
+ * there is nothing to look at it is as if it had been. */
+typedef void look_done(void *ctx, bool all, const char *why);
+void look_all(struct job *j, look_done *then, void *ctx);
+void look_first(struct job *j, look_done *then, void *ctx);
+/* Of discovery.c: a round ended; a look that waits may begin; there will be none. */
+void looks_over(struct job *j);
+void looks_begin(struct job *j);
+void looks_end(struct job *j, const char *why);
+
+/* table_fits.c */
+/* See table_still_fits(); a right that is missing is told with all others. */
+int job_still_fits(struct db *db, const struct job *j, int result, struct error *e);
+/* -EACCES with the GRANTs that are missing on the tables of a job, and what its statements are refused. */
+int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements, struct error *e);
+/* The named statements of its plugin, held against the database. */
+int job_check_statements(struct db *db, const struct job_config *c, struct error *e);
 
 #endif

@@ -12,7 +12,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/rows/rows.h"
 #include "core/json/json_mend.h"
 #include "core/time/timestamp.h"

@@ -9,7 +9,6 @@
 
 #include "core/base/alloc.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/store/due_records.h"
 
 enum { SMALL_ROWS = 20000, KEYS_MAX = 500 };

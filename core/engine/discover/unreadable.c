@@ -14,7 +14,7 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/internal.h"
+#include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
 enum { NAMED_MAX = 20 /* of one round; the rest is counted */, SHOWN_MAX = 120, LATER_MAX = 1000 };
@@ -33,21 +33,6 @@ void job_hidden(struct job *j, const char *why)
 const char *job_row_security(const struct job *j)
 {
     return j->hidden;
-}
-
-void unreadable_make(struct record *r, const char *why)
-{
-    r->state = STATE_MISCONFIGURED;
-    r->last_outcome = OUTCOME_MISCONFIGURED;
-    record_set_text(&r->last_code, code);
-    record_set_text(&r->last_text, why);
-    r->window = (struct window){0};
-    r->point = r->due_at = 0;
-}
-
-bool unreadable_is(const struct record *r)
-{
-    return r->state == STATE_MISCONFIGURED && r->last_code && strcmp(r->last_code, code) == 0;
 }
 
 static void name(const struct job *j, const struct record *r)

@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_EVENTS_EVENTS_H
 #define CORE_ENGINE_EVENTS_EVENTS_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* dispatch.c: events of applications, on their way to the provider. */
 void events_new(struct job *j);

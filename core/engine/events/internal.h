@@ -9,7 +9,7 @@
 #ifndef CORE_ENGINE_EVENTS_INTERNAL_H
 #define CORE_ENGINE_EVENTS_INTERNAL_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/store/events/events.h"
 
 enum {

@@ -16,6 +16,7 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
@@ -23,49 +24,6 @@
 #include "core/store/hosts.h"
 
 enum { KEPT_BATCH = 100, CANNOT_AGAIN_S = 3600, ASK_AGAIN_MS = 1000 };
-
-/* Statements of a commit read from text find their SQL again by name. */
-static int find_statements(const struct job *j, struct commit *c)
-{
-    for (size_t i = 0; i < c->effect_count; i++) {
-        struct commit_effect *f = &c->effects[i];
-        if (f->kind != EFFECT_RUN)
-            continue;
-        f->sql = status_columns_sql(j, f->name);
-        for (size_t k = 0; k < j->config->statement_count; k++)
-            if (strcmp(j->config->statements[k].name, f->name) == 0)
-                f->sql = j->config->statements[k].sql;
-        if (!f->sql)
-            return -ENOENT;
-    }
-    return 0;
-}
-
-struct commit *recover_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
-                              struct error *why)
-{
-    struct commit *c = NULL;
-    if (commit_from_text(text, len, &c, why) < 0)
-        return NULL;
-    struct job *j = job_by_source(e, c->after.source);
-    if (!j) {
-        error_set(why, -ENOENT, "no job uses %s now; put the job's file back into conf_dir and run renewctl reload, or, if the "
-                                "table is no longer in use, delete the row from %s", c->after.source,
-                  strcmp(e->setup.config->store_driver, "sqlite") == 0 ? "renewd_kept" : "renewd.kept");
-    } else if (commit_attach(c, j->table, why) < 0) {
-        j = NULL;
-    } else if (find_statements(j, c) < 0) {
-        error_set(why, -ENOENT, "one of the job's statements is missing");
-        j = NULL;
-    }
-    if (!j) {
-        commit_free(c);
-        return NULL;
-    }
-    outcome_seal_plain(c, j);
-    *ret_job = j;
-    return c;
-}
 
 /* ---- leases of dead incarnations ---- */
 
@@ -251,7 +209,7 @@ static void drain_file(struct engine *e, size_t index)
         if (!l->text || defence_off(DEFENCE_DRAIN))
             continue;
         fault_point(FAULT_DRAIN, l->key);
-        struct commit *c = recover_revive(e, l->text, l->text_len, &j, &why);
+        struct commit *c = commit_revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
             log_line(LEVEL_ERROR, "new tokens on the spool belong to a job that is not loaded now; they stay there until its "
                                   "file and table are back", "record", l->key,
@@ -423,7 +381,7 @@ static void try_kept(struct engine *e, const struct kept *k)
     struct error why = {"it cannot be decrypted"};
     struct commit *c = NULL;
     if (seal_open(e->setup.config->keys, "kept", k->attempt_id, "commit", k->sealed, &text, &reason) >= 0)
-        c = recover_revive(e, secret_text(text), secret_len(text), &j, &why);
+        c = commit_revive(e, secret_text(text), secret_len(text), &j, &why);
     secret_free(text);
     if (c)
         commits_submit(e, j, NULL, c, false, true);

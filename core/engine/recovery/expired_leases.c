@@ -13,7 +13,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"

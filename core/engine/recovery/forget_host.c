@@ -9,7 +9,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/log.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/store/hosts.h"
 

@@ -11,7 +11,7 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 enum { KEEP_S = 90 * 86400, HOUR_MS = 3600 * 1000, REST_SHARE = 99, ONCE_BATCHES = 20 };
 

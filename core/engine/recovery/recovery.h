@@ -4,15 +4,12 @@
 #ifndef CORE_ENGINE_RECOVERY_RECOVERY_H
 #define CORE_ENGINE_RECOVERY_RECOVERY_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* crashed_process.c */
 void recover_start(struct engine *e);
 void recover_check(struct engine *e);
 void recover_siblings(struct engine *e);
-/* A commit from its text, ready to be submitted; NULL when its job is not here. */
-struct commit *recover_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
-                              struct error *why);
 void recover_kept(struct engine *e, bool all);
 
 /* restored_database.c */

@@ -14,7 +14,7 @@
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/rows/rows.h"
 #include "core/store/shared_credential.h"
@@ -59,7 +59,7 @@ static void write_back(struct engine *e, const char *newest)
     struct error why;
     struct commit *c = NULL;
     if (retention_text(e->keep, newest, &text, &why) >= 0)
-        c = recover_revive(e, secret_text(text), secret_len(text), &j, &why);
+        c = commit_revive(e, secret_text(text), secret_len(text), &j, &why);
     secret_free(text);
     if (!c) {
         log_line(LEVEL_WARNING, "the database has lost a credential that it had, and the newest cannot be "

@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"

@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/refresh/refresh.h"
 
 enum { WAIT_MAX_MS = 3600 * 1000, WAIT_MIN_MS = 100, REPEAT_MS = 24 * 3600 * 1000 };

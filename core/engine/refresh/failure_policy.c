@@ -6,7 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/fault.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/rules/backoff.h"
 #include "core/rules/outcome.h"

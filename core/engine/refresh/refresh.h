@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_REFRESH_REFRESH_H
 #define CORE_ENGINE_REFRESH_REFRESH_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* schedule.c */
 void schedule_start(struct job *j);
@@ -34,7 +34,19 @@ void jobs_pump(struct engine *e);
 
 /* claim_check.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
-void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
+
+/* refused_token.c */
+enum { FORCED_APART_S = 60 }; /* from one refresh to the next that only a refusal asks for */
+/* What a provider's refusal is held against: a record as it stands. */
+struct token_held {
+    const char *token;           /* may be NULL */
+    int64_t generation, ok_at, first_seen;
+};
+/* The refusal that w tells of is one of this token: no refresh has followed it. Where a refresh replaces no
+ * credential and the token is not known, one of the last minute counts as having followed. */
+bool token_refused(const struct token_requirement *w, const struct token_held *h, int64_t now);
+/* A refresh succeeded within the last minute. */
+bool refreshed_just_now(int64_t ok_at, int64_t now);
 
 /* attempt.c */
 void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms);
@@ -110,21 +122,6 @@ int joined_count_skipped(struct db *db, struct run *r, struct error *e);
 /* Each failure of it. */
 int joined_failures(struct db *db, struct run *r, struct error *e);
 void joined_free(struct run *r);
-
-/* discover/discovery.c */
-/* A round at full speed from the first row on, also where a slow one is under way. false: a full one is. */
-bool discovery_quick(struct job *j);
-
-/* discover/look_first.c: the table is looked at before somebody is told what is due. then is called once, maybe at once; all:
- * the whole table was, not only what is cheap to find in a large one; why: NULL, or why it could not be read. Where
- * there is nothing to look at it is as if it had been. */
-typedef void look_done(void *ctx, bool all, const char *why);
-void look_all(struct job *j, look_done *then, void *ctx);
-void look_first(struct job *j, look_done *then, void *ctx);
-/* Of discover/discovery.c: a round ended; a look that waits may begin; there will be none. */
-void looks_over(struct job *j);
-void looks_begin(struct job *j);
-void looks_end(struct job *j, const char *why);
 
 /* limits.c: settings that leave due records undone. */
 /* When a run is over. */

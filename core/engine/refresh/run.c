@@ -14,6 +14,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/map.h"
+#include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"

@@ -7,8 +7,8 @@
 
 #include "core/base/alloc.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/reasons.h"
 #include "core/engine/refresh/refresh.h"
+#include "core/engine/rows/rows.h"
 
 struct run_manual_task {
     struct job *job;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Runs that are asked for and act as at a tick, and how far they, and the rounds before them, are.
  */
+#include "core/engine/discover/discover.h"
 #include "core/engine/refresh/refresh.h"
 
 void engine_run(struct engine *e, struct job *j, const char *trigger, bool now, run_done done, void *ctx)

@@ -9,6 +9,7 @@
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/map.h"
+#include "core/engine/discover/discover.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 

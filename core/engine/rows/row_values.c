@@ -12,6 +12,7 @@
 #include "core/crypto/seal_hex.h"
 #include "core/crypto/sealed_by.h"
 #include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 #include "core/engine/rows/rows.h"
 
 const char *job_seal_table(const struct job *j)

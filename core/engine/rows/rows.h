@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_ROWS_ROWS_H
 #define CORE_ENGINE_ROWS_ROWS_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* row_values.c */
 int row_values_decrypt(const struct job *j, const struct row *r, struct row_values *ret, struct error *e);
@@ -32,5 +32,14 @@ bool row_is_filtered_out(const struct job *j, const struct row *row, const struc
 /* The owner may stand in another table, out of the row's hash. */
 bool row_has_same_owner(const struct job *j, const struct row *row, const struct record *known);
 bool records_differ(const struct record *a, const struct record *b);
+
+/* record_stands.c */
+/* Is there a row of this key, and is it a record? -ENOENT: no such row, or hidden by `only`. -ENODATA: its status leaves
+ * it out. On the store's thread. */
+int record_stands(struct db *db, const struct job *j, const char *key, struct error *e);
+
+/* unreadable_record.c */
+void unreadable_make(struct record *r, const char *why);
+bool unreadable_is(const struct record *r);
 
 #endif

@@ -14,7 +14,7 @@
 #include "core/base/map.h"
 #include "core/rules/outcome.h"
 
-enum { TOKENS_MAX = 10000, HOLD_MS = 30000, FORCED_APART_S = 60 };
+enum { TOKENS_MAX = 10000, HOLD_MS = 30000 };
 
 struct tokens {
     struct map *by_name;
@@ -181,21 +181,6 @@ static bool cache_wanted(const struct job *j, const struct token_entry *t, const
     return due_on_demand(&t->due, now, w->min_valid);
 }
 
-static bool within_a_minute(int64_t at, int64_t now)
-{
-    return at <= now && now - at < FORCED_APART_S;
-}
-
-bool token_refused(const struct token_requirement *w, const struct token_held *h, int64_t now)
-{
-    if (!w->refused || h->generation != w->refused_generation)
-        return false;
-    if (w->refused_token)
-        return h->token && strcmp(h->token, w->refused_token) == 0;
-    bool replaced = h->generation > 0 && h->first_seen >= h->ok_at;
-    return replaced || !within_a_minute(h->ok_at, now);
-}
-
 struct token_held token_held_of(const struct token_entry *t)
 {
     return (struct token_held){secret_text(t->token), t->generation, t->due.ok_at, t->first_seen};
@@ -204,7 +189,7 @@ struct token_held token_held_of(const struct token_entry *t)
 /* Asking once more for what was just brought again would bring it again. */
 static bool just_brought(const struct token_entry *t, int64_t now)
 {
-    return t->unchanged && within_a_minute(t->due.ok_at, now);
+    return t->unchanged && refreshed_just_now(t->due.ok_at, now);
 }
 
 static bool forced(const struct token_entry *t, int64_t now)

@@ -5,7 +5,7 @@
 #define CORE_ENGINE_TOKENS_INTERNAL_H
 
 #include "core/base/buf.h"
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* cache.c: The bounded memory of tokens that were asked for: what was last read of a record, and what follows from
  * it for somebody who wants its token. Tokens are wiped when they leave it.
@@ -44,14 +44,6 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
 /* A commit is in the store: what is remembered of its record follows. */
 void tokens_follow(struct tokens *t, const struct job *j, const struct commit *c);
 
-/* What a provider's refusal is held against: a record as it stands. */
-struct token_held {
-    const char *token;           /* may be NULL */
-    int64_t generation, ok_at, first_seen;
-};
-/* The refusal that w tells of is one of this token: no refresh has followed it. Where a refresh replaces no
- * credential and the token is not known, one of the last minute counts as having followed. */
-bool token_refused(const struct token_requirement *w, const struct token_held *h, int64_t now);
 struct token_held token_held_of(const struct token_entry *t);
 
 enum token_verdict { VERDICT_SERVE, VERDICT_TRY, VERDICT_REFUSE };

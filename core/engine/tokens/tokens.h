@@ -4,7 +4,7 @@
 #ifndef CORE_ENGINE_TOKENS_TOKENS_H
 #define CORE_ENGINE_TOKENS_TOKENS_H
 
-#include "core/engine/internal.h"
+#include "core/engine/state/state.h"
 
 /* forward.c */
 struct forwards *forwards_new(void);

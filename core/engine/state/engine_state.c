@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * What the engine's state says: whether it may work, which jobs it has, whether all of them are ready.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/engine/state/state.h"
+
+void engine_blocked(struct engine *e, const char *what, const char *job, const char *why)
+{
+    if (!e->blocked)
+        log_line(LEVEL_WARNING, what, "job", job, "reason", why, NULL);
+    e->blocked = true;
+}
+
+bool engine_may_work(const struct engine *e)
+{
+    return e->store_up && e->drained && !e->stopping;
+}
+
+static bool engine_settled(const struct engine *e)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        if (!e->jobs[i]->held && (!e->jobs[i]->discovered || e->jobs[i]->breaker.asking))
+            return false;
+    return true;
+}
+
+void engine_tell_jobs_ready(struct engine *e)
+{
+    while (e->settled) {
+        struct jobs_ready_waiter *w = e->settled;
+        e->settled = w->next;
+        w->done(w->ctx);
+        free(w);
+    }
+}
+
+void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
+{
+    if (!engine_may_work(e) || engine_settled(e)) {
+        done(ctx);
+        return;
+    }
+    struct jobs_ready_waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct jobs_ready_waiter){done, ctx, e->settled};
+    e->settled = w;
+}
+
+void engine_check_ready(struct engine *e)
+{
+    if (!e->drained || !engine_settled(e))
+        return;
+    engine_tell_jobs_ready(e);
+    if (e->ready_told)
+        return;
+    e->ready_told = true;
+    e->setup.ready(e->setup.ctx);
+}
+
+/* The reader comes a little later than the store when the database is new. */
+void engine_read(struct engine *e, store_work work, void *arg, store_done done)
+{
+    store_submit(e->reader && e->reader_up ? e->reader : e->store, work, arg, done);
+}
+
+struct job *engine_job_by_name(const struct engine *e, const char *name)
+{
+    for (size_t i = 0; i < e->job_count; i++)
+        if (strcmp(e->jobs[i]->config->job, name) == 0)
+            return e->jobs[i];
+    return NULL;
+}

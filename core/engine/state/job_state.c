@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * What a job's state says: held or not, what it may do, how long its attempts may take.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/alloc.h"
+#include "core/base/log.h"
+#include "core/engine/state/state.h"
+
+enum { STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
+
+/* Whoever shows the reason names the job. */
+const char *job_unnamed(const struct job *j, const char *why)
+{
+    size_t len = strlen(j->config->job);
+    bool named = !strncmp(why, "job ", 4) && !strncmp(why + 4, j->config->job, len) &&
+                 !strncmp(why + 4 + len, ": ", 2);
+    return named ? why + 4 + len + 2 : why;
+}
+
+void job_hold(struct job *j, const char *why)
+{
+    why = job_unnamed(j, why);
+    if (j->held && strcmp(j->held, why) == 0)
+        return;
+    free(j->held);
+    j->held = xstrdup(why);
+    log_line(LEVEL_ERROR, "job held", "job", j->config->job, "reason", why, NULL);
+    engine_check_ready(j->engine);
+}
+
+void job_release_hold(struct job *j)
+{
+    if (j->held)
+        log_line(LEVEL_INFO, "job no longer held", "job", j->config->job, NULL);
+    free(j->held);
+    j->held = NULL;
+}
+
+bool job_may_claim(const struct job *j)
+{
+    return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered &&
+           j->table;
+}
+
+int64_t job_timeout_ms(const struct job *j)
+{
+    int64_t most = j->replay == RENEWD_REPLAY_GRACE ? j->grace_s * 1000 / 3 : 0;
+    return most && most < j->config->timeout_ms ? most : j->config->timeout_ms;
+}
+
+int64_t job_lease_s(const struct job *j)
+{
+    return 3 * j->config->timeout_ms / 1000 + STORE_TIMEOUT_S + LEASE_SPARE_S;
+}
+
+/* Of two that name the same table the one that is not held for it. */
+struct job *job_by_source(const struct engine *e, const char *source)
+{
+    struct job *found = NULL;
+    for (size_t i = 0; source && i < e->job_count; i++) /* what was set aside by an old version names none */
+        if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0 && (!found || found->held))
+            found = e->jobs[i];
+    return found;
+}
+
+const char *job_stands(const struct job *j)
+{
+    return j->held;
+}
