@@ -242,7 +242,7 @@ static void ask_table(struct asking *a, struct job *j)
 void check_job(struct db *db, struct config *c, struct job_config *config, check_say *sink, void *ctx)
 {
     struct asking a = {.db = db, .say = sink, .ctx = ctx, .job = config->job};
-    struct engine en = {.setup.config = c};
+    struct engine en = {.setup.config = c, .on = &engine_listeners};
     struct job j = {.engine = &en, .config = config};
     struct table_requirement wish;
     struct error e = {""};

@@ -20,12 +20,11 @@
 #include "core/engine/tokens/internal.h"
 #include "core/engine/tokens/tokens.h"
 
-enum { CHECK_MS = 20 };
-
 int engine_new(const struct engine_setup *s, struct engine **ret, struct error *e)
 {
     struct engine *en = xcalloc(1, sizeof *en);
     en->setup = *s;
+    en->on = &engine_listeners;
     en->loop = s->loop;
     en->started_at = clock_now();
     en->tokens = tokens_new();
@@ -94,24 +93,6 @@ void engine_start(struct engine *e)
         res = store_thread_start(e->loop, &o, &quiet, &e->reader, &err);
     if (res < 0)
         e->setup.fatal(e->setup.ctx, 1, err.text);
-}
-
-/* Everything is drained: from here on records may be discovered and claimed. */
-void engine_drained(struct engine *e)
-{
-    e->drained = true;
-    recover_kept(e, true);
-    expired_leases_check(e);
-    parked_count(e);
-    for (size_t i = 0; i < e->job_count; i++) {
-        discovery_start(e->jobs[i], true);
-        job_pump(e->jobs[i]);
-        schedule_due(e->jobs[i], 0);
-    }
-    engine_check_ready(e);
-    if (e->setup.daemon)
-        requests_start(e);
-    history_start(e);
 }
 
 /* ---- stopping ---- */
@@ -228,7 +209,7 @@ static void free_retired(struct engine *e)
     }
 }
 
-static void check_later(void *ctx)
+void engine_check_later(void *ctx)
 {
     struct engine *e = ctx;
     e->check_timer = NULL;
@@ -239,14 +220,6 @@ static void check_later(void *ctx)
             tell_waiting(e);
         stop_threads(e);
     }
-}
-
-/* Asked after everything that may have been the last; looks from the loop, where nobody is above us. */
-void engine_check_stopped(struct engine *e)
-{
-    if ((e->stopping && !e->stop_begun) || e->retired)
-        if (!e->check_timer)
-            e->check_timer = loop_after(e->loop, CHECK_MS, check_later, e);
 }
 
 void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)

@@ -7,8 +7,11 @@
 
 #include "core/engine/state/state.h"
 
+/* listeners.c */
+extern const struct engine_listeners engine_listeners;
+
 /* engine.c */
-void engine_drained(struct engine *e);
+void engine_check_later(void *ctx); /* whether all have stopped; the engine is ctx */
 void engine_forget_disabled(struct engine *e);
 
 /* phase.c: what happens when the store answers. */
@@ -52,7 +55,6 @@ void secrets_start(struct engine *e);
 void secrets_stop(struct engine *e);
 /* reload.c: c takes the place of j's configuration; both become the engine's. */
 void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
-void breaker_done(struct job *j);
 
 /* sql_requests.c */
 void requests_start(struct engine *e);

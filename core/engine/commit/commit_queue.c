@@ -15,12 +15,7 @@
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/discover/discover.h"
-#include "core/engine/events/events.h"
-#include "core/engine/recovery/recovery.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
-#include "core/engine/tokens/internal.h"
 #include "core/rules/outcome.h"
 #include "core/rules/replay.h"
 #include "core/time/timestamp.h"
@@ -43,11 +38,7 @@ static void task_end(struct commit_task *t, int outcome, bool ask_again)
     e->stored++;
     commit_free(t->commit);
     free(t);
-    if (r)
-        run_attempt_ended(r, outcome, ask_again);
-    else if (!e->setup.daemon)
-        jobs_pump(e); /* a run may have waited for it */
-    recover_check(e);
+    e->on->commit_ended(e, r, outcome, ask_again);
     engine_check_stopped(e);
 }
 
@@ -180,7 +171,7 @@ static void committed(struct commit_task *t)
     queue_settled(t);
     fault_point(FAULT_SETTLED, c->after.key);
     log_committed(t);
-    tokens_follow(t->engine->tokens, t->job, c);
+    t->engine->on->record_committed(t->engine, t->job, c);
     if (t->kept)
         drop_kept(t->engine, c->attempt_id);
     if (c->twins && !c->alone)
@@ -188,13 +179,8 @@ static void committed(struct commit_task *t)
     bool again = false;
     if (t->job) {
         grant_monitor_take(t->job, c);
-        failing_look(t->job, t->job->failing.why && c->outcome == OUTCOME_OK);
-        int64_t now = clock_now();
-        again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= now;
-        if (c->after.due_at)
-            schedule_due(t->job, c->after.due_at);
-        if (c->outcome == OUTCOME_OK)
-            events_record_changed(t->job, c->after.key, false);
+        again = c->outcome == OUTCOME_OK && c->after.point && c->after.point <= clock_now();
+        t->engine->on->job_committed(t->job, c);
     }
     if (again && t->run)
         count_repeat(t->run, c->after.key);
@@ -281,7 +267,7 @@ static void keep_done(void *arg, int result, const struct error *e)
         restore_newest_credential(engine, t->commit->before.fingerprint);
     task_end(t, OUTCOME_TRANSIENT, false);
     if (j && engine_may_work(engine))
-        discovery_one(j, key, NULL, NULL);
+        j->engine->on->row_differs(j, key);
     parked_count(engine);
     free(key);
 }
@@ -387,7 +373,7 @@ static void row_changed(struct commit_task *t)
         claim_release(j->engine, &c->before, c->attempt_id);
     task_end(t, OUTCOME_NONE, false);
     if (j)
-        discovery_one(j, key, NULL, NULL);
+        j->engine->on->row_differs(j, key);
     free(key);
 }
 
@@ -422,8 +408,7 @@ static void verdict_refused(struct commit_task *t)
     task_end(t, OUTCOME_TRANSIENT, false);
 }
 
-/* Nothing more is spent: what is not sent yet is given back, and who claims next rehearses first. A look asks for
- * the rights at once, so that the job is held also when nothing is due. */
+/* Nothing more is spent: who claims next rehearses first. */
 static void right_lost(const struct commit_task *t)
 {
     struct job *j = t->job;
@@ -431,9 +416,7 @@ static void right_lost(const struct commit_task *t)
     j->rehearsed = false;
     if (!news || !engine_may_work(j->engine))
         return;
-    attempt_abandon_unsent(j);
-    if (j->engine->setup.daemon)
-        discovery_again(j);
+    j->engine->on->right_lost(j);
 }
 
 /* A failure without what was refused of it: its statements, else its status, else its row. */

@@ -11,9 +11,7 @@
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
-#include "core/engine/tokens/internal.h"
 #include "core/store/parked.h"
 #include "core/store/shared_credential.h"
 
@@ -125,11 +123,11 @@ static void apply_stored(struct apply_task *t)
     struct engine *e = t->engine;
     log_line(LEVEL_INFO, "parked tokens are written into their row", "job", c->after.job, "record",
              c->after.key, "account", c->after.account, NULL);
-    tokens_follow(e->tokens, t->job, c);
+    e->on->record_committed(e, t->job, c);
     if (c->twins)
         propagate_credential(e, t->job, c);
     if (c->after.due_at)
-        schedule_due(t->job, c->after.due_at);
+        e->on->record_due(t->job, c->after.due_at);
     apply_end(t, 0, NULL);
 }
 

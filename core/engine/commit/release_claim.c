@@ -7,7 +7,6 @@
 #include "core/base/alloc.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/recovery/recovery.h"
 
 struct release_task {
     struct engine *engine;
@@ -35,7 +34,7 @@ static void claim_release_done(void *arg, int result, const struct error *e)
     engine->busy--;
     record_done(&t->record);
     free(t);
-    unowned_leases_check(engine);
+    engine->on->leases_unowned(engine);
     engine_check_stopped(engine);
 }
 

@@ -8,7 +8,6 @@
 
 #include "core/base/alloc.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 #include "core/store/shared_credential.h"
 
@@ -36,7 +35,8 @@ void twins_done(struct twins *t)
     free(t->jobs);
     struct engine *e = t->engine;
     if (e && --e->twins == 0)
-        jobs_pump(e);
+        for (size_t i = 0; i < e->job_count; i++)
+            e->on->job_may_go_on(e->jobs[i]);
 }
 
 static struct job *twins_job_of(const struct twins *t, const char *source)

@@ -11,8 +11,6 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/events/events.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 #include "core/store/shared_credential.h"
@@ -100,7 +98,7 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
     if (c->note)
         unreadable_noted(j, c->note);
     if (c->now.due_at)
-        schedule_due(j, c->now.due_at);
+        j->engine->on->record_due(j, c->now.due_at);
     change_catch_up(j, &c->now, spent, dead);
     if (c->revives)
         share_revival(j, &c->now);
@@ -109,7 +107,7 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
                      ? "a row can be read again; its error was cleared"
                      : "a new credential was found; the error of the old one was cleared", "job", j->config->job, "record",
                      c->now.key, "account", c->now.account, NULL);
-    events_record_changed(j, c->now.key, c->is_new);
+    j->engine->on->record_changed(j, c->now.key, c->is_new);
 }
 
 bool change_look(struct job *j, const struct row *row, const struct record *known,

@@ -16,9 +16,6 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/events/events.h"
-#include "core/engine/recovery/recovery.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 #include "core/store/shared_credential.h"
@@ -172,11 +169,11 @@ static void discovery_round_done(struct job *j)
     }
     if (d->held) {
         job_release_hold(j);
-        recover_kept(j->engine, true); /* what its rows refused meanwhile */
+        j->engine->on->hold_ended(j);
     }
     d->held = false;
     j->discovered = true;
-    events_start(j);
+    j->engine->on->job_discovered(j);
     if (d->again) {
         d->again = false;
         discovery_start(j, true);
@@ -187,14 +184,7 @@ static void discovery_round_done(struct job *j)
         d->timer = loop_after(j->engine->loop, d->changed_behind ? BEHIND_MS : j->config->rescan_s * 1000,
                               next_round, j);
     d->changed_behind = false;
-    if (first)
-        canary_start(j);
-    if (first)
-        failing_look(j, true);
-    if (first || d->full)
-        schedule_start(j);
-    else
-        schedule_due(j, 0);
+    j->engine->on->round_ended(j, first);
     if (first)
         engine_check_ready(j->engine);
     looks_over(j);

@@ -7,7 +7,6 @@
 
 #include "core/base/alloc.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 
 struct one_task {
@@ -37,7 +36,7 @@ static void one_end(struct one_task *t)
     if (t->then)
         t->then(t->ctx);
     else
-        job_pump(t->job);
+        engine->on->job_may_go_on(t->job);
     row_done(&t->row);
     record_done(&t->record);
     change_done(&t->change);

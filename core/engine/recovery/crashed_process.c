@@ -15,7 +15,6 @@
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
 #include "core/engine/state/state.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/rows/rows.h"
@@ -316,7 +315,7 @@ void recover_check(struct engine *e)
     if (e->set_back != SET_BACK_WRITING)
         return;
     e->recovering = false;
-    engine_drained(e);
+    e->on->drained(e);
 }
 
 /* ---- pairs that a row refused ---- */

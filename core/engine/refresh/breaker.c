@@ -12,7 +12,6 @@
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
-#include "core/engine/internal.h"
 #include "core/engine/state/state.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
@@ -96,7 +95,7 @@ static void rule(struct refused_task *t, int result)
         r = (struct suspect_ruling){.verdict = SUSPECT_WITHHELD, .next_at = t->now + AGAIN_MS};
     else
         breaker_take(j, &t->result.job);
-    if (result >= 0 && r.held && !secrets_changed(j)) /* under another secret the job begins anew */
+    if (result >= 0 && r.held && !j->engine->on->secrets_changed(j)) /* under another secret the job begins anew */
         tell_held(j, &r);
     if (r.verdict < SUSPECT_NOT_FINAL)
         outcome_withhold(j, t->commit, &r);

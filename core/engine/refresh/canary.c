@@ -7,7 +7,6 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/engine/internal.h"
 #include "core/engine/state/state.h"
 #include "core/engine/refresh/refresh.h"
 
@@ -76,7 +75,7 @@ static void canary_ask(void *ctx)
         canary_arm(j);
         return;
     }
-    if (secrets_changed(j))
+    if (j->engine->on->secrets_changed(j))
         return;
     struct turn_task *t = xcalloc(1, sizeof *t);
     t->job = j;

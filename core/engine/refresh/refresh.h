@@ -80,6 +80,7 @@ bool breaker_holds(const struct job *j);
 void breaker_take(struct job *j, struct breaker_row *row);
 void breaker_key_of(const struct job *j, struct breaker_key *ret);
 void breaker_resume(struct job *j, bool believe);
+void breaker_done(struct job *j);
 /* What the store says, which another host or somebody in SQL may have changed. rivals: hosts with other secrets are
  * refused, too. */
 void breaker_seen(struct job *j, bool held, bool rivals);

@@ -16,7 +16,6 @@
 #include "core/base/map.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
-#include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 
@@ -394,7 +393,7 @@ static void claim_done(void *arg, int result, const struct error *e)
     free(t);
     struct engine *engine = j->engine;
     engine->claims--;
-    unowned_leases_check(engine);
+    engine->on->leases_unowned(engine);
     run_pump(r);
     engine_check_stopped(engine);
 }
@@ -450,7 +449,7 @@ void run_pump(struct run *r)
         return;
     }
     if (j->engine->lost) { /* pumped again when it is clear */
-        unowned_leases_check(j->engine);
+        j->engine->on->leases_unowned(j->engine);
         return;
     }
     struct claim_task *t = xcalloc(1, sizeof *t);

@@ -11,7 +11,6 @@
 #include "core/base/fault.h"
 #include "core/crypto/seal_hex.h"
 #include "core/crypto/sealed_by.h"
-#include "core/engine/internal.h"
 #include "core/engine/state/state.h"
 #include "core/engine/rows/rows.h"
 
@@ -59,7 +58,7 @@ static int open_hex(const struct job *j, const char *slot, const char *text, siz
                          slot, j->config->sealed_key ? j->config->sealed_key
                                                      : keyring_first(j->engine->setup.config->keys));
     *ret_sealed = true;
-    keys_proven(j->engine, j->config->sealed_key ? j->config->sealed_key
+    j->engine->on->key_proven(j->engine, j->config->sealed_key ? j->config->sealed_key
                                                  : keyring_first(j->engine->setup.config->keys));
     return 0;
 }
@@ -88,7 +87,7 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
                          why ? why : "it was damaged or moved from another row");
     cleanup(free_p) char *id = NULL;
     seal_key_id(text, &id);
-    keys_proven(j->engine, id);
+    j->engine->on->key_proven(j->engine, id);
     *ret_sealed = true;
     return 0;
 }
@@ -187,7 +186,7 @@ int row_value_seal(const struct job *j, const char *key, const char *slot, const
     int res = fault_error(FAULT_SEAL, key);
     if (res < 0)
         return res;
-    keys_proven(j->engine, hex_key(j) && j->config->sealed_key ? j->config->sealed_key
+    j->engine->on->key_proven(j->engine, hex_key(j) && j->config->sealed_key ? j->config->sealed_key
                                                                : keyring_first(j->engine->setup.config->keys));
     if (hex_key(j))
         return seal_hex(hex_key(j), plain, len, ret);

@@ -8,6 +8,8 @@
 #include "core/base/log.h"
 #include "core/engine/state/state.h"
 
+enum { CHECK_MS = 20 };
+
 void engine_blocked(struct engine *e, const char *what, const char *job, const char *why)
 {
     if (!e->blocked)
@@ -72,4 +74,17 @@ struct job *engine_job_by_name(const struct engine *e, const char *name)
         if (strcmp(e->jobs[i]->config->job, name) == 0)
             return e->jobs[i];
     return NULL;
+}
+
+/* Asked after everything that may have been the last; looks from the loop, where nobody is above us. */
+void engine_check_stopped(struct engine *e)
+{
+    if ((e->stopping && !e->stop_begun) || e->retired)
+        if (!e->check_timer)
+            e->check_timer = loop_after(e->loop, CHECK_MS, e->on->check_stopped, e);
+}
+
+const char *engine_account(const struct engine *e, const struct job *j, const char *key)
+{
+    return j && key ? e->on->account(e, j, key) : NULL;
 }

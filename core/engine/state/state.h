@@ -6,6 +6,7 @@
 #define CORE_ENGINE_STATE_STATE_H
 
 #include "core/engine/engine.h"
+#include "core/engine/state/listeners.h"
 #include "core/http/client/client.h"
 #include "core/journal/retention.h"
 #include "core/journal/spool.h"
@@ -27,6 +28,7 @@ struct jobs_ready_waiter {
 
 struct engine {
     struct engine_setup setup;
+    const struct engine_listeners *on; /* what higher folders are told */
     struct loop *loop;
     struct job **jobs;
     size_t job_count;

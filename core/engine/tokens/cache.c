@@ -68,11 +68,6 @@ const char *tokens_account(const struct tokens *t, const struct job *j, const ch
     return e ? e->account : NULL;
 }
 
-const char *engine_account(const struct engine *e, const struct job *j, const char *key)
-{
-    return j && key ? tokens_account(e->tokens, j, key) : NULL;
-}
-
 static bool same_token(const struct token_entry *a, const struct token_entry *b)
 {
     return a->token && b->token && a->generation == b->generation &&

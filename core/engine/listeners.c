@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ * What follows in higher folders from what lower ones tell (state/listeners.h).
+ */
+#include "core/engine/commit/commit.h"
+#include "core/engine/discover/discover.h"
+#include "core/engine/events/events.h"
+#include "core/engine/internal.h"
+#include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
+#include "core/engine/tokens/internal.h"
+#include "core/rules/outcome.h"
+
+static void record_committed(struct engine *e, const struct job *j, const struct commit *c)
+{
+    tokens_follow(e->tokens, j, c);
+}
+
+static void job_committed(struct job *j, const struct commit *c)
+{
+    failing_look(j, j->failing.why && c->outcome == OUTCOME_OK);
+    if (c->after.due_at)
+        schedule_due(j, c->after.due_at);
+    if (c->outcome == OUTCOME_OK)
+        events_record_changed(j, c->after.key, false);
+}
+
+static void commit_ended(struct engine *e, struct run *r, int outcome, bool ask_again)
+{
+    if (r)
+        run_attempt_ended(r, outcome, ask_again);
+    else if (!e->setup.daemon)
+        jobs_pump(e); /* a run may have waited for it */
+    recover_check(e);
+}
+
+/* What is not sent yet is given back. A look asks for the rights at once, so that the job is held also when nothing is
+ * due. */
+static void right_lost(struct job *j)
+{
+    attempt_abandon_unsent(j);
+    if (j->engine->setup.daemon)
+        discovery_again(j);
+}
+
+static void row_differs(struct job *j, const char *key)
+{
+    discovery_one(j, key, NULL, NULL);
+}
+
+static void round_ended(struct job *j, bool first)
+{
+    if (first) {
+        canary_start(j);
+        failing_look(j, true);
+    }
+    if (first || j->discovery.full)
+        schedule_start(j);
+    else
+        schedule_due(j, 0);
+}
+
+/* What its rows refused meanwhile. */
+static void hold_ended(struct job *j)
+{
+    recover_kept(j->engine, true);
+}
+
+/* Everything is drained: from here on records may be discovered and claimed. */
+static void all_drained(struct engine *e)
+{
+    e->drained = true;
+    recover_kept(e, true);
+    expired_leases_check(e);
+    parked_count(e);
+    for (size_t i = 0; i < e->job_count; i++) {
+        discovery_start(e->jobs[i], true);
+        job_pump(e->jobs[i]);
+        schedule_due(e->jobs[i], 0);
+    }
+    engine_check_ready(e);
+    if (e->setup.daemon)
+        requests_start(e);
+    history_start(e);
+}
+
+static const char *account_of(const struct engine *e, const struct job *j, const char *key)
+{
+    return tokens_account(e->tokens, j, key);
+}
+
+const struct engine_listeners engine_listeners = {
+    .record_committed = record_committed,
+    .job_committed = job_committed,
+    .commit_ended = commit_ended,
+    .right_lost = right_lost,
+    .row_differs = row_differs,
+    .record_due = schedule_due,
+    .record_changed = events_record_changed,
+    .job_may_go_on = job_pump,
+    .job_discovered = events_start,
+    .round_ended = round_ended,
+    .hold_ended = hold_ended,
+    .leases_unowned = unowned_leases_check,
+    .drained = all_drained,
+    .key_proven = keys_proven,
+    .secrets_changed = secrets_changed,
+    .account = account_of,
+    .check_stopped = engine_check_later,
+};
