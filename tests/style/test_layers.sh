@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The house rules that a script can see: a folder includes only folders before it, a library's header
+# The house rules that a script can see: a folder includes only folders before it, one of the engine calls only
+# those before it, a library's header
 # stands in its adapter or store driver alone, plugins include the public header alone, every file has
 # its licence line, none is over 600 lines, banned functions are not used.
 set -u
@@ -18,7 +19,7 @@ report() { # NAME OFFENDERS
 }
 sources() { find core include plugins tests -name '*.[ch]' | sort; }
 
-# A folder uses those before it, and its own sub-folders' order is the folder's own matter but for http's two.
+# A folder uses those before it; sub-folders have an order in http and in engine (below), else none.
 order="base time rules crypto json conf loop http http/client http/server db journal store plugin config engine api cli"
 rank() { local n=0 f; for f in $order; do n=$((n + 1)); [ "$f" = "$1" ] && { echo $n; return; }; done; echo 99; }
 layer() { # PATH: the longest name in order that it begins with
@@ -35,6 +36,65 @@ for line in $(grep -rHoE '#include "core/[a-z_/]+' core --include='*.[ch]' | sed
 "
 done
 report "a folder includes only those before it" "$offenders"
+
+# The engine's own folders, lowest first; "." is core/engine itself, and engine.h is the whole library's header.
+engine_order="state rows commit discover refresh recovery tokens events ."
+engine_rank() { local n=0 f; for f in $engine_order; do n=$((n + 1)); [ "$f" = "$1" ] && { echo $n; return; }; done; echo 99; }
+engine_folder() { # PATH under core/engine: state/state.h -> state, job.c -> .
+    case $1 in */*) echo "${1%%/*}" ;; *) echo . ;; esac
+}
+
+offenders=
+for line in $(grep -rHoE '#include "core/engine/[a-z_/]+\.h' core/engine --include='*.[ch]' | sed 's/#include "core\/engine\///'); do
+    file=${line%%:*} to=${line#*:}
+    [ "$to" = engine.h ] && continue
+    [ "$(engine_rank "$(engine_folder "$to")")" -le "$(engine_rank "$(engine_folder "${file#core/engine/}")")" ] ||
+        offenders="$offenders$file includes core/engine/$to
+"
+done
+report "a folder of the engine includes only those before it" "$offenders"
+
+# Sources without their comments and texts.
+bare() {
+    sed -E 's/"([^"\\]|\\.)*"//g' "$@" | awk '{
+        line = $0; out = ""
+        while (line != "") {
+            if (inside) {
+                at = index(line, "*/")
+                if (!at) break
+                line = substr(line, at + 2); inside = 0
+            } else {
+                at = index(line, "/*")
+                if (!at) { out = out line; break }
+                out = out substr(line, 1, at - 1); line = substr(line, at + 2); inside = 1
+            }
+        }
+        print out }'
+}
+engine_files() { # FOLDER SUFFIXES
+    if [ "$1" = . ]; then ls core/engine/*.[$2]; else ls core/engine/"$1"/*.[$2]; fi
+}
+# What a higher folder defines for others; what a folder names, but for members of structs.
+defined() { grep -hE '^[a-z].*\(' $(engine_files "$1" c) | grep -vE '^(static|enum|typedef|extern) ?' |
+    sed -nE 's/^[a-z_0-9 *]*[ *]([a-z_0-9]+)\(.*/\1/p' | sort -u; }
+named() { bare $(engine_files "$1" c) | grep -oE '(^|[^A-Za-z0-9_.>])[a-z_][A-Za-z0-9_]*' |
+    sed -E 's/^[^A-Za-z0-9_]//' | sort -u; }
+
+offenders= seen=0
+for from in $engine_order; do
+    names=$(named "$from")
+    for to in $engine_order; do
+        [ "$(engine_rank "$to")" -gt "$(engine_rank "$from")" ] || continue
+        functions=$(defined "$to")
+        seen=$((seen + $(printf '%s\n' "$functions" | wc -l)))
+        for name in $(comm -12 <(printf '%s\n' "$names") <(printf '%s\n' "$functions")); do
+            offenders="$offenders$(grep -lw "$name" $(engine_files "$from" c) | head -1) names $name() of a higher folder ($to)
+"
+        done
+    done
+done
+[ "$seen" -gt 100 ] || offenders="${offenders}only $seen functions were found to look for"
+report "a folder of the engine calls only those before it" "$offenders"
 
 headers='curl/|libpq-fe|openssl/|libconfig|microhttpd|json-c/|sqlite3'
 report "a library's header stands in its adapter or driver alone" \
