@@ -87,12 +87,9 @@ static int explain_work(struct db *db, void *arg, struct error *e)
 static void explain_done(void *arg, int result, const struct error *e)
 {
     struct explain_task *t = arg;
-    struct engine *engine = t->job->engine;
-    engine->busy--;
     t->explanation.later_at = taken_at(t->job, t->explanation.reasons[REASON_LATER].soonest, t->query.now);
     t->done(t->ctx, &t->explanation, result, e->text);
     free(t);
-    engine_check_stopped(engine);
 }
 
 void engine_explain(struct engine *e, struct job *j,
@@ -104,8 +101,7 @@ void engine_explain(struct engine *e, struct job *j,
     t->done = done;
     t->ctx = ctx;
     explain_fill(j, clock_now(), &t->query);
-    e->busy++;
-    store_submit(e->store, explain_work, t, explain_done);
+    engine_async(e, explain_work, t, explain_done);
 }
 
 struct why_task {
@@ -132,9 +128,7 @@ static int why_work(struct db *db, void *arg, struct error *e)
 static void explain_why_known(void *arg, int result, const struct error *e)
 {
     struct why_task *t = arg;
-    struct engine *engine = t->job->engine;
     char why[WHY_MAX] = "";
-    engine->busy--;
     if (result >= 0)
         reason_of_one(t->job, &t->record, t->reason, t->lease_until, why, sizeof why);
     t->done(t->ctx, &t->record, result, result < 0 ? e->text : why);
@@ -142,15 +136,13 @@ static void explain_why_known(void *arg, int result, const struct error *e)
         record_done(&t->record);
     free(t->key);
     free(t);
-    engine_check_stopped(engine);
 }
 
 static void why_ask(void *ctx)
 {
     struct why_task *t = ctx;
     explain_fill(t->job, clock_now(), &t->query);
-    t->job->engine->busy++;
-    store_submit(t->job->engine->store, why_work, t, explain_why_known);
+    engine_async(t->job->engine, why_work, t, explain_why_known);
 }
 
 /* The row is looked at first: what is said is true of the row as it is. */

@@ -223,7 +223,6 @@ static void resolve_done(void *arg, int result, const struct error *e)
     struct resolve_task *t = arg;
     struct job *j = t->job;
     struct engine *en = j->engine;
-    en->busy--;
     j->resolving = false;
     if (result >= 0 && !j->removed && shares_source(j, t->table)) {
         recover_check(en);
@@ -244,7 +243,6 @@ static void resolve_done(void *arg, int result, const struct error *e)
     job_row_done(&t->row);
     breaker_row_done(&t->breaker);
     free(t);
-    engine_check_stopped(en);
 }
 
 /* Under which settings the provider answers (rule 10). The key that it is hashed with is the database's own. */
@@ -268,8 +266,7 @@ void job_resolve(struct job *j)
     name_settings(j);
     struct resolve_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    en->busy++;
-    store_submit(en->store, resolve_work, t, resolve_done);
+    engine_async(en, resolve_work, t, resolve_done);
 }
 
 static int source_work(struct db *db, void *arg, struct error *e)
@@ -284,15 +281,12 @@ static void source_known(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct resolve_task *t = arg;
-    struct engine *en = t->job->engine;
-    en->busy--;
     if (result >= 0) {
         free(t->job->read_source);
         t->job->read_source = xstrdup(t->table->source);
     }
     table_free(t->table);
     free(t);
-    engine_check_stopped(en);
 }
 
 void job_find_source(struct job *j)
@@ -301,8 +295,7 @@ void job_find_source(struct job *j)
         return;
     struct resolve_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    j->engine->busy++;
-    store_submit(j->engine->reader, source_work, t, source_known);
+    engine_async_read(j->engine, source_work, t, source_known);
 }
 
 /* ---- pause and resume ---- */
@@ -337,14 +330,12 @@ static void job_pause_done(void *arg, int result, const struct error *e)
 {
     struct pause_task *t = arg;
     struct job *j = t->job;
-    j->engine->busy--;
     if (result >= 0 && !t->paused)
         breaker_resume(j, t->believe);
     if (result >= 0)
         job_set_paused(j, t->paused);
     t->done(t->ctx, result, e->text);
     free(t);
-    engine_check_stopped(j->engine);
 }
 
 void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
@@ -356,8 +347,7 @@ void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
     }
     struct pause_task *t = xcalloc(1, sizeof *t);
     *t = (struct pause_task){j, paused, believe, done, ctx};
-    e->busy++;
-    store_submit(e->store, pause_work, t, job_pause_done);
+    engine_async(e, pause_work, t, job_pause_done);
 }
 
 const struct job_config *job_configuration(const struct job *j)

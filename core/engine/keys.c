@@ -170,13 +170,11 @@ static void proven_done(void *arg, int result, const struct error *err)
 {
     struct proven_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     if (t->wrong)
         e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
     else if (result < 0)
         e->keys_known[t->index] = false; /* at its next use */
     free(t);
-    engine_check_stopped(e);
 }
 
 void keys_proven(struct engine *e, const char *id)
@@ -189,7 +187,6 @@ void keys_proven(struct engine *e, const char *id)
         struct proven_task *t = xcalloc(1, sizeof *t);
         t->engine = e;
         t->index = i;
-        e->busy++;
-        store_submit(e->store, proven_work, t, proven_done);
+        engine_async(e, proven_work, t, proven_done);
     }
 }

@@ -72,7 +72,6 @@ static void listen_done(void *arg, int result, const struct error *err)
 {
     struct listen_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     if (result == 0 && !e->stopping)
         listening(e, t->listener);
     else if (result == 0)
@@ -84,7 +83,6 @@ static void listen_done(void *arg, int result, const struct error *err)
     else
         again_in(e, AGAIN_MS);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void listen_now(void *ctx)
@@ -97,8 +95,7 @@ static void listen_now(void *ctx)
     }
     struct listen_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    e->busy++;
-    engine_read(e, listen_work, t, listen_done);
+    engine_async_read(e, listen_work, t, listen_done);
 }
 
 void pg_notify_start(struct engine *e)

@@ -76,8 +76,7 @@ static void phase_check_start(struct engine *e)
     t->engine = e;
     t->keys.jobs = xmemdup(e->jobs, (e->job_count + 1) * sizeof *t->keys.jobs);
     t->keys.job_count = e->job_count;
-    e->busy++;
-    store_submit(e->store, check_work, t, check_done);
+    engine_async(e, check_work, t, check_done);
 }
 
 static void check_again(void *ctx)
@@ -91,7 +90,6 @@ static void check_done(void *arg, int result, const struct error *err)
 {
     struct check_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     e->checking = false;
     if (t->keys.wrong) {
         e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
@@ -114,7 +112,6 @@ static void check_done(void *arg, int result, const struct error *err)
     crypto_wipe(t->keys.fingerprint_key, sizeof t->keys.fingerprint_key);
     free(t->keys.jobs);
     free(t);
-    engine_check_stopped(e);
 }
 
 static int beat_work(struct db *db, void *arg, struct error *e)

@@ -109,7 +109,6 @@ static void poll_done(void *arg, int result, const struct error *err)
     (void)err;
     struct poll_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     for (size_t i = 0; i < t->job_count; i++) {
         struct job *j = engine_job_by_name(e, t->jobs[i].job);
         if (j)
@@ -126,7 +125,6 @@ static void poll_done(void *arg, int result, const struct error *err)
                      t->requests[i].job, NULL);
     }
     sql_requests_task_free(t);
-    engine_check_stopped(e);
 }
 
 static void poll(void *ctx)
@@ -139,8 +137,7 @@ static void poll(void *ctx)
     struct poll_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     name_jobs(t, true); /* the others' wait until they can run */
-    e->busy++;
-    store_submit(e->store, poll_work, t, poll_done);
+    engine_async(e, poll_work, t, poll_done);
 }
 
 void requests_start(struct engine *e)
@@ -170,14 +167,11 @@ static int serve_work(struct db *db, void *arg, struct error *e)
 static void serve_done(void *arg, int result, const struct error *err)
 {
     struct poll_task *t = arg;
-    struct engine *e = t->engine;
-    e->busy--;
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "this host could not record in the database which jobs it serves; renewd.job in SQL may show "
                                 "others as active",
                  "reason", err->text, NULL);
     sql_requests_task_free(t);
-    engine_check_stopped(e);
 }
 
 void requests_serve(struct engine *e)
@@ -188,6 +182,5 @@ void requests_serve(struct engine *e)
     t->engine = e;
     name_jobs(t, false);
     name_disabled(t);
-    e->busy++;
-    store_submit(e->store, serve_work, t, serve_done);
+    engine_async(e, serve_work, t, serve_done);
 }

@@ -119,13 +119,10 @@ static int drop_work(struct db *db, void *arg, struct error *e)
 static void drop_done(void *arg, int result, const struct error *e)
 {
     struct drop_task *t = arg;
-    struct engine *engine = t->engine;
     if (result < 0)
         log_line(LEVEL_WARNING, "parked tokens were written into their row, but their parked copy could not be removed",
                  "reason", e->text, NULL);
-    engine->busy--;
     free(t);
-    engine_check_stopped(engine);
 }
 
 static void drop_kept(struct engine *e, const char *attempt_id)
@@ -133,8 +130,7 @@ static void drop_kept(struct engine *e, const char *attempt_id)
     struct drop_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     memcpy(t->attempt_id, attempt_id, ID_SIZE);
-    e->busy++;
-    store_submit(e->store, drop_work, t, drop_done);
+    engine_async(e, drop_work, t, drop_done);
 }
 
 /* A record that is due again after its success, as one that is months behind: up to REPEATS_MAX times a
@@ -241,7 +237,6 @@ static void keep_done(void *arg, int result, const struct error *e)
 {
     struct keep_task *k = arg;
     struct commit_task *t = k->commit;
-    t->engine->busy--;
     if (result < 0) { /* it is on the spool still: tried again when the store comes back */
         log_line(LEVEL_ERROR, "new tokens that their row did not take could not be parked in the database; they stay on the "
                               "spool, and renewd tries again", "job",
@@ -249,7 +244,6 @@ static void keep_done(void *arg, int result, const struct error *e)
         keep_task_free(k);
         t->submitted = false;
         resume_later(t->engine);
-        engine_check_stopped(t->engine);
         return;
     }
     queue_settled(t);
@@ -304,8 +298,7 @@ static void queue_keep(struct commit_task *t, const char *kind, const char *code
         keep_later(t);
         return;
     }
-    t->engine->busy++;
-    store_submit(t->engine->store, keep_work, k, keep_done);
+    engine_async(t->engine, keep_work, k, keep_done);
 }
 
 /* ---- results that are no success ---- */

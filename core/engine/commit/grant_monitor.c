@@ -114,14 +114,11 @@ static void log_change(const struct grant_monitor_task *t)
 static void note_done(void *arg, int result, const struct error *err)
 {
     struct grant_monitor_task *t = arg;
-    struct engine *e = t->engine;
     (void)err; /* then it is told once more after a restart */
     if (t->now.changed_at != t->was.changed_at && !(result >= 0 && t->told))
         log_change(t);
-    e->busy--;
     free(t->job);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void grant_note(const struct job *j, const struct granted *was)
@@ -131,8 +128,7 @@ static void grant_note(const struct job *j, const struct granted *was)
     t->job = xstrdup(j->config->job);
     t->was = *was;
     t->now = j->granted;
-    j->engine->busy++;
-    store_submit(j->engine->store, note_work, t, note_done);
+    engine_async(j->engine, note_work, t, note_done);
 }
 
 /* The record's own life must have changed: accounts of one job may be granted different ones. */

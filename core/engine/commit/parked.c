@@ -51,7 +51,6 @@ static void list_known(void *arg, int result, const struct error *err)
     struct list_task *t = arg;
     struct engine *e = t->engine;
     struct parked *list = xcalloc(t->count + 1, sizeof *list);
-    e->busy--;
     for (size_t i = 0; i < t->count; i++) {
         const struct kept *k = &t->list[i].kept;
         struct commit *c = t->list[i].account ? NULL : open_kept(e, k); /* its row is gone: what it was called then */
@@ -67,15 +66,13 @@ static void list_known(void *arg, int result, const struct error *err)
     parked_free(t->list, t->count);
     free(t->job);
     free(t);
-    engine_check_stopped(e);
 }
 
 void engine_parked(struct engine *e, const char *job, parked_done *done, void *ctx)
 {
     struct list_task *t = xcalloc(1, sizeof *t);
     *t = (struct list_task){.engine = e, .job = job ? xstrdup(job) : NULL, .done = done, .ctx = ctx};
-    e->busy++;
-    engine_read(e, list_work, t, list_known);
+    engine_async_read(e, list_work, t, list_known);
 }
 
 /* ---- one of them into its row ---- */
@@ -135,8 +132,7 @@ static void apply_done(void *arg, int result, const struct error *err);
 
 static void parked_submit(struct apply_task *t)
 {
-    t->engine->busy++;
-    store_submit(t->engine->store, apply_work, t, apply_done);
+    engine_async(t->engine, apply_work, t, apply_done);
 }
 
 /* The row holds other bytes: the same credential in another wrapping, the pair itself, or another one. */
@@ -165,7 +161,6 @@ static void row_differs(struct apply_task *t)
 static void apply_done(void *arg, int result, const struct error *err)
 {
     struct apply_task *t = arg;
-    t->engine->busy--;
     if (result < 0) {
         apply_end(t, result, err->text);
         return;
@@ -218,7 +213,6 @@ static int standing_work(struct db *db, void *arg, struct error *e)
 static void standing_known(void *arg, int result, const struct error *err)
 {
     struct apply_task *t = arg;
-    t->engine->busy--;
     if (result < 0)
         apply_end(t, result, err->text);
     else if (t->standing.spent)
@@ -238,7 +232,6 @@ static void one_known(void *arg, int result, const struct error *err)
     struct secret *text = NULL;
     const char *reason = NULL;
     struct error why = {"it cannot be decrypted with the keys of renewd.conf"};
-    e->busy--;
     if (result < 0) {
         apply_end(t, result, err->text);
         return;
@@ -254,8 +247,7 @@ static void one_known(void *arg, int result, const struct error *err)
         apply_end(t, -EBUSY, why.text);
         return;
     }
-    e->busy++;
-    store_submit(e->store, standing_work, t, standing_known);
+    engine_async(e, standing_work, t, standing_known);
 }
 
 void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *done, void *ctx)
@@ -269,6 +261,5 @@ void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *do
         free(t);
         return;
     }
-    e->busy++;
-    store_submit(e->store, parked_read_work, t, one_known);
+    engine_async(e, parked_read_work, t, one_known);
 }

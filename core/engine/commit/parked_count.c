@@ -29,14 +29,12 @@ static void parked_count_known(void *arg, int result, const struct error *e)
     struct engine *engine = t->engine;
     char removed[24];
     (void)e;
-    engine->busy--;
     if (result >= 0)
         engine->aside = t->counts;
     snprintf(removed, sizeof removed, "%" PRId64, t->counts.removed);
     if (result >= 0 && t->counts.removed)
         log_line(LEVEL_INFO, "parked tokens that are 30 days old were removed", "tokens", removed, NULL);
     free(t);
-    engine_check_stopped(engine);
 }
 
 /* At start, with each heartbeat, and when one more was set aside. */
@@ -46,6 +44,5 @@ void parked_count(struct engine *e)
         return;
     struct parked_count_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    e->busy++;
-    store_submit(e->store, parked_count_work, t, parked_count_known);
+    engine_async(e, parked_count_work, t, parked_count_known);
 }

@@ -31,11 +31,9 @@ static void claim_release_done(void *arg, int result, const struct error *e)
                      t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text, NULL);
         engine->lost = true;
     }
-    engine->busy--;
     record_done(&t->record);
     free(t);
     engine->on->leases_unowned(engine);
-    engine_check_stopped(engine);
 }
 
 void claim_release(struct engine *e, const struct record *rec, const char *attempt_id)
@@ -44,6 +42,5 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
     t->engine = e;
     record_copy(&t->record, rec);
     memcpy(t->attempt_id, attempt_id, ID_SIZE);
-    e->busy++;
-    store_submit(e->store, claim_release_work, t, claim_release_done);
+    engine_async(e, claim_release_work, t, claim_release_done);
 }

@@ -91,7 +91,6 @@ static void propagate_known(void *arg, int result, const struct error *err)
 {
     struct propagate_task *t = arg;
     struct engine *e = t->twins.engine;
-    e->busy--;
     cleanup(secret_free_p) struct secret *plain = NULL;
     cleanup(json_free_p) struct json *pair = NULL;
     const char *why = NULL;
@@ -110,14 +109,12 @@ static void propagate_known(void *arg, int result, const struct error *err)
         commits_submit(e, t->twins.list[i].job, NULL, c, false, false);
     }
     share_task_free(t);
-    engine_check_stopped(e);
 }
 
 static void share_start(struct engine *e, struct propagate_task *t, const char *old)
 {
     twins_begin(&t->twins, e, old);
-    e->busy++;
-    store_submit(e->store, propagate_work, t, propagate_known);
+    engine_async(e, propagate_work, t, propagate_known);
 }
 
 /* A credential that stays what it was brings a new access token for the other rows of its job; another job may

@@ -89,7 +89,6 @@ static void fate_known(void *arg, int result, const struct error *err)
 {
     struct fate_task *t = arg;
     struct engine *e = t->twins.engine;
-    e->busy--;
     if (result < 0)
         log_line(LEVEL_WARNING, "the result of a shared credential could not be written to the other records that hold it; "
                                 "renewd tries again when it next reads their table",
@@ -106,7 +105,6 @@ static void fate_known(void *arg, int result, const struct error *err)
         commits_submit(e, w->job, NULL, c, false, false);
     }
     outcome_share_task_free(t);
-    engine_check_stopped(e);
 }
 
 static struct fate_task *outcome_share_task_new(struct engine *e, struct job *j, const char *fingerprint)
@@ -121,8 +119,7 @@ static struct fate_task *outcome_share_task_new(struct engine *e, struct job *j,
 static void outcome_share_start(struct fate_task *t)
 {
     struct engine *e = t->twins.engine;
-    e->busy++;
-    store_submit(e->store, fate_work, t, fate_known);
+    engine_async(e, fate_work, t, fate_known);
 }
 
 void share_outcome(struct engine *e, struct job *j, const struct commit *c)

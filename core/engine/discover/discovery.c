@@ -202,7 +202,6 @@ static void sweep_done(void *arg, int result, const struct error *e)
     struct sweep_task *t = arg;
     struct job *j = t->job;
     struct discovery *d = &j->discovery;
-    j->engine->busy--;
     if (!d->running) {
         free(t->next);
     } else if (result < 0) {
@@ -221,7 +220,6 @@ static void sweep_done(void *arg, int result, const struct error *e)
     }
     free(t->after);
     free(t);
-    engine_check_stopped(j->engine);
 }
 
 static void ask_sweep(void *ctx)
@@ -233,8 +231,7 @@ static void ask_sweep(void *ctx)
     struct sweep_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->after = d->after ? xstrdup(d->after) : NULL;
-    j->engine->busy++;
-    store_submit(j->engine->store, sweep_work, t, sweep_done);
+    engine_async(j->engine, sweep_work, t, sweep_done);
 }
 
 static void begin_sweep(struct job *j)
@@ -285,7 +282,6 @@ static void put_done(void *arg, int result, const struct error *e)
     struct put_task *t = arg;
     struct job *j = t->job;
     fault_point(FAULT_DISCOVERED, NULL);
-    j->engine->busy--;
     if (j->discovery.running) {
         if (result < 0) {
             round_failed(j, result, e);
@@ -296,7 +292,6 @@ static void put_done(void *arg, int result, const struct error *e)
         }
     }
     put_free(t);
-    engine_check_stopped(j->engine);
 }
 
 /* Each credential is told once. */
@@ -416,8 +411,7 @@ static void look_through(struct job *j, struct page_task *t)
     of->rows += (int64_t)p->count;
     of->changed += (int64_t)put->count;
     if (put->count) {
-        j->engine->busy++;
-        store_submit(j->engine->store, put_work, put, put_done);
+        engine_async(j->engine, put_work, put, put_done);
         return;
     }
     page_taken(j, &put->next, put->last || !put->next);
@@ -435,7 +429,6 @@ static void page_arrived(void *arg, int result, const struct error *e)
 {
     struct page_task *t = arg;
     struct job *j = t->job;
-    j->engine->busy--;
     if (t->looked)
         job_hidden(j, t->hidden);
     if (j->discovery.running) {
@@ -453,7 +446,6 @@ static void page_arrived(void *arg, int result, const struct error *e)
     free(t->untold);
     free(t->after);
     free(t);
-    engine_check_stopped(j->engine);
 }
 
 static void ask_page(void *ctx)
@@ -466,8 +458,7 @@ static void ask_page(void *ctx)
     t->job = j;
     t->after = d->after ? xstrdup(d->after) : NULL;
     t->full = d->full;
-    j->engine->busy++;
-    store_submit(j->engine->store, page_work, t, page_arrived);
+    engine_async(j->engine, page_work, t, page_arrived);
 }
 
 void discovery_start(struct job *j, bool full)

@@ -55,7 +55,6 @@ static void one_put(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct one_task *t = arg;
-    t->job->engine->busy--;
     if (result >= 0)
         change_put(t->job, &t->change, t->spent, t->dead);
     one_end(t);
@@ -88,13 +87,11 @@ static void one_arrived(void *arg, int result, const struct error *e)
     (void)e;
     struct one_task *t = arg;
     struct job *j = t->job;
-    j->engine->busy--;
     if (result < 0 || !engine_may_work(j->engine) || !one_changed(t)) {
         one_end(t);
         return;
     }
-    j->engine->busy++;
-    store_submit(j->engine->store, one_put_work, t, one_put);
+    engine_async(j->engine, one_put_work, t, one_put);
 }
 
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx)
@@ -104,6 +101,5 @@ void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx)
     t->key = xstrdup(key);
     t->then = then;
     t->ctx = ctx;
-    j->engine->busy++;
-    store_submit(j->engine->store, one_work, t, one_arrived);
+    engine_async(j->engine, one_work, t, one_arrived);
 }

@@ -189,7 +189,6 @@ static void import_done(void *arg, int result, const struct error *e)
 {
     struct import_task *t = arg;
     struct job *j = t->job;
-    j->engine->busy--;
     struct error why = *e;
     if (result == -EEXIST)
         error_set(&why, result, "a record with the id \"%s\" is there already; --replace overwrites it; "
@@ -198,7 +197,6 @@ static void import_done(void *arg, int result, const struct error *e)
     if (result >= 0)
         discovery_start(j, true);
     import_task_free(t);
-    engine_check_stopped(j->engine);
 }
 
 void engine_import(struct engine *e, struct job *j, const char *lines, size_t len, bool replace,
@@ -226,6 +224,5 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
         import_task_free(t);
         return;
     }
-    e->busy++;
-    store_submit(e->store, import_work, t, import_done);
+    engine_async(e, import_work, t, import_done);
 }

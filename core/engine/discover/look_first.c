@@ -125,15 +125,12 @@ static void part_next(void *ctx)
 static void part_known(void *arg, int result, const struct error *e)
 {
     struct part_task *t = arg;
-    struct engine *engine = t->job->engine;
-    engine->busy--;
     if (result >= 0) {
         part_next(t);
     } else {
         t->then(t->ctx, false, e->text);
         part_free(t);
     }
-    engine_check_stopped(engine);
 }
 
 /* ---- */
@@ -162,6 +159,5 @@ void look_first(struct job *j, look_done *then, void *ctx)
     }
     struct part_task *t = xcalloc(1, sizeof *t);
     *t = (struct part_task){.job = j, .after = xstrdup(d->last_key), .then = then, .ctx = ctx};
-    j->engine->busy++;
-    store_submit(j->engine->store, part_work, t, part_known);
+    engine_async(j->engine, part_work, t, part_known);
 }

@@ -141,7 +141,6 @@ static int unreadable_later_work(struct db *db, void *arg, struct error *e)
 static void unreadable_later_done(void *arg, int result, const struct error *e)
 {
     struct later_task *t = arg;
-    struct engine *engine = t->job->engine;
     if (result < 0)
         log_line(LEVEL_WARNING, "the last_error of rows that cannot be read could not be written", "job",
                  t->job->config->job, "reason", e->text, NULL);
@@ -149,8 +148,6 @@ static void unreadable_later_done(void *arg, int result, const struct error *e)
         unreadable_noted(t->job, t->list[i]);
     later_free(t->list, t->count);
     free(t);
-    engine->busy--;
-    engine_check_stopped(engine);
 }
 
 void unreadable_note_later(struct job *j, struct round *of, bool right)
@@ -160,8 +157,7 @@ void unreadable_note_later(struct job *j, struct round *of, bool right)
     } else {
         struct later_task *t = xcalloc(1, sizeof *t);
         *t = (struct later_task){j, of->later, of->later_count};
-        j->engine->busy++;
-        store_submit(j->engine->store, unreadable_later_work, t, unreadable_later_done);
+        engine_async(j->engine, unreadable_later_work, t, unreadable_later_done);
     }
     of->later = NULL;
     of->later_count = 0;

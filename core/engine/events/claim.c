@@ -146,7 +146,6 @@ static void claimed(void *arg, int result, const struct error *err)
 {
     struct sending *s = arg;
     struct job *j = s->of->job;
-    j->engine->busy--;
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "the due events could not be claimed in the database; renewd tries again", "job", j->config->job,
                  "reason", err->text, NULL);
@@ -161,6 +160,5 @@ static void claimed(void *arg, int result, const struct error *err)
 void sending_claim(struct sending *s)
 {
     struct engine *e = s->of->job->engine;
-    e->busy++;
-    store_submit(e->store, event_claim_claim_work, s, claimed);
+    engine_async(e, event_claim_claim_work, s, claimed);
 }

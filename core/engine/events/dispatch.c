@@ -117,8 +117,6 @@ static int park_work(struct db *db, void *arg, struct error *e)
 static void parked(void *arg, int result, const struct error *err)
 {
     struct park_task *t = arg;
-    struct engine *e = t->job->engine;
-    e->busy--;
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "the reason why events wait could not be written to the database; it is written again later", "job",
                  t->job->config->job, "reason", err->text, NULL);
@@ -128,7 +126,6 @@ static void parked(void *arg, int result, const struct error *err)
     free(t->how.code);
     free(t->how.why);
     free(t);
-    engine_check_stopped(e);
 }
 
 void events_park(struct job_events *je, char *const *keys, size_t count, const struct trouble *how)
@@ -141,8 +138,7 @@ void events_park(struct job_events *je, char *const *keys, size_t count, const s
     t->how = *how;
     t->how.code = how->code ? xstrdup(how->code) : NULL;
     t->how.why = how->why ? xstrdup(how->why) : NULL;
-    je->job->engine->busy++;
-    store_submit(je->job->engine->store, park_work, t, parked);
+    engine_async(je->job->engine, park_work, t, parked);
 }
 
 /* ---- who is due ---- */
@@ -265,9 +261,7 @@ static void event_dispatch_due_known(void *arg, int result, const struct error *
 {
     struct due_task *t = arg;
     struct job_events *je = t->of;
-    struct engine *e = je->job->engine;
     int64_t wait = POLL_MS;
-    e->busy--;
     je->looking = false;
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "the due events could not be read from the database; renewd tries again", "job",
@@ -286,7 +280,6 @@ static void event_dispatch_due_known(void *arg, int result, const struct error *
     je->again = false;
     due_free(t);
     events_look_in(je, wait);
-    engine_check_stopped(e);
 }
 
 static void event_dispatch_look(void *ctx)
@@ -304,8 +297,7 @@ static void event_dispatch_look(void *ctx)
     struct due_task *t = xcalloc(1, sizeof *t);
     t->of = je;
     je->looking = true;
-    je->job->engine->busy++;
-    engine_read(je->job->engine, event_dispatch_due_work, t, event_dispatch_due_known);
+    engine_async_read(je->job->engine, event_dispatch_due_work, t, event_dispatch_due_known);
 }
 
 /* ---- what happens to its record ---- */
@@ -327,13 +319,10 @@ static void event_dispatch_kicked(void *arg, int result, const struct error *err
     (void)result; /* then the slow look finds them */
     (void)err;
     struct kick_task *t = arg;
-    struct engine *e = t->job->engine;
-    e->busy--;
     if (t->job->events)
         events_look_in(t->job->events, 0);
     free(t->key);
     free(t);
-    engine_check_stopped(e);
 }
 
 void events_record_changed(struct job *j, const char *key, bool is_new)
@@ -345,8 +334,7 @@ void events_record_changed(struct job *j, const char *key, bool is_new)
     struct kick_task *k = xcalloc(1, sizeof *k);
     k->job = j;
     k->key = xstrdup(key);
-    j->engine->busy++;
-    store_submit(j->engine->store, kick_work, k, event_dispatch_kicked);
+    engine_async(j->engine, kick_work, k, event_dispatch_kicked);
 }
 
 /* ---- life ---- */

@@ -145,8 +145,6 @@ static void added(void *arg, int result, const struct error *err)
 {
     struct add_task *t = arg;
     struct job_events *je = t->of;
-    struct engine *e = je->job->engine;
-    e->busy--;
     je->adding = false;
     for (struct post *p = t->posts, *next; p; p = next) {
         next = p->next;
@@ -159,7 +157,6 @@ static void added(void *arg, int result, const struct error *err)
     free(t);
     events_came(je->job);
     event_intake_pump(je);
-    engine_check_stopped(e);
 }
 
 /* The first that waits, and those behind it that can go with it. */
@@ -185,8 +182,7 @@ static void event_intake_pump(struct job_events *je)
     t->of = je;
     t->posts = event_intake_take(je);
     je->adding = true;
-    e->busy++;
-    store_submit(e->store, add_work, t, added);
+    engine_async(e, add_work, t, added);
 }
 
 /* ---- asking ---- */

@@ -64,7 +64,6 @@ static void tidied(void *arg, int result, const struct error *err)
     struct job_events *je = t->of;
     struct engine *e = je->job->engine;
     bool more = result >= 0 && (t->expired >= AT_ONCE || t->removed >= AT_ONCE);
-    e->busy--;
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "the events that are too old could not be read from the database; renewd tries again", "job",
                  je->job->config->job, "reason", err->text, NULL);
@@ -75,7 +74,6 @@ static void tidied(void *arg, int result, const struct error *err)
         je->tidy_timer = loop_after(e->loop, more ? AGAIN_MS : MINUTE_MS, tidy, je);
     }
     free(t);
-    engine_check_stopped(e);
 }
 
 static void tidy(void *ctx)
@@ -91,8 +89,7 @@ static void tidy(void *ctx)
     struct tidy_task *t = xcalloc(1, sizeof *t);
     t->of = je;
     t->sweep = je->tidied++ % SWEEP_EVERY == 0;
-    e->busy++;
-    store_submit(e->store, tidy_work, t, tidied);
+    engine_async(e, tidy_work, t, tidied);
 }
 
 void tidy_start(struct job_events *je)

@@ -26,8 +26,6 @@ static int retry_work(struct db *db, void *arg, struct error *e)
 static void event_retry_retried(void *arg, int result, const struct error *e)
 {
     struct retry_task *t = arg;
-    struct engine *engine = t->job->engine;
-    engine->busy--;
     if (result >= 0 && t->job->events) {
         blocked_records_forget(t->job->events);
         events_came(t->job);
@@ -35,7 +33,6 @@ static void event_retry_retried(void *arg, int result, const struct error *e)
     t->done(t->ctx, t->moved, result, e->text);
     free(t->ids);
     free(t);
-    engine_check_stopped(engine);
 }
 
 void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, size_t count,
@@ -47,6 +44,5 @@ void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, si
     t->count = count;
     t->done = done;
     t->ctx = ctx;
-    e->busy++;
-    store_submit(e->store, retry_work, t, event_retry_retried);
+    engine_async(e, retry_work, t, event_retry_retried);
 }

@@ -402,8 +402,6 @@ static int event_send_release_work(struct db *db, void *arg, struct error *e)
 static void event_send_release_done(void *arg, int result, const struct error *err)
 {
     struct release_task *t = arg;
-    struct engine *e = t->job->engine;
-    e->busy--;
     if (result < 0)
         log_line(LEVEL_WARNING, "held events could not be released together; each is sent at its next try", "job",
                  t->job->config->job,
@@ -414,7 +412,6 @@ static void event_send_release_done(void *arg, int result, const struct error *e
         free(t->keys[i]);
     free(t->keys);
     free(t);
-    engine_check_stopped(e);
 }
 
 /* The destination takes events again: all that were held for it go out. Takes the keys over. */
@@ -425,8 +422,7 @@ static void event_send_release(struct sending *s)
     t->keys = xcalloc(s->key_count + 1, sizeof *t->keys);
     for (size_t i = 0; i < s->key_count; i++)
         t->keys[t->count++] = xstrdup(s->keys[i]);
-    t->job->engine->busy++;
-    store_submit(t->job->engine->store, event_send_release_work, t, event_send_release_done);
+    engine_async(t->job->engine, event_send_release_work, t, event_send_release_done);
 }
 
 void sending_go_on(struct sending *s)

@@ -75,10 +75,8 @@ static void event_settle_settled(void *arg, int result, const struct error *err)
     struct settle_task *t = arg;
     struct sending *s = t->of;
     struct engine *e = s->of->job->engine;
-    e->busy--;
     if (store_passes(result) && (store_is_away(result) || clock_boot_ms() < s->lease_boot_ms) && !e->stop_begun) {
         t->timer = loop_after(e->loop, AGAIN_MS, event_settle_again, t);
-        engine_check_stopped(e);
         return;
     }
     if (result < 0)
@@ -87,14 +85,12 @@ static void event_settle_settled(void *arg, int result, const struct error *err)
                  s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "reason", err->text, NULL);
     event_settle_task_free(t);
     sending_go_on(s);
-    engine_check_stopped(e);
 }
 
 static void event_settle_submit(struct settle_task *t)
 {
     struct engine *e = t->of->of->job->engine;
-    e->busy++;
-    store_submit(e->store, settle_work, t, event_settle_settled);
+    engine_async(e, settle_work, t, event_settle_settled);
 }
 
 static struct settle_task *event_settle_task_new(struct sending *s, const struct fate *f)

@@ -86,7 +86,6 @@ static void give_back_done(void *arg, int result, const struct error *err)
     struct give_back_task *t = arg;
     struct engine *e = t->engine;
     struct spool_file *f = &e->leftovers[t->file];
-    e->busy--;
     f->giving_back--;
     if (result < 0) {
         log_line(LEVEL_WARNING, "the leases of a process that has ended could not be released yet; renewd tries again", "job",
@@ -96,7 +95,6 @@ static void give_back_done(void *arg, int result, const struct error *err)
     record_done(&t->record);
     free(t);
     recover_check(e);
-    engine_check_stopped(e);
 }
 
 /* The spool file stays until all of its leases are given back: it is what tells of them. */
@@ -108,8 +106,7 @@ static void crashed_give_back(struct engine *e, struct spool_file *f, const stru
     record_copy(&t->record, &l->record);
     memcpy(t->attempt_id, l->attempt_id, ID_SIZE);
     f->giving_back++;
-    e->busy++;
-    store_submit(e->store, give_back_work, t, give_back_done);
+    engine_async(e, give_back_work, t, give_back_done);
 }
 
 /* One lease of a dead process. Whose attempt may have been sent stays leased while its job is not here. */
@@ -149,7 +146,6 @@ static void leases_known(void *arg, int result, const struct error *err)
 {
     struct lease_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     if (result == -EAGAIN) {
         say_alive(e, &e->leftovers[t->file]);
         ask_leases_again(e, t->file);
@@ -167,7 +163,6 @@ static void leases_known(void *arg, int result, const struct error *err)
     leases_free(t->leases, t->count);
     free(t);
     recover_check(e);
-    engine_check_stopped(e);
 }
 
 static void ask_leases(void *ctx)
@@ -181,8 +176,7 @@ static void ask_leases(void *ctx)
         struct lease_task *t = xcalloc(1, sizeof *t);
         t->engine = e;
         t->file = i;
-        e->busy++;
-        store_submit(e->store, leases_work, t, leases_known);
+        engine_async(e, leases_work, t, leases_known);
     }
 }
 
@@ -350,10 +344,7 @@ static void crashed_later_done(void *arg, int result, const struct error *e)
     (void)result;
     (void)e;
     struct later_task *t = arg;
-    struct engine *engine = t->engine;
-    engine->busy--;
     free(t);
-    engine_check_stopped(engine);
 }
 
 /* Waiting does not heal it: it is said again in an hour, or at the next start. */
@@ -365,8 +356,7 @@ static void cannot_try(struct engine *e, const struct kept *k, const char *why)
     t->engine = e;
     snprintf(t->attempt_id, sizeof t->attempt_id, "%s", k->attempt_id);
     t->retry_at = clock_now() + CANNOT_AGAIN_S;
-    e->busy++;
-    store_submit(e->store, crashed_later_work, t, crashed_later_done);
+    engine_async(e, crashed_later_work, t, crashed_later_done);
 }
 
 static void try_kept(struct engine *e, const struct kept *k)
@@ -393,12 +383,10 @@ static void kept_known(void *arg, int result, const struct error *err)
     (void)err;
     struct kept_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
         try_kept(e, &t->list[i]);
     parked_pair_free(t->list, t->count);
     free(t);
-    engine_check_stopped(e);
 }
 
 /* all: also those whose minute is not over, as at a start. */
@@ -409,6 +397,5 @@ void recover_kept(struct engine *e, bool all)
     struct kept_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     t->retry_before = all ? INT64_MAX : clock_now();
-    e->busy++;
-    store_submit(e->store, kept_work, t, kept_known);
+    engine_async(e, kept_work, t, kept_known);
 }

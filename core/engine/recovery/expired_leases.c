@@ -80,7 +80,6 @@ static void over_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     const struct record *r = &t->commit->after;
     char at[TIMESTAMP_SIZE] = "";
-    e->busy--;
     if (r->due_at)
         timestamp_rfc3339(r->due_at, at, sizeof at);
     if (result < 0)
@@ -95,7 +94,6 @@ static void over_done(void *arg, int result, const struct error *err)
         schedule_due(j, r->due_at);
     commit_free(t->commit);
     free(t);
-    engine_check_stopped(e);
 }
 
 /* What a process of this host left is on the spool, as long as its file is there. */
@@ -118,8 +116,7 @@ static void end_lease(struct engine *e, const struct lease_row *l)
     memcpy(t->host, l->host, ID_SIZE);
     t->commit = expired_lease_commit(e, j, l, "host_gone", "the process that attempted it ended without a result");
     crypto_id(t->commit->attempt_id);
-    e->busy++;
-    store_submit(e->store, over_work, t, over_done);
+    engine_async(e, over_work, t, over_done);
 }
 
 static int expired_leases_work(struct db *db, void *arg, struct error *e)
@@ -133,7 +130,6 @@ static void expired_leases_known(void *arg, int result, const struct error *err)
 {
     struct expired_leases_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     e->gone_asked = false;
     if (result < 0)
         log_line(LEVEL_WARNING, "the leases of processes that have ended could not be read from the database; renewd tries "
@@ -143,7 +139,6 @@ static void expired_leases_known(void *arg, int result, const struct error *err)
         end_lease(e, &t->list[i]);
     leases_free(t->list, t->count);
     free(t);
-    engine_check_stopped(e);
 }
 
 /* At start and with each heartbeat. */
@@ -154,6 +149,5 @@ void expired_leases_check(struct engine *e)
     struct expired_leases_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     e->gone_asked = true;
-    e->busy++;
-    store_submit(e->store, expired_leases_work, t, expired_leases_known);
+    engine_async(e, expired_leases_work, t, expired_leases_known);
 }

@@ -83,7 +83,6 @@ static void forget_done(void *arg, int result, const struct error *e)
     struct forget_task *t = arg;
     struct engine *engine = t->engine;
     char leases[24];
-    engine->busy--;
     snprintf(leases, sizeof leases, "%" PRId64, t->host.leases);
     if (result >= 0)
         log_line(LEVEL_WARNING, "a host was forgotten; its attempts without a result count as unanswered when their leases end",
@@ -95,7 +94,6 @@ static void forget_done(void *arg, int result, const struct error *e)
     free(t->host.name);
     free(t->asked);
     free(t);
-    engine_check_stopped(engine);
 }
 
 void engine_forget_host(struct engine *e, const char *host, host_done *done, void *ctx)
@@ -105,6 +103,5 @@ void engine_forget_host(struct engine *e, const char *host, host_done *done, voi
     t->asked = xstrdup(host);
     t->done = done;
     t->ctx = ctx;
-    e->busy++;
-    store_submit(e->store, forget_work, t, forget_done);
+    engine_async(e, forget_work, t, forget_done);
 }

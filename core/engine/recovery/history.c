@@ -37,20 +37,17 @@ static void trimmed(void *arg, int result, const struct error *err)
 {
     struct trim_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
                  err->text, NULL);
     if (result >= 0 && t->more && !e->setup.daemon && e->store_up && ++t->batches < ONCE_BATCHES) {
-        e->busy++; /* its work may be done: it ends when this is, too */
-        store_submit(e->store, trim_work, t, trimmed);
+        engine_async(e, trim_work, t, trimmed); /* its work may be done: it ends when this is, too */
         return;
     }
     if (e->setup.daemon && !e->stopping)
         e->history_timer =
             loop_after(e->loop, result >= 0 && t->more ? t->took_ms * REST_SHARE : HOUR_MS, trim, e);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void trim(void *ctx)
@@ -63,8 +60,7 @@ static void trim(void *ctx)
     }
     struct trim_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    e->busy++;
-    store_submit(e->store, trim_work, t, trimmed);
+    engine_async(e, trim_work, t, trimmed);
 }
 
 void history_start(struct engine *e)

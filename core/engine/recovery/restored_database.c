@@ -88,7 +88,6 @@ static void restored_looked(void *arg, int result, const struct error *err)
 {
     struct restored_database_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     e->set_back = SET_BACK_TO_LOOK;
     if (result >= 0 && !e->stopping) {
         e->set_back = SET_BACK_WRITING;
@@ -103,7 +102,6 @@ static void restored_looked(void *arg, int result, const struct error *err)
             e->recover_timer = loop_after(e->loop, AGAIN_MS, restored_again, e);
     }
     restored_task_free(t);
-    engine_check_stopped(e);
 }
 
 bool restored_database_ours(void *ctx, const char *newest, const char *text, size_t len)
@@ -146,6 +144,5 @@ void restored_database_check(struct engine *e)
         retention_each(e->keep, restored_add, t);
     t->known = xcalloc(t->count + 1, sizeof *t->known);
     e->set_back = SET_BACK_LOOKING;
-    e->busy++;
-    store_submit(e->store, restored_look_work, t, restored_looked);
+    engine_async(e, restored_look_work, t, restored_looked);
 }

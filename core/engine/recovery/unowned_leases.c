@@ -69,7 +69,6 @@ static void unowned_leases_done(void *arg, int result, const struct error *err)
 {
     struct unowned_leases_task *t = arg;
     struct engine *e = t->engine;
-    e->busy--;
     e->lost_asked = false;
     if (result >= 0) {
         e->lost = false;
@@ -84,7 +83,6 @@ static void unowned_leases_done(void *arg, int result, const struct error *err)
             e->lost_timer = loop_after(e->loop, AGAIN_MS, unowned_again, e);
     }
     unowned_task_free(t);
-    engine_check_stopped(e);
 }
 
 /* The store runs work in order: what is claimed after this was submitted is not in its way, and before it
@@ -103,6 +101,5 @@ void unowned_leases_check(struct engine *e)
     for (const struct commit_task *c = e->commits; c; c = c->next)
         unowned_add(t, c->commit->attempt_id);
     spool_wanted(e->spool, add_wanted, t);
-    e->busy++;
-    store_submit(e->store, unowned_leases_work, t, unowned_leases_done);
+    engine_async(e, unowned_leases_work, t, unowned_leases_done);
 }

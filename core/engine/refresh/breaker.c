@@ -110,7 +110,6 @@ static void refused_done_loop(void *arg, int result, const struct error *err)
 {
     struct refused_task *t = arg;
     struct engine *e = t->job->engine;
-    e->busy--;
     if (result < 0)
         log_line(LEVEL_WARNING, "a refusal could not be recorded for the breaker; it is not treated as final, and the record "
                                 "is tried again", "job",
@@ -119,7 +118,6 @@ static void refused_done_loop(void *arg, int result, const struct error *err)
     commits_submit(e, t->job, t->run, t->commit, false, false);
     refused_ruling_done(&t->result);
     free(t);
-    engine_check_stopped(e);
 }
 
 static struct refused_task *breaker_task_new(struct job *j, struct run *r, struct commit *c)
@@ -146,8 +144,7 @@ void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswe
     t->refusal.unanswered = unanswered && !j->safe;
     t->refusal.code = c->code;
     t->refusal.text = c->text;
-    j->engine->busy++;
-    store_submit(j->engine->store, refused_work, t, refused_done_loop);
+    engine_async(j->engine, refused_work, t, refused_done_loop);
 }
 
 /* ---- one that is not asked again: its refusal followed a presentation without an answer (rule 11) ---- */
@@ -160,7 +157,6 @@ static void breaker_judged(void *arg, int result, const struct error *err)
     struct engine *e = j->engine;
     struct run *r = t->run;
     const struct suspect_ruling *ruling = &t->result.ruling;
-    e->busy--;
     if (result >= 0 && ruling->verdict >= SUSPECT_NOT_FINAL) {
         outcome_reconnect(j, t->commit, t->result.code, t->result.text);
         rule(t, result);
@@ -178,7 +174,6 @@ static void breaker_judged(void *arg, int result, const struct error *err)
     }
     refused_ruling_done(&t->result);
     free(t);
-    engine_check_stopped(e);
 }
 
 void breaker_judge(struct job *j, struct run *r, struct claimed *c)
@@ -190,8 +185,7 @@ void breaker_judge(struct job *j, struct run *r, struct claimed *c)
     t->refusal.unanswered = true;
     memcpy(t->lease, c->attempt_id, ID_SIZE);
     r->active++;
-    j->engine->busy++;
-    store_submit(j->engine->store, refused_work, t, breaker_judged);
+    engine_async(j->engine, refused_work, t, breaker_judged);
 }
 
 /* ---- successes ---- */
@@ -216,8 +210,6 @@ static void fine_done(void *arg, int result, const struct error *err)
 {
     struct fine_task *t = arg;
     struct job *j = t->job;
-    struct engine *e = j->engine;
-    e->busy--;
     if (result >= 0)
         breaker_take(j, &t->row);
     else
@@ -225,7 +217,6 @@ static void fine_done(void *arg, int result, const struct error *err)
                  NULL);
     breaker_row_done(&t->row);
     free(t);
-    engine_check_stopped(e);
 }
 
 /* Before its commit: should this process end between the two, a success is known that renewd has on its spool. */
@@ -243,8 +234,7 @@ void breaker_fine(struct job *j, const struct commit *c)
     t->job = j;
     t->now = now;
     memcpy(t->fingerprint, c->before.fingerprint, sizeof t->fingerprint);
-    j->engine->busy++;
-    store_submit(j->engine->store, fine_work, t, fine_done);
+    engine_async(j->engine, fine_work, t, fine_done);
 }
 
 /* ---- a person's word, here or on another host ---- */
@@ -274,8 +264,6 @@ static int breaker_read_work(struct db *db, void *arg, struct error *e)
 static void resume_done(void *arg, int result, const struct error *err)
 {
     struct resume_task *t = arg;
-    struct engine *e = t->job->engine;
-    e->busy--;
     if (result >= 0)
         breaker_take(t->job, &t->row);
     else
@@ -283,7 +271,6 @@ static void resume_done(void *arg, int result, const struct error *err)
                  err->text, NULL);
     breaker_row_done(&t->row);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void breaker_submit(struct job *j, bool believe, store_work work)
@@ -291,8 +278,7 @@ static void breaker_submit(struct job *j, bool believe, store_work work)
     struct resume_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->believe = believe;
-    j->engine->busy++;
-    store_submit(j->engine->store, work, t, resume_done);
+    engine_async(j->engine, work, t, resume_done);
 }
 
 void breaker_resume(struct job *j, bool believe)
@@ -319,14 +305,11 @@ static void free_done(void *arg, int result, const struct error *err)
     (void)err;
     struct free_task *t = arg;
     struct job *j = t->job;
-    struct engine *e = j->engine;
-    e->busy--;
     if (result >= 0 && t->freed && !j->removed) {
         job_pump(j);
         schedule_due(j, 0);
     }
     free(t);
-    engine_check_stopped(e);
 }
 
 void breaker_seen(struct job *j, bool held, bool rivals)
@@ -339,8 +322,7 @@ void breaker_seen(struct job *j, bool held, bool rivals)
         return;
     struct free_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    j->engine->busy++;
-    store_submit(j->engine->store, free_work, t, free_done);
+    engine_async(j->engine, free_work, t, free_done);
 }
 
 void breaker_done(struct job *j)

@@ -49,8 +49,6 @@ static void turn_known(void *arg, int result, const struct error *err)
     (void)err;
     struct turn_task *t = arg;
     struct job *j = t->job;
-    struct engine *e = j->engine;
-    e->busy--;
     if (result >= 0)
         breaker_take(j, &t->row);
     if (result >= 0 && t->alarm)
@@ -63,7 +61,6 @@ static void turn_known(void *arg, int result, const struct error *err)
     free(t->key);
     breaker_row_done(&t->row);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void canary_ask(void *ctx)
@@ -81,8 +78,7 @@ static void canary_ask(void *ctx)
     t->job = j;
     t->now = clock_now_ms();
     b->asking = true;
-    j->engine->busy++;
-    store_submit(j->engine->store, turn_work, t, turn_known);
+    engine_async(j->engine, turn_work, t, turn_known);
 }
 
 /* A clock that was set back does not keep it from asking. */
@@ -133,14 +129,12 @@ static void witness_known(void *arg, int result, const struct error *err)
     struct job *j = t->job;
     struct engine *e = j->engine;
     const char *keys[] = {t->key};
-    e->busy--;
     if (result >= 0 && t->key && may_ask(j))
         run_start(j, CLAIM_MANUAL, "witness", keys, 1, NULL, NULL);
     else if (result >= 0 && t->wait_ms && !j->breaker.witness_timer && !e->stopping && !j->removed)
         j->breaker.witness_timer = loop_after(e->loop, t->wait_ms, witness_ask, j);
     free(t->key);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void witness_ask(void *ctx)
@@ -151,8 +145,7 @@ static void witness_ask(void *ctx)
         return;
     struct witness_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    j->engine->busy++;
-    store_submit(j->engine->store, witness_work, t, witness_known);
+    engine_async(j->engine, witness_work, t, witness_known);
 }
 
 /* The refusal's own commit goes first. */

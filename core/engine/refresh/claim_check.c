@@ -182,7 +182,6 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     struct rehearse_task *t = arg;
     struct run *r = t->run;
     struct job *j = r->job;
-    j->engine->busy--;
     r->claiming = false;
     j->rehearsed = result >= 0;
     if (result == -EACCES)
@@ -196,7 +195,6 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     j->engine->claims--;
     free(t);
     run_pump(r);
-    engine_check_stopped(j->engine);
 }
 
 /* list and what it holds are taken over. */
@@ -211,6 +209,5 @@ void claims_take(struct run *r, struct claimed *list, size_t count, int64_t leas
     *t = (struct rehearse_task){r, list, count, lease_boot_ms};
     r->claiming = true; /* no further claim until it is known that the table can be written */
     j->engine->claims++;
-    j->engine->busy++;
-    store_submit(j->engine->store, rehearse_work, t, rehearse_done);
+    engine_async(j->engine, rehearse_work, t, rehearse_done);
 }

@@ -43,13 +43,10 @@ static void failing_known(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct failing_task *t = arg;
-    struct engine *e = t->job->engine;
-    e->busy--;
     if (result >= 0)
         failing_take(t->job, &t->seen);
     failing_seen_done(&t->seen);
     free(t);
-    engine_check_stopped(e);
 }
 
 static void look(void *ctx)
@@ -60,8 +57,7 @@ static void look(void *ctx)
         return;
     struct failing_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    j->engine->busy++;
-    store_submit(j->engine->store, failing_work, t, failing_known);
+    engine_async(j->engine, failing_work, t, failing_known);
 }
 
 void failing_look(struct job *j, bool soon)

@@ -159,8 +159,7 @@ static void finish_submit(void *ctx)
     if (!r->left_query.once)
         r->left_query.since = 0;
     r->left_query.impatient = false;
-    r->job->engine->busy++;
-    store_submit(r->job->engine->store, finish_work, r, finish_done);
+    engine_async(r->job->engine, finish_work, r, finish_done);
 }
 
 static void finish_done(void *arg, int result, const struct error *e)
@@ -168,7 +167,6 @@ static void finish_done(void *arg, int result, const struct error *e)
     struct run *r = arg;
     struct engine *engine = r->job->engine;
     if (store_passes(result) && !engine->stopping) { /* else it would look as if it ran for ever */
-        engine->busy--;
         r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, r);
         return;
     }
@@ -177,9 +175,7 @@ static void finish_done(void *arg, int result, const struct error *e)
                  e->text, NULL);
     log_run(r);
     run_tell(r);
-    engine->busy--;
     run_free(r);
-    engine_check_stopped(engine);
 }
 
 static void run_finish(struct run *r)
@@ -235,10 +231,7 @@ static void progress_done(void *arg, int result, const struct error *e)
     (void)result;
     (void)e;
     struct progress_task *t = arg;
-    struct engine *engine = t->engine;
-    engine->busy--;
     free(t);
-    engine_check_stopped(engine);
 }
 
 /* A run that waits for its minute's end shows what it did so far. */
@@ -251,8 +244,7 @@ static void note_progress(struct run *r)
     t->row.failed = r->row.failed;
     t->row.skipped = r->row.skipped;
     t->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
-    t->engine->busy++;
-    store_submit(t->engine->store, progress_work, t, progress_done);
+    engine_async(t->engine, progress_work, t, progress_done);
 }
 
 /* Other records that hold what was refreshed get it in a moment: --once, which counts what is left over, stays for it. */
@@ -370,7 +362,6 @@ static void claim_done(void *arg, int result, const struct error *e)
     struct claim_task *t = arg;
     struct run *r = t->run;
     struct job *j = r->job;
-    j->engine->busy--;
     r->claiming = false;
     joined_add(r, t->others, t->other_count);
     if (result < 0) {
@@ -395,7 +386,6 @@ static void claim_done(void *arg, int result, const struct error *e)
     engine->claims--;
     engine->on->leases_unowned(engine);
     run_pump(r);
-    engine_check_stopped(engine);
 }
 
 static void next_keys(struct run *r, struct claim_request *q)
@@ -463,9 +453,8 @@ void run_pump(struct run *r)
     if (run_names_keys(r))
         next_keys(r, &t->query);
     r->claiming = true;
-    j->engine->busy++;
     j->engine->claims++;
-    store_submit(j->engine->store, run_claim_work, t, claim_done);
+    engine_async(j->engine, run_claim_work, t, claim_done);
 }
 
 void jobs_pump(struct engine *e)

@@ -26,9 +26,7 @@ static int manual_known_work(struct db *db, void *arg, struct error *e)
 static void manual_known(void *arg, int result, const struct error *e)
 {
     struct run_manual_task *t = arg;
-    struct engine *engine = t->job->engine;
     const char *keys[] = {t->key};
-    engine->busy--;
     if (result == -ENOENT)
         t->done(t->ctx, &(struct run_result){.error = -ENOENT, .why = "there is no such record"});
     else if (result == -ENODATA)
@@ -37,14 +35,12 @@ static void manual_known(void *arg, int result, const struct error *e)
         run_start(t->job, CLAIM_MANUAL, "hand", keys, 1, t->done, t->ctx);
     free(t->key);
     free(t);
-    engine_check_stopped(engine);
 }
 
 static void manual_looked(void *arg)
 {
     struct run_manual_task *t = arg;
-    t->job->engine->busy++;
-    store_submit(t->job->engine->store, manual_known_work, t, manual_known);
+    engine_async(t->job->engine, manual_known_work, t, manual_known);
 }
 
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,

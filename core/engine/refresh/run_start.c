@@ -87,8 +87,6 @@ static void start_done(void *arg, int result, const struct error *e)
 {
     struct start_task *t = arg;
     struct run *r = t->run;
-    struct engine *engine = r->job->engine;
-    engine->busy--;
     if (result >= 0 && !t->not_ready && !r->looked_all && !r->row.due && strcmp(r->trigger, "tick") != 0) {
         free(t);
         look_all(r->job, run_start_looked, r); /* before anybody is told that nothing is */
@@ -107,7 +105,6 @@ static void start_done(void *arg, int result, const struct error *e)
     }
     free(t->not_ready);
     free(t);
-    engine_check_stopped(engine);
 }
 
 /* cannot: known already, and taken over; the history has it all the same. */
@@ -118,8 +115,7 @@ static void run_start_start(struct run *r, char *cannot)
     t->not_ready = cannot;
     t->not_looked = cannot != NULL;
     run_query(r, &t->query);
-    r->job->engine->busy++;
-    store_submit(r->job->engine->store, start_work, t, start_done);
+    engine_async(r->job->engine, start_work, t, start_done);
 }
 
 static void run_start_looked(void *ctx, bool all, const char *why)

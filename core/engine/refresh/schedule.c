@@ -42,14 +42,11 @@ static int tick_work(struct db *db, void *arg, struct error *e)
 static void tick_noted(void *arg, int result, const struct error *e)
 {
     struct tick_task *t = arg;
-    struct engine *engine = t->job->engine;
     if (result < 0)
         log_line(LEVEL_WARNING, "the time of the last tick could not be written to the database; after a restart that tick may "
                                 "run once more", "job", t->job->config->job, "reason", e->text,
                  NULL);
-    engine->busy--;
     free(t);
-    engine_check_stopped(engine);
 }
 
 static void note_tick(struct job *j, int64_t tick)
@@ -59,8 +56,7 @@ static void note_tick(struct job *j, int64_t tick)
         abort();
     *t = (struct tick_task){j, tick, schedule_next(j, tick)};
     j->last_tick = tick;
-    j->engine->busy++;
-    store_submit(j->engine->store, tick_work, t, tick_noted);
+    engine_async(j->engine, tick_work, t, tick_noted);
 }
 
 static void arm_tick(struct job *j);
@@ -115,11 +111,9 @@ static void schedule_due_known(void *arg, int result, const struct error *e)
     (void)e;
     struct due_task *t = arg;
     struct job *j = t->job;
-    j->engine->busy--;
     if (result >= 0 && job_may_claim(j))
         arm_auto(j, t->due_at);
     free(t);
-    engine_check_stopped(j->engine);
 }
 
 /* The timer went off, or something changed: the store knows the soonest. */
@@ -130,8 +124,7 @@ static void ask_due(struct job *j)
         abort();
     t->job = j;
     t->held = breaker_holds(j);
-    j->engine->busy++;
-    store_submit(j->engine->store, schedule_due_work, t, schedule_due_known);
+    engine_async(j->engine, schedule_due_work, t, schedule_due_known);
 }
 
 static void auto_now(void *ctx)

@@ -88,3 +88,45 @@ const char *engine_account(const struct engine *e, const struct job *j, const ch
 {
     return j && key ? e->on->account(e, j, key) : NULL;
 }
+
+/* ---- work for the store ---- */
+
+struct async_task {
+    struct engine *engine;
+    store_work work;
+    store_done done;
+    void *arg;
+};
+
+static int async_work(struct db *db, void *arg, struct error *e)
+{
+    struct async_task *t = arg;
+    return t->work(db, t->arg, e);
+}
+
+static void async_done(void *arg, int result, const struct error *err)
+{
+    struct async_task t = *(struct async_task *)arg;
+    free(arg);
+    t.engine->busy--;
+    t.done(t.arg, result, err);
+    engine_check_stopped(t.engine);
+}
+
+static struct async_task *async_begin(struct engine *e, store_work work, void *arg, store_done done)
+{
+    struct async_task *t = xcalloc(1, sizeof *t);
+    *t = (struct async_task){e, work, done, arg};
+    e->busy++;
+    return t;
+}
+
+void engine_async(struct engine *e, store_work work, void *arg, store_done done)
+{
+    store_submit(e->store, async_work, async_begin(e, work, arg, done), async_done);
+}
+
+void engine_async_read(struct engine *e, store_work work, void *arg, store_done done)
+{
+    engine_read(e, async_work, async_begin(e, work, arg, done), async_done);
+}

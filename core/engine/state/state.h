@@ -253,6 +253,9 @@ struct commit_task {
 /* engine_state.c */
 /* To be called after whatever may have been the last work. */
 void engine_check_stopped(struct engine *e);
+/* Work for the store: the engine is busy until done, and then looks whether it may stop. _read: on the reader, where it is up. */
+void engine_async(struct engine *e, store_work work, void *arg, store_done done);
+void engine_async_read(struct engine *e, store_work work, void *arg, store_done done);
 bool engine_may_work(const struct engine *e);
 /* All jobs are discovered or held, as far as that is the news. */
 void engine_check_ready(struct engine *e);

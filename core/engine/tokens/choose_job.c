@@ -77,7 +77,6 @@ static void from_memory(struct choose_job_task *t, int *io_result)
 static void choose_job_known(void *arg, int result, const struct error *e)
 {
     struct choose_job_task *t = arg;
-    struct engine *engine = t->engine;
 
     if (result < 0)
         from_memory(t, &result);
@@ -85,8 +84,6 @@ static void choose_job_known(void *arg, int result, const struct error *e)
     free(t->jobs);
     free(t->key);
     free(t);
-    engine->busy--;
-    engine_check_stopped(engine);
 }
 
 void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
@@ -97,6 +94,5 @@ void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, 
     *t = (struct choose_job_task){.engine = e, .count = count, .done = done, .ctx = ctx};
     t->jobs = xmemdup(jobs, count * sizeof(struct job *));
     t->key = xstrdup(key);
-    e->busy++;
-    engine_read(e, choose_job_work, t, choose_job_known);
+    engine_async_read(e, choose_job_work, t, choose_job_known);
 }
