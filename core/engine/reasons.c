@@ -24,7 +24,11 @@ static const char *at_text(int64_t at, char ret[TIMESTAMP_SIZE])
 static void due_text(const struct job *j, char *ret, size_t size)
 {
     char at[TIMESTAMP_SIZE];
-    if (j->config->automatic)
+    int error;
+    const char *why = job_why_not(j, &error);
+    if (why)
+        snprintf(ret, size, "due, but the job may not work now: %s", why);
+    else if (j->config->automatic)
         snprintf(ret, size, "due: the next run takes it, as soon as limit, pace and in_flight of the job allow");
     else if (schedule_next(j, clock_now()))
         snprintf(ret, size, "due: the next run takes it, at %s; renewctl run %s takes it now",

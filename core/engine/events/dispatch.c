@@ -36,8 +36,7 @@ static void event_dispatch_look(void *ctx);
 
 static bool may_send(const struct job *j)
 {
-    return engine_may_work(j->engine) && j->engine->setup.daemon && !j->held && !j->paused && !j->removed &&
-           j->discovered;
+    return j->engine->setup.daemon && job_may_claim(j);
 }
 
 void events_look_in(struct job_events *je, int64_t ms)

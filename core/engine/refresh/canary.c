@@ -12,11 +12,6 @@
 
 enum { WAIT_MAX_MS = 3600 * 1000, WAIT_MIN_MS = 100, REPEAT_MS = 24 * 3600 * 1000 };
 
-static bool may_ask(const struct job *j)
-{
-    return engine_may_work(j->engine) && j->discovered && !j->paused && !j->held && !j->removed;
-}
-
 /* ---- canaries ---- */
 
 struct turn_task {
@@ -54,7 +49,7 @@ static void turn_known(void *arg, int result, const struct error *err)
     if (result >= 0 && t->alarm)
         log_line(LEVEL_ERROR, "job still held by its breaker", "job", j->config->job, "reason", j->breaker.row.why, NULL);
     const char *keys[] = {t->key};
-    if (t->key && breaker_holds(j) && may_ask(j))
+    if (t->key && breaker_holds(j) && job_may_claim(j))
         run_start(j, CLAIM_MANUAL, "canary", keys, 1, asked, j);
     else
         asked(j, NULL);
@@ -68,7 +63,7 @@ static void canary_ask(void *ctx)
     struct job *j = ctx;
     struct breaker *b = &j->breaker;
     b->canary_timer = NULL;
-    if (!breaker_holds(j) || b->asking || !may_ask(j)) {
+    if (!breaker_holds(j) || b->asking || !job_may_claim(j)) {
         canary_arm(j);
         return;
     }
@@ -129,7 +124,7 @@ static void witness_known(void *arg, int result, const struct error *err)
     struct job *j = t->job;
     struct engine *e = j->engine;
     const char *keys[] = {t->key};
-    if (result >= 0 && t->key && may_ask(j))
+    if (result >= 0 && t->key && job_may_claim(j))
         run_start(j, CLAIM_MANUAL, "witness", keys, 1, NULL, NULL);
     else if (result >= 0 && t->wait_ms && !j->breaker.witness_timer && !e->stopping && !j->removed)
         j->breaker.witness_timer = loop_after(e->loop, t->wait_ms, witness_ask, j);
@@ -141,7 +136,7 @@ static void witness_ask(void *ctx)
 {
     struct job *j = ctx;
     j->breaker.witness_timer = NULL;
-    if (!may_ask(j) || !j->engine->setup.daemon)
+    if (!job_may_claim(j) || !j->engine->setup.daemon)
         return;
     struct witness_task *t = xcalloc(1, sizeof *t);
     t->job = j;

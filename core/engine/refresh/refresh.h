@@ -18,8 +18,6 @@ struct run *run_start(struct job *j, int mode, const char *trigger, const char *
                       size_t count, run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
 void run_set_requirement(struct run *r, const struct token_requirement *w);
-/* Why no run of the job can begin now; NULL = it can. */
-const char *run_cannot(const struct job *j, int *ret_error);
 /* A run whose row was made in SQL. */
 void run_requested(struct job *j, int64_t row_id);
 int job_run_mode(const struct job *j);

@@ -122,7 +122,7 @@ static void run_start_looked(void *ctx, bool all, const char *why)
 {
     struct run *r = ctx;
     int error;
-    const char *cannot = run_cannot(r->job, &error);
+    const char *cannot = job_why_not(r->job, &error);
     r->looked_all = all;
     if (cannot) {
         run_refuse(r, error, cannot);
@@ -131,28 +131,6 @@ static void run_start_looked(void *ctx, bool all, const char *why)
     } else {
         run_start_start(r, NULL);
     }
-}
-
-const char *run_cannot(const struct job *j, int *ret_error)
-{
-    *ret_error = -EBUSY;
-    if (j->held)
-        return j->held;
-    if (j->paused)
-        return "the job is paused; resume it first";
-    *ret_error = -ESHUTDOWN;
-    if (j->engine->stopping)
-        return "renewd is stopping";
-    *ret_error = -EROFS;
-    if (j->engine->refused)
-        return j->engine->store_why;
-    *ret_error = -ENOTCONN;
-    if (!j->engine->store_up)
-        return "the database is not available; nothing is attempted until it answers";
-    if (!j->discovered)
-        return "the job's records are still being discovered";
-    *ret_error = 0;
-    return NULL;
 }
 
 static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool impatient, const char *trigger,
@@ -183,7 +161,7 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     r->next = j->runs;
     j->runs = r;
     int error;
-    const char *why = run_cannot(j, &error);
+    const char *why = job_why_not(j, &error);
     if (why) {
         run_refuse(r, error, why);
         return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a job's state says: held or not, what it may do, how long its attempts may take.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,10 +39,32 @@ void job_release_hold(struct job *j)
     j->held = NULL;
 }
 
+const char *job_why_not(const struct job *j, int *ret_error)
+{
+    *ret_error = -EBUSY;
+    if (j->held)
+        return j->held;
+    if (j->paused)
+        return "the job is paused; resume it first";
+    *ret_error = -ESHUTDOWN;
+    if (j->engine->stopping)
+        return "renewd is stopping";
+    *ret_error = -EROFS;
+    if (j->engine->refused)
+        return j->engine->store_why;
+    *ret_error = -ENOTCONN;
+    if (!j->engine->store_up)
+        return "the database is not available; nothing is attempted until it answers";
+    if (!j->discovered)
+        return "the job's records are still being discovered";
+    *ret_error = 0;
+    return NULL;
+}
+
 bool job_may_claim(const struct job *j)
 {
-    return engine_may_work(j->engine) && !j->held && !j->paused && !j->removed && j->discovered &&
-           j->table;
+    int error;
+    return !job_why_not(j, &error) && engine_may_work(j->engine) && !j->removed && j->table;
 }
 
 int64_t job_timeout_ms(const struct job *j)

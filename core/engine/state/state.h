@@ -268,6 +268,9 @@ void engine_blocked(struct engine *e, const char *what, const char *job, const c
 const char *job_unnamed(const struct job *j, const char *why);
 void job_hold(struct job *j, const char *why);
 void job_release_hold(struct job *j);
+/* Why the job may not work now, and how a caller is told; NULL = it may: a run may begin. */
+const char *job_why_not(const struct job *j, int *ret_error);
+/* It may work, and nothing of before is in the way: neither what a dead process left, nor its end. */
 bool job_may_claim(const struct job *j);
 struct job *job_by_source(const struct engine *e, const char *source);
 int64_t job_lease_s(const struct job *j);
