@@ -64,7 +64,6 @@ static void joined_looked(void *arg, int result, const struct error *err)
     struct engine *e = r->job->engine;
     bool give_up = e->stopping || (result < 0 && !store_passes(result));
     size_t left = 0;
-    e->busy--;
     r->joining = false;
     for (size_t i = 0; i < t->count; i++) {
         if (t->list[i].over)
@@ -77,7 +76,6 @@ static void joined_looked(void *arg, int result, const struct error *err)
     joined_add(r, t->list, left);
     free(t);
     run_pump(r);
-    engine_check_stopped(e);
 }
 
 static void joined_look(void *ctx)
@@ -89,8 +87,7 @@ static void joined_look(void *ctx)
     r->joined = NULL;
     r->joined_count = 0;
     r->joining = true;
-    r->job->engine->busy++;
-    store_submit(r->job->engine->store, joined_look_work, t, joined_looked);
+    engine_async(r->job->engine, joined_look_work, t, joined_looked);
 }
 
 void joined_add(struct run *r, struct under_way *list, size_t count)
