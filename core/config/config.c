@@ -217,7 +217,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     if (r < 0)
         conf_mistake(m, NULL, NULL, "%s%s", e.text,
                      r == -ENOENT ? "; name another with -c FILE, or make it: an example is renewd.conf among "
-                                    "the installed examples, and renewd.conf(5) has every setting"
+                                    "the installed examples; renewd.conf(5) and renewd-job(5) explain each setting"
                                   : "");
     if (r == -EINVAL) {
         conf_warning(m, NULL, c->file, "the file has a syntax error: its folders, store and plugins were not checked, and the "

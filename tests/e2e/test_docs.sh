@@ -234,7 +234,7 @@ blocks() {
     local number file first what run=0
     blocks_made=0
     : > "$DIR/blocks.tsv"
-    for file in README.md man/renewd.8 man/renewctl.1 man/renewd.conf.5 man/renewd-plugin.3 man/renewd-moving.7; do extract "$file"; done
+    for file in README.md man/renewd.8 man/renewctl.1 man/renewd.conf.5 man/renewd-job.5 man/renewd-api.7 man/renewd-plugin.3 man/renewd-moving.7; do extract "$file"; done
     while IFS=$'\t' read -r number file first; do
         what=$(WANT="$file|$first|" what_of "$file" "$first")
         case $what in
