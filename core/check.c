@@ -96,7 +96,8 @@ static void say_database(void *ctx, enum check_level level, const char *job, con
     struct said *s = ctx;
 
     s->mistakes += level == CHECK_MISTAKE;
-    printf("%s%s%s: %s\n", level == CHECK_WARNING ? "warning: " : "", job ? "job " : "database", job ? job : "", text);
+    printf("%s%s%s: %s\n", level == CHECK_WARNING ? "warning: " : "", job ? "job " : "database", job ? job : "",
+           text);
 }
 
 /* An SQLite file that is not there is made by the daemon, not by a look. */
@@ -105,7 +106,8 @@ static bool is_missing(const struct config *c, struct said *s)
     if (strcmp(c->store_driver, "sqlite") != 0 || access(c->store_path, F_OK) == 0)
         return false;
     cleanup(free_p) char *text = xasprintf("%s is not there yet; renewd makes it at its first start, and jobs with "
-                                           "tables of their own need them there before", c->store_path);
+                                           "tables of their own need them there before",
+                                           c->store_path);
     say_database(s, CHECK_WARNING, NULL, text);
     return true;
 }
@@ -113,8 +115,11 @@ static bool is_missing(const struct config *c, struct said *s)
 static size_t check_database(const struct checked *k)
 {
     struct config *c = k->c;
-    const struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn,
-                                    .network = c->store_network, .as_it_is = true};
+    const struct store_options o = {.driver = c->store_driver,
+                                    .path = c->store_path,
+                                    .dsn = c->store_dsn,
+                                    .network = c->store_network,
+                                    .as_it_is = true};
     struct said s = {0};
     struct error e = {""};
     struct db *db = NULL;
@@ -134,12 +139,13 @@ static size_t check_database(const struct checked *k)
 
 static bool may_connect(const struct config *c)
 {
-    return c && c->store_driver && (strcmp(c->store_driver, "sqlite") == 0 ? c->store_path != NULL : c->store_dsn != NULL);
+    return c && c->store_driver &&
+           (strcmp(c->store_driver, "sqlite") == 0 ? c->store_path != NULL : c->store_dsn != NULL);
 }
 
 int check_configuration(const char *file, bool connect)
 {
-    cleanup(checked_done) struct checked k = { 0 };
+    cleanup(checked_done) struct checked k = {0};
 
     find_credentials();
     check_read_all(file, &k);

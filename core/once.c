@@ -16,9 +16,15 @@
 #include "core/base/map.h"
 #include "core/time/timestamp.h"
 
-enum { WATCH_MS = 500, OTHERS_MS = 1000, LATE_MS = 5000, SAY_MS = 10000, LINE_MAX_WIDTH = 79,
-       AWAY_MS = 30000,  /* so long it waits for a store that is away */
-       STUCK_MS = 120000 /* and so long, with the store there, for the first row or the next */ };
+enum {
+    WATCH_MS = 500,
+    OTHERS_MS = 1000,
+    LATE_MS = 5000,
+    SAY_MS = 10000,
+    LINE_MAX_WIDTH = 79,
+    AWAY_MS = 30000,  /* so long it waits for a store that is away */
+    STUCK_MS = 120000 /* and so long, with the store there, for the first row or the next */
+};
 
 struct again {
     struct once *once;
@@ -30,13 +36,13 @@ struct again {
 struct once {
     struct once_setup setup;
     struct loop_timer *watch;
-    size_t waiting;              /* runs under way */
+    size_t waiting; /* runs under way */
     bool began, ended, terminal;
     int status;
-    struct again *again;         /* jobs of which something is under way elsewhere */
+    struct again *again;                   /* jobs of which something is under way elsewhere */
     int64_t watched_ms, moved_ms, said_ms; /* by the boot clock */
-    int64_t steps;               /* engine_steps() then */
-    struct map *left;            /* job -> how many were due still after its last run */
+    int64_t steps;                         /* engine_steps() then */
+    struct map *left;                      /* job -> how many were due still after its last run */
 };
 
 static void end(struct once *o, int status, const char *why)
@@ -112,10 +118,13 @@ static void give_up_stuck(struct once *o)
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)) && !name; i++)
         if (job_rows_read(j) >= 0)
             name = job_configuration(j)->job;
-    snprintf(text, sizeof text, "the database answers, but there was no progress for %d s: %s%s; the lines above say why. "
-                                "Nothing was refreshed", STUCK_MS / 1000,
-                                name ? "no further row could be read from the table of job "
-             : "the attempts that an earlier process left are not settled", name ? name : "");
+    snprintf(text, sizeof text,
+             "the database answers, but there was no progress for %d s: %s%s; the lines above say why. "
+             "Nothing was refreshed",
+             STUCK_MS / 1000,
+             name ? "no further row could be read from the table of job "
+                  : "the attempts that an earlier process left are not settled",
+             name ? name : "");
     end(o, EXIT_FAILURE, text);
 }
 
@@ -135,9 +144,10 @@ static void watch(void *ctx)
     once_say(o, now);
     if (!s.store_up && now - o->moved_ms >= AWAY_MS)
         end(o, EXIT_FAILURE,
-            o->began ? "the connection to the database was lost and did not come back within 30 s; what was received is on the "
-                       "spool and is written to the database at the next start"
-                     : "the database did not answer within 30 s; nothing was refreshed");
+            o->began
+                ? "the connection to the database was lost and did not come back within 30 s; what was received is on the "
+                  "spool and is written to the database at the next start"
+                : "the database did not answer within 30 s; nothing was refreshed");
     else if (now - o->moved_ms >= STUCK_MS)
         give_up_stuck(o);
 }
@@ -164,8 +174,10 @@ static void all_ended(struct once *o)
             o->status = EXIT_FAILURE;
         }
         if (once_wanted(o, j) && job_unreadable(j)) {
-            fprintf(stderr, "renewd: job %s: %" PRId64 " of its rows cannot be read; the lines above name them, and "
-                    "nothing was sent for them\n", job_configuration(j)->job, job_unreadable(j));
+            fprintf(stderr,
+                    "renewd: job %s: %" PRId64 " of its rows cannot be read; the lines above name them, and "
+                    "nothing was sent for them\n",
+                    job_configuration(j)->job, job_unreadable(j));
             o->status = EXIT_FAILURE;
         }
         if (!once_wanted(o, j) || (!job_held(j) && !job_paused(j)))
@@ -173,7 +185,8 @@ static void all_ended(struct once *o)
         const struct job_config *c = job_configuration(j);
         o->status = EXIT_FAILURE;
         if (!job_held(j)) {
-            fprintf(stderr, "renewd: job %s is paused: nothing of it was refreshed; renewctl resume %s\n", c->job, c->job);
+            fprintf(stderr, "renewd: job %s is paused: nothing of it was refreshed; renewctl resume %s\n", c->job,
+                    c->job);
             continue;
         }
         fprintf(stderr, "renewd: job %s is held: %s\n", c->job,
@@ -267,9 +280,9 @@ static void once_run_ended(void *ctx, const struct run_result *r)
     if (r->failed)
         o->status = EXIT_FAILURE;
     for (size_t i = 0; i < r->failure_count; i++)
-        printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome,
-               r->failures[i].code ? " " : "", r->failures[i].code ? r->failures[i].code : "",
-               r->failures[i].text ? ": " : "", r->failures[i].text ? r->failures[i].text : "");
+        printf("  %s: %s%s%s%s%s\n", r->failures[i].key, r->failures[i].outcome, r->failures[i].code ? " " : "",
+               r->failures[i].code ? r->failures[i].code : "", r->failures[i].text ? ": " : "",
+               r->failures[i].text ? r->failures[i].text : "");
     bool waits = wait_for_others(o, r);
     if (!waits || r->refreshed + r->failed)
         printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,

@@ -12,7 +12,7 @@ struct once;
 struct once_setup {
     struct loop *loop;
     struct engine *engine;
-    char **jobs;                 /* names; NULL-terminated, empty = all */
+    char **jobs;                                         /* names; NULL-terminated, empty = all */
     void (*end)(void *ctx, int status, const char *why); /* once; why: a sentence for the log, or NULL */
     void *ctx;
 };

@@ -18,8 +18,8 @@ enum { OPERANDS_MAX = 1001 };
 struct command {
     const char *name;
     int (*run)(const struct ctl *c);
-    int least, most;             /* operands */
-    const char *options;         /* short names of its own options */
+    int least, most;     /* operands */
+    const char *options; /* short names of its own options */
     const char *usage, *help;
 };
 
@@ -90,8 +90,7 @@ static int usage(const struct command *command)
     if (command)
         fprintf(stderr, "usage: renewctl [-s SOCKET] [--json] %s\n", command->usage);
     else
-        fputs("usage: renewctl [-s SOCKET] [--json] COMMAND [...]; renewctl --help lists the commands\n",
-              stderr);
+        fputs("usage: renewctl [-s SOCKET] [--json] COMMAND [...]; renewctl --help lists the commands\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -105,7 +104,7 @@ static const struct command *ctl_main_find(const char *name)
 
 struct given {
     struct ctl ctl;
-    char own[16];                /* which of the single commands' options were given */
+    char own[16]; /* which of the single commands' options were given */
     bool help, version, wrong;
 };
 
@@ -120,20 +119,48 @@ static void ctl_main_remember(struct given *g, int option)
 static void take_option(struct given *g, int option)
 {
     switch (option) {
-    case 's': g->ctl.socket = optarg; return;
-    case 'j': g->ctl.json = true; return;
-    case 'h': g->help = true; return;
-    case 'V': g->version = true; return;
-    case 'S': g->ctl.state = optarg; break;
-    case 'o': g->ctl.owner = optarg; break;
-    case 'v': g->ctl.min_valid = optarg; break;
-    case 'R': g->ctl.replace = true; break;
-    case 'B': g->ctl.believe = true; break;
-    case 'N': g->ctl.now = true; break;
-    case 'Z': g->ctl.timezone = optarg; break;
-    case 'f': g->ctl.from = optarg; break;
-    case 'n': g->ctl.count = optarg; break;
-    default: g->wrong = true; return;
+    case 's':
+        g->ctl.socket = optarg;
+        return;
+    case 'j':
+        g->ctl.json = true;
+        return;
+    case 'h':
+        g->help = true;
+        return;
+    case 'V':
+        g->version = true;
+        return;
+    case 'S':
+        g->ctl.state = optarg;
+        break;
+    case 'o':
+        g->ctl.owner = optarg;
+        break;
+    case 'v':
+        g->ctl.min_valid = optarg;
+        break;
+    case 'R':
+        g->ctl.replace = true;
+        break;
+    case 'B':
+        g->ctl.believe = true;
+        break;
+    case 'N':
+        g->ctl.now = true;
+        break;
+    case 'Z':
+        g->ctl.timezone = optarg;
+        break;
+    case 'f':
+        g->ctl.from = optarg;
+        break;
+    case 'n':
+        g->ctl.count = optarg;
+        break;
+    default:
+        g->wrong = true;
+        return;
     }
     ctl_main_remember(g, option);
 }

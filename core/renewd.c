@@ -31,8 +31,7 @@
 #include "core/once.h"
 #include "core/time/timestamp.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536,
-       LARGE_BYTES = 256 * 1024 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536, LARGE_BYTES = 256 * 1024 };
 
 struct options {
     const char *config_file;
@@ -58,15 +57,16 @@ struct program {
 
 static void main_usage(FILE *to)
 {
-    fputs("usage: renewd [-c FILE]                        keep the records of all jobs fresh, in the foreground\n"
-          "       renewd [-c FILE] --check                name every mistake in the configuration\n"
-          "       renewd [-c FILE] --check --connect      look at the database as well; nothing that is written stays\n"
-          "       renewd [-c FILE] --once [--at TIME] [JOB...]   refresh what is due, and exit\n"
-          "       renewd --version | --help\n"
-          "  -c, --config FILE   default " SYSCONFDIR "/renewd/renewd.conf\n"
-          "      --at TIME       with --once: refresh what is due at TIME (RFC 3339 or Unix seconds)\n"
-          "      --debug         log more\n",
-          to);
+    fputs(
+        "usage: renewd [-c FILE]                        keep the records of all jobs fresh, in the foreground\n"
+        "       renewd [-c FILE] --check                name every mistake in the configuration\n"
+        "       renewd [-c FILE] --check --connect      look at the database as well; nothing that is written stays\n"
+        "       renewd [-c FILE] --once [--at TIME] [JOB...]   refresh what is due, and exit\n"
+        "       renewd --version | --help\n"
+        "  -c, --config FILE   default " SYSCONFDIR "/renewd/renewd.conf\n"
+        "      --at TIME       with --once: refresh what is due at TIME (RFC 3339 or Unix seconds)\n"
+        "      --debug         log more\n",
+        to);
 }
 
 static int parse_at(const char *text, int64_t *ret)
@@ -85,38 +85,61 @@ static int parse_at(const char *text, int64_t *ret)
 static int parse_options(int argc, char **argv, struct options *o)
 {
     enum { OPT_CHECK = 256, OPT_CONNECT, OPT_ONCE, OPT_AT, OPT_VERSION, OPT_HELP, OPT_DEBUG };
-    static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, OPT_CHECK},
-        {"connect", no_argument, NULL, OPT_CONNECT}, {"once", no_argument, NULL, OPT_ONCE},    {"at", required_argument, NULL, OPT_AT},
-        {"version", no_argument, NULL, OPT_VERSION}, {"help", no_argument, NULL, OPT_HELP},
-        {"debug", no_argument, NULL, OPT_DEBUG},  {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check", no_argument, NULL, OPT_CHECK},
+                                          {"connect", no_argument, NULL, OPT_CONNECT},
+                                          {"once", no_argument, NULL, OPT_ONCE},
+                                          {"at", required_argument, NULL, OPT_AT},
+                                          {"version", no_argument, NULL, OPT_VERSION},
+                                          {"help", no_argument, NULL, OPT_HELP},
+                                          {"debug", no_argument, NULL, OPT_DEBUG},
+                                          {NULL, 0, NULL, 0}};
     o->config_file = SYSCONFDIR "/renewd/renewd.conf";
     log_setup(LEVEL_INFO);
     for (int c; (c = getopt_long(argc, argv, "c:h", known, NULL)) != -1;) {
         switch (c) {
-        case 'c': o->config_file = optarg; break;
-        case OPT_CHECK: o->check = true; break;
-        case OPT_CONNECT: o->connect = true; break;
-        case OPT_ONCE: o->once = true; break;
-        case OPT_DEBUG: log_setup(LEVEL_DEBUG); break;
+        case 'c':
+            o->config_file = optarg;
+            break;
+        case OPT_CHECK:
+            o->check = true;
+            break;
+        case OPT_CONNECT:
+            o->connect = true;
+            break;
+        case OPT_ONCE:
+            o->once = true;
+            break;
+        case OPT_DEBUG:
+            log_setup(LEVEL_DEBUG);
+            break;
         case OPT_AT:
             if (parse_at(optarg, &o->at) < 0) {
-                fprintf(stderr, "renewd: --at %s is not a time; write 2026-11-21T14:00:00Z or Unix seconds\n", optarg);
+                fprintf(stderr, "renewd: --at %s is not a time; write 2026-11-21T14:00:00Z or Unix seconds\n",
+                        optarg);
                 return 1 + EXIT_USAGE;
             }
             o->has_at = true;
             break;
-        case OPT_VERSION: printf("renewd %s\n", PACKAGE_VERSION); return 1;
+        case OPT_VERSION:
+            printf("renewd %s\n", PACKAGE_VERSION);
+            return 1;
         case 'h':
-        case OPT_HELP: main_usage(stdout); return 1;
-        default: main_usage(stderr); return 1 + EXIT_USAGE;
+        case OPT_HELP:
+            main_usage(stdout);
+            return 1;
+        default:
+            main_usage(stderr);
+            return 1 + EXIT_USAGE;
         }
     }
     o->jobs = argv + optind;
     if ((*o->jobs && !o->once) || (o->has_at && !o->once) || (o->check && o->once) || (o->connect && !o->check)) {
-        fprintf(stderr, "renewd: %s\n", o->check && o->once ? "--check and --once exclude each other"
-                                        : o->connect && !o->check ? "--connect goes with --check"
-                                        : o->has_at ? "--at goes with --once" : "jobs are named with --once");
+        fprintf(stderr, "renewd: %s\n",
+                o->check && o->once       ? "--check and --once exclude each other"
+                : o->connect && !o->check ? "--connect goes with --check"
+                : o->has_at               ? "--at goes with --once"
+                                          : "jobs are named with --once");
         main_usage(stderr);
         return 1 + EXIT_USAGE;
     }
@@ -290,9 +313,16 @@ static int make_engine(struct program *p, struct error *e)
 {
     struct conf_mistakes *m = conf_mistakes_new();
     struct secret_uses uses = {0};
-    struct engine_setup s = {.loop = p->loop, .config = p->config, .plugins = p->plugins,
-                             .state = p->state, .daemon = !p->options->once, .fatal = fatal,
-                             .ready = main_ready, .ctx = p, .config_notes = p->notes, .job_notes = m};
+    struct engine_setup s = {.loop = p->loop,
+                             .config = p->config,
+                             .plugins = p->plugins,
+                             .state = p->state,
+                             .daemon = !p->options->once,
+                             .fatal = fatal,
+                             .ready = main_ready,
+                             .ctx = p,
+                             .config_notes = p->notes,
+                             .job_notes = m};
     jobs_load(p->config, p->plugins, m, &uses, &s.jobs, &s.job_count);
     print_mistakes(m);
     secret_uses_done(&uses);
@@ -327,10 +357,13 @@ static void confine(const struct config *c)
         paths[n++] = door;
     int r = c->sandbox ? sandbox_writes(paths) : 0;
     if (r < 0)
-        log_line(LEVEL_INFO, "this kernel has no Landlock, so renewd cannot limit itself to its own folders; the service's "
-                             "settings and the file modes still apply", "reason", strerror(-r), NULL);
+        log_line(LEVEL_INFO,
+                 "this kernel has no Landlock, so renewd cannot limit itself to its own folders; the service's "
+                 "settings and the file modes still apply",
+                 "reason", strerror(-r), NULL);
     if (!vault_locked())
-        log_line(LEVEL_INFO, "keys and secrets are not locked in memory and may reach the swap; raise LimitMEMLOCK", NULL);
+        log_line(LEVEL_INFO, "keys and secrets are not locked in memory and may reach the swap; raise LimitMEMLOCK",
+                 NULL);
 }
 
 static int main_start(struct program *p)

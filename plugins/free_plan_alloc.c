@@ -19,8 +19,8 @@ struct free_plan {
     const struct renewd_services *services;
     struct renewd_host *host;
     const char *plan_name, *plan_item, *transaction_type, *performed_by; /* settings */
-    int latest; /* catch_up */
-    int as_row; /* period */
+    int latest;                                                          /* catch_up */
+    int as_row;                                                          /* period */
 };
 
 /* ---- Settings ---------------------------------------------------------------------------- */
@@ -149,10 +149,10 @@ static const struct renewd_slot *const slots[] = {
 
 /* ---- Statements -------------------------------------------------------------------------- */
 
-static const int32_t advance_takes[] = { RENEWD_TEXT, RENEWD_AS_READ, RENEWD_TIME, RENEWD_TIME, 0 };
-static const int32_t credit_takes[] = { RENEWD_AS_READ, RENEWD_TEXT, 0 };
-static const int32_t transaction_takes[] = { RENEWD_AS_READ, RENEWD_TEXT, RENEWD_TEXT,
-                                             RENEWD_TEXT,    RENEWD_TEXT, RENEWD_TIME, 0 };
+static const int32_t advance_takes[] = {RENEWD_TEXT, RENEWD_AS_READ, RENEWD_TIME, RENEWD_TIME, 0};
+static const int32_t credit_takes[] = {RENEWD_AS_READ, RENEWD_TEXT, 0};
+static const int32_t transaction_takes[] =
+    {RENEWD_AS_READ, RENEWD_TEXT, RENEWD_TEXT, RENEWD_TEXT, RENEWD_TEXT, RENEWD_TIME, 0};
 static const struct renewd_statement advance = {
     .size = sizeof(struct renewd_statement),
     .name = "advance",
@@ -174,13 +174,11 @@ static const struct renewd_statement transaction = {
     .rows = RENEWD_ROWS_ONE,
     .help = "Records the credit: user, type, amount, performer, key, time",
 };
-static const struct renewd_statement *const statements[] = { &advance, &credit, &transaction,
-                                                             NULL };
+static const struct renewd_statement *const statements[] = {&advance, &credit, &transaction, NULL};
 
 /* ---- One instance per job ---------------------------------------------------------------- */
 
-static int32_t free_plan_open(void *instance, const struct renewd_open_in *in,
-                              struct renewd_open_out *out)
+static int32_t free_plan_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct free_plan *p = calloc(1, sizeof(*p));
@@ -202,8 +200,7 @@ static int32_t free_plan_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t free_plan_close(void *instance, const struct renewd_close_in *in,
-                               struct renewd_close_out *out)
+static int32_t free_plan_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -275,7 +272,7 @@ static int32_t day_of(const struct free_plan *p, struct renewd_call *call, const
 /* What was worked out before: "day 31", and where the end does not show the time of day " at 1769817600". */
 static struct anchor remembered(const struct renewd_record *r, const char *zone, int64_t end)
 {
-    struct anchor a = { .zone = zone, .from = end };
+    struct anchor a = {.zone = zone, .from = end};
     char memo[48] = "", *rest = memo;
 
     if (r->memo && r->memo_length < sizeof(memo))
@@ -309,7 +306,7 @@ static int find_anchor(const struct free_plan *p, struct renewd_call *call, cons
         if (ret->day > day && months_to(p, ret, end, ret_months))
             return 1;
     }
-    *ret = (struct anchor){ .zone = ret->zone, .day = day, .from = end };
+    *ret = (struct anchor){.zone = ret->zone, .day = day, .from = end};
     *ret_months = 0;
     return day > 0;
 }
@@ -329,7 +326,7 @@ static struct length length_of(const struct free_plan *p, const struct renewd_re
                                int64_t end, int32_t months)
 {
     const struct renewd_value *start = p->services->slot(r, "current_period_start");
-    struct length length = { .months = 1 };
+    struct length length = {.months = 1};
     int32_t before;
     char text[200];
 
@@ -337,9 +334,10 @@ static struct length length_of(const struct free_plan *p, const struct renewd_re
         return length;
     if (!p->as_row) {
         if (end - start->number > 32 * DAY) {
-            snprintf(text, sizeof(text), "subscription %.60s: its period of %lld days is followed by a period of one month; "
-                                         "set period = \"as the row\" to keep the length", r->key,
-                                         (long long)((end - start->number) / DAY));
+            snprintf(text, sizeof(text),
+                     "subscription %.60s: its period of %lld days is followed by a period of one month; "
+                     "set period = \"as the row\" to keep the length",
+                     r->key, (long long)((end - start->number) / DAY));
             p->services->log(p->host, RENEWD_LOG_WARNING, text);
         }
         return length;
@@ -347,13 +345,12 @@ static struct length length_of(const struct free_plan *p, const struct renewd_re
     if (months_to(p, a, start->number, &before) && before < months)
         length.months = months - before;
     else
-        length = (struct length){ .seconds = end - start->number };
+        length = (struct length){.seconds = end - start->number};
     return length;
 }
 
 /* The period to pay: the next one, or the one that contains now. 0 = there is none. */
-static int next_period(const struct free_plan *p, const struct renewd_refresh_in *in,
-                       struct period *ret)
+static int next_period(const struct free_plan *p, const struct renewd_refresh_in *in, struct period *ret)
 {
     const struct renewd_record *r = in->records[0];
     int32_t months = 0;
@@ -376,30 +373,26 @@ static int next_period(const struct free_plan *p, const struct renewd_refresh_in
 
 static struct renewd_parameter text_of(const char *text)
 {
-    return (struct renewd_parameter){ .size = sizeof(struct renewd_parameter),
-                                      .type = RENEWD_TEXT, .text = text };
+    return (struct renewd_parameter){.size = sizeof(struct renewd_parameter), .type = RENEWD_TEXT, .text = text};
 }
 
 static struct renewd_parameter as_read(const char *slot)
 {
-    return (struct renewd_parameter){ .size = sizeof(struct renewd_parameter),
-                                      .type = RENEWD_AS_READ, .text = slot };
+    return (struct renewd_parameter){.size = sizeof(struct renewd_parameter), .type = RENEWD_AS_READ, .text = slot};
 }
 
 static struct renewd_parameter time_of(int64_t time)
 {
-    return (struct renewd_parameter){ .size = sizeof(struct renewd_parameter),
-                                      .type = RENEWD_TIME, .number = time };
+    return (struct renewd_parameter){.size = sizeof(struct renewd_parameter), .type = RENEWD_TIME, .number = time};
 }
 
-static void move_period(const struct free_plan *p, const struct renewd_refresh_in *in,
-                        const struct period *period)
+static void move_period(const struct free_plan *p, const struct renewd_refresh_in *in, const struct period *period)
 {
     const struct renewd_parameter id = text_of(in->records[0]->key);
     const struct renewd_parameter was = as_read("current_period_end");
     const struct renewd_parameter start = time_of(period->start), end = time_of(period->end);
-    const struct renewd_parameter *const list[] = { &id, &was, &start, &end, NULL };
-    const struct anchor here = { period->anchor.zone, period->anchor.day, period->end };
+    const struct renewd_parameter *const list[] = {&id, &was, &start, &end, NULL};
+    const struct anchor here = {period->anchor.zone, period->anchor.day, period->end};
     char memo[48];
     int32_t months;
 
@@ -412,20 +405,20 @@ static void move_period(const struct free_plan *p, const struct renewd_refresh_i
 }
 
 /* The key says which period has ended, from facts that do not change. */
-static void pay(const struct free_plan *p, const struct renewd_refresh_in *in,
-                const struct period *period, const char *amount)
+static void pay(const struct free_plan *p, const struct renewd_refresh_in *in, const struct period *period,
+                const char *amount)
 {
     const struct renewd_services *s = p->services;
     const struct renewd_record *r = in->records[0];
-    const char *const parts[] = { r->key, "-", s->slot(r, "plan_id")->text, "-",
-                                  s->format_time(in->call, period->start), NULL };
+    const char *const parts[] =
+        {r->key, "-", s->slot(r, "plan_id")->text, "-", s->format_time(in->call, period->start), NULL};
     const char *key = s->join(in->call, parts);
     const struct renewd_parameter user = as_read("user_id"), worth = text_of(amount);
     const struct renewd_parameter type = text_of(p->transaction_type);
     const struct renewd_parameter by = text_of(p->performed_by), named = text_of(key);
     const struct renewd_parameter at = time_of(in->now);
-    const struct renewd_parameter *const credited[] = { &user, &worth, NULL };
-    const struct renewd_parameter *const noted[] = { &user, &type, &worth, &by, &named, &at, NULL };
+    const struct renewd_parameter *const credited[] = {&user, &worth, NULL};
+    const struct renewd_parameter *const noted[] = {&user, &type, &worth, &by, &named, &at, NULL};
 
     s->once(in->call, key); /* paid before: the period moves, and nothing else happens */
     s->run(in->call, "credit", credited);
@@ -443,8 +436,8 @@ static int is_amount(const char *text)
     return whole > 0 && !*rest && strspn(text, "0.") != strlen(text);
 }
 
-static int32_t wrong(const struct free_plan *p, const struct renewd_refresh_in *in,
-                     const char *code, const char *text)
+static int32_t wrong(const struct free_plan *p, const struct renewd_refresh_in *in, const char *code,
+                     const char *text)
 {
     return p->services->fail(in->call, RENEWD_TRANSIENT, code, text);
 }
@@ -454,8 +447,7 @@ static int differs(const struct renewd_value *value, const char *wanted)
     return value->present && wanted && strcmp(value->text, wanted) != 0;
 }
 
-static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in *in,
-                                 struct renewd_refresh_out *out)
+static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     const struct free_plan *p = instance;
     const struct renewd_services *s = p->services;
@@ -464,24 +456,25 @@ static int32_t free_plan_refresh(void *instance, const struct renewd_refresh_in 
     struct period period;
 
     (void)out;
-    if (differs(s->slot(r, "plan_name"), p->plan_name) ||
-        differs(s->slot(r, "item_id_internal"), p->plan_item))
-        return s->fail(in->call, RENEWD_MISCONFIGURED, "plan",
-                       "the record belongs to another plan than plan_name and plan_item say; correct them or the job's `only`");
+    if (differs(s->slot(r, "plan_name"), p->plan_name) || differs(s->slot(r, "item_id_internal"), p->plan_item))
+        return s->fail(
+            in->call, RENEWD_MISCONFIGURED, "plan",
+            "the record belongs to another plan than plan_name and plan_item say; correct them or the job's `only`");
     if (!s->slot(r, "user_id")->present || !s->slot(r, "plan_id")->present)
         return wrong(p, in, "no_user", "the subscription has no user_id or no plan_id");
     if (!amount->present || !is_amount(amount->text))
-        return wrong(p, in, "no_award",
-                     "Free plan tokens_to_award is not configured or is zero.");
+        return wrong(p, in, "no_award", "Free plan tokens_to_award is not configured or is zero.");
     if (s->slot(r, "current_period_end")->number <= 0)
         return wrong(p, in, "bad_period",
                      "current_period_end is empty or not a time; set it to the time when the period ended");
     if (s->slot(r, "current_period_end")->number > in->now)
         return wrong(p, in, "too_early", "the period has not ended yet");
     if (day_of(p, in->call, s->slot(r, "timezone")->text, in->now) == 0)
-        return wrong(p, in, "bad_zone", "the row's timezone is not known on this machine; write a name such as Asia/Kolkata");
+        return wrong(p, in, "bad_zone",
+                     "the row's timezone is not known on this machine; write a name such as Asia/Kolkata");
     if (!next_period(p, in, &period))
-        return wrong(p, in, "bad_period", "the next period cannot be computed from current_period_end; correct that time");
+        return wrong(p, in, "bad_period",
+                     "the next period cannot be computed from current_period_end; correct that time");
     move_period(p, in, &period);
     pay(p, in, &period, amount->text);
     return RENEWD_DONE;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #define HOUR INT64_C(3600)
-#define LIMIT_USUAL 300 /* seconds without a call where nobody says how long a limit lasts */
-#define LIMIT_NEAR 60   /* and just before it */
-#define NAME_LENGTH 64  /* of an account or a measure; the provider's have 20 */
+#define LIMIT_USUAL 300                /* seconds without a call where nobody says how long a limit lasts */
+#define LIMIT_NEAR 60                  /* and just before it */
+#define NAME_LENGTH 64                 /* of an account or a measure; the provider's have 20 */
 #define LONGEST_LIFE (400 * GRAPH_DAY) /* more is not believed */
 
 /* ---- Slots ------------------------------------------------------------------------------- */
@@ -38,14 +38,14 @@ const struct renewd_slot graph_data_access = {
     .name = "data_access_expires_at",
     .type = RENEWD_TIME,
     .direction = RENEWD_OUT,
-    .help = "When the token's access to the person's data ends, even if the token is valid longer; known only where "
-            "debug_token was asked; empty = never",
+    .help =
+        "When the token's access to the person's data ends, even if the token is valid longer; known only where "
+        "debug_token was asked; empty = never",
 };
 
 int graph_version_ok(const char *version)
 {
-    return version && version[0] == 'v' && version[1] &&
-           strspn(version + 1, "0123456789.") == strlen(version + 1);
+    return version && version[0] == 'v' && version[1] && strspn(version + 1, "0123456789.") == strlen(version + 1);
 }
 
 /* ---- Errors ------------------------------------------------------------------------------ */
@@ -56,22 +56,22 @@ struct meaning {
 };
 
 static const struct meaning meanings[] = {
-    { 1, 2, RENEWD_TRANSIENT },
-    { 3, 3, RENEWD_RECONNECT },
-    { 4, 4, RENEWD_RATE_LIMITED },
-    { 10, 10, RENEWD_RECONNECT },
-    { 17, 17, RENEWD_RATE_LIMITED },
-    { 32, 32, RENEWD_RATE_LIMITED },
-    { 100, 101, RENEWD_MISCONFIGURED },
-    { 102, 102, RENEWD_RECONNECT },
-    { 190, 190, RENEWD_RECONNECT },
-    { 200, 299, RENEWD_RECONNECT },
-    { 341, 341, RENEWD_RATE_LIMITED },
-    { 368, 368, RENEWD_RATE_LIMITED },
-    { 613, 613, RENEWD_RATE_LIMITED },
-    { 80000, 80006, RENEWD_RATE_LIMITED },
-    { 80008, 80009, RENEWD_RATE_LIMITED },
-    { 80014, 80014, RENEWD_RATE_LIMITED },
+    {1, 2, RENEWD_TRANSIENT},
+    {3, 3, RENEWD_RECONNECT},
+    {4, 4, RENEWD_RATE_LIMITED},
+    {10, 10, RENEWD_RECONNECT},
+    {17, 17, RENEWD_RATE_LIMITED},
+    {32, 32, RENEWD_RATE_LIMITED},
+    {100, 101, RENEWD_MISCONFIGURED},
+    {102, 102, RENEWD_RECONNECT},
+    {190, 190, RENEWD_RECONNECT},
+    {200, 299, RENEWD_RECONNECT},
+    {341, 341, RENEWD_RATE_LIMITED},
+    {368, 368, RENEWD_RATE_LIMITED},
+    {613, 613, RENEWD_RATE_LIMITED},
+    {80000, 80006, RENEWD_RATE_LIMITED},
+    {80008, 80009, RENEWD_RATE_LIMITED},
+    {80014, 80014, RENEWD_RATE_LIMITED},
 };
 
 /* What became of the grant, by the subcode of 190 and 102. */
@@ -80,13 +80,13 @@ static const struct {
     const char *why;
     int32_t heals; /* without a new token, once the person has done it */
 } losses[] = {
-    { 458, ": the user removed the app", 0 },
-    { 459, ": the user has to log in at facebook.com first (checkpoint)", 1 },
-    { 460, ": the password was changed", 0 },
-    { 463, ": the token has expired", 0 },
-    { 464, ": the user has to confirm the account at facebook.com first", 1 },
-    { 467, ": the user logged out or revoked it", 0 },
-    { 492, ": the user has no role on the page any more; give the role back first", 0 },
+    {458, ": the user removed the app", 0},
+    {459, ": the user has to log in at facebook.com first (checkpoint)", 1},
+    {460, ": the password was changed", 0},
+    {463, ": the token has expired", 0},
+    {464, ": the user has to confirm the account at facebook.com first", 1},
+    {467, ": the user logged out or revoked it", 0},
+    {492, ": the user has no role on the page any more; give the role back first", 0},
 };
 
 static int is_permission(int64_t code)
@@ -100,21 +100,20 @@ static int begins(const char *text, const char *with)
 }
 
 /* The error's number. The flat form is that of api.instagram.com. */
-static int64_t error_number(const struct renewd_services *s, const struct renewd_json *json,
-                            const char *name, const char *flat)
+static int64_t error_number(const struct renewd_services *s, const struct renewd_json *json, const char *name,
+                            const char *flat)
 {
     int64_t number = 0;
 
     if (s->json_integer(json, name, &number) >= 0 && number > 0)
         return number;
-    if (s->json_kind(json, "error") == RENEWD_JSON_OBJECT || !flat ||
-        s->json_integer(json, flat, &number) < 0)
+    if (s->json_kind(json, "error") == RENEWD_JSON_OBJECT || !flat || s->json_integer(json, flat, &number) < 0)
         return 0;
     return number > 0 ? number : 0;
 }
 
-static const char *code_text(const struct renewd_services *s, struct renewd_call *call,
-                             int64_t code, int64_t subcode)
+static const char *code_text(const struct renewd_services *s, struct renewd_call *call, int64_t code,
+                             int64_t subcode)
 {
     char text[48];
 
@@ -124,13 +123,12 @@ static const char *code_text(const struct renewd_services *s, struct renewd_call
         snprintf(text, sizeof(text), "%lld/%lld", (long long)code, (long long)subcode);
     else
         snprintf(text, sizeof(text), "%lld", (long long)code);
-    const char *const parts[] = { text, NULL };
+    const char *const parts[] = {text, NULL};
     return s->join(call, parts);
 }
 
 /* A few codes mean different things, told apart by the sentence alone. */
-static void judge_message(const char *message, const char *type, int64_t code,
-                          struct graph_verdict *v)
+static void judge_message(const char *message, const char *type, int64_t code, struct graph_verdict *v)
 {
     if ((code == 1 || code == 100) && begins(message, "Error validating client secret")) {
         v->outcome = RENEWD_MISCONFIGURED;
@@ -138,8 +136,7 @@ static void judge_message(const char *message, const char *type, int64_t code,
     }
     if (begins(message, "Invalid platform app"))
         v->outcome = RENEWD_MISCONFIGURED;
-    if (code == 100 && type && strcmp(type, "IGApiException") == 0 &&
-        begins(message, "Unsupported request")) {
+    if (code == 100 && type && strcmp(type, "IGApiException") == 0 && begins(message, "Unsupported request")) {
         v->outcome = RENEWD_TRANSIENT;
         v->unsupported = v->strike = 1;
     }
@@ -147,25 +144,23 @@ static void judge_message(const char *message, const char *type, int64_t code,
         v->unparsable = 1;
 }
 
-static void judge_status(const struct renewd_reply *reply, int named, int says_later,
-                         struct graph_verdict *v)
+static void judge_status(const struct renewd_reply *reply, int named, int says_later, struct graph_verdict *v)
 {
     v->outcome = RENEWD_TRANSIENT; /* a status alone condemns nobody */
     if (reply->status == 0)
         v->outcome = RENEWD_AMBIGUOUS;
     else if (reply->status == 429 && !says_later)
         v->outcome = RENEWD_RATE_LIMITED;
-    else if (named && !says_later && reply->status >= 400 && reply->status < 500 &&
-             reply->status != 408)
+    else if (named && !says_later && reply->status >= 400 && reply->status < 500 && reply->status != 408)
         v->strike = 1;
 }
 
-int graph_judge_code(const struct graph *g, struct renewd_call *call, int64_t code,
-                     int64_t subcode, struct graph_verdict *ret)
+int graph_judge_code(const struct graph *g, struct renewd_call *call, int64_t code, int64_t subcode,
+                     struct graph_verdict *ret)
 {
     int known = 0;
 
-    *ret = (struct graph_verdict){ .outcome = RENEWD_TRANSIENT, .why = "" };
+    *ret = (struct graph_verdict){.outcome = RENEWD_TRANSIENT, .why = ""};
     ret->code = code_text(g->services, call, code, subcode);
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
         if (code >= meanings[i].first && code <= meanings[i].last) {
@@ -195,8 +190,8 @@ void graph_judge(const struct graph *g, struct renewd_call *call, const struct r
     if (!graph_judge_code(g, call, code, subcode, ret))
         judge_status(reply, ret->code || s->json_kind(json, "error") == RENEWD_JSON_OBJECT,
                      s->json_boolean(json, "error.is_transient"), ret);
-    judge_message(message ? message : s->json_text(json, "error_message"),
-                  s->json_text(json, "error.type"), code, ret);
+    judge_message(message ? message : s->json_text(json, "error_message"), s->json_text(json, "error.type"), code,
+                  ret);
 }
 
 static const char *explain(const struct graph *g, const struct graph_verdict *v)
@@ -209,8 +204,7 @@ static const char *explain(const struct graph *g, const struct graph_verdict *v)
         return g->has_system ? " refuses this app or its request; check app_id and app_secret"
                              : " refuses this app or its request; check app_id, app_secret and family";
     case RENEWD_RATE_LIMITED:
-        return v->blocked ? " blocks these requests for a while (policy)"
-                          : " asks for fewer requests";
+        return v->blocked ? " blocks these requests for a while (policy)" : " asks for fewer requests";
     default:
         return v->strike ? " refused this token without a reason"
                : v->code ? " could not refresh the token now"
@@ -225,26 +219,26 @@ static int maybe_system(const struct graph *g, const struct graph_verdict *v)
            strncmp(v->code, "100", 3) == 0 && (v->code[3] == '\0' || v->code[3] == '/');
 }
 
-int32_t graph_fail(const struct graph *g, struct renewd_call *call,
-                   const struct renewd_reply *reply, const struct graph_verdict *v)
+int32_t graph_fail(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply,
+                   const struct graph_verdict *v)
 {
     char status[32];
 
     snprintf(status, sizeof(status), " (HTTP %d", (int)reply->status);
-    const char *const parts[] = { g->name,
-                                  explain(g, v),
-                                  v->why,
-                                  maybe_system(g, v) ? "; if this is a system user's token, set system_user = true" : "",
-                                  status,
-                                  v->code ? ", " : "",
-                                  v->code ? v->code : "",
-                                  ")",
-                                  NULL };
+    const char *const parts[] = {g->name,
+                                 explain(g, v),
+                                 v->why,
+                                 maybe_system(g, v) ? "; if this is a system user's token, set system_user = true"
+                                                    : "",
+                                 status,
+                                 v->code ? ", " : "",
+                                 v->code ? v->code : "",
+                                 ")",
+                                 NULL};
     return g->services->fail(call, v->outcome, v->code, g->services->join(call, parts));
 }
 
-int32_t graph_refuse(const struct graph *g, struct renewd_call *call,
-                     const struct renewd_reply *reply)
+int32_t graph_refuse(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply)
 {
     struct graph_verdict v;
 
@@ -271,7 +265,7 @@ const char *graph_token(const struct graph *g, const struct renewd_reply *reply)
 
 int64_t graph_life(const struct graph *g, const struct renewd_reply *reply)
 {
-    static const char *const names[] = { "expires_in", "expires", NULL };
+    static const char *const names[] = {"expires_in", "expires", NULL};
 
     for (size_t i = 0; names[i]; i++) {
         int64_t seconds = 0;
@@ -301,14 +295,14 @@ static int is_plain(const char *name)
 }
 
 /* Every number of the object at path is a percentage, but for the times. */
-static void read_usage(const struct graph *g, struct renewd_call *call,
-                       const struct renewd_json *json, const char *path, struct usage *u)
+static void read_usage(const struct graph *g, struct renewd_call *call, const struct renewd_json *json,
+                       const char *path, struct usage *u)
 {
     const struct renewd_services *s = g->services;
     const char *name;
 
     for (size_t i = 0; i < 16 && (name = s->json_name(json, path, i)); i++) {
-        const char *const parts[] = { path, *path ? "." : "", name, NULL };
+        const char *const parts[] = {path, *path ? "." : "", name, NULL};
         int64_t number = 0;
         if (!is_plain(name) || s->json_integer(json, s->join(call, parts), &number) < 0)
             continue;
@@ -322,8 +316,8 @@ static void read_usage(const struct graph *g, struct renewd_call *call,
 }
 
 /* An object of lists of such objects, by account. */
-static void read_business(const struct graph *g, struct renewd_call *call,
-                          const struct renewd_json *json, struct usage *u)
+static void read_business(const struct graph *g, struct renewd_call *call, const struct renewd_json *json,
+                          struct usage *u)
 {
     const struct renewd_services *s = g->services;
     const char *name;
@@ -332,7 +326,7 @@ static void read_business(const struct graph *g, struct renewd_call *call,
         for (int k = 0; k < 8 && is_plain(name); k++) {
             char index[16];
             snprintf(index, sizeof(index), ".%d", k);
-            const char *const parts[] = { name, index, NULL };
+            const char *const parts[] = {name, index, NULL};
             const char *path = s->join(call, parts);
             if (s->json_kind(json, path) != RENEWD_JSON_OBJECT)
                 break;
@@ -340,13 +334,12 @@ static void read_business(const struct graph *g, struct renewd_call *call,
         }
 }
 
-static void read_headers(const struct graph *g, struct renewd_call *call,
-                         const struct renewd_reply *reply, struct usage *u)
+static void read_headers(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply,
+                         struct usage *u)
 {
-    static const char *const names[] = { "X-App-Usage", "X-Ad-Account-Usage",
-                                         "X-Business-Use-Case-Usage", NULL };
+    static const char *const names[] = {"X-App-Usage", "X-Ad-Account-Usage", "X-Business-Use-Case-Usage", NULL};
 
-    *u = (struct usage){ 0 };
+    *u = (struct usage){0};
     for (size_t i = 0; names[i]; i++) {
         const char *text = reply ? g->services->reply_header(reply, names[i]) : NULL;
         if (!text)
@@ -362,8 +355,7 @@ static void read_headers(const struct graph *g, struct renewd_call *call,
 }
 
 /* Throttling begins at 100 %. */
-int64_t graph_slow_for(const struct graph *g, struct renewd_call *call,
-                       const struct renewd_reply *reply)
+int64_t graph_slow_for(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply)
 {
     struct usage u;
 
@@ -394,8 +386,7 @@ static int64_t limit_lasts(const struct graph_verdict *v, const struct usage *u,
     return u->regain ? u->regain : otherwise;
 }
 
-void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in,
-                  struct renewd_on_answer_out *out)
+void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in, struct renewd_on_answer_out *out)
 {
     const struct renewd_services *s = g->services;
     const struct renewd_reply *reply = in->reply;
@@ -441,8 +432,7 @@ static void keep_learned(const struct graph *g, const struct renewd_on_failure_i
         s->set_time(in->call, "expires_at", steps->end);
 }
 
-void graph_decide(struct graph *g, const struct renewd_on_failure_in *in,
-                  struct renewd_on_failure_out *out)
+void graph_decide(struct graph *g, const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
 {
     const struct renewd_value *token = g->services->slot(in->records[0], "access_token");
     struct graph_verdict v;

@@ -29,7 +29,8 @@ struct graph {
     int told_access; /* so was the end of data access */
     int has_system;  /* the plugin has the setting system_user */
     int told_system; /* that it should be true was said */
-    char look[GRAPH_LOOKS][GRAPH_HASH]; /* whose exchange was refused as a system user's might be: debug_token first */
+    char look[GRAPH_LOOKS]
+             [GRAPH_HASH]; /* whose exchange was refused as a system user's might be: debug_token first */
     unsigned looks;
 };
 
@@ -54,14 +55,13 @@ void graph_judge(const struct graph *g, struct renewd_call *call, const struct r
                  struct graph_verdict *ret);
 
 /* The same for an error that stands elsewhere than usual (debug_token's own): 1 = a known code. */
-int graph_judge_code(const struct graph *g, struct renewd_call *call, int64_t code,
-                     int64_t subcode, struct graph_verdict *ret);
+int graph_judge_code(const struct graph *g, struct renewd_call *call, int64_t code, int64_t subcode,
+                     struct graph_verdict *ret);
 
 /* Fails with what the answer means. */
-int32_t graph_refuse(const struct graph *g, struct renewd_call *call,
-                     const struct renewd_reply *reply);
-int32_t graph_fail(const struct graph *g, struct renewd_call *call,
-                   const struct renewd_reply *reply, const struct graph_verdict *v);
+int32_t graph_refuse(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply);
+int32_t graph_fail(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply,
+                   const struct graph_verdict *v);
 
 /* The token of a success, or NULL when the answer is none. */
 const char *graph_token(const struct graph *g, const struct renewd_reply *reply);
@@ -70,23 +70,20 @@ const char *graph_token(const struct graph *g, const struct renewd_reply *reply)
 int64_t graph_life(const struct graph *g, const struct renewd_reply *reply);
 
 /* Seconds by which the usage headers want the job slowed down; 0 = all is well. */
-int64_t graph_slow_for(const struct graph *g, struct renewd_call *call,
-                       const struct renewd_reply *reply);
+int64_t graph_slow_for(const struct graph *g, struct renewd_call *call, const struct renewd_reply *reply);
 
 /* What an answer to a call with the token says about it, whatever its status; for on_answer. */
-void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in,
-                  struct renewd_on_answer_out *out);
+void graph_answer(const struct graph *g, const struct renewd_on_answer_in *in, struct renewd_on_answer_out *out);
 
 /* Strikes, and how long a limit lasts; for on_failure. */
-void graph_decide(struct graph *g, const struct renewd_on_failure_in *in,
-                  struct renewd_on_failure_out *out);
+void graph_decide(struct graph *g, const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out);
 
 /* ---- Facebook's exchange (graph_exchange.c) ---- */
 
 /* What renewd's memo says about the token that it now holds. */
-#define GRAPH_NEVER 'n' /* it does not expire: left alone */
-#define GRAPH_SAME 's'  /* the last exchange did not extend its life */
-#define GRAPH_SYSTEM 'y' /* debug_token says that it is a system user's */
+#define GRAPH_NEVER 'n'       /* it does not expire: left alone */
+#define GRAPH_SAME 's'        /* the last exchange did not extend its life */
+#define GRAPH_SYSTEM 'y'      /* debug_token says that it is a system user's */
 #define GRAPH_SAME_SYSTEM 'z' /* both */
 #define GRAPH_UNSUPPORTED 'u' /* refused with "Unsupported request" */
 
@@ -95,18 +92,15 @@ void graph_hash(const struct graph *g, struct renewd_call *call, const char *tok
 
 /* The mark that the memo holds for the token, and when it was made (ret_when may be NULL); 0 =
  * none, or it is another token's. */
-int graph_marked(const struct graph *g, struct renewd_call *call, const struct renewd_record *r,
-                 int64_t *ret_when);
+int graph_marked(const struct graph *g, struct renewd_call *call, const struct renewd_record *r, int64_t *ret_when);
 /* Whether the token is among those that debug_token is to be asked about before they are exchanged. */
 int graph_looks(const struct graph *g, struct renewd_call *call, const struct renewd_record *r);
 
 /* what 0 empties the memo. */
-void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash,
-                int64_t when);
+void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash, int64_t when);
 
 /* appsecret_proof, where the job wants it: that this caller knows the secret, and not the token alone. */
-void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r,
-                 const char *token);
+void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r, const char *token);
 
 /* Whether renewd (or who else writes refreshed_at) has refreshed this very token. */
 int graph_refreshed(const struct renewd_record *r);
@@ -122,7 +116,6 @@ struct graph_steps {
     int32_t system;        /* the token is a system user's */
     int32_t reserved;
 };
-int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in,
-                       struct renewd_refresh_out *out);
+int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in, struct renewd_refresh_out *out);
 
 #endif

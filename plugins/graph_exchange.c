@@ -12,7 +12,7 @@
 #define WEEK (7 * GRAPH_DAY)
 #define LONG (60 * GRAPH_DAY)
 #define LAST INT64_C(253402300799) /* the end of the year 9999 */
-#define SOONEST 60 /* seconds after a success, whatever was granted */
+#define SOONEST 60                 /* seconds after a success, whatever was granted */
 
 enum { HEAD = GRAPH_HASH + 3, MEMO = HEAD + 20 };
 enum { ASKED_EXCHANGE = 1, ASKED_FIRST, ASKED_AFTER };
@@ -27,8 +27,7 @@ void graph_hash(const struct graph *g, struct renewd_call *call, const char *tok
     memcpy(ret, g->services->hex(call, hash, GRAPH_HASH / 2), GRAPH_HASH);
 }
 
-int graph_marked(const struct graph *g, struct renewd_call *call, const struct renewd_record *r,
-                 int64_t *ret_when)
+int graph_marked(const struct graph *g, struct renewd_call *call, const struct renewd_record *r, int64_t *ret_when)
 {
     const struct renewd_value *token = g->services->slot(r, "access_token");
     char memo[MEMO + 1], hash[GRAPH_HASH];
@@ -59,8 +58,7 @@ int graph_looks(const struct graph *g, struct renewd_call *call, const struct re
     return 0;
 }
 
-void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash,
-                int64_t when)
+void graph_mark(const struct graph *g, struct renewd_call *call, int what, const char *hash, int64_t when)
 {
     char memo[MEMO + 1];
 
@@ -122,15 +120,13 @@ void graph_window(const struct graph *g, const struct renewd_needs_refresh_in *i
 
 /* ---- Asking ------------------------------------------------------------------------------ */
 
-static struct renewd_request *get(const struct graph *g, struct renewd_call *call,
-                                  const char *path)
+static struct renewd_request *get(const struct graph *g, struct renewd_call *call, const char *path)
 {
-    const char *const url[] = { g->facebook_url, "/", g->version, path, NULL };
+    const char *const url[] = {g->facebook_url, "/", g->version, path, NULL};
     return g->services->request(call, "GET", g->services->join(call, url));
 }
 
-void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r,
-                 const char *token)
+void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r, const char *token)
 {
     const struct renewd_services *s = g->services;
     uint8_t mac[32];
@@ -141,8 +137,7 @@ void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_
     s->query(r, "appsecret_proof", s->hex(call, mac, sizeof(mac)));
 }
 
-static int32_t ask_exchange(const struct graph *g, const struct renewd_refresh_in *in,
-                            const char *token)
+static int32_t ask_exchange(const struct graph *g, const struct renewd_refresh_in *in, const char *token)
 {
     const struct renewd_services *s = g->services;
     struct renewd_request *r = get(g, in->call, "/oauth/access_token");
@@ -163,11 +158,11 @@ static int32_t ask_exchange(const struct graph *g, const struct renewd_refresh_i
     return RENEWD_WAIT;
 }
 
-static int32_t ask_debug(const struct graph *g, const struct renewd_refresh_in *in,
-                         const char *token, int32_t asked)
+static int32_t ask_debug(const struct graph *g, const struct renewd_refresh_in *in, const char *token,
+                         int32_t asked)
 {
     const struct renewd_services *s = g->services;
-    const char *const app[] = { g->app_id, "|", g->app_secret, NULL };
+    const char *const app[] = {g->app_id, "|", g->app_secret, NULL};
     const char *app_token = s->join(in->call, app);
     struct renewd_request *r = get(g, in->call, "/debug_token");
 
@@ -187,11 +182,12 @@ static void tell_short(struct graph *g, int64_t life)
     if (life >= LONG / 2 || g->told_short)
         return;
     g->told_short = 1;
-    snprintf(text, sizeof(text),
-             "%s grants %lld hours of life instead of about 60 days. Causes: an exchange of a token that already lives long "
-             "does not always restart its life; the token belongs to another app than app_id; a system user's token needs "
-             "system_user = true; the person has not used the app for long",
-             g->name, (long long)(life / 3600));
+    snprintf(
+        text, sizeof(text),
+        "%s grants %lld hours of life instead of about 60 days. Causes: an exchange of a token that already lives long "
+        "does not always restart its life; the token belongs to another app than app_id; a system user's token needs "
+        "system_user = true; the person has not used the app for long",
+        g->name, (long long)(life / 3600));
     g->services->log(g->host, RENEWD_LOG_WARNING, text);
 }
 
@@ -205,7 +201,10 @@ static void store_end(struct graph *g, const struct renewd_refresh_in *in, int64
         before = steps->end;
     g->services->set_time(in->call, "expires_at", end);
     int same = before > 0 && end <= before + 3600;
-    graph_mark(g, in->call, same ? (steps->system ? GRAPH_SAME_SYSTEM : GRAPH_SAME) : steps->system ? GRAPH_SYSTEM : 0,
+    graph_mark(g, in->call,
+               same            ? (steps->system ? GRAPH_SAME_SYSTEM : GRAPH_SAME)
+               : steps->system ? GRAPH_SYSTEM
+                               : 0,
                steps->hash, in->now);
     tell_short(g, end - in->now);
 }
@@ -234,8 +233,7 @@ static int64_t debugged_end(const struct graph *g, const struct renewd_reply *re
     const struct renewd_services *s = g->services;
     int64_t end = 0;
 
-    if (reply->status < 200 || reply->status > 299 ||
-        !s->json_boolean(reply->json, "data.is_valid") ||
+    if (reply->status < 200 || reply->status > 299 || !s->json_boolean(reply->json, "data.is_valid") ||
         s->json_integer(reply->json, "data.expires_at", &end) < 0 || end < 0 || end > LAST)
         return -1;
     return end;
@@ -253,8 +251,10 @@ static void learn_kind(struct graph *g, const struct renewd_refresh_in *in)
     if (g->told_system)
         return;
     g->told_system = 1;
-    const char *const text[] = { g->name, " says that a token belongs to a system user, and it is exchanged as such; if all "
-                                          "tokens of the job do, system_user = true in its settings saves this request", NULL };
+    const char *const text[] = {g->name,
+                                " says that a token belongs to a system user, and it is exchanged as such; if all "
+                                "tokens of the job do, system_user = true in its settings saves this request",
+                                NULL};
     g->services->log(g->host, RENEWD_LOG_WARNING, g->services->join(in->call, text));
 }
 
@@ -264,17 +264,17 @@ static void store_access(struct graph *g, const struct renewd_refresh_in *in)
     const struct renewd_services *s = g->services;
     int64_t end = 0;
 
-    if (s->json_integer(in->reply->json, "data.data_access_expires_at", &end) < 0 || end < 0 ||
-        end > LAST)
+    if (s->json_integer(in->reply->json, "data.data_access_expires_at", &end) < 0 || end < 0 || end > LAST)
         return;
     s->set_time(in->call, "data_access_expires_at", end);
     if (end == 0 || end - in->now > WEEK || g->told_access)
         return;
     g->told_access = 1;
-    const char *const text[] = { g->name, " gives a token access to the person's data only until ",
-                                 s->format_time(in->call, end),
-                                 ", although the token is valid longer: the person has to log in to the app again; a refresh "
-                                 "of the token does not help", NULL };
+    const char *const text[] =
+        {g->name, " gives a token access to the person's data only until ", s->format_time(in->call, end),
+         ", although the token is valid longer: the person has to log in to the app again; a refresh "
+         "of the token does not help",
+         NULL};
     s->log(g->host, RENEWD_LOG_WARNING, s->join(in->call, text));
 }
 
@@ -335,8 +335,7 @@ static int32_t read_debug_first(struct graph *g, const struct renewd_refresh_in 
     return RENEWD_DONE;
 }
 
-int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in,
-                       struct renewd_refresh_out *out)
+int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     const struct renewd_services *s = g->services;
     const struct graph_steps *steps = in->scratch;
@@ -346,8 +345,7 @@ int32_t graph_exchange(struct graph *g, const struct renewd_refresh_in *in,
         return s->fail(in->call, RENEWD_RECONNECT, "no_access_token",
                        "the record has no access token; the account has to be connected again");
     if (!in->reply)
-        return s->slot(in->records[0], "expires_at")->present &&
-                       !graph_looks(g, in->call, in->records[0])
+        return s->slot(in->records[0], "expires_at")->present && !graph_looks(g, in->call, in->records[0])
                    ? ask_exchange(g, in, token->text)
                    : ask_debug(g, in, token->text, ASKED_FIRST);
     out->slow_for = graph_slow_for(g, in->call, in->reply);

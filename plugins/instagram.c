@@ -87,13 +87,11 @@ static const struct renewd_setting facebook_url = {
     .help = "Address of the API of facebook_login",
 };
 static const struct renewd_setting *const settings[] = {
-    &family,          &app_id,  &app_secret, &exchange_short_lived,
-    &appsecret_proof, &version, &base_url,   &facebook_url,
-    NULL,
+    &family,   &app_id,       &app_secret, &exchange_short_lived, &appsecret_proof, &version,
+    &base_url, &facebook_url, NULL,
 };
 
-static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at,
-                                                   &graph_data_access, NULL };
+static const struct renewd_slot *const slots[] = {&graph_access_token, &graph_expires_at, &graph_data_access, NULL};
 
 /* ---- One instance per job ---------------------------------------------------------------- */
 
@@ -108,8 +106,7 @@ static const char *mistake(const struct instagram *i)
     return NULL;
 }
 
-static int32_t instagram_open(void *instance, const struct renewd_open_in *in,
-                              struct renewd_open_out *out)
+static int32_t instagram_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct instagram *i = calloc(1, sizeof(*i));
@@ -129,8 +126,7 @@ static int32_t instagram_open(void *instance, const struct renewd_open_in *in,
     g->proof = s->setting_integer(in->host, "appsecret_proof") != 0;
     i->base_url = s->setting_text(in->host, "base_url");
     i->facebook = name && strcmp(name, "facebook_login") == 0;
-    i->exchanges = s->setting_integer(in->host, "exchange_short_lived") && g->app_secret &&
-                   *g->app_secret;
+    i->exchanges = s->setting_integer(in->host, "exchange_short_lived") && g->app_secret && *g->app_secret;
     const char *wrong = mistake(i);
     if (wrong) {
         free(i);
@@ -140,8 +136,7 @@ static int32_t instagram_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t instagram_close(void *instance, const struct renewd_close_in *in,
-                               struct renewd_close_out *out)
+static int32_t instagram_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -181,8 +176,7 @@ static int64_t old_enough(const struct instagram *i, const struct renewd_record 
     return (issued < r->first_seen ? issued : r->first_seen) + DAY;
 }
 
-static void set_window(struct renewd_needs_refresh_out *out, int64_t earliest, int64_t preferred,
-                       int64_t latest)
+static void set_window(struct renewd_needs_refresh_out *out, int64_t earliest, int64_t preferred, int64_t latest)
 {
     out->earliest = earliest;
     out->preferred = preferred > earliest ? preferred : earliest;
@@ -228,8 +222,7 @@ static int32_t ask(const struct instagram *i, const struct renewd_refresh_in *in
     const struct renewd_services *s = i->graph.services;
     const struct renewd_value *token = s->slot(in->records[0], "access_token");
     int exchange = what == ASKED_SHORT;
-    const char *const url[] = { i->base_url,
-                                exchange ? "/access_token" : "/refresh_access_token", NULL };
+    const char *const url[] = {i->base_url, exchange ? "/access_token" : "/refresh_access_token", NULL};
     struct renewd_request *r = s->request(in->call, "GET", s->join(in->call, url));
 
     s->query(r, "grant_type", exchange ? "ig_exchange_token" : "ig_refresh_token");
@@ -279,8 +272,7 @@ static int32_t refuse(const struct instagram *i, const struct renewd_refresh_in 
     return graph_fail(g, in->call, in->reply, &v);
 }
 
-static int32_t store(const struct instagram *i, const struct renewd_refresh_in *in,
-                     const char *token)
+static int32_t store(const struct instagram *i, const struct renewd_refresh_in *in, const char *token)
 {
     const struct renewd_services *s = i->graph.services;
     int64_t life = graph_life(&i->graph, in->reply);
@@ -302,13 +294,13 @@ static int32_t read_short(const struct instagram *i, const struct renewd_refresh
         return graph_fail(&i->graph, in->call, in->reply, &v);
     if (in->now >= old_enough(i, r) || i->graph.services->slot(r, "expires_at")->present)
         return ask(i, in, ASKED_REFRESH);
-    return i->graph.services->fail(in->call, RENEWD_TRANSIENT, TOO_EARLY,
-                                   "Instagram does not exchange this token, so it is not a short-lived one; renewd refreshes "
-                                   "it when it is a day old");
+    return i->graph.services
+        ->fail(in->call, RENEWD_TRANSIENT, TOO_EARLY,
+               "Instagram does not exchange this token, so it is not a short-lived one; renewd refreshes "
+               "it when it is a day old");
 }
 
-static int32_t instagram_refresh(void *instance, const struct renewd_refresh_in *in,
-                                 struct renewd_refresh_out *out)
+static int32_t instagram_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     struct instagram *i = instance;
     const struct renewd_services *s = i->graph.services;
@@ -347,7 +339,7 @@ static int32_t instagram_on_failure(void *instance, const struct renewd_on_failu
     struct instagram *i = instance;
     struct graph *g = &i->graph;
     const struct renewd_record *r = in->records[0];
-    struct graph_verdict v = { 0 };
+    struct graph_verdict v = {0};
     char hash[GRAPH_HASH];
 
     graph_decide(g, in, out);

@@ -66,10 +66,11 @@ static const struct renewd_setting x_base_url = {
     .name = "x_base_url",
     .type = RENEWD_URL,
     .default_value = "https://{domain_prefix}.retail.lightspeed.app",
-    .help = "X-Series: a retailer's server, with {domain_prefix} in place of the record's own name; /api/1.0/token is added",
+    .help =
+        "X-Series: a retailer's server, with {domain_prefix} in place of the record's own name; /api/1.0/token is added",
 };
-static const struct renewd_setting *const settings[] = { &series,   &client_id,  &client_secret,
-                                                         &base_url, &x_base_url, NULL };
+static const struct renewd_setting *const settings[] = {&series,   &client_id,  &client_secret,
+                                                        &base_url, &x_base_url, NULL};
 
 static const struct renewd_slot domain_prefix = {
     .size = sizeof(struct renewd_slot),
@@ -79,21 +80,25 @@ static const struct renewd_slot domain_prefix = {
     .help = "X-Series: the retailer's own part of the host's name",
 };
 static const struct renewd_slot *const slots[] = {
-    &oauth_access_token,       &oauth_refresh_token, &oauth_expires_at,
-    &oauth_refresh_expires_at, &oauth_scope,         &domain_prefix,
+    &oauth_access_token,
+    &oauth_refresh_token,
+    &oauth_expires_at,
+    &oauth_refresh_expires_at,
+    &oauth_scope,
+    &domain_prefix,
     NULL,
 };
 
 /* ---- What Lightspeed answers ------------------------------------------------------------- */
 
 static const struct oauth_verdict verdicts[] = {
-    { "invalid_grant", RENEWD_RECONNECT }, /* used, revoked, or unused for too long */
-    { "invalid_client", RENEWD_MISCONFIGURED },
-    { "unauthorized_client", RENEWD_MISCONFIGURED },
-    { "invalid_request", RENEWD_MISCONFIGURED }, /* but see judge() */
-    { "invalid_scope", RENEWD_MISCONFIGURED },
-    { "unsupported_grant_type", RENEWD_MISCONFIGURED },
-    { NULL, 0 },
+    {"invalid_grant", RENEWD_RECONNECT}, /* used, revoked, or unused for too long */
+    {"invalid_client", RENEWD_MISCONFIGURED},
+    {"unauthorized_client", RENEWD_MISCONFIGURED},
+    {"invalid_request", RENEWD_MISCONFIGURED}, /* but see judge() */
+    {"invalid_scope", RENEWD_MISCONFIGURED},
+    {"unsupported_grant_type", RENEWD_MISCONFIGURED},
+    {NULL, 0},
 };
 
 static const struct oauth_provider r_series = {
@@ -127,8 +132,8 @@ static int32_t judge(const struct lightspeed *l, const struct oauth_call *c, con
 /* Seconds until requests are welcome again, from whichever headers the series has. */
 static int64_t until_free(const struct lightspeed *l, const struct renewd_reply *reply, int64_t now)
 {
-    int64_t wait = l->x_series ? lightspeed_window_wait(l->services, reply, now)
-                               : lightspeed_bucket_wait(l->services, reply);
+    int64_t wait =
+        l->x_series ? lightspeed_window_wait(l->services, reply, now) : lightspeed_bucket_wait(l->services, reply);
     return wait > HOUR ? HOUR : wait;
 }
 
@@ -147,8 +152,8 @@ static int64_t assumed_life(const struct lightspeed *l, const struct renewd_refr
 
     if (!l->x_series)
         return HOUR / 2;
-    if (l->services->json_integer(in->reply->json, "expires", &expires) >= 0 &&
-        expires > in->now && expires - in->now <= YEAR)
+    if (l->services->json_integer(in->reply->json, "expires", &expires) >= 0 && expires > in->now &&
+        expires - in->now <= YEAR)
         return expires - in->now;
     return HOUR;
 }
@@ -168,7 +173,9 @@ static int32_t read_reply(const struct lightspeed *l, const struct renewd_refres
                           struct renewd_refresh_out *out)
 {
     const struct oauth_call c = {
-        .services = l->services, .provider = l->provider, .in = in,
+        .services = l->services,
+        .provider = l->provider,
+        .in = in,
         .assumed_life = assumed_life(l, in),
     };
     const struct renewd_reply *reply = in->reply;
@@ -197,8 +204,7 @@ static const char *mistake(const struct lightspeed *l)
     return NULL;
 }
 
-static int32_t lightspeed_open(void *instance, const struct renewd_open_in *in,
-                               struct renewd_open_out *out)
+static int32_t lightspeed_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct lightspeed *l = calloc(1, sizeof(*l));
@@ -225,8 +231,7 @@ static int32_t lightspeed_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t lightspeed_close(void *instance, const struct renewd_close_in *in,
-                                struct renewd_close_out *out)
+static int32_t lightspeed_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -263,7 +268,7 @@ static const char *token_url(const struct lightspeed *l, const struct renewd_ref
     const struct renewd_value *prefix = s->slot(in->records[0], "domain_prefix");
 
     if (!l->x_series) {
-        const char *const url[] = { l->base_url, "/auth/oauth/token", NULL };
+        const char *const url[] = {l->base_url, "/auth/oauth/token", NULL};
         return s->join(in->call, url);
     }
     if (!prefix->present || !is_prefix(prefix->text))
@@ -273,7 +278,7 @@ static const char *token_url(const struct lightspeed *l, const struct renewd_ref
     if (!before)
         return NULL;
     memcpy(before, l->x_base_url, (size_t)(at - l->x_base_url));
-    const char *const url[] = { before, prefix->text, at + strlen(mark), "/api/1.0/token", NULL };
+    const char *const url[] = {before, prefix->text, at + strlen(mark), "/api/1.0/token", NULL};
     return s->join(in->call, url);
 }
 

@@ -54,8 +54,7 @@ int64_t lightspeed_burst_wait(const struct renewd_services *s, const struct rene
     return (limiter && strcmp(limiter, "api-burst-limiter") == 0) || (most > 0 && level >= most);
 }
 
-int64_t lightspeed_window_wait(const struct renewd_services *s, const struct renewd_reply *reply,
-                               int64_t now)
+int64_t lightspeed_window_wait(const struct renewd_services *s, const struct renewd_reply *reply, int64_t now)
 {
     const char *remaining = s->reply_header(reply, "X-RateLimit-Remaining");
     const char *reset = s->reply_header(reply, "X-RateLimit-Reset");

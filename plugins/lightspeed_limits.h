@@ -17,7 +17,6 @@ int64_t lightspeed_burst_wait(const struct renewd_services *s, const struct rene
 
 /* X-Series: nothing remains (X-RateLimit-Remaining: 0) until X-RateLimit-Reset, written as seconds
  * from now, as Unix seconds or as a date. Seconds until then; 0 = something remains. */
-int64_t lightspeed_window_wait(const struct renewd_services *s, const struct renewd_reply *reply,
-                               int64_t now);
+int64_t lightspeed_window_wait(const struct renewd_services *s, const struct renewd_reply *reply, int64_t now);
 
 #endif

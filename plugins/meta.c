@@ -64,7 +64,8 @@ static const struct renewd_setting test_order_code = {
     .size = sizeof(struct renewd_setting),
     .name = "test_order_code",
     .type = RENEWD_TEXT,
-    .help = "Code under which a shop's test orders are sent as test events; without it they are listed and not sent",
+    .help =
+        "Code under which a shop's test orders are sent as test events; without it they are listed and not sent",
 };
 static const struct renewd_setting content_id = {
     .size = sizeof(struct renewd_setting),
@@ -79,7 +80,7 @@ static const struct renewd_setting *const settings[] = {
     &base_url, &test_event_code, &test_order_code, &content_id,      NULL,
 };
 /* What Meta takes beside "data"; the credential is the record's own, whatever stands there. */
-static const char *const members[] = { "test_event_code", "partner_agent", "access_token", "appsecret_proof", NULL };
+static const char *const members[] = {"test_event_code", "partner_agent", "access_token", "appsecret_proof", NULL};
 
 static const struct renewd_slot pixel_id = {
     .size = sizeof(struct renewd_slot),
@@ -89,13 +90,12 @@ static const struct renewd_slot pixel_id = {
     .help = "The pixel (dataset) that the record's events go to; without it they are held",
     .destination = 1,
 };
-static const struct renewd_slot *const slots[] = { &graph_access_token, &graph_expires_at,
-                                                   &graph_data_access, &pixel_id, NULL };
+static const struct renewd_slot *const slots[] = {&graph_access_token, &graph_expires_at, &graph_data_access,
+                                                  &pixel_id, NULL};
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
-static int32_t meta_open(void *instance, const struct renewd_open_in *in,
-                         struct renewd_open_out *out)
+static int32_t meta_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct meta *m = calloc(1, sizeof(*m));
@@ -128,8 +128,7 @@ static int32_t meta_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t meta_close(void *instance, const struct renewd_close_in *in,
-                          struct renewd_close_out *out)
+static int32_t meta_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -144,8 +143,7 @@ static int32_t meta_needs_refresh(void *instance, const struct renewd_needs_refr
     return 0;
 }
 
-static int32_t meta_refresh(void *instance, const struct renewd_refresh_in *in,
-                            struct renewd_refresh_out *out)
+static int32_t meta_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     return graph_exchange(instance, in, out);
 }

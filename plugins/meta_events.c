@@ -14,7 +14,7 @@
 #define LONGEST_TEXT 200 /* bytes of a name or an id */
 #define LONGEST_CODE 60  /* of a test_event_code, which becomes a part of the name */
 #define LONGEST_NAME 120
-#define CLOCKS 600       /* seconds by which another clock may be ahead */
+#define CLOCKS 600 /* seconds by which another clock may be ahead */
 #define PATH 1024
 #define DEEPEST 32
 
@@ -182,8 +182,7 @@ static void hash_value(struct making *m, const char *key, int *opened)
         m->wrong = "a text, or a list of texts";
         return;
     }
-    const char *hash = person_hash(s, m->call, key, text,
-                                   s->json_text(m->json, "user_data.country"), &wrong);
+    const char *hash = person_hash(s, m->call, key, text, s->json_text(m->json, "user_data.country"), &wrong);
     if (*wrong)
         m->wrong = wrong;
     if (!hash)
@@ -248,15 +247,16 @@ static void write_user_data(struct making *m)
     }
     m->services->write_close(m->writer);
     if (!written && !m->wrong)
-        m->wrong = "an object with at least one member that is not empty (a phone number needs its country: +33612345678)";
+        m->wrong =
+            "an object with at least one member that is not empty (a phone number needs its country: +33612345678)";
 }
 
 /* ---- What is required --------------------------------------------------------------------- */
 
 static int32_t refuse_member(struct making *m, const char *member, const char *should)
 {
-    const char *const parts[] = { "the event cannot be sent to Meta: ", *member ? member : "it", " must be ",
-                                  should, NULL };
+    const char *const parts[] = {"the event cannot be sent to Meta: ", *member ? member : "it", " must be ", should,
+                                 NULL};
     return meta_refuse_event(m->meta, m->call, parts);
 }
 
@@ -275,9 +275,9 @@ static const char *short_text(struct making *m, const char *member)
 
 static int is_source(const char *text)
 {
-    static const char *const sources[] = { "email", "website", "app", "phone_call", "chat",
-                                           "physical_store", "system_generated",
-                                           "business_messaging", "other", NULL };
+    static const char *const sources[] = {
+        "email", "website", "app", "phone_call", "chat", "physical_store", "system_generated", "business_messaging",
+        "other", NULL};
     size_t i = 0;
 
     while (text && sources[i] && strcmp(sources[i], text) != 0)
@@ -322,7 +322,7 @@ static const char *event_id(struct making *m, const char *text, size_t length)
     int head = snprintf(all, 32, "%lld ", (long long)time);
     memcpy(all + head, text, length);
     s->sha256(all, (size_t)head + length, hash);
-    const char *const parts[] = { "renewd-", s->hex(m->call, hash, 16), NULL };
+    const char *const parts[] = {"renewd-", s->hex(m->call, hash, 16), NULL};
     return s->join(m->call, parts);
 }
 
@@ -377,7 +377,7 @@ static const char *envelope(const struct renewd_services *s, struct renewd_call 
 static void name_test(const struct renewd_services *s, struct renewd_call *call, const char *code,
                       struct renewd_take_event_out *out)
 {
-    const char *const parts[] = { out->name, " (test ", code, ")", NULL };
+    const char *const parts[] = {out->name, " (test ", code, ")", NULL};
     out->name = s->join(call, parts);
 }
 
@@ -394,7 +394,7 @@ int32_t meta_give_event(const struct meta *m, struct renewd_call *call, const st
     const char *first = s->written(head, &head_length);
     char *all = s->memory(call, before + head_length + length + 1);
     if (!all) {
-        static const char *const parts[] = { "the event cannot be sent to Meta: it is too large", NULL };
+        static const char *const parts[] = {"the event cannot be sent to Meta: it is too large", NULL};
         return meta_refuse_event(m, call, parts);
     }
     memcpy(all, around, before);
@@ -467,23 +467,21 @@ static int32_t take(struct making *m, const struct renewd_json *beside, int64_t 
     return meta_give_event(m->meta, m->call, &with, text, length, out);
 }
 
-int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in,
-                        struct renewd_take_event_out *out)
+int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in, struct renewd_take_event_out *out)
 {
     const struct meta *meta = instance;
-    struct making m = { .meta = meta, .services = meta->graph.services, .call = in->call,
-                        .json = in->message->json };
+    struct making m = {.meta = meta, .services = meta->graph.services, .call = in->call, .json = in->message->json};
 
     if (strcmp(in->source, "shopify") == 0)
         return shopify_take(meta, in, out);
     if (*in->source)
         return RENEWD_EVENT_UNKNOWN;
     if (in->message->length > LONGEST_EVENT) {
-        static const char *const parts[] = { "the event is over 64 KiB", NULL };
+        static const char *const parts[] = {"the event is over 64 KiB", NULL};
         return meta_refuse_event(meta, in->call, parts);
     }
     if (m.services->json_kind(m.json, "") != RENEWD_JSON_OBJECT) {
-        static const char *const parts[] = { "the event is no JSON object", NULL };
+        static const char *const parts[] = {"the event is no JSON object", NULL};
         return meta_refuse_event(meta, in->call, parts);
     }
     return take(&m, META_GIVEN(in, renewd_take_event_in, beside) ? in->beside : NULL, in->now, out);

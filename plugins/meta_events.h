@@ -13,8 +13,8 @@
 
 /* One job. */
 struct meta {
-    struct graph graph;    /* first: what serves instagram.so too takes this */
-    const char *test_code; /* NULL: events count */
+    struct graph graph;          /* first: what serves instagram.so too takes this */
+    const char *test_code;       /* NULL: events count */
     const char *order_test_code; /* of a shop's test orders; NULL: they are not sent */
     const char *content_id;      /* the kind of id by which a shop's goods are known */
 };
@@ -27,8 +27,7 @@ struct meta_beside {
 /* Members that hosts of minor 1 do not know. */
 #define META_GIVEN(in_or_out, type, member) ((in_or_out)->size > offsetof(struct type, member))
 
-int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in,
-                        struct renewd_take_event_out *out);
+int32_t meta_take_event(void *instance, const struct renewd_take_event_in *in, struct renewd_take_event_out *out);
 int32_t meta_send_events(void *instance, const struct renewd_send_events_in *in,
                          struct renewd_send_events_out *out);
 

@@ -14,17 +14,17 @@ static const struct form {
     const char *key;
     int how;
 } forms[] = {
-    { "em", LOWER },
-    { "ph", DIGITS },
-    { "fn", LOWER | NO_PUNCTUATION },
-    { "ln", LOWER | NO_PUNCTUATION },
-    { "db", DIGITS },
-    { "ge", LOWER },
-    { "ct", LOWER | NO_PUNCTUATION | NO_SPACES },
-    { "st", LOWER | NO_PUNCTUATION | NO_SPACES },
-    { "zp", LOWER | NO_PUNCTUATION | NO_SPACES },
-    { "country", LOWER | NO_PUNCTUATION | NO_SPACES },
-    { "external_id", 0 },
+    {"em", LOWER},
+    {"ph", DIGITS},
+    {"fn", LOWER | NO_PUNCTUATION},
+    {"ln", LOWER | NO_PUNCTUATION},
+    {"db", DIGITS},
+    {"ge", LOWER},
+    {"ct", LOWER | NO_PUNCTUATION | NO_SPACES},
+    {"st", LOWER | NO_PUNCTUATION | NO_SPACES},
+    {"zp", LOWER | NO_PUNCTUATION | NO_SPACES},
+    {"country", LOWER | NO_PUNCTUATION | NO_SPACES},
+    {"external_id", 0},
 };
 
 static const struct form *form_of(const char *key)
@@ -104,8 +104,8 @@ static uint32_t lower(uint32_t c)
         return 'i';
     if (c == 0x178)
         return 0xff;
-    if (within(c, 0x100, 0x137) || within(c, 0x14a, 0x177) || within(c, 0x48a, 0x4bf) ||
-        within(c, 0x4d0, 0x52f) || within(c, 0x1e00, 0x1e95) || within(c, 0x1ea0, 0x1eff))
+    if (within(c, 0x100, 0x137) || within(c, 0x14a, 0x177) || within(c, 0x48a, 0x4bf) || within(c, 0x4d0, 0x52f) ||
+        within(c, 0x1e00, 0x1e95) || within(c, 0x1ea0, 0x1eff))
         return c | 1;
     if (within(c, 0x139, 0x148) || within(c, 0x179, 0x17e))
         return c + (c & 1);
@@ -114,16 +114,15 @@ static uint32_t lower(uint32_t c)
 
 static int is_space(uint32_t c)
 {
-    return within(c, '\t', '\r') || c == ' ' || c == 0xa0 || within(c, 0x2000, 0x200b) ||
-           c == 0x202f || c == 0x205f || c == 0x3000 || c == 0xfeff;
+    return within(c, '\t', '\r') || c == ' ' || c == 0xa0 || within(c, 0x2000, 0x200b) || c == 0x202f ||
+           c == 0x205f || c == 0x3000 || c == 0xfeff;
 }
 
 static int is_punctuation(uint32_t c)
 {
-    return within(c, '!', '/') || within(c, ':', '@') || within(c, '[', '`') ||
-           within(c, '{', '~') || c == 0xa1 || c == 0xa7 || c == 0xab || c == 0xb4 ||
-           within(c, 0xb6, 0xb8) || c == 0xbb || c == 0xbf || within(c, 0x2010, 0x2027) ||
-           within(c, 0x2030, 0x205e) || within(c, 0x3001, 0x3003);
+    return within(c, '!', '/') || within(c, ':', '@') || within(c, '[', '`') || within(c, '{', '~') || c == 0xa1 ||
+           c == 0xa7 || c == 0xab || c == 0xb4 || within(c, 0xb6, 0xb8) || c == 0xbb || c == 0xbf ||
+           within(c, 0x2010, 0x2027) || within(c, 0x2030, 0x205e) || within(c, 0x3001, 0x3003);
 }
 
 static int dropped(uint32_t c, int how)
@@ -177,14 +176,13 @@ static void cut_zip(char *zip, const char *given, const char *country)
 }
 
 /* 1 = good. What is wrong with it otherwise, "" = it only says nothing. */
-static int check(const char *key, char *text, const char *given, const char *country,
-                 const char **ret_wrong)
+static int check(const char *key, char *text, const char *given, const char *country, const char **ret_wrong)
 {
     *ret_wrong = "";
     if (strcmp(key, "zp") == 0) {
         cut_zip(text, given, country);
     } else if (strcmp(key, "ge") == 0) {
-        static const char *const words[] = { "f", "female", "m", "male", NULL };
+        static const char *const words[] = {"f", "female", "m", "male", NULL};
         size_t i = 0;
         while (words[i] && strcmp(words[i], text) != 0)
             i++;
@@ -200,13 +198,12 @@ static int check(const char *key, char *text, const char *given, const char *cou
     return *text != '\0';
 }
 
-static const char *lower_hash(const struct renewd_services *s, struct renewd_call *call,
-                              const char *hash)
+static const char *lower_hash(const struct renewd_services *s, struct renewd_call *call, const char *hash)
 {
     char text[HASH_HEX + 1];
 
     normalise(hash, LOWER, text);
-    const char *const parts[] = { text, NULL };
+    const char *const parts[] = {text, NULL};
     return s->join(call, parts);
 }
 

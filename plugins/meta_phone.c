@@ -131,7 +131,7 @@ static int international(const char *digits, char *ret)
 /* Behind what is dialled for another country; NULL = nothing of that kind stands there. */
 static const char *abroad(const struct phone_plan *plan, const char *digits)
 {
-    static const char *const before[] = { "00", "011", "810", "010", "0011", "" };
+    static const char *const before[] = {"00", "011", "810", "010", "0011", ""};
     const char *rest = after(digits, before[plan ? plan->foreign : PHONE_PLAIN]);
 
     return rest && *rest != '0' && strlen(rest) > SHORTEST ? rest : NULL;

@@ -19,7 +19,7 @@ struct phone_plan {
     char code[4];    /* the country's */
     char trunk[3];   /* dialled before a number of the same country; "" = nothing */
     uint8_t foreign;
-    uint16_t firsts; /* bit n: numbers may begin with the digit n, without trunk and code */
+    uint16_t firsts;  /* bit n: numbers may begin with the digit n, without trunk and code */
     uint32_t lengths; /* bit n: numbers may have n digits, likewise */
 };
 extern const struct phone_plan phone_plans[];

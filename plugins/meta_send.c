@@ -16,8 +16,7 @@
 
 /* ---- The request -------------------------------------------------------------------------- */
 
-static const char check_pixel[] =
-    "; check the pixel id, the user's access to it, the app's permissions";
+static const char check_pixel[] = "; check the pixel id, the user's access to it, the app's permissions";
 
 /* It becomes part of the path, beside the token: "..", say, would lead elsewhere. */
 static int is_id(const char *text)
@@ -63,7 +62,8 @@ static size_t write_events(const struct renewd_services *s, struct renewd_call *
     s->write_open(w, "data", RENEWD_JSON_ARRAY);
     for (; events[count]; count++) {
         const char *event = event_in(events[count], &length);
-        if ((size_t)(event - events[count]->text) != before || memcmp(events[count]->text, events[0]->text, before) != 0)
+        if ((size_t)(event - events[count]->text) != before ||
+            memcmp(events[count]->text, events[0]->text, before) != 0)
             break;
         if (event != events[count]->text && (event = copy_event(s, call, event, length, &copied)) == NULL)
             break;
@@ -78,7 +78,8 @@ static void write_beside(const struct meta *m, struct renewd_call *call, struct 
 {
     const struct renewd_services *s = m->graph.services;
     size_t length;
-    const struct renewd_json *kept = event_in(e, &length) == e->text ? NULL : s->json_parse(call, e->text, e->length);
+    const struct renewd_json *kept =
+        event_in(e, &length) == e->text ? NULL : s->json_parse(call, e->text, e->length);
     const char *code = s->json_text(kept, "test_event_code"), *partner = s->json_text(kept, "partner_agent");
 
     code = code ? code : m->test_code;
@@ -88,8 +89,7 @@ static void write_beside(const struct meta *m, struct renewd_call *call, struct 
         s->write_text(w, "partner_agent", partner);
 }
 
-static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
-                   struct renewd_send_events_out *out)
+static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in, struct renewd_send_events_out *out)
 {
     const struct graph *g = &m->graph;
     const struct renewd_services *s = g->services;
@@ -100,7 +100,8 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
     if (!pixel->present) {
         out->became = RENEWD_SENT_HOLD;
         out->code = "no_pixel";
-        out->text = "the record has no pixel id, so its events have no destination; fill the column that pixel_id is mapped to";
+        out->text =
+            "the record has no pixel id, so its events have no destination; fill the column that pixel_id is mapped to";
         return RENEWD_DONE;
     }
     if (!is_id(pixel->text)) {
@@ -110,9 +111,9 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
         return RENEWD_DONE;
     }
     if (!token->present)
-        return s->fail(in->call, RENEWD_RECONNECT, NULL, "the record has no access token; the account has to be connected again");
-    const char *const url[] = { g->facebook_url, "/", g->version, "/",
-                                pixel->text, "/events", NULL };
+        return s->fail(in->call, RENEWD_RECONNECT, NULL,
+                       "the record has no access token; the account has to be connected again");
+    const char *const url[] = {g->facebook_url, "/", g->version, "/", pixel->text, "/events", NULL};
     struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
     s->query(r, "access_token", token->text);
     graph_proof(g, in->call, r, token->text);
@@ -121,8 +122,9 @@ static int32_t ask(const struct meta *m, const struct renewd_send_events_in *in,
     if (count < in->count && META_GIVEN(out, renewd_send_events_out, first) && count > 0)
         out->first = count;
     else if (count < in->count)
-        return s->fail(in->call, RENEWD_TRANSIENT, NULL, "these events need more than one request, which this version of "
-                                                         "renewd cannot make for a plugin; update renewd");
+        return s->fail(in->call, RENEWD_TRANSIENT, NULL,
+                       "these events need more than one request, which this version of "
+                       "renewd cannot make for a plugin; update renewd");
     write_beside(m, in->call, w, in->events[0]);
     const char *text = s->written(w, &length);
     s->body(r, "application/json", text, length);
@@ -146,38 +148,39 @@ static int says(const char *message, const char *what)
 static struct fault bad_parameter(const char *message, int64_t subcode)
 {
     if (subcode == 33 || says(message, "does not exist"))
-        return (struct fault){ RENEWD_SENT_HOLD, " does not know this pixel, or this token may not use it", check_pixel };
+        return (struct fault){RENEWD_SENT_HOLD, " does not know this pixel, or this token may not use it",
+                              check_pixel};
     if (says(message, "Error validating") || says(message, "appsecret_proof"))
-        return (struct fault){ RENEWD_SENT_LATER, " refuses the app",
-                               "; check app_id, app_secret and appsecret_proof" };
+        return (struct fault){RENEWD_SENT_LATER, " refuses the app",
+                              "; check app_id, app_secret and appsecret_proof"};
     if (subcode == 2804003)
-        return (struct fault){ RENEWD_SENT_TOO_OLD, " refuses an event as too old", "" };
-    return (struct fault){ RENEWD_SENT_BAD, " refuses an event", "" };
+        return (struct fault){RENEWD_SENT_TOO_OLD, " refuses an event as too old", ""};
+    return (struct fault){RENEWD_SENT_BAD, " refuses an event", ""};
 }
 
 static struct fault by_outcome(const struct renewd_reply *reply, const struct graph_verdict *v)
 {
     if (v->outcome == RENEWD_RATE_LIMITED)
-        return (struct fault){ RENEWD_SENT_LATER,
-                               v->blocked ? " blocks these requests for a while (policy)"
-                                          : " asks for fewer requests", "" };
+        return (struct fault){RENEWD_SENT_LATER,
+                              v->blocked ? " blocks these requests for a while (policy)"
+                                         : " asks for fewer requests",
+                              ""};
     if (v->outcome == RENEWD_MISCONFIGURED)
-        return (struct fault){ RENEWD_SENT_LATER, " refuses the app",
-                               "; check app_id, app_secret and version" };
+        return (struct fault){RENEWD_SENT_LATER, " refuses the app", "; check app_id, app_secret and version"};
     if (reply->status == 413)
-        return (struct fault){ RENEWD_SENT_BAD, " refuses the request as too large", "" };
+        return (struct fault){RENEWD_SENT_BAD, " refuses the request as too large", ""};
     if (reply->status >= 200 && reply->status <= 299 && !v->code)
-        return (struct fault){ RENEWD_SENT_UNKNOWN, " answered without the number of events it received", "" };
-    return (struct fault){ RENEWD_SENT_LATER, " could not accept the events now", "" };
+        return (struct fault){RENEWD_SENT_UNKNOWN, " answered without the number of events it received", ""};
+    return (struct fault){RENEWD_SENT_LATER, " could not accept the events now", ""};
 }
 
-static struct fault sort(const struct renewd_reply *reply, const struct graph_verdict *v,
-                         const char *message, int64_t code, int64_t subcode)
+static struct fault sort(const struct renewd_reply *reply, const struct graph_verdict *v, const char *message,
+                         int64_t code, int64_t subcode)
 {
     if (code == 190 || code == 102 || (!v->code && reply->status == 401))
-        return (struct fault){ RENEWD_SENT_TOKEN, " refuses the access token", "" };
+        return (struct fault){RENEWD_SENT_TOKEN, " refuses the access token", ""};
     if (code == 3 || code == 10 || (code >= 200 && code <= 299) || code == 803)
-        return (struct fault){ RENEWD_SENT_HOLD, " refuses the events of this pixel", check_pixel };
+        return (struct fault){RENEWD_SENT_HOLD, " refuses the events of this pixel", check_pixel};
     if (code == 100)
         return bad_parameter(message, subcode);
     return by_outcome(reply, v);
@@ -199,7 +202,7 @@ static const char *said(const struct meta *m, struct renewd_call *call, const st
         if (word > LONGEST_WORD || (*p < ' ' || *p == 0x7f))
             return "";
     }
-    const char *const parts[] = { ": \"", title, "\"", NULL };
+    const char *const parts[] = {": \"", title, "\"", NULL};
     return s->join(call, parts);
 }
 
@@ -211,8 +214,9 @@ static void explain(const struct meta *m, const struct renewd_send_events_in *in
 
     snprintf(status, sizeof(status), " (HTTP %d%s%.40s)", (int)in->reply->status, v->code ? ", " : "",
              v->code ? v->code : "");
-    const char *const parts[] = { m->graph.name, f->what, v->outcome == RENEWD_RECONNECT ? v->why : "",
-                                  said(m, in->call, in->reply), status, f->todo, NULL };
+    const char *const parts[] =
+        {m->graph.name, f->what, v->outcome == RENEWD_RECONNECT ? v->why : "", said(m, in->call, in->reply), status,
+         f->todo,       NULL};
     out->code = v->code;
     out->text = s->join(in->call, parts);
 }
@@ -220,8 +224,7 @@ static void explain(const struct meta *m, const struct renewd_send_events_in *in
 /* ---- The answer --------------------------------------------------------------------------- */
 
 /* Whether the answer tells how many it received; then it is told in out. */
-static int counted(const struct meta *m, const struct renewd_send_events_in *in,
-                   struct renewd_send_events_out *out)
+static int counted(const struct meta *m, const struct renewd_send_events_in *in, struct renewd_send_events_out *out)
 {
     const struct renewd_services *s = m->graph.services;
     int32_t error = s->json_kind(in->reply->json, "error");
@@ -237,7 +240,7 @@ static int counted(const struct meta *m, const struct renewd_send_events_in *in,
     }
     snprintf(text, sizeof(text), " received %lld of %lu events, so all are sent again with the same ids",
              (long long)received, (unsigned long)in->count);
-    const char *const parts[] = { m->graph.name, text, NULL };
+    const char *const parts[] = {m->graph.name, text, NULL};
     out->became = RENEWD_SENT_UNKNOWN;
     out->text = s->join(in->call, parts);
     return 1;
@@ -257,14 +260,13 @@ static void read_answer(const struct meta *m, const struct renewd_send_events_in
     struct fault f = sort(in->reply, &v, s->json_text(json, "error.message"), code, subcode);
     out->became = f.became;
     if (f.became == RENEWD_SENT_LATER)
-        out->wait = v.blocked          ? BLOCKED
+        out->wait = v.blocked         ? BLOCKED
                     : in->retry_after ? in->retry_after
                                       : graph_slow_for(&m->graph, in->call, in->reply);
     explain(m, in, &f, &v, out);
 }
 
-int32_t meta_send_events(void *instance, const struct renewd_send_events_in *in,
-                         struct renewd_send_events_out *out)
+int32_t meta_send_events(void *instance, const struct renewd_send_events_in *in, struct renewd_send_events_out *out)
 {
     const struct meta *m = instance;
 

@@ -75,13 +75,13 @@ static const struct renewd_setting *const settings[] = {
 /* ---- RFC 6749, section 5.2 --------------------------------------------------------------- */
 
 static const struct oauth_verdict verdicts[] = {
-    { "invalid_grant", RENEWD_RECONNECT },
-    { "invalid_scope", RENEWD_RECONNECT }, /* more was asked for than this grant holds */
-    { "invalid_client", RENEWD_MISCONFIGURED },
-    { "unauthorized_client", RENEWD_MISCONFIGURED },
-    { "invalid_request", RENEWD_MISCONFIGURED },
-    { "unsupported_grant_type", RENEWD_MISCONFIGURED },
-    { NULL, 0 },
+    {"invalid_grant", RENEWD_RECONNECT},
+    {"invalid_scope", RENEWD_RECONNECT}, /* more was asked for than this grant holds */
+    {"invalid_client", RENEWD_MISCONFIGURED},
+    {"unauthorized_client", RENEWD_MISCONFIGURED},
+    {"invalid_request", RENEWD_MISCONFIGURED},
+    {"unsupported_grant_type", RENEWD_MISCONFIGURED},
+    {NULL, 0},
 };
 
 /* A success that cannot be read has perhaps spent the refresh token. */
@@ -97,8 +97,7 @@ static const struct oauth_provider generic = {
 /* What makes these settings unfit together, or NULL. */
 static const char *mistake(const struct oauth2 *o)
 {
-    static const char *const ours[] = { "grant_type",    "refresh_token", "client_id",
-                                        "client_secret", "scope",         NULL };
+    static const char *const ours[] = {"grant_type", "refresh_token", "client_id", "client_secret", "scope", NULL};
     const char *name, *value;
 
     if (o->basic && !o->client_secret)
@@ -113,8 +112,7 @@ static const char *mistake(const struct oauth2 *o)
     return NULL;
 }
 
-static int32_t oauth2_open(void *instance, const struct renewd_open_in *in,
-                           struct renewd_open_out *out)
+static int32_t oauth2_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct oauth2 *o = calloc(1, sizeof(*o));
@@ -140,8 +138,7 @@ static int32_t oauth2_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t oauth2_close(void *instance, const struct renewd_close_in *in,
-                            struct renewd_close_out *out)
+static int32_t oauth2_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -162,10 +159,10 @@ static int32_t oauth2_needs_refresh(void *instance, const struct renewd_needs_re
 static void add_basic(const struct oauth2 *o, struct renewd_call *call, struct renewd_request *r)
 {
     const struct renewd_services *s = o->services;
-    const char *const pair[] = { s->percent_encode(call, o->client_id), ":",
-                                 s->percent_encode(call, o->client_secret), NULL };
+    const char *const pair[] = {s->percent_encode(call, o->client_id), ":",
+                                s->percent_encode(call, o->client_secret), NULL};
     const char *both = s->join(call, pair);
-    const char *const value[] = { "Basic ", s->base64(call, both, strlen(both)), NULL };
+    const char *const value[] = {"Basic ", s->base64(call, both, strlen(both)), NULL};
 
     s->header(r, "Authorization", s->join(call, value));
 }
@@ -196,8 +193,7 @@ static int32_t ask(const struct oauth2 *o, const struct renewd_refresh_in *in)
     return RENEWD_WAIT;
 }
 
-static int32_t oauth2_refresh(void *instance, const struct renewd_refresh_in *in,
-                              struct renewd_refresh_out *out)
+static int32_t oauth2_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     const struct oauth2 *o = instance;
 
@@ -205,7 +201,10 @@ static int32_t oauth2_refresh(void *instance, const struct renewd_refresh_in *in
     if (!in->reply)
         return ask(o, in);
     const struct oauth_call call = {
-        .services = o->services, .provider = &generic, .in = in, .assumed_life = o->assumed_life,
+        .services = o->services,
+        .provider = &generic,
+        .in = in,
+        .assumed_life = o->assumed_life,
     };
     return oauth_read(&call);
 }

@@ -51,14 +51,13 @@ const struct renewd_slot oauth_scope = {
     .help = "What the access token may do, separated by blanks",
 };
 const struct renewd_slot *const oauth_slots[] = {
-    &oauth_access_token, &oauth_refresh_token, &oauth_expires_at, &oauth_refresh_expires_at,
-    &oauth_scope, NULL,
+    &oauth_access_token, &oauth_refresh_token, &oauth_expires_at, &oauth_refresh_expires_at, &oauth_scope, NULL,
 };
 
 /* ---- Lifetimes --------------------------------------------------------------------------- */
 
-int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json,
-                   const char *path, int64_t longest)
+int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
+                   int64_t longest)
 {
     int64_t seconds = 0;
 
@@ -73,8 +72,7 @@ int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_js
     return life ? life : oauth_life(s, json, "refresh_expires_in", LONGEST_GRANT);
 }
 
-const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json,
-                        const char *path)
+const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json, const char *path)
 {
     const char *text = s->json_text(json, path);
 
@@ -96,8 +94,7 @@ int oauth_is_word(const char *code)
 
 const char *oauth_error(const struct renewd_services *s, const struct renewd_json *json)
 {
-    static const char *const places[] = { "error",      "error.error",  "error.code",
-                                          "error.type", "error.status", NULL };
+    static const char *const places[] = {"error", "error.error", "error.code", "error.type", "error.status", NULL};
     int32_t kind = s->json_kind(json, "error");
 
     if (kind == RENEWD_JSON_ABSENT || kind == RENEWD_JSON_NULL ||
@@ -139,7 +136,7 @@ static int holds(const char *text, const char *words)
 
 int oauth_blames_grant(const struct renewd_services *s, const struct renewd_json *json)
 {
-    static const char *const places[] = { "error_description", "hint", "message", NULL };
+    static const char *const places[] = {"error_description", "hint", "message", NULL};
     int blamed = 0;
 
     for (size_t i = 0; places[i]; i++) {
@@ -195,12 +192,16 @@ int32_t oauth_fail(const struct oauth_call *c, int32_t outcome, const char *code
 
     snprintf(status, sizeof(status), " (HTTP %d", (int)reply->status);
     int shown = subtype && oauth_is_word(subtype);
-    const char *const parts[] = { c->provider->name,   explain(outcome, code != NULL),
-                                  outcome == RENEWD_MISCONFIGURED ? client : "",
-                                  status,
-                                  code ? ", " : "",    code ? code : "",
-                                  shown ? ", " : "",   shown ? subtype : "",
-                                  ")",                 NULL };
+    const char *const parts[] = {c->provider->name,
+                                 explain(outcome, code != NULL),
+                                 outcome == RENEWD_MISCONFIGURED ? client : "",
+                                 status,
+                                 code ? ", " : "",
+                                 code ? code : "",
+                                 shown ? ", " : "",
+                                 shown ? subtype : "",
+                                 ")",
+                                 NULL};
     return s->fail(c->in->call, outcome, code, s->join(c->in->call, parts));
 }
 
@@ -272,7 +273,7 @@ static int same_word(const char *a, const char *b)
  * ("bot", "user", "User Access Token") are sent like bearer ones. */
 static const char *wants_proof(const struct oauth_call *c)
 {
-    static const char *const types[] = { "mac", "dpop", "pop", NULL };
+    static const char *const types[] = {"mac", "dpop", "pop", NULL};
     const char *type = c->services->json_text(c->in->reply->json, "token_type");
 
     for (size_t i = 0; type && types[i]; i++)
@@ -283,19 +284,25 @@ static const char *wants_proof(const struct oauth_call *c)
 
 static int32_t refuse_type(const struct oauth_call *c, const char *type)
 {
-    const char *const parts[] = { c->provider->name, " gives tokens of the type \"", type, "\", which a call must prove with a "
-                                                                                           "key; renewd sends bearer tokens "
-                                                                                           "only. Set the client up for bearer "
-                                                                                           "tokens at the provider", NULL };
-    return c->services->fail(c->in->call, RENEWD_MISCONFIGURED, "token_type", c->services->join(c->in->call, parts));
+    const char *const parts[] = {c->provider->name, " gives tokens of the type \"", type,
+                                 "\", which a call must prove with a "
+                                 "key; renewd sends bearer tokens "
+                                 "only. Set the client up for bearer "
+                                 "tokens at the provider",
+                                 NULL};
+    return c->services->fail(c->in->call, RENEWD_MISCONFIGURED, "token_type",
+                             c->services->join(c->in->call, parts));
 }
 
 /* A new refresh token that none can be has perhaps replaced the old one, and cannot be kept in its place. */
 static int32_t unusable(const struct oauth_call *c)
 {
-    const char *const parts[] = { c->provider->name, " answered with an unusable refresh_token; nothing of the answer is "
-                                                     "written, and the row stays as it is", NULL };
-    return c->services->fail(c->in->call, RENEWD_AMBIGUOUS, "unusable_token", c->services->join(c->in->call, parts));
+    const char *const parts[] = {c->provider->name,
+                                 " answered with an unusable refresh_token; nothing of the answer is "
+                                 "written, and the row stays as it is",
+                                 NULL};
+    return c->services->fail(c->in->call, RENEWD_AMBIGUOUS, "unusable_token",
+                             c->services->join(c->in->call, parts));
 }
 
 int32_t oauth_store(const struct oauth_call *c, const char *access)
@@ -358,7 +365,7 @@ void oauth_answer(const struct renewd_services *s, const struct renewd_on_answer
     static const struct {
         const char *word;
         int32_t refused;
-    } words[] = { { "insufficient_scope", 0 }, { "invalid_request", 0 }, { "invalid_token", 1 } };
+    } words[] = {{"insufficient_scope", 0}, {"invalid_request", 0}, {"invalid_token", 1}};
     const struct renewd_reply *reply = in->reply;
     const char *challenge = s->reply_header(reply, "WWW-Authenticate");
     const char *error = s->json_text(reply->json, "error");
@@ -366,15 +373,14 @@ void oauth_answer(const struct renewd_services *s, const struct renewd_on_answer
     if (reply->status < 400 || reply->status > 499)
         return;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if ((challenge && challenge_says(challenge, words[i].word)) ||
-            (error && strcmp(error, words[i].word) == 0))
+        if ((challenge && challenge_says(challenge, words[i].word)) || (error && strcmp(error, words[i].word) == 0))
             out->token_refused = words[i].refused;
 }
 
 /* ---- The window -------------------------------------------------------------------------- */
 
-void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in,
-                  int64_t assumed_life, struct renewd_needs_refresh_out *out)
+void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in, int64_t assumed_life,
+                  struct renewd_needs_refresh_out *out)
 {
     const struct renewd_record *r = in->records[0];
     int64_t expires = s->slot(r, "expires_at")->number;
@@ -397,8 +403,7 @@ void oauth_window(const struct renewd_services *s, const struct renewd_needs_ref
     int64_t spread = !life ? 900 : life / 4 < DAY ? life / 4 : DAY;
     out->latest = expires - before;
     /* A grant that ends before its access token is used once more while it lives. */
-    if (out->death > 0 && out->latest > out->death - before &&
-        r->refreshed_at < out->death - before - spread)
+    if (out->death > 0 && out->latest > out->death - before && r->refreshed_at < out->death - before - spread)
         out->latest = out->death - before;
     out->preferred = out->latest - spread;
     /* Never twice within seconds, however short a life is or whatever the table says. */

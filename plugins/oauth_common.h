@@ -7,8 +7,8 @@
 
 #include <renewd/plugin.h>
 
-extern const struct renewd_slot oauth_access_token, oauth_refresh_token /* the credential */,
-    oauth_expires_at, oauth_refresh_expires_at, oauth_scope;
+extern const struct renewd_slot oauth_access_token, oauth_refresh_token /* the credential */, oauth_expires_at,
+    oauth_refresh_expires_at, oauth_scope;
 /* These five. */
 extern const struct renewd_slot *const oauth_slots[];
 
@@ -19,13 +19,13 @@ struct oauth_verdict {
 };
 
 struct oauth_provider {
-    const char *name;                      /* for people: "Google" */
-    const struct oauth_verdict *verdicts;  /* ended by a NULL code */
-    int32_t unreadable;                    /* outcome of a 2xx that holds neither token nor error */
-    int64_t longest_life;                  /* an expires_in beyond it is not believed */
-    const char *client;                    /* the client's settings, for people; NULL: the usual */
-    char scope_separator;                  /* of the answer's scope; 0: blanks */
-    int remember_grant_end;                /* also where the table has no column for it */
+    const char *name;                     /* for people: "Google" */
+    const struct oauth_verdict *verdicts; /* ended by a NULL code */
+    int32_t unreadable;                   /* outcome of a 2xx that holds neither token nor error */
+    int64_t longest_life;                 /* an expires_in beyond it is not believed */
+    const char *client;                   /* the client's settings, for people; NULL: the usual */
+    char scope_separator;                 /* of the answer's scope; 0: blanks */
+    int remember_grant_end;               /* also where the table has no column for it */
 };
 
 /* One question while it is asked. */
@@ -37,15 +37,14 @@ struct oauth_call {
 };
 
 /* Seconds of life at path, however they are written; 0 = absent, not positive, or absurd. */
-int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json,
-                   const char *path, int64_t longest);
+int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
+                   int64_t longest);
 
 /* The grant's own remaining life that a success names, in either spelling; 0 = not named. */
 int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_json *json);
 
 /* A non-empty text that could stand in a header, or NULL. */
-const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json,
-                        const char *path);
+const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json, const char *path);
 
 /* Whether a code is a plain word, fit to be shown. */
 int oauth_is_word(const char *code);
@@ -76,7 +75,7 @@ void oauth_answer(const struct renewd_services *s, const struct renewd_on_answer
                   struct renewd_on_answer_out *out);
 
 /* The window of in's record. assumed_life: where no expiry is known after a refresh. */
-void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in,
-                  int64_t assumed_life, struct renewd_needs_refresh_out *out);
+void oauth_window(const struct renewd_services *s, const struct renewd_needs_refresh_in *in, int64_t assumed_life,
+                  struct renewd_needs_refresh_out *out);
 
 #endif

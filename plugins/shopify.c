@@ -38,16 +38,20 @@ static const struct topic {
     const char *name, *event, *test, *prefix, *page;
     const char *const ids[3]; /* the first one that is there names the event */
 } topics[] = {
-    { "orders/create", "Purchase", "Purchase (test)", "order-", "/", { "id", "token", NULL } },
-    { "carts/create", "AddToCart", "AddToCart (test)", "cart-", "/cart", { "token", "id", NULL } },
-    { "checkouts/create", "InitiateCheckout", "InitiateCheckout (test)", "checkout-", "/checkout",
-      { "token", "id", NULL } },
+    {"orders/create", "Purchase", "Purchase (test)", "order-", "/", {"id", "token", NULL}},
+    {"carts/create", "AddToCart", "AddToCart (test)", "cart-", "/cart", {"token", "id", NULL}},
+    {"checkouts/create",
+     "InitiateCheckout",
+     "InitiateCheckout (test)",
+     "checkout-",
+     "/checkout",
+     {"token", "id", NULL}},
 };
 
 /* A header in its older form, X-Shopify-Topic, or its newer one, Shopify-Topic; NULL = neither. */
 static const char *header(const struct hook *h, const char *name)
 {
-    const char *const older[] = { "X-Shopify-", name, NULL }, *const newer[] = { "Shopify-", name, NULL };
+    const char *const older[] = {"X-Shopify-", name, NULL}, *const newer[] = {"Shopify-", name, NULL};
     const struct renewd_services *s = h->services;
     const char *text = s->reply_header(h->message, s->join(h->call, older));
 
@@ -70,16 +74,18 @@ static const char *either(const char *a, const char *b)
 
 static int32_t refuse(const struct hook *h, const char *why)
 {
-    const char *const parts[] = { "the webhook of ", either(shop_of(h), "an unknown shop"),
-                                  " is not sent as an event: ", why, NULL };
+    const char *const parts[] = {"the webhook of ", either(shop_of(h), "an unknown shop"),
+                                 " is not sent as an event: ", why, NULL};
     return meta_refuse_event(h->meta, h->call, parts);
 }
 
 static int32_t forged(const struct hook *h)
 {
-    const char *const parts[] = { "the webhook of ", either(shop_of(h), "an unknown shop"),
-                                  header(h, "Hmac-Sha256") ? ": its signature fits none of the job's webhooks.secrets"
-                                                           : ": it has no X-Shopify-Hmac-Sha256", NULL };
+    const char *const parts[] = {"the webhook of ", either(shop_of(h), "an unknown shop"),
+                                 header(h, "Hmac-Sha256")
+                                     ? ": its signature fits none of the job's webhooks.secrets"
+                                     : ": it has no X-Shopify-Hmac-Sha256",
+                                 NULL};
     h->services->fail(h->call, RENEWD_MISCONFIGURED, NULL, h->services->join(h->call, parts));
     return RENEWD_EVENT_FORGED;
 }
@@ -178,8 +184,7 @@ static int is_plain(const char *text, size_t longest)
 static void put_hash(struct hook *h, const char *key, const char *text, const char *country)
 {
     const char *wrong;
-    const char *hash =
-        text ? person_hash(h->services, h->call, key, text, country, &wrong) : NULL;
+    const char *hash = text ? person_hash(h->services, h->call, key, text, country, &wrong) : NULL;
 
     if (!hash)
         return;
@@ -200,7 +205,7 @@ static void put_plain(struct hook *h, const char *key, const char *text)
 /* What the shop's page left with the order for the pixel: note_attributes of the cookies' names. */
 static const char *cookie(const struct hook *h, const char *name)
 {
-    static const char *const lists[] = { "note_attributes", "attributes", NULL };
+    static const char *const lists[] = {"note_attributes", "attributes", NULL};
     const char *found = NULL;
 
     for (size_t k = 0; lists[k] && !found; k++) {
@@ -225,8 +230,8 @@ static const char *cookie(const struct hook *h, const char *name)
 /* An address's member of whichever address has it. */
 static const char *of_address(const struct hook *h, const char *member)
 {
-    static const char *const addresses[] = { "billing_address", "shipping_address",
-                                             "customer.default_address", NULL };
+    static const char *const addresses[] = {"billing_address", "shipping_address", "customer.default_address",
+                                            NULL};
     const char *text = NULL;
     char path[PATH];
 
@@ -242,10 +247,11 @@ static const char *of_address(const struct hook *h, const char *member)
 static const char *phone(const struct hook *h, const char *country, char ret[PHONE_SIZE])
 {
     static const char *const places[][2] = {
-        { "phone", NULL }, { "customer.phone", NULL },
-        { "billing_address.phone", "billing_address.country_code" },
-        { "shipping_address.phone", "shipping_address.country_code" },
-        { "customer.default_address.phone", "customer.default_address.country_code" },
+        {"phone", NULL},
+        {"customer.phone", NULL},
+        {"billing_address.phone", "billing_address.country_code"},
+        {"shipping_address.phone", "shipping_address.country_code"},
+        {"customer.default_address.phone", "customer.default_address.country_code"},
     };
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
@@ -258,8 +264,8 @@ static const char *phone(const struct hook *h, const char *country, char ret[PHO
 
 static void write_user_data(struct hook *h, const char *event_id)
 {
-    static const char *const emails[] = { "email", "contact_email", "customer.email", NULL };
-    static const char *const addresses[] = { "client_details.browser_ip", "browser_ip", NULL };
+    static const char *const emails[] = {"email", "contact_email", "customer.email", NULL};
+    static const char *const addresses[] = {"client_details.browser_ip", "browser_ip", NULL};
     const char *country = of_address(h, "country_code");
     char number[PHONE_SIZE];
 
@@ -326,8 +332,8 @@ static const char *order_number(const struct hook *h)
 
 static void write_custom_data(struct hook *h, const struct topic *t)
 {
-    static const char *const currencies[] = { "currency", "presentment_currency",
-                                              "line_items.0.price_set.shop_money.currency_code", NULL };
+    static const char *const currencies[] = {"currency", "presentment_currency",
+                                             "line_items.0.price_set.shop_money.currency_code", NULL};
     const struct renewd_services *s = h->services;
     const char *currency = first_value(h, currencies), *total = amount(h, "total_price");
     size_t count = s->json_count(h->json, "line_items");
@@ -356,7 +362,7 @@ static void write_page(struct hook *h, const struct topic *t)
 
     if (!shop || h->source != website)
         return;
-    const char *const url[] = { "https://", shop, t->page, NULL };
+    const char *const url[] = {"https://", shop, t->page, NULL};
     h->services->write_text(h->writer, "event_source_url", h->services->join(h->call, url));
 }
 
@@ -369,7 +375,7 @@ static const char *body_key(const struct hook *h)
     uint8_t hash[32];
 
     s->sha256(h->message->body, h->message->length, hash);
-    const char *const parts[] = { "shopify body ", s->hex(h->call, hash, sizeof(hash)), NULL };
+    const char *const parts[] = {"shopify body ", s->hex(h->call, hash, sizeof(hash)), NULL};
     return s->join(h->call, parts);
 }
 
@@ -386,7 +392,7 @@ static const char *event_id(const struct hook *h, const struct topic *t)
     text[length] = '\0';
     if (!is_plain(text, LONGEST_ID))
         return NULL;
-    const char *const parts[] = { t->prefix, text, NULL };
+    const char *const parts[] = {t->prefix, text, NULL};
     return h->services->join(h->call, parts);
 }
 
@@ -403,7 +409,7 @@ static const char *same_key(const struct hook *h, const struct topic *t, const c
         s->sha256(id, strlen(id), hash);
         id = s->hex(h->call, hash, sizeof(hash));
     }
-    const char *const parts[] = { "shopify ", t->name, " ", name, " ", id, NULL };
+    const char *const parts[] = {"shopify ", t->name, " ", name, " ", id, NULL};
     return s->join(h->call, parts);
 }
 
@@ -439,7 +445,7 @@ static int64_t when(const struct hook *h, int64_t now)
 /* Where it happened, as far as the body tells: a shopper's browser shows itself by its agent. */
 static const char *source_of(const struct hook *h)
 {
-    static const char *const clerks[] = { "shopify_draft_order", "iphone", "android", NULL };
+    static const char *const clerks[] = {"shopify_draft_order", "iphone", "android", NULL};
     const char *by = either(value(h, "source_name"), "");
     size_t i = 0;
 
@@ -468,8 +474,9 @@ static const char *useless(const struct hook *h, const char *test_code)
         return "it is a cancelled test order, such as Shopify's test notification, and not a purchase";
     if (cancelled)
         return "the order is already cancelled, so it is not a purchase";
-    return test && !test_code ? "it is a test order; set test_order_code in settings to send test orders as test events"
-                              : NULL;
+    return test && !test_code
+               ? "it is a test order; set test_order_code in settings to send test orders as test events"
+               : NULL;
 }
 
 /* ---- The event ---------------------------------------------------------------------------- */
@@ -486,12 +493,11 @@ static int32_t drop(const char *why, int test, const struct topic *t, struct ren
     return RENEWD_EVENT_TAKE;
 }
 
-static int32_t make(struct hook *h, const struct topic *t, int64_t now,
-                    struct renewd_take_event_out *out)
+static int32_t make(struct hook *h, const struct topic *t, int64_t now, struct renewd_take_event_out *out)
 {
     const struct renewd_services *s = h->services;
     const char *code = either(h->meta->order_test_code, h->meta->test_code);
-    struct meta_beside beside = { is_test(h) ? code : h->meta->test_code, NULL };
+    struct meta_beside beside = {is_test(h) ? code : h->meta->test_code, NULL};
     const char *why = useless(h, code);
     size_t length;
 
@@ -515,10 +521,9 @@ static int32_t make(struct hook *h, const struct topic *t, int64_t now,
     return meta_give_event(h->meta, h->call, &beside, text, length, out);
 }
 
-int32_t shopify_take(const struct meta *m, const struct renewd_take_event_in *in,
-                     struct renewd_take_event_out *out)
+int32_t shopify_take(const struct meta *m, const struct renewd_take_event_in *in, struct renewd_take_event_out *out)
 {
-    struct hook h = { .meta = m, .services = m->graph.services, .call = in->call, .message = in->message };
+    struct hook h = {.meta = m, .services = m->graph.services, .call = in->call, .message = in->message};
 
     if (!is_genuine(&h, in->secrets))
         return forged(&h);

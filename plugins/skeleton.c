@@ -40,7 +40,7 @@ static const struct renewd_setting base_url = {
     .default_value = "https://auth.example.com",
     .help = "Where the provider is",
 };
-static const struct renewd_setting *const settings[] = { &api_key, &base_url, NULL };
+static const struct renewd_setting *const settings[] = {&api_key, &base_url, NULL};
 
 /* ---- What a record carries: records = { columns = { ... } } ------------------------------- */
 
@@ -68,13 +68,11 @@ static const struct renewd_slot expires_at = {
     .direction = RENEWD_INOUT,
     .help = "When the access token ends",
 };
-static const struct renewd_slot *const slots[] = { &access_token, &refresh_token, &expires_at,
-                                                   NULL };
+static const struct renewd_slot *const slots[] = {&access_token, &refresh_token, &expires_at, NULL};
 
 /* ---- One instance per job ----------------------------------------------------------------- */
 
-static int32_t skeleton_open(void *instance, const struct renewd_open_in *in,
-                             struct renewd_open_out *out)
+static int32_t skeleton_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     struct skeleton *k = calloc(1, sizeof(*k));
 
@@ -88,8 +86,7 @@ static int32_t skeleton_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t skeleton_close(void *instance, const struct renewd_close_in *in,
-                              struct renewd_close_out *out)
+static int32_t skeleton_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -127,7 +124,7 @@ static int32_t skeleton_needs_refresh(void *instance, const struct renewd_needs_
 static int32_t ask(const struct skeleton *k, const struct renewd_refresh_in *in)
 {
     const struct renewd_services *s = k->services;
-    const char *const url[] = { k->base_url, "/v1/token", NULL };
+    const char *const url[] = {k->base_url, "/v1/token", NULL};
     struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
 
     s->header(r, "X-Api-Key", k->api_key);
@@ -172,8 +169,7 @@ static int32_t read_reply(const struct skeleton *k, const struct renewd_refresh_
     return RENEWD_DONE;
 }
 
-static int32_t skeleton_refresh(void *instance, const struct renewd_refresh_in *in,
-                                struct renewd_refresh_out *out)
+static int32_t skeleton_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     (void)out;
     return in->reply ? read_reply(instance, in) : ask(instance, in);

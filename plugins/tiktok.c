@@ -19,7 +19,7 @@
 
 #define DAY 86400
 #define YEAR (INT64_C(365) * DAY)
-#define RATE_WINDOW 60 /* seconds over which the API counts calls */
+#define RATE_WINDOW 60          /* seconds over which the API counts calls */
 #define ASSUMED_LIFE (2 * 3600) /* of an access token whose answer does not say */
 
 struct tiktok {
@@ -52,8 +52,7 @@ static const struct renewd_setting base_url = {
     .default_value = "https://open.tiktokapis.com",
     .help = "Address of TikTok's API; /v2/oauth/token/ is added",
 };
-static const struct renewd_setting *const settings[] = { &client_key, &client_secret, &base_url,
-                                                         NULL };
+static const struct renewd_setting *const settings[] = {&client_key, &client_secret, &base_url, NULL};
 
 static const struct renewd_slot open_id = {
     .size = sizeof(struct renewd_slot),
@@ -63,8 +62,12 @@ static const struct renewd_slot open_id = {
     .help = "The user's id in this app; filled where it is empty, never changed",
 };
 static const struct renewd_slot *const slots[] = {
-    &oauth_access_token,       &oauth_refresh_token, &oauth_expires_at,
-    &oauth_refresh_expires_at, &oauth_scope,         &open_id,
+    &oauth_access_token,
+    &oauth_refresh_token,
+    &oauth_expires_at,
+    &oauth_refresh_expires_at,
+    &oauth_scope,
+    &open_id,
     NULL,
 };
 
@@ -72,25 +75,25 @@ static const struct renewd_slot *const slots[] = {
 
 static const struct oauth_verdict verdicts[] = {
     /* The token endpoint. */
-    { "invalid_grant", RENEWD_RECONNECT }, /* expired, revoked, or replaced elsewhere */
-    { "access_denied", RENEWD_RECONNECT },
-    { "invalid_request", RENEWD_MISCONFIGURED }, /* but see judge() */
-    { "invalid_client", RENEWD_MISCONFIGURED },
-    { "unauthorized_client", RENEWD_MISCONFIGURED },
-    { "invalid_scope", RENEWD_MISCONFIGURED },
-    { "unsupported_grant_type", RENEWD_MISCONFIGURED },
-    { "unsupported_response_type", RENEWD_MISCONFIGURED },
-    { "rate_limit_exceeded", RENEWD_RATE_LIMITED },
+    {"invalid_grant", RENEWD_RECONNECT}, /* expired, revoked, or replaced elsewhere */
+    {"access_denied", RENEWD_RECONNECT},
+    {"invalid_request", RENEWD_MISCONFIGURED}, /* but see judge() */
+    {"invalid_client", RENEWD_MISCONFIGURED},
+    {"unauthorized_client", RENEWD_MISCONFIGURED},
+    {"invalid_scope", RENEWD_MISCONFIGURED},
+    {"unsupported_grant_type", RENEWD_MISCONFIGURED},
+    {"unsupported_response_type", RENEWD_MISCONFIGURED},
+    {"rate_limit_exceeded", RENEWD_RATE_LIMITED},
     /* The API's object. */
-    { "access_token_invalid", RENEWD_RECONNECT },
-    { "scope_not_authorized", RENEWD_RECONNECT },
-    { "scope_permission_missed", RENEWD_RECONNECT },
-    { "invalid_param", RENEWD_MISCONFIGURED },
-    { "invalid_params", RENEWD_MISCONFIGURED },
-    { "internal_error", RENEWD_TRANSIENT },
+    {"access_token_invalid", RENEWD_RECONNECT},
+    {"scope_not_authorized", RENEWD_RECONNECT},
+    {"scope_permission_missed", RENEWD_RECONNECT},
+    {"invalid_param", RENEWD_MISCONFIGURED},
+    {"invalid_params", RENEWD_MISCONFIGURED},
+    {"internal_error", RENEWD_TRANSIENT},
     /* Version 1. */
-    { "10010", RENEWD_RECONNECT }, /* refresh token expired */
-    { NULL, 0 },
+    {"10010", RENEWD_RECONNECT}, /* refresh token expired */
+    {NULL, 0},
 };
 
 /* A 200 that holds neither error nor token has perhaps spent the refresh token. */
@@ -164,10 +167,11 @@ static void check_open_id(const struct tiktok *t, const struct oauth_call *c)
     if (!known->present)
         s->set_text(c->in->call, "open_id", told);
     else if (strcmp(told, known->text) != 0) {
-        const char *const parts[] = { "TikTok answered the refresh of record ", c->in->records[0]->key,
-                                      " with another open_id than the row's; the tokens are stored, and the row's open_id "
-                                      "stays as it is: check whether the account was connected by another user",
-                                      NULL };
+        const char *const parts[] =
+            {"TikTok answered the refresh of record ", c->in->records[0]->key,
+             " with another open_id than the row's; the tokens are stored, and the row's open_id "
+             "stays as it is: check whether the account was connected by another user",
+             NULL};
         s->log(t->host, RENEWD_LOG_WARNING, s->join(c->in->call, parts));
     }
 }
@@ -175,7 +179,10 @@ static void check_open_id(const struct tiktok *t, const struct oauth_call *c)
 static int32_t read_reply(const struct tiktok *t, const struct renewd_refresh_in *in)
 {
     const struct oauth_call c = {
-        .services = t->services, .provider = &tiktok, .in = in, .assumed_life = ASSUMED_LIFE,
+        .services = t->services,
+        .provider = &tiktok,
+        .in = in,
+        .assumed_life = ASSUMED_LIFE,
     };
     const char *word = error_word(t->services, in->call, in->reply->json);
     const char *access = oauth_token(t->services, in->reply->json, "access_token");
@@ -191,8 +198,7 @@ static int32_t read_reply(const struct tiktok *t, const struct renewd_refresh_in
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
-static int32_t tiktok_open(void *instance, const struct renewd_open_in *in,
-                           struct renewd_open_out *out)
+static int32_t tiktok_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct tiktok *t = calloc(1, sizeof(*t));
@@ -209,8 +215,7 @@ static int32_t tiktok_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t tiktok_close(void *instance, const struct renewd_close_in *in,
-                            struct renewd_close_out *out)
+static int32_t tiktok_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -236,7 +241,7 @@ static int32_t ask(const struct tiktok *t, const struct renewd_refresh_in *in)
 {
     const struct renewd_services *s = t->services;
     const struct renewd_value *grant = s->slot(in->records[0], "refresh_token");
-    const char *const url[] = { t->base_url, "/v2/oauth/token/", NULL };
+    const char *const url[] = {t->base_url, "/v2/oauth/token/", NULL};
 
     if (!grant->present)
         return s->fail(in->call, RENEWD_RECONNECT, "no_refresh_token",
@@ -251,8 +256,7 @@ static int32_t ask(const struct tiktok *t, const struct renewd_refresh_in *in)
     return RENEWD_WAIT;
 }
 
-static int32_t tiktok_refresh(void *instance, const struct renewd_refresh_in *in,
-                              struct renewd_refresh_out *out)
+static int32_t tiktok_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     (void)out;
     return in->reply ? read_reply(instance, in) : ask(instance, in);

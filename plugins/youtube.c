@@ -47,23 +47,17 @@ static const struct renewd_setting base_url = {
     .default_value = "https://oauth2.googleapis.com",
     .help = "Address of Google's token endpoint; /token is added",
 };
-static const struct renewd_setting *const settings[] = { &client_id, &client_secret, &base_url,
-                                                         NULL };
+static const struct renewd_setting *const settings[] = {&client_id, &client_secret, &base_url, NULL};
 
 /* ---- What Google answers ----------------------------------------------------------------- */
 
 static const struct oauth_verdict verdicts[] = {
-    { "invalid_grant", RENEWD_RECONNECT }, /* revoked, unused for 6 months, "Testing" for 7 days */
-    { "admin_policy_enforced", RENEWD_RECONNECT },
-    { "access_denied", RENEWD_RECONNECT },
-    { "org_internal", RENEWD_RECONNECT },
-    { "invalid_client", RENEWD_MISCONFIGURED },
-    { "deleted_client", RENEWD_MISCONFIGURED },
-    { "unauthorized_client", RENEWD_MISCONFIGURED },
-    { "invalid_request", RENEWD_MISCONFIGURED },
-    { "unsupported_grant_type", RENEWD_MISCONFIGURED },
-    { "invalid_scope", RENEWD_MISCONFIGURED },
-    { NULL, 0 },
+    {"invalid_grant", RENEWD_RECONNECT}, /* revoked, unused for 6 months, "Testing" for 7 days */
+    {"admin_policy_enforced", RENEWD_RECONNECT}, {"access_denied", RENEWD_RECONNECT},
+    {"org_internal", RENEWD_RECONNECT},          {"invalid_client", RENEWD_MISCONFIGURED},
+    {"deleted_client", RENEWD_MISCONFIGURED},    {"unauthorized_client", RENEWD_MISCONFIGURED},
+    {"invalid_request", RENEWD_MISCONFIGURED},   {"unsupported_grant_type", RENEWD_MISCONFIGURED},
+    {"invalid_scope", RENEWD_MISCONFIGURED},     {NULL, 0},
 };
 
 static const struct oauth_provider google = {
@@ -88,8 +82,7 @@ static void warn_testing(struct youtube *y, const struct renewd_reply *reply)
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
-static int32_t youtube_open(void *instance, const struct renewd_open_in *in,
-                            struct renewd_open_out *out)
+static int32_t youtube_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     const struct renewd_services *s = in->services;
     struct youtube *y = calloc(1, sizeof(*y));
@@ -106,8 +99,7 @@ static int32_t youtube_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t youtube_close(void *instance, const struct renewd_close_in *in,
-                             struct renewd_close_out *out)
+static int32_t youtube_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -128,7 +120,7 @@ static int32_t ask(const struct youtube *y, const struct renewd_refresh_in *in)
 {
     const struct renewd_services *s = y->services;
     const struct renewd_value *grant = s->slot(in->records[0], "refresh_token");
-    const char *const url[] = { y->base_url, "/token", NULL };
+    const char *const url[] = {y->base_url, "/token", NULL};
 
     if (!grant->present)
         return s->fail(in->call, RENEWD_RECONNECT, "no_refresh_token",
@@ -142,8 +134,7 @@ static int32_t ask(const struct youtube *y, const struct renewd_refresh_in *in)
     return RENEWD_WAIT;
 }
 
-static int32_t youtube_refresh(void *instance, const struct renewd_refresh_in *in,
-                               struct renewd_refresh_out *out)
+static int32_t youtube_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     struct youtube *y = instance;
 
@@ -151,7 +142,10 @@ static int32_t youtube_refresh(void *instance, const struct renewd_refresh_in *i
     if (!in->reply)
         return ask(y, in);
     const struct oauth_call call = {
-        .services = y->services, .provider = &google, .in = in, .assumed_life = HOUR,
+        .services = y->services,
+        .provider = &google,
+        .in = in,
+        .assumed_life = HOUR,
     };
     int32_t result = oauth_read(&call);
     if (result == RENEWD_DONE)
@@ -162,10 +156,9 @@ static int32_t youtube_refresh(void *instance, const struct renewd_refresh_in *i
 /* ---- Answers to calls with the token ------------------------------------------------------- */
 
 /* Whether the error of Google's APIs has that reason, in its older place or in its newer one. */
-static int has_reason(const struct renewd_services *s, const struct renewd_json *json,
-                      const char *reason)
+static int has_reason(const struct renewd_services *s, const struct renewd_json *json, const char *reason)
 {
-    static const char *const lists[] = { "errors", "details" };
+    static const char *const lists[] = {"errors", "details"};
     char path[48];
 
     for (size_t i = 0; i < 2; i++)
@@ -182,8 +175,7 @@ static int has_reason(const struct renewd_services *s, const struct renewd_json 
  * It may be raised before: it is asked for each hour. */
 static int64_t quota_wait(int64_t now)
 {
-    int64_t second = now % DAY, seven = (7 * HOUR - second + DAY) % DAY,
-            eight = (8 * HOUR - second + DAY) % DAY;
+    int64_t second = now % DAY, seven = (7 * HOUR - second + DAY) % DAY, eight = (8 * HOUR - second + DAY) % DAY;
     int64_t wait = seven > 0 && (eight <= 0 || seven < eight) ? seven : eight;
 
     return wait > HOUR ? HOUR : wait;

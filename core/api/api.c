@@ -27,8 +27,10 @@ static int make_directory(const char *socket, struct error *err)
     *slash = '\0';
     if (mkdir(dir, DIRECTORY_MODE) == 0 || errno == EEXIST)
         return 0;
-    return error_set(err, -errno, "the directory %s of the API's socket could not be made: %s; make it, "
-                     "or name another api.socket in renewd.conf", dir, strerror(errno));
+    return error_set(err, -errno,
+                     "the directory %s of the API's socket could not be made: %s; make it, "
+                     "or name another api.socket in renewd.conf",
+                     dir, strerror(errno));
 }
 
 static int api_open_socket(struct api *a, const char *path, struct error *err)
@@ -55,8 +57,7 @@ static int open_tcp(struct api *a, const struct config *c, struct error *err)
     return 0;
 }
 
-int api_open(struct engine *e, struct loop *loop, const struct config *c, struct api **ret,
-             struct error *err)
+int api_open(struct engine *e, struct loop *loop, const struct config *c, struct api **ret, struct error *err)
 {
     struct api *a = xcalloc(1, sizeof *a);
 

@@ -16,8 +16,7 @@ struct api;
 /* Opens the socket door (config->api_socket; none when NULL), making its directory when that is
  * missing. Engine, loop and config stay the caller's and outlive the API. -EADDRINUSE and others with
  * a sentence. */
-int api_open(struct engine *e, struct loop *loop, const struct config *c, struct api **ret,
-             struct error *err);
+int api_open(struct engine *e, struct loop *loop, const struct config *c, struct api **ret, struct error *err);
 
 /* For --check: names in `functions` that no call has. */
 void api_check_functions(struct job_config *const *jobs, size_t count, struct conf_mistakes *m);

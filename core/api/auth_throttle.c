@@ -10,11 +10,12 @@
 #include "core/loop/loop.h"
 
 enum {
-    FREE = 5,            /* wrong ones in a minute that are answered at once */
-    STEP_MS = 100, DELAY_MAX_MS = 1000,
-    HELD_MAX = 64,       /* that wait at a time; more are told to come back */
+    FREE = 5, /* wrong ones in a minute that are answered at once */
+    STEP_MS = 100,
+    DELAY_MAX_MS = 1000,
+    HELD_MAX = 64, /* that wait at a time; more are told to come back */
     MINUTE_MS = 60000,
-    HOOK_LINES = 16,     /* of webhooks, a second */
+    HOOK_LINES = 16, /* of webhooks, a second */
 };
 
 struct delayed {
@@ -28,7 +29,7 @@ struct delayed {
 struct auth_throttle {
     LIST_HEAD(, delayed) held;
     size_t held_count;
-    int64_t since_ms;    /* of the minute that is counted */
+    int64_t since_ms; /* of the minute that is counted */
     int64_t logged_ms[REFUSALS];
     int64_t wrong;
     int64_t hooks_since_ms; /* of the second that is counted */

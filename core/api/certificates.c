@@ -47,8 +47,8 @@ int tls_open(struct api *a, struct error *err)
         return r;
     hash_pair(&certificate, c->tls_key, a->tls_hash);
     a->certificate = xstrdup(certificate.data ? certificate.data : "");
-    return http_server_tls(a->loop, c->api_listen, certificate.data ? certificate.data : "", secret_text(c->tls_key),
-                           request_arrived, a, &a->tcp, err);
+    return http_server_tls(a->loop, c->api_listen, certificate.data ? certificate.data : "",
+                           secret_text(c->tls_key), request_arrived, a, &a->tcp, err);
 }
 
 static void look_for_idle(void *ctx)
@@ -127,6 +127,8 @@ int api_reload(struct api *a, struct error *why)
 
     if (!a->tcp || !a->config->tls_certificate || take_again(a, &e) == 0)
         return 0;
-    log_line(LEVEL_ERROR, "the certificate could not be used; the earlier one stays in use", "reason", e.text, NULL);
-    return error_set(why, -1, "the certificate of api.tls could not be used, the earlier one stays in use: %s", e.text);
+    log_line(LEVEL_ERROR, "the certificate could not be used; the earlier one stays in use", "reason", e.text,
+             NULL);
+    return error_set(why, -1, "the certificate of api.tls could not be used, the earlier one stays in use: %s",
+                     e.text);
 }

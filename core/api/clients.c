@@ -73,9 +73,10 @@ bool client_enter(struct request *q)
         auth_throttle_delay(q, refuse_wrong);
     } else if (known == CLIENT_NO_HEADER) {
         (void)http_answer_header(q->call, "WWW-Authenticate", "Bearer");
-        answer_error(q, 401, "no_secret",
-                     "this listener needs the header Authorization: Bearer SECRET; if SQL builds the header, a setting that is "
-                     "NULL leaves it out");
+        answer_error(
+            q, 401, "no_secret",
+            "this listener needs the header Authorization: Bearer SECRET; if SQL builds the header, a setting that is "
+            "NULL leaves it out");
     }
     return known == CLIENT_KNOWN;
 }

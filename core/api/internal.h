@@ -30,16 +30,16 @@ struct api {
     struct engine *engine;
     struct loop *loop;
     const struct config *config;
-    struct plugins *plugins;     /* for describe: loaded here are the same as the engine's */
+    struct plugins *plugins; /* for describe: loaded here are the same as the engine's */
     struct http_server *socket, *tcp;
-    struct old_server *old;      /* with a certificate of before, until their connections end */
+    struct old_server *old; /* with a certificate of before, until their connections end */
     struct loop_timer *old_timer;
-    char *certificate;           /* that tcp has, as PEM; NULL: none */
-    unsigned char tls_hash[32];  /* of the certificate and key that tcp has */
-    bool ready;                  /* the engine said so */
-    struct auth_throttle *door;           /* slows wrong secrets down */
-    struct requests requests;    /* not answered yet */
-    struct incomings incomings;  /* large bodies of events, of which the first is being read */
+    char *certificate;          /* that tcp has, as PEM; NULL: none */
+    unsigned char tls_hash[32]; /* of the certificate and key that tcp has */
+    bool ready;                 /* the engine said so */
+    struct auth_throttle *door; /* slows wrong secrets down */
+    struct requests requests;   /* not answered yet */
+    struct incomings incomings; /* large bodies of events, of which the first is being read */
     struct loop_timer *incomings_timer;
 };
 
@@ -47,48 +47,47 @@ struct api {
  * API itself: then call is NULL, and an answer frees the request and goes nowhere. */
 struct request {
     LIST_ENTRY(request) link;
-    struct api *api;             /* NULL when the API is gone */
-    struct http_call *call;      /* likewise */
+    struct api *api;        /* NULL when the API is gone */
+    struct http_call *call; /* likewise */
     const struct route *route;
     char *memory, *segments[SEGMENTS_MAX];
-    char *called;                /* the job's own name, where the path has the one of before; NULL */
-    const char *rest;            /* of the path, as it came: what follows .../forward/; NULL elsewhere */
-    char *job, *id;              /* of the path: what stands for {job}, {id}, {name}; in memory */
+    char *called;                    /* the job's own name, where the path has the one of before; NULL */
+    const char *rest;                /* of the path, as it came: what follows .../forward/; NULL elsewhere */
+    char *job, *id;                  /* of the path: what stands for {job}, {id}, {name}; in memory */
     const struct api_client *client; /* over TCP: who asks; NULL over the socket */
-    bool anonymous;              /* over TCP, a function: without a key */
-    bool tcp;                    /* else over the socket, where the kernel says who calls: */
-    bool known;                  /* it did */
+    bool anonymous;                  /* over TCP, a function: without a key */
+    bool tcp;                        /* else over the socket, where the kernel says who calls: */
+    bool known;                      /* it did */
     uid_t uid;
     gid_t gid;
-    struct job *found;           /* routes with {job}: valid until the handler returns, then only to be compared */
-    int64_t started_at;          /* clock_now() */
+    struct job *found;  /* routes with {job}: valid until the handler returns, then only to be compared */
+    int64_t started_at; /* clock_now() */
 };
 
 enum body_kind {
-    BODY_NONE,                   /* nothing, or an empty JSON object */
+    BODY_NONE, /* nothing, or an empty JSON object */
     BODY_JSON,
     BODY_LINES,
-    BODY_ANY,                    /* of any type; the handler's matter */
+    BODY_ANY, /* of any type; the handler's matter */
 };
 
 struct route {
     const char *method, *pattern; /* "/v1/jobs/{job}/run"; "*": the handler looks at the method */
     void (*handle)(struct request *q);
-    const char *query;           /* names of its parameters, each followed by a blank; "" = none, NULL = any */
-    int body;                    /* enum body_kind */
-    const char *right;           /* what `allow` of a client must hold; NULL: read for GET, else operate */
+    const char *query; /* names of its parameters, each followed by a blank; "" = none, NULL = any */
+    int body;          /* enum body_kind */
+    const char *right; /* what `allow` of a client must hold; NULL: read for GET, else operate */
 };
 
 /* ---- routes.c ---- */
 /* Tells whether segments fit a pattern; *ret_job and *ret_id get what stands in its braces. */
-bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job,
-                 char **ret_id);
+bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job, char **ret_id);
 /* All of them; NULL behind the last. */
 const struct route *route_at(size_t index);
 /* The route of a path and method, or NULL: then *ret_allow, when it is not NULL afterwards, lists the
  * path's methods ("GET, POST"), the caller's to free; NULL: no such path. */
-const struct route *route_find(const char *method, char *const segments[], size_t count,
-                               struct request *q, char **ret_allow);
+const struct route *route_find(const char *method, char *const segments[], size_t count, struct request *q,
+                               char **ret_allow);
 
 /* ---- request.c ---- */
 /* The server's handler: from the raw call to the route. */
@@ -132,14 +131,15 @@ void old_servers_free(struct api *a);
 
 /* ---- rights.c ---- */
 struct wish {
-    const char *right;           /* what a client's `allow` must hold */
-    const char *job;             /* NULL: what concerns all jobs */
-    bool tokens;                 /* a token of the job is handed out, or sent for the caller */
-    bool anonymous;              /* the job answers callers without a key */
+    const char *right; /* what a client's `allow` must hold */
+    const char *job;   /* NULL: what concerns all jobs */
+    bool tokens;       /* a token of the job is handed out, or sent for the caller */
+    bool anonymous;    /* the job answers callers without a key */
 };
 
-#define NO_TOKENS_HERE "over this socket only root, renewd's own user and the users of api.token_users may have tokens " \
-                       "and have them used"
+#define NO_TOKENS_HERE                                                                                \
+    "over this socket only root, renewd's own user and the users of api.token_users may have tokens " \
+    "and have them used"
 
 /* Every route and every function asks here. */
 bool caller_may(const struct request *q, const struct wish *w);
@@ -191,8 +191,7 @@ void answer_failure(struct request *q, int result, const char *why);
 /* ---- json_shapes.c: what the API promises of records and runs, into a writer ---- */
 /* Where the owners of the request's job connect an account again, or NULL. */
 const char *reconnect_url_of(const struct request *q);
-void json_record(struct json_writer *w, const char *name, const struct record *r,
-                  const char *reconnect_url);
+void json_record(struct json_writer *w, const char *name, const struct record *r, const char *reconnect_url);
 void json_run(struct json_writer *w, const char *name, const struct run_row *r);
 /* The members of a run that was waited for, without braces. */
 void json_run_members(struct json_writer *w, const struct run_row *r);

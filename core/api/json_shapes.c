@@ -50,8 +50,7 @@ static void put_last_error(struct json_writer *w, const struct record *r)
     json_end(w);
 }
 
-void json_record(struct json_writer *w, const char *name, const struct record *r,
-                  const char *reconnect_url)
+void json_record(struct json_writer *w, const char *name, const struct record *r, const char *reconnect_url)
 {
     json_begin_object(w, name);
     json_put_text(w, "job", r->job);
@@ -66,16 +65,19 @@ void json_record(struct json_writer *w, const char *name, const struct record *r
     json_put_integer(w, "generation", r->generation);
     put_last_error(w, r);
     if (r->state == STATE_RECONNECT) {
-        json_put_text(w, "remedy", "the account's owner has to connect it again; renewd makes no further "
-                                   "attempt until its application stores a new credential");
+        json_put_text(w, "remedy",
+                      "the account's owner has to connect it again; renewd makes no further "
+                      "attempt until its application stores a new credential");
         json_put_text(w, "reconnect_url", reconnect_url);
     } else if (r->last_outcome == OUTCOME_RECONNECT && r->state == STATE_RETRYING) {
-        json_put_text(w, "remedy", "the account's owner has to do what the last error says; renewd tries again by itself");
+        json_put_text(w, "remedy",
+                      "the account's owner has to do what the last error says; renewd tries again by itself");
         json_put_text(w, "reconnect_url", reconnect_url);
     }
     if (r->state == STATE_AMBIGUOUS && r->not_before == SILENCE_FOR_EVER) {
-        json_put_text(w, "remedy", "no answer came twice, and the credential may be spent; renewd does not present it again by "
-                                   "itself: run renewctl refresh for the record, or have the account connected again");
+        json_put_text(w, "remedy",
+                      "no answer came twice, and the credential may be spent; renewd does not present it again by "
+                      "itself: run renewctl refresh for the record, or have the account connected again");
         json_put_text(w, "reconnect_url", reconnect_url);
     }
     json_end(w);

@@ -81,10 +81,13 @@ bool origin_host_fits(struct request *q)
     if (!name || is_own_number(q->api, name) || is_ours(q->api, name))
         return true;
     if (auth_throttle_may_log(q->api->door, REFUSED_HOST))
-        log_line(LEVEL_WARNING, "a call for an unknown host name was refused; if the name is right, add it to api.hosts or set "
-                                "public_url in renewd.conf", "host", name, NULL);
-    origin_refuse(q, 421, "wrong_host", "renewd does not answer to this host name; if it is right, add it to api.hosts or set "
-                                 "public_url in renewd.conf");
+        log_line(LEVEL_WARNING,
+                 "a call for an unknown host name was refused; if the name is right, add it to api.hosts or set "
+                 "public_url in renewd.conf",
+                 "host", name, NULL);
+    origin_refuse(q, 421, "wrong_host",
+                  "renewd does not answer to this host name; if it is right, add it to api.hosts or set "
+                  "public_url in renewd.conf");
     return false;
 }
 
@@ -103,7 +106,8 @@ bool origin_fits(struct request *q)
 {
     if (!q->tcp || !origin_is_foreign(q, http_call_header(q->call, "Origin")))
         return true;
-    origin_refuse(q, 403, "foreign_origin", "a page of another origin may not call this; to allow it, add the page's host to "
-                                     "api.hosts in renewd.conf");
+    origin_refuse(q, 403, "foreign_origin",
+                  "a page of another origin may not call this; to allow it, add the page's host to "
+                  "api.hosts in renewd.conf");
     return false;
 }

@@ -60,7 +60,8 @@ static int check_type(struct request *q)
     if (len == 0 || !type || is_type(type, "application/json") ||
         (q->route->body == BODY_LINES && is_type(type, "application/x-ndjson")))
         return 0;
-    answer_error(q, 415, "unsupported_media_type", "the header Content-Type names another type; send the body as application/json");
+    answer_error(q, 415, "unsupported_media_type",
+                 "the header Content-Type names another type; send the body as application/json");
     return -EINVAL;
 }
 
@@ -82,8 +83,9 @@ static void api_request_find_job(struct request *q)
         q->found = engine_job_by_name(q->api->engine, q->job);
     const struct job_config *off = q->job && !q->found ? engine_disabled_called(q->api->engine, q->job) : NULL;
     if (off)
-        answer_error(q, 409, "disabled", "job %s is disabled (enabled = false) in %s; change that and renewctl reload",
-                     off->job, off->file);
+        answer_error(q, 409, "disabled",
+                     "job %s is disabled (enabled = false) in %s; change that and renewctl reload", off->job,
+                     off->file);
     else if (q->job && !q->found)
         answer_error(q, 404, "unknown_job", "there is no job %s; renewctl jobs lists them", q->job);
     else
@@ -185,7 +187,8 @@ static void api_request_dispatch(struct request *q)
         return;
     }
     if (n == -EINVAL) {
-        answer_error(q, 400, "bad_path", "the path cannot be read; in it a %% is followed by two hexadecimal digits");
+        answer_error(q, 400, "bad_path",
+                     "the path cannot be read; in it a %% is followed by two hexadecimal digits");
         return;
     }
     if (n >= 0)

@@ -30,8 +30,8 @@ static void rights_refuse(struct request *q, const char *right)
 {
     if (q->client)
         answer_error(q, 403, "forbidden",
-                     "the client %s needs \"%s\" in its `allow` and %s in its `jobs` in renewd.conf", q->client->name,
-                     right, q->job ? q->job : "\"*\"");
+                     "the client %s needs \"%s\" in its `allow` and %s in its `jobs` in renewd.conf",
+                     q->client->name, right, q->job ? q->job : "\"*\"");
     else
         answer_error(q, 403, "forbidden", "%s", NO_TOKENS_HERE);
 }

@@ -51,8 +51,7 @@ static bool route_is_piece(const char *pattern, size_t len, const char *text)
     return strlen(text) == len && memcmp(pattern, text, len) == 0;
 }
 
-bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job,
-                 char **ret_id)
+bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job, char **ret_id)
 {
     char *job = NULL, *id = NULL;
     size_t n = 0;
@@ -76,8 +75,8 @@ bool route_match(const char *pattern, char *const segments[], size_t count, char
     return true;
 }
 
-const struct route *route_find(const char *method, char *const segments[], size_t count,
-                               struct request *q, char **ret_allow)
+const struct route *route_find(const char *method, char *const segments[], size_t count, struct request *q,
+                               char **ret_allow)
 {
     char *allow = NULL;
 

@@ -11,7 +11,6 @@ struct error {
 
 /* Writes the sentence when e is not NULL (one line of valid UTF-8, cut to fit). Returns code.
  * The arguments may point into e->text, so that a caller can put its own words around it. */
-int error_set(struct error *e, int code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+int error_set(struct error *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

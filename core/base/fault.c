@@ -27,15 +27,7 @@
 
 enum { ORDERS_MAX = 8, NAME_MAX_LEN = 40 };
 
-enum action {
-    ACTION_KILL,
-    ACTION_STOP,
-    ACTION_PAUSE,
-    ACTION_ERROR,
-    ACTION_CLOCK,
-    ACTION_SLEEP,
-    ACTION_COUNT
-};
+enum action { ACTION_KILL, ACTION_STOP, ACTION_PAUSE, ACTION_ERROR, ACTION_CLOCK, ACTION_SLEEP, ACTION_COUNT };
 
 struct order {
     enum fault_point point;
@@ -174,13 +166,11 @@ static bool read_order(const char *text, struct order *o)
     int point, action;
 
     *o = (struct order){0};
-    if (!fault_next_part(&text, ':', part) ||
-        (point = index_of(point_names, FAULT_POINT_COUNT, part)) < 0)
+    if (!fault_next_part(&text, ':', part) || (point = index_of(point_names, FAULT_POINT_COUNT, part)) < 0)
         return false;
     if (!fault_next_part(&text, ':', part) || !read_nth(part, o))
         return false;
-    if (!fault_next_part(&text, ':', part) ||
-        (action = index_of(action_names, ACTION_COUNT, part)) < 0)
+    if (!fault_next_part(&text, ':', part) || (action = index_of(action_names, ACTION_COUNT, part)) < 0)
         return false;
     o->point = (enum fault_point)point;
     o->action = (enum action)action;
@@ -240,8 +230,7 @@ static void trace(const char *mark, enum fault_point p, const char *what)
 
     if (trace_fd < 0)
         return;
-    len = snprintf(line, sizeof line, "%ld %s%s %.150s\n", (long)getpid(), mark, point_names[p],
-                   what ? what : "-");
+    len = snprintf(line, sizeof line, "%ld %s%s %.150s\n", (long)getpid(), mark, point_names[p], what ? what : "-");
     (void)!write(trace_fd, line, (size_t)len);
 }
 
@@ -291,8 +280,7 @@ static const struct order *pass(enum fault_point p, const char *record)
 
     trace("", p, record);
     for (size_t i = 0; i < order_count; i++)
-        if (orders[i].point == p &&
-            (orders[i].nth == n || (orders[i].every && n > orders[i].nth)))
+        if (orders[i].point == p && (orders[i].nth == n || (orders[i].every && n > orders[i].nth)))
             return &orders[i];
     return NULL;
 }

@@ -20,35 +20,35 @@
 enum fault_point {
     FAULT_START,
     FAULT_READY,
-    FAULT_DISCOVERED,       /* a page of rows was looked at and is stored */
-    FAULT_CLAIM_READY,      /* before the claim's COMMIT */
+    FAULT_DISCOVERED,  /* a page of rows was looked at and is stored */
+    FAULT_CLAIM_READY, /* before the claim's COMMIT */
     FAULT_CLAIM_COMMITTED,
-    FAULT_CLAIMED,          /* one record, its row read */
-    FAULT_INTENT,           /* before the intent is written */
+    FAULT_CLAIMED, /* one record, its row read */
+    FAULT_INTENT,  /* before the intent is written */
     FAULT_INTENT_WRITTEN,
-    FAULT_REQUEST,          /* connected, the first byte leaves next */
-    FAULT_WIRE,             /* something was sent or received */
-    FAULT_REPLY,            /* an answer or a failure is there, before the plugin sees it */
-    FAULT_TOKEN_SET,        /* the plugin has set a token, which is in memory alone */
-    FAULT_SEAL,             /* before a value is sealed for its row */
-    FAULT_SPOOL_WRITE,      /* an entry of any kind is written next */
-    FAULT_SPOOL_TORN,       /* half of a result is written */
-    FAULT_SPOOL_WRITTEN,    /* the result is on the spool, not yet surely on the disk */
-    FAULT_SYNC,             /* before fdatasync of the spool */
+    FAULT_REQUEST,       /* connected, the first byte leaves next */
+    FAULT_WIRE,          /* something was sent or received */
+    FAULT_REPLY,         /* an answer or a failure is there, before the plugin sees it */
+    FAULT_TOKEN_SET,     /* the plugin has set a token, which is in memory alone */
+    FAULT_SEAL,          /* before a value is sealed for its row */
+    FAULT_SPOOL_WRITE,   /* an entry of any kind is written next */
+    FAULT_SPOOL_TORN,    /* half of a result is written */
+    FAULT_SPOOL_WRITTEN, /* the result is on the spool, not yet surely on the disk */
+    FAULT_SYNC,          /* before fdatasync of the spool */
     FAULT_SYNCED,
     FAULT_COMMIT_BEGIN,
-    FAULT_COMMIT_READY,     /* all is written, before COMMIT */
-    FAULT_COMMIT_SENT,      /* COMMIT has gone to the server; PostgreSQL alone */
+    FAULT_COMMIT_READY, /* all is written, before COMMIT */
+    FAULT_COMMIT_SENT,  /* COMMIT has gone to the server; PostgreSQL alone */
     FAULT_COMMIT_ANSWERED,
-    FAULT_COMMITTED,        /* the loop has heard of it, the spool not */
+    FAULT_COMMITTED, /* the loop has heard of it, the spool not */
     FAULT_SETTLED,
-    FAULT_FAILED,           /* an attempt failed, before that is submitted */
-    FAULT_RELEASE,          /* before a lease is given back */
+    FAULT_FAILED,  /* an attempt failed, before that is submitted */
+    FAULT_RELEASE, /* before a lease is given back */
     FAULT_RELEASED,
-    FAULT_KEEP,             /* before a pair that its row did not take is set aside */
+    FAULT_KEEP, /* before a pair that its row did not take is set aside */
     FAULT_KEPT,
-    FAULT_DRAIN,            /* a dead process's result was read, before it is submitted */
-    FAULT_DRAINED,          /* all are committed, their files are there still */
+    FAULT_DRAIN,   /* a dead process's result was read, before it is submitted */
+    FAULT_DRAINED, /* all are committed, their files are there still */
     FAULT_STOPPING,
     FAULT_POINT_COUNT
 };
@@ -92,31 +92,28 @@ bool defence_off(enum defence d);
 
 #else
 
-static inline __attribute__((always_inline))
-bool fault_setup(char *ret, size_t size)
+static inline __attribute__((always_inline)) bool fault_setup(char *ret, size_t size)
 {
     (void)ret;
     (void)size;
     return true;
 }
 
-static inline __attribute__((always_inline))
-void fault_point(enum fault_point p, const char *record)
+static inline __attribute__((always_inline)) void fault_point(enum fault_point p, const char *record)
 {
     (void)p;
     (void)record;
 }
 
-static inline __attribute__((always_inline))
-int fault_error(enum fault_point p, const char *record)
+static inline __attribute__((always_inline)) int fault_error(enum fault_point p, const char *record)
 {
     (void)p;
     (void)record;
     return 0;
 }
 
-static inline __attribute__((always_inline))
-void fault_torn(enum fault_point p, int fd, const void *data, size_t len, off_t at)
+static inline __attribute__((always_inline)) void fault_torn(enum fault_point p, int fd, const void *data,
+                                                             size_t len, off_t at)
 {
     (void)p;
     (void)fd;
@@ -125,14 +122,12 @@ void fault_torn(enum fault_point p, int fd, const void *data, size_t len, off_t 
     (void)at;
 }
 
-static inline __attribute__((always_inline))
-int64_t fault_slept_ms(void)
+static inline __attribute__((always_inline)) int64_t fault_slept_ms(void)
 {
     return 0;
 }
 
-static inline __attribute__((always_inline))
-bool defence_off(enum defence d)
+static inline __attribute__((always_inline)) bool defence_off(enum defence d)
 {
     (void)d;
     return false;

@@ -9,7 +9,7 @@
 
 void heap_init(struct heap *h)
 {
-    *h = (struct heap){ 0 };
+    *h = (struct heap){0};
 }
 
 void heap_done(struct heap *h)

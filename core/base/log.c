@@ -34,7 +34,8 @@ static bool is_journal(const char *stream)
         return false;
     errno = 0;
     unsigned long long device = strtoull(stream, &end, 10), inode = *end == ':' ? strtoull(end + 1, &end, 10) : 0;
-    return !errno && *end == '\0' && inode && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+    return !errno && *end == '\0' && inode && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
+           st.st_ino == inode;
 }
 
 void log_setup(enum log_level max)

@@ -116,7 +116,7 @@ void *map_put(struct map *m, const char *key, void *value)
     }
     if (m->used == m->cap)
         rebuild(m);
-    m->entries[m->used] = (struct entry){ .key = xstrdup(key), .value = value, .hash = hash };
+    m->entries[m->used] = (struct entry){.key = xstrdup(key), .value = value, .hash = hash};
     place(m, m->used++);
     m->count++;
     return NULL;

@@ -91,7 +91,7 @@ static struct timespec deadline_in(int64_t wait_ms)
 
 void *queue_pop(struct queue *q, int64_t wait_ms)
 {
-    struct timespec end = { 0 };
+    struct timespec end = {0};
     if (wait_ms > 0)
         end = deadline_in(wait_ms);
     void *item = NULL;

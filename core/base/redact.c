@@ -21,13 +21,13 @@ enum {
     TEXT_MAX = 4 * 1024, /* of it what goes beyond is not looked at, and not shown */
     LEARN_MAX = 16 * 1024,
     LEARN_RUN = 24,
-    EDGE_PIECE = 4,       /* bytes of a secret at an end of the text, where it may have been cut */
-    WORD_PIECE = 6,       /* the same where a word begins and ends */
-    BROKEN_MAX = 6,       /* what a text may begin with that is the end of an escape */
+    EDGE_PIECE = 4, /* bytes of a secret at an end of the text, where it may have been cut */
+    WORD_PIECE = 6, /* the same where a word begins and ends */
+    BROKEN_MAX = 6, /* what a text may begin with that is the end of an escape */
     GRAM_BITS = 14,
-    DEPTH = 3,            /* encodings within each other */
-    RUN_SHORTEST = 6,     /* letters of base64 that are worth a look */
-    WINDOW = 32 * 1024,   /* of data that is passed on, at once */
+    DEPTH = 3,          /* encodings within each other */
+    RUN_SHORTEST = 6,   /* letters of base64 that are worth a look */
+    WINDOW = 32 * 1024, /* of data that is passed on, at once */
 };
 
 struct redact {
@@ -96,7 +96,8 @@ static void find_whole(struct search *s, const struct secret *secret)
     const struct redact_layer *l = s->layer;
     size_t n = secret_len(secret);
 
-    for (unsigned char *p = l->data; (p = memmem(p, l->len - (size_t)(p - l->data), secret_text(secret), n)); p += n)
+    for (unsigned char *p = l->data; (p = memmem(p, l->len - (size_t)(p - l->data), secret_text(secret), n));
+         p += n)
         redact_mark(s, (size_t)(p - l->data), n);
 }
 
@@ -156,7 +157,8 @@ static bool is_end_of_one(const struct search *s, const unsigned char *p, size_t
 
 static bool dots(const struct redact_layer *l, size_t at)
 {
-    return at + 3 <= l->len && (memcmp(l->data + at, "...", 3) == 0 || memcmp(l->data + at, "\xe2\x80\xa6", 3) == 0);
+    return at + 3 <= l->len &&
+           (memcmp(l->data + at, "...", 3) == 0 || memcmp(l->data + at, "\xe2\x80\xa6", 3) == 0);
 }
 
 static bool word_byte(const struct redact_layer *l, size_t at)
@@ -173,7 +175,8 @@ static void find_at_edges(struct search *s)
         bool hard = at == l->len || !l->data[at] || dots(l, at);
         bool soft = at > 0 && !word_byte(l, at) && word_byte(l, at - 1);
         for (size_t n = REDACT_PIECE - 1; (hard || soft) && n >= (hard ? EDGE_PIECE : WORD_PIECE); n--)
-            if (at >= n && (hard || at == n || !word_byte(l, at - n - 1)) && is_end_of_one(s, l->data + at - n, n, true, hard)) {
+            if (at >= n && (hard || at == n || !word_byte(l, at - n - 1)) &&
+                is_end_of_one(s, l->data + at - n, n, true, hard)) {
                 redact_mark(s, at - n, n);
                 break;
             }

@@ -46,8 +46,10 @@ static void layer_put(struct redact_layer *l, const struct redact_layer *parent,
 
 static int layer_hex(int c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-         : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* To the text's end, or to that of a run of base64, as far as an escape may reach. */
@@ -74,7 +76,8 @@ static long hex_number(const unsigned char *p, size_t left, size_t digits)
     return n;
 }
 
-static void put_character(struct redact_layer *l, const struct redact_layer *parent, size_t at, size_t n, unsigned long c)
+static void put_character(struct redact_layer *l, const struct redact_layer *parent, size_t at, size_t n,
+                          unsigned long c)
 {
     if (c < 0x80) {
         layer_put(l, parent, at, n, (unsigned)c);
@@ -124,7 +127,8 @@ static size_t unicode(struct redact_layer *l, const struct redact_layer *parent,
         return 0;
     if (c >= 0xd800 && c < 0xdc00 && left >= 8 && p[6] == '\\' && p[7] == 'u' &&
         (low = hex_number(p + 8, left - 8, 4)) >= 0xdc00 && low < 0xe000) {
-        put_character(l, parent, at, 12, 0x10000 + (((unsigned long)c & 0x3ff) << 10) + ((unsigned long)low & 0x3ff));
+        put_character(l, parent, at, 12,
+                      0x10000 + (((unsigned long)c & 0x3ff) << 10) + ((unsigned long)low & 0x3ff));
         return 12;
     }
     put_character(l, parent, at, 6, (unsigned long)c);
@@ -191,7 +195,8 @@ static size_t entity(struct redact_layer *l, const struct redact_layer *parent, 
 }
 
 /* False when there is nothing of the kind: the layer is its parent. */
-static bool decode_with(const struct redact_layer *parent, decode_fn *one, const char *starts, struct redact_layer *ret)
+static bool decode_with(const struct redact_layer *parent, decode_fn *one, const char *starts,
+                        struct redact_layer *ret)
 {
     size_t first = 0, changed = 0;
 
@@ -218,11 +223,11 @@ static bool decode_with(const struct redact_layer *parent, decode_fn *one, const
 static int layer_sextet(int c)
 {
     return c >= 'A' && c <= 'Z'   ? c - 'A'
-         : c >= 'a' && c <= 'z'   ? c - 'a' + 26
-         : c >= '0' && c <= '9'   ? c - '0' + 52
-         : c == '+' || c == '-' ? 62
-         : c == '/' || c == '_' ? 63
-                                : -1;
+           : c >= 'a' && c <= 'z' ? c - 'a' + 26
+           : c >= '0' && c <= '9' ? c - '0' + 52
+           : c == '+' || c == '-' ? 62
+           : c == '/' || c == '_' ? 63
+                                  : -1;
 }
 
 static void decode_run(struct redact_layer *l, const struct redact_layer *parent, size_t at, size_t end)

@@ -30,9 +30,10 @@ static bool ends_with(const char *name, const char *end)
 /* name in small letters. */
 static int meaning(const char *name)
 {
-    static const char *const harmless[] = {"token_type", "token_type_hint", "token_url", "token_uri", "token_endpoint"};
-    static const char *const strong[] = {"token",  "secret",  "password",   "passwd",       "assertion",
-                                         "apikey", "api_key", "api-key",    "private_key", "credential"};
+    static const char *const harmless[] = {"token_type", "token_type_hint", "token_url", "token_uri",
+                                           "token_endpoint"};
+    static const char *const strong[] = {"token",  "secret",  "password", "passwd",      "assertion",
+                                         "apikey", "api_key", "api-key",  "private_key", "credential"};
     static const char *const codes[] = {"code", "device_code", "auth_code", "authorization_code"};
 
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
@@ -135,7 +136,8 @@ static size_t name_at(const struct redact_layer *l, size_t at, char ret[NAME_MAX
 }
 
 /* "Bearer abc": its value is what follows the blank. A JSON Web Token begins with {" in base64. */
-static void by_look(const struct redact_layer *l, size_t at, size_t n, const char *name, redact_found_fn *found, void *ctx)
+static void by_look(const struct redact_layer *l, size_t at, size_t n, const char *name, redact_found_fn *found,
+                    void *ctx)
 {
     if ((strcmp(name, "bearer") == 0 || strcmp(name, "basic") == 0) && at + n < l->len && l->data[at + n] == ' ') {
         size_t from = at + n + 1, end = from;

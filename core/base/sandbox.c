@@ -18,7 +18,7 @@
 #include "core/base/cleanup.h"
 
 #if __has_include(<linux/landlock.h>) && defined SYS_landlock_create_ruleset
-#include <linux/landlock.h>
+#    include <linux/landlock.h>
 
 enum { ABI_REFER = 2, ABI_TRUNCATE = 3 };
 
@@ -28,14 +28,14 @@ static uint64_t writes(int abi)
                    LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
                    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
                    LANDLOCK_ACCESS_FS_MAKE_SYM;
-#ifdef LANDLOCK_ACCESS_FS_REFER
+#    ifdef LANDLOCK_ACCESS_FS_REFER
     if (abi >= ABI_REFER)
         all |= LANDLOCK_ACCESS_FS_REFER;
-#endif
-#ifdef LANDLOCK_ACCESS_FS_TRUNCATE
+#    endif
+#    ifdef LANDLOCK_ACCESS_FS_TRUNCATE
     if (abi >= ABI_TRUNCATE)
         all |= LANDLOCK_ACCESS_FS_TRUNCATE;
-#endif
+#    endif
     (void)abi;
     return all;
 }
@@ -46,9 +46,9 @@ static uint64_t fitting(int fd, uint64_t all)
     struct stat st;
     uint64_t of_files = LANDLOCK_ACCESS_FS_WRITE_FILE;
 
-#ifdef LANDLOCK_ACCESS_FS_TRUNCATE
+#    ifdef LANDLOCK_ACCESS_FS_TRUNCATE
     of_files |= LANDLOCK_ACCESS_FS_TRUNCATE;
-#endif
+#    endif
     return fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode) ? all & of_files : all;
 }
 
@@ -57,7 +57,8 @@ static int allow(int rules, const char *path, uint64_t all)
     cleanup(free_p) char *at = xstrdup(path);
     cleanup(close_p) int fd = open(at, O_PATH | O_CLOEXEC);
 
-    for (char *slash; fd < 0 && errno == ENOENT && (slash = strrchr(at, '/')) != NULL; fd = open(at, O_PATH | O_CLOEXEC))
+    for (char *slash; fd < 0 && errno == ENOENT && (slash = strrchr(at, '/')) != NULL;
+         fd = open(at, O_PATH | O_CLOEXEC))
         memcpy(slash == at ? slash + 1 : slash, "", 1);
     if (fd < 0)
         return -errno;

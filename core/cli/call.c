@@ -15,8 +15,7 @@ enum { ANSWER_LIMIT = JSON_TEXT_MAX, PATH_LIMIT = 1024 * 1024, SENTENCE_MAX = 8 
 
 void ctl_encode(struct buf *to, const char *text)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
     bool dots = strcmp(text, ".") == 0 || strcmp(text, "..") == 0; /* else they would be steps of the path */
 
@@ -51,13 +50,13 @@ int ctl_ask(const struct ctl *c, const char *method, const char *path, const cha
 {
     memset(ret, 0, sizeof *ret);
     buf_init(&ret->body, ANSWER_LIMIT);
-    int r = http_unix_call(c->socket, method, path, content_type, body ? body->data : NULL,
-                           body ? body->len : 0, 0, &ret->status, &ret->body, e);
+    int r = http_unix_call(c->socket, method, path, content_type, body ? body->data : NULL, body ? body->len : 0, 0,
+                           &ret->status, &ret->body, e);
     if (r < 0)
         return r;
     if (json_parse(ret->body.data, ret->body.len, &ret->json, NULL) < 0)
-        return error_set(e, -EIO, "the program that answers at %s (HTTP status %d) is not renewd",
-                         c->socket, ret->status);
+        return error_set(e, -EIO, "the program that answers at %s (HTTP status %d) is not renewd", c->socket,
+                         ret->status);
     return 0;
 }
 
@@ -77,7 +76,8 @@ int ctl_no_answer(const struct ctl *c, int result, const struct error *e)
     if (result == -EACCES || result == -EPERM)
         return ctl_fail(c, EXIT_FAILED, "forbidden",
                         "the socket %s may not be opened by you; root, renewd's own user and the group "
-                        "renewd may", c->socket);
+                        "renewd may",
+                        c->socket);
     return ctl_fail(c, EXIT_FAILED, "no_answer", "%s", e->text);
 }
 

@@ -21,7 +21,7 @@ struct ctl {
     /* options of single commands; NULL when not given */
     const char *owner, *state, *timezone, *from, *count, *min_valid;
     bool believe, replace, now;
-    char **args;                 /* the command's operands */
+    char **args; /* the command's operands */
     int arg_count;
 };
 
@@ -50,7 +50,7 @@ int ctl_describe(const struct ctl *c);
 
 /* ---- call.c: asking the daemon ---- */
 struct answer_doc {
-    int status;                  /* of HTTP */
+    int status; /* of HTTP */
     struct buf body;
     struct json *json;
 };
@@ -87,20 +87,20 @@ int print_end(int status);
 /* ---- terminal_text.c: text from outside ---- */
 /* With what steers a terminal escaped (\u202e), and an ellipsis for what is beyond about max bytes. malloc'd. */
 char *shown_text(const char *text, size_t max);
-size_t shown_width(const char *text);        /* in columns */
+size_t shown_width(const char *text); /* in columns */
 /* To so many columns, the last an ellipsis, where it takes more. */
 void shown_cut(char *io_text, size_t columns);
 
 /* ---- table_output.c: aligned columns ---- */
 enum { SHEET_COLUMNS = 12 };
 struct table_output {
-    const char *const *titles;   /* NULL-terminated */
+    const char *const *titles; /* NULL-terminated */
     size_t columns, rows, cap;
-    char **cells;                /* rows x columns, the sheet's */
+    char **cells; /* rows x columns, the sheet's */
     size_t width[SHEET_COLUMNS];
-    bool times[SHEET_COLUMNS];   /* the column holds some */
-    bool printed;                /* the titles were: the widths are settled */
-    size_t terminal;             /* its columns; 0: no terminal */
+    bool times[SHEET_COLUMNS]; /* the column holds some */
+    bool printed;              /* the titles were: the widths are settled */
+    size_t terminal;           /* its columns; 0: no terminal */
 };
 void table_output_begin(struct table_output *s, const char *const *titles);
 /* Takes the cells over: malloc'd texts, one for each column; NULL is "-". */
@@ -112,10 +112,10 @@ void table_output_done(struct table_output *s);
 /* ---- pagination.c: lists that come page by page ---- */
 struct pages {
     const struct ctl *c;
-    const char *name, *path;     /* "records"; of a page, with %s for the job and a query that may grow */
+    const char *name, *path; /* "records"; of a page, with %s for the job and a query that may grow */
     void (*row)(struct table_output *s, const struct json *doc, const char *at); /* at: "records.7." */
-    struct table_output sheet;          /* begun by the caller */
-    bool begun, comma;           /* a page has come; --json: something was printed */
+    struct table_output sheet;                                                   /* begun by the caller */
+    bool begun, comma; /* a page has come; --json: something was printed */
 };
 int pagination_of_job(struct pages *p, const char *job);
 /* Says how the list ends and gives the status back. Ends the sheet. */

@@ -54,9 +54,8 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
         fputs(d->body.data, stdout);
         return;
     }
-    printf("refreshed %" PRId64 ", failed %" PRId64 ", skipped %" PRId64 "\n",
-           print_integer(d->json, "refreshed"), print_integer(d->json, "failed"),
-           print_integer(d->json, "skipped"));
+    printf("refreshed %" PRId64 ", failed %" PRId64 ", skipped %" PRId64 "\n", print_integer(d->json, "refreshed"),
+           print_integer(d->json, "failed"), print_integer(d->json, "skipped"));
     print_skipped(d->json);
     print_failures(d->json);
 }
@@ -147,9 +146,9 @@ static int refresh_owners(const struct ctl *c)
     const char *job;
 
     if (c->arg_count > 1)
-        return ctl_fail(c, EXIT_USAGE, "usage", "--owner OWNER stands in an id's place: refresh [JOB] --owner OWNER");
-    int r = c->arg_count ? refresh_owner(c, c->args[0], true, &sum)
-                         : ctl_call(c, "GET", "/v1/jobs", &jobs);
+        return ctl_fail(c, EXIT_USAGE, "usage",
+                        "--owner OWNER stands in an id's place: refresh [JOB] --owner OWNER");
+    int r = c->arg_count ? refresh_owner(c, c->args[0], true, &sum) : ctl_call(c, "GET", "/v1/jobs", &jobs);
     bool list = c->json && !c->arg_count && r == 0;
     if (list)
         puts("{\"runs\":[");
@@ -177,7 +176,8 @@ int ctl_refresh(const struct ctl *c)
     if (c->owner)
         return refresh_owners(c);
     if (!c->arg_count)
-        return ctl_fail(c, EXIT_USAGE, "usage", "name the job: refresh JOB [ID], or an owner: refresh --owner OWNER");
+        return ctl_fail(c, EXIT_USAGE, "usage",
+                        "name the job: refresh JOB [ID], or an owner: refresh --owner OWNER");
     cleanup(answer_doc_done) struct answer_doc d = {0};
     bool one = c->arg_count > 1;
     cleanup(free_p) char *path = ctl_path(one ? "/v1/jobs/%s/records/%s/refresh" : "/v1/jobs/%s/refresh",
@@ -220,7 +220,9 @@ int ctl_pause(const struct ctl *c)
 int ctl_resume(const struct ctl *c)
 {
     return switch_job(c, c->believe ? "/v1/jobs/%s/resume?believe=1" : "/v1/jobs/%s/resume",
-                      c->believe ? " goes on; an account that its provider refuses once more has to be connected again" : " goes on");
+                      c->believe
+                          ? " goes on; an account that its provider refuses once more has to be connected again"
+                          : " goes on");
 }
 
 int ctl_adopt(const struct ctl *c)
@@ -263,8 +265,8 @@ int ctl_reload(const struct ctl *c)
         return status;
     }
     printf("loaded %" PRId64 ", unchanged %" PRId64 ", removed %" PRId64 ", with mistakes %" PRId64 "\n",
-           print_integer(d.json, "loaded"), print_integer(d.json, "unchanged"),
-           print_integer(d.json, "removed"), print_integer(d.json, "held"));
+           print_integer(d.json, "loaded"), print_integer(d.json, "unchanged"), print_integer(d.json, "removed"),
+           print_integer(d.json, "held"));
     if (json_text(d.json, "text", &text, NULL) == 0)
         print_lines(text);
     return status;

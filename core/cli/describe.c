@@ -35,7 +35,8 @@ static int load_here(const struct ctl *c, struct answer_doc *ret)
         r = json_parse(ret->body.data, ret->body.len, &ret->json, NULL);
     if (r < 0)
         return ctl_fail(c, EXIT_FAILED, "unknown_plugin", "%s%s", *e.text ? e.text : strerror(-r),
-                        r == -ENOENT ? "; no renewd answers: RENEWD_PLUGIN_DIR names the folder of the plugins" : "");
+                        r == -ENOENT ? "; no renewd answers: RENEWD_PLUGIN_DIR names the folder of the plugins"
+                                     : "");
     return 0;
 }
 
@@ -81,14 +82,13 @@ static void print_list(const struct json *doc, const char *list, const char *con
 
 static void print_plugin(const struct json *doc)
 {
-    static const char *const settings[] = {"NAME", "TYPE", "REQUIRED", "SECRET", "DEFAULT", "CHOICES",
-                                           "HELP", NULL};
-    static const char *const of_settings[] = {"name", "type", "required", "secret", "default", "choices",
-                                              "help"};
-    static const char *const slots[] = {"NAME", "TYPE", "DIRECTION", "REQUIRED", "CREDENTIAL", "DESTINATION",
-                                        "HELP", NULL};
-    static const char *const of_slots[] = {"name", "type", "direction", "required", "credential", "destination",
-                                           "help"};
+    static const char *const settings[] = {"NAME",    "TYPE",    "REQUIRED", "SECRET",
+                                           "DEFAULT", "CHOICES", "HELP",     NULL};
+    static const char *const of_settings[] = {"name", "type", "required", "secret", "default", "choices", "help"};
+    static const char *const slots[] = {"NAME",       "TYPE",        "DIRECTION", "REQUIRED",
+                                        "CREDENTIAL", "DESTINATION", "HELP",      NULL};
+    static const char *const of_slots[] = {"name",       "type",        "direction", "required",
+                                           "credential", "destination", "help"};
     static const char *const statements[] = {"NAME", "PARAMETERS", "ROWS", "HELP", NULL};
     static const char *const of_statements[] = {"name", "parameters", "rows", "help"};
     static const char *const pairs[] = {"name", "version", "summary", "file", "replay", "events"};

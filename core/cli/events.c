@@ -30,18 +30,23 @@ static char *ctl_events_error_text(const struct json *doc, const char *prefix)
 
 static void ctl_events_list_row(struct table_output *s, const struct json *doc, const char *at)
 {
-    char *cells[] = {pagination_cell(doc, at, "id"), pagination_cell(doc, at, "record"), pagination_cell(doc, at, "event_id"),
-                     pagination_cell(doc, at, "name"), pagination_cell(doc, at, "state"), pagination_cell(doc, at, "sends"),
-                     pagination_cell(doc, at, "created_at"), pagination_cell(doc, at, "next_at"), ctl_events_error_text(doc, at)};
+    char *cells[] = {pagination_cell(doc, at, "id"),         pagination_cell(doc, at, "record"),
+                     pagination_cell(doc, at, "event_id"),   pagination_cell(doc, at, "name"),
+                     pagination_cell(doc, at, "state"),      pagination_cell(doc, at, "sends"),
+                     pagination_cell(doc, at, "created_at"), pagination_cell(doc, at, "next_at"),
+                     ctl_events_error_text(doc, at)};
 
     table_output_row(s, cells);
 }
 
 int ctl_events(const struct ctl *c)
 {
-    static const char *const titles[] = {"ID", "RECORD", "EVENT", "NAME", "STATE", "SENT", "CAME", "NEXT",
-                                         "LAST ERROR", NULL};
-    struct pages p = {.c = c, .name = "events", .path = "/v1/jobs/%s/events?limit=" PAGE_LIMIT, .row = ctl_events_list_row};
+    static const char *const titles[] = {"ID",   "RECORD", "EVENT", "NAME",       "STATE",
+                                         "SENT", "CAME",   "NEXT",  "LAST ERROR", NULL};
+    struct pages p = {.c = c,
+                      .name = "events",
+                      .path = "/v1/jobs/%s/events?limit=" PAGE_LIMIT,
+                      .row = ctl_events_list_row};
 
     table_output_begin(&p.sheet, titles);
     return pagination_end(&p, pagination_of_job(&p, c->args[0]));

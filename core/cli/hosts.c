@@ -44,8 +44,8 @@ static int ctl_hosts_list(const struct ctl *c)
     (void)json_array_length(d.json, "hosts", &count);
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *at = xasprintf("hosts.%zu.heartbeat_at", i);
-        char *cells[] = {ctl_hosts_member(d.json, i, "host"), ctl_hosts_member(d.json, i, "name"), host_state(d.json, i),
-                         print_time(d.json, at), ctl_hosts_member(d.json, i, "leases")};
+        char *cells[] = {ctl_hosts_member(d.json, i, "host"), ctl_hosts_member(d.json, i, "name"),
+                         host_state(d.json, i), print_time(d.json, at), ctl_hosts_member(d.json, i, "leases")};
         table_output_row(&s, cells);
     }
     table_output_flush(&s);

@@ -17,12 +17,12 @@ enum { PART_MAX = 960 * 1024, READ_SIZE = 64 * 1024 };
 
 struct import {
     const struct ctl *c;
-    const char *name;            /* of the file, for people */
+    const char *name; /* of the file, for people */
     char *path;
     int fd;
-    struct buf held;             /* read, not sent yet */
+    struct buf held; /* read, not sent yet */
     bool ended;
-    int64_t line;                /* of the first one in held */
+    int64_t line; /* of the first one in held */
     int64_t imported;
 };
 
@@ -65,9 +65,10 @@ static bool is_blank(const char *text, size_t len)
 static int part_refused(struct import *m, const struct answer_doc *d)
 {
     if (m->imported)
-        fprintf(stderr, "renewctl: %" PRId64 " records were imported before the part of %s that begins "
-                "with its line %" PRId64 "; what follows counts lines from there\n", m->imported, m->name,
-                m->line);
+        fprintf(stderr,
+                "renewctl: %" PRId64 " records were imported before the part of %s that begins "
+                "with its line %" PRId64 "; what follows counts lines from there\n",
+                m->imported, m->name, m->line);
     return ctl_refused(m->c, d);
 }
 
@@ -100,7 +101,8 @@ static int ctl_import_next_part(struct import *m)
     if (len == 0)
         return ctl_fail(m->c, EXIT_FAILED, "too_large",
                         "line %" PRId64 " of %s is longer than %d bytes; %" PRId64 " records were imported "
-                        "before it", m->line, m->name, (int)PART_MAX, m->imported);
+                        "before it",
+                        m->line, m->name, (int)PART_MAX, m->imported);
     bool blank = is_blank(m->held.data, len) && (m->imported || len < m->held.len);
     int r = blank ? 0 : send_part(m, len);
     m->line += count_lines(m->held.data, len);
@@ -133,8 +135,7 @@ static int open_file(struct import *m, const char *name)
     m->name = strcmp(name, "-") == 0 ? "standard input" : name;
     m->fd = strcmp(name, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(name, O_RDONLY | O_CLOEXEC);
     if (m->fd < 0)
-        return ctl_fail(m->c, EXIT_FAILED, "read_failed", "%s could not be opened: %s", m->name,
-                        strerror(errno));
+        return ctl_fail(m->c, EXIT_FAILED, "read_failed", "%s could not be opened: %s", m->name, strerror(errno));
     return 0;
 }
 

@@ -25,9 +25,8 @@ static void print_local(const struct zone *z, int64_t at)
     int64_t east = offset < 0 ? -offset : offset;
 
     zone_to_local(z, at, &t);
-    printf("%s %04" PRId64 "-%02d-%02d %02d:%02d:%02d %c%02" PRId64 ":%02" PRId64 "\n", days[t.weekday],
-           t.year, t.month, t.day, t.hour, t.minute, t.second, offset < 0 ? '-' : '+', east / HOUR,
-           east / MINUTE % 60);
+    printf("%s %04" PRId64 "-%02d-%02d %02d:%02d:%02d %c%02" PRId64 ":%02" PRId64 "\n", days[t.weekday], t.year,
+           t.month, t.day, t.hour, t.minute, t.second, offset < 0 ? '-' : '+', east / HOUR, east / MINUTE % 60);
 }
 
 static void print_utc(int64_t at, bool first)
@@ -48,14 +47,13 @@ static int take_count(const struct ctl *c, long *ret)
     errno = 0;
     long n = strtol(c->count, &end, 10);
     if (errno || *end || end == c->count || n < 1 || n > COUNT_MAX)
-        return ctl_fail(c, EXIT_USAGE, "usage", "-n takes a number from 1 to %d, not \"%.60s\"",
-                        (int)COUNT_MAX, c->count);
+        return ctl_fail(c, EXIT_USAGE, "usage", "-n takes a number from 1 to %d, not \"%.60s\"", (int)COUNT_MAX,
+                        c->count);
     *ret = n;
     return 0;
 }
 
-static int print_times(const struct ctl *c, const struct cron *cron, const struct zone *z, int64_t from,
-                       long count)
+static int print_times(const struct ctl *c, const struct cron *cron, const struct zone *z, int64_t from, long count)
 {
     int64_t at = from;
     long n = 0;
@@ -83,8 +81,9 @@ int ctl_next(const struct ctl *c)
     long count;
 
     if (strcmp(c->args[0], "auto") == 0)
-        return ctl_fail(c, EXIT_USAGE, "usage", "\"auto\" is not an expression: each record has its own time; `renewctl "
-                                                "records` shows it");
+        return ctl_fail(c, EXIT_USAGE, "usage",
+                        "\"auto\" is not an expression: each record has its own time; `renewctl "
+                        "records` shows it");
     if (cron_parse(c->args[0], &cron, &e) < 0 || zone_load(c->timezone ? c->timezone : "UTC", &z, &e) < 0)
         return ctl_fail(c, EXIT_USAGE, "usage", "%s", e.text);
     if (c->from && timestamp_parse(c->from, &from, NULL) < 0)

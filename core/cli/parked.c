@@ -34,7 +34,8 @@ static int ctl_parked_list(const struct ctl *c)
 {
     static const char *const titles[] = {"ID", "KIND", "JOB", "RECORD", "ACCOUNT", "SINCE", "UNTIL", "WHY", NULL};
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    cleanup(free_p) char *path = c->arg_count ? ctl_path("/v1/jobs/%s/parked", c->args[0], NULL) : xstrdup("/v1/parked");
+    cleanup(free_p) char *path =
+        c->arg_count ? ctl_path("/v1/jobs/%s/parked", c->args[0], NULL) : xstrdup("/v1/parked");
     cleanup(table_output_done) struct table_output s;
     size_t count = 0;
 
@@ -48,14 +49,20 @@ static int ctl_parked_list(const struct ctl *c)
     }
     (void)json_array_length(d.json, "parked", &count);
     for (size_t i = 0; i < count; i++) {
-        char *cells[] = {ctl_parked_member(d.json, i, "id"), ctl_parked_member(d.json, i, "kind"), ctl_parked_member(d.json, i, "job"),
-                         ctl_parked_member(d.json, i, "record"), ctl_parked_member(d.json, i, "account"), when(d.json, i, "created_at"),
-                         until(d.json, i), ctl_parked_member(d.json, i, "why")};
+        char *cells[] = {ctl_parked_member(d.json, i, "id"),
+                         ctl_parked_member(d.json, i, "kind"),
+                         ctl_parked_member(d.json, i, "job"),
+                         ctl_parked_member(d.json, i, "record"),
+                         ctl_parked_member(d.json, i, "account"),
+                         when(d.json, i, "created_at"),
+                         until(d.json, i),
+                         ctl_parked_member(d.json, i, "why")};
         table_output_row(&s, cells);
     }
     table_output_flush(&s);
     if (count)
-        puts("\n`renewctl parked apply ID` writes one into its row, if the row still holds the credential that it replaced");
+        puts(
+            "\n`renewctl parked apply ID` writes one into its row, if the row still holds the credential that it replaced");
     return EXIT_DONE;
 }
 

@@ -70,8 +70,7 @@ char *print_member(const struct json *doc, const char *path)
         return xstrdup(text);
     if (json_boolean(doc, path, &yes) == 0)
         return xstrdup(yes ? "yes" : "no");
-    if (json_kind(doc, path) == JSON_ABSENT || json_kind(doc, path) == JSON_NULL ||
-        json_raw(doc, path, &raw) < 0)
+    if (json_kind(doc, path) == JSON_ABSENT || json_kind(doc, path) == JSON_NULL || json_raw(doc, path, &raw) < 0)
         return xstrdup("-");
     return raw;
 }

@@ -23,15 +23,16 @@ static char *ctl_records_error_text(const struct json *doc, const char *prefix)
     cleanup(free_p) char *outcome = pagination_cell(doc, prefix, "last_error.outcome");
     cleanup(free_p) char *code = pagination_cell(doc, prefix, "last_error.code");
     cleanup(free_p) char *text = pagination_cell(doc, prefix, "last_error.text");
-    return strcmp(text, "-") == 0 ? xasprintf("%s %s", outcome, code)
-                                  : xasprintf("%s %s: %s", outcome, code, text);
+    return strcmp(text, "-") == 0 ? xasprintf("%s %s", outcome, code) : xasprintf("%s %s: %s", outcome, code, text);
 }
 
 static void ctl_records_list_row(struct table_output *s, const struct json *doc, const char *at)
 {
-    char *cells[] = {pagination_cell(doc, at, "job"), pagination_cell(doc, at, "id"), pagination_cell(doc, at, "account"),
-                     pagination_cell(doc, at, "owner"), pagination_cell(doc, at, "state"), pagination_cell(doc, at, "expires_at"),
-                     pagination_cell(doc, at, "refreshed_at"), pagination_cell(doc, at, "next_at"), ctl_records_error_text(doc, at)};
+    char *cells[] = {pagination_cell(doc, at, "job"),          pagination_cell(doc, at, "id"),
+                     pagination_cell(doc, at, "account"),      pagination_cell(doc, at, "owner"),
+                     pagination_cell(doc, at, "state"),        pagination_cell(doc, at, "expires_at"),
+                     pagination_cell(doc, at, "refreshed_at"), pagination_cell(doc, at, "next_at"),
+                     ctl_records_error_text(doc, at)};
 
     table_output_row(s, cells);
 }
@@ -62,13 +63,19 @@ static int list_all(struct pages *p)
 
 int ctl_records(const struct ctl *c)
 {
-    static const char *const titles[] = {"JOB", "ID", "ACCOUNT", "OWNER", "STATE", "EXPIRES", "REFRESHED",
-                                         "NEXT", "LAST ERROR", NULL};
-    struct pages p = {.c = c, .name = "records", .path = "/v1/jobs/%s/records?limit=" PAGE_LIMIT, .row = ctl_records_list_row};
+    static const char *const titles[] = {"JOB",     "ID",        "ACCOUNT", "OWNER",      "STATE",
+                                         "EXPIRES", "REFRESHED", "NEXT",    "LAST ERROR", NULL};
+    struct pages p = {.c = c,
+                      .name = "records",
+                      .path = "/v1/jobs/%s/records?limit=" PAGE_LIMIT,
+                      .row = ctl_records_list_row};
 
     if (c->state && state_from_name(c->state) < 0)
-        return ctl_fail(c, EXIT_USAGE, "usage", "there is no state %s; it is one of ok, retrying, rate_limited, "
-                        "reconnect, misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected", c->state);
+        return ctl_fail(
+            c, EXIT_USAGE, "usage",
+            "there is no state %s; it is one of ok, retrying, rate_limited, "
+            "reconnect, misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected",
+            c->state);
     table_output_begin(&p.sheet, titles);
     return pagination_end(&p, c->arg_count ? pagination_of_job(&p, c->args[0]) : list_all(&p));
 }
@@ -76,9 +83,16 @@ int ctl_records(const struct ctl *c)
 int ctl_show(const struct ctl *c)
 {
     static const char *const names[][2] = {
-        {"job", "job"}, {"id", "id"}, {"account", "account"}, {"owner", "owner"}, {"state", "state"},
-        {"expires", "expires_at"}, {"refreshed", "refreshed_at"}, {"attempts", "attempts"},
-        {"next", "next_at"}, {"generation", "generation"},
+        {"job", "job"},
+        {"id", "id"},
+        {"account", "account"},
+        {"owner", "owner"},
+        {"state", "state"},
+        {"expires", "expires_at"},
+        {"refreshed", "refreshed_at"},
+        {"attempts", "attempts"},
+        {"next", "next_at"},
+        {"generation", "generation"},
     };
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/records/%s", c->args[0], c->args[1]);

@@ -25,8 +25,7 @@ static void pair_store(const struct json *doc)
     (void)json_boolean(doc, "store.up", &up);
     (void)json_boolean(doc, "store.read_only", &read_only);
     cleanup(free_p) char *text =
-        up ? xasprintf("%s, up", driver)
-           : xasprintf("%s, %s: %s", driver, read_only ? "only read" : "away", why);
+        up ? xasprintf("%s, up", driver) : xasprintf("%s, %s: %s", driver, read_only ? "only read" : "away", why);
     print_pair("store", text);
 }
 
@@ -34,9 +33,8 @@ static void pair_started(const struct json *doc)
 {
     cleanup(free_p) char *at = print_time(doc, "started_at");
     int64_t s = print_integer(doc, "uptime");
-    cleanup(free_p) char *text =
-        xasprintf("since %s (%" PRId64 " d %" PRId64 " h %" PRId64 " min)", at, s / 86400, s / 3600 % 24,
-                  s / 60 % 60);
+    cleanup(free_p) char *text = xasprintf("since %s (%" PRId64 " d %" PRId64 " h %" PRId64 " min)", at, s / 86400,
+                                           s / 3600 % 24, s / 60 % 60);
 
     print_pair("running", text);
 }
@@ -44,8 +42,9 @@ static void pair_started(const struct json *doc)
 static void pair_jobs(const struct json *doc)
 {
     cleanup(free_p) char *text =
-        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " failing, %" PRId64 " paused)", print_integer(doc, "jobs"),
-                  print_integer(doc, "held"), print_integer(doc, "failing"), print_integer(doc, "paused"));
+        xasprintf("%" PRId64 " (%" PRId64 " held, %" PRId64 " failing, %" PRId64 " paused)",
+                  print_integer(doc, "jobs"), print_integer(doc, "held"), print_integer(doc, "failing"),
+                  print_integer(doc, "paused"));
 
     print_pair("jobs", text);
 }
@@ -55,9 +54,9 @@ static void pair_aside(const struct json *doc)
 {
     int64_t pending = print_integer(doc, "set_aside.pending"), orphans = print_integer(doc, "set_aside.orphans"),
             answers = print_integer(doc, "set_aside.answers");
-    cleanup(free_p) char *text =
-        xasprintf("%" PRId64 " refused by their rows, %" PRId64 " too late for them, %" PRId64 " answers that could not be read",
-                  pending, orphans, answers);
+    cleanup(free_p) char *text = xasprintf("%" PRId64 " refused by their rows, %" PRId64
+                                           " too late for them, %" PRId64 " answers that could not be read",
+                                           pending, orphans, answers);
 
     print_pair("parked", pending || orphans || answers ? text : "nothing");
 }
@@ -66,10 +65,9 @@ static void pair_spool(const struct json *doc)
 {
     cleanup(free_p) char *oldest = print_time(doc, "spool.oldest_at");
     int64_t entries = print_integer(doc, "spool.entries");
-    cleanup(free_p) char *text =
-        entries ? xasprintf("%" PRId64 " entries, %" PRId64 " bytes, oldest of %s", entries,
-                            print_integer(doc, "spool.bytes"), oldest)
-                : xstrdup("empty");
+    cleanup(free_p) char *text = entries ? xasprintf("%" PRId64 " entries, %" PRId64 " bytes, oldest of %s",
+                                                     entries, print_integer(doc, "spool.bytes"), oldest)
+                                         : xstrdup("empty");
 
     print_pair("spool", text);
     int64_t left_alone = print_integer(doc, "spool.left_alone");
@@ -83,8 +81,10 @@ static void pair_spool(const struct json *doc)
     print_pair("kept for a day", kept);
     if (!left_alone)
         return;
-    cleanup(free_p) char *files = xasprintf("%" PRId64 " files of another host, another database or another key; the log names "
-                                            "them", left_alone);
+    cleanup(free_p) char *files =
+        xasprintf("%" PRId64 " files of another host, another database or another key; the log names "
+                  "them",
+                  left_alone);
     print_pair("left alone", files);
 }
 
@@ -240,7 +240,8 @@ static void print_granted(const struct json *doc, size_t count)
         (void)json_boolean(doc, rotates, &replaces);
         fputs("\njob ", stdout);
         print_text(job);
-        printf(": its provider changed what a refresh gives at %s: access tokens live %" PRId64 " s now, and a refresh %s\n",
+        printf(": its provider changed what a refresh gives at %s: access tokens live %" PRId64
+               " s now, and a refresh %s\n",
                since, print_integer(doc, life),
                replaces ? "replaces the credential" : "leaves the credential as it is");
     }
@@ -249,10 +250,14 @@ static void print_granted(const struct json *doc, size_t count)
 /* Events that need somebody; what waits its turn is told beside them. */
 static void print_events(const struct json *doc, size_t count)
 {
-    static const struct { const char *name, *words; } parts[] = {
-        {"waiting", "wait"}, {"held", "are held"}, {"aside", "were parked (aside)"}, {"expired", "were dropped as too old "
-                                                                                                 "(expired)"},
-        {"repeats", "were repeated sendings"}};
+    static const struct {
+        const char *name, *words;
+    } parts[] = {{"waiting", "wait"},
+                 {"held", "are held"},
+                 {"aside", "were parked (aside)"},
+                 {"expired", "were dropped as too old "
+                             "(expired)"},
+                 {"repeats", "were repeated sendings"}};
 
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *job = member_of(doc, "jobs", i, "job");
@@ -310,7 +315,8 @@ static bool keep_job(struct answer_doc *d, size_t *io_count, const char *name)
 static void print_last_runs(const struct json *doc, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        cleanup(free_p) char *run = member_of(doc, "jobs", i, "last_run.id"), *job = member_of(doc, "jobs", i, "job");
+        cleanup(free_p) char *run = member_of(doc, "jobs", i, "last_run.id"),
+                             *job = member_of(doc, "jobs", i, "job");
         cleanup(free_p) char *status = member_of(doc, "jobs", i, "last_run.status");
         cleanup(free_p) char *at = time_of(doc, "jobs", i, "last_run.finished_at");
         cleanup(free_p) char *why = member_of(doc, "jobs", i, "last_run.refused");
@@ -321,11 +327,12 @@ static void print_last_runs(const struct json *doc, size_t count)
         bool refused = strcmp(status, "refused") == 0;
         if (!refused && strcmp(status, "failed") != 0)
             continue;
-        cleanup(free_p) char *first = strcmp(id, "-") == 0 ? xstrdup("")
-                                                             : xasprintf("; record %s: %s: %s", id, code, text);
-        cleanup(free_p) char *line = refused
-            ? xasprintf("job %s: its last run (%s) was refused at %s: %s", job, run, at, why)
-            : xasprintf("job %s: its last run (%s, ended %s) failed for %s of its records%s", job, run, at, failed, first);
+        cleanup(free_p) char *first =
+            strcmp(id, "-") == 0 ? xstrdup("") : xasprintf("; record %s: %s: %s", id, code, text);
+        cleanup(free_p) char *line =
+            refused ? xasprintf("job %s: its last run (%s) was refused at %s: %s", job, run, at, why)
+                    : xasprintf("job %s: its last run (%s, ended %s) failed for %s of its records%s", job, run, at,
+                                failed, first);
         putchar('\n');
         print_text(line);
         putchar('\n');
@@ -379,8 +386,10 @@ int ctl_jobs(const struct ctl *c)
     (void)json_array_length(d.json, "jobs", &count);
     cleanup(free_p) char *off = name ? disabled_file(d.json, name) : NULL;
     if (off)
-        return ctl_fail(c, EXIT_FAILED, "disabled", "job %s is disabled (enabled = false) in %s; change that and renewctl "
-                        "reload", name, off);
+        return ctl_fail(c, EXIT_FAILED, "disabled",
+                        "job %s is disabled (enabled = false) in %s; change that and renewctl "
+                        "reload",
+                        name, off);
     if (name && !keep_job(&d, &count, name))
         return ctl_fail(c, EXIT_FAILED, "unknown_job", "there is no job %s; renewctl jobs lists them", name);
     if (c->json) {
@@ -388,9 +397,12 @@ int ctl_jobs(const struct ctl *c)
         return EXIT_DONE;
     }
     for (size_t i = 0; i < count; i++) {
-        char *cells[] = {member_of(d.json, "jobs", i, "job"), member_of(d.json, "jobs", i, "plugin"),
-                         job_state(d.json, i), job_schedule(d.json, i),
-                         time_of(d.json, "jobs", i, "next_at"), counts_text(d.json, i)};
+        char *cells[] = {member_of(d.json, "jobs", i, "job"),
+                         member_of(d.json, "jobs", i, "plugin"),
+                         job_state(d.json, i),
+                         job_schedule(d.json, i),
+                         time_of(d.json, "jobs", i, "next_at"),
+                         counts_text(d.json, i)};
         table_output_row(&s, cells);
     }
     table_output_flush(&s);
@@ -435,14 +447,14 @@ static char *run_status(const struct json *doc, size_t i)
 
 int ctl_runs(const struct ctl *c)
 {
-    static const char *const titles[] = {"RUN", "JOB", "TRIGGER", "STATUS", "STARTED", "FINISHED",
-                                         "DUE", "REFRESHED", "FAILED", "SKIPPED", NULL};
-    static const char *const names[] = {"id", "job", "trigger", NULL, "started_at", "finished_at",
-                                        "due", "refreshed", "failed", "skipped"};
+    static const char *const titles[] = {"RUN", "JOB",       "TRIGGER", "STATUS",  "STARTED", "FINISHED",
+                                         "DUE", "REFRESHED", "FAILED",  "SKIPPED", NULL};
+    static const char *const names[] = {"id",          "job", "trigger",   NULL,     "started_at",
+                                        "finished_at", "due", "refreshed", "failed", "skipped"};
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(table_output_done) struct table_output s;
-    cleanup(free_p) char *path = ctl_path(c->arg_count ? "/v1/jobs/%s/runs" : "/v1/runs",
-                                          c->arg_count ? c->args[0] : NULL, NULL);
+    cleanup(free_p) char *path =
+        ctl_path(c->arg_count ? "/v1/jobs/%s/runs" : "/v1/runs", c->arg_count ? c->args[0] : NULL, NULL);
     size_t count = 0;
 
     table_output_begin(&s, titles);
@@ -457,9 +469,9 @@ int ctl_runs(const struct ctl *c)
     for (size_t i = 0; i < count; i++) {
         char *cells[10];
         for (size_t k = 0; k < 10; k++)
-            cells[k] = !names[k]                ? run_status(d.json, i)
+            cells[k] = !names[k]                 ? run_status(d.json, i)
                        : strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
-                                               : member_of(d.json, "runs", i, names[k]);
+                                                 : member_of(d.json, "runs", i, names[k]);
         table_output_row(&s, cells);
     }
     table_output_flush(&s);

@@ -13,12 +13,16 @@
 #include "core/cli/cli.h"
 
 enum {
-    CELL_MAX = 4000,     /* bytes of one text, as in sentences */
-    PADDED_MAX = 60,     /* columns that others are moved for, where nothing is cut */
-    ROWS_HELD = 10000,   /* until the widths are settled */
-    LEAST = 5, GAP = 2,
-    TIME_LONG = 23, TIME_SHORT = 16, TIME_LEAST = 11, /* "2026-11-21 14:00:00 UTC"; to the minutes; without the year */
-    YEAR = 5, COLUMNS_MAX = 100000,
+    CELL_MAX = 4000,   /* bytes of one text, as in sentences */
+    PADDED_MAX = 60,   /* columns that others are moved for, where nothing is cut */
+    ROWS_HELD = 10000, /* until the widths are settled */
+    LEAST = 5,
+    GAP = 2,
+    TIME_LONG = 23,
+    TIME_SHORT = 16,
+    TIME_LEAST = 11, /* "2026-11-21 14:00:00 UTC"; to the minutes; without the year */
+    YEAR = 5,
+    COLUMNS_MAX = 100000,
 };
 
 /* Columns of the terminal, 0 where there is none. */

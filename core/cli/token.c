@@ -17,7 +17,8 @@ static int ctl_token_take_min_valid(const struct ctl *c, char **ret_query)
     if (!c->min_valid)
         return EXIT_DONE;
     if (duration_parse(c->min_valid, &ms) < 0)
-        return ctl_fail(c, EXIT_USAGE, "usage", "--min-valid wants a duration such as 5m or 90s, not %s", c->min_valid);
+        return ctl_fail(c, EXIT_USAGE, "usage", "--min-valid wants a duration such as 5m or 90s, not %s",
+                        c->min_valid);
     *ret_query = xasprintf("?min_valid=%" PRId64, ms / 1000);
     return EXIT_DONE;
 }

@@ -71,12 +71,8 @@ enum conf_kind conf_kind(const struct conf_item *item)
 const char *conf_kind_name(const struct conf_item *item)
 {
     static const char *const names[] = {
-        [CONF_TEXT] = "a text",
-        [CONF_INTEGER] = "an integer",
-        [CONF_FLOAT] = "a number with a fraction",
-        [CONF_BOOL] = "true or false",
-        [CONF_GROUP] = "a group { }",
-        [CONF_LIST] = "a list ( )",
+        [CONF_TEXT] = "a text",        [CONF_INTEGER] = "an integer", [CONF_FLOAT] = "a number with a fraction",
+        [CONF_BOOL] = "true or false", [CONF_GROUP] = "a group { }",  [CONF_LIST] = "a list ( )",
         [CONF_ARRAY] = "an array [ ]",
     };
 

@@ -17,8 +17,8 @@ static void wrong_kind(struct conf_mistakes *m, const struct conf_item *item, co
 }
 
 /* NULL when there is nothing to read; a missing required setting is noted. */
-static const struct conf_item *conf_check_find(const struct conf_item *group, const char *name,
-                                    enum conf_need need, struct conf_mistakes *m)
+static const struct conf_item *conf_check_find(const struct conf_item *group, const char *name, enum conf_need need,
+                                               struct conf_mistakes *m)
 {
     const struct conf_item *item = conf_child(group, name);
 
@@ -31,9 +31,8 @@ static const struct conf_item *conf_check_find(const struct conf_item *group, co
     return NULL;
 }
 
-static const struct conf_item *find_kind(const struct conf_item *group, const char *name,
-                                         enum conf_need need, struct conf_mistakes *m,
-                                         enum conf_kind kind, const char *expected)
+static const struct conf_item *find_kind(const struct conf_item *group, const char *name, enum conf_need need,
+                                         struct conf_mistakes *m, enum conf_kind kind, const char *expected)
 {
     const struct conf_item *item = conf_check_find(group, name, need, m);
 
@@ -43,8 +42,8 @@ static const struct conf_item *find_kind(const struct conf_item *group, const ch
     return NULL;
 }
 
-bool conf_get_text(const struct conf_item *group, const char *name, enum conf_need need,
-                   struct conf_mistakes *m, const char **ret_text)
+bool conf_get_text(const struct conf_item *group, const char *name, enum conf_need need, struct conf_mistakes *m,
+                   const char **ret_text)
 {
     const struct conf_item *item = find_kind(group, name, need, m, CONF_TEXT, "a text in quotes");
 
@@ -58,11 +57,10 @@ bool conf_get_text(const struct conf_item *group, const char *name, enum conf_ne
     return true;
 }
 
-bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_need need,
-                   struct conf_mistakes *m, bool *ret_value)
+bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_need need, struct conf_mistakes *m,
+                   bool *ret_value)
 {
-    const struct conf_item *item =
-        find_kind(group, name, need, m, CONF_BOOL, "true or false (without quotes)");
+    const struct conf_item *item = find_kind(group, name, need, m, CONF_BOOL, "true or false (without quotes)");
 
     if (item == NULL)
         return false;
@@ -70,26 +68,25 @@ bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_ne
     return true;
 }
 
-bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need,
-                      int64_t min, int64_t max, struct conf_mistakes *m, int64_t *ret_value)
+bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need, int64_t min,
+                      int64_t max, struct conf_mistakes *m, int64_t *ret_value)
 {
-    const struct conf_item *item =
-        find_kind(group, name, need, m, CONF_INTEGER, "an integer (without quotes)");
+    const struct conf_item *item = find_kind(group, name, need, m, CONF_INTEGER, "an integer (without quotes)");
 
     if (item == NULL)
         return false;
     int64_t value = conf_integer(item);
     if (value < min || value > max) {
-        conf_mistake(m, item, NULL, "setting '%s' is %lld, but must be from %lld to %lld", name,
-                     (long long)value, (long long)min, (long long)max);
+        conf_mistake(m, item, NULL, "setting '%s' is %lld, but must be from %lld to %lld", name, (long long)value,
+                     (long long)min, (long long)max);
         return false;
     }
     *ret_value = value;
     return true;
 }
 
-bool conf_get_duration(const struct conf_item *group, const char *name, enum conf_need need,
-                       int64_t min_ms, int64_t max_ms, struct conf_mistakes *m, int64_t *ret_ms)
+bool conf_get_duration(const struct conf_item *group, const char *name, enum conf_need need, int64_t min_ms,
+                       int64_t max_ms, struct conf_mistakes *m, int64_t *ret_ms)
 {
     static const char expected[] = "a duration in quotes such as \"200ms\", \"10m\" or \"7d\"";
     const struct conf_item *item = find_kind(group, name, need, m, CONF_TEXT, expected);
@@ -138,13 +135,13 @@ bool conf_get_choice(const struct conf_item *group, const char *name, enum conf_
 }
 
 static bool conf_check_all_of(const struct conf_item *list, enum conf_kind kind, const char *expected,
-                   struct conf_mistakes *m)
+                              struct conf_mistakes *m)
 {
     for (size_t i = 0; i < conf_count(list); i++) {
         const struct conf_item *item = conf_at(list, i);
         if (conf_kind(item) != kind) {
-            conf_mistake(m, item, NULL, "element %zu of '%s' must be %s, but is %s", i + 1,
-                         conf_name(list), expected, conf_kind_name(item));
+            conf_mistake(m, item, NULL, "element %zu of '%s' must be %s, but is %s", i + 1, conf_name(list),
+                         expected, conf_kind_name(item));
             return false;
         }
     }
@@ -189,11 +186,10 @@ const char *conf_text_list_at(const struct conf_item *list, size_t index)
     return conf_text(conf_at(list, index));
 }
 
-bool conf_get_group(const struct conf_item *group, const char *name, enum conf_need need,
-                    struct conf_mistakes *m, const struct conf_item **ret_group)
+bool conf_get_group(const struct conf_item *group, const char *name, enum conf_need need, struct conf_mistakes *m,
+                    const struct conf_item **ret_group)
 {
-    const struct conf_item *item =
-        find_kind(group, name, need, m, CONF_GROUP, "a group { NAME = VALUE; }");
+    const struct conf_item *item = find_kind(group, name, need, m, CONF_GROUP, "a group { NAME = VALUE; }");
 
     if (item == NULL)
         return false;

@@ -25,12 +25,12 @@ size_t conf_mistakes_count(const struct conf_mistakes *m); /* all, also those pa
 const char *conf_mistakes_at(const struct conf_mistakes *m, size_t index);
 
 /* Note a mistake at item or, with item NULL, in file (which may be NULL too). */
-void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
-                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* What is suspicious and may be meant so: it holds nothing, --check names it and exits 0. */
-void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const char *file,
-                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const char *file, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 const char *conf_warnings_at(const struct conf_mistakes *m, size_t index); /* NULL past the end */
 
 /* How often a setting must be there. */
@@ -38,15 +38,15 @@ enum conf_need { CONF_OPTIONAL = 0, CONF_REQUIRED = 1 };
 
 /* Each returns true with a value. False: the output is untouched, and it was absent and optional
  * (no mistake) or wrong (one mistake). An empty text counts as a mistake where it is required. */
-bool conf_get_text(const struct conf_item *group, const char *name, enum conf_need need,
-                   struct conf_mistakes *m, const char **ret_text);
-bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_need need,
-                   struct conf_mistakes *m, bool *ret_value);
-bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need,
-                      int64_t min, int64_t max, struct conf_mistakes *m, int64_t *ret_value);
+bool conf_get_text(const struct conf_item *group, const char *name, enum conf_need need, struct conf_mistakes *m,
+                   const char **ret_text);
+bool conf_get_bool(const struct conf_item *group, const char *name, enum conf_need need, struct conf_mistakes *m,
+                   bool *ret_value);
+bool conf_get_integer(const struct conf_item *group, const char *name, enum conf_need need, int64_t min,
+                      int64_t max, struct conf_mistakes *m, int64_t *ret_value);
 /* A text such as "10m" within [min_ms, max_ms]. */
-bool conf_get_duration(const struct conf_item *group, const char *name, enum conf_need need,
-                       int64_t min_ms, int64_t max_ms, struct conf_mistakes *m, int64_t *ret_ms);
+bool conf_get_duration(const struct conf_item *group, const char *name, enum conf_need need, int64_t min_ms,
+                       int64_t max_ms, struct conf_mistakes *m, int64_t *ret_ms);
 /* One of the NULL-terminated choices; ret_index is its place. */
 bool conf_get_choice(const struct conf_item *group, const char *name, enum conf_need need,
                      const char *const *choices, struct conf_mistakes *m, size_t *ret_index);
@@ -56,16 +56,15 @@ bool conf_get_text_list(const struct conf_item *group, const char *name, enum co
                         struct conf_mistakes *m, const struct conf_item **ret_list);
 size_t conf_text_list_count(const struct conf_item *list);
 const char *conf_text_list_at(const struct conf_item *list, size_t index);
-bool conf_get_group(const struct conf_item *group, const char *name, enum conf_need need,
-                    struct conf_mistakes *m, const struct conf_item **ret_group);
+bool conf_get_group(const struct conf_item *group, const char *name, enum conf_need need, struct conf_mistakes *m,
+                    const struct conf_item **ret_group);
 /* ( {...}, {...} ): all elements are groups. */
 bool conf_get_group_list(const struct conf_item *group, const char *name, enum conf_need need,
                          struct conf_mistakes *m, const struct conf_item **ret_list);
 
 /* Every setting of the group that is not in the NULL-terminated list is a mistake, with the nearest
  * known name suggested. */
-void conf_refuse_unknown(const struct conf_item *group, const char *const *known,
-                         struct conf_mistakes *m);
+void conf_refuse_unknown(const struct conf_item *group, const char *const *known, struct conf_mistakes *m);
 /* The name of the list nearest to `name`, NULL when none is near enough to be meant. */
 const char *conf_nearest(const char *name, const char *const *known);
 

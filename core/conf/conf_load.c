@@ -17,7 +17,7 @@
 #include "core/conf/conf_tree.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
+#    include <sanitizer/lsan_interface.h>
 #endif
 
 struct loading {
@@ -25,33 +25,31 @@ struct loading {
     struct error *error;
 };
 
-static int copy_item(const struct loading *l, const config_setting_t *from, unsigned depth,
-                     unsigned parent_line, struct conf_item *to);
+static int copy_item(const struct loading *l, const config_setting_t *from, unsigned depth, unsigned parent_line,
+                     struct conf_item *to);
 
-static int copy_items(const struct loading *l, const config_setting_t *from, unsigned depth,
-                      struct conf_item *to)
+static int copy_items(const struct loading *l, const config_setting_t *from, unsigned depth, struct conf_item *to)
 {
     int count = config_setting_length(from);
 
     if (depth == CONF_DEPTH_MAX)
-        return error_set(l->error, -EINVAL, "%s:%u: settings are nested deeper than %d levels",
-                         l->file, to->line, CONF_DEPTH_MAX);
+        return error_set(l->error, -EINVAL, "%s:%u: settings are nested deeper than %d levels", l->file, to->line,
+                         CONF_DEPTH_MAX);
     if (count <= 0)
         return 0;
     to->items = xcalloc((size_t)count, sizeof *to->items);
     for (int i = 0; i < count; i++) {
         /* Counted first: a half copied item is freed with the rest. */
         to->count++;
-        int r = copy_item(l, config_setting_get_elem(from, (unsigned)i), depth + 1, to->line,
-                          &to->items[i]);
+        int r = copy_item(l, config_setting_get_elem(from, (unsigned)i), depth + 1, to->line, &to->items[i]);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static int copy_item(const struct loading *l, const config_setting_t *from, unsigned depth,
-                     unsigned parent_line, struct conf_item *to)
+static int copy_item(const struct loading *l, const config_setting_t *from, unsigned depth, unsigned parent_line,
+                     struct conf_item *to)
 {
     const char *name = config_setting_name(from), *text;
 
@@ -66,8 +64,10 @@ static int copy_item(const struct loading *l, const config_setting_t *from, unsi
         text = config_setting_get_string(from);
         to->text = xstrdup(text != NULL ? text : "");
         if (!utf8_valid(to->text, strlen(to->text)))
-            return error_set(l->error, -EINVAL, "%s:%u: this text is not UTF-8; save the file as UTF-8, and look at "
-                             "its \\x escapes", l->file, to->line);
+            return error_set(l->error, -EINVAL,
+                             "%s:%u: this text is not UTF-8; save the file as UTF-8, and look at "
+                             "its \\x escapes",
+                             l->file, to->line);
         return 0;
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
@@ -78,8 +78,7 @@ static int copy_item(const struct loading *l, const config_setting_t *from, unsi
         to->kind = CONF_FLOAT;
         to->real = config_setting_get_float(from);
         if (!isfinite(to->real))
-            return error_set(l->error, -EINVAL, "%s:%u: this number is too large", l->file,
-                             to->line);
+            return error_set(l->error, -EINVAL, "%s:%u: this number is too large", l->file, to->line);
         return 0;
     case CONFIG_TYPE_BOOL:
         to->kind = CONF_BOOL;
@@ -142,7 +141,7 @@ static bool conf_load_parse(config_t *config, const char *text)
 static int read_text(const char *text, struct conf *conf, struct error *e)
 {
     cleanup(config_destroy) config_t config;
-    struct loading l = { conf->file, e };
+    struct loading l = {conf->file, e};
 
     config_init(&config);
     if (!conf_load_parse(&config, text))
@@ -153,7 +152,7 @@ static int read_text(const char *text, struct conf *conf, struct error *e)
 
 int conf_load(const char *path, struct conf **ret_conf, struct error *e)
 {
-    cleanup(buf_done) struct buf text = { 0 };
+    cleanup(buf_done) struct buf text = {0};
     unsigned line;
 
     int r = file_read(path, CONF_FILE_MAX, &text);

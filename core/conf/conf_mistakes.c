@@ -84,8 +84,7 @@ mistakes_note(struct sentences *to, const struct conf_item *item, const char *fi
     to->texts[to->count - 1] = text;
 }
 
-void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file,
-                  const char *fmt, ...)
+void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const char *file, const char *fmt, ...)
 {
     va_list ap;
 
@@ -94,8 +93,7 @@ void conf_mistake(struct conf_mistakes *m, const struct conf_item *item, const c
     va_end(ap);
 }
 
-void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const char *file,
-                  const char *fmt, ...)
+void conf_warning(struct conf_mistakes *m, const struct conf_item *item, const char *file, const char *fmt, ...)
 {
     va_list ap;
 
@@ -161,8 +159,7 @@ static bool mistakes_is_known(const char *name, const char *const *known)
     return false;
 }
 
-void conf_refuse_unknown(const struct conf_item *group, const char *const *known,
-                         struct conf_mistakes *m)
+void conf_refuse_unknown(const struct conf_item *group, const char *const *known, struct conf_mistakes *m)
 {
     for (size_t i = 0; i < conf_count(group); i++) {
         const struct conf_item *item = conf_at(group, i);
@@ -170,11 +167,9 @@ void conf_refuse_unknown(const struct conf_item *group, const char *const *known
         if (name == NULL || mistakes_is_known(name, known))
             continue;
         const char *nearest = conf_nearest(name, known);
-        cleanup(free_p) char *where =
-            conf_name(group) ? xasprintf(" in '%s'", conf_name(group)) : xstrdup("");
+        cleanup(free_p) char *where = conf_name(group) ? xasprintf(" in '%s'", conf_name(group)) : xstrdup("");
         if (nearest != NULL)
-            conf_mistake(m, item, NULL, "unknown setting '%s'%s; did you mean '%s'?", name, where,
-                         nearest);
+            conf_mistake(m, item, NULL, "unknown setting '%s'%s; did you mean '%s'?", name, where, nearest);
         else
             conf_mistake(m, item, NULL, "unknown setting '%s'%s", name, where);
     }

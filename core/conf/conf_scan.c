@@ -9,8 +9,7 @@
 
 #include "core/conf/conf_tree.h"
 
-static const char name_letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_*";
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_*";
 
 struct scan {
     const char *at, *end; /* end points at a NUL */
@@ -58,8 +57,8 @@ static void skip_number(struct scan *s)
 {
     bool hex = s->at[0] == '0' && (s->at[1] == 'x' || s->at[1] == 'X');
     size_t sign = *s->at == '-' || *s->at == '+';
-    size_t digits = hex ? 2 + strspn(s->at + 2, "0123456789abcdefABCDEF")
-                        : sign + strspn(s->at + sign, "0123456789");
+    size_t digits =
+        hex ? 2 + strspn(s->at + 2, "0123456789abcdefABCDEF") : sign + strspn(s->at + sign, "0123456789");
     char next = s->at[digits];
 
     if (!hex && (next == '.' || next == 'e' || next == 'E')) {
@@ -70,8 +69,7 @@ static void skip_number(struct scan *s)
     errno = 0;
     long long value = strtoll(s->at, NULL, hex ? 16 : 10);
     if (errno == ERANGE)
-        s->mistake =
-            "this integer does not fit into 64 bits; an identifier is written as a text, in quotes";
+        s->mistake = "this integer does not fit into 64 bits; an identifier is written as a text, in quotes";
     else if (next != 'L' && (value > INT32_MAX || value < INT32_MIN))
         s->mistake = "this integer is larger than 32 bits: write L after it, or write it as a "
                      "text, in quotes";
@@ -80,7 +78,7 @@ static void skip_number(struct scan *s)
 
 const char *conf_scan(const char *text, size_t len, unsigned *ret_line)
 {
-    struct scan s = { .at = text, .end = text + len, .line = 1 };
+    struct scan s = {.at = text, .end = text + len, .line = 1};
 
     while (s.at < s.end && s.mistake == NULL) {
         unsigned char c = (unsigned char)*s.at;
@@ -95,8 +93,7 @@ const char *conf_scan(const char *text, size_t len, unsigned *ret_line)
         else if (c == '.')
             conf_scan_step(&s, 1 + strspn(s.at + 1, "0123456789eE+-"));
         else if (starts(&s, "@include"))
-            s.mistake =
-                "@include is not supported: write the settings here, or into a file of their own";
+            s.mistake = "@include is not supported: write the settings here, or into a file of their own";
         else if (c == '\0')
             s.mistake = "there is a NUL byte; this is not a text file";
         else

@@ -17,8 +17,7 @@
 #include "core/base/file.h"
 #include "core/base/secret.h"
 
-static const char name_letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 
 /* The part after the scheme, or NULL. */
 static const char *after(const char *ref, const char *scheme)
@@ -37,8 +36,7 @@ static bool is_env_name(const char *name)
 
 static bool is_credential_name(const char *name)
 {
-    return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
-           strcmp(name, "..") != 0;
+    return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 int secretref_check(const char *ref)
@@ -95,8 +93,7 @@ static int read_env(const char *ref, const char *name, struct secret **ret_secre
     const struct taken *t = value != NULL && value[0] != '\0' ? secretref_take_out(name, value) : taken_find(name);
 
     if (t == NULL)
-        return error_set(e, -ENOENT,
-                         "secret %s is not set: the environment has no value of that name", ref);
+        return error_set(e, -ENOENT, "secret %s is not set: the environment has no value of that name", ref);
     *ret_secret = secret_keep(secret_text(t->value), secret_len(t->value));
     return 0;
 }
@@ -118,7 +115,7 @@ static int secretref_refuse_file(const char *ref, int code, struct error *e)
 
 static int read_file(const char *ref, const char *path, struct secret **ret_secret, struct error *e)
 {
-    cleanup(buf_done) struct buf text = { 0 };
+    cleanup(buf_done) struct buf text = {0};
 
     int r = file_read(path, SECRET_FILE_MAX, &text);
     if (r < 0)
@@ -134,8 +131,7 @@ static int read_file(const char *ref, const char *path, struct secret **ret_secr
     return 0;
 }
 
-static int read_credential(const char *ref, const char *name, struct secret **ret_secret,
-                           struct error *e)
+static int read_credential(const char *ref, const char *name, struct secret **ret_secret, struct error *e)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
 
@@ -148,8 +144,7 @@ static int read_credential(const char *ref, const char *name, struct secret **re
     return read_file(ref, path, ret_secret, e);
 }
 
-int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret,
-                   struct error *e)
+int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret, struct error *e)
 {
     const char *rest;
 
@@ -211,7 +206,8 @@ const char *secretref_odd(const struct secret *secret)
     if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
         return "is a text of UTF-16: save the file as plain UTF-8";
     if (last == '\r' || first == '\r')
-        return last == '\r' ? "ends with a carriage return: take it off" : "begins with a carriage return: take it off";
+        return last == '\r' ? "ends with a carriage return: take it off"
+                            : "begins with a carriage return: take it off";
     if (last == '\n' || first == '\n')
         return last == '\n' ? "ends with a line end (beside the one that is taken off a file): take it off"
                             : "begins with a line end: take it off";

@@ -19,8 +19,7 @@ int secretref_check(const char *ref);
  * -EINVAL no reference, -ENOENT not set (an empty value is not set), -EISDIR no regular file,
  * -EACCES and others, -EFBIG, -EILSEQ a NUL in it. One end of line at the end of a file, LF or CR LF, is taken
  * off. */
-int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret,
-                   struct error *e);
+int secretref_read(const char *ref, const char *relative_to_dir, struct secret **ret_secret, struct error *e);
 /* The file that a `file:` reference leads to (the caller's); NULL for the others. */
 char *secretref_path(const char *ref, const char *relative_to_dir);
 /* What is suspicious about a value, as the rest of a sentence that begins with its name and repeats nothing of

@@ -18,29 +18,28 @@
 static void dsn_take(struct reading *r, const struct conf_item *item, struct config *c)
 {
     cleanup(free_p) char *left_out = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     if (secret_read(r, item, "dsn", &c->store_dsn) < 0 || strcmp(c->store_driver, "postgresql") != 0)
         return;
     if (store_dsn_check(c->store_dsn, &left_out, &e) < 0)
         conf_mistake(r->m, item, NULL, "setting 'dsn': %s", e.text);
     if (left_out != NULL)
-        conf_warning(r->m, item, NULL, "setting 'dsn': libpq does not know these parameters of it, which are left out: %s",
-                     left_out);
+        conf_warning(r->m, item, NULL,
+                     "setting 'dsn': libpq does not know these parameters of it, which are left out: %s", left_out);
 }
 
 static void store_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
-    static const char *const known[] = { "driver", "path", "dsn", "wal", "network", NULL };
-    static const char *const drivers[] = { "sqlite", "postgresql", NULL };
+    static const char *const known[] = {"driver", "path", "dsn", "wal", "network", NULL};
+    static const char *const drivers[] = {"sqlite", "postgresql", NULL};
     const struct conf_item *store = NULL;
     const char *path = "renewd.db";
     size_t driver = 0;
 
     conf_get_group(root, "store", CONF_OPTIONAL, r->m, &store);
     conf_refuse_unknown(store, known, r->m);
-    bool chosen =
-        store == NULL || conf_get_choice(store, "driver", CONF_REQUIRED, drivers, r->m, &driver);
+    bool chosen = store == NULL || conf_get_choice(store, "driver", CONF_REQUIRED, drivers, r->m, &driver);
     c->store_driver = xstrdup(drivers[driver]);
     conf_get_text(store, "path", CONF_OPTIONAL, r->m, &path);
     conf_get_bool(store, "wal", CONF_OPTIONAL, r->m, &c->store_wal);
@@ -54,8 +53,7 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
     if (driver == 0 && path[0] == '\0')
         conf_mistake(r->m, conf_child(store, "path"), NULL, "setting 'path' is empty");
     if (driver == 0 && dsn != NULL)
-        conf_mistake(r->m, dsn, NULL,
-                     "setting 'dsn' belongs to driver \"postgresql\"; SQLite has 'path'");
+        conf_mistake(r->m, dsn, NULL, "setting 'dsn' belongs to driver \"postgresql\"; SQLite has 'path'");
     if (driver == 1 && conf_child(store, "path") != NULL)
         conf_mistake(r->m, conf_child(store, "path"), NULL,
                      "setting 'path' belongs to driver \"sqlite\"; PostgreSQL has 'dsn'");
@@ -71,10 +69,10 @@ static void store_read(struct reading *r, const struct conf_item *root, struct c
 
 static void key_read(struct reading *r, const struct conf_item *item, struct config *c)
 {
-    static const char *const known[] = { "id", "secret", NULL };
+    static const char *const known[] = {"id", "secret", NULL};
     cleanup(secret_free_p) struct secret *secret = NULL;
     const struct conf_item *reference = conf_child(item, "secret");
-    struct error e = { "" };
+    struct error e = {""};
     const char *id;
 
     conf_refuse_unknown(item, known, r->m);
@@ -140,18 +138,23 @@ static void state_dir_look(struct reading *r, const struct conf_item *item, cons
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) /* the daemon says so when it makes it */
         return;
     if (st.st_mode & S_IWOTH) {
-        conf_mistake(r->m, item, item ? NULL : path,
-                     "the state directory may be written by everybody (mode %04o), who could remove new credentials or put old "
-                     "ones back: chmod 700 %s; if its mode cannot be changed, set state_dir to a folder in it, which renewd "
-                     "makes", (unsigned)st.st_mode & 07777, path);
+        conf_mistake(
+            r->m, item, item ? NULL : path,
+            "the state directory may be written by everybody (mode %04o), who could remove new credentials or put old "
+            "ones back: chmod 700 %s; if its mode cannot be changed, set state_dir to a folder in it, which renewd "
+            "makes",
+            (unsigned)st.st_mode & 07777, path);
         return;
     }
     if (linked)
-        conf_warning(r->m, item, item ? NULL : path, "the state directory is a symbolic link: check the owner and mode of the "
-                                                     "folder that it points to, and who may replace the link");
+        conf_warning(r->m, item, item ? NULL : path,
+                     "the state directory is a symbolic link: check the owner and mode of the "
+                     "folder that it points to, and who may replace the link");
     if (st.st_mode & S_IWGRP)
-        conf_warning(r->m, item, item ? NULL : path, "the state directory may be written by its group (mode %04o), who could "
-                                                     "remove new credentials: chmod 700 %s", (unsigned)st.st_mode & 07777, path);
+        conf_warning(r->m, item, item ? NULL : path,
+                     "the state directory may be written by its group (mode %04o), who could "
+                     "remove new credentials: chmod 700 %s",
+                     (unsigned)st.st_mode & 07777, path);
 }
 
 static void folders_read(struct reading *r, const struct conf_item *root, struct config *c)
@@ -166,8 +169,8 @@ static void folders_read(struct reading *r, const struct conf_item *root, struct
     path_take(r, root, "state_dir", &c->state_dir);
     if (stat(c->conf_dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
         const struct conf_item *item = conf_child(root, "conf_dir");
-        conf_mistake(r->m, item ? item : root, NULL,
-                     "the folder of the jobs, conf_dir, is not there: %s", c->conf_dir);
+        conf_mistake(r->m, item ? item : root, NULL, "the folder of the jobs, conf_dir, is not there: %s",
+                     c->conf_dir);
     }
     state_dir_look(r, conf_child(root, "state_dir"), c->state_dir);
     modes_look(r->m, NULL, "this file", c->file);
@@ -199,16 +202,14 @@ static void unreadable(struct config *c)
     c->store_driver = xstrdup("sqlite");
 }
 
-int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses,
-                struct config **ret)
+int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret)
 {
-    static const char *const known[] = { "conf_dir", "plugin_dir", "state_dir",  "store",
-                                         "keys",     "api",        "spool_keep", "stop_wait",
-                                         "public_url", "sandbox", NULL };
+    static const char *const known[] = {"conf_dir",   "plugin_dir", "state_dir",  "store",   "keys", "api",
+                                        "spool_keep", "stop_wait",  "public_url", "sandbox", NULL};
     cleanup(conf_free_p) struct conf *conf = NULL;
     size_t before = conf_mistakes_count(m);
     struct config *c = xcalloc(1, sizeof *c);
-    struct error e = { "" };
+    struct error e = {""};
 
     *ret = NULL;
     int r = place_find(path, c, &e);
@@ -220,8 +221,9 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
                                     "the installed examples; renewd.conf(5) and renewd-job(5) explain each setting"
                                   : "");
     if (r == -EINVAL) {
-        conf_warning(m, NULL, c->file, "the file has a syntax error: its folders, store and plugins were not checked, and the "
-                                       "jobs were read from conf.d beside it");
+        conf_warning(m, NULL, c->file,
+                     "the file has a syntax error: its folders, store and plugins were not checked, and the "
+                     "jobs were read from conf.d beside it");
         unreadable(c);
         *ret = c;
         return r;
@@ -230,7 +232,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
         config_free(c);
         return r;
     }
-    struct reading reading = { m, uses, c->dir, true, false, NULL };
+    struct reading reading = {m, uses, c->dir, true, false, NULL};
     const struct conf_item *root = conf_root(conf);
     conf_refuse_unknown(root, known, m);
     folders_read(&reading, root, c);

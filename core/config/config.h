@@ -44,13 +44,13 @@ struct config {
     struct secret *tls_key;
     struct api_client *clients;
     size_t client_count;
-    char **token_users; /* who gets tokens over the socket beside root and renewd's own user; may be NULL */
-    int64_t spool_keep;        /* bytes */
-    char *public_url;          /* NULL: none */
-    char **api_hosts;          /* further names under which the door is called; NULL: none */
-    bool sandbox;              /* default true */
-    char *tls_key_ref;         /* where tls_key comes from: read again at a reload */
-    int64_t stop_wait_ms;      /* for attempts under way when renewd ends; default 45 */
+    char **token_users;   /* who gets tokens over the socket beside root and renewd's own user; may be NULL */
+    int64_t spool_keep;   /* bytes */
+    char *public_url;     /* NULL: none */
+    char **api_hosts;     /* further names under which the door is called; NULL: none */
+    bool sandbox;         /* default true */
+    char *tls_key_ref;    /* where tls_key comes from: read again at a reload */
+    int64_t stop_wait_ms; /* for attempts under way when renewd ends; default 45 */
 };
 
 /* A secret by name for --check; the value is nowhere in here. */
@@ -73,8 +73,7 @@ size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct
 /* Mistakes are appended to m; then -EINVAL, and *ret is what could be read of the file: enough to go on to
  * the jobs for further mistakes, never to run. NULL only where the file cannot be read. Secrets are appended
  * to uses. */
-int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses,
-                struct config **ret);
+int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret);
 void config_free(struct config *c);
 
 struct mapped_column {
@@ -92,12 +91,12 @@ struct only_rule {
 };
 struct also_write { /* one column of `also` */
     char *column;
-    char *value; /* as text; NULL = NULL */
-    bool boolean;                /* written as true or false */
+    char *value;  /* as text; NULL = NULL */
+    bool boolean; /* written as true or false */
 };
 struct also {
     char *table, *key, *from;
-    char slot[32];               /* "also:N": the name under which `from` is read */
+    char slot[32]; /* "also:N": the name under which `from` is read */
     struct also_write *on_reconnect, *on_ok;
     size_t on_reconnect_count, on_ok_count;
 };
@@ -135,7 +134,7 @@ struct job_config {
     struct mapped_column *columns;
     size_t column_count;
     char *times;
-    char *times_zone;            /* of records: what times without a zone mean; NULL = UTC */
+    char *times_zone; /* of records: what times without a zone mean; NULL = UTC */
     struct only_rule *only;
     size_t only_count;
     bool accept_plain;
@@ -155,9 +154,9 @@ struct job_config {
     size_t statement_count;
     char *ready_sql; /* NULL: none */
     bool allow_anonymous;
-    char **forward_allow;  /* URL prefixes; NULL: nothing is forwarded */
-    int forward_put;       /* enum forward_put */
-    char *forward_name;    /* of the member or header; NULL with FORWARD_BEARER */
+    char **forward_allow;             /* URL prefixes; NULL: nothing is forwarded */
+    int forward_put;                  /* enum forward_put */
+    char *forward_name;               /* of the member or header; NULL with FORWARD_BEARER */
     int64_t forward_refresh_before_s; /* default 60 */
     int64_t events_depth;             /* default 100000 */
     int64_t events_max_age_s;         /* default 7 days */
@@ -170,13 +169,12 @@ struct job_config {
     int replay; /* RENEWD_REPLAY_..., 0 = the plugin's */
     int64_t replay_grace_s;
     char *legacy_name;
-    bool secret_missing;   /* one that it names is not set */
-    char *mistake;         /* not NULL: the job is held with this reason (the first mistake) */
+    bool secret_missing;              /* one that it names is not set */
+    char *mistake;                    /* not NULL: the job is held with this reason (the first mistake) */
     struct secret_files secret_files; /* of its `file:` secrets */
-    char file_hash[65];    /* of the file alone */
+    char file_hash[65];               /* of the file alone */
     char content_hash[65]; /* of the file, and of what it names: secrets' values, statements; for reload */
-    struct column_wish
-        *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
+    struct column_wish *wish_columns; /* job_wish gives them away to look at; config_columns.c's own */
     size_t wish_count;
     struct owner_requirement *wish_owner; /* NULL: none, or a plain column */
     struct only_wish *wish_only;
@@ -186,8 +184,8 @@ struct job_config {
  * mistakes; two files of one job name, or two jobs on one table and credential column, hold both
  * and say so. The list and its items are the caller's. -ENOENT and alike when conf_dir cannot be
  * read. */
-int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
-              struct secret_uses *uses, struct job_config ***ret, size_t *ret_count);
+int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m, struct secret_uses *uses,
+              struct job_config ***ret, size_t *ret_count);
 /* One file of conf_dir alone: for a job whose secrets changed. Never NULL. */
 struct job_config *job_load(const struct config *c, struct plugins *plugins, const char *file,
                             struct conf_mistakes *m, struct secret_uses *uses);

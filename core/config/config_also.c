@@ -34,7 +34,7 @@ static void writes_read(struct job_reading *r, const struct conf_item *item, con
 
 void job_also_read(struct job_reading *r)
 {
-    static const char *const known[] = { "table", "key", "from", "on_reconnect", "on_ok", NULL };
+    static const char *const known[] = {"table", "key", "from", "on_reconnect", "on_ok", NULL};
     const struct conf_item *list = NULL;
     struct job_config *j = r->j;
     const char *text;

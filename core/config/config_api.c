@@ -11,8 +11,7 @@
 #include "core/base/cleanup.h"
 #include "core/config/config_internal.h"
 
-static const char *const duties[] = { "functions", "token",   "forward", "events",
-                                      "read",      "operate", NULL };
+static const char *const duties[] = {"functions", "token", "forward", "events", "read", "operate", NULL};
 
 static void socket_read(struct reading *r, const struct conf_item *api, struct config *c)
 {
@@ -24,15 +23,13 @@ static void socket_read(struct reading *r, const struct conf_item *api, struct c
     c->api_socket = path_in(r->dir, path);
     if (strlen(c->api_socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
         conf_mistake(r->m, conf_child(api, "socket"), NULL,
-                     "setting 'socket': the path is longer than a socket's may be (107 bytes): %s",
-                     c->api_socket);
+                     "setting 'socket': the path is longer than a socket's may be (107 bytes): %s", c->api_socket);
 }
 
 /* "127.0.0.1:8642", "[::1]:8642", "localhost:8642": NULL, or what is wrong. */
 static const char *listen_wrong(const char *text, char **ret_address, bool *ret_loopback)
 {
-    static const char form[] =
-        "must be an address and a port such as \"127.0.0.1:8642\" or \"[::1]:8642\"";
+    static const char form[] = "must be an address and a port such as \"127.0.0.1:8642\" or \"[::1]:8642\"";
     unsigned char address[sizeof(struct in6_addr)];
     const char *colon = strrchr(text, ':');
     bool bracket = text[0] == '[';
@@ -60,7 +57,7 @@ static const char *listen_wrong(const char *text, char **ret_address, bool *ret_
 
 static void tls_read(struct reading *r, const struct conf_item *api, struct config *c)
 {
-    static const char *const known[] = { "certificate", "key", NULL };
+    static const char *const known[] = {"certificate", "key", NULL};
     const struct conf_item *tls = NULL;
 
     if (!conf_get_group(api, "tls", CONF_OPTIONAL, r->m, &tls))
@@ -112,7 +109,7 @@ static void client_secret_read(struct reading *r, const struct conf_item *item, 
 
 static void client_read(struct reading *r, const struct conf_item *item, struct config *c)
 {
-    static const char *const known[] = { "name", "secret", "jobs", "allow", NULL };
+    static const char *const known[] = {"name", "secret", "jobs", "allow", NULL};
     struct api_client *client = &c->clients[c->client_count++];
     const struct conf_item *list, *secret = conf_child(item, "secret");
     const char *name;
@@ -121,8 +118,7 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
     if (conf_get_text(item, "name", CONF_REQUIRED, r->m, &name)) {
         for (size_t i = 0; i + 1 < c->client_count; i++)
             if (c->clients[i].name != NULL && strcmp(c->clients[i].name, name) == 0)
-                conf_mistake(r->m, conf_child(item, "name"), NULL, "client '%s' is given twice",
-                             name);
+                conf_mistake(r->m, conf_child(item, "name"), NULL, "client '%s' is given twice", name);
         client->name = xstrdup(name);
     }
     if (secret == NULL)
@@ -143,7 +139,7 @@ static void client_read(struct reading *r, const struct conf_item *item, struct 
 
 void api_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
-    static const char *const known[] = { "socket", "listen", "tls", "clients", "token_users", "hosts", NULL };
+    static const char *const known[] = {"socket", "listen", "tls", "clients", "token_users", "hosts", NULL};
     const struct conf_item *api = NULL, *clients = NULL, *users = NULL;
 
     conf_get_group(root, "api", CONF_OPTIONAL, r->m, &api);

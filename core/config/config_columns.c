@@ -17,23 +17,21 @@ static const struct {
     int type;
     bool written;
 } core_columns[] = {
-    { "account", VALUE_TEXT, false },   { "refreshed_at", VALUE_TIME, true },
-    { "updated_at", VALUE_TIME, true }, { "strikes", VALUE_INTEGER, true },
-    { "status", VALUE_TEXT, true },     { "last_error", VALUE_TEXT, true },
+    {"account", VALUE_TEXT, false},   {"refreshed_at", VALUE_TIME, true}, {"updated_at", VALUE_TIME, true},
+    {"strikes", VALUE_INTEGER, true}, {"status", VALUE_TEXT, true},       {"last_error", VALUE_TEXT, true},
 };
 
 enum { CORE_COLUMNS = sizeof core_columns / sizeof *core_columns };
 
 static const struct renewd_slot *const *slots_of(const struct plugin *p)
 {
-    static const struct renewd_slot *const none[] = { NULL };
+    static const struct renewd_slot *const none[] = {NULL};
     const struct renewd_slot *const *slots = p ? plugin_descriptor(p)->slots : NULL;
 
     return slots ? slots : none;
 }
 
-static void column_add(struct job_config *j, const struct mapped_column *like, const char *slot,
-                       const char *column)
+static void column_add(struct job_config *j, const struct mapped_column *like, const char *slot, const char *column)
 {
     j->columns = xrealloc(j->columns, (j->column_count + 1) * sizeof *j->columns);
     struct mapped_column *to = &j->columns[j->column_count++];
@@ -61,13 +59,11 @@ static struct mapped_column of_core(size_t i)
 }
 
 /* One entry of `columns`, NULL when it is absent or wrong. */
-static const char *column_name(struct job_reading *r, const struct conf_item *columns,
-                               const char *slot)
+static const char *column_name(struct job_reading *r, const struct conf_item *columns, const char *slot)
 {
     const char *name;
 
-    if (!conf_get_text(columns, slot, conf_child(columns, slot) ? CONF_REQUIRED : CONF_OPTIONAL,
-                       r->r.m, &name))
+    if (!conf_get_text(columns, slot, conf_child(columns, slot) ? CONF_REQUIRED : CONF_OPTIONAL, r->r.m, &name))
         return NULL;
     if (ident_valid(name))
         return name;
@@ -85,12 +81,9 @@ static void slots_map(struct job_reading *r, const struct conf_item *columns)
         struct mapped_column like = of_slot(*slot);
         if (name != NULL)
             column_add(r->j, &like, (*slot)->name, name);
-        else if (((*slot)->required || (*slot)->credential) &&
-                 conf_child(columns, (*slot)->name) == NULL)
-            conf_mistake(r->r.m, columns, NULL,
-                         "'columns' must name the column of '%s'%s, which plugin %s needs",
-                         (*slot)->name, (*slot)->credential ? ", the credential" : "",
-                         r->j->plugin_name);
+        else if (((*slot)->required || (*slot)->credential) && conf_child(columns, (*slot)->name) == NULL)
+            conf_mistake(r->r.m, columns, NULL, "'columns' must name the column of '%s'%s, which plugin %s needs",
+                         (*slot)->name, (*slot)->credential ? ", the credential" : "", r->j->plugin_name);
     }
     for (size_t i = 0; i < CORE_COLUMNS; i++) {
         const char *name = column_name(r, columns, core_columns[i].name);
@@ -121,8 +114,7 @@ static void columns_unknown_refuse(struct job_reading *r, const struct conf_item
     for (size_t i = 0; i < conf_count(columns); i++) {
         const struct conf_item *item = conf_at(columns, i);
         if (plugin_slot(r->j->plugin, conf_name(item)) < 0 && !is_core(conf_name(item)))
-            conf_mistake(r->r.m, item, NULL,
-                         "unknown slot '%s' in 'columns'; plugin %s and renewd know: %s",
+            conf_mistake(r->r.m, item, NULL, "unknown slot '%s' in 'columns'; plugin %s and renewd know: %s",
                          conf_name(item), r->j->plugin_name, names.data);
     }
 }
@@ -137,16 +129,15 @@ static void twice_refuse(struct job_reading *r, const struct conf_item *columns)
             if (strcmp(j->columns[i].column, j->columns[k].column) == 0 &&
                 (j->columns[i].written || j->columns[k].written))
                 conf_mistake(r->r.m, conf_child(columns, j->columns[i].slot), NULL,
-                             "column '%s' is given to both '%s' and '%s'", j->columns[i].column,
-                             j->columns[k].slot, j->columns[i].slot);
+                             "column '%s' is given to both '%s' and '%s'", j->columns[i].column, j->columns[k].slot,
+                             j->columns[i].slot);
 }
 
 void job_columns_read(struct job_reading *r, const struct conf_item *records)
 {
     const struct conf_item *columns = NULL;
 
-    if (!conf_get_group(records, "columns", CONF_REQUIRED, r->r.m, &columns) ||
-        r->j->plugin == NULL)
+    if (!conf_get_group(records, "columns", CONF_REQUIRED, r->r.m, &columns) || r->j->plugin == NULL)
         return;
     columns_unknown_refuse(r, columns);
     slots_map(r, columns);
@@ -171,16 +162,14 @@ void job_columns_own(struct job_config *j)
 static void owner_wish_make(struct job_config *j)
 {
     const struct owner_map *o = &j->owner;
-    const char *const others[] = { o->email, o->name, o->language };
+    const char *const others[] = {o->email, o->name, o->language};
     size_t n = 0;
 
     if (o->via == NULL)
         return;
     j->wish_owner = xcalloc(1, sizeof *j->wish_owner);
-    *j->wish_owner = (struct owner_requirement){ .via = o->via,
-                                          .table = o->table,
-                                          .key = o->key,
-                                          .column = o->table_column };
+    *j->wish_owner =
+        (struct owner_requirement){.via = o->via, .table = o->table, .key = o->key, .column = o->table_column};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i] != NULL)
             j->wish_owner->others[n++] = others[i];
@@ -193,13 +182,11 @@ void job_wish_make(struct job_config *j)
 
     for (size_t i = 0; i < j->column_count; i++) {
         const struct mapped_column *c = &j->columns[i];
-        w[i] =
-            (struct column_wish){ c->slot, c->column, c->type, c->core, c->credential, c->written };
+        w[i] = (struct column_wish){c->slot, c->column, c->type, c->core, c->credential, c->written};
     }
     size_t n = j->column_count;
     owner_wish_make(j);
-    const char *owner = j->owner.via != NULL && j->owner.table_column == NULL ? j->owner.via
-                                                                              : j->owner.column;
+    const char *owner = j->owner.via != NULL && j->owner.table_column == NULL ? j->owner.via : j->owner.column;
     if (owner != NULL)
         w[n++] = (struct column_wish){
             .slot = "owner",
@@ -216,7 +203,7 @@ void job_wish_make(struct job_config *j)
         };
     j->wish_count = n;
     for (size_t i = 0; i < j->only_count; i++)
-        o[i] = (struct only_wish){ j->only[i].column, (const char *const *)j->only[i].values };
+        o[i] = (struct only_wish){j->only[i].column, (const char *const *)j->only[i].values};
     j->wish_columns = w;
     j->wish_only = o;
 }

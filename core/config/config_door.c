@@ -39,8 +39,8 @@ static bool may_carry(const char *name)
 
 static void forward_read(struct job_reading *r)
 {
-    static const char *const known[] = { "allow", "put", "name", "refresh_before", NULL };
-    static const char *const places[] = { "bearer", "query", "form", "header", NULL };
+    static const char *const known[] = {"allow", "put", "name", "refresh_before", NULL};
+    static const char *const places[] = {"bearer", "query", "form", "header", NULL};
     const struct conf_item *forward = NULL;
     struct conf_mistakes *m = r->r.m;
     size_t place = FORWARD_BEARER;
@@ -62,13 +62,14 @@ static void forward_read(struct job_reading *r)
         conf_mistake(m, conf_child(forward, "name"), NULL,
                      "setting 'name' has no effect with put = \"bearer\", which is the default");
     if (place == FORWARD_HEADER && r->j->forward_name && !may_carry(r->j->forward_name))
-        conf_mistake(m, conf_child(forward, "name"), NULL, "setting 'name' is not a header that can carry the token");
+        conf_mistake(m, conf_child(forward, "name"), NULL,
+                     "setting 'name' is not a header that can carry the token");
     seconds_take(r, forward, "refresh_before", 0, 400 * 86400, &r->j->forward_refresh_before_s);
 }
 
 static void events_read(struct job_reading *r)
 {
-    static const char *const known[] = { "depth", "max_age", NULL };
+    static const char *const known[] = {"depth", "max_age", NULL};
     const struct conf_item *events = NULL;
 
     r->j->events_depth = 100000;
@@ -81,7 +82,7 @@ static void events_read(struct job_reading *r)
 
 static void webhooks_read(struct job_reading *r)
 {
-    static const char *const known[] = { "secrets", NULL };
+    static const char *const known[] = {"secrets", NULL};
     const struct conf_item *webhooks = NULL, *list = NULL;
 
     if (!conf_get_group(r->root, "webhooks", CONF_OPTIONAL, r->r.m, &webhooks))

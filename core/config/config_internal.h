@@ -7,14 +7,14 @@
 #include "core/config/config.h"
 
 #define SECOND_MS INT64_C(1000)
-#define DAY_MS    (86400 * SECOND_MS)
+#define DAY_MS (86400 * SECOND_MS)
 
 struct reading {
     struct conf_mistakes *m;
     struct secret_uses *uses;
-    const char *dir;     /* of renewd.conf: what relative paths start at */
-    bool secrets_needed; /* one that is not set is a mistake */
-    bool secret_missing; /* there was one */
+    const char *dir;            /* of renewd.conf: what relative paths start at */
+    bool secrets_needed;        /* one that is not set is a mistake */
+    bool secret_missing;        /* there was one */
     struct secret_files *files; /* NULL, or where the files that secrets are read from are noted */
 };
 
@@ -32,8 +32,7 @@ char **texts_copy(const struct conf_item *list);  /* NULL-terminated */
 void texts_free(char **list);
 /* The text a reference at item leads to. -EINVAL with a mistake when the item is no text or no
  * reference, -ENOENT and alike when it is not set (a mistake only if secrets are needed). */
-int secret_read(struct reading *r, const struct conf_item *item, const char *setting,
-                struct secret **ret);
+int secret_read(struct reading *r, const struct conf_item *item, const char *setting, struct secret **ret);
 /* Optional texts that are copied: *to stays as it is when the setting is absent or wrong. */
 void text_take(struct reading *r, const struct conf_item *group, const char *name, char **to);
 void path_take(struct reading *r, const struct conf_item *group, const char *name, char **to);

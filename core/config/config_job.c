@@ -12,8 +12,7 @@
 #include "core/config/config_internal.h"
 #include "core/time/duration.h"
 
-static const char name_letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
 static void name_read(struct job_reading *r)
 {
@@ -23,9 +22,8 @@ static void name_read(struct job_reading *r)
     if (conf_get_text(r->root, "job", CONF_REQUIRED, r->r.m, &name)) {
         size_t len = strspn(name, name_letters);
         if (name[len] != '\0' || len > 100) {
-            conf_mistake(
-                r->r.m, conf_child(r->root, "job"), NULL,
-                "setting 'job': a job's name is 1 to 100 letters, digits, '_', '.' and '-'");
+            conf_mistake(r->r.m, conf_child(r->root, "job"), NULL,
+                         "setting 'job': a job's name is 1 to 100 letters, digits, '_', '.' and '-'");
         } else {
             free(j->job);
             j->job = xstrdup(name);
@@ -42,7 +40,7 @@ static void name_read(struct job_reading *r)
 
 static void plugin_read(struct job_reading *r)
 {
-    struct error e = { "" };
+    struct error e = {""};
     const char *name;
 
     if (!conf_get_text(r->root, "plugin", CONF_REQUIRED, r->r.m, &name))
@@ -78,7 +76,7 @@ static void numbers_read(struct job_reading *r)
 
 static void breaker_read(struct job_reading *r)
 {
-    static const char *const known[] = { "records", "share", "within", "again", "apart", "alone", NULL };
+    static const char *const known[] = {"records", "share", "within", "again", "apart", "alone", NULL};
     const struct conf_item *breaker = NULL;
     struct job_config *j = r->j;
 
@@ -103,17 +101,16 @@ static void breaker_read(struct job_reading *r)
 
 static void http_read(struct job_reading *r)
 {
-    static const char *const known[] = { "timeout", "ca_file", "allow_insecure", NULL };
+    static const char *const known[] = {"timeout", "ca_file", "allow_insecure", NULL};
     const struct conf_item *http = NULL;
 
     r->j->timeout_ms = 30 * SECOND_MS;
     conf_get_group(r->root, "http", CONF_OPTIONAL, r->r.m, &http);
     conf_refuse_unknown(http, known, r->r.m);
-    conf_get_duration(http, "timeout", CONF_OPTIONAL, 100, 600 * SECOND_MS, r->r.m,
-                      &r->j->timeout_ms);
+    conf_get_duration(http, "timeout", CONF_OPTIONAL, 100, 600 * SECOND_MS, r->r.m, &r->j->timeout_ms);
     conf_get_bool(http, "allow_insecure", CONF_OPTIONAL, r->r.m, &r->j->allow_insecure);
     path_take(&r->r, http, "ca_file", &r->j->ca_file);
-    struct error e = { "" };
+    struct error e = {""};
     if (r->j->ca_file && r->j->enabled && crypto_ca_file(r->j->ca_file, &e) < 0)
         conf_mistake(r->r.m, conf_child(http, "ca_file"), NULL, "setting 'ca_file': %s", e.text);
 }
@@ -159,7 +156,7 @@ static void functions_read(struct job_reading *r)
 /* Of the names that RFC 2606 keeps for examples. */
 static bool is_example(const char *url)
 {
-    static const char *const names[] = { "example.com", "example.org", "example.net", "example", "invalid", NULL };
+    static const char *const names[] = {"example.com", "example.org", "example.net", "example", "invalid", NULL};
     const char *host = strstr(url, "://");
     size_t len = host ? strcspn(host += 3, ":/?#") : 0;
 
@@ -176,22 +173,21 @@ static void reconnect_url_read(struct job_reading *r)
     text_take(&r->r, r->root, "reconnect_url", &r->j->reconnect_url);
     const char *wrong = r->j->reconnect_url ? url_wrong(r->j->reconnect_url, true) : NULL;
     if (wrong != NULL)
-        conf_mistake(r->r.m, conf_child(r->root, "reconnect_url"), NULL,
-                     "setting 'reconnect_url' %s", wrong);
+        conf_mistake(r->r.m, conf_child(r->root, "reconnect_url"), NULL, "setting 'reconnect_url' %s", wrong);
     else if (r->j->reconnect_url && r->j->enabled && is_example(r->j->reconnect_url))
-        conf_warning(r->r.m, conf_child(r->root, "reconnect_url"), NULL,
-                     "setting 'reconnect_url' still points at an example name, and people who have to connect again would be "
-                     "sent there; write the address of your application's page");
+        conf_warning(
+            r->r.m, conf_child(r->root, "reconnect_url"), NULL,
+            "setting 'reconnect_url' still points at an example name, and people who have to connect again would be "
+            "sent there; write the address of your application's page");
 }
 
 void job_read(struct job_reading *r)
 {
     static const char *const known[] = {
-        "job",         "plugin",  "enabled",       "schedule", "timezone",   "refresh_before",
-        "limit",       "pace",    "in_flight",     "records",  "settings",   "functions",
-        "also",        "strikes", "reconnect_url", "rescan",   "statements", "allow_anonymous",
-        "breaker",     "forward", "events",        "webhooks", "http",       "replay",
-        "legacy_name", NULL,
+        "job",           "plugin",    "enabled",    "schedule",        "timezone",  "refresh_before", "limit",
+        "pace",          "in_flight", "records",    "settings",        "functions", "also",           "strikes",
+        "reconnect_url", "rescan",    "statements", "allow_anonymous", "breaker",   "forward",        "events",
+        "webhooks",      "http",      "replay",     "legacy_name",     NULL,
     };
 
     conf_refuse_unknown(r->root, known, r->r.m);

@@ -27,8 +27,7 @@ static void hold(struct job_config *j, const struct conf_mistakes *m, size_t bef
     if (j->mistake != NULL || conf_mistakes_count(m) == before)
         return;
     const char *text = conf_mistakes_at(m, before);
-    j->mistake =
-        text ? xstrdup(text) : xasprintf("%s: it has mistakes; renewd --check names them", j->file);
+    j->mistake = text ? xstrdup(text) : xasprintf("%s: it has mistakes; renewd --check names them", j->file);
 }
 
 static void hash_text(unsigned char io_hash[CRYPTO_HASH], const char *text)
@@ -38,7 +37,7 @@ static void hash_text(unsigned char io_hash[CRYPTO_HASH], const char *text)
 
 static void put_hash(const unsigned char hash[CRYPTO_HASH], char ret[65])
 {
-    cleanup(buf_done) struct buf hex = { 0 };
+    cleanup(buf_done) struct buf hex = {0};
 
     buf_init(&hex, 64);
     if (hex_encode(&hex, hash, CRYPTO_HASH) == 0)
@@ -48,8 +47,8 @@ static void put_hash(const unsigned char hash[CRYPTO_HASH], char ret[65])
 /* Two that are equal mean the same job: also what lies outside of the file is in it. */
 static void hash_job(struct job_config *j)
 {
-    cleanup(buf_done) struct buf text = { 0 };
-    unsigned char hash[CRYPTO_HASH] = { 0 };
+    cleanup(buf_done) struct buf text = {0};
+    unsigned char hash[CRYPTO_HASH] = {0};
 
     if (file_read(j->file, CONF_FILE_MAX, &text) < 0)
         return;
@@ -65,13 +64,12 @@ static void hash_job(struct job_config *j)
     put_hash(hash, j->content_hash);
 }
 
-static struct job_file file_read_job(const struct config *c, struct plugins *plugins,
-                                     const char *name, struct conf_mistakes *m,
-                                     struct secret_uses *uses)
+static struct job_file file_read_job(const struct config *c, struct plugins *plugins, const char *name,
+                                     struct conf_mistakes *m, struct secret_uses *uses)
 {
-    struct job_file f = { xcalloc(1, sizeof *f.j), NULL, false };
+    struct job_file f = {xcalloc(1, sizeof *f.j), NULL, false};
     size_t before = conf_mistakes_count(m);
-    struct error e = { "" };
+    struct error e = {""};
 
     f.j->file = xasprintf("%s/%s", c->conf_dir, name);
     f.j->job = xstrndup(name, strlen(name) - strlen(".conf"));
@@ -80,7 +78,11 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
         f.j->enabled = true;
         conf_mistake(m, NULL, NULL, "%s", e.text);
     } else {
-        struct job_reading r = { { m, uses, c->dir, true, false, &f.j->secret_files }, c, plugins, conf_root(f.conf), f.j };
+        struct job_reading r = {{m, uses, c->dir, true, false, &f.j->secret_files},
+                                c,
+                                plugins,
+                                conf_root(f.conf),
+                                f.j};
         job_read(&r);
         f.j->secret_missing = r.r.secret_missing;
     }
@@ -112,14 +114,14 @@ static bool share_credential(const struct job_config *a, const struct job_config
 {
     const char *of_a = credential_column(a), *of_b = credential_column(b);
 
-    return a->enabled && b->enabled && a->table && b->table && of_a && of_b &&
-           strcmp(a->table, b->table) == 0 && strcmp(of_a, of_b) == 0;
+    return a->enabled && b->enabled && a->table && b->table && of_a && of_b && strcmp(a->table, b->table) == 0 &&
+           strcmp(of_a, of_b) == 0;
 }
 
 /* Says it at both, so that both are held; at each once, however many share its column. */
 static void jobs_pair_check(struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
-    struct job_file *pair[2] = { a, b };
+    struct job_file *pair[2] = {a, b};
     bool same_name = strcmp(a->j->job, b->j->job) == 0, shared = share_credential(a->j, b->j);
 
     for (size_t i = 0; i < 2 && (same_name || shared); i++) {
@@ -128,15 +130,14 @@ static void jobs_pair_check(struct job_file *a, struct job_file *b, struct conf_
         size_t before = conf_mistakes_count(m);
         if (same_name)
             conf_mistake(m, conf_child(root, "job"), pair[i]->j->file,
-                         "the name '%s' is also that of the job in %s; each job needs its own",
-                         other->job, other->file);
+                         "the name '%s' is also that of the job in %s; each job needs its own", other->job,
+                         other->file);
         if (shared && !pair[i]->told_shared)
-            conf_mistake(
-                m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
-                "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
-                "spend each other's credentials, whatever their 'only' says: join them, or "
-                "disable one",
-                other->job, other->file);
+            conf_mistake(m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
+                         "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
+                         "spend each other's credentials, whatever their 'only' says: join them, or "
+                         "disable one",
+                         other->job, other->file);
         pair[i]->told_shared |= shared;
         hold(pair[i]->j, m, before);
     }
@@ -154,22 +155,21 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m,
-              struct secret_uses *uses, struct job_config ***ret, size_t *ret_count)
+int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m, struct secret_uses *uses,
+              struct job_config ***ret, size_t *ret_count)
 {
     struct dirent **entries = NULL;
 
     int found = scandir(c->conf_dir, &entries, is_job_file, by_name);
     if (found < 0) {
         int r = -errno;
-        conf_mistake(m, NULL, c->conf_dir, "the folder of the jobs cannot be read: %s",
-                     strerror(-r));
+        conf_mistake(m, NULL, c->conf_dir, "the folder of the jobs cannot be read: %s", strerror(-r));
         return r;
     }
     size_t count = found < JOBS_MAX ? (size_t)found : JOBS_MAX;
     if (count < (size_t)found)
-        conf_mistake(m, NULL, c->conf_dir, "more than %d jobs; those after %s are left out",
-                     JOBS_MAX, entries[count - 1]->d_name);
+        conf_mistake(m, NULL, c->conf_dir, "more than %d jobs; those after %s are left out", JOBS_MAX,
+                     entries[count - 1]->d_name);
     cleanup(free_p) struct job_file *files = xcalloc(count + 1, sizeof *files);
     struct job_config **list = xcalloc(count + 1, sizeof(*list));
     for (size_t i = 0; i < count; i++) {

@@ -13,10 +13,11 @@ void modes_look(struct conf_mistakes *m, const struct conf_item *item, const cha
     if (stat(path, &st) < 0 || !(st.st_mode & (S_IWGRP | S_IWOTH)))
         return;
     bool all = st.st_mode & S_IWOTH;
-    conf_warning(m, item, item ? NULL : path,
-                 "%s%s%s may be written by %s (mode %04o), who could have secrets sent to another address: chmod %s %s",
-                 what, item ? " " : "", item ? path : "", all ? "everybody" : "its group",
-                 (unsigned)st.st_mode & 07777, all ? "go-w" : "g-w", path);
+    conf_warning(
+        m, item, item ? NULL : path,
+        "%s%s%s may be written by %s (mode %04o), who could have secrets sent to another address: chmod %s %s",
+        what, item ? " " : "", item ? path : "", all ? "everybody" : "its group", (unsigned)st.st_mode & 07777,
+        all ? "go-w" : "g-w", path);
 }
 
 void modes_look_secret(struct conf_mistakes *m, const struct conf_item *item, const char *reference,

@@ -49,38 +49,33 @@ static void status_values_read(struct job_reading *r, const struct conf_item *re
                          "the value of '%s' in 'status_values' must be a text in quotes, but is %s",
                          conf_name(item), conf_kind_name(item));
         else
-            j->status_values[j->status_value_count++] =
-                (struct status_value){ state, xstrdup(conf_text(item)) };
+            j->status_values[j->status_value_count++] = (struct status_value){state, xstrdup(conf_text(item))};
     }
     if (conf_child(conf_child(records, "columns"), "status") == NULL)
-        conf_mistake(r->r.m, group, NULL,
-                     "'status_values' needs a column: add status = \"...\"; to 'columns'");
+        conf_mistake(r->r.m, group, NULL, "'status_values' needs a column: add status = \"...\"; to 'columns'");
 }
 
 static void owner_names_check(struct job_reading *r, const struct conf_item *item)
 {
-    static const char *const columns[] = { "via", "key", "column", "email", "name", "language" };
+    static const char *const columns[] = {"via", "key", "column", "email", "name", "language"};
     cleanup(free_p) char *schema = NULL, *name = NULL;
     const struct conf_item *table = conf_child(item, "table");
-    struct error e = { "" };
+    struct error e = {""};
 
-    if (table != NULL && conf_kind(table) == CONF_TEXT &&
-        ident_split(conf_text(table), &schema, &name, &e) < 0)
+    if (table != NULL && conf_kind(table) == CONF_TEXT && ident_split(conf_text(table), &schema, &name, &e) < 0)
         conf_mistake(r->r.m, table, NULL, "setting 'table' in 'owner': %s", e.text);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         const struct conf_item *column = conf_child(item, columns[i]);
         if (column != NULL && conf_kind(column) == CONF_TEXT && *conf_text(column) != '\0' &&
             !ident_valid(conf_text(column)))
             conf_mistake(r->r.m, column, NULL,
-                         "setting '%s' in 'owner' must be the name of one column, 1 to 63 bytes",
-                         columns[i]);
+                         "setting '%s' in 'owner' must be the name of one column, 1 to 63 bytes", columns[i]);
     }
 }
 
 static void owner_read(struct job_reading *r, const struct conf_item *records)
 {
-    static const char *const known[] = { "via",   "table", "key",      "column",
-                                         "email", "name",  "language", NULL };
+    static const char *const known[] = {"via", "table", "key", "column", "email", "name", "language", NULL};
     const struct conf_item *item = conf_child(records, "owner");
     struct owner_map *o = &r->j->owner;
     const char *text;
@@ -115,7 +110,7 @@ static void owner_read(struct job_reading *r, const struct conf_item *records)
 
 static void sealed_read(struct job_reading *r, const struct conf_item *records)
 {
-    static const char *const forms[] = { "renewd", "hex-iv-tag-data", "none", NULL };
+    static const char *const forms[] = {"renewd", "hex-iv-tag-data", "none", NULL};
     struct job_config *j = r->j;
     size_t form = 0;
     const char *id;
@@ -128,15 +123,14 @@ static void sealed_read(struct job_reading *r, const struct conf_item *records)
     j->sealed_key = xstrdup(id);
     if (!keyring_has(r->c->keys, id))
         conf_mistake(r->r.m, conf_child(records, "sealed_key"), NULL,
-                     "setting 'sealed_key': there is no key '%s' among the keys of renewd.conf",
-                     id);
+                     "setting 'sealed_key': there is no key '%s' among the keys of renewd.conf", id);
 }
 
 static void table_read(struct job_reading *r, const struct conf_item *records)
 {
     cleanup(free_p) char *schema = NULL, *name = NULL;
     struct job_config *j = r->j;
-    struct error e = { "" };
+    struct error e = {""};
     const char *text;
 
     if (conf_get_text(records, "table", CONF_REQUIRED, r->r.m, &text)) {
@@ -156,7 +150,7 @@ static void table_read(struct job_reading *r, const struct conf_item *records)
 static void records_zone_read(struct job_reading *r, const struct conf_item *records)
 {
     struct zone *zone = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     text_take(&r->r, records, "zone", &r->j->times_zone);
     if (r->j->times_zone != NULL && zone_load(r->j->times_zone, &zone, &e) < 0)
@@ -166,11 +160,9 @@ static void records_zone_read(struct job_reading *r, const struct conf_item *rec
 
 void job_records_read(struct job_reading *r)
 {
-    static const char *const known[] = { "table",         "key",   "columns",
-                                         "times",         "only",  "accept_plain",
-                                         "status_values", "owner", "sealed",
-                                         "sealed_key",    "zone",  NULL };
-    static const char *const times[] = { "auto", "unix", "unix_ms", "text", NULL };
+    static const char *const known[] = {"table",         "key",   "columns", "times",      "only", "accept_plain",
+                                        "status_values", "owner", "sealed",  "sealed_key", "zone", NULL};
+    static const char *const times[] = {"auto", "unix", "unix_ms", "text", NULL};
     const struct conf_item *records = NULL;
     struct job_config *j = r->j;
     size_t form = 0;

@@ -13,19 +13,18 @@ enum { EXPRESSIONS_MAX = 64 };
 static void schedule_zone_read(struct job_reading *r)
 {
     struct job_config *j = r->j;
-    struct error e = { "" };
+    struct error e = {""};
 
     j->timezone = xstrdup("UTC");
     text_take(&r->r, r->root, "timezone", &j->timezone);
     if (zone_load(j->timezone, &j->zone, &e) < 0)
-        conf_mistake(r->r.m, conf_child(r->root, "timezone"), NULL, "setting 'timezone': %s",
-                     e.text);
+        conf_mistake(r->r.m, conf_child(r->root, "timezone"), NULL, "setting 'timezone': %s", e.text);
 }
 
 static void expression_read(struct job_reading *r, const struct conf_item *at, const char *text)
 {
     struct job_config *j = r->j;
-    struct error e = { "" };
+    struct error e = {""};
 
     if (strcmp(text, "auto") == 0)
         j->automatic = true;
@@ -52,8 +51,7 @@ void job_schedule_read(struct job_reading *r)
         return;
     size_t count = conf_text_list_count(list);
     if (count > EXPRESSIONS_MAX) {
-        conf_mistake(r->r.m, list, NULL, "setting 'schedule' has more than %d expressions",
-                     EXPRESSIONS_MAX);
+        conf_mistake(r->r.m, list, NULL, "setting 'schedule' has more than %d expressions", EXPRESSIONS_MAX);
         return;
     }
     j->crons = xcalloc(count + 1, sizeof *j->crons);

@@ -27,16 +27,15 @@ static bool choice_fits(const char *choices, const char *text)
     return false;
 }
 
-static void settings_wrong(struct job_reading *r, const struct conf_item *item,
-                  const struct renewd_setting *s, const char *what)
+static void settings_wrong(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s,
+                           const char *what)
 {
-    conf_mistake(r->r.m, item, NULL, "setting '%s' of plugin %s %s", s->name, r->j->plugin_name,
-                 what);
+    conf_mistake(r->r.m, item, NULL, "setting '%s' of plugin %s %s", s->name, r->j->plugin_name, what);
 }
 
 /* Checks a text of type TEXT, SECRET or URL and keeps it. */
-static void text_put(struct job_reading *r, const struct conf_item *item,
-                     const struct renewd_setting *s, const char *text, bool secret)
+static void text_put(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s,
+                     const char *text, bool secret)
 {
     if (s->required && text[0] == '\0') {
         settings_wrong(r, item, s, "is empty");
@@ -65,8 +64,7 @@ static void text_put(struct job_reading *r, const struct conf_item *item,
     settings_put(r->j->settings, s->name, url, 0);
 }
 
-static void text_setting(struct job_reading *r, const struct conf_item *item,
-                         const struct renewd_setting *s)
+static void text_setting(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s)
 {
     cleanup(secret_free_p) struct secret *secret = NULL;
 
@@ -76,16 +74,14 @@ static void text_setting(struct job_reading *r, const struct conf_item *item,
         return;
     }
     if (conf_text(item) == NULL) {
-        cleanup(free_p) char *what =
-            xasprintf("must be a text in quotes, but is %s", conf_kind_name(item));
+        cleanup(free_p) char *what = xasprintf("must be a text in quotes, but is %s", conf_kind_name(item));
         settings_wrong(r, item, s, what);
         return;
     }
     text_put(r, item, s, conf_text(item), false);
 }
 
-static void group_setting(struct job_reading *r, const struct conf_item *item,
-                          const struct renewd_setting *s)
+static void group_setting(struct job_reading *r, const struct conf_item *item, const struct renewd_setting *s)
 {
     if (conf_kind(item) != CONF_GROUP) {
         cleanup(free_p) char *what =
@@ -99,13 +95,11 @@ static void group_setting(struct job_reading *r, const struct conf_item *item,
         cleanup(wipe_free_p) char *text = NULL;
         if (conf_text(member) != NULL && secretref_check(conf_text(member)) == 0) {
             if (secret_read(&r->r, member, conf_name(member), &secret) == 0)
-                settings_put_member(r->j->settings, s->name, conf_name(member),
-                                    secret_text(secret), true);
+                settings_put_member(r->j->settings, s->name, conf_name(member), secret_text(secret), true);
         } else if ((text = scalar_text(member)) != NULL) {
             settings_put_member(r->j->settings, s->name, conf_name(member), text, false);
         } else {
-            conf_mistake(r->r.m, member, NULL,
-                         "member '%s' of '%s' must be a text in quotes, but is %s",
+            conf_mistake(r->r.m, member, NULL, "member '%s' of '%s' must be a text in quotes, but is %s",
                          conf_name(member), s->name, conf_kind_name(member));
         }
     }
@@ -120,8 +114,7 @@ static void number_put(struct job_reading *r, const char *name, int64_t number)
 }
 
 /* The getters name the setting; the group's name in their sentences is 'settings'. */
-static void given(struct job_reading *r, const struct conf_item *group,
-                  const struct renewd_setting *s)
+static void given(struct job_reading *r, const struct conf_item *group, const struct renewd_setting *s)
 {
     const struct conf_item *item = conf_child(group, s->name);
     int64_t number;
@@ -162,8 +155,7 @@ static void by_default(struct job_reading *r, const struct renewd_setting *s)
         number_put(r, s->name, strtoll(s->default_value, NULL, 10));
         break;
     case RENEWD_BOOLEAN:
-        settings_put(r->j->settings, s->name, s->default_value,
-                     strcmp(s->default_value, "true") == 0);
+        settings_put(r->j->settings, s->name, s->default_value, strcmp(s->default_value, "true") == 0);
         break;
     case RENEWD_DURATION:
         (void)duration_parse(s->default_value, &ms);
@@ -221,8 +213,7 @@ void job_settings_read(struct job_reading *r)
             by_default(r, *s);
         else if ((*s)->required)
             conf_mistake(r->r.m, group ? group : conf_child(r->root, "plugin"), NULL,
-                         "setting '%s' is missing in 'settings'; plugin %s needs it%s%s",
-                         (*s)->name, r->j->plugin_name, (*s)->help ? ": " : "",
-                         (*s)->help ? (*s)->help : "");
+                         "setting '%s' is missing in 'settings'; plugin %s needs it%s%s", (*s)->name,
+                         r->j->plugin_name, (*s)->help ? ": " : "", (*s)->help ? (*s)->help : "");
     }
 }

@@ -73,14 +73,12 @@ static void note_file(struct reading *r, const char *reference)
         secret_files_add(r->files, reference, path);
 }
 
-int secret_read(struct reading *r, const struct conf_item *item, const char *setting,
-                struct secret **ret)
+int secret_read(struct reading *r, const struct conf_item *item, const char *setting, struct secret **ret)
 {
-    struct error e = { "" };
+    struct error e = {""};
 
     if (conf_text(item) == NULL) {
-        conf_mistake(r->m, item, NULL,
-                     "setting '%s' must be a reference in quotes such as \"env:NAME\", but is %s",
+        conf_mistake(r->m, item, NULL, "setting '%s' must be a reference in quotes such as \"env:NAME\", but is %s",
                      setting, conf_kind_name(item));
         return -EINVAL;
     }
@@ -197,7 +195,7 @@ void secret_uses_done(struct secret_uses *u)
         free(u->list[i].reference);
     }
     free(u->list);
-    *u = (struct secret_uses){ NULL, 0 };
+    *u = (struct secret_uses){NULL, 0};
 }
 
 size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct secret_uses *uses)
@@ -212,23 +210,20 @@ size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct
         fprintf(to, "warning: %s\n", conf_warnings_at(m, i));
     for (size_t i = 0; uses != NULL && i < uses->count; i++) {
         const struct secret_use *u = &uses->list[i];
-        fprintf(to, "%s:%d: %s %s is %s\n", u->file, u->line, u->setting, u->reference,
-                u->set ? "set" : "not set");
+        fprintf(to, "%s:%d: %s %s is %s\n", u->file, u->line, u->setting, u->reference, u->set ? "set" : "not set");
     }
     return count;
 }
 
-bool seconds_take(struct job_reading *r, const struct conf_item *group, const char *name,
-                         int64_t min_s, int64_t max_s, int64_t *to)
+bool seconds_take(struct job_reading *r, const struct conf_item *group, const char *name, int64_t min_s,
+                  int64_t max_s, int64_t *to)
 {
     int64_t ms;
 
-    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m,
-                           &ms))
+    if (!conf_get_duration(group, name, CONF_OPTIONAL, min_s * SECOND_MS, max_s * SECOND_MS, r->r.m, &ms))
         return false;
     if (ms % SECOND_MS != 0) {
-        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds",
-                     name);
+        conf_mistake(r->r.m, conf_child(group, name), NULL, "setting '%s' must be whole seconds", name);
         return false;
     }
     *to = ms / SECOND_MS;

@@ -39,12 +39,14 @@ static int certificates(const struct buf *text)
 
 int crypto_ca_file(const char *path, struct error *e)
 {
-    cleanup(buf_done) struct buf text = { 0 };
+    cleanup(buf_done) struct buf text = {0};
 
     int r = file_read(path, CA_FILE_MAX, &text);
     if (r < 0)
         return error_set(e, r, "the file of CA certificates %s cannot be read: %s", path,
-                         r == -EISDIR ? "it is a folder" : r == -EFBIG ? "it is larger than 16 MiB" : strerror(-r));
+                         r == -EISDIR  ? "it is a folder"
+                         : r == -EFBIG ? "it is larger than 16 MiB"
+                                       : strerror(-r));
     r = text.len > 0 ? certificates(&text) : 0;
     if (r == -EBADMSG)
         return error_set(e, r, "%s holds a certificate that is damaged or cut off", path);

@@ -103,8 +103,8 @@ static int gcm_begin(const struct crypto_gcm *how, size_t len, int seals, EVP_CI
     return 0;
 }
 
-int crypto_gcm_seal(const struct crypto_gcm *how, const void *plain, size_t len,
-                    unsigned char *ret_cipher, unsigned char ret_tag[CRYPTO_TAG])
+int crypto_gcm_seal(const struct crypto_gcm *how, const void *plain, size_t len, unsigned char *ret_cipher,
+                    unsigned char ret_tag[CRYPTO_TAG])
 {
     cleanup(cipher_ctx_free_p) EVP_CIPHER_CTX *ctx = NULL;
     unsigned char rest[EVP_MAX_BLOCK_LENGTH];

@@ -41,8 +41,8 @@ struct crypto_gcm {
 
 /* AES-256-GCM. The output is exactly as long as the input; the tag stands apart.
  * crypto_gcm_open returns -EBADMSG, and leaves nothing in ret_plain, when the tag does not fit. */
-int crypto_gcm_seal(const struct crypto_gcm *how, const void *plain, size_t len,
-                    unsigned char *ret_cipher, unsigned char ret_tag[CRYPTO_TAG]);
+int crypto_gcm_seal(const struct crypto_gcm *how, const void *plain, size_t len, unsigned char *ret_cipher,
+                    unsigned char ret_tag[CRYPTO_TAG]);
 int crypto_gcm_open(const struct crypto_gcm *how, const void *cipher, size_t len,
                     const unsigned char tag[CRYPTO_TAG], unsigned char *ret_plain);
 

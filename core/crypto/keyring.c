@@ -60,15 +60,13 @@ int keyring_add(struct keyring *ring, const char *id, const char *hex64, struct 
 
     buf_init(&key, CRYPTO_KEY);
     if (id_len == 0 || id_len > KEY_ID_MAX || id[id_len] != '\0')
-        return error_set(e, -EINVAL, "a key id is 1 to %d letters, digits, '_' and '-'",
-                         KEY_ID_MAX);
+        return error_set(e, -EINVAL, "a key id is 1 to %d letters, digits, '_' and '-'", KEY_ID_MAX);
     if (keyring_has(ring, id))
         return error_set(e, -EEXIST, "key %s is given twice; each id names one key", id);
     if (ring->count == KEYRING_MAX)
         return error_set(e, -ENOSPC, "key %s is one too many: at most %d keys", id, KEYRING_MAX);
     if (strlen(hex64) != 2 * CRYPTO_KEY || hex_decode(&key, hex64, 2 * CRYPTO_KEY) < 0)
-        return error_set(e, -EINVAL,
-                         "key %s is not 64 hex digits (32 bytes); renewctl keygen makes one", id);
+        return error_set(e, -EINVAL, "key %s is not 64 hex digits (32 bytes); renewctl keygen makes one", id);
     memcpy(ring->keys[ring->count].id, id, id_len + 1);
     ring->keys[ring->count].key = secret_keep(key.data, key.len);
     ring->count++;
@@ -105,8 +103,7 @@ const unsigned char *keyring_key(const struct keyring *ring, const char *id)
 
 int keyring_check_value(const struct keyring *ring, const char *id, char **ret_text)
 {
-    return seal_with(ring, id, check_table, id, check_slot, check_text, strlen(check_text),
-                     ret_text);
+    return seal_with(ring, id, check_table, id, check_slot, check_text, strlen(check_text), ret_text);
 }
 
 int keyring_check_verify(const struct keyring *ring, const char *id, const char *text)
@@ -135,16 +132,16 @@ int part_append(struct buf *to, const void *data, size_t len)
     return r < 0 ? r : buf_append(to, data, len);
 }
 
-int fingerprint(const unsigned char key[32], const char *plugin, const char *slot,
-                const void *value, size_t len, char ret_hex[65])
+int fingerprint(const unsigned char key[32], const char *plugin, const char *slot, const void *value, size_t len,
+                char ret_hex[65])
 {
     unsigned char hash[CRYPTO_HASH];
     cleanup(buf_done) struct buf parts, hex;
 
     buf_init(&parts, SEAL_PLAIN_MAX + 4096);
     buf_init(&hex, 64);
-    if (part_append(&parts, plugin, strlen(plugin)) < 0 ||
-        part_append(&parts, slot, strlen(slot)) < 0 || part_append(&parts, value, len) < 0)
+    if (part_append(&parts, plugin, strlen(plugin)) < 0 || part_append(&parts, slot, strlen(slot)) < 0 ||
+        part_append(&parts, value, len) < 0)
         return -EFBIG;
     int r = crypto_hmac_sha256(key, CRYPTO_KEY, parts.data, parts.len, hash);
     if (r < 0)

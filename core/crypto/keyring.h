@@ -32,13 +32,13 @@ const unsigned char *keyring_key(const struct keyring *ring, const char *id);
 
 /* Seal with the ring's first key. Table, key and slot are bound in: the text opens only there.
  * ret_text is malloc'd. -ENOKEY empty ring, -EFBIG too long, -EIO no random bytes. */
-int seal(const struct keyring *ring, const char *table, const char *key, const char *slot,
-         const void *plain, size_t len, char **ret_text);
+int seal(const struct keyring *ring, const char *table, const char *key, const char *slot, const void *plain,
+         size_t len, char **ret_text);
 /* -EINVAL not of the sealed form, -ENOKEY its key id is not in the ring, -EBADMSG does not open
  * (wrong key, other place, changed). ret_why (may be NULL) gets a constant half sentence on
  * failure. */
-int seal_open(const struct keyring *ring, const char *table, const char *key, const char *slot,
-              const char *text, struct secret **ret_plain, const char **ret_why);
+int seal_open(const struct keyring *ring, const char *table, const char *key, const char *slot, const char *text,
+              struct secret **ret_plain, const char **ret_why);
 /* True when the text has the sealed form from beginning to end; says nothing about opening. */
 bool seal_is_sealed(const char *text);
 /* The key id in a sealed text, malloc'd; -EINVAL when it is not of the sealed form. */
@@ -50,7 +50,7 @@ int keyring_check_value(const struct keyring *ring, const char *id, char **ret_t
 int keyring_check_verify(const struct keyring *ring, const char *id, const char *text);
 
 /* Keyed hash (HMAC-SHA256) of a credential under plugin and slot, as 64 hex digits. */
-int fingerprint(const unsigned char key[32], const char *plugin, const char *slot,
-                const void *value, size_t len, char ret_hex[65]);
+int fingerprint(const unsigned char key[32], const char *plugin, const char *slot, const void *value, size_t len,
+                char ret_hex[65]);
 
 #endif

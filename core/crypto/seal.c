@@ -74,8 +74,8 @@ static int seal_bytes(const struct crypto_gcm *how, const void *plain, size_t le
     return to->failed ? -EFBIG : 0;
 }
 
-int seal_with(const struct keyring *ring, const char *id, const char *table, const char *key,
-              const char *slot, const void *plain, size_t len, char **ret_text)
+int seal_with(const struct keyring *ring, const char *id, const char *table, const char *key, const char *slot,
+              const void *plain, size_t len, char **ret_text)
 {
     cleanup(buf_done) struct buf aad, bytes, text;
     unsigned char nonce[CRYPTO_NONCE];
@@ -91,7 +91,7 @@ int seal_with(const struct keyring *ring, const char *id, const char *table, con
         return -EFBIG;
     if ((r = crypto_random(nonce, sizeof nonce)) < 0)
         return r;
-    struct crypto_gcm how = { key_bytes, nonce, sizeof nonce, aad.data, aad.len };
+    struct crypto_gcm how = {key_bytes, nonce, sizeof nonce, aad.data, aad.len};
     if ((r = seal_bytes(&how, plain, len, &bytes)) < 0)
         return r;
     buf_printf(&text, "%s%s.", prefix, id);
@@ -102,8 +102,8 @@ int seal_with(const struct keyring *ring, const char *id, const char *table, con
     return 0;
 }
 
-int seal(const struct keyring *ring, const char *table, const char *key, const char *slot,
-         const void *plain, size_t len, char **ret_text)
+int seal(const struct keyring *ring, const char *table, const char *key, const char *slot, const void *plain,
+         size_t len, char **ret_text)
 {
     return seal_with(ring, keyring_first(ring), table, key, slot, plain, len, ret_text);
 }
@@ -115,8 +115,8 @@ static int why(const char **ret_why, const char *text, int code)
     return code;
 }
 
-int seal_open(const struct keyring *ring, const char *table, const char *key, const char *slot,
-              const char *text, struct secret **ret_plain, const char **ret_why)
+int seal_open(const struct keyring *ring, const char *table, const char *key, const char *slot, const char *text,
+              struct secret **ret_plain, const char **ret_why)
 {
     cleanup(buf_done) struct buf aad = {0};
     cleanup(sealed_done) struct sealed s;
@@ -127,13 +127,12 @@ int seal_open(const struct keyring *ring, const char *table, const char *key, co
         return why(ret_why, "it is not a sealed value of the form r1.KEY-ID.DATA", -EINVAL);
     const unsigned char *key_bytes = keyring_key(ring, s.id);
     if (key_bytes == NULL)
-        return why(ret_why, "it is sealed with a key that is not among the configured keys",
-                   -ENOKEY);
+        return why(ret_why, "it is sealed with a key that is not among the configured keys", -ENOKEY);
     if (place_append(&aad, table, key, slot) < 0)
         return why(ret_why, "the name of its table, row or column is too long", -EFBIG);
     const unsigned char *bytes = (const unsigned char *)s.bytes.data;
     size_t len = s.bytes.len - FRAME;
-    struct crypto_gcm how = { key_bytes, bytes, CRYPTO_NONCE, aad.data, aad.len };
+    struct crypto_gcm how = {key_bytes, bytes, CRYPTO_NONCE, aad.data, aad.len};
     unsigned char *plain = xmalloc(len + 1);
     int r = crypto_gcm_open(&how, bytes + CRYPTO_NONCE, len, bytes + CRYPTO_NONCE + len, plain);
     if (r == 0)
@@ -141,7 +140,9 @@ int seal_open(const struct keyring *ring, const char *table, const char *key, co
     crypto_wipe(plain, len);
     free(plain);
     if (r < 0)
-        return why(ret_why, "it cannot be decrypted: it was sealed with another key, copied from another row, or damaged", r);
+        return why(ret_why,
+                   "it cannot be decrypted: it was sealed with another key, copied from another row, or damaged",
+                   r);
     return 0;
 }
 

@@ -55,8 +55,7 @@ int seal_hex_open(const unsigned char key[32], const char *text, struct secret *
         return -EINVAL;
     const struct crypto_gcm how = {.key = key, .nonce = (unsigned char *)iv.data, .nonce_len = iv.len};
     unsigned char *plain = xmalloc(cipher.len + 1);
-    int res = crypto_gcm_open(&how, cipher.data ? cipher.data : "", cipher.len, (unsigned char *)tag.data,
-                              plain);
+    int res = crypto_gcm_open(&how, cipher.data ? cipher.data : "", cipher.len, (unsigned char *)tag.data, plain);
     if (res == 0)
         *ret_plain = secret_new(plain, cipher.len);
     crypto_wipe(plain, cipher.len);

@@ -15,7 +15,7 @@ size_t key_id_span(const char *text);
  */
 int part_append(struct buf *to, const void *data, size_t len);
 /* seal() with the key of this id. */
-int seal_with(const struct keyring *ring, const char *id, const char *table, const char *key,
-              const char *slot, const void *plain, size_t len, char **ret_text);
+int seal_with(const struct keyring *ring, const char *id, const char *table, const char *key, const char *slot,
+              const void *plain, size_t len, char **ret_text);
 
 #endif

@@ -36,7 +36,8 @@ static bool is_hex_triple(const char *text, size_t len)
     const char *second = first ? memchr(first + 1, ':', (size_t)(end - first - 1)) : NULL;
     if (!second || first - text < 16 || first - text > 64 || second - first != 33 || end - second < 3)
         return false;
-    return sealed_by_all_of(text, len, "0123456789abcdefABCDEF:") && !memchr(second + 1, ':', (size_t)(end - second - 1));
+    return sealed_by_all_of(text, len, "0123456789abcdefABCDEF:") &&
+           !memchr(second + 1, ':', (size_t)(end - second - 1));
 }
 
 const char *sealed_by_other(const char *text, size_t len)
@@ -57,5 +58,6 @@ const char *sealed_by_other(const char *text, size_t len)
         return "better-auth (encryptOAuthTokens)";
     if (seal_is_sealed(text))
         return "renewd itself (this job says sealed = \"none\")";
-    return is_hex_triple(text, len) ? "an application with iv:tag:data (sealed = \"hex-iv-tag-data\" reads it)" : NULL;
+    return is_hex_triple(text, len) ? "an application with iv:tag:data (sealed = \"hex-iv-tag-data\" reads it)"
+                                    : NULL;
 }

@@ -12,13 +12,13 @@
 struct db;
 
 struct store_options {
-    const char *driver;          /* "sqlite" | "postgresql" */
-    const char *path;            /* SQLite: absolute */
-    const struct secret *dsn;    /* PostgreSQL */
-    bool wal;                    /* SQLite: also a file that renewd has not made goes over to write-ahead logging */
-    bool network;                /* SQLite: also on a network file system */
+    const char *driver;       /* "sqlite" | "postgresql" */
+    const char *path;         /* SQLite: absolute */
+    const struct secret *dsn; /* PostgreSQL */
+    bool wal;                 /* SQLite: also a file that renewd has not made goes over to write-ahead logging */
+    bool network;             /* SQLite: also on a network file system */
     bool read_only;
-    bool as_it_is;               /* SQLite: neither made nor set up otherwise; only looked at */
+    bool as_it_is; /* SQLite: neither made nor set up otherwise; only looked at */
 };
 
 /* -ENOTCONN, -ETIMEDOUT: away, to be tried again. -EACCES, -EINVAL: refused for a reason that a person mends; e says

@@ -30,8 +30,7 @@ int db_open(const struct store_options *o, struct db **ret, struct error *e)
         *ret = db;
         return 0;
     }
-    return error_set(e, -EINVAL, "store: there is no driver \"%s\"; it is \"sqlite\" or \"postgresql\"",
-                     o->driver);
+    return error_set(e, -EINVAL, "store: there is no driver \"%s\"; it is \"sqlite\" or \"postgresql\"", o->driver);
 }
 
 void db_close(struct db *db)
@@ -167,8 +166,8 @@ int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params,
     return 0;
 }
 
-int db_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
-            struct db_result **ret, struct error *e)
+int db_exec(struct db *db, const char *sql, const struct db_param *params, size_t count, struct db_result **ret,
+            struct error *e)
 {
     cleanup(buf_done) struct buf expanded = {0};
     buf_init(&expanded, SQL_MAX);
@@ -178,8 +177,8 @@ int db_exec(struct db *db, const char *sql, const struct db_param *params, size_
     return db_exec_as_is(db, expanded.data ? expanded.data : "", params, count, ret, e);
 }
 
-int db_run(struct db *db, const char *sql, const char *const *texts, size_t count,
-           struct db_result **ret, struct error *e)
+int db_run(struct db *db, const char *sql, const char *const *texts, size_t count, struct db_result **ret,
+           struct error *e)
 {
     struct db_param few[PARAMS_ON_STACK];
     cleanup(free_p) struct db_param *many = NULL;

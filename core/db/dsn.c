@@ -15,10 +15,34 @@ enum { DSN_MAX = 8192, NAME_MAX_LEN = 40, SCHEMA_MAX = 63 };
 
 /* What other libraries read in a dsn: these names are nobody's password. */
 static const char *const foreign[] = {
-    "schema", "currentSchema", "search_path", "pgbouncer", "connection_limit", "pool_timeout", "pool_size",
-    "pool_max_conns", "socket_timeout", "statement_cache_size", "sslaccept", "sslidentity", "prepared_statements",
-    "prepareThreshold", "preparedStatementCacheQueries", "prepare", "workaround", "supa", "ssl", "uselibpqcompat",
-    "charset", "encoding", "driver", "max_connections", "pool_mode", "serverVersion", "sslfactory", NULL,
+    "schema",
+    "currentSchema",
+    "search_path",
+    "pgbouncer",
+    "connection_limit",
+    "pool_timeout",
+    "pool_size",
+    "pool_max_conns",
+    "socket_timeout",
+    "statement_cache_size",
+    "sslaccept",
+    "sslidentity",
+    "prepared_statements",
+    "prepareThreshold",
+    "preparedStatementCacheQueries",
+    "prepare",
+    "workaround",
+    "supa",
+    "ssl",
+    "uselibpqcompat",
+    "charset",
+    "encoding",
+    "driver",
+    "max_connections",
+    "pool_mode",
+    "serverVersion",
+    "sslfactory",
+    NULL,
 };
 
 static bool dsn_is_foreign(const char *name)
@@ -86,10 +110,11 @@ int dsn_check_sslmode(const char *value, struct error *e)
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(value, modes[i]) == 0)
             return 0;
-    return dsn_refuse(e, strcmp(value, "no-verify") == 0
-                             ? "sslmode=no-verify is node-postgres' own; sslmode=require means the same to libpq: TLS without "
-                               "a check of the server's certificate (verify-full checks it)"
-                             : "its sslmode is none of disable, allow, prefer, require, verify-ca and verify-full");
+    return dsn_refuse(
+        e, strcmp(value, "no-verify") == 0
+               ? "sslmode=no-verify is node-postgres' own; sslmode=require means the same to libpq: TLS without "
+                 "a check of the server's certificate (verify-full checks it)"
+               : "its sslmode is none of disable, allow, prefer, require, verify-ca and verify-full");
 }
 
 /* ---- key=value pairs ------------------------------------------------------------------------- */
@@ -110,10 +135,12 @@ static int no_value(const struct pairs *s, struct error *e)
     if (!s->last_name[0])
         return dsn_refuse(e, "it is neither a URL that begins with postgresql:// nor pairs such as host=... "
                              "user=... dbname=...");
-    return error_set(e, -EINVAL,
-                     "the dsn cannot be used: after the value of '%s' comes something that is no KEY=VALUE of "
-                     "libpq; a value that holds blanks stands in single quotes, with ' and \\ in it written \\' and "
-                     "\\\\", s->last_name);
+    return error_set(
+        e, -EINVAL,
+        "the dsn cannot be used: after the value of '%s' comes something that is no KEY=VALUE of "
+        "libpq; a value that holds blanks stands in single quotes, with ' and \\ in it written \\' and "
+        "\\\\",
+        s->last_name);
 }
 
 /* The value at s->p, unescaped; raw: as it stands. */
@@ -129,11 +156,12 @@ static int value_read(struct pairs *s, const char *name, struct buf *ret, size_t
         buf_append(ret, p, 1);
     }
     if (quoted && !*p)
-        return error_set(e, -EINVAL,
-                         "the dsn cannot be used: the value of %s%s%s begins with a single quote and no closing one "
-                         "follows; a ' within it is written \\'", may_be_name(name) && s->known(name) ? "'" : "",
-                         may_be_name(name) && s->known(name) ? name : "one key",
-                         may_be_name(name) && s->known(name) ? "'" : "");
+        return error_set(
+            e, -EINVAL,
+            "the dsn cannot be used: the value of %s%s%s begins with a single quote and no closing one "
+            "follows; a ' within it is written \\'",
+            may_be_name(name) && s->known(name) ? "'" : "", may_be_name(name) && s->known(name) ? name : "one key",
+            may_be_name(name) && s->known(name) ? "'" : "");
     *ret_raw = (size_t)(p - s->p) + quoted;
     return buf_text(ret, "");
 }
@@ -227,7 +255,8 @@ int dsn_read(const char *text, bool (*known)(const char *name), struct dsn *ret,
     d.url = strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
     const char *scheme = strstr(text, "://");
     if (!d.url && scheme && strcspn(text, " \t='") > (size_t)(scheme - text))
-        return dsn_refuse(e, "it is a URL that does not begin with postgresql:// or postgres:// (no jdbc:, no +driver)");
+        return dsn_refuse(
+            e, "it is a URL that does not begin with postgresql:// or postgres:// (no jdbc:, no +driver)");
     r = d.url ? dsn_url(text, known, &d, e) : dsn_pairs(text, known, &d, e);
     if (r < 0) {
         dsn_done(&d);

@@ -45,8 +45,8 @@ static struct url take_apart(const char *text)
 
 static bool bad_percent(const char *p)
 {
-    return *p == '%' && (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]) ||
-                         (p[1] == '0' && p[2] == '0'));
+    return *p == '%' &&
+           (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]) || (p[1] == '0' && p[2] == '0'));
 }
 
 /* The kinds of characters in a text that must be percent-encoded, as "'/' (write %2F)". */
@@ -56,10 +56,10 @@ static void kinds_of(struct span s, struct buf *to)
         char c;
         const char *words;
     } kinds[] = {
-        {'@', "'@' (write %40)"}, {'/', "'/' (write %2F)"}, {'?', "'?' (write %3F)"}, {'#', "'#' (write %23)"},
-        {'%', "'%' (write %25)"}, {' ', "a blank (write %20)"}, {':', "':' (write %3A)"},
-        {'"', "'\"' (write %22)"}, {'\'', "a single quote (write %27)"}, {'\\', "a backslash (write %5C)"},
-        {'[', "'[' (write %5B)"}, {']', "']' (write %5D)"},
+        {'@', "'@' (write %40)"},          {'/', "'/' (write %2F)"},  {'?', "'?' (write %3F)"},
+        {'#', "'#' (write %23)"},          {'%', "'%' (write %25)"},  {' ', "a blank (write %20)"},
+        {':', "':' (write %3A)"},          {'"', "'\"' (write %22)"}, {'\'', "a single quote (write %27)"},
+        {'\\', "a backslash (write %5C)"}, {'[', "'[' (write %5B)"},  {']', "']' (write %5D)"},
     };
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
         for (size_t i = 0; i < s.len; i++) {
@@ -89,10 +89,11 @@ static int refuse_password(const char *text, struct error *e)
     buf_init(&kinds, KINDS_MAX);
     buf_text(&kinds, "");
     kinds_of(meant_password(text), &kinds);
-    return error_set(e, -EINVAL,
-                     "the dsn cannot be used: its password (from the first ':' after '://' to the last '@') has characters "
-                     "with another meaning in a URL: %s; percent-encode them",
-                     kinds.len ? kinds.data : "characters other than letters and digits");
+    return error_set(
+        e, -EINVAL,
+        "the dsn cannot be used: its password (from the first ':' after '://' to the last '@') has characters "
+        "with another meaning in a URL: %s; percent-encode them",
+        kinds.len ? kinds.data : "characters other than letters and digits");
 }
 
 /* One '@' at most, and where libpq sees it. */
@@ -115,9 +116,10 @@ static int check_percent(const char *text, const struct url *u, struct error *e)
         return 0;
     if (u->user.at && p >= u->user.at && p < u->user.at + u->user.len)
         return refuse_password(text, e);
-    return dsn_refuse(e, u->query.len && p >= u->query.at
-                             ? "a '%' among its parameters, after the '?', is not followed by two hex digits; write %25"
-                             : "a '%' in its host or database is not followed by two hex digits; write %25");
+    return dsn_refuse(
+        e, u->query.len && p >= u->query.at
+               ? "a '%' among its parameters, after the '?', is not followed by two hex digits; write %25"
+               : "a '%' in its host or database is not followed by two hex digits; write %25");
 }
 
 static bool is_host_letter(unsigned char c)
@@ -156,11 +158,11 @@ static int check_hosts(const struct url *u, struct error *e)
         if (wrong && *wrong)
             return dsn_refuse(e, wrong);
         if (wrong)
-            return dsn_refuse(e, u->user.at
-                                     ? "its port, after the host's ':', is no number from 1 to 65535"
-                                     : "what stands where its port is expected is no number, and no '@' ends a user "
-                                       "and a password before it; where that is the password, the rest was cut off "
-                                       "(an unquoted '#' ends a value in many .env files), or it holds a '/' (write %2F)");
+            return dsn_refuse(
+                e, u->user.at ? "its port, after the host's ':', is no number from 1 to 65535"
+                              : "what stands where its port is expected is no number, and no '@' ends a user "
+                                "and a password before it; where that is the password, the rest was cut off "
+                                "(an unquoted '#' ends a value in many .env files), or it holds a '/' (write %2F)");
         i += n + 1;
     }
     return 0;

@@ -54,10 +54,9 @@ struct outcome_of {
 };
 
 static const struct outcome_of outcomes[] = {
-    {"23505", -EEXIST},   {"40001", -EDEADLK},  {"40P01", -EDEADLK},  {"55P03", -EBUSY},
-    {"57014", -EBUSY},    {"53100", -ENOSPC},   {"42501", -EACCES},   {"25006", -ENOTCONN},
-    {"57P01", -ENOTCONN}, {"57P02", -ENOTCONN}, {"57P03", -ENOTCONN}, {"57P05", -ENOTCONN},
-    {"25P03", -ENOTCONN}, {"08", -ENOTCONN},    {"53", -EBUSY},
+    {"23505", -EEXIST},   {"40001", -EDEADLK},  {"40P01", -EDEADLK},  {"55P03", -EBUSY},    {"57014", -EBUSY},
+    {"53100", -ENOSPC},   {"42501", -EACCES},   {"25006", -ENOTCONN}, {"57P01", -ENOTCONN}, {"57P02", -ENOTCONN},
+    {"57P03", -ENOTCONN}, {"57P05", -ENOTCONN}, {"25P03", -ENOTCONN}, {"08", -ENOTCONN},    {"53", -EBUSY},
 };
 
 static int result_of(const char *state)
@@ -107,8 +106,7 @@ static int pg_refused(struct db *db, const PGresult *r, struct error *e)
     int result = result_of(state);
     if (result == -ENOTCONN) {
         db->away = true;
-        return error_set(e, result, "PostgreSQL ended the connection or takes no writes (SQLSTATE %s)",
-                         state);
+        return error_set(e, result, "PostgreSQL ended the connection or takes no writes (SQLSTATE %s)", state);
     }
     const char *constraint = pg_field(r, PG_DIAG_CONSTRAINT_NAME);
     const char *table = pg_field(r, PG_DIAG_TABLE_NAME), *column = pg_field(r, PG_DIAG_COLUMN_NAME);

@@ -20,14 +20,10 @@ struct setting {
 
 /* A peer that is gone is noticed within about half a minute. */
 static const struct setting settings[] = {
-    {"client_encoding", "UTF8", true},
-    {"fallback_application_name", "renewd", false},
-    {"connect_timeout", "5", false},
-    {"keepalives", "1", false},
-    {"keepalives_idle", "15", false},
-    {"keepalives_interval", "5", false},
-    {"keepalives_count", "3", false},
-    {"tcp_user_timeout", "20000", false},
+    {"client_encoding", "UTF8", true}, {"fallback_application_name", "renewd", false},
+    {"connect_timeout", "5", false},   {"keepalives", "1", false},
+    {"keepalives_idle", "15", false},  {"keepalives_interval", "5", false},
+    {"keepalives_count", "3", false},  {"tcp_user_timeout", "20000", false},
 };
 
 static void conninfo_end(PQconninfoOption **o)
@@ -68,8 +64,7 @@ static int pg_connect_finish(PGconn *c, int64_t deadline_ms)
     while (want != PGRES_POLLING_OK) {
         if (want == PGRES_POLLING_FAILED)
             return -ENOTCONN;
-        int r = pg_wait(c, want == PGRES_POLLING_READING, want == PGRES_POLLING_WRITING, deadline_ms,
-                        NULL);
+        int r = pg_wait(c, want == PGRES_POLLING_READING, want == PGRES_POLLING_WRITING, deadline_ms, NULL);
         if (r < 0)
             return r;
         want = PQconnectPoll(c);
@@ -109,8 +104,9 @@ static int pg_connect_parse(const struct secret *text, struct dsn *d, PQconninfo
     *ret = PQconninfoParse(d->text, NULL);
     if (*ret)
         return 0;
-    return error_set(e, -EINVAL, "the dsn cannot be used: libpq reads it neither as a URL "
-                                 "postgresql://USER:PASSWORD@HOST:PORT/DATABASE nor as key=value pairs");
+    return error_set(e, -EINVAL,
+                     "the dsn cannot be used: libpq reads it neither as a URL "
+                     "postgresql://USER:PASSWORD@HOST:PORT/DATABASE nor as key=value pairs");
 }
 
 int store_dsn_check(const struct secret *text, char **ret_left_out, struct error *e)
@@ -150,8 +146,8 @@ int pg_open(struct db *db, const struct store_options *o, struct error *e)
         return 0;
     }
     const char *mode = pg_connect_value_of(options, "sslmode");
-    const struct pg_target target = {pg_connect_value_of(options, "host"), pg_connect_value_of(options, "password"), d.url,
-                                     mode && (!strcmp(mode, "disable") || !strcmp(mode, "allow"))};
+    const struct pg_target target = {pg_connect_value_of(options, "host"), pg_connect_value_of(options, "password"),
+                                     d.url, mode && (!strcmp(mode, "disable") || !strcmp(mode, "allow"))};
     r = r == -ETIMEDOUT ? error_set(e, r, "PostgreSQL did not answer within %d seconds", CONNECT_MS / 1000)
                         : pg_why(c, &target, e);
     PQfinish(c);

@@ -15,7 +15,7 @@ int pg_wait(PGconn *c, bool for_read, bool for_write, int64_t deadline_ms, bool 
 /* What the dsn says of where to go. */
 struct pg_target {
     const char *host, *password; /* NULL: not said */
-    bool url, no_tls; /* no_tls: the dsn says so */
+    bool url, no_tls;            /* no_tls: the dsn says so */
 };
 
 /* After a failed connection: -EACCES or -EINVAL where waiting changes nothing, else -ENOTCONN; e says what to do.

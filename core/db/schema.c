@@ -116,10 +116,10 @@ enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };
 static int version_now(struct db *db, int64_t *ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *there = NULL, *r = NULL;
-    int res = db_run(db, db_is_postgresql(db)
-                             ? "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-                               " WHERE n.nspname = 'renewd' AND c.relname = 'migrations'"
-                             : "SELECT 1 FROM sqlite_schema WHERE name = 'renewd_migrations'",
+    int res = db_run(db,
+                     db_is_postgresql(db) ? "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                                            " WHERE n.nspname = 'renewd' AND c.relname = 'migrations'"
+                                          : "SELECT 1 FROM sqlite_schema WHERE name = 'renewd_migrations'",
                      NULL, 0, &there, e);
     if (res < 0)
         return res;
@@ -177,8 +177,8 @@ static int make_versions(struct db *db, struct error *e)
         if (r < 0)
             return r;
     }
-    return db_run(db, "CREATE TABLE {migrations} (version integer PRIMARY KEY, applied_at bigint NOT NULL)",
-                  NULL, 0, NULL, e);
+    return db_run(db, "CREATE TABLE {migrations} (version integer PRIMARY KEY, applied_at bigint NOT NULL)", NULL,
+                  0, NULL, e);
 }
 
 static int schema_apply(struct db *db, int64_t number, struct error *e)
@@ -194,8 +194,8 @@ static int schema_apply(struct db *db, int64_t number, struct error *e)
     }
     if (r < 0)
         return r;
-    snprintf(sql, sizeof(sql), "INSERT INTO {migrations} (version, applied_at) VALUES (%d, %s)",
-             (int)number, db_now(db));
+    snprintf(sql, sizeof(sql), "INSERT INTO {migrations} (version, applied_at) VALUES (%d, %s)", (int)number,
+             db_now(db));
     return db_run(db, sql, NULL, 0, NULL, e);
 }
 

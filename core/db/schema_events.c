@@ -7,11 +7,11 @@
 #include "core/db/schema_internal.h"
 
 /* The indexes name the states by number: store/events/internal.h asserts them. */
-#define COLUMNS                                                                                              \
-    " job text NOT NULL, rkey text NOT NULL, event_id text NOT NULL, name text, text text,"                 \
-    " state integer NOT NULL, sends integer NOT NULL DEFAULT 0, event_time bigint NOT NULL DEFAULT 0,"      \
-    " last_at bigint NOT NULL DEFAULT 0, created_at bigint NOT NULL, due_at bigint NOT NULL,"               \
-    " finished_at bigint NOT NULL DEFAULT 0, lease_host text, lease_incarnation text, lease_until bigint,"  \
+#define COLUMNS                                                                                            \
+    " job text NOT NULL, rkey text NOT NULL, event_id text NOT NULL, name text, text text,"                \
+    " state integer NOT NULL, sends integer NOT NULL DEFAULT 0, event_time bigint NOT NULL DEFAULT 0,"     \
+    " last_at bigint NOT NULL DEFAULT 0, created_at bigint NOT NULL, due_at bigint NOT NULL,"              \
+    " finished_at bigint NOT NULL DEFAULT 0, lease_host text, lease_incarnation text, lease_until bigint," \
     " code text, why text)"
 
 const struct step migration_events[] = {

@@ -69,17 +69,16 @@ const struct step migration_served[] = {
          " to_timestamp(r.started_at) AS start_time,"
          " CASE WHEN r.finished_at > 0 THEN to_timestamp(r.finished_at) END AS end_time"
          " FROM renewd.runs r LEFT JOIN renewd.jobs j ON j.job = r.job"},
-    {.postgresql =
-         "CREATE OR REPLACE VIEW renewd.record AS SELECT job, rkey AS id, account, owner,"
-         " (ARRAY['ok','retrying','rate_limited','reconnect','misconfigured','ambiguous','pending',"
-         "'paused'])[state] AS state,"
-         " CASE WHEN expires_at > 0 THEN to_timestamp(expires_at) END AS expires_at,"
-         " CASE WHEN refreshed_at > 0 THEN to_timestamp(refreshed_at) END AS refreshed_at,"
-         " attempts, CASE WHEN due_at > 0 THEN to_timestamp(due_at)"
-         " WHEN not_before > 0 THEN to_timestamp(not_before)"
-         " WHEN point > 0 THEN to_timestamp(point) END AS next_at,"
-         " generation, last_code, last_text,"
-         " CASE WHEN last_at > 0 THEN to_timestamp(last_at) END AS last_at FROM renewd.records"},
+    {.postgresql = "CREATE OR REPLACE VIEW renewd.record AS SELECT job, rkey AS id, account, owner,"
+                   " (ARRAY['ok','retrying','rate_limited','reconnect','misconfigured','ambiguous','pending',"
+                   "'paused'])[state] AS state,"
+                   " CASE WHEN expires_at > 0 THEN to_timestamp(expires_at) END AS expires_at,"
+                   " CASE WHEN refreshed_at > 0 THEN to_timestamp(refreshed_at) END AS refreshed_at,"
+                   " attempts, CASE WHEN due_at > 0 THEN to_timestamp(due_at)"
+                   " WHEN not_before > 0 THEN to_timestamp(not_before)"
+                   " WHEN point > 0 THEN to_timestamp(point) END AS next_at,"
+                   " generation, last_code, last_text,"
+                   " CASE WHEN last_at > 0 THEN to_timestamp(last_at) END AS last_at FROM renewd.records"},
     /* replacing a view forgets its options */
     {.postgresql = "DO $do$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN"
                    " ALTER VIEW renewd.job SET (security_invoker = true);"

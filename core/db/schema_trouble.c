@@ -12,13 +12,14 @@ const size_t migration_trouble_count = sizeof migration_trouble / sizeof *migrat
 /* That a token has expired is seen when somebody looks. */
 const struct step migration_expired[] = {
     {.sqlite = "DROP VIEW IF EXISTS renewd_record"},
-    {.sqlite = "CREATE VIEW renewd_record AS SELECT source, job, rkey AS id, account, owner,"
-               " CASE WHEN state = 1 AND expires_at > 0 AND expires_at <= CAST(strftime('%s', 'now') AS integer)"
-               " THEN 'expired' WHEN state = 1 THEN 'ok' WHEN state = 2 THEN 'retrying' WHEN state = 3 THEN 'rate_limited'"
-               " WHEN state = 4 THEN 'reconnect' WHEN state = 5 THEN 'misconfigured' WHEN state = 6 THEN 'ambiguous'"
-               " WHEN state = 7 THEN 'pending' ELSE 'paused' END AS state,"
-               " nullif(expires_at, 0) AS expires_at, nullif(refreshed_at, 0) AS refreshed_at, attempts, generation,"
-               " last_code, last_text, nullif(last_at, 0) AS last_at FROM renewd_records"},
+    {.sqlite =
+         "CREATE VIEW renewd_record AS SELECT source, job, rkey AS id, account, owner,"
+         " CASE WHEN state = 1 AND expires_at > 0 AND expires_at <= CAST(strftime('%s', 'now') AS integer)"
+         " THEN 'expired' WHEN state = 1 THEN 'ok' WHEN state = 2 THEN 'retrying' WHEN state = 3 THEN 'rate_limited'"
+         " WHEN state = 4 THEN 'reconnect' WHEN state = 5 THEN 'misconfigured' WHEN state = 6 THEN 'ambiguous'"
+         " WHEN state = 7 THEN 'pending' ELSE 'paused' END AS state,"
+         " nullif(expires_at, 0) AS expires_at, nullif(refreshed_at, 0) AS refreshed_at, attempts, generation,"
+         " last_code, last_text, nullif(last_at, 0) AS last_at FROM renewd_records"},
     {.postgresql =
          "CREATE OR REPLACE VIEW renewd.record AS SELECT job, rkey AS id, account, owner,"
          " CASE WHEN state = 1 AND expires_at > 0 AND expires_at <= extract(epoch FROM clock_timestamp()) THEN 'expired'"
@@ -39,9 +40,10 @@ const size_t migration_expired_count = sizeof migration_expired / sizeof *migrat
 /* For an application's own views: a yes or no that needs USAGE on the schema and no right on a table. Who was given
  * USAGE before the first start (sql/postgresql/grants-meta.sql) may call it; others need a GRANT of their own. */
 const struct step migration_dead[] = {
-    {.postgresql = "CREATE FUNCTION renewd.grant_is_dead(p_source text, p_key text) RETURNS boolean LANGUAGE sql STABLE"
-                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$ SELECT EXISTS (SELECT 1"
-                   " FROM renewd.records WHERE source = p_source AND rkey = p_key AND state = 4) $fn$"},
+    {.postgresql =
+         "CREATE FUNCTION renewd.grant_is_dead(p_source text, p_key text) RETURNS boolean LANGUAGE sql STABLE"
+         " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$ SELECT EXISTS (SELECT 1"
+         " FROM renewd.records WHERE source = p_source AND rkey = p_key AND state = 4) $fn$"},
     {.postgresql = "REVOKE ALL ON FUNCTION renewd.grant_is_dead(text, text) FROM PUBLIC"},
     {.postgresql = "DO $do$ DECLARE v_role name; BEGIN FOR v_role IN SELECT DISTINCT pg_get_userbyid(a.grantee)"
                    " FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'renewd'"

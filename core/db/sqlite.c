@@ -22,7 +22,7 @@
 enum { BUSY_MS = 1000, OPEN_TRIES = 60, OPEN_PAUSE_MS = 50, VALUE_MAX = 64 * 1024 * 1024 };
 
 struct outcome_of {
-    int code;          /* extended or primary */
+    int code; /* extended or primary */
     int result;
     const char *state; /* the SQLSTATE that PostgreSQL would give */
 };
@@ -79,7 +79,7 @@ static int sqlite_refused(struct db *db, bool parsing, struct error *e)
     snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", o->state);
     if (o->result == -ENOTCONN)
         db->away = true;
-    const char *words = words_are_names(code, parsing)        ? sqlite3_errmsg(s)
+    const char *words = words_are_names(code, parsing)      ? sqlite3_errmsg(s)
                         : code == SQLITE_CONSTRAINT_TRIGGER ? "a trigger refuses it"
                                                             : sqlite3_errstr(code);
     return error_set(e, o->result, "SQLite: %s (%d)", words, code);
@@ -166,9 +166,9 @@ static int set_up(struct db *db, const struct store_options *o, bool made, struc
     int r = o->as_it_is ? 0 : set_journal(db, o, made, e);
     if (r == 0)
         r = sqlite_simple(db,
-                   "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-                   "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384" /* KiB */,
-                   e);
+                          "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                          "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384" /* KiB */,
+                          e);
     if (r == 0 && db->read_only)
         r = sqlite_simple(db, "PRAGMA query_only = ON", e);
     return r;
@@ -180,8 +180,7 @@ static int create_file(const char *path, bool *ret_made, struct error *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
-        return error_set(e, -ENOTCONN, "the SQLite database %s cannot be made: %s", path,
-                         strerror(errno));
+        return error_set(e, -ENOTCONN, "the SQLite database %s cannot be made: %s", path, strerror(errno));
     *ret_made = fd >= 0;
     if (fd >= 0)
         close(fd);
@@ -199,8 +198,10 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
     if (r < 0)
         return r;
     if (access(o->path, R_OK | W_OK) < 0 && errno == EACCES)
-        return error_set(e, -EACCES, "the SQLite database %s may not be read and written by the user that renewd runs as: "
-                         "chown or chmod it and its folder", o->path);
+        return error_set(e, -EACCES,
+                         "the SQLite database %s may not be read and written by the user that renewd runs as: "
+                         "chown or chmod it and its folder",
+                         o->path);
     sqlite3 *s = NULL;
     db->read_only = o->read_only;
     int code = sqlite3_open_v2(o->path, &s, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -252,8 +253,7 @@ static int parameter_number(sqlite3_stmt *s, int index)
     return *end || n < 1 || n > SHRT_MAX ? 0 : (int)n;
 }
 
-static int bind_all(struct db *db, sqlite3_stmt *s, const struct db_param *params, size_t count,
-                    struct error *e)
+static int bind_all(struct db *db, sqlite3_stmt *s, const struct db_param *params, size_t count, struct error *e)
 {
     for (int i = 1; i <= sqlite3_bind_parameter_count(s); i++) {
         int n = parameter_number(s, i);
@@ -330,8 +330,7 @@ static int sqlite_prepare(struct db *db, const char *sql, size_t *ret_params, st
         int n = parameter_number(s, i);
         if (!n)
             return error_set(e, -EINVAL, "SQLite: parameters are $1, $2, ...; this is not one: %s",
-                             sqlite3_bind_parameter_name(s, i) ? sqlite3_bind_parameter_name(s, i)
-                                                               : "?");
+                             sqlite3_bind_parameter_name(s, i) ? sqlite3_bind_parameter_name(s, i) : "?");
         if ((size_t)n > params)
             params = (size_t)n;
     }

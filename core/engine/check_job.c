@@ -56,7 +56,8 @@ static void ask_keys(struct asking *a, const struct keyring *ring)
         snprintf(name, sizeof name, "key:%s", id);
         int r = store_fact(a->db, name, NULL, &value, &e);
         if (r == 0 && keyring_check_verify(ring, id, value) < 0)
-            say(a, CHECK_MISTAKE, "the key \"%s\" of renewd.conf is not the one that this database was sealed with", id);
+            say(a, CHECK_MISTAKE, "the key \"%s\" of renewd.conf is not the one that this database was sealed with",
+                id);
         else if (r < 0 && r != -ENOENT)
             say(a, CHECK_MISTAKE, "renewd's own tables cannot be read: %s", e.text);
     }
@@ -67,9 +68,12 @@ static void ask_place(struct asking *a)
     cleanup(free_p) char *known = NULL, *here = NULL;
     struct error e = {""};
 
-    if (store_fact(a->db, "place", NULL, &known, &e) == 0 && store_place(a->db, &here, &e) == 0 && strcmp(known, here))
-        say(a, CHECK_MISTAKE, "this database is a copy or was moved: it was in use at %s and is now at %s; renewd only reads "
-                              "it until `renewctl adopt`", known, here);
+    if (store_fact(a->db, "place", NULL, &known, &e) == 0 && store_place(a->db, &here, &e) == 0 &&
+        strcmp(known, here))
+        say(a, CHECK_MISTAKE,
+            "this database is a copy or was moved: it was in use at %s and is now at %s; renewd only reads "
+            "it until `renewctl adopt`",
+            known, here);
 }
 
 static void ask_migration(struct asking *a)
@@ -86,10 +90,13 @@ static void ask_migration(struct asking *a)
     if (rights_alter(a->db, &grants, &e) < 0)
         say(a, CHECK_MISTAKE, "the owners of renewd's own tables cannot be read: %s", e.text);
     else if (grants.len)
-        say(a, CHECK_MISTAKE, "renewd's own tables are of an older version, and renewd's role may not bring them up to date: "
-            "start this renewd once as their owner, or %s", grants.data);
+        say(a, CHECK_MISTAKE,
+            "renewd's own tables are of an older version, and renewd's role may not bring them up to date: "
+            "start this renewd once as their owner, or %s",
+            grants.data);
     else
-        say(a, CHECK_FINE, "renewd's own tables are of an older version; it brings them up to date at its next start");
+        say(a, CHECK_FINE,
+            "renewd's own tables are of an older version; it brings them up to date at its next start");
 }
 
 void check_store(struct db *db, const struct config *c, check_say *sink, void *ctx)
@@ -124,16 +131,20 @@ static void ask_lengths(struct asking *a, const struct job_config *c, const stru
 {
     for (size_t i = 0; i < look->narrow_count; i++) {
         const struct column *column = look->narrow[i].column;
-        int64_t most = look->narrow[i].letters, least = column->type == VALUE_SECRET ? TOKEN_LETTERS
-                                                        : strcmp(column->slot, "last_error") == 0 ? ERROR_LETTERS : 0;
+        int64_t most = look->narrow[i].letters, least = column->type == VALUE_SECRET              ? TOKEN_LETTERS
+                                                        : strcmp(column->slot, "last_error") == 0 ? ERROR_LETTERS
+                                                                                                  : 0;
         for (size_t k = 0; k < c->status_value_count && strcmp(column->slot, "status") == 0; k++)
             if (c->status_values[k].value && (int64_t)strlen(c->status_values[k].value) > most)
-                say(a, CHECK_MISTAKE, "column %s of %s holds at most %" PRId64 " characters, and the value \"%s\" of "
-                                      "status_values is longer", column->name, t->name, most, c->status_values[k].value);
+                say(a, CHECK_MISTAKE,
+                    "column %s of %s holds at most %" PRId64 " characters, and the value \"%s\" of "
+                    "status_values is longer",
+                    column->name, t->name, most, c->status_values[k].value);
         if (most < least)
-            say(a, CHECK_WARNING, "column %s of %s holds at most %" PRId64 " characters, and renewd writes longer values "
-                                  "there: ALTER TABLE %s ALTER COLUMN %s TYPE text", column->name, t->name, most, t->name,
-                                  column->name);
+            say(a, CHECK_WARNING,
+                "column %s of %s holds at most %" PRId64 " characters, and renewd writes longer values "
+                "there: ALTER TABLE %s ALTER COLUMN %s TYPE text",
+                column->name, t->name, most, t->name, column->name);
     }
 }
 
@@ -143,8 +154,8 @@ static void ask_row_security(struct asking *a, const struct table *t, const stru
     if (hidden)
         say(a, CHECK_MISTAKE, "%s", hidden);
     else if (look->row_security)
-        say(a, CHECK_WARNING, "row security is on for %s: rows that no policy shows to renewd's role are not refreshed",
-            t->name);
+        say(a, CHECK_WARNING,
+            "row security is on for %s: rows that no policy shows to renewd's role are not refreshed", t->name);
 }
 
 static void ask_values(struct asking *a, const struct job *j, const struct row *row)
@@ -178,7 +189,8 @@ static void ask_also(struct asking *a, const struct job *j, const struct row *ro
         if (r < 0)
             say(a, CHECK_MISTAKE, "%s", e.text);
         else if (r > 0 && !any)
-            say(a, CHECK_WARNING, "also: %s has no row for row %s of %s (by column %s): nothing would be written there",
+            say(a, CHECK_WARNING,
+                "also: %s has no row for row %s of %s (by column %s): nothing would be written there",
                 j->config->also[i].table, row->key, j->table->name, j->config->also[i].from);
     }
 }
@@ -197,7 +209,8 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
     }
     ask_row_security(a, t, look, found);
     if (!found) {
-        say(a, a->mistaken ? CHECK_FINE : CHECK_WARNING, "%s has no row%s: there is nothing to read or to rehearse with", t->name,
+        say(a, a->mistaken ? CHECK_FINE : CHECK_WARNING,
+            "%s has no row%s: there is nothing to read or to rehearse with", t->name,
             t->only_count ? " within `only`" : "");
         return;
     }
@@ -232,7 +245,8 @@ static void ask_table(struct asking *a, struct job *j)
     if (table_look(a->db, j->table, &look, &e) < 0)
         say(a, CHECK_MISTAKE, "%s cannot be read: %s", j->table->name, e.text);
     if (look.triggers)
-        say(a, CHECK_FINE, "%s has triggers at UPDATE, which run with each refresh: %s", j->table->name, look.triggers);
+        say(a, CHECK_FINE, "%s has triggers at UPDATE, which run with each refresh: %s", j->table->name,
+            look.triggers);
     ask_lengths(a, j->config, j->table, &look);
     if (may_read)
         ask_row(a, j, &look);

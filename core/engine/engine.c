@@ -35,16 +35,21 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
         free(en);
         return error_set(e, res, "starting the HTTP client failed: %s", strerror(-res));
     }
-    res = spool_open(s->loop, s->state->path, s->state->host, s->state->incarnation, s->config->keys,
-                     &en->spool, e);
+    res =
+        spool_open(s->loop, s->state->path, s->state->host, s->state->incarnation, s->config->keys, &en->spool, e);
     if (res < 0) {
         http_client_free(en->http);
         tokens_free(en->tokens);
         free(en);
         return res;
     }
-    const struct retention_setup keep = {s->state->path, s->state->host, s->state->incarnation, s->config->keys,
-                                    s->config->spool_keep, restored_database_ours, en};
+    const struct retention_setup keep = {s->state->path,
+                                         s->state->host,
+                                         s->state->incarnation,
+                                         s->config->keys,
+                                         s->config->spool_keep,
+                                         restored_database_ours,
+                                         en};
     en->keep = retention_new(&keep);
     en->notes = rate_limits_new();
     en->forwards = forwards_new();
@@ -80,10 +85,16 @@ void engine_start(struct engine *e)
     if (e->setup.daemon)
         secrets_start(e);
     const struct config *c = e->setup.config;
-    struct store_options o = {.driver = c->store_driver, .path = c->store_path, .dsn = c->store_dsn,
-                              .wal = c->store_wal, .network = c->store_network};
-    struct store_events ev = {.up = startup_up, .down = startup_down, .ctx = e,
-                              .admit = startup_admit, .refused = startup_refused,
+    struct store_options o = {.driver = c->store_driver,
+                              .path = c->store_path,
+                              .dsn = c->store_dsn,
+                              .wal = c->store_wal,
+                              .network = c->store_network};
+    struct store_events ev = {.up = startup_up,
+                              .down = startup_down,
+                              .ctx = e,
+                              .admit = startup_admit,
+                              .refused = startup_refused,
                               .denied = startup_denied};
     struct store_events quiet = {.up = reader_up, .down = reader_down, .ctx = e};
     struct error err;
@@ -180,7 +191,8 @@ static void waited_long_enough(void *ctx)
 {
     struct engine *e = ctx;
     e->stop_timer = NULL;
-    log_line(LEVEL_WARNING, "stopping while attempts are still under way; what they received is on the spool", NULL);
+    log_line(LEVEL_WARNING, "stopping while attempts are still under way; what they received is on the spool",
+             NULL);
     e->stop_begun = true;
     give_up(e);
     if (e->setup.daemon)

@@ -22,20 +22,21 @@ struct job;
 
 struct engine_setup {
     struct loop *loop;
-    struct config *config;       /* the caller's, outlives the engine */
-    struct plugins *plugins;     /* likewise */
-    struct job_config **jobs;    /* the list and its items become the engine's */
+    struct config *config;    /* the caller's, outlives the engine */
+    struct plugins *plugins;  /* likewise */
+    struct job_config **jobs; /* the list and its items become the engine's */
     size_t job_count;
-    struct state_dir *state;     /* the caller's */
-    bool daemon;                 /* false: --once; no schedules of its own */
+    struct state_dir *state; /* the caller's */
+    bool daemon;             /* false: --once; no schedules of its own */
     /* Something that waiting cannot heal: the program ends with `status`. */
     void (*fatal)(void *ctx, int status, const char *why);
     /* The store was opened, checked and drained for the first time, and every job has either done its
      * first discovery or is held. */
     void (*ready)(void *ctx);
     void *ctx;
-    const struct conf_mistakes *config_notes; /* of renewd.conf, with its warnings; the caller's, who keeps it as long */
-    struct conf_mistakes *job_notes;          /* of the jobs; taken, unless it fails */
+    const struct conf_mistakes
+        *config_notes;               /* of renewd.conf, with its warnings; the caller's, who keeps it as long */
+    struct conf_mistakes *job_notes; /* of the jobs; taken, unless it fails */
 };
 
 int engine_new(const struct engine_setup *s, struct engine **ret, struct error *e);
@@ -47,15 +48,16 @@ void engine_free(struct engine *e);
 /* ---- What the API and --once ask ---- */
 struct run_result {
     const char *job;
-    int64_t id;                  /* 0: the run did not start, see `why` */
+    int64_t id; /* 0: the run did not start, see `why` */
     int64_t due, refreshed, failed, skipped;
-    const char *why;             /* NULL, or a sentence */
-    int error;                   /* 0, -ENOTCONN store away, -EROFS only read, -ESHUTDOWN stopping, -EBUSY held, paused, -EINVAL not ready,
+    const char *why; /* NULL, or a sentence */
+    int error; /* 0, -ENOTCONN store away, -EROFS only read, -ESHUTDOWN stopping, -EBUSY held, paused, -EINVAL not ready,
                                     -ENOENT by hand: no such record */
     struct failure_row *failures;
     size_t failure_count;
-    const struct reason_count *skipped_because; /* REASONS_MAX of them: what kept those that were skipped; or NULL */
-    struct left left;            /* undone when it ended; not of a run by hand */
+    const struct reason_count
+        *skipped_because; /* REASONS_MAX of them: what kept those that were skipped; or NULL */
+    struct left left;     /* undone when it ended; not of a run by hand */
 };
 typedef void (*run_done)(void *ctx, const struct run_result *r);
 
@@ -77,12 +79,15 @@ const char *job_row_security(const struct job *j);
 int64_t job_unreadable(const struct job *j);
 int64_t job_rows_read(const struct job *j);
 /* By hand: the records of these keys; count 0 = all of the job. */
-void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
-                    run_done done, void *ctx);
+void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count, run_done done,
+                    void *ctx);
 /* believe: a resume that takes the provider at its word about those who are suspects now. */
 void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
                   void (*done)(void *ctx, int result, const char *why), void *ctx);
-struct reload_result { size_t loaded, unchanged, removed, held; char *text; };
+struct reload_result {
+    size_t loaded, unchanged, removed, held;
+    char *text;
+};
 void engine_reload(struct engine *e, struct reload_result *ret);
 void reload_result_done(struct reload_result *r);
 /* done once, when every job's records are discovered or the job is held; at once when the store is away or
@@ -91,11 +96,11 @@ void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
 
 /* ---- What is kept aside ---- */
 struct parked {
-    const char *id, *kind;       /* "orphan" | "pending" | "answer" */
+    const char *id, *kind;                    /* "orphan" | "pending" | "answer" */
     const char *job, *record, *account, *why; /* account may be NULL */
     int64_t created_at;
-    int64_t until;               /* it goes then; 0 = it stays until its row takes it */
-    int64_t next_at;             /* a pending one is tried again then; 0 = not by itself */
+    int64_t until;   /* it goes then; 0 = it stays until its row takes it */
+    int64_t next_at; /* a pending one is tried again then; 0 = not by itself */
 };
 typedef void parked_done(void *ctx, const struct parked *list, size_t count, int result, const char *why);
 /* job NULL = all. What it points to is valid in the callback. */
@@ -106,30 +111,30 @@ void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *do
 
 /* ---- A token on demand ---- */
 struct token_requirement {
-    int64_t min_valid;           /* seconds that it should live yet */
-    bool as_tick;                /* due as at a tick, instead */
-    bool refused;                /* the provider refused the token of refused_generation: unless the record has a newer
+    int64_t min_valid; /* seconds that it should live yet */
+    bool as_tick;      /* due as at a tick, instead */
+    bool refused;      /* the provider refused the token of refused_generation: unless the record has a newer
                                     one, it is refreshed however long it should live, once a generation */
     int64_t refused_generation;
-    const char *refused_token;   /* the very token, where it is known; else NULL. Copied */
-    int64_t serve_ms, wait_ms;   /* how long to wait while a token lives, and while there is none */
+    const char *refused_token; /* the very token, where it is known; else NULL. Copied */
+    int64_t serve_ms, wait_ms; /* how long to wait while a token lives, and while there is none */
 };
 enum token_status {
     TOKEN_SERVED = 1,
-    TOKEN_UNKNOWN,               /* no such record */
-    TOKEN_PERSON,                /* only a person can help */
-    TOKEN_LATER,                 /* again after retry_after */
-    TOKEN_UNDER_WAY,             /* wait_ms is over; the work goes on */
-    TOKEN_AWAY,                  /* the store is, or renewd stops */
+    TOKEN_UNKNOWN,   /* no such record */
+    TOKEN_PERSON,    /* only a person can help */
+    TOKEN_LATER,     /* again after retry_after */
+    TOKEN_UNDER_WAY, /* wait_ms is over; the work goes on */
+    TOKEN_AWAY,      /* the store is, or renewd stops */
 };
 struct token_answer {
     int status;
-    const char *access_token;    /* served, or what the row holds all the same; may be NULL */
+    const char *access_token; /* served, or what the row holds all the same; may be NULL */
     int64_t expires_at, generation;
-    int state;                   /* enum state; 0 = not known */
+    int state;                             /* enum state; 0 = not known */
     bool lives, without_credential, tried; /* tried: an attempt has ended since it was asked */
-    const char *code, *why;      /* may be NULL */
-    int64_t retry_after;         /* seconds */
+    const char *code, *why;                /* may be NULL */
+    int64_t retry_after;                   /* seconds */
 };
 /* What it points to is valid in the callback, which may come before engine_token returns. */
 typedef void (*token_done)(void *ctx, const struct token_answer *t);
@@ -140,31 +145,31 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
 /* ---- Calls of a provider's API with a record's token ---- */
 struct forward_call {
     const char *method;
-    const char *path, *query;    /* as they came; the path without the "/" before it */
-    const char *const *headers;  /* "Name: value" as they came, NULL-terminated */
+    const char *path, *query;   /* as they came; the path without the "/" before it */
+    const char *const *headers; /* "Name: value" as they came, NULL-terminated */
     const char *body;
     size_t body_len;
 };
 enum forward_status {
-    FORWARD_ANSWERED = 1,        /* whatever the provider said */
-    FORWARD_NO_TOKEN,            /* `token` says why */
-    FORWARD_BAD,                 /* the call cannot be made of this */
+    FORWARD_ANSWERED = 1, /* whatever the provider said */
+    FORWARD_NO_TOKEN,     /* `token` says why */
+    FORWARD_BAD,          /* the call cannot be made of this */
     FORWARD_NOT_ALLOWED,
-    FORWARD_TYPE,                /* put = "form", and the body is none */
-    FORWARD_SLOWED,              /* the provider wants no calls of this record until retry_after is over */
-    FORWARD_BUSY,                /* too many at a time, or renewd stops */
+    FORWARD_TYPE,   /* put = "form", and the body is none */
+    FORWARD_SLOWED, /* the provider wants no calls of this record until retry_after is over */
+    FORWARD_BUSY,   /* too many at a time, or renewd stops */
     FORWARD_NO_ANSWER,
     FORWARD_TIMED_OUT,
 };
 struct forward_answer {
     int status;
-    int http_status;             /* ANSWERED; what may be passed on of it */
-    const char *content_type;    /* NULL = none */
-    const char *const *headers;  /* "Name: value", NULL-terminated */
+    int http_status;            /* ANSWERED; what may be passed on of it */
+    const char *content_type;   /* NULL = none */
+    const char *const *headers; /* "Name: value", NULL-terminated */
     const char *body;
     size_t body_len;
     const struct token_answer *token;
-    const char *code, *why;      /* a word for programs and a sentence, of all but ANSWERED and NO_TOKEN */
+    const char *code, *why; /* a word for programs and a sentence, of all but ANSWERED and NO_TOKEN */
     int64_t retry_after;
 };
 /* What it points to is valid in the callback, which may come before engine_forward returns. */
@@ -177,9 +182,9 @@ void engine_forward(struct engine *e, struct job *j, const char *key, const stru
 struct refused_claim {
     int64_t generation;
     int status;
-    const char *body;            /* NUL-terminated beyond its length */
+    const char *body; /* NUL-terminated beyond its length */
     size_t body_len;
-    const char *headers;         /* as http_reply's */
+    const char *headers; /* as http_reply's */
     size_t headers_len;
 };
 /* refused: the answer refuses the token, and t is what follows from that, else NULL. */
@@ -213,7 +218,7 @@ void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, si
 /* Which of the jobs (count > 0) has a row of that key with its credential filled, else one with a row. */
 enum filled { FILLED_NO_ROW, FILLED_EMPTY, FILLED };
 void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
-                   void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx);
+                       void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx);
 
 /* JSON lines of one record each: {"id": "...", "account": "...", "access_token": "...", ...}. */
 void engine_import(struct engine *e, struct job *j, const char *lines, size_t len, bool replace,
@@ -229,8 +234,7 @@ void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const ch
 
 /* Why nothing of a job is refreshed now; the job has its table (job_source). */
 void engine_explain(struct engine *e, struct job *j,
-                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why),
-                    void *ctx);
+                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why), void *ctx);
 /* Of several records, as the end of a sentence. */
 const char *reason_of_many(enum reason reason);
 /* The same for one record, as a sentence; its row is looked at first. -ENODATA: the row is left out, why says so. */
@@ -245,14 +249,15 @@ void engine_forget_host(struct engine *e, const char *host, host_done *done, voi
 struct engine_status {
     const char *host, *incarnation, *store_driver;
     bool store_up;
-    const char *store_why;       /* why it is down or only read; NULL when up */
-    bool read_only;              /* it is there, but a copy or an old one (clone guard) */
+    const char *store_why; /* why it is down or only read; NULL when up */
+    bool read_only;        /* it is there, but a copy or an old one (clone guard) */
     int64_t started_at;
     size_t jobs, held, failing, paused, in_flight, waiting_commits;
-    int64_t orphans, pending, answers; /* set aside: too late for their rows, refused by them; what nobody could read */
+    int64_t orphans, pending,
+        answers; /* set aside: too late for their rows, refused by them; what nobody could read */
     int64_t spool_entries, spool_bytes, spool_oldest_at;
-    int64_t kept, kept_bytes;    /* pairs that the store has, for a day */
-    int64_t left_alone;          /* spool files of another host, installation or key */
+    int64_t kept, kept_bytes; /* pairs that the store has, for a day */
+    int64_t left_alone;       /* spool files of another host, installation or key */
 };
 void engine_status(const struct engine *e, struct engine_status *ret);
 /* What is odd about configuration and secrets, as sentences that name places and no values; NULL past the end. */
@@ -269,22 +274,22 @@ const struct job_config *engine_disabled_called(const struct engine *e, const ch
 struct job *engine_job_called(const struct engine *e, const char *name);
 struct job *engine_job_by_name(const struct engine *e, const char *name);
 const struct job_config *job_configuration(const struct job *j);
-const char *job_held(const struct job *j);   /* why it does not run, or NULL */
+const char *job_held(const struct job *j); /* why it does not run, or NULL */
 /* Its table is being looked up, which may hold it. */
 bool job_is_looked_up(const struct job *j);
 bool job_held_by_breaker(const struct job *j); /* it goes on by itself, or when a person says so */
-const char *job_stands(const struct job *j); /* why nothing of it runs; its breaker holds some records alone */
+const char *job_stands(const struct job *j);   /* why nothing of it runs; its breaker holds some records alone */
 /* Why it counts as failing: none of its records was refreshed by its last asking; NULL = it does not. */
 const char *job_failing(const struct job *j, int64_t *ret_records);
 bool job_paused(const struct job *j);
 const char *job_warning(const struct job *j); /* what its settings leave undone, with what would do; or NULL */
-const char *job_source(const struct job *j); /* NULL before its table was resolved */
-int64_t job_next_at(const struct job *j);    /* next tick or own time; 0 = none */
+const char *job_source(const struct job *j);  /* NULL before its table was resolved */
+int64_t job_next_at(const struct job *j);     /* next tick or own time; 0 = none */
 /* What its provider grants, as last seen. */
 struct granted {
-    int64_t life;                /* of an access token, in seconds; 0 = not known */
-    int rotates;                 /* 1: a refresh replaces the credential, 0: it does not, -1: not known */
-    int64_t changed_at;          /* when that changed; 0 = never */
+    int64_t life;       /* of an access token, in seconds; 0 = not known */
+    int rotates;        /* 1: a refresh replaces the credential, 0: it does not, -1: not known */
+    int64_t changed_at; /* when that changed; 0 = never */
 };
 bool job_granted(const struct job *j, struct granted *ret); /* false: nothing was seen yet */
 size_t job_in_flight(const struct job *j);

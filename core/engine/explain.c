@@ -29,9 +29,15 @@ struct explain_task {
 static void explain_fill(const struct job *j, int64_t now, struct claim_request *ret)
 {
     const struct state_dir *s = j->engine->setup.state;
-    *ret = (struct claim_request){.table = j->table, .mode = CLAIM_TICK, .host = s->host, .incarnation = s->incarnation,
-                                  .safe = j->safe, .now = now, .real_now = now,
-                                  .tick = schedule_prev(j, now), .next_tick = schedule_next(j, now),
+    *ret = (struct claim_request){.table = j->table,
+                                  .mode = CLAIM_TICK,
+                                  .host = s->host,
+                                  .incarnation = s->incarnation,
+                                  .safe = j->safe,
+                                  .now = now,
+                                  .real_now = now,
+                                  .tick = schedule_prev(j, now),
+                                  .next_tick = schedule_next(j, now),
                                   .held_under = breaker_holds(j) ? j->settings_id : NULL};
 }
 
@@ -93,8 +99,7 @@ static void explain_done(void *arg, int result, const struct error *e)
 }
 
 void engine_explain(struct engine *e, struct job *j,
-                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why),
-                    void *ctx)
+                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why), void *ctx)
 {
     struct explain_task *t = xcalloc(1, sizeof *t);
     t->job = j;

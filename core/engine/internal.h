@@ -36,9 +36,9 @@ int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix)
 
 /* keys.c */
 struct keys_check {
-    struct job **jobs;               /* those of the moment: a reload frees none meanwhile */
+    struct job **jobs; /* those of the moment: a reload frees none meanwhile */
     size_t job_count;
-    bool wrong;                      /* fatal */
+    bool wrong; /* fatal */
     bool known[KEYRING_MAX];
     unsigned char fingerprint_key[32];
 };
@@ -59,7 +59,7 @@ void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
 /* sql_requests.c */
 void requests_start(struct engine *e);
 void requests_serve(struct engine *e); /* notes which jobs are here */
-void requests_look(struct engine *e); /* at once, or as soon as is bearable */
+void requests_look(struct engine *e);  /* at once, or as soon as is bearable */
 
 /* pg_notify.c */
 void pg_notify_start(struct engine *e);

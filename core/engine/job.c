@@ -136,8 +136,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = grant_monitor_read(db, c->job, &t->granted, e);
     if (res >= 0)
-        res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, c->limit, &t->row,
-                            e);
+        res = store_job_put(db, c->job, c->plugin_name, c->schedule_text, c->legacy_name, c->limit, &t->row, e);
     if (res >= 0 && t->row.rescheduled)
         res = take_schedule(db, t, e);
     if (res >= 0)
@@ -235,8 +234,8 @@ static void resolve_done(void *arg, int result, const struct error *e)
     } else if (!store_is_away(result) && !j->removed) { /* also for a lock: the others are not to wait for it */
         job_hold(j, e->text);
         if (!en->stopping)
-            j->retry_timer = loop_after(en->loop, store_passes(result) ? RESOLVE_SOON_MS : RESOLVE_AGAIN_MS,
-                                        resolve_again, j);
+            j->retry_timer =
+                loop_after(en->loop, store_passes(result) ? RESOLVE_SOON_MS : RESOLVE_AGAIN_MS, resolve_again, j);
         recover_check(en);
     }
     table_free(t->table);

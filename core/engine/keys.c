@@ -33,10 +33,12 @@ static int wrong_key(struct db *db, const struct keys_check *c, const char *id, 
     for (size_t i = 0; i < c->job_count; i++)
         in_tables += job_count_sealed(db, c->jobs[i], prefix);
     return error_set(err, -EKEYREJECTED,
-                     "the key \"%s\" of renewd.conf is not the one this database was sealed with; %" PRId64 " values under "
-                     "that id do not open (%" PRId64 " of renewd's own, %" PRId64 " in the jobs' tables). Nothing was written. "
-                     "Put the old key back; a new key gets an id of its own and stands before the old one in keys", id,
-                     count + in_tables, count, in_tables);
+                     "the key \"%s\" of renewd.conf is not the one this database was sealed with; %" PRId64
+                     " values under "
+                     "that id do not open (%" PRId64 " of renewd's own, %" PRId64
+                     " in the jobs' tables). Nothing was written. "
+                     "Put the old key back; a new key gets an id of its own and stands before the old one in keys",
+                     id, count + in_tables, count, in_tables);
 }
 
 /* Which keys the database has seen at work. */

@@ -77,8 +77,9 @@ static void listen_done(void *arg, int result, const struct error *err)
     else if (result == 0)
         listener_close(t->listener);
     else if (result == -EOPNOTSUPP)
-        log_line(LEVEL_INFO, "PostgreSQL sends no notifications here: requests made in SQL are read every five seconds, "
-                             "changed rows at every rescan",
+        log_line(LEVEL_INFO,
+                 "PostgreSQL sends no notifications here: requests made in SQL are read every five seconds, "
+                 "changed rows at every rescan",
                  "reason", err->text, NULL);
     else
         again_in(e, AGAIN_MS);

@@ -21,7 +21,13 @@
 #include "core/store/guard.h"
 #include "core/store/hosts.h"
 
-enum { HEARTBEAT_MS = 15000, COUNT_BEATS = 40 /* ten minutes */, BUSY_AGAIN_MS = 1000, EXIT_CONFIG = 78, GRANTS_MAX = 700 };
+enum {
+    HEARTBEAT_MS = 15000,
+    COUNT_BEATS = 40 /* ten minutes */,
+    BUSY_AGAIN_MS = 1000,
+    EXIT_CONFIG = 78,
+    GRANTS_MAX = 700
+};
 
 struct check_task {
     struct engine *engine;
@@ -200,8 +206,10 @@ void startup_denied(void *ctx, const char *why)
     struct engine *e = ctx;
     lost_store(e, why, false);
     if (e->setup.daemon)
-        log_line(LEVEL_ERROR, "the database refuses renewd; nothing is attempted until the cause is corrected; renewd tries "
-                              "again by itself", "reason", why, NULL);
+        log_line(LEVEL_ERROR,
+                 "the database refuses renewd; nothing is attempted until the cause is corrected; renewd tries "
+                 "again by itself",
+                 "reason", why, NULL);
     else
         e->setup.fatal(e->setup.ctx, 1, why);
 }

@@ -38,8 +38,8 @@ static void due_text(const struct job *j, char *ret, size_t size)
 }
 
 /* Nothing about its job keeps it. */
-static void own_text(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until, char *ret,
-                     size_t size)
+static void own_text(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until,
+                     char *ret, size_t size)
 {
     char at[TIMESTAMP_SIZE];
     switch (reason) {
@@ -47,48 +47,56 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
         snprintf(ret, size, "its row cannot be read: %s", r->last_text ? r->last_text : "see its last error");
         break;
     case REASON_PENDING:
-        snprintf(ret, size, "its new token is parked: the database refused the row; the write is tried again every minute");
+        snprintf(ret, size,
+                 "its new token is parked: the database refused the row; the write is tried again every minute");
         break;
     case REASON_NEVER:
-        snprintf(ret, size, "nothing to do: plugin %s says that it does not expire", plugin_name(j->config->plugin));
+        snprintf(ret, size, "nothing to do: plugin %s says that it does not expire",
+                 plugin_name(j->config->plugin));
         break;
     case REASON_LEASED_HERE:
         snprintf(ret, size, "leased here until %s: an attempt is under way", at_text(lease_until, at));
         break;
     case REASON_LEASED_ELSEWHERE:
-        snprintf(ret, size, "leased elsewhere until %s: another host or process presents its credential, or has not recorded "
-                            "the result yet; if that host does not come back: renewctl forget-host",
+        snprintf(ret, size,
+                 "leased elsewhere until %s: another host or process presents its credential, or has not recorded "
+                 "the result yet; if that host does not come back: renewctl forget-host",
                  at_text(lease_until, at));
         break;
     case REASON_SPENT:
-        snprintf(ret, size, "its row holds a credential that was replaced already and is never presented again; the newest one "
-                            "is written back when the row is read next, if renewd still has it");
+        snprintf(
+            ret, size,
+            "its row holds a credential that was replaced already and is never presented again; the newest one "
+            "is written back when the row is read next, if renewd still has it");
         break;
     case REASON_DEAD:
-        snprintf(ret, size, "the provider refused its credential for good; it is not presented again by itself; a changed "
-                            "row or renewctl refresh clears that");
+        snprintf(ret, size,
+                 "the provider refused its credential for good; it is not presented again by itself; a changed "
+                 "row or renewctl refresh clears that");
         break;
     case REASON_NO_ANSWER:
         if (r->not_before == SILENCE_FOR_EVER)
-            snprintf(ret, size, "its credential was presented twice and no answer came; it is not presented again by itself: "
-                                "run renewctl refresh for this record, or have the account connected again");
+            snprintf(ret, size,
+                     "its credential was presented twice and no answer came; it is not presented again by itself: "
+                     "run renewctl refresh for this record, or have the account connected again");
         else
             snprintf(ret, size, "no answer came, and its credential may be spent; it is presented again at %s",
                      at_text(r->not_before, at));
         break;
     case REASON_SUSPECT:
-        snprintf(ret, size, "the provider refused it, which is not treated as final yet (withheld); it is tried again at %s%s",
+        snprintf(ret, size,
+                 "the provider refused it, which is not treated as final yet (withheld); it is tried again at %s%s",
                  at_text(r->not_before, at),
-                 record_shown(r, clock_now()) == STATE_EXPIRED
-                     ? "; its access token has expired meanwhile" : "");
+                 record_shown(r, clock_now()) == STATE_EXPIRED ? "; its access token has expired meanwhile" : "");
         break;
     case REASON_BACKOFF:
         if (r->not_before == SILENCE_FOR_EVER)
             own_text(j, r, REASON_NO_ANSWER, lease_until, ret, size);
         else
-            snprintf(ret, size, r->state == STATE_AMBIGUOUS ? "no answer came, and its credential may be spent; it is "
-                                                              "presented again at %s"
-                                                            : "it failed and is tried again at %s",
+            snprintf(ret, size,
+                     r->state == STATE_AMBIGUOUS ? "no answer came, and its credential may be spent; it is "
+                                                   "presented again at %s"
+                                                 : "it failed and is tried again at %s",
                      at_text(r->not_before, at));
         break;
     case REASON_EARLY:
@@ -108,8 +116,9 @@ void reason_of_one(const struct job *j, const struct record *r, enum reason reas
                    size_t size)
 {
     if (reason == REASON_DISCONNECTED)
-        snprintf(ret, size, "disconnected: its row is gone, or `only` leaves it out; nothing is refreshed until its "
-                            "application changes that");
+        snprintf(ret, size,
+                 "disconnected: its row is gone, or `only` leaves it out; nothing is refreshed until its "
+                 "application changes that");
     else if (reason == REASON_WITHOUT_CREDENTIAL)
         snprintf(ret, size, "without credential: the row holds none");
     else if (reason == REASON_UNREADABLE)

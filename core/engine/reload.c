@@ -47,13 +47,12 @@ static bool goes_on(const struct job *old, const struct job_config *c)
 }
 
 /* before: the jobs that nothing has taken the place of yet. */
-static struct job *next_job(struct engine *e, struct job **before, struct job_config *c,
-                            struct reload_result *ret)
+static struct job *next_job(struct engine *e, struct job **before, struct job_config *c, struct reload_result *ret)
 {
     struct job *old = reload_take_out(before, e->job_count, c->job);
     if (old && !old->config->mistake && c->mistake) {
-        log_line(LEVEL_ERROR, "the changed file has mistakes; the job stays as it was", "job", c->job,
-                 "reason", c->mistake, NULL);
+        log_line(LEVEL_ERROR, "the changed file has mistakes; the job stays as it was", "job", c->job, "reason",
+                 c->mistake, NULL);
         job_config_free(c);
         ret->held++;
         return old;

@@ -15,9 +15,8 @@ enum { LOOK_MS = 5000 };
 static void secrets_told(struct job *j, const char *why)
 {
     if (why && (!j->secret_why || strcmp(j->secret_why, why) != 0))
-        log_line(LEVEL_WARNING, "a secret's file changed and cannot be used; the value read before stays in use", "job",
-                 j->config->job,
-                 "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a secret's file changed and cannot be used; the value read before stays in use",
+                 "job", j->config->job, "reason", why, NULL);
     free(j->secret_why);
     j->secret_why = why ? xstrdup(why) : NULL;
 }

@@ -18,7 +18,7 @@ enum { POLL_MS = 5000, PAUSE_MS = 200 };
 
 struct poll_task {
     struct engine *engine;
-    char **names;                /* of our jobs that can be asked */
+    char **names; /* of our jobs that can be asked */
     size_t name_count;
     struct sql_request *requests;
     size_t request_count;
@@ -49,8 +49,10 @@ static void name_disabled(struct poll_task *t)
     const struct job_config *c;
     t->disabled = xcalloc(t->engine->disabled_count + 1, sizeof *t->disabled);
     for (; (c = engine_disabled(t->engine, t->disabled_count)); t->disabled_count++)
-        t->disabled[t->disabled_count] = (struct disabled_job){sql_requests_copy(c->job), sql_requests_copy(c->plugin_name), sql_requests_copy(c->schedule_text),
-                                                               sql_requests_copy(c->legacy_name), sql_requests_copy(c->file)};
+        t->disabled[t->disabled_count] =
+            (struct disabled_job){sql_requests_copy(c->job), sql_requests_copy(c->plugin_name),
+                                  sql_requests_copy(c->schedule_text), sql_requests_copy(c->legacy_name),
+                                  sql_requests_copy(c->file)};
 }
 
 static void disabled_free(struct disabled_job *list, size_t count)
@@ -72,8 +74,8 @@ static int poll_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = store_breakers_held(db, clock_now_ms(), &t->held, &t->held_count, e);
     if (res >= 0)
-        res = store_requests_take(db, t->engine->setup.state->host, (const char *const *)t->names,
-                                  t->name_count, clock_real(), &t->requests, &t->request_count, e);
+        res = store_requests_take(db, t->engine->setup.state->host, (const char *const *)t->names, t->name_count,
+                                  clock_real(), &t->requests, &t->request_count, e);
     return res;
 }
 
@@ -121,7 +123,8 @@ static void poll_done(void *arg, int result, const struct error *err)
         if (j)
             run_requested(j, t->requests[i].run_id);
         else
-            log_line(LEVEL_WARNING, "SQL requested a run of a job that was just removed from conf.d; it does not run", "job",
+            log_line(LEVEL_WARNING,
+                     "SQL requested a run of a job that was just removed from conf.d; it does not run", "job",
                      t->requests[i].job, NULL);
     }
     sql_requests_task_free(t);
@@ -168,8 +171,9 @@ static void serve_done(void *arg, int result, const struct error *err)
 {
     struct poll_task *t = arg;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "this host could not record in the database which jobs it serves; renewd.job in SQL may show "
-                                "others as active",
+        log_line(LEVEL_WARNING,
+                 "this host could not record in the database which jobs it serves; renewd.job in SQL may show "
+                 "others as active",
                  "reason", err->text, NULL);
     sql_requests_task_free(t);
 }

@@ -7,7 +7,13 @@
 #include <strings.h>
 
 static const char *const hop_by_hop[] = {
-    "Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings",
+    "Connection",
+    "Keep-Alive",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
+    "HTTP2-Settings",
     "Content-Length", /* written anew */
     NULL,
 };
@@ -19,8 +25,15 @@ static const char *const of_the_caller[] = {
 
 /* The body is passed on decompressed, and what is said of the provider's host is not true of this one. */
 static const char *const of_the_provider[] = {
-    "Set-Cookie", "Set-Cookie2", "Content-Encoding", "Date", "Alt-Svc", "Strict-Transport-Security",
-    "Clear-Site-Data", "Renewd-Error", NULL,
+    "Set-Cookie",
+    "Set-Cookie2",
+    "Content-Encoding",
+    "Date",
+    "Alt-Svc",
+    "Strict-Transport-Security",
+    "Clear-Site-Data",
+    "Renewd-Error",
+    NULL,
 };
 
 static bool header_is_one_of(const char *const *names, const char *name, size_t len)
@@ -52,7 +65,8 @@ static bool header_is_named(const char *connection, const char *name, size_t len
 
 static bool drops(const char *name, size_t len, const char *connection)
 {
-    return header_is_one_of(hop_by_hop, name, len) || begins(name, len, "Proxy-") || header_is_named(connection, name, len);
+    return header_is_one_of(hop_by_hop, name, len) || begins(name, len, "Proxy-") ||
+           header_is_named(connection, name, len);
 }
 
 bool hop_drops_request(const char *name, size_t len, const char *connection)

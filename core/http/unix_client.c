@@ -46,24 +46,22 @@ static int try_socket(const char *path, struct error *error)
     size_t len = strlen(path);
 
     if (len == 0 || len >= sizeof address.sun_path)
-        return error_set(error, -ENAMETOOLONG, "the socket path %s is empty or over %zu bytes",
-                         path, sizeof address.sun_path - 1);
+        return error_set(error, -ENAMETOOLONG, "the socket path %s is empty or over %zu bytes", path,
+                         sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, len + 1);
     cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
         int code = errno;
         if (code == ENOENT || code == ECONNREFUSED || code == ENOTSOCK)
             return error_set(error, code == ENOENT ? -ENOENT : -ECONNREFUSED,
-                             "no daemon answers at %s: %s; is renewd running?", path,
-                             strerror(code));
-        return error_set(error, -code, "the socket %s could not be opened: %s", path,
-                         strerror(code));
+                             "no daemon answers at %s: %s; is renewd running?", path, strerror(code));
+        return error_set(error, -code, "the socket %s could not be opened: %s", path, strerror(code));
     }
     return 0;
 }
 
 static bool unix_call_call_open(struct unix_call *call, const char *socket_path, const char *method,
-                      const char *url, const char *content_type)
+                                const char *url, const char *content_type)
 {
     CURL *e = call->easy = curl_easy_init();
 
@@ -77,21 +75,17 @@ static bool unix_call_call_open(struct unix_call *call, const char *socket_path,
     }
     struct curl_slist *longer = call->lines ? curl_slist_append(call->lines, "Expect:") : NULL;
     return longer && !curl_easy_setopt(e, CURLOPT_HTTPHEADER, longer) &&
-           !curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, socket_path) &&
-           !curl_easy_setopt(e, CURLOPT_URL, url) &&
-           !curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method) &&
-           !curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) &&
+           !curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, socket_path) && !curl_easy_setopt(e, CURLOPT_URL, url) &&
+           !curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method) && !curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) &&
            !curl_easy_setopt(e, CURLOPT_PROXY, "") && !curl_easy_setopt(e, CURLOPT_NOPROXY, "*") &&
            !curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
            !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-           !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) &&
-           !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->text) &&
+           !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) && !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->text) &&
            !curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, unix_call_take_body) &&
            !curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 }
 
-static bool call_send(struct unix_call *call, const char *method, const void *body, size_t len,
-                      int64_t timeout_ms)
+static bool call_send(struct unix_call *call, const char *method, const void *body, size_t len, int64_t timeout_ms)
 {
     long timeout = timeout_ms > INT_MAX ? INT_MAX : timeout_ms < 0 ? 0 : (long)timeout_ms;
 
@@ -100,29 +94,26 @@ static bool call_send(struct unix_call *call, const char *method, const void *bo
     if (!body && strcmp(method, "POST") != 0)
         return true;
     return !curl_easy_setopt(call->easy, CURLOPT_POST, 1L) &&
-           !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                             (curl_off_t)(body ? len : 0)) &&
+           !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? len : 0)) &&
            !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, body ? body : "") &&
            !curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-static int call_failed(const struct unix_call *call, CURLcode code, const char *path,
-                       struct error *error)
+static int call_failed(const struct unix_call *call, CURLcode code, const char *path, struct error *error)
 {
     if (call->too_large)
         return error_set(error, -EMSGSIZE, "the daemon's answer at %s is too large", path);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return error_set(error, -ETIMEDOUT, "the daemon at %s did not answer in time", path);
     if (code == CURLE_COULDNT_CONNECT)
-        return error_set(error, -ECONNREFUSED, "no daemon answers at %s; is renewd running?",
-                         path);
+        return error_set(error, -ECONNREFUSED, "no daemon answers at %s; is renewd running?", path);
     return error_set(error, -EIO, "the daemon at %s gave no proper answer: %s", path,
                      *call->text ? call->text : curl_easy_strerror(code));
 }
 
-int http_unix_call(const char *socket_path, const char *method, const char *path,
-                   const char *content_type, const void *body, size_t len, int64_t timeout_ms,
-                   int *ret_status, struct buf *ret_body, struct error *error)
+int http_unix_call(const char *socket_path, const char *method, const char *path, const char *content_type,
+                   const void *body, size_t len, int64_t timeout_ms, int *ret_status, struct buf *ret_body,
+                   struct error *error)
 {
     cleanup(call_done) struct unix_call call = {.body = ret_body};
     cleanup(free_p) char *url = xasprintf("http://localhost%s", path);

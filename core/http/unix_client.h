@@ -15,8 +15,8 @@
  * content_type and body may be NULL; timeout_ms 0: none.
  * No daemon there: -ENOENT (no such socket) or -ECONNREFUSED (a stale one); -EACCES: not allowed to
  * open it; -ETIMEDOUT; -EIO for an answer that is not HTTP or was cut. */
-int http_unix_call(const char *socket_path, const char *method, const char *path,
-                   const char *content_type, const void *body, size_t len, int64_t timeout_ms,
-                   int *ret_status, struct buf *ret_body, struct error *error);
+int http_unix_call(const char *socket_path, const char *method, const char *path, const char *content_type,
+                   const void *body, size_t len, int64_t timeout_ms, int *ret_status, struct buf *ret_body,
+                   struct error *error);
 
 #endif

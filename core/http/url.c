@@ -130,7 +130,8 @@ static bool lies_in(const char *url, const char *tail)
         return false;
     const char *path = path_of(b.data);
     size_t len = strlen(path);
-    return strncmp(path, tail, len) == 0 || (len > 0 && strlen(tail) == len - 1 && strncmp(path, tail, len - 1) == 0);
+    return strncmp(path, tail, len) == 0 ||
+           (len > 0 && strlen(tail) == len - 1 && strncmp(path, tail, len - 1) == 0);
 }
 
 static bool has_host(const char *url, const char *host)
@@ -203,8 +204,9 @@ int target_url(char *const *prefixes, const char *path, char **ret_url, const ch
     if (r == -EPERM && !prefixes[1])
         r = url_of_one(prefixes[0], text, &url);
     if (r == -EPERM)
-        *ret_why = "the path is in none of the addresses of the job's forward.allow: begin it with the path of one, or with "
-                   "its host and path";
+        *ret_why =
+            "the path is in none of the addresses of the job's forward.allow: begin it with the path of one, or with "
+            "its host and path";
     else if (r < 0)
         *ret_why = "the path is too long";
     else

@@ -119,7 +119,7 @@ static char *replaced_by(const struct retention *k, const char *replaced, const 
     const struct retained_pair *before = map_get(k->by_newest, replaced);
     const char *at = before ? before->replaced : "";
     char fingerprint[FINGERPRINT_SIZE];
-    cleanup(buf_done) struct buf b = { 0 };
+    cleanup(buf_done) struct buf b = {0};
     int64_t since;
 
     buf_init(&b, 1024 * 1024);
@@ -134,13 +134,13 @@ static char *replaced_by(const struct retention *k, const char *replaced, const 
 
 static struct spool_field retention_field(const char *text)
 {
-    return (struct spool_field){ text, strlen(text) };
+    return (struct spool_field){text, strlen(text)};
 }
 
 int retention_put(struct retention *k, const char *attempt_id, const char *replaced, const char *newest,
-             const char *text, size_t len, struct error *e)
+                  const char *text, size_t len, struct error *e)
 {
-    cleanup(buf_done) struct buf entry = { 0 };
+    cleanup(buf_done) struct buf entry = {0};
     int64_t now = clock_real();
     struct retained_pair *p = xcalloc(1, sizeof *p);
 
@@ -149,7 +149,10 @@ int retention_put(struct retention *k, const char *attempt_id, const char *repla
     p->at = now;
     p->replaced = replaced_by(k, replaced, newest, now);
     const struct spool_field fields[SPOOL_FIELDS] = {
-        retention_field(attempt_id), retention_field(newest), retention_field(p->replaced), { text, len },
+        retention_field(attempt_id),
+        retention_field(newest),
+        retention_field(p->replaced),
+        {text, len},
     };
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
     int r = spool_entry_write(&entry, k->setup.ring, KEEP_BOUND, SPOOL_KEPT, (uint64_t)now, fields);
@@ -187,17 +190,20 @@ void retention_age(struct retention *k)
     retention_tidy(k);
 }
 
-void retention_each(const struct retention *k, void (*each)(void *ctx, const struct retention_entry *entry), void *ctx)
+void retention_each(const struct retention *k, void (*each)(void *ctx, const struct retention_entry *entry),
+                    void *ctx)
 {
     const struct retained_pair *p;
 
-    TAILQ_FOREACH(p, &k->pairs, link) {
-        const struct retention_entry entry = { p->attempt_id, p->newest };
+    TAILQ_FOREACH(p, &k->pairs, link)
+    {
+        const struct retention_entry entry = {p->attempt_id, p->newest};
         each(ctx, &entry);
     }
 }
 
-int retention_pair_text(const struct retention *k, const struct retained_pair *p, struct secret **ret, struct error *e)
+int retention_pair_text(const struct retention *k, const struct retained_pair *p, struct secret **ret,
+                        struct error *e)
 {
     cleanup(secret_free_p) struct secret *plain = NULL;
     struct spool_field fields[SPOOL_FIELDS];
@@ -232,5 +238,5 @@ bool retention_came_after(const struct retention *k, const char *newest, const c
 
 void retention_counts(const struct retention *k, struct retention_counts *ret)
 {
-    *ret = (struct retention_counts){ (int64_t)map_count(k->by_newest), k->bytes, k->left_alone };
+    *ret = (struct retention_counts){(int64_t)map_count(k->by_newest), k->bytes, k->left_alone};
 }

@@ -45,7 +45,7 @@ int retention_take(struct retention *k, const char *installation, struct error *
 int retention_room(struct retention *k, size_t waiting, struct error *e);
 /* The store has this commit; text is commit_to_text()'s. What `replaced` brought is kept no longer. */
 int retention_put(struct retention *k, const char *attempt_id, const char *replaced, const char *newest,
-             const char *text, size_t len, struct error *e);
+                  const char *text, size_t len, struct error *e);
 /* What is older than a day goes. */
 void retention_age(struct retention *k);
 
@@ -53,13 +53,16 @@ struct retention_entry {
     const char *attempt_id;
     const char *newest; /* fingerprint of the credential that it brought: its name here */
 };
-void retention_each(const struct retention *k, void (*each)(void *ctx, const struct retention_entry *entry), void *ctx);
+void retention_each(const struct retention *k, void (*each)(void *ctx, const struct retention_entry *entry),
+                    void *ctx);
 /* The commit's text. -ENOENT: it is not kept any more. */
 int retention_text(const struct retention *k, const char *newest, struct secret **ret, struct error *e);
 /* Whether this credential is it, or was replaced by it, at once or through others, within a day. */
 bool retention_came_after(const struct retention *k, const char *newest, const char *fingerprint);
 
-struct retention_counts { int64_t entries, bytes, left_alone; };
+struct retention_counts {
+    int64_t entries, bytes, left_alone;
+};
 void retention_counts(const struct retention *k, struct retention_counts *ret);
 
 #endif

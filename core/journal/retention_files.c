@@ -41,7 +41,7 @@ static struct retention_file *file_add(struct retention *k, char *path, int fd, 
 {
     struct retention_file *f = xcalloc(1, sizeof *f);
 
-    *f = (struct retention_file){ .path = path, .fd = fd, .end = end, .reserved = end };
+    *f = (struct retention_file){.path = path, .fd = fd, .end = end, .reserved = end};
     k->file_count++;
     return f;
 }
@@ -63,11 +63,11 @@ static int write_at(int fd, const char *bytes, size_t len, off_t at)
 
 static int head_write(const struct retention *k, int fd, off_t *ret_end)
 {
-    cleanup(buf_done) struct buf head = { 0 };
+    cleanup(buf_done) struct buf head = {0};
     const struct spool_field fields[SPOOL_FIELDS] = {
-        { k->setup.host, strlen(k->setup.host) },
-        { NULL, 0 },
-        { k->installation, strlen(k->installation) },
+        {k->setup.host, strlen(k->setup.host)},
+        {NULL, 0},
+        {k->installation, strlen(k->installation)},
     };
 
     buf_init(&head, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
@@ -118,7 +118,8 @@ int retention_file_room(struct retention *k, off_t more, struct error *e)
     }
     struct retention_file *f = k->current;
     off_t need = f->end + more;
-    for (off_t ahead = retention_file_max(k) < ROOM_AHEAD ? retention_file_max(k) : ROOM_AHEAD; need > f->reserved; ahead = 0) {
+    for (off_t ahead = retention_file_max(k) < ROOM_AHEAD ? retention_file_max(k) : ROOM_AHEAD; need > f->reserved;
+         ahead = 0) {
         if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, f->end, need + ahead - f->end) == 0) {
             f->reserved = need + ahead;
         } else if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG) {
@@ -142,8 +143,7 @@ int retention_append(struct retention *k, const char *bytes, size_t len, off_t *
     if (r < 0) {
         (void)!ftruncate(f->fd, f->end);
         f->reserved = f->end;
-        return error_set(e, r, "the file %s: writing failed: %s; make room on that disk", f->path,
-                         strerror(-r));
+        return error_set(e, r, "the file %s: writing failed: %s; make room on that disk", f->path, strerror(-r));
     }
     *ret_at = f->end;
     f->end += (off_t)len;
@@ -177,8 +177,8 @@ static int oldest_move(struct retention *k)
     int r = 0;
 
     TAILQ_FOREACH(p, &k->pairs, link)
-        if (p->file == f && r == 0)
-            r = pair_move(k, p);
+    if (p->file == f && r == 0)
+        r = pair_move(k, p);
     if (r == 0 && fdatasync(k->current->fd) < 0)
         r = -errno;
     if (r == 0)
@@ -194,8 +194,7 @@ void retention_tidy(struct retention *k)
     /* Half of the bound is what is kept, half what is not any more in files that still keep something. */
     while (k->bytes > k->setup.bound / 2 - KEEP_FILES * max && (p = TAILQ_FIRST(&k->pairs)) != NULL)
         retention_forget(k, p);
-    for (size_t most = k->file_count; most > 0 && k->file_count > KEEP_FILES + (size_t)(2 * k->bytes / max);
-         most--)
+    for (size_t most = k->file_count; most > 0 && k->file_count > KEEP_FILES + (size_t)(2 * k->bytes / max); most--)
         if (k->current == TAILQ_FIRST(&k->files) || oldest_move(k) < 0)
             break;
 }
@@ -220,7 +219,8 @@ static int retention_file_foreign(const struct taking *t, struct error *e)
                      host ? "installation's database" : "host");
 }
 
-static int retention_file_entry_take(void *ctx, const struct spool_head *head, const char *text, off_t at, struct error *e)
+static int retention_file_entry_take(void *ctx, const struct spool_head *head, const char *text, off_t at,
+                                     struct error *e)
 {
     struct taking *t = ctx;
     cleanup(secret_free_p) struct secret *plain = NULL;
@@ -228,8 +228,10 @@ static int retention_file_entry_take(void *ctx, const struct spool_head *head, c
     const char *why = NULL;
 
     if (spool_entry_open(t->k->setup.ring, KEEP_BOUND, head, text, &plain, fields, &why) < 0)
-        return error_set(e, -EKEYREJECTED, "%s: an entry cannot be read: %s; configure the keys that were in "
-                         "use when it was written", t->file->path, why);
+        return error_set(e, -EKEYREJECTED,
+                         "%s: an entry cannot be read: %s; configure the keys that were in "
+                         "use when it was written",
+                         t->file->path, why);
     if (head->type == SPOOL_HEAD) {
         spool_field_copy(t->host, sizeof t->host, &fields[0]);
         spool_field_copy(t->installation, sizeof t->installation, &fields[2]);
@@ -259,20 +261,23 @@ static int unnamed_ours(const struct taking *t, struct error *e)
 
     if (!t->unnamed)
         return 0;
-    TAILQ_FOREACH(p, &t->found, link) {
+    TAILQ_FOREACH(p, &t->found, link)
+    {
         cleanup(secret_free_p) struct secret *text = NULL;
         if (t->k->setup.ours != NULL && retention_pair_text(t->k, p, &text, NULL) == 0 &&
             t->k->setup.ours(t->k->setup.ctx, p->newest, secret_text(text), secret_len(text)))
             return 0;
     }
-    return error_set(e, -EXDEV, "%s does not name its database, and none of its entries belongs to this one; it is left as it "
-                                "is", t->file->path);
+    return error_set(e, -EXDEV,
+                     "%s does not name its database, and none of its entries belongs to this one; it is left as it "
+                     "is",
+                     t->file->path);
 }
 
 /* Locks and reads one file. -EAGAIN: it is not for us. */
 static int retention_file_file_take(struct retention *k, const char *name, struct error *e)
 {
-    struct taking t = { .k = k };
+    struct taking t = {.k = k};
     char *path = xasprintf("%s/%s", k->dir, name);
     struct stat st;
     struct retained_pair *p;
@@ -290,7 +295,7 @@ static int retention_file_file_take(struct retention *k, const char *name, struc
     }
     t.file = file_add(k, path, fd, st.st_size);
     TAILQ_INSERT_HEAD(&k->files, t.file, link);
-    struct spool_scan scan = { .fd = fd, .path = path, .size = st.st_size };
+    struct spool_scan scan = {.fd = fd, .path = path, .size = st.st_size};
     r = spool_scan(&scan, retention_file_entry_take, &t, e);
     if (r == 0)
         r = unnamed_ours(&t, e);
@@ -322,10 +327,10 @@ static void retention_file_sort_out(struct retention *k)
     struct retained_pair *p;
 
     TAILQ_FOREACH(p, &k->pairs, link)
-        count++;
+    count++;
     cleanup(free_p) struct retained_pair **list = xcalloc(count + 1, sizeof *list);
     TAILQ_FOREACH(p, &k->pairs, link)
-        list[n++] = p;
+    list[n++] = p;
     qsort(list, count, sizeof *list, by_age);
     TAILQ_INIT(&k->pairs);
     for (size_t i = 0; i < count; i++) {
@@ -358,10 +363,11 @@ int retention_take(struct retention *k, const char *installation, struct error *
     k->left_alone = 0;
     DIR *d = opendir(k->dir);
     if (d == NULL)
-        return errno == ENOENT ? 0 : error_set(e, -errno, "the spool directory %s cannot be read: %s", k->dir,
-                                               strerror(errno));
+        return errno == ENOENT
+                   ? 0
+                   : error_set(e, -errno, "the spool directory %s cannot be read: %s", k->dir, strerror(errno));
     while ((entry = readdir(d)) != NULL) {
-        struct error why = { "" };
+        struct error why = {""};
         int r = is_name(entry->d_name) ? retention_file_file_take(k, entry->d_name, &why) : -EAGAIN;
         if (r == -EAGAIN)
             continue;

@@ -20,10 +20,10 @@ struct retained_pair {
     TAILQ_ENTRY(retained_pair) link;
     char attempt_id[ID_SIZE], newest[FINGERPRINT_SIZE];
     char *replaced;
-    int64_t at;              /* Unix seconds by the real clock */
+    int64_t at; /* Unix seconds by the real clock */
     struct retention_file *file;
     off_t offset;
-    size_t len;              /* of the whole entry */
+    size_t len; /* of the whole entry */
 };
 TAILQ_HEAD(kept_pairs, retained_pair);
 
@@ -32,7 +32,7 @@ struct retention_file {
     char *path;
     int fd;
     off_t end, reserved;
-    size_t pairs;            /* that are kept in it */
+    size_t pairs; /* that are kept in it */
 };
 TAILQ_HEAD(keep_files, retention_file);
 
@@ -40,13 +40,13 @@ struct retention {
     struct retention_setup setup;
     char *dir;
     char installation[ID_SIZE]; /* "" = not known yet: no file can be made */
-    unsigned made;           /* files, for their names */
+    unsigned made;              /* files, for their names */
     struct map *by_newest;
-    struct kept_pairs pairs; /* the oldest first */
-    struct keep_files files; /* the oldest first */
+    struct kept_pairs pairs;        /* the oldest first */
+    struct keep_files files;        /* the oldest first */
     struct retention_file *current; /* the last of them when we write to it; NULL = none yet */
     size_t file_count;
-    int64_t bytes;           /* of what is kept */
+    int64_t bytes; /* of what is kept */
     int64_t left_alone;
 };
 
@@ -58,7 +58,8 @@ void retention_remember(struct retention *k, struct retained_pair *p);
 /* Takes p over; what it replaced, and what is kept under its name, goes. */
 void retention_supersede(struct retention *k, struct retained_pair *p);
 
-int retention_pair_text(const struct retention *k, const struct retained_pair *p, struct secret **ret, struct error *e);
+int retention_pair_text(const struct retention *k, const struct retained_pair *p, struct secret **ret,
+                        struct error *e);
 int retention_file_room(struct retention *k, off_t more, struct error *e);
 /* Room must have been made. */
 int retention_append(struct retention *k, const char *bytes, size_t len, off_t *ret_at, struct error *e);

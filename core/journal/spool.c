@@ -65,30 +65,28 @@ static void wanted_free(void *p)
 
 static struct spool_field field(const char *text)
 {
-    return (struct spool_field){ text, text ? strlen(text) : 0 };
+    return (struct spool_field){text, text ? strlen(text) : 0};
 }
 
 /* Whole or not at all: a failure leaves no torn entry between others. */
-static int spool_append(struct spool *s, int type, const struct spool_field fields[SPOOL_FIELDS],
-                  struct error *e)
+static int spool_append(struct spool *s, int type, const struct spool_field fields[SPOOL_FIELDS], struct error *e)
 {
     cleanup(buf_done) struct buf entry = {0};
     size_t done = 0;
 
     buf_init(&entry, SPOOL_HEAD_SIZE + SPOOL_TEXT_MAX);
     if (s->sync.broken < 0)
-        return error_set(e, s->sync.broken,
-                         "spool file %s: an earlier write did not reach the disk (%s); nothing more is sent until the disk is "
-                         "repaired and renewd restarted",
-                         s->path, strerror(-s->sync.broken));
+        return error_set(
+            e, s->sync.broken,
+            "spool file %s: an earlier write did not reach the disk (%s); nothing more is sent until the disk is "
+            "repaired and renewd restarted",
+            s->path, strerror(-s->sync.broken));
     int r = spool_entry_write(&entry, s->ring, s->incarnation, type, s->sequence, fields);
     if (r < 0)
-        return error_set(e, r, "spool file %s: an entry could not be sealed: %s", s->path,
-                         strerror(-r));
+        return error_set(e, r, "spool file %s: an entry could not be sealed: %s", s->path, strerror(-r));
     r = fault_error(FAULT_SPOOL_WRITE, NULL);
     if (r < 0)
-        return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk", s->path,
-                         strerror(-r));
+        return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk", s->path, strerror(-r));
     if (type == SPOOL_RESULT)
         fault_torn(FAULT_SPOOL_TORN, s->fd, entry.data, entry.len, s->end);
     while (done < entry.len) {
@@ -99,8 +97,8 @@ static int spool_append(struct spool *s, int type, const struct spool_field fiel
             r = n < 0 ? -errno : -EIO;
             (void)!ftruncate(s->fd, s->end); /* the next entry is written over what stays */
             s->reserved = s->end;
-            return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk",
-                             s->path, strerror(-r));
+            return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk", s->path,
+                             strerror(-r));
         }
         done += (size_t)n;
     }
@@ -110,7 +108,7 @@ static int spool_append(struct spool *s, int type, const struct spool_field fiel
 }
 
 static struct wanted *spool_remember(struct spool *s, const char *attempt_id, const char *fingerprint,
-                               const char *source, const char *key, off_t at)
+                                     const char *source, const char *key, off_t at)
 {
     struct wanted *w = xcalloc(1, sizeof *w);
 
@@ -143,16 +141,18 @@ static int spool_reserve(struct spool *s, struct error *e)
         if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
             return 0;
         if (ahead == 0)
-            return error_set(e, -errno, "spool file %s: there is no room for an answer: %s; make room "
-                                        "on that disk", s->path, strerror(errno));
+            return error_set(e, -errno,
+                             "spool file %s: there is no room for an answer: %s; make room "
+                             "on that disk",
+                             s->path, strerror(errno));
     }
 }
 
-int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint,
-                 const char *source, const char *key, struct error *e)
+int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint, const char *source,
+                 const char *key, struct error *e)
 {
     const struct spool_field fields[SPOOL_FIELDS] = {
-        field(attempt_id), field(fingerprint), field(source), field(key), { NULL, 0 },
+        field(attempt_id), field(fingerprint), field(source), field(key), {NULL, 0},
     };
     off_t at = s->end;
 
@@ -166,16 +166,12 @@ int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprin
     return r;
 }
 
-int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len,
-                 struct error *e)
+int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len, struct error *e)
 {
     const struct wanted *w = map_get(s->wanted, attempt_id);
     const struct spool_field fields[SPOOL_FIELDS] = {
-        field(attempt_id),
-        field(w ? w->fingerprint : NULL),
-        field(w ? w->source : NULL),
-        field(w ? w->key : NULL),
-        { text, len },
+        field(attempt_id), field(w ? w->fingerprint : NULL), field(w ? w->source : NULL), field(w ? w->key : NULL),
+        {text, len},
     };
     off_t at = s->end;
 
@@ -203,7 +199,7 @@ static void spool_give_back(struct spool *s)
 
 void spool_settled(struct spool *s, const char *attempt_id)
 {
-    const struct spool_field fields[SPOOL_FIELDS] = { field(attempt_id) };
+    const struct spool_field fields[SPOOL_FIELDS] = {field(attempt_id)};
     struct wanted *w = map_remove(s->wanted, attempt_id);
 
     if (w == NULL)
@@ -275,28 +271,23 @@ static int spool_file_make(struct spool *s, const char *dir, const char *host, s
     if (r < 0)
         return error_set(e, r, "the system's boot id cannot be read: %s", strerror(-r));
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        return error_set(e, -errno, "the spool directory %s cannot be made: %s", dir,
-                         strerror(errno));
+        return error_set(e, -errno, "the spool directory %s cannot be made: %s", dir, strerror(errno));
     struct error why;
     r = state_dir_fit(dir, false, &why);
     if (r < 0)
         return error_set(e, r, "the spool cannot be used: %s", why.text);
     s->fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (s->fd < 0)
-        return error_set(e, -errno, "the spool file %s cannot be made: %s", new_path,
-                         strerror(errno));
+        return error_set(e, -errno, "the spool file %s cannot be made: %s", new_path, strerror(errno));
     char inode[24];
     inode_text(s->fd, inode);
-    const struct spool_field head[SPOOL_FIELDS] = { field(host), field(boot), field(""), field(inode) };
+    const struct spool_field head[SPOOL_FIELDS] = {field(host), field(boot), field(""), field(inode)};
     if (flock(s->fd, LOCK_EX | LOCK_NB) < 0)
-        r = error_set(e, -errno, "the spool file %s cannot be locked: %s", new_path,
-                      strerror(errno));
+        r = error_set(e, -errno, "the spool file %s cannot be locked: %s", new_path, strerror(errno));
     if (r == 0)
         r = spool_append(s, SPOOL_HEAD, head, e);
-    if (r == 0 &&
-        (fdatasync(s->fd) < 0 || rename(new_path, s->path) < 0 || directory_sync(dir) < 0))
-        r = error_set(e, -errno, "the spool file %s cannot be put on the disk: %s", s->path,
-                      strerror(errno));
+    if (r == 0 && (fdatasync(s->fd) < 0 || rename(new_path, s->path) < 0 || directory_sync(dir) < 0))
+        r = error_set(e, -errno, "the spool file %s cannot be put on the disk: %s", s->path, strerror(errno));
     if (r < 0) {
         unlink(new_path);
         unlink(s->path);
@@ -344,7 +335,10 @@ int spool_belongs(struct spool *s, const char *installation, struct error *e)
         return error_set(e, r, "the system's boot id cannot be read: %s", strerror(-r));
     inode_text(s->fd, inode);
     const struct spool_field head[SPOOL_FIELDS] = {
-        field(s->host), field(boot), field(installation), field(inode),
+        field(s->host),
+        field(boot),
+        field(installation),
+        field(inode),
     };
     r = spool_append(s, SPOOL_HEAD, head, e);
     if (r == 0 && s->first == NULL)

@@ -32,12 +32,11 @@ int spool_belongs(struct spool *s, const char *installation, struct error *e);
 void spool_close(struct spool *s);
 
 /* About to send. -ENOSPC, -EIO: then nothing may be sent. */
-int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint,
-                 const char *source, const char *key, struct error *e);
+int spool_intent(struct spool *s, const char *attempt_id, const char *fingerprint, const char *source,
+                 const char *key, struct error *e);
 /* A token came: text is commit_to_text()'s. Written when this returns. A later result of the same
  * attempt replaces the earlier. */
-int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len,
-                 struct error *e);
+int spool_result(struct spool *s, const char *attempt_id, const char *text, size_t len, struct error *e);
 /* The store has it (or there is nothing to keep): the attempt's entries are no longer wanted. */
 void spool_settled(struct spool *s, const char *attempt_id);
 /* Calls done on the loop thread once everything written so far is on the disk; starts within 20 ms,
@@ -50,15 +49,17 @@ void spool_wanted(const struct spool *s, void (*each)(void *ctx, const char *att
  * it does not name was not sent. */
 void spool_stay(struct spool *s);
 
-struct spool_counts { int64_t entries, bytes, oldest_at; };
+struct spool_counts {
+    int64_t entries, bytes, oldest_at;
+};
 void spool_counts(const struct spool *s, struct spool_counts *ret);
 
 /* What dead incarnations left. */
 struct spool_leftover {
     char attempt_id[ID_SIZE];
     char fingerprint[FINGERPRINT_SIZE]; /* "" when its intent is lost */
-    char *source, *key; /* NULL when its intent is lost: the text has them */
-    char *text;        /* the last result; NULL = an intent without a result */
+    char *source, *key;                 /* NULL when its intent is lost: the text has them */
+    char *text;                         /* the last result; NULL = an intent without a result */
     size_t text_len;
 };
 struct spool_file {
@@ -67,12 +68,12 @@ struct spool_file {
     char boot[40];
     char installation[ID_SIZE]; /* "" when it sent nothing */
     bool same_boot;
-    bool copied;       /* it is not the file that its process wrote: the directory was copied, or restored */
-    bool torn;         /* its last entry was cut off, and is left out */
-    bool damaged;      /* something between its entries cannot be read, and is left out */
+    bool copied;  /* it is not the file that its process wrote: the directory was copied, or restored */
+    bool torn;    /* its last entry was cut off, and is left out */
+    bool damaged; /* something between its entries cannot be read, and is left out */
     struct spool_leftover *leftovers;
     size_t count;
-    int fd;            /* locked; closed by spool_files_free */
+    int fd; /* locked; closed by spool_files_free */
     char *path;
     /* For whoever drains it. */
     bool foreign, stays, leases_asked, leases_done, said_alive;
@@ -82,8 +83,8 @@ struct spool_file {
  * that does not open with the ring refuses its file, which is then not in the list; the others go
  * on. Returns 0, or -EKEYREJECTED or another errno with a sentence about the first refused file;
  * the list is given in every case. */
-int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
-                    size_t *ret_count, struct error *e);
+int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret, size_t *ret_count,
+                    struct error *e);
 /* How many files of state_dir/spool no live process locks. */
 size_t spool_dead_files(const char *state_dir);
 /* Unlinks it once its leftovers are in the store; it stays locked until freed. */

@@ -58,8 +58,7 @@ static int fields_join(struct buf *to, const struct spool_field fields[SPOOL_FIE
         if (fields[i].len > SEAL_PLAIN_MAX)
             return -EFBIG;
         put_number(size, sizeof size, present ? fields[i].len : ABSENT);
-        if (buf_append(to, size, sizeof size) < 0 ||
-            (present && buf_append(to, fields[i].data, fields[i].len) < 0))
+        if (buf_append(to, size, sizeof size) < 0 || (present && buf_append(to, fields[i].data, fields[i].len) < 0))
             return -EFBIG;
     }
     return 0;
@@ -67,7 +66,7 @@ static int fields_join(struct buf *to, const struct spool_field fields[SPOOL_FIE
 
 static int fields_split(const char *data, size_t len, struct spool_field ret[SPOOL_FIELDS])
 {
-    struct spool_field fields[SPOOL_FIELDS] = { { NULL, 0 } };
+    struct spool_field fields[SPOOL_FIELDS] = {{NULL, 0}};
 
     for (size_t i = 0; i < SPOOL_FIELDS; i++) {
         if (len < 4)
@@ -79,7 +78,7 @@ static int fields_split(const char *data, size_t len, struct spool_field ret[SPO
             continue;
         if (size > len)
             return -EBADMSG;
-        fields[i] = (struct spool_field){ data, (size_t)size };
+        fields[i] = (struct spool_field){data, (size_t)size};
         data += size;
         len -= (size_t)size;
     }
@@ -90,7 +89,7 @@ static int fields_split(const char *data, size_t len, struct spool_field ret[SPO
 int spool_entry_write(struct buf *to, const struct keyring *ring, const char *incarnation, int type,
                       uint64_t sequence, const struct spool_field fields[SPOOL_FIELDS])
 {
-    unsigned char head[SPOOL_HEAD_SIZE] = { 0 };
+    unsigned char head[SPOOL_HEAD_SIZE] = {0};
     cleanup(buf_done) struct buf plain = {0};
     cleanup(free_p) char *text = NULL;
     char slot[40];
@@ -119,10 +118,10 @@ bool spool_head_read(const unsigned char bytes[SPOOL_HEAD_SIZE], struct spool_he
     static const unsigned char zero[4];
     uint64_t length = spool_entry_get_number(bytes + 8, 4);
 
-    if (memcmp(bytes, SPOOL_MAGIC, 4) != 0 || memcmp(bytes + 6, zero, 2) != 0 ||
-        memcmp(bytes + 12, zero, 4) != 0 || length > SPOOL_TEXT_MAX)
+    if (memcmp(bytes, SPOOL_MAGIC, 4) != 0 || memcmp(bytes + 6, zero, 2) != 0 || memcmp(bytes + 12, zero, 4) != 0 ||
+        length > SPOOL_TEXT_MAX)
         return false;
-    *ret = (struct spool_head){ bytes[4], bytes[5], (uint32_t)length, spool_entry_get_number(bytes + 16, 8) };
+    *ret = (struct spool_head){bytes[4], bytes[5], (uint32_t)length, spool_entry_get_number(bytes + 16, 8)};
     return true;
 }
 
@@ -133,9 +132,9 @@ bool spool_check_fits(const unsigned char bytes[SPOOL_HEAD_SIZE], const char *te
     return check_of(bytes, text, len, check) == 0 && memcmp(check, bytes + 24, sizeof check) == 0;
 }
 
-int spool_entry_open(const struct keyring *ring, const char *incarnation,
-                     const struct spool_head *head, const char *text, struct secret **ret_plain,
-                     struct spool_field ret_fields[SPOOL_FIELDS], const char **ret_why)
+int spool_entry_open(const struct keyring *ring, const char *incarnation, const struct spool_head *head,
+                     const char *text, struct secret **ret_plain, struct spool_field ret_fields[SPOOL_FIELDS],
+                     const char **ret_why)
 {
     cleanup(secret_free_p) struct secret *plain = NULL;
     char slot[40];
@@ -169,7 +168,7 @@ static int handed_boot_id(char ret[40])
 
 int spool_boot_id(char ret[40])
 {
-    cleanup(buf_done) struct buf text = { 0 };
+    cleanup(buf_done) struct buf text = {0};
     int r = file_read("/proc/sys/kernel/random/boot_id", 128, &text);
 
     if (r < 0)

@@ -54,9 +54,9 @@ int spool_entry_write(struct buf *to, const struct keyring *ring, const char *in
 bool spool_head_read(const unsigned char bytes[SPOOL_HEAD_SIZE], struct spool_head *ret);
 bool spool_check_fits(const unsigned char bytes[SPOOL_HEAD_SIZE], const char *text, size_t len);
 /* The fields point into *ret_plain. Negative errno and a half sentence when it does not open. */
-int spool_entry_open(const struct keyring *ring, const char *incarnation,
-                     const struct spool_head *head, const char *text, struct secret **ret_plain,
-                     struct spool_field ret_fields[SPOOL_FIELDS], const char **ret_why);
+int spool_entry_open(const struct keyring *ring, const char *incarnation, const struct spool_head *head,
+                     const char *text, struct secret **ret_plain, struct spool_field ret_fields[SPOOL_FIELDS],
+                     const char **ret_why);
 
 void spool_field_copy(char *to, size_t size, const struct spool_field *from);
 
@@ -71,8 +71,7 @@ struct spool_scan {
     bool torn, damaged; /* as in struct spool_file */
     char *text;
 };
-typedef int spool_entry_fn(void *ctx, const struct spool_head *head, const char *text, off_t at,
-                           struct error *e);
+typedef int spool_entry_fn(void *ctx, const struct spool_head *head, const char *text, off_t at, struct error *e);
 int spool_scan(struct spool_scan *s, spool_entry_fn *entry, void *ctx, struct error *e);
 
 int spool_boot_id(char ret[40]);

@@ -35,7 +35,7 @@ static void leftover_done(struct spool_leftover *l)
     if (l->text)
         explicit_bzero(l->text, l->text_len);
     free(l->text);
-    *l = (struct spool_leftover){ .text = NULL };
+    *l = (struct spool_leftover){.text = NULL};
 }
 
 void spool_field_copy(char *to, size_t size, const struct spool_field *from)
@@ -52,8 +52,9 @@ static char *own_field(const struct spool_field *from)
     return from->data ? xstrndup(from->data, from->len) : NULL;
 }
 
-static struct spool_leftover *
-spool_read_leftover_of(struct reader *r, const struct spool_field fields[SPOOL_FIELDS], const char *attempt_id)
+static struct spool_leftover *spool_read_leftover_of(struct reader *r,
+                                                     const struct spool_field fields[SPOOL_FIELDS],
+                                                     const char *attempt_id)
 {
     struct spool_file *f = r->file;
     size_t place = (size_t)(uintptr_t)map_get(r->known, attempt_id);
@@ -65,7 +66,7 @@ spool_read_leftover_of(struct reader *r, const struct spool_field fields[SPOOL_F
         f->leftovers = xrealloc(f->leftovers, r->room * sizeof *f->leftovers);
     }
     struct spool_leftover *l = &f->leftovers[f->count++];
-    *l = (struct spool_leftover){ .text = NULL };
+    *l = (struct spool_leftover){.text = NULL};
     memcpy(l->attempt_id, attempt_id, ID_SIZE);
     spool_field_copy(l->fingerprint, sizeof l->fingerprint, &fields[1]);
     l->source = own_field(&fields[2]);
@@ -112,14 +113,12 @@ static int entry_open(void *ctx, const struct spool_head *head, const char *text
     const char *why = NULL;
 
     (void)at;
-    int result =
-        spool_entry_open(r->ring, r->file->incarnation, head, text, &plain, fields, &why);
+    int result = spool_entry_open(r->ring, r->file->incarnation, head, text, &plain, fields, &why);
     if (result < 0)
-        return error_set(
-            e, result == -ENOMEM ? result : -EKEYREJECTED,
-            "spool file %s: an entry cannot be read: %s; configure the keys that were in use "
-            "when it was written",
-            r->file->path, why);
+        return error_set(e, result == -ENOMEM ? result : -EKEYREJECTED,
+                         "spool file %s: an entry cannot be read: %s; configure the keys that were in use "
+                         "when it was written",
+                         r->file->path, why);
     spool_read_entry_take(r, head->type, fields);
     return 0;
 }
@@ -141,15 +140,15 @@ static void file_done(struct spool_file *f)
     free(f->leftovers);
     free(f->path);
     close_p(&f->fd);
-    *f = (struct spool_file){ .fd = -1 };
+    *f = (struct spool_file){.fd = -1};
 }
 
 /* Locks and reads one file. 0 with it, -EAGAIN when it is not for us: locked, or just removed. */
 static int spool_read_file_take(const char *dir, const char *name, const struct keyring *ring,
-                     struct spool_file *ret, struct error *e)
+                                struct spool_file *ret, struct error *e)
 {
-    struct spool_file f = { .fd = -1, .path = xasprintf("%s/%s", dir, name) };
-    struct reader reader = { .ring = ring, .file = &f };
+    struct spool_file f = {.fd = -1, .path = xasprintf("%s/%s", dir, name)};
+    struct reader reader = {.ring = ring, .file = &f};
     struct stat st;
     char boot[40] = "";
 
@@ -165,7 +164,7 @@ static int spool_read_file_take(const char *dir, const char *name, const struct 
     if (r < 0 && r != -EAGAIN)
         error_set(e, r, "spool file %s cannot be opened: %s", f.path, strerror(-r));
     if (r == 0) {
-        struct spool_scan scan = { .fd = f.fd, .path = f.path, .size = st.st_size };
+        struct spool_scan scan = {.fd = f.fd, .path = f.path, .size = st.st_size};
         reader.known = map_new();
         r = spool_scan(&scan, entry_open, &reader, e);
         map_free(reader.known, NULL);
@@ -187,12 +186,11 @@ static bool is_spool_name(const char *name)
 {
     size_t len = strlen(name), suffix = strlen(".spool");
 
-    return len > suffix && len - suffix < ID_SIZE && name[0] != '.' &&
-           strcmp(name + len - suffix, ".spool") == 0;
+    return len > suffix && len - suffix < ID_SIZE && name[0] != '.' && strcmp(name + len - suffix, ".spool") == 0;
 }
 
-int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret,
-                    size_t *ret_count, struct error *e)
+int spool_leftovers(const char *state_dir, const struct keyring *ring, struct spool_file **ret, size_t *ret_count,
+                    struct error *e)
 {
     cleanup(free_p) char *dir = xasprintf("%s/spool", state_dir);
     struct spool_file *list = NULL;
@@ -204,11 +202,10 @@ int spool_leftovers(const char *state_dir, const struct keyring *ring, struct sp
     *ret_count = 0;
     DIR *d = opendir(dir);
     if (d == NULL && errno != ENOENT)
-        return error_set(e, -errno, "the spool directory %s cannot be read: %s", dir,
-                         strerror(errno));
+        return error_set(e, -errno, "the spool directory %s cannot be read: %s", dir, strerror(errno));
     while (d != NULL && (entry = readdir(d)) != NULL) {
         struct spool_file f;
-        struct error why = { "" };
+        struct error why = {""};
 
         if (!is_spool_name(entry->d_name))
             continue;

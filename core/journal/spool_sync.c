@@ -108,9 +108,7 @@ static void bell_rang(void *ctx, uint32_t events)
 
 int spool_sync_start(struct spool_sync *s, struct loop *loop, int fd)
 {
-    *s = (struct spool_sync){ .loop = loop,
-                              .fd = fd,
-                              .bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    *s = (struct spool_sync){.loop = loop, .fd = fd, .bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     s->waiting_end = &s->waiting;
     if (s->bell < 0)
         return -errno;

@@ -26,14 +26,19 @@ int state_dir_fit(const char *path, bool link_allowed, struct error *e)
     if ((link_allowed ? stat(path, &st) : lstat(path, &st)) < 0)
         return error_set(e, -errno, "the folder %s cannot be checked: %s", path, strerror(errno));
     if (S_ISLNK(st.st_mode))
-        return error_set(e, -ELOOP, "%s is a symbolic link, and renewd's own folders in its state directory must not be links: "
-                                    "put the folder itself there, or set state_dir to the other place", path);
+        return error_set(
+            e, -ELOOP,
+            "%s is a symbolic link, and renewd's own folders in its state directory must not be links: "
+            "put the folder itself there, or set state_dir to the other place",
+            path);
     if (!S_ISDIR(st.st_mode))
         return error_set(e, -ENOTDIR, "%s is not a directory", path);
     if (st.st_mode & S_IWOTH)
-        return error_set(e, -EPERM, "%s may be written by everybody (mode %04o), who could remove new credentials or put old "
-                                    "ones back: chmod 700 %s; if its mode cannot be changed, set state_dir to a folder in it, "
-                                    "which renewd makes", path, (unsigned)st.st_mode & 07777, path);
+        return error_set(e, -EPERM,
+                         "%s may be written by everybody (mode %04o), who could remove new credentials or put old "
+                         "ones back: chmod 700 %s; if its mode cannot be changed, set state_dir to a folder in it, "
+                         "which renewd makes",
+                         path, (unsigned)st.st_mode & 07777, path);
     if (st.st_uid != geteuid() && st.st_uid != 0 && geteuid() != 0)
         return error_set(e, -EPERM, "%s belongs to another user than renewd runs as: chown it", path);
     return 0;
@@ -50,8 +55,7 @@ static int directory_make(const char *path, struct error *e)
         *p = '/';
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return error_set(e, -errno, "the state directory %s cannot be made: %s", path,
-                         strerror(errno));
+        return error_set(e, -errno, "the state directory %s cannot be made: %s", path, strerror(errno));
     if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return error_set(e, -ENOTDIR, "the state directory %s is not a directory", path);
     struct error why;
@@ -61,7 +65,7 @@ static int directory_make(const char *path, struct error *e)
 
 static int host_read(const char *file, char ret[ID_SIZE], struct error *e)
 {
-    cleanup(buf_done) struct buf text = { 0 };
+    cleanup(buf_done) struct buf text = {0};
 
     int r = file_read_own(file, 4096, &text);
     if (r == -ENOENT)
@@ -96,8 +100,7 @@ static int host_make(const char *dir, const char *file, const char *unique, stru
         if (n != ID_SIZE)
             r = n < 0 ? -errno : -ENOSPC;
     }
-    if (r == 0 &&
-        (fsync(fd) < 0 || (link(temporary, file) < 0 && errno != EEXIST) || fsync(dir_fd) < 0))
+    if (r == 0 && (fsync(fd) < 0 || (link(temporary, file) < 0 && errno != EEXIST) || fsync(dir_fd) < 0))
         r = -errno;
     if (fd >= 0)
         unlink(temporary);
@@ -168,7 +171,7 @@ int state_dir_open(const char *path, bool daemon, struct state_dir **ret, struct
 int state_dir_seen(const struct state_dir *s, const char *installation, int64_t *ret, struct error *e)
 {
     cleanup(free_p) char *file = xasprintf("%s/seen", s->path);
-    cleanup(buf_done) struct buf text = { 0 };
+    cleanup(buf_done) struct buf text = {0};
     char name[ID_SIZE];
     int64_t sequence;
 
@@ -179,9 +182,11 @@ int state_dir_seen(const struct state_dir *s, const char *installation, int64_t 
     if (r < 0)
         return error_set(e, r, "the file %s cannot be read: %s", file, strerror(-r));
     if (text.len == 0 || sscanf(text.data, "%32[0-9a-f] %" SCNd64 "\n", name, &sequence) != 2)
-        return error_set(e, -EROFS,
-                         "the file %s is damaged, so renewd cannot tell whether the database is an old copy; if the database "
-                         "is the current one, run `renewctl adopt`, which writes the file again", file);
+        return error_set(
+            e, -EROFS,
+            "the file %s is damaged, so renewd cannot tell whether the database is an old copy; if the database "
+            "is the current one, run `renewctl adopt`, which writes the file again",
+            file);
     if (strcmp(name, installation) == 0)
         *ret = sequence;
     return 0;

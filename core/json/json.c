@@ -33,8 +33,7 @@ static void wipe_tree(struct json_object *o)
 {
     switch (json_object_get_type(o)) {
     case json_type_string:
-        explicit_bzero((void *)(uintptr_t)json_object_get_string(o),
-                       (size_t)json_object_get_string_len(o));
+        explicit_bzero((void *)(uintptr_t)json_object_get_string(o), (size_t)json_object_get_string_len(o));
         break;
     case json_type_array:
         for (size_t i = 0; i < json_object_array_length(o); i++)
@@ -77,7 +76,7 @@ int json_parse_up_to(const char *text, size_t len, size_t max, struct json **ret
 {
     static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark at the very start is let pass */
     size_t skip = len >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
-    struct json_scan s = { .text = text, .len = len, .at = skip };
+    struct json_scan s = {.text = text, .len = len, .at = skip};
     enum json_tokener_error error;
 
     int r = len > max ? -EFBIG : json_scan(&s);
@@ -157,8 +156,7 @@ static int json_find(const struct json *doc, const char *path, struct json_objec
                 if (!read_index(segment, &index) || index >= json_object_array_length(o))
                     return -ENOENT;
                 o = json_object_array_get_idx(o, index);
-            } else if (!json_object_is_type(o, json_type_object) ||
-                       !json_object_object_get_ex(o, segment, &o)) {
+            } else if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, segment, &o)) {
                 return -ENOENT;
             }
         }
@@ -182,9 +180,8 @@ static int find_set(const struct json *doc, const char *path, struct json_object
 enum json_kind json_kind(const struct json *doc, const char *path)
 {
     static const enum json_kind kinds[] = {
-        [json_type_null] = JSON_NULL,     [json_type_boolean] = JSON_BOOL,
-        [json_type_double] = JSON_NUMBER, [json_type_int] = JSON_INTEGER,
-        [json_type_object] = JSON_OBJECT, [json_type_array] = JSON_ARRAY,
+        [json_type_null] = JSON_NULL,     [json_type_boolean] = JSON_BOOL,  [json_type_double] = JSON_NUMBER,
+        [json_type_int] = JSON_INTEGER,   [json_type_object] = JSON_OBJECT, [json_type_array] = JSON_ARRAY,
         [json_type_string] = JSON_STRING,
     };
     struct json_object *o = NULL;
@@ -239,8 +236,7 @@ static int from_digits(const char *text, size_t len, int64_t *ret_value)
 /* json-c stops silently at the ends of its range. */
 static bool is_cut(const struct json *doc, struct json_object *o)
 {
-    return doc->oversized &&
-           (json_object_get_uint64(o) == UINT64_MAX || json_object_get_int64(o) == INT64_MIN);
+    return doc->oversized && (json_object_get_uint64(o) == UINT64_MAX || json_object_get_int64(o) == INT64_MIN);
 }
 
 int json_integer(const struct json *doc, const char *path, int64_t *ret_value)
@@ -253,8 +249,7 @@ int json_integer(const struct json *doc, const char *path, int64_t *ret_value)
     if (json_object_is_type(o, json_type_double))
         return from_double(json_object_get_double(o), ret_value);
     if (json_object_is_type(o, json_type_string))
-        return from_digits(json_object_get_string(o), (size_t)json_object_get_string_len(o),
-                           ret_value);
+        return from_digits(json_object_get_string(o), (size_t)json_object_get_string_len(o), ret_value);
     if (!json_object_is_type(o, json_type_int))
         return -EINVAL;
     int64_t value = json_object_get_int64(o);
@@ -325,7 +320,7 @@ bool json_member(const struct json *doc, const char *path, size_t index, const c
     if (find_set(doc, path, &o) < 0 || !json_object_is_type(o, json_type_object))
         return false;
     if (c->object != o || c->entry == NULL || index < c->index)
-        *c = (struct cursor){ o, json_object_get_object(o)->head, 0 };
+        *c = (struct cursor){o, json_object_get_object(o)->head, 0};
     while (c->entry != NULL && c->index < index) {
         c->entry = c->entry->next;
         c->index++;
@@ -369,8 +364,8 @@ int json_raw(const struct json *doc, const char *path, char **ret_text)
     }
     if (doc->oversized && holds_cut(doc, o))
         return -ERANGE;
-    const char *text = json_object_to_json_string_length(
-        o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    const char *text =
+        json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
     if (text == NULL)
         return -ENOMEM;
     *ret_text = xstrndup(text, len);

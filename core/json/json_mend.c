@@ -111,8 +111,10 @@ struct json_fault json_fault(const char *what, const char *text, size_t len, int
     buf_init(&names, 200);
     char *copy = r == -EILSEQ ? json_mend(text, len, &names) : NULL;
     if (copy)
-        snprintf(f.why, sizeof f.why, "%s is not text (it has bytes that are not UTF-8, or half a surrogate pair)%s%s, at "
-                                      "offset %zu", what, names.len ? " in " : "", names.len ? names.data : "", offset);
+        snprintf(f.why, sizeof f.why,
+                 "%s is not text (it has bytes that are not UTF-8, or half a surrogate pair)%s%s, at "
+                 "offset %zu",
+                 what, names.len ? " in " : "", names.len ? names.data : "", offset);
     else
         snprintf(f.why, sizeof f.why, "%s is not JSON%s, at offset %zu", what,
                  r == -EFBIG ? " within the limits of length and depth" : "", offset);

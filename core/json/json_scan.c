@@ -214,7 +214,7 @@ int json_scan(struct json_scan *s)
 
 bool json_is_number(const char *text, size_t len, bool *ret_whole)
 {
-    struct json_scan s = { .text = text, .len = len };
+    struct json_scan s = {.text = text, .len = len};
 
     return scan_number(&s, ret_whole) == 0 && s.at == len;
 }

@@ -15,7 +15,7 @@ enum { DEPTH_MAX = 63 };
 
 void json_writer_init(struct json_writer *w, struct buf *to)
 {
-    *w = (struct json_writer){ .to = to };
+    *w = (struct json_writer){.to = to};
 }
 
 static bool in_object(const struct json_writer *w)

@@ -110,8 +110,7 @@ static int watch_set(struct loop_watch *watch, uint32_t events)
     return 0;
 }
 
-int loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn *cb, void *ctx,
-               struct loop_watch **ret_watch)
+int loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn *cb, void *ctx, struct loop_watch **ret_watch)
 {
     struct loop_watch *watch = xcalloc(1, sizeof *watch);
 
@@ -199,8 +198,7 @@ static void run_timers(struct loop *loop)
 
 static void set_far_timer(struct loop *loop, int64_t at, int64_t wait_ms)
 {
-    struct itimerspec spec = {
-        .it_value = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000}};
+    struct itimerspec spec = {.it_value = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000}};
 
     if (loop->far_at == at)
         return;

@@ -33,7 +33,7 @@ int64_t retry_after_seconds(const struct http_reply *reply)
 
 static struct answer_says answer_usual(const struct http_reply *reply, int64_t retry_after)
 {
-    struct answer_says says = { .token_refused = reply->status == 401 };
+    struct answer_says says = {.token_refused = reply->status == 401};
 
     if (reply->status == 429)
         says.slow_for = retry_after ? retry_after : SLOW_USUAL_S;
@@ -43,13 +43,11 @@ static struct answer_says answer_usual(const struct http_reply *reply, int64_t r
 static void take_word(const struct renewd_on_answer_out *out, struct answer_says *ret)
 {
     ret->token_refused = out->token_refused != 0;
-    ret->slow_for = out->slow_for < 0             ? 0
-                    : out->slow_for > SLOW_MOST_S ? SLOW_MOST_S
-                                                  : out->slow_for;
+    ret->slow_for = out->slow_for < 0 ? 0 : out->slow_for > SLOW_MOST_S ? SLOW_MOST_S : out->slow_for;
 }
 
-static void answer_ask(struct instance *i, const struct record_view *r, const struct http_reply *reply,
-                int64_t now, struct answer_says *io)
+static void answer_ask(struct instance *i, const struct record_view *r, const struct http_reply *reply, int64_t now,
+                       struct answer_says *io)
 {
     const struct renewd_plugin *d = &i->host.plugin->descriptor;
     struct view *view = view_new(i->host.plugin, r);
@@ -60,32 +58,32 @@ static void answer_ask(struct instance *i, const struct record_view *r, const st
     c.reply = reply;
     c.view = view;
     c.hidden = r->hidden;
-    struct renewd_on_answer_in in = { .size = sizeof(in),
-                                      .call = &c,
-                                      .records = view_records(view),
-                                      .reply = reply_view_init(&reply_view, reply),
-                                      .retry_after = retry_after_seconds(reply),
-                                      .now = now };
-    struct renewd_on_answer_out out = { .size = sizeof(out),
-                                        .token_refused = io->token_refused,
-                                        .slow_for = io->slow_for };
+    struct renewd_on_answer_in in = {.size = sizeof(in),
+                                     .call = &c,
+                                     .records = view_records(view),
+                                     .reply = reply_view_init(&reply_view, reply),
+                                     .retry_after = retry_after_seconds(reply),
+                                     .now = now};
+    struct renewd_on_answer_out out = {.size = sizeof(out),
+                                       .token_refused = io->token_refused,
+                                       .slow_for = io->slow_for};
     int32_t result = d->on_answer(i->state, &in, &out);
     call_returned(&c);
     if (result == 0 && !c.broken[0])
         take_word(&out, io);
     else
-        log_line(LEVEL_WARNING, "a plugin's on_answer failed; renewd judges the answer by itself",
-                 "plugin", c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
+        log_line(LEVEL_WARNING, "a plugin's on_answer failed; renewd judges the answer by itself", "plugin",
+                 c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
                  view_account(c.view), "why", call_why(&c), NULL);
     call_done(&c);
     reply_view_done(&reply_view);
     view_free(view);
 }
 
-void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply,
-                     int64_t now, struct answer_says *ret)
+void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply, int64_t now,
+                     struct answer_says *ret)
 {
-    *ret = (struct answer_says){ 0 };
+    *ret = (struct answer_says){0};
     if (reply->failure != HTTP_OK_REPLY)
         return;
     *ret = answer_usual(reply, retry_after_seconds(reply));

@@ -71,21 +71,20 @@ static int broken_outcome(const struct plugin_attempt *a)
     return success ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
 }
 
-static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c,
-                        struct step_result *ret)
+static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c, struct step_result *ret)
 {
     bool broken = c->broken[0] != '\0';
 
     snprintf(a->code, sizeof(a->code), "%s", broken ? "plugin" : c->code);
     snprintf(a->text, sizeof(a->text), "%s", broken ? c->broken : c->text);
-    *ret = (struct step_result){ .what = RENEWD_FAILED,
-                                 .outcome = broken ? broken_outcome(a) : c->outcome,
-                                 .code = a->code[0] ? a->code : NULL,
-                                 .text = a->text };
+    *ret = (struct step_result){.what = RENEWD_FAILED,
+                                .outcome = broken ? broken_outcome(a) : c->outcome,
+                                .code = a->code[0] ? a->code : NULL,
+                                .text = a->text};
 }
 
-static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t result,
-                        int64_t slow_for, struct step_result *ret)
+static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t result, int64_t slow_for,
+                        struct step_result *ret)
 {
     if (a->effects.credential_refused) {
         fill_failed(a, c, ret);
@@ -98,21 +97,21 @@ static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t
         log_line(LEVEL_WARNING, "a step failed after it had a new token, which is kept", "plugin",
                  c->host->plugin->name, "job", c->host->job, "record", view_key(c->view), "account",
                  view_account(c->view), "why", a->text, NULL);
-        *ret = (struct step_result){ .what = RENEWD_DONE };
+        *ret = (struct step_result){.what = RENEWD_DONE};
     } else if (result == RENEWD_WAIT) {
-        *ret = (struct step_result){ .what = RENEWD_WAIT };
+        *ret = (struct step_result){.what = RENEWD_WAIT};
         a->request = c->request;
         c->request = NULL;
         request_fill(a->request, &ret->request);
     } else {
-        *ret = (struct step_result){ .what = RENEWD_DONE, .slow_for = slow_for > 0 ? slow_for : 0 };
+        *ret = (struct step_result){.what = RENEWD_DONE, .slow_for = slow_for > 0 ? slow_for : 0};
     }
 }
 
 void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
                          struct step_result *ret)
 {
-    struct renewd_refresh_out out = { .size = sizeof(out) };
+    struct renewd_refresh_out out = {.size = sizeof(out)};
     struct reply_view view;
     struct renewd_call c;
 
@@ -124,23 +123,24 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     c.may_request = true;
     c.view = a->view;
     c.reply = reply;
-    struct renewd_refresh_in in = { .size = sizeof(in),
-                                    .call = &c,
-                                    .purpose = RENEWD_PURPOSE_REFRESH,
-                                    .step = a->step++,
-                                    .token_set = a->effects.token_set,
-                                    .records = view_records(a->view),
-                                    .reply = reply_view_init(&view, reply),
-                                    .now = now,
-                                    .scratch = a->scratch };
+    struct renewd_refresh_in in = {.size = sizeof(in),
+                                   .call = &c,
+                                   .purpose = RENEWD_PURPOSE_REFRESH,
+                                   .step = a->step++,
+                                   .token_set = a->effects.token_set,
+                                   .records = view_records(a->view),
+                                   .reply = reply_view_init(&view, reply),
+                                   .now = now,
+                                   .scratch = a->scratch};
     c.spoiled = reply ? view.spoiled.data : NULL;
     int32_t result = a->instance->host.plugin->descriptor.refresh(a->instance->state, &in, &out);
     call_returned(&c);
     plugin_attempt_judge(&c, result);
     fill_result(a, &c, result, out.slow_for, ret);
     if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
-        log_line(LEVEL_WARNING, "an answer has bytes that are not text; it is stored without them", "job", c.host->job,
-                 "record", view_key(c.view), "account", view_account(c.view), "members", c.spoiled, NULL);
+        log_line(LEVEL_WARNING, "an answer has bytes that are not text; it is stored without them", "job",
+                 c.host->job, "record", view_key(c.view), "account", view_account(c.view), "members", c.spoiled,
+                 NULL);
     call_done(&c);
     reply_view_done(&view);
 }
@@ -159,7 +159,7 @@ static void take_decision(const struct renewd_on_failure_out *out, struct decisi
 /* Drops what on_failure recorded before it broke a rule. */
 static void drop_after(struct effects *e, size_t count)
 {
-    struct effects rest = { .count = e->count - count };
+    struct effects rest = {.count = e->count - count};
 
     if (rest.count == 0)
         return;
@@ -168,8 +168,8 @@ static void drop_after(struct effects *e, size_t count)
     effects_done(&rest);
 }
 
-void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
-                           const struct http_reply *reply, int64_t now, struct decision *io)
+void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f, const struct http_reply *reply,
+                           int64_t now, struct decision *io)
 {
     const struct renewd_plugin *d = &a->instance->host.plugin->descriptor;
     struct reply_view view;
@@ -185,25 +185,25 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
     c.effects = &a->effects;
     c.view = a->view;
     c.reply = reply;
-    struct renewd_on_failure_in in = { .size = sizeof(in),
-                                       .call = &c,
-                                       .records = view_records(a->view),
-                                       .reply = reply_view_init(&view, reply),
-                                       .outcome = f->outcome,
-                                       .status = f->status,
-                                       .code = f->code,
-                                       .text = f->text,
-                                       .attempts = view_records(a->view)[0]->attempts,
-                                       .strikes = view_records(a->view)[0]->strikes,
-                                       .seconds_to_death = f->seconds_to_death,
-                                       .retry_after = f->retry_after,
-                                       .now = now,
-                                       .scratch = a->scratch };
-    struct renewd_on_failure_out out = { .size = sizeof(out),
-                                         .outcome = io->outcome,
-                                         .strike = io->strike,
-                                         .notify = io->notify,
-                                         .next_at = io->next_at };
+    struct renewd_on_failure_in in = {.size = sizeof(in),
+                                      .call = &c,
+                                      .records = view_records(a->view),
+                                      .reply = reply_view_init(&view, reply),
+                                      .outcome = f->outcome,
+                                      .status = f->status,
+                                      .code = f->code,
+                                      .text = f->text,
+                                      .attempts = view_records(a->view)[0]->attempts,
+                                      .strikes = view_records(a->view)[0]->strikes,
+                                      .seconds_to_death = f->seconds_to_death,
+                                      .retry_after = f->retry_after,
+                                      .now = now,
+                                      .scratch = a->scratch};
+    struct renewd_on_failure_out out = {.size = sizeof(out),
+                                        .outcome = io->outcome,
+                                        .strike = io->strike,
+                                        .notify = io->notify,
+                                        .next_at = io->next_at};
     int32_t result = d->on_failure(a->instance->state, &in, &out);
     call_returned(&c);
     if (result == 0 && !c.broken[0]) {
@@ -211,7 +211,11 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
     } else {
         log_line(LEVEL_WARNING, "a plugin's on_failure failed; renewd decides by itself", "plugin",
                  c.host->plugin->name, "job", c.host->job, "record", view_key(c.view), "account",
-                 view_account(c.view), "why", c.broken[0] ? c.broken : c.text[0] ? c.text : NULL, NULL);
+                 view_account(c.view), "why",
+                 c.broken[0] ? c.broken
+                 : c.text[0] ? c.text
+                             : NULL,
+                 NULL);
         drop_after(&a->effects, before);
         a->effects.token_set = had_token;
     }

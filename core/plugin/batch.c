@@ -41,11 +41,11 @@ struct plugin_batch *plugin_batch_new(struct instance *i, const struct record_vi
     b->list = xcalloc(count + 1, sizeof(*b->list));
     b->count = count;
     for (size_t k = 0; k < count; k++) {
-        b->events[k] = (struct renewd_event){ .size = sizeof(b->events[k]),
-                                              .text = arena_copy(b->arena, events[k].text, events[k].len),
-                                              .length = events[k].len,
-                                              .event_time = events[k].event_time,
-                                              .sends = events[k].sends };
+        b->events[k] = (struct renewd_event){.size = sizeof(b->events[k]),
+                                             .text = arena_copy(b->arena, events[k].text, events[k].len),
+                                             .length = events[k].len,
+                                             .event_time = events[k].event_time,
+                                             .sends = events[k].sends};
         b->list[k] = &b->events[k];
     }
     return b;
@@ -78,17 +78,17 @@ static void batch_judge(struct renewd_call *c, int32_t result, bool asked)
 }
 
 /* view is the caller's to end: what out says may point into it. */
-static int32_t batch_ask(struct plugin_batch *b, struct renewd_call *c, const struct http_reply *reply,
-                   int64_t now, struct reply_view *view, struct renewd_send_events_out *out)
+static int32_t batch_ask(struct plugin_batch *b, struct renewd_call *c, const struct http_reply *reply, int64_t now,
+                         struct reply_view *view, struct renewd_send_events_out *out)
 {
-    struct renewd_send_events_in in = { .size = sizeof(in),
-                                        .call = c,
-                                        .records = view_records(b->view),
-                                        .events = b->list,
-                                        .count = b->count,
-                                        .reply = reply_view_init(view, reply),
-                                        .retry_after = retry_after_seconds(reply),
-                                        .now = now };
+    struct renewd_send_events_in in = {.size = sizeof(in),
+                                       .call = c,
+                                       .records = view_records(b->view),
+                                       .events = b->list,
+                                       .count = b->count,
+                                       .reply = reply_view_init(view, reply),
+                                       .retry_after = retry_after_seconds(reply),
+                                       .now = now};
     c->view = b->view;
     c->reply = reply;
     int32_t result = b->instance->host.plugin->descriptor.send_events(b->instance->state, &in, out);
@@ -98,8 +98,7 @@ static int32_t batch_ask(struct plugin_batch *b, struct renewd_call *c, const st
 }
 
 /* What out says, where it can be true. */
-static void judge_word(struct renewd_call *c, const struct renewd_send_events_out *out, bool asked,
-                       bool answered)
+static void judge_word(struct renewd_call *c, const struct renewd_send_events_out *out, bool asked, bool answered)
 {
     if (out->became < RENEWD_SENT || out->became > RENEWD_SENT_UNKNOWN)
         call_break(c, "returned an unknown result for the events (%d)", out->became);
@@ -110,8 +109,7 @@ static void judge_word(struct renewd_call *c, const struct renewd_send_events_ou
 }
 
 /* While the call runs: what it was shown is taken out of them. */
-static void keep_texts(struct plugin_batch *b, const char *code, const char *text,
-                       struct batch_result *ret)
+static void keep_texts(struct plugin_batch *b, const char *code, const char *text, struct batch_result *ret)
 {
     host_outside(&b->instance->host, code, b->code, sizeof(b->code));
     host_outside(&b->instance->host, text, b->text, sizeof(b->text));
@@ -124,8 +122,7 @@ static int64_t bounded_wait(int64_t wait)
     return wait < 0 ? 0 : wait > WAIT_MAX_S ? WAIT_MAX_S : wait;
 }
 
-static void keep_word(struct plugin_batch *b, const struct renewd_send_events_out *out,
-                      struct batch_result *ret)
+static void keep_word(struct plugin_batch *b, const struct renewd_send_events_out *out, struct batch_result *ret)
 {
     bool silent = !out->text && out->became != RENEWD_SENT;
 
@@ -136,7 +133,7 @@ static void keep_word(struct plugin_batch *b, const struct renewd_send_events_ou
 
 int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e)
 {
-    struct renewd_send_events_out out = { .size = sizeof(out) };
+    struct renewd_send_events_out out = {.size = sizeof(out)};
     struct reply_view view;
     struct renewd_call c;
     int r = 0;
@@ -192,11 +189,11 @@ static void say_broken(const struct renewd_call *c)
 void plugin_batch_reply(struct plugin_batch *b, const struct http_reply *reply, int64_t now,
                         struct batch_result *ret)
 {
-    struct renewd_send_events_out out = { .size = sizeof(out) };
+    struct renewd_send_events_out out = {.size = sizeof(out)};
     struct reply_view view;
     struct renewd_call c;
 
-    *ret = (struct batch_result){ .became = RENEWD_SENT_LATER };
+    *ret = (struct batch_result){.became = RENEWD_SENT_LATER};
     call_begin(&c, &b->instance->host, "send_events");
     int32_t result = batch_ask(b, &c, reply, now, &view, &out);
     batch_judge(&c, result, true);

@@ -16,7 +16,7 @@
 
 void call_begin(struct renewd_call *c, struct renewd_host *host, const char *question)
 {
-    *c = (struct renewd_call){ .host = host, .question = question, .body_max = BODY_MAX };
+    *c = (struct renewd_call){.host = host, .question = question, .body_max = BODY_MAX};
     c->started_ms = clock_boot_ms();
     host->call = c;
 }
@@ -30,8 +30,8 @@ void call_returned(struct renewd_call *c)
         return;
     snprintf(text, sizeof(text), "%" PRId64, took);
     log_line(LEVEL_WARNING, "a plugin's callback was slow and delayed all other work", "plugin",
-             c->host->plugin->name, "callback", c->question, "job", c->host->job, "record",
-             view_key(c->view), "account", view_account(c->view), "ms", text, NULL);
+             c->host->plugin->name, "callback", c->question, "job", c->host->job, "record", view_key(c->view),
+             "account", view_account(c->view), "ms", text, NULL);
 }
 
 void call_done(struct renewd_call *c)
@@ -62,8 +62,8 @@ void call_break(struct renewd_call *c, const char *fmt, ...)
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
     host_outside(c->host, what, shown, sizeof(shown));
-    snprintf(c->broken, sizeof(c->broken), "the plugin %.63s is at fault: its %s %.400s",
-             c->host->plugin->name, c->question, shown);
+    snprintf(c->broken, sizeof(c->broken), "the plugin %.63s is at fault: its %s %.400s", c->host->plugin->name,
+             c->question, shown);
     utf8_clean(c->broken, sizeof(c->broken) - 1);
 }
 

@@ -35,8 +35,8 @@ struct renewd_host {
     const struct settings *settings;
     char *job;
     const struct renewd_call *call; /* while one runs */
-    const struct zone *zone; /* the job's; NULL = UTC. Its owner's */
-    struct map *zones;       /* name -> struct zone, that plugins asked for */
+    const struct zone *zone;        /* the job's; NULL = UTC. Its owner's */
+    struct map *zones;              /* name -> struct zone, that plugins asked for */
 };
 
 struct renewd_json {
@@ -60,12 +60,12 @@ struct renewd_call {
     const struct http_reply *reply;
     const char *const *secrets;
     const char *hidden;
-    const char *spoiled; /* the reply's members whose text is none; NULL or "" */
-    const char *question; /* "refresh": which callback runs */
+    const char *spoiled;     /* the reply's members whose text is none; NULL or "" */
+    const char *question;    /* "refresh": which callback runs */
     struct effects *effects; /* NULL: this callback records none */
     bool may_request;
-    size_t json_max; /* of a text that is read as JSON; 0 = JSON_TEXT_MAX */
-    size_t body_max; /* of the request, and of JSON that is written */
+    size_t json_max;                /* of a text that is read as JSON; 0 = JSON_TEXT_MAX */
+    size_t body_max;                /* of the request, and of JSON that is written */
     struct renewd_request *request; /* owned until taken */
     struct arena *arena;
     struct renewd_json *documents;
@@ -90,7 +90,7 @@ void call_judge_fail(struct renewd_call *c, bool failed, const char *result);
 const char *call_why(const struct renewd_call *c);
 /* Remembers the first thing that the plugin did wrong. */
 void call_break(struct renewd_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void *call_alloc(struct renewd_call *c, size_t size);           /* NULL past the limit */
+void *call_alloc(struct renewd_call *c, size_t size);                       /* NULL past the limit */
 const char *call_text(struct renewd_call *c, const void *data, size_t len); /* "" past the limit */
 
 /* services.c */
@@ -101,7 +101,7 @@ void host_outside(const struct renewd_host *host, const char *text, char *ret, s
 
 /* view.c: the public forms of records and replies. */
 struct view *view_new(const struct plugin *p, const struct record_view *r); /* copies all */
-void view_free(struct view *v); /* wipes */
+void view_free(struct view *v);                                             /* wipes */
 const struct renewd_record *const *view_records(const struct view *v);
 /* For a line of the log: NULL where there is none, as there is none of no view. */
 const char *view_key(const struct view *v);
@@ -132,8 +132,7 @@ struct renewd_request *service_request(struct renewd_call *c, const char *method
 void service_query(struct renewd_request *r, const char *name, const char *value);
 void service_header(struct renewd_request *r, const char *name, const char *value);
 void service_form(struct renewd_request *r, const char *name, const char *value);
-void service_body(struct renewd_request *r, const char *content_type, const void *bytes,
-                  size_t len);
+void service_body(struct renewd_request *r, const char *content_type, const void *bytes, size_t len);
 const void *service_request_bytes(struct renewd_request *r, size_t *ret_len);
 const char *service_percent_encode(struct renewd_call *c, const char *text);
 
@@ -142,8 +141,7 @@ int32_t service_json_kind(const struct renewd_json *j, const char *path);
 const char *service_json_text(const struct renewd_json *j, const char *path);
 int32_t service_json_integer(const struct renewd_json *j, const char *path, int64_t *ret);
 int32_t service_json_boolean(const struct renewd_json *j, const char *path);
-const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j,
-                                const char *path);
+const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j, const char *path);
 size_t service_json_count(const struct renewd_json *j, const char *path);
 const char *service_json_name(const struct renewd_json *j, const char *path, size_t index);
 struct renewd_writer *service_json_write(struct renewd_call *c);
@@ -160,8 +158,7 @@ void service_set_time(struct renewd_call *c, const char *slot, int64_t time);
 void service_set_integer(struct renewd_call *c, const char *slot, int64_t number);
 void service_set_null(struct renewd_call *c, const char *slot);
 void service_memo(struct renewd_call *c, const void *bytes, size_t len);
-void service_run(struct renewd_call *c, const char *statement,
-                 const struct renewd_parameter *const *parameters);
+void service_run(struct renewd_call *c, const char *statement, const struct renewd_parameter *const *parameters);
 void service_once(struct renewd_call *c, const char *key);
 
 #endif

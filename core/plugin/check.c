@@ -12,8 +12,13 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 
-enum { NAME_MAX_LENGTH = 63, LIST_MAX = 128, SIZE_ABSURD = 65536, SCRATCH_MAX = 1024 * 1024,
-       EVENT_BATCH_MAX = 10000 };
+enum {
+    NAME_MAX_LENGTH = 63,
+    LIST_MAX = 128,
+    SIZE_ABSURD = 65536,
+    SCRATCH_MAX = 1024 * 1024,
+    EVENT_BATCH_MAX = 10000
+};
 
 /* What every plugin of this major has: all members up to and with the named one. */
 #define UP_TO(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
@@ -26,8 +31,8 @@ int plugin_name_valid(const char *name)
 
 const char *plugin_type_name(int type)
 {
-    static const char *const names[] = { NULL,      "text",     "secret", "time",  "integer",
-                                         "boolean", "duration", "url",    "group", "as_read" };
+    static const char *const names[] = {NULL,      "text",     "secret", "time",  "integer",
+                                        "boolean", "duration", "url",    "group", "as_read"};
     return type > 0 && type < (int)(sizeof(names) / sizeof(names[0])) ? names[type] : NULL;
 }
 
@@ -44,8 +49,8 @@ static const void *list_item(const void *list, size_t i)
 }
 
 /* A NULL-terminated list of sized structs as an array of ours. */
-static int copy_list(const struct plugin *p, const void *list, size_t least, size_t ours,
-                     const char *what, void **ret, size_t *ret_count, struct error *e)
+static int copy_list(const struct plugin *p, const void *list, size_t least, size_t ours, const char *what,
+                     void **ret, size_t *ret_count, struct error *e)
 {
     size_t count = 0;
 
@@ -71,8 +76,8 @@ static int copy_list(const struct plugin *p, const void *list, size_t least, siz
 static int copy_settings(struct plugin *p, const struct renewd_plugin *from, struct error *e)
 {
     void *copies;
-    int r = copy_list(p, from->settings, UP_TO(struct renewd_setting, help),
-                      sizeof(struct renewd_setting), "settings", &copies, &p->setting_count, e);
+    int r = copy_list(p, from->settings, UP_TO(struct renewd_setting, help), sizeof(struct renewd_setting),
+                      "settings", &copies, &p->setting_count, e);
     if (r < 0)
         return r;
     p->settings = copies;
@@ -86,8 +91,8 @@ static int copy_settings(struct plugin *p, const struct renewd_plugin *from, str
 static int copy_slots(struct plugin *p, const struct renewd_plugin *from, struct error *e)
 {
     void *copies;
-    int r = copy_list(p, from->slots, UP_TO(struct renewd_slot, help), sizeof(struct renewd_slot),
-                      "slots", &copies, &p->slot_count, e);
+    int r = copy_list(p, from->slots, UP_TO(struct renewd_slot, help), sizeof(struct renewd_slot), "slots", &copies,
+                      &p->slot_count, e);
     if (r < 0)
         return r;
     p->slots = copies;
@@ -101,9 +106,8 @@ static int copy_slots(struct plugin *p, const struct renewd_plugin *from, struct
 static int copy_statements(struct plugin *p, const struct renewd_plugin *from, struct error *e)
 {
     void *copies;
-    int r =
-        copy_list(p, from->statements, UP_TO(struct renewd_statement, help),
-                  sizeof(struct renewd_statement), "statements", &copies, &p->statement_count, e);
+    int r = copy_list(p, from->statements, UP_TO(struct renewd_statement, help), sizeof(struct renewd_statement),
+                      "statements", &copies, &p->statement_count, e);
     if (r < 0)
         return r;
     p->statements = copies;
@@ -133,9 +137,8 @@ static int check_settings(struct plugin *p, struct error *e)
 /* Names that jobs already use in `columns` for values of renewd's own. */
 static bool slot_name_taken(const char *name)
 {
-    static const char *const taken[] = { "id",      "key",    "account",    "refreshed_at",
-                                         "status",  "owner",  "updated_at", "strikes",
-                                         "last_error" };
+    static const char *const taken[] = {"id",    "key",        "account", "refreshed_at", "status",
+                                        "owner", "updated_at", "strikes", "last_error"};
     for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
         if (strcmp(taken[i], name) == 0)
             return true;
@@ -165,13 +168,10 @@ static int check_slot(const struct plugin *p, const struct renewd_slot *s, struc
     if (s->direction < RENEWD_IN || s->direction > RENEWD_INOUT)
         return plugin_check_refuse(p, e, "gives an unknown direction to its slot", s->name);
     if (s->credential && (s->type != RENEWD_SECRET || !(s->direction & RENEWD_IN)))
-        return plugin_check_refuse(p, e,
-                      "marks a credential that is not a secret read from the record:", s->name);
-    if (s->destination &&
-        ((s->type != RENEWD_TEXT && s->type != RENEWD_INTEGER) || !(s->direction & RENEWD_IN)))
-        return plugin_check_refuse(p, e,
-                      "marks a destination that is not a text or integer read from the record:",
-                      s->name);
+        return plugin_check_refuse(p, e, "marks a credential that is not a secret read from the record:", s->name);
+    if (s->destination && ((s->type != RENEWD_TEXT && s->type != RENEWD_INTEGER) || !(s->direction & RENEWD_IN)))
+        return plugin_check_refuse(p, e, "marks a destination that is not a text or integer read from the record:",
+                                   s->name);
     return 0;
 }
 
@@ -199,8 +199,8 @@ static int check_statements(const struct plugin *p, struct error *e)
     for (size_t i = 0; i < p->statement_count; i++) {
         const struct renewd_statement *s = &p->statements[i];
         if (!s->name || !plugin_name_valid(s->name) || strcmp(s->name, "ready") == 0)
-            return plugin_check_refuse(p, e, "has a statement whose name is not [a-z0-9_]+, or is \"ready\":",
-                          s->name);
+            return plugin_check_refuse(p, e,
+                                       "has a statement whose name is not [a-z0-9_]+, or is \"ready\":", s->name);
         for (size_t k = 0; k < i; k++)
             if (strcmp(p->statements[k].name, s->name) == 0)
                 return plugin_check_refuse(p, e, "has two statements named", s->name);
@@ -208,10 +208,8 @@ static int check_statements(const struct plugin *p, struct error *e)
             return plugin_check_refuse(p, e, "gives an unknown row count to its statement", s->name);
         for (size_t k = 0; s->parameters && s->parameters[k]; k++) {
             int type = s->parameters[k];
-            if (type != RENEWD_TEXT && type != RENEWD_INTEGER && type != RENEWD_TIME &&
-                type != RENEWD_AS_READ)
-                return plugin_check_refuse(p, e, "gives an unknown type to a parameter of its statement",
-                              s->name);
+            if (type != RENEWD_TEXT && type != RENEWD_INTEGER && type != RENEWD_TIME && type != RENEWD_AS_READ)
+                return plugin_check_refuse(p, e, "gives an unknown type to a parameter of its statement", s->name);
             if (k >= LIST_MAX)
                 return plugin_check_refuse(p, e, "has parameters without an end in its statement", s->name);
         }
@@ -226,9 +224,8 @@ static int check_head(struct plugin *p, struct error *e)
     if (!d->name || !plugin_name_valid(d->name))
         return plugin_check_refuse(p, e, "has a name that is not [a-z0-9_]+:", d->name);
     if (strcmp(d->name, p->name) != 0)
-        return error_set(e, -EINVAL,
-                         "%s calls itself %s; a plugin's name is its file's: name it %s.so",
-                         p->path, d->name, d->name);
+        return error_set(e, -EINVAL, "%s calls itself %s; a plugin's name is its file's: name it %s.so", p->path,
+                         d->name, d->name);
     if (!d->version || !*d->version)
         return plugin_check_refuse(p, e, "has no version", NULL);
     if (d->replay < RENEWD_REPLAY_SAFE || d->replay > RENEWD_REPLAY_SINGLE_USE)
@@ -244,13 +241,17 @@ static int check_head(struct plugin *p, struct error *e)
     if (!d->refresh)
         return plugin_check_refuse(p, e, "lacks the callback refresh", NULL);
     if (!d->take_event != !d->send_events)
-        return plugin_check_refuse(p, e, d->take_event ? "takes events and lacks the callback send_events"
-                                          : "sends events and lacks the callback take_event", NULL);
+        return plugin_check_refuse(p, e,
+                                   d->take_event ? "takes events and lacks the callback send_events"
+                                                 : "sends events and lacks the callback take_event",
+                                   NULL);
     if (d->event_batch < 0 || d->event_batch > EVENT_BATCH_MAX)
         return plugin_check_refuse(p, e, "gives an .event_batch below 0 or above 10000", NULL);
     for (const char *const *name = d->event_members; name && *name; name++)
         if (!**name || strpbrk(*name, ".\\"))
-            return plugin_check_refuse(p, e, "gives a name in .event_members that is empty or has a dot or a backslash", NULL);
+            return plugin_check_refuse(p, e,
+                                       "gives a name in .event_members that is empty or has a dot or a backslash",
+                                       NULL);
     return 0;
 }
 
@@ -259,8 +260,10 @@ static int plugin_check_fill(struct plugin *p, const struct renewd_plugin *from,
     size_t size = from->size;
 
     if (size < UP_TO(struct renewd_plugin, refresh) || size > SIZE_ABSURD)
-        return plugin_check_refuse(p, e, "gives a wrong size of its descriptor (.size = sizeof); "
-                            "was it built with renewd's <renewd/plugin.h>?", NULL);
+        return plugin_check_refuse(p, e,
+                                   "gives a wrong size of its descriptor (.size = sizeof); "
+                                   "was it built with renewd's <renewd/plugin.h>?",
+                                   NULL);
     memcpy(&p->descriptor, from, size < sizeof(p->descriptor) ? size : sizeof(p->descriptor));
     if (!p->descriptor.summary)
         p->descriptor.summary = "";
@@ -278,8 +281,8 @@ static int plugin_check_fill(struct plugin *p, const struct renewd_plugin *from,
     return r == 0 ? check_statements(p, e) : r;
 }
 
-int plugin_check(const struct renewd_plugin *from, const char *name, const char *path,
-                 struct plugin **ret, struct error *e)
+int plugin_check(const struct renewd_plugin *from, const char *name, const char *path, struct plugin **ret,
+                 struct error *e)
 {
     cleanup(plugin_free_p) struct plugin *p = xcalloc(1, sizeof(*p));
 

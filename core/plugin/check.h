@@ -25,8 +25,8 @@ struct plugin {
 
 /* name: what the file is called, without .so. -EINVAL with a sentence that begins with path. The
  * result is freed by plugin_free. */
-int plugin_check(const struct renewd_plugin *from, const char *name, const char *path,
-                 struct plugin **ret, struct error *e);
+int plugin_check(const struct renewd_plugin *from, const char *name, const char *path, struct plugin **ret,
+                 struct error *e);
 void plugin_free(struct plugin *p);
 void plugin_free_p(struct plugin **p);
 

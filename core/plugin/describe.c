@@ -6,9 +6,7 @@
 
 static const char *replay_name(int replay)
 {
-    return replay == RENEWD_REPLAY_SAFE    ? "safe"
-           : replay == RENEWD_REPLAY_GRACE ? "grace"
-                                           : "single_use";
+    return replay == RENEWD_REPLAY_SAFE ? "safe" : replay == RENEWD_REPLAY_GRACE ? "grace" : "single_use";
 }
 
 static void describe_settings(const struct plugin *p, struct json_writer *w)
@@ -31,7 +29,7 @@ static void describe_settings(const struct plugin *p, struct json_writer *w)
 
 static void describe_slots(const struct plugin *p, struct json_writer *w)
 {
-    static const char *const directions[] = { "", "in", "out", "inout" };
+    static const char *const directions[] = {"", "in", "out", "inout"};
 
     json_begin_array(w, "slots");
     for (size_t i = 0; i < p->slot_count; i++) {
@@ -51,7 +49,7 @@ static void describe_slots(const struct plugin *p, struct json_writer *w)
 
 static void describe_statements(const struct plugin *p, struct json_writer *w)
 {
-    static const char *const rows[] = { "", "one", "zero_or_one", "any" };
+    static const char *const rows[] = {"", "one", "zero_or_one", "any"};
 
     json_begin_array(w, "statements");
     for (size_t i = 0; i < p->statement_count; i++) {

@@ -31,7 +31,7 @@ void effects_done(struct effects *e)
     for (size_t i = 0; i < e->count; i++)
         effect_done(&e->list[i]);
     free(e->list);
-    *e = (struct effects){ 0 };
+    *e = (struct effects){0};
 }
 
 /* A new credential that cannot be taken: what it replaced is spent, and nothing took its place. */
@@ -73,7 +73,7 @@ static struct effect *effects_add(struct renewd_call *c, int type, int index)
     }
     all->list = xrealloc(all->list, (all->count + 1) * sizeof(*all->list));
     struct effect *e = &all->list[all->count++];
-    *e = (struct effect){ .type = type, .index = index };
+    *e = (struct effect){.type = type, .index = index};
     return e;
 }
 
@@ -95,7 +95,7 @@ static struct effect *set_again(struct effects *all, int slot)
             return NULL;
         if (e->type == EFFECT_SET && e->index == slot) {
             effect_done(e);
-            *e = (struct effect){ .type = EFFECT_SET, .index = slot };
+            *e = (struct effect){.type = EFFECT_SET, .index = slot};
             return e;
         }
     }
@@ -103,14 +103,13 @@ static struct effect *set_again(struct effects *all, int slot)
 }
 
 /* The declared slot when it may be written with one of two types, else NULL. */
-static const struct renewd_slot *writable(struct renewd_call *c, const char *name, int type,
-                                          int or_type, int *ret_index)
+static const struct renewd_slot *writable(struct renewd_call *c, const char *name, int type, int or_type,
+                                          int *ret_index)
 {
     int i = name ? plugin_slot(c->host->plugin, name) : -1;
 
     if (i < 0) {
-        call_break(c, "set the slot %.63s, which its descriptor does not have",
-                   name ? name : "(none)");
+        call_break(c, "set the slot %.63s, which its descriptor does not have", name ? name : "(none)");
         return NULL;
     }
     const struct renewd_slot *s = &c->host->plugin->slots[i];
@@ -119,8 +118,7 @@ static const struct renewd_slot *writable(struct renewd_call *c, const char *nam
         return NULL;
     }
     if (type && s->type != type && s->type != or_type) {
-        call_break(c, "set the slot %.63s with another type than its own (%s)", name,
-                   plugin_type_name(s->type));
+        call_break(c, "set the slot %.63s with another type than its own (%s)", name, plugin_type_name(s->type));
         return NULL;
     }
     *ret_index = i;
@@ -236,15 +234,13 @@ void service_memo(struct renewd_call *c, const void *bytes, size_t len)
 static int copy_parameter(struct renewd_call *c, const struct renewd_statement *s, size_t i,
                           const struct renewd_parameter *from, struct effect_parameter *ret)
 {
-    struct renewd_parameter p = { 0 };
+    struct renewd_parameter p = {0};
     size_t least = offsetof(struct renewd_parameter, number) + sizeof(p.number);
 
     if (from->size >= least)
         memcpy(&p, from, least);
-    if (!s->parameters || p.type != s->parameters[i] ||
-        (p.type == RENEWD_TEXT && !p.is_null && !p.text)) {
-        call_break(c, "gave the statement %.63s a parameter %zu that is not as declared", s->name,
-                   i + 1);
+    if (!s->parameters || p.type != s->parameters[i] || (p.type == RENEWD_TEXT && !p.is_null && !p.text)) {
+        call_break(c, "gave the statement %.63s a parameter %zu that is not as declared", s->name, i + 1);
         return -1;
     }
     if (p.type == RENEWD_AS_READ && (!p.text || plugin_slot(c->host->plugin, p.text) < 0)) {
@@ -261,8 +257,7 @@ static int copy_parameter(struct renewd_call *c, const struct renewd_statement *
         call_break(c, "gave the statement %.63s a text that is no UTF-8 or over 64 KiB", s->name);
         return -1;
     }
-    *ret =
-        (struct effect_parameter){ .type = p.type, .is_null = p.is_null != 0, .number = p.number };
+    *ret = (struct effect_parameter){.type = p.type, .is_null = p.is_null != 0, .number = p.number};
     ret->text = has_text ? xstrdup(p.text) : NULL;
     return 0;
 }
@@ -275,8 +270,7 @@ static size_t declared_count(const struct renewd_statement *s)
     return n;
 }
 
-void service_run(struct renewd_call *c, const char *statement,
-                 const struct renewd_parameter *const *parameters)
+void service_run(struct renewd_call *c, const char *statement, const struct renewd_parameter *const *parameters)
 {
     int index = statement ? plugin_statement(c->host->plugin, statement) : -1;
     size_t given = 0;
@@ -291,8 +285,7 @@ void service_run(struct renewd_call *c, const char *statement,
     while (parameters && given <= wanted && parameters[given])
         given++;
     if (given != wanted) {
-        call_break(c, "ran the statement %.63s with another number of parameters than its %zu",
-                   s->name, wanted);
+        call_break(c, "ran the statement %.63s with another number of parameters than its %zu", s->name, wanted);
         return;
     }
     struct effect *e = effects_add(c, EFFECT_STATEMENT, index);

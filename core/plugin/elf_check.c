@@ -17,23 +17,23 @@
 #include "core/base/cleanup.h"
 
 #if defined(__x86_64__)
-#define OUR_MACHINE EM_X86_64
+#    define OUR_MACHINE EM_X86_64
 #elif defined(__aarch64__)
-#define OUR_MACHINE EM_AARCH64
+#    define OUR_MACHINE EM_AARCH64
 #elif defined(__i386__)
-#define OUR_MACHINE EM_386
+#    define OUR_MACHINE EM_386
 #elif defined(__arm__)
-#define OUR_MACHINE EM_ARM
+#    define OUR_MACHINE EM_ARM
 #elif defined(__riscv)
-#define OUR_MACHINE EM_RISCV
+#    define OUR_MACHINE EM_RISCV
 #elif defined(__powerpc64__)
-#define OUR_MACHINE EM_PPC64
+#    define OUR_MACHINE EM_PPC64
 #elif defined(__s390__)
-#define OUR_MACHINE EM_S390
+#    define OUR_MACHINE EM_S390
 #elif defined(__loongarch__)
-#define OUR_MACHINE 258
+#    define OUR_MACHINE 258
 #else
-#define OUR_MACHINE EM_NONE
+#    define OUR_MACHINE EM_NONE
 #endif
 
 #define OUR_CLASS (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32)
@@ -43,8 +43,8 @@ static const struct {
     int number;
     const char *name;
 } machines[] = {
-    { EM_X86_64, "x86_64" }, { EM_AARCH64, "aarch64" }, { EM_386, "i386" },   { EM_ARM, "arm" },
-    { EM_RISCV, "riscv" },   { EM_PPC64, "ppc64" },     { EM_S390, "s390x" }, { 258, "loongarch" },
+    {EM_X86_64, "x86_64"}, {EM_AARCH64, "aarch64"}, {EM_386, "i386"},   {EM_ARM, "arm"},
+    {EM_RISCV, "riscv"},   {EM_PPC64, "ppc64"},     {EM_S390, "s390x"}, {258, "loongarch"},
 };
 
 struct elf_file {
@@ -85,15 +85,14 @@ static int elf_foreign(const struct elf_file *f, int machine)
     for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++)
         if (machines[i].number == machine)
             name = machines[i].name;
-    snprintf(text, sizeof(text), "is for another machine (%s); build the plugin for this one",
-             name);
+    snprintf(text, sizeof(text), "is for another machine (%s); build the plugin for this one", name);
     return elf_refuse(f, text);
 }
 
 /* What can be told from the first bytes, the same for both classes and byte orders. */
 static int elf_check_start(const struct elf_file *f)
 {
-    unsigned char start[20] = { 0 };
+    unsigned char start[20] = {0};
     ssize_t got = pread(f->fd, start, sizeof(start), 0);
 
     if (got >= 0 && got < SELFMAG && memcmp(start, ELFMAG, (size_t)got) == 0)
@@ -102,19 +101,18 @@ static int elf_check_start(const struct elf_file *f)
         return elf_refuse(f, "is not an ELF file; a plugin is a shared object (.so)");
     if (got < (ssize_t)sizeof(start))
         return cut_off(f);
-    int machine = start[EI_DATA] == ELFDATA2MSB ? start[18] << 8 | start[19]
-                                                : start[19] << 8 | start[18];
+    int machine = start[EI_DATA] == ELFDATA2MSB ? start[18] << 8 | start[19] : start[19] << 8 | start[18];
     if (OUR_MACHINE != EM_NONE && machine != OUR_MACHINE)
         return elf_foreign(f, machine);
     if (start[EI_CLASS] != OUR_CLASS)
         return elf_refuse(f, sizeof(void *) == 8 ? "is built for 32 bits; build it for 64"
-                                             : "is built for 64 bits; build it for 32");
+                                                 : "is built for 64 bits; build it for 32");
     if (start[EI_DATA] != OUR_DATA)
         return elf_refuse(f, "is built for the other byte order; build it for this machine");
     return 0;
 }
 
-static int check_segments(const struct elf_file *f, const ElfW(Ehdr) *h)
+static int check_segments(const struct elf_file *f, const ElfW(Ehdr) * h)
 {
     bool dynamic = false;
 
@@ -132,7 +130,7 @@ static int check_segments(const struct elf_file *f, const ElfW(Ehdr) *h)
     return dynamic ? 0 : elf_refuse(f, "is not a shared object; link it with -shared");
 }
 
-static int check_sections(const struct elf_file *f, const ElfW(Ehdr) *h)
+static int check_sections(const struct elf_file *f, const ElfW(Ehdr) * h)
 {
     if (h->e_shoff == 0)
         return 0;
@@ -173,7 +171,7 @@ int elf_check(const char *path, struct error *e)
         int saved = errno;
         return error_set(e, -saved, "%s cannot be read: %s", path, strerror(saved));
     }
-    struct elf_file f = { .path = path, .fd = fd, .size = (uint64_t)st.st_size, .error = e };
+    struct elf_file f = {.path = path, .fd = fd, .size = (uint64_t)st.st_size, .error = e};
     if (!S_ISREG(st.st_mode))
         return elf_refuse(&f, "is not a regular file");
     return check_whole(&f);

@@ -45,7 +45,7 @@ void taken_event_done(struct taken_event *t)
         wipe_free(t->same[i]);
     free(t->same);
     wipe_free(t->why);
-    *t = (struct taken_event){ 0 };
+    *t = (struct taken_event){0};
 }
 
 /* ---- The rules of an event that is taken; what breaks them is remembered in the call ---- */
@@ -83,8 +83,7 @@ static bool is_object(const char *text, size_t len)
     return object;
 }
 
-static void take_text(struct renewd_call *c, const struct renewd_take_event_out *out,
-                      struct taken_event *ret)
+static void take_text(struct renewd_call *c, const struct renewd_take_event_out *out, struct taken_event *ret)
 {
     if (!out->event || out->event_length == 0) {
         call_break(c, "took an event and gave none");
@@ -114,17 +113,16 @@ static void take_same(struct renewd_call *c, const char *const *same, struct tak
 }
 
 static void plugin_events_take_times(struct renewd_call *c, const struct renewd_take_event_out *out, int64_t now,
-                       struct taken_event *ret)
+                                     struct taken_event *ret)
 {
-    if (out->event_time < 0 || out->event_time > CIVIL_LAST || out->last_at < 0 ||
-        out->last_at > CIVIL_LAST)
+    if (out->event_time < 0 || out->event_time > CIVIL_LAST || out->last_at < 0 || out->last_at > CIVIL_LAST)
         call_break(c, "took an event with a time before 1970 or after 9999 (are these milliseconds?)");
     ret->event_time = out->event_time ? out->event_time : now;
     ret->last_at = out->last_at;
 }
 
 static void plugin_events_take(struct renewd_call *c, const struct renewd_take_event_out *out, int64_t now,
-                 struct taken_event *ret)
+                               struct taken_event *ret)
 {
     take_text(c, out, ret);
     plugin_events_take_times(c, out, now, ret);
@@ -135,7 +133,7 @@ static void plugin_events_take(struct renewd_call *c, const struct renewd_take_e
 }
 
 static void plugin_events_judge(struct renewd_call *c, int32_t what, const struct renewd_take_event_out *out,
-                  int64_t now, struct taken_event *ret)
+                                int64_t now, struct taken_event *ret)
 {
     if (what < RENEWD_EVENT_TAKE || what > RENEWD_EVENT_UNKNOWN)
         call_break(c, "returned an unknown result (%d)", what);
@@ -156,21 +154,21 @@ static void plugin_events_judge(struct renewd_call *c, int32_t what, const struc
         ret->why = xstrdup(call_why(c));
 }
 
-int instance_take_event(struct instance *i, const struct event_message *m, int64_t now,
-                        struct taken_event *ret, struct error *e)
+int instance_take_event(struct instance *i, const struct event_message *m, int64_t now, struct taken_event *ret,
+                        struct error *e)
 {
-    static const char *const none[] = { NULL };
+    static const char *const none[] = {NULL};
     const struct renewd_plugin *d = &i->host.plugin->descriptor;
-    struct renewd_take_event_out out = { .size = sizeof(out) };
-    const struct http_reply message = { .body = m->body ? m->body : "",
-                                        .body_len = m->body ? m->body_len : 0,
-                                        .headers = m->headers ? m->headers : "",
-                                        .headers_len = m->headers ? m->headers_len : 0 };
+    struct renewd_take_event_out out = {.size = sizeof(out)};
+    const struct http_reply message = {.body = m->body ? m->body : "",
+                                       .body_len = m->body ? m->body_len : 0,
+                                       .headers = m->headers ? m->headers : "",
+                                       .headers_len = m->headers ? m->headers_len : 0};
     struct reply_view view;
     struct renewd_call c;
     int r = 0;
 
-    *ret = (struct taken_event){ 0 };
+    *ret = (struct taken_event){0};
     if (!d->take_event)
         return error_set(e, -EBADMSG, "the plugin %s takes no events", i->host.plugin->name);
     /* Nothing reads a webhook before its signature is found good. */
@@ -179,16 +177,16 @@ int instance_take_event(struct instance *i, const struct event_message *m, int64
     c.reply = &message;
     c.secrets = m->secrets;
     c.json_max = m->source && *m->source ? WEBHOOK_BODY_MAX : 0;
-    struct renewd_take_event_in in = { .size = sizeof(in),
-                                       .call = &c,
-                                       .source = m->source ? m->source : "",
-                                       .message = &view.public,
-                                       .secrets = m->secrets ? m->secrets : none,
-                                       .job = i->host.job,
-                                       .key = m->key,
-                                       .now = now,
-                                       .beside = m->beside ? service_json_parse(&c, m->beside, strlen(m->beside))
-                                                           : NULL };
+    struct renewd_take_event_in in = {.size = sizeof(in),
+                                      .call = &c,
+                                      .source = m->source ? m->source : "",
+                                      .message = &view.public,
+                                      .secrets = m->secrets ? m->secrets : none,
+                                      .job = i->host.job,
+                                      .key = m->key,
+                                      .now = now,
+                                      .beside =
+                                          m->beside ? service_json_parse(&c, m->beside, strlen(m->beside)) : NULL};
     int32_t what = d->take_event(i->state, &in, &out);
     call_returned(&c);
     plugin_events_judge(&c, what, &out, now, ret);

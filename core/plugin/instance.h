@@ -18,8 +18,8 @@ struct instance;
 struct zone;
 
 /* settings stay the caller's and must outlive the instance. */
-int instance_open(const struct plugin *p, const char *job, const struct settings *s,
-                  struct instance **ret, struct error *e);
+int instance_open(const struct plugin *p, const char *job, const struct settings *s, struct instance **ret,
+                  struct error *e);
 void instance_free(struct instance *i);
 /* The zone that its plugin's months are counted in; kept by the caller for as long as the instance lives. */
 void instance_zone(struct instance *i, const struct zone *zone);
@@ -40,7 +40,7 @@ struct record_view {
     int attempts, strikes;
     const void *memo;
     size_t memo_len;
-    const char *hidden;  /* its access token, where it is not shown and may stand in what is */
+    const char *hidden; /* its access token, where it is not shown and may stand in what is */
 };
 
 /* Text that others say of this job, without its secrets and those of values, which may be NULL; at most max bytes;
@@ -48,31 +48,31 @@ struct record_view {
 char *instance_outside(const struct instance *i, const struct slot_value *values, const char *text, size_t max);
 
 /* -EBADMSG with a sentence when the callback fails; the window is as given, not yet sane. */
-int instance_window(struct instance *i, const struct record_view *r, int64_t now,
-                    int64_t refresh_before_s, struct window *ret, struct error *e);
+int instance_window(struct instance *i, const struct record_view *r, int64_t now, int64_t refresh_before_s,
+                    struct window *ret, struct error *e);
 
 /* What an attempt wants changed, in the order recorded. */
 enum effect_type { EFFECT_SET = 1, EFFECT_MEMO, EFFECT_STATEMENT, EFFECT_KEY };
 struct effect_parameter {
-    int type;            /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME, RENEWD_AS_READ */
+    int type; /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME, RENEWD_AS_READ */
     bool is_null;
-    char *text;          /* AS_READ: the slot's name */
+    char *text; /* AS_READ: the slot's name */
     int64_t number;
 };
 struct effect {
     int type;
-    int index;           /* SET: the slot; STATEMENT: of the descriptor's statements */
+    int index; /* SET: the slot; STATEMENT: of the descriptor's statements */
     bool is_null;
-    char *text;          /* SET: the value (numbers and times in decimal); MEMO: bytes; KEY: the key */
+    char *text; /* SET: the value (numbers and times in decimal); MEMO: bytes; KEY: the key */
     size_t len;
-    int64_t number;      /* SET of a TIME or INTEGER */
+    int64_t number; /* SET of a TIME or INTEGER */
     struct effect_parameter *parameters;
     size_t parameter_count;
 };
 struct effects {
     struct effect *list;
     size_t count;
-    bool token_set;      /* a SECRET slot was set */
+    bool token_set;          /* a SECRET slot was set */
     bool credential_refused; /* the plugin had a new credential, and it was of no form that can be stored */
 };
 void effects_done(struct effects *e); /* wipes */
@@ -83,11 +83,11 @@ struct plugin_attempt *plugin_attempt_new(struct instance *i, const struct recor
 void plugin_attempt_free(struct plugin_attempt *a); /* wipes */
 
 struct step_result {
-    int what;            /* RENEWD_DONE, RENEWD_WAIT, RENEWD_FAILED */
+    int what; /* RENEWD_DONE, RENEWD_WAIT, RENEWD_FAILED */
     /* WAIT: the request, valid until the next step; fields of transport (deadline, ca ...) unset */
     struct http_request request;
-    int64_t slow_for;    /* DONE */
-    int outcome;         /* FAILED: enum outcome */
+    int64_t slow_for;        /* DONE */
+    int outcome;             /* FAILED: enum outcome */
     const char *code, *text; /* FAILED: valid until the attempt is freed; code may be NULL */
 };
 /* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no
@@ -110,8 +110,8 @@ struct failure {
     const char *code, *text;
     int64_t seconds_to_death, retry_after;
 };
-void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f,
-                           const struct http_reply *reply, int64_t now, struct decision *io);
+void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f, const struct http_reply *reply,
+                           int64_t now, struct decision *io);
 
 /* ---- Tokens in use, and events: answer.c, events.c, batch.c ---- */
 /* Of the header Retry-After, 1..3600; 0 = absent, nonsense or over. */
@@ -119,12 +119,12 @@ int64_t retry_after_seconds(const struct http_reply *reply);
 
 struct answer_says {
     bool token_refused;
-    int64_t slow_for;    /* seconds, 0..86400 */
+    int64_t slow_for; /* seconds, 0..86400 */
 };
 /* Without the callback, and when it fails: 401 refuses the token, 429 slows. A reply that did not come
  * whole says nothing. r shows no values: its `values` is NULL. */
-void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply,
-                     int64_t now, struct answer_says *ret);
+void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply, int64_t now,
+                     struct answer_says *ret);
 
 bool instance_takes_events(const struct instance *i);
 /* Whether a member of that name may stand beside the list of events that a body brings. */
@@ -132,36 +132,36 @@ bool instance_event_member(const struct instance *i, const char *name);
 size_t instance_event_batch(const struct instance *i); /* at least 1 */
 
 enum {
-    EVENT_TEXT_MAX = 256 * 1024,   /* of one event as take_event gave it */
-    EVENT_KEY_MAX = 200,           /* bytes of an event_id, a name, a further key */
-    EVENT_SAME_MAX = 16,           /* further keys of an event */
+    EVENT_TEXT_MAX = 256 * 1024,        /* of one event as take_event gave it */
+    EVENT_KEY_MAX = 200,                /* bytes of an event_id, a name, a further key */
+    EVENT_SAME_MAX = 16,                /* further keys of an event */
     WEBHOOK_BODY_MAX = 8 * 1024 * 1024, /* of a message that a webhook brings */
-    BATCH_TEXT_MAX = 1024 * 1024,  /* of the events of one batch together: the caller cuts it there */
+    BATCH_TEXT_MAX = 1024 * 1024,       /* of the events of one batch together: the caller cuts it there */
 };
 
 struct event_message {
-    const char *source;  /* "" or the webhook's word */
-    const char *body;    /* NUL-terminated beyond its length */
+    const char *source; /* "" or the webhook's word */
+    const char *body;   /* NUL-terminated beyond its length */
     size_t body_len;
     const char *headers; /* as http_reply's; NULL = none */
     size_t headers_len;
     const char *const *secrets; /* NULL-terminated */
     const char *key;
-    const char *beside;  /* the other members of its body, a JSON object; NULL = none */
+    const char *beside; /* the other members of its body, a JSON object; NULL = none */
 };
 struct taken_event {
-    int what;            /* RENEWD_EVENT_... */
+    int what;                      /* RENEWD_EVENT_... */
     char *event, *event_id, *name; /* TAKE; name may be NULL */
     size_t event_len;
-    char **same;         /* NULL-terminated; may be NULL */
-    int64_t event_time;  /* never 0 */
+    char **same;        /* NULL-terminated; may be NULL */
+    int64_t event_time; /* never 0 */
     int64_t last_at;
-    char *dropped;       /* TAKE: why it is never sent; NULL = it is */
-    char *why;           /* REFUSE, FORGED: a sentence */
+    char *dropped; /* TAKE: why it is never sent; NULL = it is */
+    char *why;     /* REFUSE, FORGED: a sentence */
 };
 /* -EBADMSG with a sentence when the plugin breaks a rule; ret is empty then. */
-int instance_take_event(struct instance *i, const struct event_message *m, int64_t now,
-                        struct taken_event *ret, struct error *e);
+int instance_take_event(struct instance *i, const struct event_message *m, int64_t now, struct taken_event *ret,
+                        struct error *e);
 void taken_event_done(struct taken_event *t);
 
 struct batch_event {
@@ -174,14 +174,14 @@ struct batch_event {
 struct plugin_batch;
 struct plugin_batch *plugin_batch_new(struct instance *i, const struct record_view *r,
                                       const struct batch_event *events, size_t count); /* copies all */
-void plugin_batch_free(struct plugin_batch *b); /* wipes */
+void plugin_batch_free(struct plugin_batch *b);                                        /* wipes */
 /* The request, valid until the batch is freed; transport's fields unset. -EBADMSG with a sentence; -ECANCELED:
  * there is none, plugin_batch_decided says what is to become of the events. */
 int plugin_batch_request(struct plugin_batch *b, int64_t now, struct http_request *ret, struct error *e);
 size_t plugin_batch_carried(const struct plugin_batch *b); /* so many of them, from the first, are in the request */
 struct batch_result {
-    int became;          /* RENEWD_SENT...; a plugin that breaks a rule: LATER */
-    int64_t wait;        /* seconds, 0..3600 */
+    int became;              /* RENEWD_SENT...; a plugin that breaks a rule: LATER */
+    int64_t wait;            /* seconds, 0..3600 */
     const char *code, *text; /* valid until the batch is freed; code may be NULL, "plugin": it broke a rule */
 };
 void plugin_batch_decided(const struct plugin_batch *b, struct batch_result *ret);

@@ -56,10 +56,10 @@ static int no_entry(void *handle, const char *path, struct error *e)
         if (dlsym(handle, symbol))
             return error_set(e, -ENOTSUP,
                              "%s is built for a later renewd (it has %s); update renewd, or build "
-                             "the plugin with this one's header", path, symbol);
+                             "the plugin with this one's header",
+                             path, symbol);
     }
-    return error_set(e, -EINVAL,
-                     "%s is not a plugin of renewd: it does not export renewd_plugin_v1", path);
+    return error_set(e, -EINVAL, "%s is not a plugin of renewd: it does not export renewd_plugin_v1", path);
 }
 
 static int find_entry(const char *path, entry_fn **ret, struct error *e)
@@ -68,8 +68,7 @@ static int find_entry(const char *path, entry_fn **ret, struct error *e)
 
     if (!handle) {
         const char *why = dlerror();
-        return error_set(e, -ENOEXEC, "%s could not be loaded: %s", path,
-                         why ? why : "no reason given");
+        return error_set(e, -ENOEXEC, "%s could not be loaded: %s", path, why ? why : "no reason given");
     }
     void *symbol = dlsym(handle, "renewd_plugin_v1");
     if (!symbol)
@@ -100,8 +99,7 @@ int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, 
     struct plugin *plugin = NULL;
 
     if (!plugin_name_valid(name))
-        return error_set(
-            e, -EINVAL, "\"%s\" cannot be a plugin's name: small letters, digits and _ only", name);
+        return error_set(e, -EINVAL, "\"%s\" cannot be a plugin's name: small letters, digits and _ only", name);
     plugin = map_get(p->loaded, name);
     if (!plugin) {
         int r = load(p, name, &plugin, e);

@@ -11,12 +11,7 @@
 #include "core/base/secret.h"
 #include "core/plugin/call.h"
 
-enum {
-    URL_MAX = 16384,
-    HEADERS_MAX = 32,
-    HEADER_MAX = 16384,
-    METHOD_MAX = 16
-};
+enum { URL_MAX = 16384, HEADERS_MAX = 32, HEADER_MAX = 16384, METHOD_MAX = 16 };
 
 struct renewd_request {
     struct renewd_call *call; /* only while it runs */
@@ -40,8 +35,7 @@ void request_free(struct renewd_request *r)
 
 static bool unreserved(unsigned char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           (c && strchr("-._~", c));
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
 }
 
 static void append_encoded(struct buf *to, const char *text)
@@ -136,8 +130,9 @@ static bool header_value_valid(const char *value)
 /* What decides where a request ends is renewd's own business. */
 static bool header_ours(const char *name)
 {
-    static const char *const ours[] = { "Host", "Content-Length", "Transfer-Encoding", "Connection",
-                                        "Expect", "Upgrade", "TE", "Trailer", "Accept-Encoding" };
+    static const char *const ours[] = {"Host",       "Content-Length", "Transfer-Encoding",
+                                       "Connection", "Expect",         "Upgrade",
+                                       "TE",         "Trailer",        "Accept-Encoding"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (strcasecmp(ours[i], name) == 0)
             return true;
@@ -163,8 +158,7 @@ void service_header(struct renewd_request *r, const char *name, const char *valu
 void service_form(struct renewd_request *r, const char *name, const char *value)
 {
     if (!name || r->has_body) {
-        call_break(r->call, name ? "gave a request both a form and a body"
-                                 : "gave a form member no name");
+        call_break(r->call, name ? "gave a request both a form and a body" : "gave a form member no name");
         return;
     }
     if (r->has_form)
@@ -208,7 +202,7 @@ void request_fill(struct renewd_request *r, struct http_request *ret)
     r->call = NULL;
     if (r->has_form)
         add_type(r, "application/x-www-form-urlencoded");
-    *ret = (struct http_request){ .method = r->method, .url = r->url.data };
+    *ret = (struct http_request){.method = r->method, .url = r->url.data};
     ret->headers = (const char *const *)r->headers;
     if (r->has_form || r->has_body) {
         ret->body = r->body.data;

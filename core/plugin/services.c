@@ -27,8 +27,8 @@ static int64_t setting_integer(struct renewd_host *host, const char *name)
     return name ? settings_integer(host->settings, name) : 0;
 }
 
-static int32_t setting_member(struct renewd_host *host, const char *group, size_t index,
-                              const char **ret_name, const char **ret_value)
+static int32_t setting_member(struct renewd_host *host, const char *group, size_t index, const char **ret_name,
+                              const char **ret_value)
 {
     return group && settings_member(host->settings, group, index, ret_name, ret_value);
 }
@@ -48,9 +48,9 @@ static void log_text(struct renewd_host *host, int32_t level, const char *text)
     if (!log_enabled((enum log_level)level))
         return;
     host_outside(host, text, line, sizeof(line));
-    log_line((enum log_level)level, line, "plugin", host->plugin->name, "job", host->job,
-             "record", host->call ? view_key(host->call->view) : NULL,
-             "account", host->call ? view_account(host->call->view) : NULL, NULL);
+    log_line((enum log_level)level, line, "plugin", host->plugin->name, "job", host->job, "record",
+             host->call ? view_key(host->call->view) : NULL, "account",
+             host->call ? view_account(host->call->view) : NULL, NULL);
 }
 
 static int32_t service_fail(struct renewd_call *c, int32_t outcome, const char *code, const char *text)
@@ -65,8 +65,10 @@ static int32_t service_fail(struct renewd_call *c, int32_t outcome, const char *
     host_outside(c->host, text, c->text, sizeof(c->text));
     size_t len = strlen(c->text);
     if (c->spoiled && *c->spoiled)
-        snprintf(c->text + len, sizeof(c->text) - len, "; in its answer %.100s is not text (NUL, bytes that are no UTF-8, or "
-                                                       "half a surrogate pair)", c->spoiled);
+        snprintf(c->text + len, sizeof(c->text) - len,
+                 "; in its answer %.100s is not text (NUL, bytes that are no UTF-8, or "
+                 "half a surrogate pair)",
+                 c->spoiled);
     utf8_clean(c->text, sizeof(c->text) - 1);
     return RENEWD_FAILED;
 }
@@ -99,8 +101,7 @@ static void sha256(const void *data, size_t len, uint8_t *ret_32)
         memset(ret_32, 0, CRYPTO_HASH);
 }
 
-static void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
-                        uint8_t *ret_32)
+static void hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, uint8_t *ret_32)
 {
     if (crypto_hmac_sha256(key, key_len, data, len, ret_32) < 0)
         memset(ret_32, 0, CRYPTO_HASH);

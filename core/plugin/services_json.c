@@ -77,8 +77,7 @@ int32_t service_json_boolean(const struct renewd_json *j, const char *path)
     return doc && json_boolean(doc, path, &value) == 0 && value;
 }
 
-const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j,
-                                const char *path)
+const char *service_json_digits(struct renewd_call *c, const struct renewd_json *j, const char *path)
 {
     const struct json *doc = document(j, path);
     char *digits;
@@ -174,8 +173,7 @@ const char *service_written(struct renewd_writer *w, size_t *ret_len)
     if (w->writer.depth == 1)
         json_end(&w->writer);
     if (json_finish(&w->writer) < 0) {
-        call_break(w->call,
-                   "wrote JSON of more than %zu MiB, or with levels or names that do not match",
+        call_break(w->call, "wrote JSON of more than %zu MiB, or with levels or names that do not match",
                    w->call->body_max >> 20);
         *ret_len = 0;
         return "";

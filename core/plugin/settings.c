@@ -43,22 +43,21 @@ static struct setting *setting_find(const struct settings *s, const char *group,
 {
     for (size_t i = 0; i < s->count; i++) {
         struct setting *t = &s->list[i];
-        if (!t->group == !group && (!group || strcmp(t->group, group) == 0) &&
-            strcmp(t->name, name) == 0)
+        if (!t->group == !group && (!group || strcmp(t->group, group) == 0) && strcmp(t->name, name) == 0)
             return t;
     }
     return NULL;
 }
 
-static void setting_put(struct settings *s, const char *group, const char *name, const char *text,
-                int64_t number, bool secret)
+static void setting_put(struct settings *s, const char *group, const char *name, const char *text, int64_t number,
+                        bool secret)
 {
     struct setting *t = setting_find(s, group, name);
 
     if (!t) {
         s->list = xrealloc(s->list, (s->count + 1) * sizeof(*s->list));
         t = &s->list[s->count++];
-        *t = (struct setting){ .group = group ? xstrdup(group) : NULL, .name = xstrdup(name) };
+        *t = (struct setting){.group = group ? xstrdup(group) : NULL, .name = xstrdup(name)};
     }
     secret_free(t->text);
     t->text = secret ? secret_keep(text, strlen(text)) : secret_from_text(text);
@@ -103,8 +102,8 @@ void settings_hash(const struct settings *s, unsigned char io_hash[CRYPTO_HASH])
     }
 }
 
-int settings_member(const struct settings *s, const char *group, size_t index,
-                    const char **ret_name, const char **ret_value)
+int settings_member(const struct settings *s, const char *group, size_t index, const char **ret_name,
+                    const char **ret_value)
 {
     for (size_t i = 0; i < s->count; i++) {
         const struct setting *t = &s->list[i];

@@ -18,10 +18,10 @@ struct view {
     const char *account;
 };
 
-static void fill_value(struct view *v, const struct renewd_slot *slot,
-                       const struct slot_value *from, struct renewd_value *ret)
+static void fill_value(struct view *v, const struct renewd_slot *slot, const struct slot_value *from,
+                       struct renewd_value *ret)
 {
-    *ret = (struct renewd_value){ .size = sizeof(*ret), .name = slot->name, .type = slot->type };
+    *ret = (struct renewd_value){.size = sizeof(*ret), .name = slot->name, .type = slot->type};
     if (!from || !(slot->direction & RENEWD_IN) || !from->text || from->len == 0)
         return;
     ret->present = 1;
@@ -86,9 +86,7 @@ const char *view_account(const struct view *v)
 
 const struct renewd_value *service_slot(const struct renewd_record *record, const char *name)
 {
-    static const struct renewd_value absent = { .size = sizeof(absent),
-                                                .name = "",
-                                                .type = RENEWD_TEXT };
+    static const struct renewd_value absent = {.size = sizeof(absent), .name = "", .type = RENEWD_TEXT};
 
     for (size_t i = 0; name && record->values[i]; i++)
         if (strcmp(record->values[i]->name, name) == 0)
@@ -119,7 +117,7 @@ static struct json *parse_leniently(const char *body, size_t len, struct buf *sp
 
 void message_view_init(struct reply_view *v, const struct http_reply *message, bool parsed)
 {
-    *v = (struct reply_view){ .public = { .size = sizeof(v->public) }, .reply = message };
+    *v = (struct reply_view){.public = {.size = sizeof(v->public)}, .reply = message};
     v->public.body = message->body;
     v->public.length = message->body_len;
     if (parsed && json_parse(message->body, message->body_len, &v->json.doc, NULL) == 0)
@@ -128,7 +126,7 @@ void message_view_init(struct reply_view *v, const struct http_reply *message, b
 
 const struct renewd_reply *reply_view_init(struct reply_view *v, const struct http_reply *reply)
 {
-    *v = (struct reply_view){ .public = { .size = sizeof(v->public), .body = "" }, .reply = reply };
+    *v = (struct reply_view){.public = {.size = sizeof(v->public), .body = ""}, .reply = reply};
     if (!reply)
         return NULL;
     if (reply->failure != HTTP_OK_REPLY) {

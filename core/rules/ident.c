@@ -46,12 +46,12 @@ static int read_part(const char **p, const char *whole, char **ret, struct error
         *p += len;
     }
     if (name.failed || name.len > NAME_MAX_BYTES)
-        return error_set(e, -EINVAL, "the name `%s` has a part of more than %d bytes", whole,
-                         NAME_MAX_BYTES);
+        return error_set(e, -EINVAL, "the name `%s` has a part of more than %d bytes", whole, NAME_MAX_BYTES);
     if (**p != '\0' && **p != '.')
         return error_set(e, -EINVAL,
                          "the name `%s` is quoted in part: quote a whole name, as in "
-                         "public.\"App\"", whole);
+                         "public.\"App\"",
+                         whole);
     if (name.len == 0 || !ident_valid(name.data))
         return error_set(e, -EINVAL, "the name `%s` has a part that is empty or not UTF-8", whole);
     *ret = buf_steal(&name);
@@ -73,8 +73,7 @@ int ident_split(const char *text, char **ret_schema, char **ret_name, struct err
             return r;
         if (*p != '\0') {
             free(second);
-            return error_set(e, -EINVAL,
-                             "the name `%s` has more than two parts: write table or schema.table",
+            return error_set(e, -EINVAL, "the name `%s` has more than two parts: write table or schema.table",
                              text);
         }
     }

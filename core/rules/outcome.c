@@ -11,12 +11,9 @@
 #include "core/rules/hash.h"
 
 static const char *const outcome_names[] = {
-    [OUTCOME_NONE] = "none",
-    [OUTCOME_OK] = "ok",
-    [OUTCOME_TRANSIENT] = "transient",
-    [OUTCOME_RATE_LIMITED] = "rate_limited",
-    [OUTCOME_RECONNECT] = "reconnect",
-    [OUTCOME_MISCONFIGURED] = "misconfigured",
+    [OUTCOME_NONE] = "none",           [OUTCOME_OK] = "ok",
+    [OUTCOME_TRANSIENT] = "transient", [OUTCOME_RATE_LIMITED] = "rate_limited",
+    [OUTCOME_RECONNECT] = "reconnect", [OUTCOME_MISCONFIGURED] = "misconfigured",
     [OUTCOME_AMBIGUOUS] = "ambiguous",
 };
 
@@ -85,8 +82,8 @@ int state_after(int outcome)
 int state_rank(int state)
 {
     static const int ranks[STATES_MAX] = {
-        [STATE_RATE_LIMITED] = 1, [STATE_RETRYING] = 2, [STATE_AMBIGUOUS] = 3,
-        [STATE_PENDING] = 4, [STATE_MISCONFIGURED] = 5, [STATE_RECONNECT] = 6,
+        [STATE_RATE_LIMITED] = 1, [STATE_RETRYING] = 2,      [STATE_AMBIGUOUS] = 3,
+        [STATE_PENDING] = 4,      [STATE_MISCONFIGURED] = 5, [STATE_RECONNECT] = 6,
     };
     return state > 0 && state < STATES_MAX ? ranks[state] : 0;
 }

@@ -29,7 +29,7 @@ enum state {
     STATE_PAUSED,
     STATE_EXPIRED, /* from here on shown, never stored: its access token has ended, nobody is to blame yet: it was ok, or a suspect */
     STATE_WITHOUT_CREDENTIAL, /* its row holds none */
-    STATE_DISCONNECTED, /* its row is gone, or no longer one of the job's */
+    STATE_DISCONNECTED,       /* its row is gone, or no longer one of the job's */
 };
 enum { STATES_MAX = STATE_PAUSED + 1, STATES_SHOWN = STATE_DISCONNECTED + 1 };
 

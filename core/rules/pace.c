@@ -14,7 +14,7 @@ static int64_t bounded(int64_t ms)
 
 void pace_init(struct pace *p, int64_t every_ms)
 {
-    *p = (struct pace){ .every_ms = bounded(every_ms) };
+    *p = (struct pace){.every_ms = bounded(every_ms)};
 }
 
 int64_t pace_wait(const struct pace *p, int64_t now_ms)

@@ -20,29 +20,29 @@
 
 struct record {
     char *source, *key, *job;
-    char *account, *owner;     /* for people; may be NULL */
-    int state;                 /* enum state */
-    int64_t generation;        /* how often the credential was replaced, by us or the application */
-    char hash[FINGERPRINT_SIZE];        /* of the mapped columns as last seen; "" = its row is not the job's any more */
+    char *account, *owner;       /* for people; may be NULL */
+    int state;                   /* enum state */
+    int64_t generation;          /* how often the credential was replaced, by us or the application */
+    char hash[FINGERPRINT_SIZE]; /* of the mapped columns as last seen; "" = its row is not the job's any more */
     char fingerprint[FINGERPRINT_SIZE]; /* of the credential as last seen */
-    int without_credential;    /* the credential slot is NULL or empty: never due */
-    int64_t expires_at;        /* of the access token; 0 = unknown */
-    int64_t refreshed_at;      /* last ok, by renewd or by the mapped column; 0 = never */
-    int64_t first_seen;        /* when this credential was first seen */
-    int64_t life;              /* seconds of life last granted; 0 = unknown */
+    int without_credential;             /* the credential slot is NULL or empty: never due */
+    int64_t expires_at;                 /* of the access token; 0 = unknown */
+    int64_t refreshed_at;               /* last ok, by renewd or by the mapped column; 0 = never */
+    int64_t first_seen;                 /* when this credential was first seen */
+    int64_t life;                       /* seconds of life last granted; 0 = unknown */
     struct window window;
-    int64_t point;             /* its place in the window; 0 = never due */
-    int64_t due_at;            /* when the daemon takes it up by itself; 0 = not by itself */
-    int64_t not_before;        /* backoff: no tick or run before this; 0 = none */
-    int64_t ok_at;             /* last ok by renewd; 0 = never */
-    int attempts;              /* since the last ok */
+    int64_t point;      /* its place in the window; 0 = never due */
+    int64_t due_at;     /* when the daemon takes it up by itself; 0 = not by itself */
+    int64_t not_before; /* backoff: no tick or run before this; 0 = none */
+    int64_t ok_at;      /* last ok by renewd; 0 = never */
+    int attempts;       /* since the last ok */
     int strikes;
-    int last_outcome;          /* enum outcome; OUTCOME_NONE before the first attempt */
+    int last_outcome;            /* enum outcome; OUTCOME_NONE before the first attempt */
     char *last_code, *last_text; /* of the last failure; NULL after ok */
     int64_t last_at;
-    char *wrote_status;        /* what renewd last wrote into the status column; NULL = nothing */
-    char *wrote_error;         /* into last_error, as error_mark(); NULL = nothing, or it is not known */
-    char *memo;                /* the plugin's, hex; NULL = none */
+    char *wrote_status;              /* what renewd last wrote into the status column; NULL = nothing */
+    char *wrote_error;               /* into last_error, as error_mark(); NULL = nothing, or it is not known */
+    char *memo;                      /* the plugin's, hex; NULL = none */
     char ok_under[FINGERPRINT_SIZE]; /* a hash of the settings of its last ok */
 };
 

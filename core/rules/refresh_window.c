@@ -50,8 +50,7 @@ static uint64_t position(const char *source, const char *key, int64_t generation
 {
     size_t len = strlen(key), prefix = len;
     uint64_t number = 0;
-    while (prefix > 0 && len - prefix < DIGITS_MAX && key[prefix - 1] >= '0' &&
-           key[prefix - 1] <= '9')
+    while (prefix > 0 && len - prefix < DIGITS_MAX && key[prefix - 1] >= '0' && key[prefix - 1] <= '9')
         prefix--;
     for (size_t i = prefix; i < len; i++)
         number = number * 10 + (uint64_t)(key[i] - '0');
@@ -62,8 +61,7 @@ static uint64_t position(const char *source, const char *key, int64_t generation
     return start + (number & ((UINT64_C(1) << BLOCK_BITS) - 1)) * GOLDEN;
 }
 
-int64_t window_point(const struct window *w, const char *source, const char *key,
-                     int64_t generation)
+int64_t window_point(const struct window *w, const char *source, const char *key, int64_t generation)
 {
     struct window clean = *w;
     window_clean(&clean);

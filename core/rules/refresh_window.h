@@ -36,8 +36,7 @@ void window_clean(struct window *w);
 bool window_empty(const struct window *w);
 
 /* The record's point in [preferred, latest]; 0 for an empty window. Cleans a copy by itself. */
-int64_t window_point(const struct window *w, const char *source, const char *key,
-                     int64_t generation);
+int64_t window_point(const struct window *w, const char *source, const char *key, int64_t generation);
 
 struct due {
     struct window window; /* clean */

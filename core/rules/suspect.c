@@ -5,11 +5,11 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 enum {
-    ASKINGS_LEAST = 5,    /* before a verdict that is not the ordinary one */
+    ASKINGS_LEAST = 5,     /* before a verdict that is not the ordinary one */
     RECOVERING = HOUR / 2, /* after so long recoveries count as never stopping, until an hour without one */
-    LONG = 6 * HOUR,      /* of refusals alone, where recoveries never stop */
+    LONG = 6 * HOUR,       /* of refusals alone, where recoveries never stop */
     CANARY_FIRST = 10 * SECOND,
-    ONE_IN = 10,          /* requests at least one is a suspect's */
+    ONE_IN = 10, /* requests at least one is a suspect's */
 };
 
 /* 10 s, 1, 2, 4 ... minutes, at most an hour; once told hourly for a day, then daily. One that is not asked
@@ -52,9 +52,8 @@ static bool refused_for_long(const struct suspect_job *job, const struct suspect
 }
 
 /* Nobody is left who could be a witness. */
-static bool refused_alone(const struct suspect_limits *l, const struct suspect_job *job,
-                          const struct suspect *s, const struct suspect_refusal *r,
-                          const struct suspect_others *o, int64_t now)
+static bool refused_alone(const struct suspect_limits *l, const struct suspect_job *job, const struct suspect *s,
+                          const struct suspect_refusal *r, const struct suspect_others *o, int64_t now)
 {
     int64_t passed = now - s->began_at;
     if (!job->success_at || (s->refusals < ASKINGS_LEAST && !r->unanswered) ||
@@ -78,8 +77,8 @@ static int verdict_of(const struct suspect_limits *l, const struct suspect_job *
         return SUSPECT_FINAL;
     if (witnessed(job, s->since) && r->unanswered)
         return SUSPECT_FINAL;
-    if (witnessed(job, s->since) && !recoveries_never_stop(job, now) && s->refusals >= 2 && now - s->since >= l->again_ms &&
-        (now - s->since >= l->apart_ms || !many(l, s, o)))
+    if (witnessed(job, s->since) && !recoveries_never_stop(job, now) && s->refusals >= 2 &&
+        now - s->since >= l->again_ms && (now - s->since >= l->apart_ms || !many(l, s, o)))
         return SUSPECT_FINAL;
     if (refused_for_long(job, s, now))
         return SUSPECT_FINAL;
@@ -87,8 +86,8 @@ static int verdict_of(const struct suspect_limits *l, const struct suspect_job *
 }
 
 /* Held: those that were fine are refused alike, and nobody was refreshed since, nor within `within`. */
-static void look_at_work(const struct suspect_limits *l, struct suspect_job *job,
-                         const struct suspect_others *o, int64_t now, struct suspect_ruling *ret)
+static void look_at_work(const struct suspect_limits *l, struct suspect_job *job, const struct suspect_others *o,
+                         int64_t now, struct suspect_ruling *ret)
 {
     if (l->off || job->held_at || !job->turned || now - job->success_at < l->within_ms)
         return;

@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 struct suspect_limits {
-    int64_t records;                      /* so many alike are no accident */
+    int64_t records; /* so many alike are no accident */
     int64_t within_ms, again_ms, apart_ms, alone_ms;
-    bool off;                             /* the tests' own: each refusal is believed */
+    bool off; /* the tests' own: each refusal is believed */
 };
 
 /* A job under its settings. */
@@ -34,17 +34,17 @@ struct suspect_job {
 
 /* A credential under them. */
 struct suspect {
-    int64_t began_at;                     /* 0 = it is none */
-    int64_t since;                        /* its first refusal since a recovery */
+    int64_t began_at; /* 0 = it is none */
+    int64_t since;    /* its first refusal since a recovery */
     int64_t asked_at, refusals, next_at;
-    int64_t told_at;                      /* of a verdict that is not final */
+    int64_t told_at; /* of a verdict that is not final */
     int64_t struck_at;
 };
 
 struct suspect_refusal {
-    bool dead_grant;                      /* the provider's own word for a dead grant */
-    bool was_fine;                        /* its answer before was a success under these settings */
-    bool unanswered;                      /* it was presented once without an answer: it is not asked again */
+    bool dead_grant; /* the provider's own word for a dead grant */
+    bool was_fine;   /* its answer before was a success under these settings */
+    bool unanswered; /* it was presented once without an answer: it is not asked again */
 };
 
 /* What else is known; asked only where it matters. */
@@ -60,18 +60,18 @@ struct suspect_others {
 
 enum suspect_verdict {
     SUSPECT_WITHHELD,
-    SUSPECT_STRIKE,                       /* no verdict, but a day of refusals while others succeeded */
-    SUSPECT_NOT_FINAL,                    /* told, asked again all the same */
+    SUSPECT_STRIKE,    /* no verdict, but a day of refusals while others succeeded */
+    SUSPECT_NOT_FINAL, /* told, asked again all the same */
     SUSPECT_FINAL,
 };
 
 struct suspect_ruling {
-    int verdict;                          /* enum suspect_verdict */
-    int64_t next_at;                      /* of the next asking; 0 with SUSPECT_FINAL */
-    bool at_once;                         /* it is now: again is 0, and nobody was asked twice yet */
-    bool held;                            /* from now on */
-    bool alarm;                           /* and it is a new incident */
-    bool wants_witness;                   /* nobody else was asked since: a fine one may be, ahead of its time */
+    int verdict;        /* enum suspect_verdict */
+    int64_t next_at;    /* of the next asking; 0 with SUSPECT_FINAL */
+    bool at_once;       /* it is now: again is 0, and nobody was asked twice yet */
+    bool held;          /* from now on */
+    bool alarm;         /* and it is a new incident */
+    bool wants_witness; /* nobody else was asked since: a fine one may be, ahead of its time */
 };
 
 /* After each refusal; job and s are brought up to date. */

@@ -9,8 +9,9 @@
 
 /* Segments, wherever they stand: oauth/access_token, v26.0/debug_token, oauth2/v3/tokeninfo, v2/oauth/revoke ... */
 static const char *const anywhere[] = {
-    "access_token", "refresh_token", "refresh_access_token", "debug_token", "token_info", "tokeninfo", "introspect",
-    "introspection", "introspect_token", "revoke", "revoke_token", "revocation", "client_code", "token_exchange", NULL,
+    "access_token", "refresh_token", "refresh_access_token", "debug_token",      "token_info",
+    "tokeninfo",    "introspect",    "introspection",        "introspect_token", "revoke",
+    "revoke_token", "revocation",    "client_code",          "token_exchange",   NULL,
 };
 /* The last segment alone: oauth/token, api/1.0/token; devices/token/7 is something else. */
 static const char *const at_the_end[] = {"token", NULL};

@@ -12,8 +12,8 @@
 #include "core/store/user_row_write.h"
 
 /* 1 = inserted, 0 = the id is there. */
-static int insert_id(struct db *db, const struct table *t, const struct import_row *row,
-                     int64_t now, struct error *e)
+static int insert_id(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
+                     struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *put = NULL;
@@ -29,8 +29,7 @@ static int insert_id(struct db *db, const struct table *t, const struct import_r
 }
 
 /* What described the old tokens does not describe the new ones; what is not given stays. */
-static int accounts_forget_old(struct db *db, const struct table *t, const struct import_row *row,
-                      struct error *e)
+static int accounts_forget_old(struct db *db, const struct table *t, const struct import_row *row, struct error *e)
 {
     const char *texts[] = {t->job, row->id};
 
@@ -41,8 +40,8 @@ static int accounts_forget_old(struct db *db, const struct table *t, const struc
                   texts, 2, NULL, e);
 }
 
-static int write_values(struct db *db, const struct table *t, const struct import_row *row,
-                        int64_t now, struct error *e)
+static int write_values(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
+                        struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -63,28 +62,26 @@ static int write_values(struct db *db, const struct table *t, const struct impor
     return r < 0 ? r : db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
-static int import_one(struct db *db, const struct table *t, const struct import_row *row,
-                      bool replace, int64_t now, struct error *e)
+static int import_one(struct db *db, const struct table *t, const struct import_row *row, bool replace, int64_t now,
+                      struct error *e)
 {
     int r = insert_id(db, t, row, now, e);
 
     if (r == 0 && !replace)
-        return error_set(e, -EEXIST,
-                         "job %s has the account %s already; with --replace it is replaced", t->job,
+        return error_set(e, -EEXIST, "job %s has the account %s already; with --replace it is replaced", t->job,
                          row->id);
     if (r == 0)
         r = accounts_forget_old(db, t, row, e);
     return r < 0 ? r : write_values(db, t, row, now, e);
 }
 
-int store_import(struct db *db, const struct table *t, const struct import_row *rows, size_t count,
-                 bool replace, int64_t now, size_t *ret_at, struct error *e)
+int store_import(struct db *db, const struct table *t, const struct import_row *rows, size_t count, bool replace,
+                 int64_t now, size_t *ret_at, struct error *e)
 {
     size_t i = 0;
 
     if (!t->own)
-        return error_set(e, -EINVAL, "job %s keeps its records in %s, which renewd does not fill",
-                         t->job, t->name);
+        return error_set(e, -EINVAL, "job %s keeps its records in %s, which renewd does not fill", t->job, t->name);
     int r = db_begin(db, e);
     for (; r == 0 && i < count; i++)
         r = import_one(db, t, &rows[i], replace, now, e);

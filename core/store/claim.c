@@ -56,8 +56,9 @@ static void sql_append_order(const char *of, bool tried, size_t limit, struct bu
         buf_printf(sql, " ORDER BY %s.last_at, %s.rkey LIMIT %zu", of, of, limit);
         return;
     }
-    buf_printf(sql, " ORDER BY (%s.death = 0 AND %s.expires_at <= 0),"
-                    " CASE WHEN %s.death <> 0 THEN %s.death ELSE %s.expires_at END, %s.rkey LIMIT %zu",
+    buf_printf(sql,
+               " ORDER BY (%s.death = 0 AND %s.expires_at <= 0),"
+               " CASE WHEN %s.death <> 0 THEN %s.death ELSE %s.expires_at END, %s.rkey LIMIT %zu",
                of, of, of, of, of, of, limit);
 }
 
@@ -70,14 +71,15 @@ static int find_keys(struct db *db, const struct claim_request *q, const char *w
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(&sql, "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death, r.expires_at, r.last_at FROM {records} r WHERE ");
+    buf_text(
+        &sql,
+        "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death, r.expires_at, r.last_at FROM {records} r WHERE ");
     claim_put_due(db, q, which != suspects, &a, &sql);
     buf_printf(&sql, "%s ORDER BY r.%s LIMIT %d) y", which, by, LOOK_AT);
     buf_text(&sql, " LEFT JOIN {credentials} c ON c.fingerprint = y.fingerprint WHERE 1 = 1");
     claim_put_alive(q, &sql);
     claim_put_free(db, q->safe, &sql);
-    sql_append_order("y", tried_before(which),
-              db_is_postgresql(db) ? limit * OTHER_HOSTS : limit, &sql);
+    sql_append_order("y", tried_before(which), db_is_postgresql(db) ? limit * OTHER_HOSTS : limit, &sql);
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
 
@@ -214,14 +216,14 @@ static int name_attempts(struct candidates *c, struct error *e)
 }
 
 static void sql_append_take(const struct db *db, const struct claim_request *q, int fingerprints, int attempts,
-                     struct args *a, struct buf *sql)
+                            struct args *a, struct buf *sql)
 {
     buf_printf(sql,
                "INSERT INTO {credentials} AS c (fingerprint, plugin, lease_host, lease_incarnation,"
                " attempt_id, lease_until, dead, created_at)"
                " SELECT u.a, $%d, $%d, $%d, u.b, %s + %" PRId64 ", 0, %s FROM ",
-               args_text(a, q->plugin), args_text(a, q->host), args_text(a, q->incarnation), db_now(db),
-               q->lease_s, db_now(db));
+               args_text(a, q->plugin), args_text(a, q->host), args_text(a, q->incarnation), db_now(db), q->lease_s,
+               db_now(db));
     list_put_pairs(db, fingerprints, attempts, sql);
     buf_printf(sql,
                " WHERE 1 = 1 ORDER BY u.a ON CONFLICT (fingerprint) DO UPDATE SET"
@@ -234,8 +236,8 @@ static void sql_append_take(const struct db *db, const struct claim_request *q, 
 }
 
 /* Takes the credentials' leases and drops the candidates whose credential somebody was quicker to take. */
-static int take_leases(struct db *db, const struct claim_request *q, struct candidates *c,
-                       int64_t *ret_until, struct error *e)
+static int take_leases(struct db *db, const struct claim_request *q, struct candidates *c, int64_t *ret_until,
+                       struct error *e)
 {
     cleanup(free_p) const char **fingerprints = xcalloc(c->count + 1, sizeof(*fingerprints));
     cleanup(free_p) const char **attempts = xcalloc(c->count + 1, sizeof(*attempts));
@@ -272,8 +274,8 @@ static int take_leases(struct db *db, const struct claim_request *q, struct cand
 }
 
 /* Out of the due index until the lease ends. Not found by that index: it holds all that is not due yet. */
-static int move_due(struct db *db, const struct claim_request *q, const struct candidates *c,
-                    int64_t until, struct error *e)
+static int move_due(struct db *db, const struct claim_request *q, const struct candidates *c, int64_t until,
+                    struct error *e)
 {
     cleanup(free_p) const char **keys = xcalloc(c->count + 1, sizeof(*keys));
     cleanup(args_done) struct args a = {0};
@@ -281,8 +283,8 @@ static int move_due(struct db *db, const struct claim_request *q, const struct c
     for (size_t i = 0; i < c->count; i++)
         keys[i] = c->list[i].record.key;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE source = $%d AND due_at + 0 > 0 AND ",
-               until, args_text(&a, q->table->source));
+    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE source = $%d AND due_at + 0 > 0 AND ", until,
+               args_text(&a, q->table->source));
     list_put_in(db, "rkey", list_add(db, &a, keys, c->count), &sql);
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }

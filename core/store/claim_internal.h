@@ -13,8 +13,7 @@ enum { CLAIM_SQL_MAX = 64 * 1024 };
 
 /* "r is due": from `r.source = ...` on, without a leading AND. find: through the index on due_at or point; not
  * so where the records are known by key already. */
-void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a,
-                   struct buf *sql);
+void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a, struct buf *sql);
 /* " AND r is no matter for a canary": what may be taken of a job that is held under these settings. Suspects that
  * were told of have their own times. */
 void claim_put_held(const char *held_under, struct args *a, struct buf *sql);

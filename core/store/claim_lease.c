@@ -16,7 +16,8 @@ enum { LOOK_AHEAD = 1000, NEVER_PRESENTED_S = 60 };
 
 /* The words of the index on (source, point), so that it is used. */
 static const char not_stopped[] = " AND r.state <> 4 AND r.state <> 7 AND r.state <> 8";
-_Static_assert(STATE_RETRYING == 2 && STATE_MISCONFIGURED == 5 && STATE_RECONNECT == 4 && STATE_PENDING == 7 && STATE_PAUSED == 8,
+_Static_assert(STATE_RETRYING == 2 && STATE_MISCONFIGURED == 5 && STATE_RECONNECT == 4 && STATE_PENDING == 7 &&
+                   STATE_PAUSED == 8,
                "the index of renewd's records names these states");
 
 static int64_t waits_until(const struct claim_request *q)
@@ -30,8 +31,8 @@ static void sql_append_tick(const struct claim_request *q, const char *plus, str
     buf_printf(sql,
                " AND r.point%s > 0%s AND r.point%s < %" PRId64 " AND r.earliest <= %" PRId64
                " AND (r.not_before <= %" PRId64 "%s) AND (r.point%s <= %" PRId64,
-               plus, not_stopped, plus, before, q->now, waits_until(q), q->impatient ? " OR r.state IN (2, 5)" : "", plus,
-               q->now);
+               plus, not_stopped, plus, before, q->now, waits_until(q), q->impatient ? " OR r.state IN (2, 5)" : "",
+               plus, q->now);
     if (q->next_tick)
         buf_printf(sql, " OR r.ok_at < %" PRId64, q->tick);
     buf_char(sql, ')');
@@ -46,16 +47,17 @@ static void sql_append_not_of_this_run(const struct claim_request *q, struct buf
                q->since, q->run_id);
 }
 
-void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a,
-                   struct buf *sql)
+void claim_put_due(const struct db *db, const struct claim_request *q, bool find, struct args *a, struct buf *sql)
 {
     const char *plus = find ? "" : " + 0"; /* an expression is not looked up in an index */
     buf_printf(sql, "r.source = $%d AND r.without_credential = 0 AND r.fingerprint <> ''",
                args_text(a, q->table->source));
     switch (q->mode) {
     case CLAIM_AUTO: /* of those that need a person, who were told of too early: they have a time */
-        buf_printf(sql, " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 " AND r.not_before <= %" PRId64
-                   " AND r.state <> 7 AND r.state <> 8", plus, plus, q->now, waits_until(q));
+        buf_printf(sql,
+                   " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 " AND r.not_before <= %" PRId64
+                   " AND r.state <> 7 AND r.state <> 8",
+                   plus, plus, q->now, waits_until(q));
         break;
     case CLAIM_TICK:
         sql_append_tick(q, plus, sql);
@@ -211,7 +213,7 @@ int store_release(struct db *db, const struct record *rec, const char *attempt_i
 
 /* Which of an incarnation's leases: $1 host, $2 incarnation, and those that are to stay. */
 static void sql_append_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
-                     size_t except_count, struct args *a, struct buf *sql)
+                            size_t except_count, struct args *a, struct buf *sql)
 {
     args_text(a, host);
     args_text(a, incarnation);
@@ -223,8 +225,8 @@ static void sql_append_left(struct db *db, const char *host, const char *incarna
     buf_char(sql, ')');
 }
 
-static int release_left(struct db *db, const char *host, const char *incarnation,
-                        const char *const *except, size_t except_count, int64_t *ret, struct error *e)
+static int release_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
+                        size_t except_count, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args records = {0}, credentials = {0};
     cleanup(buf_done) struct buf sql = {0}, more = {0};
@@ -250,9 +252,8 @@ static int release_left(struct db *db, const char *host, const char *incarnation
     return res;
 }
 
-int store_release_incarnation(struct db *db, const char *host, const char *incarnation,
-                              const char *const *except, size_t except_count, int64_t *ret,
-                              struct error *e)
+int store_release_incarnation(struct db *db, const char *host, const char *incarnation, const char *const *except,
+                              size_t except_count, int64_t *ret, struct error *e)
 {
     int64_t released = 0;
     int r = db_begin(db, e);

@@ -125,7 +125,8 @@ static int mark_twins(struct db *db, struct commit_work *list, size_t count, str
     cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 8192);
-    buf_text(&sql, "SELECT fingerprint, count(*), min(source || ' ' || rkey) FROM {records} WHERE fingerprint IN (");
+    buf_text(&sql,
+             "SELECT fingerprint, count(*), min(source || ' ' || rkey) FROM {records} WHERE fingerprint IN (");
     for (size_t i = 0; i < count; i++)
         buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->before.fingerprint));
     buf_text(&sql, ") AND fingerprint <> '' GROUP BY fingerprint");
@@ -133,14 +134,14 @@ static int mark_twins(struct db *db, struct commit_work *list, size_t count, str
     for (size_t k = 0; r == 0 && k < db_rows(found); k++)
         for (size_t i = 0; i < count; i++)
             if (!strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
-                list[i].twins = db_integer(found, k, 1) > 1 || !commit_names(db_text(found, k, 2), &list[i].c->before);
+                list[i].twins =
+                    db_integer(found, k, 1) > 1 || !commit_names(db_text(found, k, 2), &list[i].c->before);
     return r;
 }
 
 /* Own rows are locked in key order before anything is written, as claims lock them: records, then
  * credentials. SQLite has locked everything by now. */
-static int lock_records(struct db *db, const struct commit_work *list, size_t count,
-                        struct error *e)
+static int lock_records(struct db *db, const struct commit_work *list, size_t count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -175,8 +176,7 @@ static int lock_credentials(struct db *db, struct commit_work *list, size_t coun
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     for (size_t k = 0; r == 0 && k < db_rows(found); k++)
         for (size_t i = 0; i < count; i++)
-            if (db_text(found, k, 1) &&
-                !strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
+            if (db_text(found, k, 1) && !strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
                 list[i].lease_passed = strcmp(list[i].c->attempt_id, db_text(found, k, 1)) != 0;
     return r;
 }
@@ -241,8 +241,7 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
 }
 
 /* One transaction. On failure *ret_at is the commit at which it failed, or count. */
-static int commit_write_all(struct db *db, struct commit_work *list, size_t count, size_t *ret_at,
-                     struct error *e)
+static int commit_write_all(struct db *db, struct commit_work *list, size_t count, size_t *ret_at, struct error *e)
 {
     for (size_t i = 0; i < count; i++)
         work_reset(&list[i]);
@@ -333,8 +332,7 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, st
             break;
         if (r == -EDEADLK && repeat < REPEATS)
             continue;
-        if (is_away(db, r) || r == -ENOSPC ||
-            (is_blocked(r) && (at == count || count == 1 || aside == ASIDE_MAX)))
+        if (is_away(db, r) || r == -ENOSPC || (is_blocked(r) && (at == count || count == 1 || aside == ASIDE_MAX)))
             return error_set(e, r, "%s", why.text);
         if (!is_blocked(r))
             break;

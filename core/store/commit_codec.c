@@ -392,8 +392,7 @@ int commit_from_text(const char *text, size_t len, struct commit **ret, struct e
         commit_free(c);
         if (r.error == -EPROTO)
             return error_set(e, r.error, "the stored result was written by another version of renewd");
-        return error_set(e, -EINVAL,
-                         "the stored result cannot be read (a part is missing or damaged)");
+        return error_set(e, -EINVAL, "the stored result cannot be read (a part is missing or damaged)");
     }
     *ret = c;
     return 0;

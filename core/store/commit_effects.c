@@ -17,8 +17,7 @@
 #include "core/time/timestamp.h"
 
 /* 1 = the key is ours, 0 = another attempt had it: what follows is dropped. */
-static int effect_once(struct db *db, const struct commit *c, const struct commit_effect *f,
-                       struct error *e)
+static int effect_once(struct db *db, const struct commit *c, const struct commit_effect *f, struct error *e)
 {
     char at[24];
     const char *texts[] = {c->before.job, f->name, c->attempt_id, at};
@@ -33,8 +32,7 @@ static int effect_once(struct db *db, const struct commit *c, const struct commi
         return r;
     if (db_affected(put) > 0)
         return 1;
-    r = db_run(db, "SELECT 1 FROM {ledger} WHERE job = $1 AND key = $2 AND attempt_id = $3", texts,
-               3, &found, e);
+    r = db_run(db, "SELECT 1 FROM {ledger} WHERE job = $1 AND key = $2 AND attempt_id = $3", texts, 3, &found, e);
     return r < 0 ? r : db_rows(found) > 0;
 }
 
@@ -69,8 +67,7 @@ static char *time_in_form(int form, const char *text)
     return r < 0 ? NULL : xstrdup(out);
 }
 
-static int bind_one(struct args *a, const struct bound *b, const struct commit_effect *f,
-                    struct error *e)
+static int bind_one(struct args *a, const struct bound *b, const struct commit_effect *f, struct error *e)
 {
     if (!b->text || b->type != RENEWD_TIME) {
         args_text(a, b->text);
@@ -92,8 +89,7 @@ static bool rows_fit(int declared, int64_t rows)
     return declared == RENEWD_ROWS_ZERO_OR_ONE ? rows <= 1 : true;
 }
 
-static int effect_run(struct db *db, struct commit_work *w, const struct commit_effect *f,
-                      struct error *e)
+static int effect_run(struct db *db, struct commit_work *w, const struct commit_effect *f, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *result = NULL;
@@ -114,9 +110,11 @@ static int effect_run(struct db *db, struct commit_work *w, const struct commit_
     if (rows_fit(f->rows, rows))
         return 0;
     w->failed_effect = f->name;
-    const char *whose = f->bound_count && f->bound[0].text && f->bound[0].text[0] ? f->bound[0].text : "this record";
+    const char *whose =
+        f->bound_count && f->bound[0].text && f->bound[0].text[0] ? f->bound[0].text : "this record";
     if (rows == 0)
-        return error_set(e, -ERANGE, "the statement %s found no row for %s: add the row that it writes to", f->name, whose);
+        return error_set(e, -ERANGE, "the statement %s found no row for %s: add the row that it writes to", f->name,
+                         whose);
     return error_set(e, -ERANGE, "the statement %s changed %lld rows for %s, and may change only one", f->name,
                      (long long)rows, whose);
 }

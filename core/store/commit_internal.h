@@ -10,27 +10,27 @@
 
 struct commit_work {
     struct commit *c;
-    size_t index;            /* where it stood in the caller's list */
-    int verdict;             /* enum commit_result */
-    bool already;            /* its attempt is in the history */
-    bool twins;              /* see struct commit */
-    bool lease_passed;       /* the attempt no longer holds the credential */
+    size_t index;      /* where it stood in the caller's list */
+    int verdict;       /* enum commit_result */
+    bool already;      /* its attempt is in the history */
+    bool twins;        /* see struct commit */
+    bool lease_passed; /* the attempt no longer holds the credential */
     bool hashed;
     char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */
-    struct row current;      /* COMMIT_CHANGED */
+    struct row current;          /* COMMIT_CHANGED */
     const char *failed_effect;
-    struct write *writes;    /* the commit's, with what the worst off record of the row says; NULL: the commit's */
-    char **texts;            /* of these, owned */
+    struct write *writes; /* the commit's, with what the worst off record of the row says; NULL: the commit's */
+    char **texts;         /* of these, owned */
     size_t text_count;
-    int unmoved;             /* how often the row stood there fit and took no update */
+    int unmoved; /* how often the row stood there fit and took no update */
 };
 
 /* The user's row, on the condition that it holds the credential that was spent. Sets verdict to
  * COMMIT_CHANGED or COMMIT_GONE, or leaves it. */
 int commit_row(struct db *db, struct commit_work *w, struct error *e);
 /* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
-int commit_siblings(struct db *db, struct commit_work *w, struct error *e);       /* before the row */
-int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e);  /* after it */
+int commit_siblings(struct db *db, struct commit_work *w, struct error *e);      /* before the row */
+int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e); /* after it */
 void commit_siblings_done(struct commit_work *w);
 int commit_effects(struct db *db, struct commit_work *w, struct error *e);
 /* renewd's own rows. */

@@ -13,8 +13,7 @@
 #include "core/store/record_row.h"
 
 /* A failure says nothing about a credential that has been replaced meanwhile. */
-static int record_failed(struct db *db, const struct commit *c, const struct record *now,
-                         struct error *e)
+static int record_failed(struct db *db, const struct commit *c, const struct record *now, struct error *e)
 {
     struct record_params p;
     const char *texts[RECORD_COLUMNS + 1];
@@ -98,11 +97,10 @@ static int lease_clear(struct db *db, const struct commit *c, struct error *e)
 {
     const char *texts[] = {c->before.fingerprint, c->attempt_id};
 
-    return db_run(
-        db,
-        "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL,"
-        " lease_until = NULL, attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
-        texts, 2, NULL, e);
+    return db_run(db,
+                  "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL,"
+                  " lease_until = NULL, attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
+                  texts, 2, NULL, e);
 }
 
 /* Presented without an answer: nobody presents it before its time, whatever record holds it. */

@@ -122,9 +122,10 @@ static int unmoved(struct commit_work *w, struct error *e)
 {
     if (w->unmoved++ < UNMOVED_MAX)
         return -EDEADLK;
-    return error_set(e, -EINVAL,
-                     "%s: the row exists, and its update has no effect (because of row security, a trigger or a rule)",
-                     w->c->table->name);
+    return error_set(
+        e, -EINVAL,
+        "%s: the row exists, and its update has no effect (because of row security, a trigger or a rule)",
+        w->c->table->name);
 }
 
 static int not_matched(struct db *db, struct commit_work *w, struct error *e)
@@ -141,7 +142,7 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
 
 /* Without anything to write the condition alone is asked, and the row held until the end. */
 static int sql_append_statement(struct db *db, const struct commit_work *w, struct args *a, struct buf *sql,
-                         struct error *e)
+                                struct error *e)
 {
     const struct commit *c = w->c;
     bool update = c->write_count > 0;
@@ -151,7 +152,8 @@ static int sql_append_statement(struct db *db, const struct commit_work *w, stru
     table_quoted(db, c->table, sql);
     if (update) {
         buf_text(sql, " SET ");
-        r = row_put_assignments(db, c->table, &c->row, w->writes ? w->writes : c->writes, c->write_count, a, sql, e);
+        r = row_put_assignments(db, c->table, &c->row, w->writes ? w->writes : c->writes, c->write_count, a, sql,
+                                e);
     }
     buf_text(sql, " WHERE ");
     sql_append_key(c, a, sql);
@@ -201,10 +203,11 @@ static int as_written(const struct commit *c, const struct row *now, struct erro
         if (!w->text || (column->type != VALUE_SECRET && !column->credential))
             continue;
         if (!cell->text || cell->len != w->len || memcmp(cell->text, w->text, w->len) != 0)
-            return error_set(e, -EINVAL,
-                             "%s: column \"%s\" does not keep a token as it is written (a trigger or its type changes it; it "
-                             "needs type text)",
-                             c->table->name, column->name);
+            return error_set(
+                e, -EINVAL,
+                "%s: column \"%s\" does not keep a token as it is written (a trigger or its type changes it; it "
+                "needs type text)",
+                c->table->name, column->name);
     }
     return 0;
 }

@@ -82,7 +82,8 @@ static void weigh(struct commit_work *w, const struct record *list, size_t count
     }
 }
 
-static int read_others(struct db *db, const struct commit *c, struct record **ret, size_t *ret_count, struct error *e)
+static int read_others(struct db *db, const struct commit *c, struct record **ret, size_t *ret_count,
+                       struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -126,22 +127,24 @@ int commit_siblings(struct db *db, struct commit_work *w, struct error *e)
 }
 
 /* What stands in the row now is written by renewd for all of them: none of them takes it for its application's. */
-static int know_status(struct db *db, const struct commit *c, const struct sibling *s, const char *text, struct error *e)
+static int know_status(struct db *db, const struct commit *c, const struct sibling *s, const char *text,
+                       struct error *e)
 {
     const char *texts[] = {s->source, c->before.key, text};
 
     return db_run(db, "UPDATE {records} SET wrote_status = $3 WHERE source = $1 AND rkey = $2", texts, 3, NULL, e);
 }
 
-static int know_time(struct db *db, const struct commit *c, const struct sibling *s, const char *text, struct error *e)
+static int know_time(struct db *db, const struct commit *c, const struct sibling *s, const char *text,
+                     struct error *e)
 {
     cleanup(args_done) struct args a = {0};
 
     args_text(&a, s->source);
     args_text(&a, c->before.key);
     args_number(&a, strtoll(text, NULL, 10));
-    return db_exec(db, "UPDATE {records} SET refreshed_at = $3 WHERE source = $1 AND rkey = $2", a.params, a.count, NULL,
-                   e);
+    return db_exec(db, "UPDATE {records} SET refreshed_at = $3 WHERE source = $1 AND rkey = $2", a.params, a.count,
+                   NULL, e);
 }
 
 int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e)

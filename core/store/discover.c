@@ -13,8 +13,8 @@
 
 enum { PAGE_MS = 5000, ALONE_MS = 1000 };
 
-static int discover_read_page(struct db *db, const struct table *t, const char *after, size_t limit,
-                     struct page *p, struct error *e)
+static int discover_read_page(struct db *db, const struct table *t, const char *after, size_t limit, struct page *p,
+                              struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0}, key = {0};
@@ -28,8 +28,8 @@ static int discover_read_page(struct db *db, const struct table *t, const char *
     return rows_read(db, t, &a, sql.data, &p->rows, &p->count, e);
 }
 
-static int read_key_list(struct db *db, const struct table *t, const char *after, size_t limit,
-                         struct row **ret, size_t *ret_count, struct error *e)
+static int read_key_list(struct db *db, const struct table *t, const char *after, size_t limit, struct row **ret,
+                         size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0}, key = {0};
@@ -49,8 +49,8 @@ static int read_key_list(struct db *db, const struct table *t, const char *after
 }
 
 /* A page that cannot be read as a whole: its keys, then the rows that can be, and the others named. */
-static int read_in_parts(struct db *db, const struct table *t, const char *after, size_t limit,
-                         struct page *p, struct error *e)
+static int read_in_parts(struct db *db, const struct table *t, const char *after, size_t limit, struct page *p,
+                         struct error *e)
 {
     struct row *bare = NULL, *rows = NULL;
     size_t count = 0, some = 0;
@@ -90,8 +90,8 @@ static int read_records(struct db *db, const struct table *t, struct page *p, st
     return r;
 }
 
-int store_page(struct db *db, const struct table *t, const char *after, size_t limit,
-               struct page *ret, struct error *e)
+int store_page(struct db *db, const struct table *t, const char *after, size_t limit, struct page *ret,
+               struct error *e)
 {
     struct page p = {0};
     struct error why = {""};
@@ -178,8 +178,8 @@ void page_done(struct page *p)
     memset(p, 0, sizeof(*p));
 }
 
-int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row,
-              struct record *ret_record, bool *ret_known, struct error *e)
+int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row, struct record *ret_record,
+              bool *ret_known, struct error *e)
 {
     struct row *rows = NULL;
     size_t count = 0;

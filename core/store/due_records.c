@@ -40,12 +40,13 @@ static int count_trouble(struct db *db, const struct claim_request *q, struct le
 {
     const char *texts[] = {q->table->source};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db,
-                     "SELECT coalesce(sum(CASE WHEN state = 5 AND last_code = 'row' THEN 1 ELSE 0 END), 0),"
-                     " coalesce(sum(CASE WHEN state = 5 AND coalesce(last_code, '') <> 'row' THEN 1 ELSE 0 END), 0),"
-                     " coalesce(sum(CASE WHEN state = 7 THEN 1 ELSE 0 END), 0)"
-                     " FROM {records} WHERE source = $1 AND state <> 1",
-                     texts, 1, &r, e);
+    int res =
+        db_run(db,
+               "SELECT coalesce(sum(CASE WHEN state = 5 AND last_code = 'row' THEN 1 ELSE 0 END), 0),"
+               " coalesce(sum(CASE WHEN state = 5 AND coalesce(last_code, '') <> 'row' THEN 1 ELSE 0 END), 0),"
+               " coalesce(sum(CASE WHEN state = 7 THEN 1 ELSE 0 END), 0)"
+               " FROM {records} WHERE source = $1 AND state <> 1",
+               texts, 1, &r, e);
     if (res < 0)
         return res;
     ret->unreadable = db_integer(r, 0, 0);
@@ -95,8 +96,10 @@ int store_trouble(struct db *db, const char *source, size_t limit, char ***ret, 
     cleanup(db_result_free_p) struct db_result *r = NULL;
     args_text(&a, source);
     args_number(&a, (int64_t)limit);
-    int res = db_exec(db, "SELECT rkey FROM {records} WHERE source = $1 AND state <> 1"
-                          " ORDER BY state DESC, rkey LIMIT $2", a.params, a.count, &r, e);
+    int res = db_exec(db,
+                      "SELECT rkey FROM {records} WHERE source = $1 AND state <> 1"
+                      " ORDER BY state DESC, rkey LIMIT $2",
+                      a.params, a.count, &r, e);
     if (res < 0)
         return res;
     *ret = xcalloc(db_rows(r) + 1, sizeof **ret);

@@ -7,13 +7,13 @@
 #include "core/store/store.h"
 
 struct left {
-    int64_t due;         /* that could be claimed and were not */
-    int64_t elsewhere;   /* due too, and under way in another process */
-    int64_t waiting;     /* whose time has come, and that wait after a failure */
-    int64_t next_at;     /* until when the first of those */
-    int64_t unreadable;  /* rows */
-    int64_t refused;     /* misconfigured, or under suspicion */
-    int64_t pending;     /* whose new pair its row does not take */
+    int64_t due;        /* that could be claimed and were not */
+    int64_t elsewhere;  /* due too, and under way in another process */
+    int64_t waiting;    /* whose time has come, and that wait after a failure */
+    int64_t next_at;    /* until when the first of those */
+    int64_t unreadable; /* rows */
+    int64_t refused;    /* misconfigured, or under suspicion */
+    int64_t pending;    /* whose new pair its row does not take */
 };
 
 /* q as for a claim. */

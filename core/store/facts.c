@@ -22,8 +22,8 @@ int store_fact(struct db *db, const char *name, const char *fresh, char **ret_va
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = 0;
     if (fresh)
-        res = db_run(db, "INSERT INTO {facts} (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-                     texts, 2, NULL, e);
+        res = db_run(db, "INSERT INTO {facts} (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", texts,
+                     2, NULL, e);
     if (res == 0)
         res = db_run(db, "SELECT value FROM {facts} WHERE name = $1", texts, 1, &r, e);
     if (res < 0)
@@ -114,15 +114,13 @@ int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct e
                    " UNION ALL SELECT sealed FROM {credentials} UNION ALL SELECT sealed FROM {kept}"
                    " UNION ALL SELECT access_token FROM {accounts}"
                    " UNION ALL SELECT refresh_token FROM {accounts} UNION ALL ");
-    buf_text(&sql, db_is_postgresql(db)
-                       ? "SELECT m.value FROM {accounts}, jsonb_each_text(extra::jsonb) m"
-                       : "SELECT m.value FROM {accounts}, json_each(extra) m");
+    buf_text(&sql, db_is_postgresql(db) ? "SELECT m.value FROM {accounts}, jsonb_each_text(extra::jsonb) m"
+                                        : "SELECT m.value FROM {accounts}, json_each(extra) m");
     buf_text(&sql, ") x WHERE substr(x.v, 1, length($1)) = $1");
     return facts_count(db, sql.data, &a, ret, e);
 }
 
-int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret,
-                          struct error *e)
+int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};

@@ -15,8 +15,9 @@
 #include "core/crypto/crypto.h"
 #include "core/db/db.h"
 
-#define REMEDY "renewd only reads it, so that no token is presented twice; if this database is the one to use " \
-               "from now on, run `renewctl adopt` (renewd(8), \"Copies and backups\")"
+#define REMEDY                                                                                       \
+    "renewd only reads it, so that no token is presented twice; if this database is the one to use " \
+    "from now on, run `renewctl adopt` (renewd(8), \"Copies and backups\")"
 
 /* Each host counts once in ten minutes and at each start: so far ahead of this one is no other. */
 enum { PAST_OTHERS = 1000 };
@@ -40,8 +41,9 @@ static int look_place(struct db *db, struct error *e)
     r = store_place(db, &here, e);
     if (r < 0 || strcmp(known, here) == 0 || defence_off(DEFENCE_PLACE))
         return r;
-    return error_set(e, -EROFS, "this database is a copy or was moved: it was in use at %s and is now at %s; "
-                     REMEDY, known, here);
+    return error_set(e, -EROFS,
+                     "this database is a copy or was moved: it was in use at %s and is now at %s; " REMEDY, known,
+                     here);
 }
 
 static int look_sequence(struct db *db, const struct state_dir *s, struct error *e)
@@ -62,8 +64,10 @@ static int look_sequence(struct db *db, const struct state_dir *s, struct error 
     int64_t now = text ? strtoll(text, NULL, 10) : 0;
     if (now >= seen || defence_off(DEFENCE_SEQUENCE))
         return 0;
-    return error_set(e, -EROFS, "this database is older than the one that this host has seen (its counter is %" PRId64 ", last "
-                                "seen %" PRId64 "): it comes from a backup, or from a standby that lagged; " REMEDY,
+    return error_set(e, -EROFS,
+                     "this database is older than the one that this host has seen (its counter is %" PRId64
+                     ", last "
+                     "seen %" PRId64 "): it comes from a backup, or from a standby that lagged; " REMEDY,
                      now, seen);
 }
 

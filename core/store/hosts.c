@@ -64,8 +64,7 @@ int store_process_over(struct db *db, const char *host, const char *incarnation,
 {
     char sql[SQL_MAX];
     const char *texts[] = {host, incarnation};
-    snprintf(sql, sizeof(sql),
-             "UPDATE {hosts} SET over_at = %s WHERE id = $1 AND incarnation = $2 AND over_at = 0",
+    snprintf(sql, sizeof(sql), "UPDATE {hosts} SET over_at = %s WHERE id = $1 AND incarnation = $2 AND over_at = 0",
              db_now(db));
     return db_run(db, sql, texts, 2, NULL, e);
 }
@@ -157,7 +156,8 @@ static int lease_over(struct db *db, const char *attempt_id, const struct commit
     const char *texts[] = {c->before.fingerprint, attempt_id, c->attempt_id};
     snprintf(sql, sizeof(sql),
              "UPDATE {credentials} SET attempt_id = $3 WHERE fingerprint = $1 AND attempt_id = $2"
-             " AND lease_until < %s", db_now(db));
+             " AND lease_until < %s",
+             db_now(db));
     int res = db_run(db, sql, texts, 3, &r, e);
     if (res < 0 || !db_affected(r))
         return res;
@@ -170,8 +170,7 @@ static int lease_over(struct db *db, const char *attempt_id, const struct commit
     return res;
 }
 
-int store_lease_over(struct db *db, const char *attempt_id, const struct commit *c, bool *ret_done,
-                     struct error *e)
+int store_lease_over(struct db *db, const char *attempt_id, const struct commit *c, bool *ret_done, struct error *e)
 {
     *ret_done = false;
     int res = db_begin(db, e);

@@ -11,9 +11,9 @@ enum { HOST_ALIVE_S = 60 }; /* a heartbeat comes every 15 s */
 
 struct host_row {
     char id[ID_SIZE];
-    char *name;          /* the machine's; may be NULL */
+    char *name;           /* the machine's; may be NULL */
     int64_t beat_at, now; /* both by the database's clock */
-    int64_t leases;      /* credentials that are out on its leases */
+    int64_t leases;       /* credentials that are out on its leases */
 };
 int store_hosts(struct db *db, struct host_row **ret, size_t *ret_count, struct error *e);
 void hosts_free(struct host_row *list, size_t count);

@@ -32,8 +32,8 @@ static int schedule_before(struct db *db, const char *job, const char *schedule,
     return 0;
 }
 
-int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
-                  const char *legacy_name, int64_t limit, struct job_row *ret, struct error *e)
+int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule, const char *legacy_name,
+                  int64_t limit, struct job_row *ret, struct error *e)
 {
     const char *texts[] = {job, plugin, schedule, legacy_name};
     cleanup(args_done) struct args a = {0};
@@ -83,8 +83,7 @@ int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_ti
     args_text(&a, job);
     args_number(&a, tick);
     args_number(&a, next_tick);
-    return db_exec(db,
-                   "UPDATE {jobs} SET last_tick = $2, next_tick = $3 WHERE job = $1 AND last_tick <= $2",
+    return db_exec(db, "UPDATE {jobs} SET last_tick = $2, next_tick = $3 WHERE job = $1 AND last_tick <= $2",
                    a.params, a.count, NULL, e);
 }
 
@@ -94,8 +93,8 @@ void job_row_done(struct job_row *j)
     memset(j, 0, sizeof(*j));
 }
 
-int store_run_start(struct db *db, const char *job, const char *trigger, const char *host,
-                    int64_t now, int64_t *ret_id, struct error *e)
+int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
+                    int64_t *ret_id, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *made = NULL;
@@ -104,11 +103,10 @@ int store_run_start(struct db *db, const char *job, const char *trigger, const c
     args_text(&a, trigger);
     args_text(&a, host);
     args_number(&a, now);
-    int r = db_exec(
-        db,
-        "INSERT INTO {runs} (job, \"trigger\", host, started_at, finished_at, due, refreshed,"
-        " failed, skipped) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING id",
-        a.params, a.count, &made, e);
+    int r = db_exec(db,
+                    "INSERT INTO {runs} (job, \"trigger\", host, started_at, finished_at, due, refreshed,"
+                    " failed, skipped) VALUES ($1, $2, $3, $4, 0, 0, 0, 0, 0) RETURNING id",
+                    a.params, a.count, &made, e);
     if (r == 0)
         *ret_id = db_integer(made, 0, 0);
     return r;
@@ -137,8 +135,8 @@ int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e
 
     args_text(&a, host);
     args_number(&a, now);
-    return db_exec(db, "UPDATE {runs} SET finished_at = $2 WHERE host = $1 AND finished_at = 0", a.params,
-                   a.count, NULL, e);
+    return db_exec(db, "UPDATE {runs} SET finished_at = $2 WHERE host = $1 AND finished_at = 0", a.params, a.count,
+                   NULL, e);
 }
 
 static void run_read(const struct db_result *r, size_t row, struct run_row *run)
@@ -155,8 +153,8 @@ static void run_read(const struct db_result *r, size_t row, struct run_row *run)
     run->refused = jobs_copy(r, row, 9);
 }
 
-int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret,
-               size_t *ret_count, struct error *e)
+int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret, size_t *ret_count,
+               struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -164,13 +162,12 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     args_number(&a, (int64_t)limit);
     if (job)
         args_text(&a, job);
-    int r = db_exec(
-        db,
-        job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-              " skipped, refused FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
-            : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-              " skipped, refused FROM {runs} ORDER BY id DESC LIMIT $1",
-        a.params, a.count, &found, e);
+    int r = db_exec(db,
+                    job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
+                          " skipped, refused FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
+                        : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
+                          " skipped, refused FROM {runs} ORDER BY id DESC LIMIT $1",
+                    a.params, a.count, &found, e);
     if (r < 0)
         return r;
     *ret_count = db_rows(found);
@@ -183,8 +180,10 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
 int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    int r = db_run(db, "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused"
-                       " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1", &job, 1, &found, e);
+    int r = db_run(db,
+                   "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused"
+                   " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
+                   &job, 1, &found, e);
 
     if (r < 0 || !db_rows(found))
         return r;
@@ -203,20 +202,19 @@ void runs_free(struct run_row *list, size_t count)
     free(list);
 }
 
-int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret,
-                       size_t *ret_count, struct error *e)
+int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret, size_t *ret_count,
+                       struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
 
     args_number(&a, run_id);
     args_number(&a, (int64_t)limit);
-    int r =
-        db_exec(db,
-                "SELECT a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r"
-                " ON r.source = a.source AND r.rkey = a.rkey"
-                " WHERE a.run_id = $1 AND a.outcome <> 'ok' ORDER BY a.started_at, a.attempt_id LIMIT $2",
-                a.params, a.count, &found, e);
+    int r = db_exec(db,
+                    "SELECT a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r"
+                    " ON r.source = a.source AND r.rkey = a.rkey"
+                    " WHERE a.run_id = $1 AND a.outcome <> 'ok' ORDER BY a.started_at, a.attempt_id LIMIT $2",
+                    a.params, a.count, &found, e);
     if (r < 0)
         return r;
     *ret_count = db_rows(found);

@@ -26,16 +26,20 @@ static void leases_take(const struct db_result *r, size_t row, struct lease_row 
     record_from_result(r, row, BEFORE_RECORD, &to->record);
 }
 
-int leases_where(struct db *db, const char *where, const char *const *texts, size_t text_count,
-                 size_t limit, struct lease_row **ret, size_t *ret_count, struct error *e)
+int leases_where(struct db *db, const char *where, const char *const *texts, size_t text_count, size_t limit,
+                 struct lease_row **ret, size_t *ret_count, struct error *e)
 {
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, 1 << 14);
-    buf_printf(&sql, "SELECT c.attempt_id, c.fingerprint, c.lease_host, c.lease_incarnation, c.lease_until,"
-                     " %s, c.unanswered, ", db_now(db));
+    buf_printf(&sql,
+               "SELECT c.attempt_id, c.fingerprint, c.lease_host, c.lease_incarnation, c.lease_until,"
+               " %s, c.unanswered, ",
+               db_now(db));
     record_columns("r.", &sql);
-    buf_printf(&sql, " FROM {credentials} c LEFT JOIN {records} r ON r.fingerprint = c.fingerprint"
-                     " WHERE %s ORDER BY c.fingerprint, r.rkey LIMIT %zu", where, limit);
+    buf_printf(&sql,
+               " FROM {credentials} c LEFT JOIN {records} r ON r.fingerprint = c.fingerprint"
+               " WHERE %s ORDER BY c.fingerprint, r.rkey LIMIT %zu",
+               where, limit);
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = db_run(db, sql.data, texts, text_count, &r, e);
     if (res < 0)
@@ -54,8 +58,7 @@ int store_leases(struct db *db, const char *host, const char *incarnation, struc
                  size_t *ret_count, struct error *e)
 {
     const char *texts[] = {host, incarnation};
-    return leases_where(db, "c.lease_host = $1 AND c.lease_incarnation = $2", texts, 2, EVERY, ret,
-                        ret_count, e);
+    return leases_where(db, "c.lease_host = $1 AND c.lease_incarnation = $2", texts, 2, EVERY, ret, ret_count, e);
 }
 
 void leases_free(struct lease_row *list, size_t count)

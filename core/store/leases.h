@@ -19,8 +19,8 @@ struct lease_row {
 int store_leases(struct db *db, const char *host, const char *incarnation, struct lease_row **ret,
                  size_t *ret_count, struct error *e);
 /* where: a condition on c, the credential, and r, its record. Inside core/store only. */
-int leases_where(struct db *db, const char *where, const char *const *texts, size_t text_count,
-                 size_t limit, struct lease_row **ret, size_t *ret_count, struct error *e);
+int leases_where(struct db *db, const char *where, const char *const *texts, size_t text_count, size_t limit,
+                 struct lease_row **ret, size_t *ret_count, struct error *e);
 void leases_free(struct lease_row *list, size_t count);
 
 #endif

@@ -43,12 +43,13 @@ int store_parked(struct db *db, const char *job, size_t limit, struct parked_row
     args_number(&a, (int64_t)limit);
     if (job)
         args_text(&a, job);
-    int res = db_exec(db,
-                      job ? "SELECT " COLUMNS ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
-                            " AND r.rkey = k.rkey WHERE k.job = $2 ORDER BY k.created_at, k.attempt_id LIMIT $1"
-                          : "SELECT " COLUMNS ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
-                            " AND r.rkey = k.rkey ORDER BY k.created_at, k.attempt_id LIMIT $1",
-                      a.params, a.count, &r, e);
+    int res =
+        db_exec(db,
+                job ? "SELECT " COLUMNS ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
+                      " AND r.rkey = k.rkey WHERE k.job = $2 ORDER BY k.created_at, k.attempt_id LIMIT $1"
+                    : "SELECT " COLUMNS ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
+                      " AND r.rkey = k.rkey ORDER BY k.created_at, k.attempt_id LIMIT $1",
+                a.params, a.count, &r, e);
     if (res < 0)
         return res;
     *ret_count = db_rows(r);
@@ -88,7 +89,8 @@ int store_parked_one(struct db *db, const char *attempt_id, struct kept **ret, s
     if (res < 0)
         return res;
     if (!db_rows(r))
-        return error_set(e, -ENOENT, "nothing is parked under the id %.32s; renewctl parked lists the ids", attempt_id);
+        return error_set(e, -ENOENT, "nothing is parked under the id %.32s; renewctl parked lists the ids",
+                         attempt_id);
     *ret = xcalloc(1, sizeof **ret);
     read_row(r, 0, *ret);
     return 0;

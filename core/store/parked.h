@@ -8,7 +8,7 @@
 
 struct parked_row {
     struct kept kept;
-    char *account;               /* of its record, if there is one still; else NULL */
+    char *account; /* of its record, if there is one still; else NULL */
 };
 
 /* Of one job, or of all (NULL); the oldest first. */

@@ -28,18 +28,17 @@ static int parked_pair_put(struct db *db, const struct kept *k, struct error *e)
     args_text(&a, k->why);
     args_number(&a, k->created_at);
     args_number(&a, k->retry_at);
-    return db_exec(
-        db,
-        "INSERT INTO {kept} (attempt_id, kind, source, rkey, job, sealed, why, created_at,"
-        " retry_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-        " ON CONFLICT (attempt_id) DO UPDATE SET kind = excluded.kind,"
-        " sealed = excluded.sealed, why = excluded.why, retry_at = excluded.retry_at",
-        a.params, a.count, NULL, e);
+    return db_exec(db,
+                   "INSERT INTO {kept} (attempt_id, kind, source, rkey, job, sealed, why, created_at,"
+                   " retry_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+                   " ON CONFLICT (attempt_id) DO UPDATE SET kind = excluded.kind,"
+                   " sealed = excluded.sealed, why = excluded.why, retry_at = excluded.retry_at",
+                   a.params, a.count, NULL, e);
 }
 
 int commit_answer(struct db *db, const struct commit *c, struct error *e)
 {
-    struct kept k = {.kind = (char *)(uintptr_t)"answer",
+    struct kept k = {.kind = (char *)(uintptr_t) "answer",
                      .source = c->after.source,
                      .key = c->after.key,
                      .job = c->after.job,
@@ -141,8 +140,8 @@ static void parked_pair_read(const struct db_result *r, size_t row, struct kept 
     k->retry_at = db_integer(r, row, 8);
 }
 
-int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit,
-               struct kept **ret, size_t *ret_count, struct error *e)
+int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
+                      size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -179,8 +178,8 @@ int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret,
     cleanup(db_result_free_p) struct db_result *gone = NULL, *left = NULL;
 
     args_number(&a, before);
-    int r = db_exec(db, "DELETE FROM {kept} WHERE kind IN ('orphan', 'answer') AND created_at < $1", a.params, a.count,
-                    &gone, e);
+    int r = db_exec(db, "DELETE FROM {kept} WHERE kind IN ('orphan', 'answer') AND created_at < $1", a.params,
+                    a.count, &gone, e);
     if (r == 0)
         r = db_run(db,
                    "SELECT coalesce(sum(CASE WHEN kind = 'pending' THEN 1 ELSE 0 END), 0),"
@@ -190,9 +189,9 @@ int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret,
     if (r < 0)
         return r;
     *ret = (struct parked_counts){.pending = db_integer(left, 0, 0),
-                                .orphans = db_integer(left, 0, 1),
-                                .answers = db_integer(left, 0, 2),
-                                .removed = db_affected(gone)};
+                                  .orphans = db_integer(left, 0, 1),
+                                  .answers = db_integer(left, 0, 2),
+                                  .removed = db_affected(gone)};
     return 0;
 }
 
@@ -215,8 +214,8 @@ void parked_pair_free(struct kept *list, size_t count)
     free(list);
 }
 
-int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE],
-                    char **ret_sealed, struct error *e)
+int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE], char **ret_sealed,
+                    struct error *e)
 {
     char at[FINGERPRINT_SIZE];
     const char *texts[] = {at};
@@ -224,8 +223,8 @@ int store_successor(struct db *db, const char *fingerprint, char ret_newest[FING
     snprintf(at, sizeof(at), "%s", fingerprint);
     for (int i = 0; i < SUCCESSORS_MAX; i++) {
         cleanup(db_result_free_p) struct db_result *found = NULL;
-        int r = db_run(db, "SELECT successor, sealed FROM {credentials} WHERE fingerprint = $1",
-                       texts, 1, &found, e);
+        int r =
+            db_run(db, "SELECT successor, sealed FROM {credentials} WHERE fingerprint = $1", texts, 1, &found, e);
         if (r < 0)
             return r;
         if (db_rows(found) == 0)

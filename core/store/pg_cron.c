@@ -19,9 +19,11 @@ static bool may_read(struct db *db)
 
     if (!db_is_postgresql(db))
         return false;
-    int res = db_run(db, "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-                         " WHERE n.nspname = 'cron' AND c.relname = 'job' AND has_schema_privilege(n.oid, 'USAGE')"
-                         " AND has_table_privilege(c.oid, 'SELECT')", NULL, 0, &r, &ignored);
+    int res = db_run(db,
+                     "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                     " WHERE n.nspname = 'cron' AND c.relname = 'job' AND has_schema_privilege(n.oid, 'USAGE')"
+                     " AND has_table_privilege(c.oid, 'SELECT')",
+                     NULL, 0, &r, &ignored);
     return res == 0 && db_rows(r) == 1;
 }
 
@@ -39,11 +41,15 @@ static void pg_cron_say(const struct db_result *r, char *ret, size_t size)
 {
     size_t rows = db_rows(r), at = 0;
 
-    at += (size_t)snprintf(ret, size, "pg_cron still has %s that calls the same: ", rows > 1 ? "active jobs" : "an active job");
+    at +=
+        (size_t)snprintf(ret, size,
+                         "pg_cron still has %s that calls the same: ", rows > 1 ? "active jobs" : "an active job");
     for (size_t i = 0; i < rows && i < NAMED_MAX && at < size; i++)
-        at += (size_t)snprintf(ret + at, size - at, "%s\"%.60s\" (%.60s)", i ? ", " : "", db_text(r, i, 0), db_text(r, i, 1));
+        at += (size_t)snprintf(ret + at, size - at, "%s\"%.60s\" (%.60s)", i ? ", " : "", db_text(r, i, 0),
+                               db_text(r, i, 1));
     if (at < size)
-        snprintf(ret + at, size - at, "; end it with SELECT cron.unschedule(%.80s), see renewd-moving(7)", db_text(r, 0, 2));
+        snprintf(ret + at, size - at, "; end it with SELECT cron.unschedule(%.80s), see renewd-moving(7)",
+                 db_text(r, 0, 2));
 }
 
 void store_pg_cron(struct db *db, const struct cron_call *calls, size_t count, char *ret, size_t size)

@@ -49,8 +49,8 @@ static void sql_append_query(const struct records_query *q, struct args *a, stru
     buf_printf(sql, " ORDER BY rkey LIMIT $%d", args_number(a, (int64_t)q->limit));
 }
 
-int store_records(struct db *db, const struct records_query *q, struct record **ret,
-                  size_t *ret_count, struct error *e)
+int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
+                  struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -68,8 +68,7 @@ int store_records(struct db *db, const struct records_query *q, struct record **
     return 0;
 }
 
-int store_record(struct db *db, const char *source, const char *key, struct record *ret,
-                 struct error *e)
+int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e)
 {
     const char *texts[] = {source, key};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -118,11 +117,12 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
     buf_init(&sql, COUNTS_SQL_MAX);
     buf_text(&sql, "SELECT ");
     sql_append_shown(&sql);
-    buf_printf(&sql,
-               " AS shown, count(*), sum(CASE WHEN state <> %d AND state <> %d AND without_credential = 0 AND point > 0 AND"
-               " ((expires_at > 0 AND expires_at <= %" PRId64 ") OR (latest > 0 AND latest <= %" PRId64 "))"
-               " THEN 1 ELSE 0 END) FROM {records} WHERE source = $1 GROUP BY 1",
-               STATE_RECONNECT, STATE_PAUSED, now, now);
+    buf_printf(
+        &sql,
+        " AS shown, count(*), sum(CASE WHEN state <> %d AND state <> %d AND without_credential = 0 AND point > 0 AND"
+        " ((expires_at > 0 AND expires_at <= %" PRId64 ") OR (latest > 0 AND latest <= %" PRId64 "))"
+        " THEN 1 ELSE 0 END) FROM {records} WHERE source = $1 GROUP BY 1",
+        STATE_RECONNECT, STATE_PAUSED, now, now);
     int r = db_run(db, sql.data, &source, 1, &found, e);
 
     if (r < 0)
@@ -141,15 +141,18 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
 int store_failing(struct db *db, const char *source, struct failing_seen *ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *fine = NULL, *count = NULL, *last = NULL;
-    int r = db_run(db, "SELECT 1 FROM {records} WHERE source = $1 AND last_outcome = 1 LIMIT 1", &source, 1, &fine, e);
+    int r =
+        db_run(db, "SELECT 1 FROM {records} WHERE source = $1 AND last_outcome = 1 LIMIT 1", &source, 1, &fine, e);
     if (r < 0 || db_rows(fine))
         return r;
-    r = db_run(db, "SELECT count(*) FROM {records} WHERE source = $1 AND last_outcome > 1 AND last_at > 0", &source, 1,
-               &count, e);
+    r = db_run(db, "SELECT count(*) FROM {records} WHERE source = $1 AND last_outcome > 1 AND last_at > 0", &source,
+               1, &count, e);
     if (r < 0 || !db_integer(count, 0, 0))
         return r;
-    r = db_run(db, "SELECT last_code, last_text FROM {records} WHERE source = $1 AND last_outcome > 1"
-                   " ORDER BY last_at DESC, rkey LIMIT 1", &source, 1, &last, e);
+    r = db_run(db,
+               "SELECT last_code, last_text FROM {records} WHERE source = $1 AND last_outcome > 1"
+               " ORDER BY last_at DESC, rkey LIMIT 1",
+               &source, 1, &last, e);
     if (r < 0 || !db_rows(last))
         return r;
     ret->records = db_integer(count, 0, 0);

@@ -39,8 +39,9 @@ static void sql_append_alive(const struct claim_request *q, struct buf *sql)
     char then[160];
     buf_init(&alive, CLAIM_SQL_MAX);
     claim_put_alive(q, &alive);
-    snprintf(then, sizeof then, "CASE WHEN c.successor <> c.fingerprint THEN %d WHEN c.dead <> 0 THEN %d ELSE %d END",
-             REASON_SPENT, REASON_DEAD, REASON_NO_ANSWER);
+    snprintf(then, sizeof then,
+             "CASE WHEN c.successor <> c.fingerprint THEN %d WHEN c.dead <> 0 THEN %d ELSE %d END", REASON_SPENT,
+             REASON_DEAD, REASON_NO_ANSWER);
     sql_append_unless(&alive, then, sql);
 }
 
@@ -67,7 +68,8 @@ static void sql_append_reason(struct db *db, const struct claim_request *q, stru
                REASON_DISCONNECTED, REASON_UNREADABLE, REASON_WITHOUT_CREDENTIAL);
     if (!by_hand)
         buf_printf(sql, " WHEN r.state = 4 AND r.due_at = 0 THEN %d", REASON_RECONNECT);
-    buf_printf(sql, " WHEN r.state = 7 THEN %d WHEN r.point = 0 AND r.state <> 4 THEN %d", REASON_PENDING, REASON_NEVER);
+    buf_printf(sql, " WHEN r.state = 7 THEN %d WHEN r.point = 0 AND r.state <> 4 THEN %d", REASON_PENDING,
+               REASON_NEVER);
     sql_append_lease(db, q, a, sql);
     sql_append_alive(q, sql);
     sql_append_held(q, a, sql);
@@ -78,13 +80,15 @@ static void sql_append_reason(struct db *db, const struct claim_request *q, stru
         buf_printf(sql, " WHEN r.state = 4 THEN %d", REASON_RECONNECT);
     buf_printf(sql,
                " WHEN r.not_before > %" PRId64 " THEN CASE WHEN r.state = 5 THEN %d ELSE %d END"
-               " WHEN r.state = 5 AND r.due_at > 0 AND r.due_at <= %" PRId64 " THEN %d" /* suspects go by their own time */
+               " WHEN r.state = 5 AND r.due_at > 0 AND r.due_at <= %" PRId64
+               " THEN %d" /* suspects go by their own time */
                " WHEN r.earliest > %" PRId64 " THEN %d ELSE %d END",
-               q->real_now ? q->real_now : q->now, REASON_SUSPECT, REASON_BACKOFF, q->now, REASON_DUE, q->now, REASON_EARLY,
-               REASON_LATER);
+               q->real_now ? q->real_now : q->now, REASON_SUSPECT, REASON_BACKOFF, q->now, REASON_DUE, q->now,
+               REASON_EARLY, REASON_LATER);
 }
 
-static const char from[] = " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE r.source = $";
+static const char from[] =
+    " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE r.source = $";
 
 int store_reasons(struct db *db, const struct claim_request *q, int64_t not_in_run,
                   struct reason_count ret[REASONS_MAX], struct error *e)
@@ -98,8 +102,10 @@ int store_reasons(struct db *db, const struct claim_request *q, int64_t not_in_r
     sql_append_reason(db, q, &a, &sql);
     buf_printf(&sql, " AS k, r.point%s%d", from, args_text(&a, q->table->source));
     if (not_in_run)
-        buf_printf(&sql, " AND (SELECT count(*) FROM {attempts} h WHERE h.source = r.source AND h.rkey = r.rkey"
-                         " AND h.run_id = %" PRId64 ") = 0", not_in_run);
+        buf_printf(&sql,
+                   " AND (SELECT count(*) FROM {attempts} h WHERE h.source = r.source AND h.rkey = r.rkey"
+                   " AND h.run_id = %" PRId64 ") = 0",
+                   not_in_run);
     if (q->key_count) {
         buf_text(&sql, " AND ");
         list_put_in(db, "r.rkey", list_add(db, &a, q->keys, q->key_count), &sql);

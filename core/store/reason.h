@@ -10,27 +10,27 @@
 enum reason {
     REASON_DUE,
     REASON_WITHOUT_CREDENTIAL,
-    REASON_DISCONNECTED,     /* its row is gone, or no longer one of the job's */
-    REASON_UNREADABLE,       /* its row cannot be read: last_text says why */
+    REASON_DISCONNECTED, /* its row is gone, or no longer one of the job's */
+    REASON_UNREADABLE,   /* its row cannot be read: last_text says why */
     REASON_RECONNECT,
-    REASON_PENDING,          /* its new token was refused by the database */
-    REASON_NEVER,            /* the plugin asks for nothing */
-    REASON_LEASED_HERE,      /* an attempt of this process is under way */
+    REASON_PENDING,     /* its new token was refused by the database */
+    REASON_NEVER,       /* the plugin asks for nothing */
+    REASON_LEASED_HERE, /* an attempt of this process is under way */
     REASON_LEASED_ELSEWHERE,
     REASON_SPENT,
     REASON_DEAD,
-    REASON_NO_ANSWER,        /* presented without an answer; not again before its time */
-    REASON_HELD,             /* the breaker holds the job, and this record is none of those that go on */
-    REASON_SUSPECT,          /* refused, and asked again at its time */
-    REASON_BACKOFF,          /* failed, and tried again at its time */
-    REASON_EARLY,            /* not before its `earliest` */
-    REASON_LATER,            /* its point lies ahead */
+    REASON_NO_ANSWER, /* presented without an answer; not again before its time */
+    REASON_HELD,      /* the breaker holds the job, and this record is none of those that go on */
+    REASON_SUSPECT,   /* refused, and asked again at its time */
+    REASON_BACKOFF,   /* failed, and tried again at its time */
+    REASON_EARLY,     /* not before its `earliest` */
+    REASON_LATER,     /* its point lies ahead */
     REASONS_MAX
 };
 
 struct reason_count {
     int64_t count;
-    int64_t soonest;         /* of their points; 0 = none */
+    int64_t soonest; /* of their points; 0 = none */
 };
 
 /* How many records of the table each reason has, under the conditions of q: by key where q names keys, else of all.

@@ -21,13 +21,13 @@ struct member {
     size_t offset;
 };
 
-#define MEMBER(name, kind)                                                                         \
-    {                                                                                              \
-#name, kind, offsetof(struct record, name)                                                 \
+#define MEMBER(name, kind)                         \
+    {                                              \
+#        name, kind, offsetof(struct record, name) \
     }
-#define WINDOW(name)                                                                               \
-    {                                                                                              \
-#name, NUMBER, offsetof(struct record, window) + offsetof(struct window, name)             \
+#define WINDOW(name)                                                                   \
+    {                                                                                  \
+#        name, NUMBER, offsetof(struct record, window) + offsetof(struct window, name) \
     }
 
 /* The key's two columns come first. */
@@ -108,8 +108,7 @@ void record_set(struct record *rec, size_t i, const char *text)
     }
 }
 
-void record_from_result(const struct db_result *r, size_t row, size_t first_column,
-                        struct record *ret)
+void record_from_result(const struct db_result *r, size_t row, size_t first_column, struct record *ret)
 {
     memset(ret, 0, sizeof(*ret));
     for (size_t i = 0; i < RECORD_COLUMNS; i++)

@@ -16,8 +16,7 @@ enum { RECORD_COLUMNS = 32 };
 void record_columns(const char *prefix, struct buf *sql);
 /* Fills *ret, which the caller ends with record_done, from RECORD_COLUMNS columns at first_column.
  * A row that an outer join left empty gives a zeroed record. */
-void record_from_result(const struct db_result *r, size_t row, size_t first_column,
-                        struct record *ret);
+void record_from_result(const struct db_result *r, size_t row, size_t first_column, struct record *ret);
 
 /* One column by its place: its name, and setting it from text (NULL = SQL NULL) in a record in
  * which it was not set before. */

@@ -23,8 +23,8 @@ static void sql_append_new(const struct record *rec, struct record_params *p, st
 }
 
 /* New records from changes[*at] on, as many as one statement takes. */
-static int insert_some(struct db *db, const struct record_change *changes, size_t count, size_t *at,
-                       int64_t *put, struct error *e)
+static int insert_some(struct db *db, const struct record_change *changes, size_t count, size_t *at, int64_t *put,
+                       struct error *e)
 {
     size_t together = db_is_postgresql(db) ? TOGETHER : 1; /* SQLite looks parameters up by name */
     struct record_params params[TOGETHER];
@@ -63,8 +63,9 @@ static int update_one(struct db *db, const struct record_change *c, int64_t *put
     buf_init(&sql, SQL_MAX_BYTES);
     buf_text(&sql, "UPDATE {records} SET ");
     record_assignments(NULL, &sql);
-    buf_printf(&sql, " WHERE source = $1 AND rkey = $2 AND hash = $%d AND generation = %lld"
-                     " AND last_at = %lld",
+    buf_printf(&sql,
+               " WHERE source = $1 AND rkey = $2 AND hash = $%d AND generation = %lld"
+               " AND last_at = %lld",
                args_text(&a, c->old_hash), (long long)c->old_generation, (long long)c->old_last_at);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)
@@ -73,7 +74,7 @@ static int update_one(struct db *db, const struct record_change *c, int64_t *put
 }
 
 static int records_put_all(struct db *db, const struct record_change *changes, size_t count, int64_t *ret_put,
-                   struct error *e)
+                           struct error *e)
 {
     int64_t put = 0;
     int r = db_begin(db, e);
@@ -92,8 +93,7 @@ static int records_put_all(struct db *db, const struct record_change *changes, s
     return r;
 }
 
-int store_records_put(struct db *db, const struct record_change *changes, size_t count,
-                      struct error *e)
+int store_records_put(struct db *db, const struct record_change *changes, size_t count, struct error *e)
 {
     int64_t put = 0;
     int r = -EDEADLK;

@@ -13,7 +13,7 @@
 enum { ROWS_ASKED = 20 };
 
 static bool rehearse_sql_append_update(struct db *db, const struct table *t, const char *key, struct args *a,
-                       struct buf *sql)
+                                       struct buf *sql)
 {
     bool any = false;
     buf_text(sql, "UPDATE ");
@@ -39,12 +39,15 @@ static int rehearse_judge(struct db *db, const struct table *t, int result, cons
     if (store_passes(result))
         return error_set(e, result, "job %s: rehearsing a write of %s: %s", t->job, t->name, words);
     if (!strcmp(db->sqlstate, "42501"))
-        return error_set(e, -EPERM,
-                         "job %s: a row of %s cannot be written with its own values, though renewd's role has the GRANTs: "
-                         "a policy of row security (WITH CHECK), or a trigger's own work, refuses it: %s",
-                         t->job, t->name, words);
-    return error_set(e, -EIO, "job %s: a row of %s cannot be written with its own values, for which a trigger, "
-                              "a constraint or a column that is gone may be the reason: %s", t->job, t->name, words);
+        return error_set(
+            e, -EPERM,
+            "job %s: a row of %s cannot be written with its own values, though renewd's role has the GRANTs: "
+            "a policy of row security (WITH CHECK), or a trigger's own work, refuses it: %s",
+            t->job, t->name, words);
+    return error_set(e, -EIO,
+                     "job %s: a row of %s cannot be written with its own values, for which a trigger, "
+                     "a constraint or a column that is gone may be the reason: %s",
+                     t->job, t->name, words);
 }
 
 static int rehearse_rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
@@ -63,10 +66,11 @@ static int rehearse_rehearse(struct db *db, const struct table *t, const char *k
         return 0;
     if (db_affected(r) > 1)
         return error_set(e, -EIO, "job %s: several rows of %s have the same key", t->job, t->name);
-    return error_set(e, -EPERM,
-                     "job %s: a row of %s can be read, but an update has no effect: row security or a trigger drops it without "
-                     "an error; allow the update for renewd's role",
-                     t->job, t->name);
+    return error_set(
+        e, -EPERM,
+        "job %s: a row of %s can be read, but an update has no effect: row security or a trigger drops it without "
+        "an error; allow the update for renewd's role",
+        t->job, t->name);
 }
 
 int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e)
@@ -82,8 +86,7 @@ int store_rehearse(struct db *db, const struct table *t, const char *key, struct
     if (r == 0) {
         rows_free(rows, count);
         r = count ? rehearse_rehearse(db, t, key, e)
-                  : error_set(e, -ENOENT, "job %s: the row to rehearse with was deleted from %s", t->job,
-                              t->name);
+                  : error_set(e, -ENOENT, "job %s: the row to rehearse with was deleted from %s", t->job, t->name);
     }
     db_rollback(db);
     return r;
@@ -113,8 +116,9 @@ int store_rehearse_status(struct db *db, const struct table *t, const char *key,
     db_rollback(db);
     if (store_passes(r))
         return error_set(e, r, "writing the word \"%s\" could not be rehearsed now: %s", word, why.text);
-    return r < 0 ? error_set(e, r, "%s does not take the word \"%s\" in its column %s: %s", t->name, word, column->name,
-                             why.text) : 0;
+    return r < 0 ? error_set(e, r, "%s does not take the word \"%s\" in its column %s: %s", t->name, word,
+                             column->name, why.text)
+                 : 0;
 }
 
 /* What may be wrong with this row and no other. */

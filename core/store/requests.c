@@ -13,13 +13,15 @@
 enum { REQUESTS_MAX = 50, REQUESTS_SQL_MAX = 65536 };
 
 static int requests_take(struct db *db, const char *const *jobs, size_t job_count, int64_t now,
-                struct db_result **ret, struct error *e)
+                         struct db_result **ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, REQUESTS_SQL_MAX);
-    buf_printf(&sql, "UPDATE {requests} SET taken_at = $%d WHERE id IN (SELECT id FROM {requests}"
-                     " WHERE taken_at = 0 AND ", args_number(&a, now));
+    buf_printf(&sql,
+               "UPDATE {requests} SET taken_at = $%d WHERE id IN (SELECT id FROM {requests}"
+               " WHERE taken_at = 0 AND ",
+               args_number(&a, now));
     list_put_in(db, "job", list_add(db, &a, jobs, job_count), &sql);
     buf_printf(&sql, " ORDER BY id LIMIT %d%s) RETURNING id, job, run_id", REQUESTS_MAX,
                db_is_postgresql(db) ? " FOR UPDATE SKIP LOCKED" : "");
@@ -41,8 +43,8 @@ static int own_runs(struct db *db, const char *host, const struct db_result *tak
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
-int store_requests_take(struct db *db, const char *host, const char *const *jobs, size_t job_count,
-                        int64_t now, struct sql_request **ret, size_t *ret_count, struct error *e)
+int store_requests_take(struct db *db, const char *host, const char *const *jobs, size_t job_count, int64_t now,
+                        struct sql_request **ret, size_t *ret_count, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = db_begin(db, e);
@@ -59,8 +61,9 @@ int store_requests_take(struct db *db, const char *host, const char *const *jobs
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct sql_request){
-            .id = db_integer(r, i, 0), .job = xstrdup(db_text(r, i, 1)), .run_id = db_integer(r, i, 2)};
+        (*ret)[i] = (struct sql_request){.id = db_integer(r, i, 0),
+                                         .job = xstrdup(db_text(r, i, 1)),
+                                         .run_id = db_integer(r, i, 2)};
     return 0;
 }
 
@@ -71,8 +74,8 @@ void sql_requests_free(struct sql_request *list, size_t count)
     free(list);
 }
 
-static int serve(struct db *db, const char *host, const char *incarnation, const char *const *jobs,
-                 size_t count, struct error *e)
+static int serve(struct db *db, const char *host, const char *incarnation, const char *const *jobs, size_t count,
+                 struct error *e)
 {
     int res = db_run(db,
                      "DELETE FROM {served} WHERE host = $1 OR NOT EXISTS (SELECT 1 FROM {hosts} h"
@@ -92,15 +95,17 @@ static int note_disabled(struct db *db, const struct disabled_job *list, size_t 
     for (size_t i = 0; i < count && res == 0; i++) {
         const struct disabled_job *d = &list[i];
         const char *texts[] = {d->job, d->plugin, d->schedule, d->legacy_name, d->file};
-        res = db_run(db, "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, paused, last_tick, disabled_in)"
-                         " VALUES ($1, $2, $3, $4, 0, 0, $5)"
-                         " ON CONFLICT (job) DO UPDATE SET disabled_in = excluded.disabled_in", texts, 5, NULL, e);
+        res = db_run(db,
+                     "INSERT INTO {jobs} (job, plugin, schedule, legacy_name, paused, last_tick, disabled_in)"
+                     " VALUES ($1, $2, $3, $4, 0, 0, $5)"
+                     " ON CONFLICT (job) DO UPDATE SET disabled_in = excluded.disabled_in",
+                     texts, 5, NULL, e);
     }
     return res;
 }
 
-int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs, size_t count,
-                      const struct disabled_job *disabled, size_t disabled_count, struct error *e)
+int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs,
+                      size_t count, const struct disabled_job *disabled, size_t disabled_count, struct error *e)
 {
     int res = db_begin(db, e);
     if (res == 0)

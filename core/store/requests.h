@@ -13,8 +13,8 @@ struct sql_request {
 };
 
 /* Takes the open requests of these jobs: nobody else gets them. Their runs are the host's from here on. */
-int store_requests_take(struct db *db, const char *host, const char *const *jobs, size_t job_count,
-                        int64_t now, struct sql_request **ret, size_t *ret_count, struct error *e);
+int store_requests_take(struct db *db, const char *host, const char *const *jobs, size_t job_count, int64_t now,
+                        struct sql_request **ret, size_t *ret_count, struct error *e);
 void sql_requests_free(struct sql_request *list, size_t count);
 /* A job whose file says enabled = false. */
 struct disabled_job {
@@ -22,8 +22,8 @@ struct disabled_job {
 };
 /* The jobs that this daemon has, in place of those that it, or an earlier one of its host, had; and those that it has
  * not because they are disabled. */
-int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs, size_t count,
-                      const struct disabled_job *disabled, size_t disabled_count, struct error *e);
+int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs,
+                      size_t count, const struct disabled_job *disabled, size_t disabled_count, struct error *e);
 /* All jobs as the store has them. */
 int store_paused_jobs(struct db *db, struct job_row **ret, size_t *ret_count, struct error *e);
 void job_rows_free(struct job_row *list, size_t count);

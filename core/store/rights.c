@@ -25,7 +25,7 @@ static bool rights_in(const char *const *list, const char *name)
 
 /* What of the columns asked for is not granted, as "SELECT (a, b)"; column: which of r's says so. */
 static void sql_append_missing(const struct db_result *r, int column, const char *const *asked, const char *right,
-                        struct buf *to)
+                               struct buf *to)
 {
     bool any = false;
 

@@ -13,8 +13,8 @@
 #include "core/store/list.h"
 #include "core/store/record_row.h"
 
-int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret,
-                  size_t *ret_count, struct error *e)
+int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret, size_t *ret_count,
+                  struct error *e)
 {
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, 1 << 14);
@@ -107,7 +107,6 @@ int store_attempts_known(struct db *db, const char *const *attempt_ids, size_t c
 {
     int res = 0;
     for (size_t i = 0; res == 0 && i < count; i += KNOWN_BATCH)
-        res = known_batch(db, attempt_ids + i, count - i < KNOWN_BATCH ? count - i : KNOWN_BATCH,
-                          ret_known + i, e);
+        res = known_batch(db, attempt_ids + i, count - i < KNOWN_BATCH ? count - i : KNOWN_BATCH, ret_known + i, e);
     return res;
 }

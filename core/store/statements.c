@@ -22,8 +22,7 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
         r = db->driver->prepare(db, sql, &takes, e);
     db_rollback(db);
     if (r == 0 && takes != parameters)
-        return error_set(e, -EINVAL, "the statement takes %zu parameters, its plugin gives %zu",
-                         takes, parameters);
+        return error_set(e, -EINVAL, "the statement takes %zu parameters, its plugin gives %zu", takes, parameters);
     return r;
 }
 
@@ -31,8 +30,9 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
  * begins otherwise. */
 static int written_table(const char *sql, const char **ret_right, const char **ret_table)
 {
-    static const struct { const char *words, *right; } heads[] = {
-        {"UPDATE ", "SELECT, UPDATE"}, {"INSERT INTO ", "INSERT"}, {"DELETE FROM ", "SELECT, DELETE"}};
+    static const struct {
+        const char *words, *right;
+    } heads[] = {{"UPDATE ", "SELECT, UPDATE"}, {"INSERT INTO ", "INSERT"}, {"DELETE FROM ", "SELECT, DELETE"}};
 
     *ret_right = NULL;
     sql += strspn(sql, " \t\r\n");
@@ -56,9 +56,10 @@ int store_statement_refused(const char *name, const char *sql, int result, const
 
     if (result != -EACCES || !right)
         return error_set(e, result, "%s", words);
-    return error_set(e, result, "statement %s: %s; mended by GRANT %s ON %.*s to renewd's role, which needs also what the "
-                                "statement reads: PostgreSQL names one table at a time, and others may follow", name,
-                     words, right, len < 100 ? len : 100, table);
+    return error_set(e, result,
+                     "statement %s: %s; mended by GRANT %s ON %.*s to renewd's role, which needs also what the "
+                     "statement reads: PostgreSQL names one table at a time, and others may follow",
+                     name, words, right, len < 100 ? len : 100, table);
 }
 
 /* Planned and not run. PostgreSQL looks at the rights on all its tables then, and names the first that is refused. */

@@ -29,24 +29,24 @@ int store_sequence(struct db *db, int64_t *ret, struct error *e);
 /* How many sealed values begin with `prefix` ("r1.KEY.") in renewd's own tables. */
 int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct error *e);
 /* The same in a user's table, over its mapped secret columns. */
-int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret,
-                          struct error *e);
+int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret, struct error *e);
 
 /* ---- Discovery ---- */
 struct page {
     struct row *rows;
     size_t count;
-    bool last;           /* no row after these */
-    bool parted;         /* it could not be read as a whole: rows that cannot be read are among these, unfit */
-    char *next;          /* the next page begins after this key; NULL: it has none */
-    int64_t long_keys;   /* rows that are left out, because their keys are too long; store_long_keys() */
-    char *long_key;      /* how the first of them begins */
-    char *lengths;       /* of a first page: why none of its times is a point in time; NULL: some are, or there are none */
+    bool last;         /* no row after these */
+    bool parted;       /* it could not be read as a whole: rows that cannot be read are among these, unfit */
+    char *next;        /* the next page begins after this key; NULL: it has none */
+    int64_t long_keys; /* rows that are left out, because their keys are too long; store_long_keys() */
+    char *long_key;    /* how the first of them begins */
+    char
+        *lengths; /* of a first page: why none of its times is a point in time; NULL: some are, or there are none */
     struct record *records; /* count entries, index as rows: known records; source NULL = unknown */
 };
 /* Rows with key > after (NULL = from the first), in key order, with what renewd knows of each. */
-int store_page(struct db *db, const struct table *t, const char *after, size_t limit,
-               struct page *ret, struct error *e);
+int store_page(struct db *db, const struct table *t, const char *after, size_t limit, struct page *ret,
+               struct error *e);
 /* Once a round, beside its first page. */
 int store_long_keys(struct db *db, const struct table *t, struct page *p, struct error *e);
 void page_done(struct page *p);
@@ -55,8 +55,8 @@ int store_first_row(struct db *db, const struct table *t, struct row *ret, bool 
 /* How many records of a source have rows that cannot be read. */
 int store_unreadable(struct db *db, const char *source, int64_t *ret, struct error *e);
 /* One row with its record. -ENOENT = no such row (a record may be known all the same). */
-int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row,
-              struct record *ret_record, bool *ret_known, struct error *e);
+int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row, struct record *ret_record,
+              bool *ret_known, struct error *e);
 /* Inserts new records, updates those whose generation, hash and last_at still are what `old_*` say
  * (otherwise the row is left alone: somebody was quicker; noticed at the next look). */
 struct commit;
@@ -65,53 +65,53 @@ struct record_change {
     bool is_new;
     char old_hash[FINGERPRINT_SIZE];
     int64_t old_generation, old_last_at;
-    bool revives;        /* the row changed: its credential is no longer taken for dead */
+    bool revives;            /* the row changed: its credential is no longer taken for dead */
     struct commit *recovery; /* not NULL: it is written by this instead, with the row's trouble taken back */
-    struct commit *note; /* not NULL: it cannot be read, and its row is told so by this, after the record is written */
+    struct commit
+        *note; /* not NULL: it cannot be read, and its row is told so by this, after the record is written */
 };
-int store_records_put(struct db *db, const struct record_change *changes, size_t count,
-                      struct error *e);
+int store_records_put(struct db *db, const struct record_change *changes, size_t count, struct error *e);
 /* Records of the table whose rows are gone (or outside `only` by somebody else): removed, unless a
  * lease is running. Works through `limit` records after `after`; *ret_next NULL = through. */
-int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit,
-                char **ret_next, int64_t *ret_removed, struct error *e);
+int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,
+                int64_t *ret_removed, struct error *e);
 
 /* ---- Claims (rule 1) ---- */
 enum claim_mode {
-    CLAIM_AUTO,  /* due_at <= now */
-    CLAIM_TICK,  /* earliest <= now, not_before <= now, and (point <= now, or
+    CLAIM_AUTO,   /* due_at <= now */
+    CLAIM_TICK,   /* earliest <= now, not_before <= now, and (point <= now, or
                     point < next_tick and ok_at < tick) */
     CLAIM_DEMAND, /* these keys: earliest <= now, not_before <= now, not stopped */
-    CLAIM_MANUAL,  /* these keys: earliest <= now; state, backoff, dead and a missing answer do not stop it */
+    CLAIM_MANUAL, /* these keys: earliest <= now; state, backoff, dead and a missing answer do not stop it */
 };
 struct claim_request {
     const struct table *table;
     const char *plugin;
     int mode;
     int64_t now, tick, next_tick; /* now: at which it is to be due, which --at may move */
-    int64_t real_now;            /* of waits; 0 = now */
-    bool once;                   /* now is moved: what this run has refreshed is due again by real_now alone */
-    const char *const *keys;     /* CLAIM_HAND, CLAIM_DEMAND */
+    int64_t real_now;             /* of waits; 0 = now */
+    bool once;                    /* now is moved: what this run has refreshed is due again by real_now alone */
+    const char *const *keys;      /* CLAIM_HAND, CLAIM_DEMAND */
     size_t key_count;
-    bool general;                /* CLAIM_HAND that means no single record: a missing answer keeps its time */
-    bool impatient;              /* CLAIM_TICK: what waits after a failure of its own is taken all the same */
-    size_t limit;                /* at most so many */
-    size_t failing_limit;        /* at most so many of them with attempts > 0 */
+    bool general;         /* CLAIM_HAND that means no single record: a missing answer keeps its time */
+    bool impatient;       /* CLAIM_TICK: what waits after a failure of its own is taken all the same */
+    size_t limit;         /* at most so many */
+    size_t failing_limit; /* at most so many of them with attempts > 0 */
     const char *host, *incarnation;
     int64_t lease_s;
-    bool safe;                   /* an expired lease of anybody may be taken over */
+    bool safe; /* an expired lease of anybody may be taken over */
     int64_t run_id;
-    int64_t since;               /* not 0: what this run, which began then, has tried in vain is left out */
-    bool twice;                  /* but for those that were refused once: their second asking is at once */
-    const char *held_under;      /* the job is held, under these settings: those that were fine are taken alone */
-    size_t suspects_least;       /* of the limit: so many at least are suspects, should any be due */
+    int64_t since;          /* not 0: what this run, which began then, has tried in vain is left out */
+    bool twice;             /* but for those that were refused once: their second asking is at once */
+    const char *held_under; /* the job is held, under these settings: those that were fine are taken alone */
+    size_t suspects_least;  /* of the limit: so many at least are suspects, should any be due */
 };
 struct claimed {
     struct record record;
-    struct row row;              /* read after the claim committed */
+    struct row row; /* read after the claim committed */
     bool row_found;
     char attempt_id[ID_SIZE];
-    int unanswered;              /* how often its credential was presented without an answer before */
+    int unanswered; /* how often its credential was presented without an answer before */
 };
 /* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the
  * lease's end, commits; then reads their rows. Skips held, spent and dead credentials. Also tells how
@@ -129,44 +129,44 @@ int store_next_due(struct db *db, const struct table *t, bool safe, const char *
                    struct error *e);
 /* After a crash in the same boot (rule 2): releases leases of dead incarnations of this host whose
  * attempt is not in `except`; the rest become ambiguous through commits. boot_changed: none is released. */
-int store_release_incarnation(struct db *db, const char *host, const char *incarnation,
-                              const char *const *except, size_t except_count, int64_t *ret, struct error *e);
+int store_release_incarnation(struct db *db, const char *host, const char *incarnation, const char *const *except,
+                              size_t except_count, int64_t *ret, struct error *e);
 
 /* ---- Commits (rules 4 and 5) ---- */
 struct write {
-    int column;          /* index in the table */
-    char *text;          /* NULL = SQL NULL; times as Unix seconds */
+    int column; /* index in the table */
+    char *text; /* NULL = SQL NULL; times as Unix seconds */
     size_t len;
-    bool plain;          /* a secret that could not be sealed yet: no row gets it, it is kept (rule 4) */
+    bool plain; /* a secret that could not be sealed yet: no row gets it, it is kept (rule 4) */
 };
-struct bound {           /* a statement's parameter */
-    int type;            /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME or RENEWD_AS_READ */
-    int form;            /* enum column_form of the slot, for TIME */
-    char *text;          /* NULL = SQL NULL; TIME as Unix seconds */
+struct bound {  /* a statement's parameter */
+    int type;   /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME or RENEWD_AS_READ */
+    int form;   /* enum column_form of the slot, for TIME */
+    char *text; /* NULL = SQL NULL; TIME as Unix seconds */
 };
 enum effect_kind { EFFECT_ONCE = 1, EFFECT_RUN = 2 };
 struct commit_effect {
     int kind;
-    char *name;          /* ONCE: the key; RUN: the statement's name */
-    const char *sql;     /* RUN: its text; the job's, outlives the commit */
-    int rows;            /* RUN: RENEWD_ROWS_... */
+    char *name;      /* ONCE: the key; RUN: the statement's name */
+    const char *sql; /* RUN: its text; the job's, outlives the commit */
+    int rows;        /* RUN: RENEWD_ROWS_... */
     struct bound *bound;
     size_t bound_count;
 };
 enum commit_result {
     COMMIT_WAITING = 0,
     COMMIT_DONE,
-    COMMIT_ALREADY,      /* the attempt id is in the history: committed before; noticed: somebody was quicker */
-    COMMIT_CHANGED,      /* the row holds other credential bytes: see `current`; nothing written */
-    COMMIT_GONE,         /* no such row, or taken out of `only`; nothing written */
-    COMMIT_ROWS,         /* a statement touched another number of rows: `failed_effect` */
-    COMMIT_REJECTED,     /* the database refuses this row for good: `why` (SQLSTATE, constraint, table) */
+    COMMIT_ALREADY,  /* the attempt id is in the history: committed before; noticed: somebody was quicker */
+    COMMIT_CHANGED,  /* the row holds other credential bytes: see `current`; nothing written */
+    COMMIT_GONE,     /* no such row, or taken out of `only`; nothing written */
+    COMMIT_ROWS,     /* a statement touched another number of rows: `failed_effect` */
+    COMMIT_REJECTED, /* the database refuses this row for good: `why` (SQLSTATE, constraint, table) */
 };
 /* Another job that keeps records in the same rows, and which of the columns are the same. */
 struct sibling {
     char *source;
     bool status, last_error, strikes, refreshed_at;
-    char *values[STATES_MAX];    /* its status for each state; NULL = left alone */
+    char *values[STATES_MAX]; /* its status for each state; NULL = left alone */
 };
 struct commit {
     char attempt_id[ID_SIZE];
@@ -179,32 +179,32 @@ struct commit {
     bool touches_row;            /* writes, or the condition on the credential, apply */
     bool replaces;               /* a new credential pair: the condition of rule 4 applies */
     bool safe;
-    bool dead;                   /* the credential gets marked dead (outcome reconnect) */
-    bool alone;                  /* says nothing about the credential's other records, or follows one of them */
-    bool quiet;                  /* a failure of which its row is not told */
-    bool noticed;                /* of a look, not of an attempt: no lease, no history; written only while the
+    bool dead;    /* the credential gets marked dead (outcome reconnect) */
+    bool alone;   /* says nothing about the credential's other records, or follows one of them */
+    bool quiet;   /* a failure of which its row is not told */
+    bool noticed; /* of a look, not of an attempt: no lease, no history; written only while the
                                     record is as `before` says */
     struct write *writes;
     size_t write_count;
-    char **slots;                /* of a commit read from text: the slot of each column as it was then */
+    char **slots; /* of a commit read from text: the slot of each column as it was then */
     size_t slot_count;
     struct commit_effect *effects;
     size_t effect_count;
-    char *answer;                /* of a failure: what came and could not be read, sealed; NULL: nothing is kept */
-    char *sealed_pair;           /* newest pair, sealed; NULL when safe or nothing was set */
-    int outcome;                 /* enum outcome */
+    char *answer;      /* of a failure: what came and could not be read, sealed; NULL: nothing is kept */
+    char *sealed_pair; /* newest pair, sealed; NULL when safe or nothing was set */
+    int outcome;       /* enum outcome */
     int http_status;
-    char *code, *text;           /* cleaned; NULL when ok */
+    char *code, *text; /* cleaned; NULL when ok */
     int64_t started_at, finished_at;
-    bool release;                /* clear the lease if it is still this attempt's */
+    bool release; /* clear the lease if it is still this attempt's */
     /* results */
-    int result;                  /* enum commit_result */
-    struct sibling *siblings;    /* not part of its text */
+    int result;               /* enum commit_result */
+    struct sibling *siblings; /* not part of its text */
     size_t sibling_count;
-    bool twins;                  /* other records held the same credential */
-    struct row current;          /* COMMIT_CHANGED */
+    bool twins;         /* other records held the same credential */
+    struct row current; /* COMMIT_CHANGED */
     char *failed_effect;
-    bool lacks_right;            /* refused for a right that renewd's role lacks */
+    bool lacks_right; /* refused for a right that renewd's role lacks */
     char why[256];
 };
 struct commit *commit_new(void);
@@ -225,11 +225,11 @@ int commit_attach(struct commit *c, const struct table *t, struct error *e);
  * may hold one and could not be read (30 days), as it came. */
 struct kept {
     char attempt_id[ID_SIZE];
-    char *kind;                  /* "pending" | "orphan" | "answer" */
+    char *kind; /* "pending" | "orphan" | "answer" */
     char *source, *key, *job;
-    char *sealed;                /* the commit's text, sealed */
+    char *sealed; /* the commit's text, sealed */
     char *why;
-    char *code;                  /* of a pending one, for its record's last error; not kept itself */
+    char *code; /* of a pending one, for its record's last error; not kept itself */
     int64_t created_at, retry_at;
 };
 /* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair),
@@ -237,27 +237,29 @@ struct kept {
  * the history. An attempt that is kept already is kept anew. */
 int store_park(struct db *db, const struct kept *k, const struct commit *c, struct error *e);
 int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
-               size_t *ret_count, struct error *e);
+                      size_t *ret_count, struct error *e);
 int store_parked_later(struct db *db, const char *attempt_id, int64_t retry_at, struct error *e);
-struct parked_counts { int64_t pending, orphans, answers, removed; };
+struct parked_counts {
+    int64_t pending, orphans, answers, removed;
+};
 /* How many there are of each kind, once orphans and answers from before that time are removed. */
 int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret, struct error *e);
 int store_parked_drop(struct db *db, const char *attempt_id, struct error *e);
 void parked_pair_free(struct kept *list, size_t count);
 /* The newest pair that came after `fingerprint`, following successors; -ENOENT = none is known. */
-int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE],
-                    char **ret_sealed, struct error *e);
+int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE], char **ret_sealed,
+                    struct error *e);
 
 /* ---- Jobs, runs, history ---- */
 struct job_row {
     char *job;
     bool paused;
     int64_t last_tick;
-    int64_t next_tick;           /* after last_tick, of the schedule it had; store_job_put alone */
-    bool rescheduled;            /* it was there with another schedule; store_job_put alone */
+    int64_t next_tick; /* after last_tick, of the schedule it had; store_job_put alone */
+    bool rescheduled;  /* it was there with another schedule; store_job_put alone */
 };
-int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule,
-                  const char *legacy_name, int64_t limit, struct job_row *ret, struct error *e);
+int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule, const char *legacy_name,
+                  int64_t limit, struct job_row *ret, struct error *e);
 /* Where its rows are, for renewd.watch(job). */
 int store_job_watchable(struct db *db, const struct table *t, struct error *e);
 int store_job_pause(struct db *db, const char *job, bool paused, struct error *e);
@@ -267,10 +269,10 @@ void job_row_done(struct job_row *j);
 
 struct run_row {
     int64_t id;
-    char *job, *trigger;         /* tick auto once hand start */
+    char *job, *trigger;             /* tick auto once hand start */
     int64_t started_at, finished_at; /* 0 = running */
     int64_t due, refreshed, failed, skipped;
-    char *refused;               /* why it could not run; NULL = it could */
+    char *refused; /* why it could not run; NULL = it could */
 };
 int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
                     int64_t *ret_id, struct error *e);
@@ -282,22 +284,26 @@ int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, st
 /* The newest run of a job that has ended; *ret is NULL where there is none. For runs_free. */
 int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e);
 void runs_free(struct run_row *list, size_t count);
-struct failure_row { char *key, *outcome, *code, *text, *owner; };
-int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret,
-                       size_t *ret_count, struct error *e);
+struct failure_row {
+    char *key, *outcome, *code, *text, *owner;
+};
+int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret, size_t *ret_count,
+                       struct error *e);
 void failures_free(struct failure_row *list, size_t count);
 /* How many different records of a run were attempted, and with which end: one that was ok and failed later
  * counts for both. */
-struct run_people { int64_t all, ok, failed; };
+struct run_people {
+    int64_t all, ok, failed;
+};
 int store_run_people(struct db *db, int64_t run_id, struct run_people *ret, struct error *e);
 
 /* ---- Reading for people ---- */
 struct records_query {
     const char *source;
-    int state;           /* as shown; 0 = any */
-    const char *after;   /* NULL = from the first */
+    int state;         /* as shown; 0 = any */
+    const char *after; /* NULL = from the first */
     size_t limit;
-    const char *owner;   /* NULL = anybody's */
+    const char *owner; /* NULL = anybody's */
 };
 int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
                   struct error *e);
@@ -319,12 +325,12 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[16], st
 /* ---- renewd's own table ---- */
 struct import_row {
     const char *id, *account;
-    const struct write *writes;  /* columns of the own table as resolved for the job; already sealed */
+    const struct write *writes; /* columns of the own table as resolved for the job; already sealed */
     size_t write_count;
 };
 /* -EEXIST = the id is there and replace is false; *ret_at says which row. All or none. */
-int store_import(struct db *db, const struct table *t, const struct import_row *rows, size_t count,
-                 bool replace, int64_t now, size_t *ret_at, struct error *e);
+int store_import(struct db *db, const struct table *t, const struct import_row *rows, size_t count, bool replace,
+                 int64_t now, size_t *ret_at, struct error *e);
 
 /* ---- Named statements and rehearsal ---- */
 /* Prepares sql to learn that it parses and takes `parameters` parameters. */
@@ -340,6 +346,7 @@ int store_rehearse_status(struct db *db, const struct table *t, const char *key,
 /* Writes a row's own values back and rolls back: -EPERM/-EACCES/-EIO with a sentence when refused. */
 int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e);
 /* The same for a table: 0 as soon as one row takes it, of those with these keys or else of its first ones. -ENOENT = none is there. */
-int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count, struct error *e);
+int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count,
+                       struct error *e);
 
 #endif

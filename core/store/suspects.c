@@ -21,13 +21,22 @@ _Static_assert(STATE_RECONNECT == 4 && STATE_MISCONFIGURED == 5 && STATE_PENDING
 
 enum { TRIES = 4, SQL_BYTES = 16384 };
 
-struct member { const char *column; size_t offset; };
-#define JOB(name) {#name, offsetof(struct suspect_job, name)}
-#define ONE(name) {#name, offsetof(struct suspect, name)}
+struct member {
+    const char *column;
+    size_t offset;
+};
+#define JOB(name)                                 \
+    {                                             \
+#        name, offsetof(struct suspect_job, name) \
+    }
+#define ONE(name)                             \
+    {                                         \
+#        name, offsetof(struct suspect, name) \
+    }
 
 static const struct member job_members[] = {
-    JOB(success_at), JOB(recovery_at), JOB(recovering_from), JOB(streak), JOB(turned), JOB(held_at), JOB(ended_at),
-    JOB(alarmed_at), JOB(canary_at), JOB(canaries), JOB(believed_at),
+    JOB(success_at), JOB(recovery_at), JOB(recovering_from), JOB(streak),   JOB(turned),      JOB(held_at),
+    JOB(ended_at),   JOB(alarmed_at),  JOB(canary_at),       JOB(canaries), JOB(believed_at),
 };
 static const struct member members[] = {
     ONE(began_at), ONE(since), ONE(asked_at), ONE(refusals), ONE(next_at), ONE(told_at), ONE(struck_at),
@@ -69,7 +78,7 @@ static void take_columns(const struct member *list, size_t count, const struct d
 }
 
 static void sql_append_assignments(const struct member *list, size_t count, const void *from, struct args *a,
-                            struct buf *sql)
+                                   struct buf *sql)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t n;
@@ -151,8 +160,10 @@ static int suspect_end(struct db *db, const struct breaker_key *k, const char *f
     breaker_args(k, &a);
     args_text(&a, fingerprint);
     args_number(&a, now);
-    return db_exec(db, "UPDATE {suspects} SET ended_at = $4 WHERE job = $1 AND settings = $2 AND fingerprint = $3"
-                       " AND ended_at = 0", a.params, a.count, NULL, e);
+    return db_exec(db,
+                   "UPDATE {suspects} SET ended_at = $4 WHERE job = $1 AND settings = $2 AND fingerprint = $3"
+                   " AND ended_at = 0",
+                   a.params, a.count, NULL, e);
 }
 
 static int suspect_save(struct db *db, const struct breaker_key *k, const struct refusal *r,
@@ -163,8 +174,10 @@ static int suspect_save(struct db *db, const struct breaker_key *k, const struct
     breaker_args(k, &a);
     args_text(&a, r->fingerprint);
     buf_init(&sql, SQL_BYTES);
-    int res = db_exec(db, "INSERT INTO {suspects} (job, settings, fingerprint) VALUES ($1, $2, $3)"
-                          " ON CONFLICT (job, settings, fingerprint) DO NOTHING", a.params, a.count, NULL, e);
+    int res = db_exec(db,
+                      "INSERT INTO {suspects} (job, settings, fingerprint) VALUES ($1, $2, $3)"
+                      " ON CONFLICT (job, settings, fingerprint) DO NOTHING",
+                      a.params, a.count, NULL, e);
     if (res < 0)
         return res;
     buf_text(&sql, "UPDATE {suspects} SET ");
@@ -205,8 +218,10 @@ static int64_t others_began(void *ctx, int64_t from, int64_t until)
     args_number(&a, from);
     args_number(&a, until);
     args_number(&a, o->most);
-    return suspects_ask(o, "SELECT count(*) FROM (SELECT 1 FROM {suspects} WHERE job = $1 AND settings = $2"
-                  " AND fingerprint <> $3 AND began_at >= $4 AND began_at <= $5 LIMIT $6) x", &a);
+    return suspects_ask(o,
+                        "SELECT count(*) FROM (SELECT 1 FROM {suspects} WHERE job = $1 AND settings = $2"
+                        " AND fingerprint <> $3 AND began_at >= $4 AND began_at <= $5 LIMIT $6) x",
+                        &a);
 }
 
 static int64_t others_count(void *ctx)
@@ -217,9 +232,11 @@ static int64_t others_count(void *ctx)
     args_text(&a, o->self);
     args_text(&a, o->k->source);
     args_number(&a, o->most);
-    return suspects_ask(o, "SELECT count(*) FROM (SELECT 1 FROM {suspects} s WHERE job = $1 AND settings = $2"
-                  " AND fingerprint <> $3 AND ended_at = 0 AND EXISTS (SELECT 1 FROM {records} r"
-                  " WHERE r.fingerprint = s.fingerprint AND r.source = $4 AND r.state IN (4, 5)) LIMIT $5) x", &a);
+    return suspects_ask(o,
+                        "SELECT count(*) FROM (SELECT 1 FROM {suspects} s WHERE job = $1 AND settings = $2"
+                        " AND fingerprint <> $3 AND ended_at = 0 AND EXISTS (SELECT 1 FROM {records} r"
+                        " WHERE r.fingerprint = s.fingerprint AND r.source = $4 AND r.state IN (4, 5)) LIMIT $5) x",
+                        &a);
 }
 
 static bool others_fine(void *ctx)
@@ -229,8 +246,11 @@ static bool others_fine(void *ctx)
     args_text(&a, o->k->source);
     args_text(&a, o->k->settings);
     args_text(&a, o->self);
-    return suspects_ask(o, "SELECT count(*) FROM (SELECT 1 FROM {records} WHERE source = $1 AND ok_under = $2"
-                  " AND fingerprint <> $3 AND state NOT IN (4, 5, 7, 8) AND without_credential = 0 LIMIT 1) x", &a);
+    return suspects_ask(
+        o,
+        "SELECT count(*) FROM (SELECT 1 FROM {records} WHERE source = $1 AND ok_under = $2"
+        " AND fingerprint <> $3 AND state NOT IN (4, 5, 7, 8) AND without_credential = 0 LIMIT 1) x",
+        &a);
 }
 
 /* ---- refusals ---- */
@@ -247,10 +267,11 @@ static int twins_wait(struct db *db, const struct breaker_key *k, const struct r
     args_number(&a, now / 1000);
     args_text(&a, r->code);
     args_text(&a, r->text);
-    return db_exec(db, "UPDATE {records} SET state = 5, last_outcome = 5, last_at = $5, attempts = attempts + 1,"
-                       " not_before = $4, due_at = CASE WHEN point > $4 THEN point WHEN point > 0 THEN $4 ELSE 0 END,"
-                       " last_code = $6, last_text = $7"
-                       " WHERE source = $1 AND fingerprint = $2 AND rkey <> $3 AND state IN (1, 2, 3, 5)",
+    return db_exec(db,
+                   "UPDATE {records} SET state = 5, last_outcome = 5, last_at = $5, attempts = attempts + 1,"
+                   " not_before = $4, due_at = CASE WHEN point > $4 THEN point WHEN point > 0 THEN $4 ELSE 0 END,"
+                   " last_code = $6, last_text = $7"
+                   " WHERE source = $1 AND fingerprint = $2 AND rkey <> $3 AND state IN (1, 2, 3, 5)",
                    a.params, a.count, NULL, e);
 }
 
@@ -259,12 +280,14 @@ static char *why_held(const struct suspect_job *job, const char *code)
     const char *before = code ? " (" : "", *after = code ? ")" : "";
     code = code ? code : "";
     if (job->success_at)
-        return xasprintf("the provider refused %" PRId64 " records that were refreshed before%s%s%s, and refreshed none since; "
-                         "new and suspected records wait, canaries are tried, and no account is reported as disconnected",
-                         job->turned, before, code, after);
-    return xasprintf("the provider refused %" PRId64 " records%s%s%s, and refreshed none with these settings; check "
-                     "client_id, client_secret and the URLs; the other records wait, and no account is reported as disconnected",
-                     job->turned, before, code, after);
+        return xasprintf(
+            "the provider refused %" PRId64 " records that were refreshed before%s%s%s, and refreshed none since; "
+            "new and suspected records wait, canaries are tried, and no account is reported as disconnected",
+            job->turned, before, code, after);
+    return xasprintf(
+        "the provider refused %" PRId64 " records%s%s%s, and refreshed none with these settings; check "
+        "client_id, client_secret and the URLs; the other records wait, and no account is reported as disconnected",
+        job->turned, before, code, after);
 }
 
 static int refused_once(struct db *db, const struct breaker_key *k, const struct suspect_limits *l,
@@ -327,9 +350,10 @@ static int all_due(struct db *db, const struct breaker_key *k, int64_t now, stru
     cleanup(args_done) struct args a = {0};
     breaker_args(k, &a);
     args_text(&a, k->source);
-    int res = db_exec(db, "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND point > 0"
-                          " AND (state = 5 OR (state = 4 AND due_at > 0)) AND fingerprint IN"
-                          " (SELECT fingerprint FROM {suspects} WHERE job = $1 AND settings = $2 AND ended_at = 0)",
+    int res = db_exec(db,
+                      "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND point > 0"
+                      " AND (state = 5 OR (state = 4 AND due_at > 0)) AND fingerprint IN"
+                      " (SELECT fingerprint FROM {suspects} WHERE job = $1 AND settings = $2 AND ended_at = 0)",
                       a.params, a.count, NULL, e);
     if (res < 0)
         return res;
@@ -341,7 +365,7 @@ static int all_due(struct db *db, const struct breaker_key *k, int64_t now, stru
 }
 
 struct change {
-    const char *fingerprint;     /* of a success; NULL: a person's word */
+    const char *fingerprint; /* of a success; NULL: a person's word */
     bool believe;
     int64_t now;
 };

@@ -15,7 +15,7 @@ struct breaker_key {
 
 struct breaker_row {
     struct suspect_job state;
-    char *why;                   /* while it is held */
+    char *why; /* while it is held */
 };
 void breaker_row_done(struct breaker_row *b);
 
@@ -27,16 +27,16 @@ int store_breaker_read(struct db *db, const struct breaker_key *k, struct breake
 struct refusal {
     const char *fingerprint, *rkey;
     bool dead_grant, unanswered;
-    bool asked;                  /* false: looked at again without an asking; what was said is in the store */
-    bool fine_before;            /* the record's last success was under these settings */
-    const char *code, *text;     /* what the provider said; kept */
-    int64_t success_at;          /* as this process knows it */
+    bool asked;              /* false: looked at again without an asking; what was said is in the store */
+    bool fine_before;        /* the record's last success was under these settings */
+    const char *code, *text; /* what the provider said; kept */
+    int64_t success_at;      /* as this process knows it */
 };
 struct refused_ruling {
     struct suspect_ruling ruling;
     struct breaker_row job;
     bool dead_grant;
-    char *code, *text;           /* as they were kept; with asked false */
+    char *code, *text; /* as they were kept; with asked false */
 };
 void refused_ruling_done(struct refused_ruling *r);
 /* Records that hold the same credential become suspects with it. */
@@ -61,7 +61,10 @@ int store_breaker_witness(struct db *db, const struct breaker_key *k, int64_t no
 int store_breaker_free(struct db *db, const struct breaker_key *k, int64_t now, int64_t *ret, struct error *e);
 
 /* All jobs under all settings; active: somebody was refused under them within the hour. */
-struct held_job { char *job, *settings; bool held, active; };
+struct held_job {
+    char *job, *settings;
+    bool held, active;
+};
 int store_breakers_held(struct db *db, int64_t now, struct held_job **ret, size_t *ret_count, struct error *e);
 void held_jobs_free(struct held_job *list, size_t count);
 

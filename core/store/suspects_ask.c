@@ -25,10 +25,12 @@ int store_breaker_free(struct db *db, const struct breaker_key *k, int64_t now, 
     breaker_args(k, &a);
     args_text(&a, k->source);
     args_number(&a, now / 1000);
-    int res = db_exec(db, "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND state = 5"
-                       " AND due_at > 0 AND point > 0 AND not_before > $4 AND NOT EXISTS (SELECT 1 FROM {suspects} s"
-                       " WHERE s.job = $1 AND s.settings = $2 AND s.fingerprint = {records}.fingerprint"
-                       " AND s.ended_at = 0)", a.params, a.count, &freed, e);
+    int res = db_exec(db,
+                      "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND state = 5"
+                      " AND due_at > 0 AND point > 0 AND not_before > $4 AND NOT EXISTS (SELECT 1 FROM {suspects} s"
+                      " WHERE s.job = $1 AND s.settings = $2 AND s.fingerprint = {records}.fingerprint"
+                      " AND s.ended_at = 0)",
+                      a.params, a.count, &freed, e);
     if (res == 0)
         *ret = (int64_t)db_affected(freed);
     return res;
@@ -40,7 +42,8 @@ static int ask_forget_old(struct db *db, const struct breaker_key *k, int64_t no
     args_text(&a, k->job);
     args_number(&a, now - DAY_MS);
     args_number(&a, now - 90 * (int64_t)DAY_MS);
-    return db_exec(db, "DELETE FROM {suspects} WHERE job = $1 AND ((ended_at > 0 AND ended_at < $2) OR asked_at < $3)",
+    return db_exec(db,
+                   "DELETE FROM {suspects} WHERE job = $1 AND ((ended_at > 0 AND ended_at < $2) OR asked_at < $3)",
                    a.params, a.count, NULL, e);
 }
 
@@ -50,8 +53,10 @@ static int open_all(struct db *db, const struct breaker_key *k, int64_t now, str
     cleanup(args_done) struct args a = {0};
     int64_t freed;
     breaker_args(k, &a);
-    int res = db_exec(db, "INSERT INTO {breakers} (job, settings) VALUES ($1, $2)"
-                          " ON CONFLICT (job, settings) DO NOTHING", a.params, a.count, NULL, e);
+    int res = db_exec(db,
+                      "INSERT INTO {breakers} (job, settings) VALUES ($1, $2)"
+                      " ON CONFLICT (job, settings) DO NOTHING",
+                      a.params, a.count, NULL, e);
     if (res == 0)
         res = store_breaker_free(db, k, now, &freed, e);
     if (res == 0)
@@ -83,8 +88,9 @@ static int find_canary(struct db *db, const struct breaker_key *k, bool again, i
     breaker_args(k, &a);
     args_text(&a, k->source);
     args_number(&a, now / 1000);
-    int res = db_exec(db, again
-                      ? "SELECT rkey, fingerprint FROM {records} WHERE source = $3 AND point > 0 AND earliest <= $4"
+    int res =
+        db_exec(db,
+                again ? "SELECT rkey, fingerprint FROM {records} WHERE source = $3 AND point > 0 AND earliest <= $4"
                         " AND without_credential = 0 AND fingerprint > '' AND state NOT IN (4, 7, 8)"
                         " AND (state = 5 OR (ok_under <> $2 AND point <= $4)) AND $1 <> ''"
                         " ORDER BY fingerprint LIMIT 1"
@@ -92,7 +98,8 @@ static int find_canary(struct db *db, const struct breaker_key *k, bool again, i
                         " AND without_credential = 0 AND state NOT IN (4, 7, 8)"
                         " AND (state = 5 OR (ok_under <> $2 AND point <= $4)) AND fingerprint >"
                         " (SELECT canary_after FROM {breakers} WHERE job = $1 AND settings = $2)"
-                        " ORDER BY fingerprint LIMIT 1", a.params, a.count, &r, e);
+                        " ORDER BY fingerprint LIMIT 1",
+                a.params, a.count, &r, e);
     if (res < 0 || !db_rows(r))
         return res;
     *ret_key = xstrdup(db_text(r, 0, 0));
@@ -141,15 +148,17 @@ int store_breaker_canary(struct db *db, const struct breaker_key *k, int64_t now
 /* ---- witnesses ---- */
 
 static int ask_count_waiting(struct db *db, const struct breaker_key *k, int64_t *ret, int64_t *ret_asked_at,
-                         struct error *e)
+                             struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     breaker_args(k, &a);
-    int res = db_exec(db, "SELECT b.witness_at, (SELECT count(*) FROM (SELECT 1 FROM {suspects} s WHERE s.job = $1"
-                          " AND s.settings = $2 AND s.ended_at = 0 AND s.dead_grant = 1 AND s.told_at = 0"
-                          " AND s.since >= b.success_at LIMIT 1) x)"
-                          " FROM {breakers} b WHERE b.job = $1 AND b.settings = $2", a.params, a.count, &r, e);
+    int res = db_exec(db,
+                      "SELECT b.witness_at, (SELECT count(*) FROM (SELECT 1 FROM {suspects} s WHERE s.job = $1"
+                      " AND s.settings = $2 AND s.ended_at = 0 AND s.dead_grant = 1 AND s.told_at = 0"
+                      " AND s.since >= b.success_at LIMIT 1) x)"
+                      " FROM {breakers} b WHERE b.job = $1 AND b.settings = $2",
+                      a.params, a.count, &r, e);
     if (res == 0 && db_rows(r)) {
         *ret_asked_at = db_integer(r, 0, 0);
         *ret = db_integer(r, 0, 1);
@@ -165,8 +174,9 @@ static int find_witness(struct db *db, const struct breaker_key *k, int64_t now,
     args_text(&a, k->settings);
     args_text(&a, k->source);
     args_number(&a, now / 1000);
-    int res = db_exec(db, "SELECT rkey FROM {records} WHERE source = $2 AND ok_under = $1 AND state = 1 AND point > 0"
-                          " AND earliest <= $3 AND without_credential = 0 ORDER BY ok_at, rkey LIMIT 1",
+    int res = db_exec(db,
+                      "SELECT rkey FROM {records} WHERE source = $2 AND ok_under = $1 AND state = 1 AND point > 0"
+                      " AND earliest <= $3 AND without_credential = 0 ORDER BY ok_at, rkey LIMIT 1",
                       a.params, a.count, &r, e);
     if (res == 0 && db_rows(r))
         *ret_key = xstrdup(db_text(r, 0, 0));
@@ -201,9 +211,11 @@ int store_breakers_held(struct db *db, int64_t now, struct held_job **ret, size_
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     args_number(&a, now - 60 * MINUTE_MS);
-    int res = db_exec(db, "SELECT b.job, b.settings, b.held_at, (SELECT count(*) FROM (SELECT 1 FROM {suspects} s"
-                          " WHERE s.job = b.job AND s.settings = b.settings AND s.ended_at = 0 AND s.asked_at > $1"
-                          " LIMIT 1) x) FROM {breakers} b", a.params, a.count, &r, e);
+    int res = db_exec(db,
+                      "SELECT b.job, b.settings, b.held_at, (SELECT count(*) FROM (SELECT 1 FROM {suspects} s"
+                      " WHERE s.job = b.job AND s.settings = b.settings AND s.ended_at = 0 AND s.asked_at > $1"
+                      " LIMIT 1) x) FROM {breakers} b",
+                      a.params, a.count, &r, e);
     if (res < 0)
         return res;
     *ret_count = db_rows(r);

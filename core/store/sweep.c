@@ -15,14 +15,13 @@
 
 enum { SWEEP_MS = 5000 };
 
-static int read_known(struct db *db, const struct table *t, const char *after, size_t limit,
-                      struct db_result **ret, struct error *e)
+static int read_known(struct db *db, const struct table *t, const char *after, size_t limit, struct db_result **ret,
+                      struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, ROWS_SQL_MAX);
-    buf_printf(&sql, "SELECT rkey, wrote_status FROM {records} WHERE source = $%d",
-               args_text(&a, t->source));
+    buf_printf(&sql, "SELECT rkey, wrote_status FROM {records} WHERE source = $%d", args_text(&a, t->source));
     if (after)
         buf_printf(&sql, " AND rkey > $%d", args_text(&a, after));
     buf_printf(&sql, " ORDER BY rkey LIMIT %zu", limit);
@@ -39,8 +38,8 @@ static bool stays(const struct table *t, const struct row *row, const char *wrot
 }
 
 /* The keys, of those known, whose rows do not count any more. They borrow from known. */
-static int find_gone(struct db *db, const struct table *t, const struct db_result *known,
-                     const char **gone, size_t *ret_count, struct error *e)
+static int find_gone(struct db *db, const struct table *t, const struct db_result *known, const char **gone,
+                     size_t *ret_count, struct error *e)
 {
     size_t count = db_rows(known), rows_count = 0, n = 0;
     cleanup(free_p) const char **keys = xcalloc(count + 1, sizeof(*keys));
@@ -83,8 +82,8 @@ static int remove_gone(struct db *db, const struct table *t, const char *const *
     return res;
 }
 
-static int sweep_sweep(struct db *db, const struct table *t, const char *after, size_t limit,
-                 char **ret_next, int64_t *ret_removed, struct error *e)
+static int sweep_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,
+                       int64_t *ret_removed, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *known = NULL;
     int64_t removed = 0;
@@ -105,8 +104,8 @@ static int sweep_sweep(struct db *db, const struct table *t, const char *after, 
     return 0;
 }
 
-int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit,
-                char **ret_next, int64_t *ret_removed, struct error *e)
+int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,
+                int64_t *ret_removed, struct error *e)
 {
     struct error why = {""};
     int before = db->statement_ms;
@@ -116,7 +115,6 @@ int store_sweep(struct db *db, const struct table *t, const char *after, size_t 
     db->timed = false;
     db->statement_ms = before;
     if (r < 0)
-        return error_set(e, r, "job %s: looking for deleted rows of %s: %s", t->job, t->name,
-                         why.text);
+        return error_set(e, r, "job %s: looking for deleted rows of %s: %s", t->job, t->name, why.text);
     return 0;
 }

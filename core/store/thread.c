@@ -16,8 +16,7 @@
 #include "core/base/secret.h"
 #include "core/rules/hash.h"
 
-enum { GATHER_MAX = 100, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000,
-       STEADY_MS = 10000 };
+enum { GATHER_MAX = 100, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, STEADY_MS = 10000 };
 
 typedef void commit_done(void *arg, struct commit *c, int result, const struct error *e);
 
@@ -47,7 +46,7 @@ struct store_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct job *first, **last; /* under lock */
+    struct job *first, **last;    /* under lock */
     bool stopping, away, refused; /* under lock; refused: the connection is there, away is true too */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -145,8 +144,8 @@ static void store_thread_finish(struct store_thread *st, struct job *j, int resu
 /* Spread, so that many hosts do not come back at one instant. */
 static void retry_later(struct store_thread *st, int64_t pause_ms)
 {
-    st->retry_at = now_ms() + pause_ms - (int64_t)(hash_mix((uintptr_t)st ^ (uint64_t)now_ms()) %
-                                                   (uint64_t)(pause_ms / 2 + 1));
+    st->retry_at = now_ms() + pause_ms -
+                   (int64_t)(hash_mix((uintptr_t)st ^ (uint64_t)now_ms()) % (uint64_t)(pause_ms / 2 + 1));
     st->pause_ms = pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms * 2;
 }
 
@@ -395,8 +394,8 @@ static void init_waiting(struct store_thread *st)
     st->last = &st->first;
 }
 
-int store_thread_start(struct loop *loop, const struct store_options *o,
-                       const struct store_events *ev, struct store_thread **ret, struct error *e)
+int store_thread_start(struct loop *loop, const struct store_options *o, const struct store_events *ev,
+                       struct store_thread **ret, struct error *e)
 {
     struct store_thread *st = xcalloc(1, sizeof(*st));
 

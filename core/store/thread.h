@@ -26,8 +26,8 @@ struct store_events {
     void (*denied)(void *ctx, const char *why);
 };
 
-int store_thread_start(struct loop *loop, const struct store_options *o,
-                       const struct store_events *ev, struct store_thread **ret, struct error *e);
+int store_thread_start(struct loop *loop, const struct store_options *o, const struct store_events *ev,
+                       struct store_thread **ret, struct error *e);
 
 /* work runs on the store thread with a live connection; done on the loop thread with its result.
  * When the store is away work is not run and done gets -ENOTCONN. e is work's to fill, done's to
@@ -42,9 +42,7 @@ void store_submit_refused(struct store_thread *st, store_work work, void *arg, s
 /* Batched with its neighbours; done gets 0 when c->result is set, else the store is away and c is
  * unchanged. c stays the caller's. */
 void store_submit_commit(struct store_thread *st, struct commit *c,
-                         void (*done)(void *arg, struct commit *c, int result,
-                                      const struct error *e),
-                         void *arg);
+                         void (*done)(void *arg, struct commit *c, int result, const struct error *e), void *arg);
 
 /* Finishes what was submitted, then ends. The loop must still turn while it does: call, then turn
  * the loop until stopped runs. */

@@ -19,7 +19,8 @@ static char *under_way_copy(const char *text)
     return text ? xstrdup(text) : NULL;
 }
 
-int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count, struct error *e)
+int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count,
+                    struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -45,7 +46,8 @@ int store_under_way(struct db *db, const struct claim_request *q, struct under_w
 
 static char *aside_text(const char *why)
 {
-    return xasprintf("the new token was parked: %s; renewctl parked shows it", why ? why : "the database refused the row");
+    return xasprintf("the new token was parked: %s; renewctl parked shows it",
+                     why ? why : "the database refused the row");
 }
 
 /* A history row is its end; a pair that waits for its row has none yet; else its lease says whether it goes on. */
@@ -105,8 +107,10 @@ int store_set_aside(struct db *db, const char *source, const char *const *keys, 
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_printf(&sql, "SELECT rkey, last_text, owner FROM {records} WHERE source = $%d AND state = %d"
-                     " AND last_at >= $%d", args_text(&a, source), STATE_PENDING, args_number(&a, since));
+    buf_printf(&sql,
+               "SELECT rkey, last_text, owner FROM {records} WHERE source = $%d AND state = %d"
+               " AND last_at >= $%d",
+               args_text(&a, source), STATE_PENDING, args_number(&a, since));
     if (key_count) {
         buf_text(&sql, " AND ");
         list_put_in(db, "rkey", list_add(db, &a, keys, key_count), &sql);
@@ -118,8 +122,10 @@ int store_set_aside(struct db *db, const char *source, const char *const *keys, 
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct failure_row){.key = under_way_copy(db_text(r, i, 0)), .outcome = xstrdup(outcome_name(OUTCOME_TRANSIENT)),
-                                         .code = xstrdup("set_aside"), .text = aside_text(db_text(r, i, 1)),
+        (*ret)[i] = (struct failure_row){.key = under_way_copy(db_text(r, i, 0)),
+                                         .outcome = xstrdup(outcome_name(OUTCOME_TRANSIENT)),
+                                         .code = xstrdup("set_aside"),
+                                         .text = aside_text(db_text(r, i, 1)),
                                          .owner = under_way_copy(db_text(r, i, 2))};
     return 0;
 }

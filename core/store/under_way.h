@@ -8,15 +8,16 @@
 #include "core/store/store.h"
 
 struct under_way {
-    char *key;                   /* of the record that was asked for */
-    char attempt_id[ID_SIZE];    /* which presents its credential */
-    int outcome;                 /* OUTCOME_NONE = it came to nothing */
+    char *key;                /* of the record that was asked for */
+    char attempt_id[ID_SIZE]; /* which presents its credential */
+    int outcome;              /* OUTCOME_NONE = it came to nothing */
     bool over;
-    char *code, *text;           /* of a failure */
+    char *code, *text; /* of a failure */
 };
 
 /* Those of q's keys whose credential this process presents now. */
-int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count, struct error *e);
+int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count,
+                    struct error *e);
 /* Sets what became of them, of those that are over by now. */
 int store_under_way_ended(struct db *db, struct under_way *list, size_t count, struct error *e);
 void under_way_done(struct under_way *u);

@@ -20,7 +20,7 @@
 
 enum { HASHED_MAX = 64 * 1024 * 1024 };
 
-static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5138 */
+static const int64_t MS_FROM = 100000000000;  /* seconds reach this in the year 5138 */
 static const int64_t TIME_MAX = 253402300799; /* the end of the year 9999 */
 
 void table_quoted(const struct db *db, const struct table *t, struct buf *sql)
@@ -64,14 +64,14 @@ static void user_row_sql_append_column(const struct db *db, const struct column 
     if (pg && c->exact && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
         sql_append_exact(c, name.data, sql);
     else if (pg && (c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP))
-        buf_printf(sql, "CASE WHEN isfinite(%s) THEN floor(extract(epoch FROM %s))::bigint END",
-                   name.data, name.data);
+        buf_printf(sql, "CASE WHEN isfinite(%s) THEN floor(extract(epoch FROM %s))::bigint END", name.data,
+                   name.data);
     else
         buf_printf(sql, "CAST(%s AS text)", name.data);
 }
 
 static void sql_append_bounded(const struct db *db, const struct table *t, const struct column *c, const char *of,
-                        struct buf *sql)
+                               struct buf *sql)
 {
     bool bound = row_put_bound(db, t, c, of, sql);
     user_row_sql_append_column(db, c, of, sql);
@@ -124,8 +124,8 @@ static long long usual_number(const struct column *c)
     return c->usual && strspn(c->usual, "0123456789") == strlen(c->usual) ? strtoll(c->usual, NULL, 10) : 0;
 }
 
-void row_write_expression(const struct db *db, const struct table *t, const struct column *column,
-                          int parameter, struct buf *sql)
+void row_write_expression(const struct db *db, const struct table *t, const struct column *column, int parameter,
+                          struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
     const char *number = column->as_text ? "text" : pg ? "bigint" : "integer";
@@ -148,9 +148,10 @@ void row_write_expression(const struct db *db, const struct table *t, const stru
         }
         buf_init(&name, 256);
         ident_quote(column->name, &name);
-        buf_printf(sql, pg ? "CAST($%d AS bigint) * CASE WHEN coalesce(%s, %lld) > %" PRId64 " THEN 1000 ELSE 1 END"
-                           : "CAST($%d AS bigint) * CASE WHEN coalesce(CAST(%s AS integer), %lld) > %" PRId64
-                             " THEN 1000 ELSE 1 END",
+        buf_printf(sql,
+                   pg ? "CAST($%d AS bigint) * CASE WHEN coalesce(%s, %lld) > %" PRId64 " THEN 1000 ELSE 1 END"
+                      : "CAST($%d AS bigint) * CASE WHEN coalesce(CAST(%s AS integer), %lld) > %" PRId64
+                        " THEN 1000 ELSE 1 END",
                    parameter, name.data, usual_number(column), MS_FROM);
         return;
     case FORM_INTEGER:
@@ -211,7 +212,8 @@ static void time_cell(const struct table *t, const struct column *c, const char 
         user_row_set_number(cell, at);
 }
 
-static void read_cell(const struct table *t, const struct column *c, const char *text, size_t len, struct cell *cell)
+static void read_cell(const struct table *t, const struct column *c, const char *text, size_t len,
+                      struct cell *cell)
 {
     *cell = (struct cell){0};
     if (!text)
@@ -285,8 +287,10 @@ static char *a_length(const struct table *t, const struct row *row)
 {
     for (size_t i = 0; i < t->column_count; i++)
         if (row_holds_length(t, row, i))
-            return xasprintf("column \"%s\" holds a number below 1000000000, which is a length of time and not a point in "
-                             "time: store when the token ends, as Unix seconds or a date", t->columns[i].name);
+            return xasprintf(
+                "column \"%s\" holds a number below 1000000000, which is a length of time and not a point in "
+                "time: store when the token ends, as Unix seconds or a date",
+                t->columns[i].name);
     return NULL;
 }
 
@@ -301,8 +305,8 @@ int row_from_result(const struct db *db, const struct table *t, const struct db_
     made.key = xstrdup(key);
     made.cells = xcalloc(t->column_count + 1, sizeof(*made.cells));
     for (size_t i = 0; i < t->column_count; i++)
-        read_cell(t, &t->columns[i], db_text(r, row, first_column + 1 + i),
-                  db_len(r, row, first_column + 1 + i), &made.cells[i]);
+        read_cell(t, &t->columns[i], db_text(r, row, first_column + 1 + i), db_len(r, row, first_column + 1 + i),
+                  &made.cells[i]);
     made.unfit = row_too_long(t, db_text(r, row, first_column + 1 + t->column_count));
     if (!made.unfit)
         made.unfit = a_length(t, &made);

@@ -47,8 +47,8 @@ void row_put_filter(const struct table *t, const char *of, struct args *a, struc
 
 /* The expression by which $parameter becomes the column's value: times are Unix seconds, but for
  * FORM_TIME_TEXT, whose text is written as it is. Not for members of renewd's JSON column. */
-void row_write_expression(const struct db *db, const struct table *t, const struct column *column,
-                          int parameter, struct buf *sql);
+void row_write_expression(const struct db *db, const struct table *t, const struct column *column, int parameter,
+                          struct buf *sql);
 
 /* user_row_times.c. Where a row holds what renewd wrote in an hour that the clock repeats, its own instant counts. */
 void row_own_instants(const struct table *t, struct row *row, const struct record *known);

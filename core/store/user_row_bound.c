@@ -102,6 +102,6 @@ char *row_too_long(const struct table *t, const char *lengths)
     if (column >= t->column_count || !end || *end != ':')
         return NULL;
     const struct column *c = &t->columns[column];
-    return xasprintf("column \"%s\" holds %llu bytes, and renewd reads at most %zu: correct the value",
-                     c->name, strtoull(end + 1, NULL, 10), row_value_max(c));
+    return xasprintf("column \"%s\" holds %llu bytes, and renewd reads at most %zu: correct the value", c->name,
+                     strtoull(end + 1, NULL, 10), row_value_max(c));
 }

@@ -48,7 +48,8 @@ bool row_holds_length(const struct table *t, const struct row *row, size_t colum
     const struct column *c = &t->columns[column];
     const char *text = row->cells[column].text, *raw = row->cells[column].raw;
 
-    if (t->own || c->type != VALUE_TIME || !c->hashed || !text || (raw && strspn(raw, "0123456789.") != strlen(raw)))
+    if (t->own || c->type != VALUE_TIME || !c->hashed || !text ||
+        (raw && strspn(raw, "0123456789.") != strlen(raw)))
         return false;
     return (c->form == FORM_UNIX || c->form == FORM_UNIX_MS || c->form == FORM_TIME_TEXT) &&
            strtoll(text, NULL, 10) > 0 && strtoll(text, NULL, 10) < first;
@@ -63,9 +64,11 @@ char *rows_of_lengths(const struct table *t, const struct row *rows, size_t coun
             lengths += row_holds_length(t, &rows[k], i);
         }
         if (lengths && lengths == values)
-            return xasprintf("column \"%s\" of %s holds lengths of time, not points in time: every value that was read is "
-                             "below 1000000000; let the application store when a token ends, as Unix seconds or a date, or "
-                             "take the column out of columns", t->columns[i].name, t->name);
+            return xasprintf(
+                "column \"%s\" of %s holds lengths of time, not points in time: every value that was read is "
+                "below 1000000000; let the application store when a token ends, as Unix seconds or a date, or "
+                "take the column out of columns",
+                t->columns[i].name, t->name);
     }
     return NULL;
 }

@@ -28,7 +28,8 @@ static int time_as_read(const struct table *t, const char *raw, int64_t at, char
         return 0;
     }
     if (raw && timestamp_parse(raw, &was, &form) == 0)
-        return timestamp_format(form.zone == ZONE_STYLE_NONE ? table_to_wall(t, at) : at, &form, out, TIMESTAMP_SIZE);
+        return timestamp_format(form.zone == ZONE_STYLE_NONE ? table_to_wall(t, at) : at, &form, out,
+                                TIMESTAMP_SIZE);
     return timestamp_rfc3339(at, out, TIMESTAMP_SIZE);
 }
 
@@ -62,14 +63,13 @@ static int put_value(const struct db *db, const struct table *t, const struct ro
         return args_add(a, w->text, w->len);
     long long at = strtoll(w->text, &end, 10);
     if (end == w->text || time_as_read(t, raw, at, out) < 0)
-        return error_set(e, -EINVAL, "column %s of %s: not a time that can be written",
-                         column->name, t->name);
+        return error_set(e, -EINVAL, "column %s of %s: not a time that can be written", column->name, t->name);
     return args_own(a, xstrdup(out));
 }
 
 /* renewd's own table keeps a plugin's own slots as members of one JSON column. */
 static void row_write_sql_append_member(struct db *db, const struct column *column, int number, bool first,
-                       struct args *a, struct buf *sql)
+                                        struct args *a, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
     int name = args_text(a, column->name);
@@ -83,7 +83,7 @@ static void row_write_sql_append_member(struct db *db, const struct column *colu
 }
 
 static void row_write_sql_append_column(struct db *db, const struct table *t, const struct column *column,
-                       int number, bool date, struct buf *sql)
+                                        int number, bool date, struct buf *sql)
 {
     ident_quote(column->name, sql);
     buf_text(sql, " = ");
@@ -93,9 +93,8 @@ static void row_write_sql_append_column(struct db *db, const struct table *t, co
         row_write_expression(db, t, column, number, sql);
 }
 
-int row_put_assignments(struct db *db, const struct table *t, const struct row *row,
-                        const struct write *writes, size_t count, struct args *a, struct buf *sql,
-                        struct error *e)
+int row_put_assignments(struct db *db, const struct table *t, const struct row *row, const struct write *writes,
+                        size_t count, struct args *a, struct buf *sql, struct error *e)
 {
     size_t put = 0, members = 0;
 

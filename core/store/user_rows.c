@@ -37,14 +37,12 @@ static int refuse_twins(const struct table *t, const struct row *rows, size_t co
 {
     for (size_t i = 1; t->view && i < count; i++)
         if (!strcmp(rows[i - 1].key, rows[i].key))
-            return error_set(e, -EINVAL,
-                             "job %s: the view %s shows two rows of one key; its key must be unique",
+            return error_set(e, -EINVAL, "job %s: the view %s shows two rows of one key; its key must be unique",
                              t->job, t->name);
     return 0;
 }
 
-int rows_exec(struct db *db, const char *sql, const struct args *a, struct db_result **ret,
-              struct error *e)
+int rows_exec(struct db *db, const char *sql, const struct args *a, struct db_result **ret, struct error *e)
 {
     bool timed = db->timed && db_is_postgresql(db) && !db->in_transaction;
     int res = timed ? db_begin(db, e) : 0;
@@ -57,8 +55,8 @@ int rows_exec(struct db *db, const char *sql, const struct args *a, struct db_re
     return res;
 }
 
-int rows_read(struct db *db, const struct table *t, const struct args *a, const char *sql,
-              struct row **ret, size_t *ret_count, struct error *e)
+int rows_read(struct db *db, const struct table *t, const struct args *a, const char *sql, struct row **ret,
+              size_t *ret_count, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = rows_exec(db, sql, a, &r, e);
@@ -100,8 +98,9 @@ bool rows_one_of(const struct db *db, int result)
 static char *why_unfit(const struct db *db, const struct column *c, const struct error *why)
 {
     if (!db_is_postgresql(db) && !strcmp(db->sqlstate, "54000"))
-        return xasprintf("column \"%s\" holds more than 64 MiB, and renewd reads at most %zu bytes: correct the value", c->name,
-                         row_value_max(c));
+        return xasprintf(
+            "column \"%s\" holds more than 64 MiB, and renewd reads at most %zu bytes: correct the value", c->name,
+            row_value_max(c));
     return xasprintf("column \"%s\" cannot be read: %s", c->name, why->text);
 }
 
@@ -156,8 +155,8 @@ static void read_unfit(struct db *db, const struct table *t, const char *key, co
     row_complete(t, ret);
 }
 
-static int read_keys(struct db *db, const struct table *t, const char *const *keys, size_t count,
-                     struct row **ret, size_t *ret_count, struct error *e)
+static int read_keys(struct db *db, const struct table *t, const char *const *keys, size_t count, struct row **ret,
+                     size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0}, key = {0};
@@ -201,7 +200,8 @@ static bool is_no_key(struct db *db, const struct table *t, const char *key)
     buf_text(&sql, " WHERE ");
     ident_quote(t->key, &sql);
     buf_printf(&sql, " = $%d LIMIT 1", args_text(&a, key));
-    return db_exec(db, sql.data, a.params, a.count, &r, &ignored) < 0 && !db->away && !strncmp(db->sqlstate, "22", 2);
+    return db_exec(db, sql.data, a.params, a.count, &r, &ignored) < 0 && !db->away &&
+           !strncmp(db->sqlstate, "22", 2);
 }
 
 /* One row that cannot be read fails all that are read with it: halved until it stands alone. */
@@ -226,8 +226,8 @@ static int read_halved(struct db *db, const struct table *t, const char *const *
     return res < 0 ? res : read_halved(db, t, keys + count / 2, count - count / 2, to, e);
 }
 
-int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, size_t count,
-                 struct row **ret, size_t *ret_count, struct error *e)
+int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, size_t count, struct row **ret,
+                 size_t *ret_count, struct error *e)
 {
     struct found found = {.slow = SLOW_MAX, .rows = xcalloc(1, sizeof(*found.rows))};
     int res = read_halved(db, t, keys, count, &found, e);
@@ -240,8 +240,8 @@ int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, 
     return 0;
 }
 
-int records_of_keys(struct db *db, const char *source, const char *const *keys, size_t count,
-                    struct record *ret, struct error *e)
+int records_of_keys(struct db *db, const char *source, const char *const *keys, size_t count, struct record *ret,
+                    struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};

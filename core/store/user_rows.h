@@ -17,18 +17,18 @@ void rows_begin(const struct db *db, const struct table *t, struct args *a, stru
 /* db_exec, within the time of the caller where db->timed says so. */
 int rows_exec(struct db *db, const char *sql, const struct args *a, struct db_result **ret, struct error *e);
 /* Runs it. The list is the caller's: rows_free. */
-int rows_read(struct db *db, const struct table *t, const struct args *a, const char *sql,
-              struct row **ret, size_t *ret_count, struct error *e);
+int rows_read(struct db *db, const struct table *t, const struct args *a, const char *sql, struct row **ret,
+              size_t *ret_count, struct error *e);
 /* The refusal is about what a row holds, or how long it takes: others can be read. */
 bool rows_one_of(const struct db *db, int result);
 /* Those of the keys that are there and inside the filter, in any order. Outside of transactions one that cannot
  * be read is there too, as unfit. */
-int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, size_t count,
-                 struct row **ret, size_t *ret_count, struct error *e);
+int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, size_t count, struct row **ret,
+                 size_t *ret_count, struct error *e);
 void rows_free(struct row *rows, size_t count);
 
 /* ret has count entries, zeroed where no record is known. */
-int records_of_keys(struct db *db, const char *source, const char *const *keys, size_t count,
-                    struct record *ret, struct error *e);
+int records_of_keys(struct db *db, const char *source, const char *const *keys, size_t count, struct record *ret,
+                    struct error *e);
 
 #endif

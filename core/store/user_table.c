@@ -145,7 +145,8 @@ static void judge_type(struct resolving *r, const struct catalog_column *c, stru
     if (column->type == VALUE_TIME) {
         int form = time_form(c, r->wish->times, column);
         if (form < 0)
-            put_unfit(r, c->name, "cannot hold a time: it needs timestamptz, timestamp, bigint or text, and times that fits");
+            put_unfit(r, c->name,
+                      "cannot hold a time: it needs timestamptz, timestamp, bigint or text, and times that fits");
         column->form = form < 0 ? FORM_TEXT : form;
     } else if (column->type == VALUE_INTEGER) {
         if (c->class == CLASS_NUMBER)
@@ -159,15 +160,18 @@ static void judge_type(struct resolving *r, const struct catalog_column *c, stru
 
 static bool is_hashed(const struct column_wish *w)
 {
-    return !w->core || !strcmp(w->slot, "account") || !strcmp(w->slot, "owner") ||
-           !strcmp(w->slot, "refreshed_at");
+    return !w->core || !strcmp(w->slot, "account") || !strcmp(w->slot, "owner") || !strcmp(w->slot, "refreshed_at");
 }
 
 static struct column *add_column(struct table *t, const struct column_wish *w, const char *name)
 {
     struct column *c = &t->columns[t->column_count];
-    *c = (struct column){.slot = xstrdup(w->slot), .name = xstrdup(name), .type = w->type,
-                         .core = w->core, .credential = w->credential, .written = w->written,
+    *c = (struct column){.slot = xstrdup(w->slot),
+                         .name = xstrdup(name),
+                         .type = w->type,
+                         .core = w->core,
+                         .credential = w->credential,
+                         .written = w->written,
                          .hashed = is_hashed(w)};
     if (w->credential)
         t->credential = (int)t->column_count;
@@ -205,8 +209,9 @@ static void map_key(struct resolving *r)
     if (r->catalog.view)
         return;
     if (!c->unique)
-        put_unfit(r, c->name, "is the key and has no unique index of its own (a partial index, or one over an expression or "
-                              "several columns, does not count): add one, or choose another key");
+        put_unfit(r, c->name,
+                  "is the key and has no unique index of its own (a partial index, or one over an expression or "
+                  "several columns, does not count): add one, or choose another key");
     if (!db_is_postgresql(r->db) && !*c->type)
         put_unfit(r, c->name, "is the key and has no declared type: declare one");
 }
@@ -246,8 +251,7 @@ static void map_only(struct resolving *r)
 
 static void name_source(struct table *t)
 {
-    cleanup(free_p) char *full =
-        t->schema ? xasprintf("%s.%s", t->schema, t->name) : xstrdup(t->name);
+    cleanup(free_p) char *full = t->schema ? xasprintf("%s.%s", t->schema, t->name) : xstrdup(t->name);
     t->source = t->credential >= 0 ? xasprintf("%s/%s", full, t->columns[t->credential].name)
                                    : xasprintf("%s/-%s", full, t->job);
 }
@@ -259,8 +263,9 @@ static int verdict(struct resolving *r, struct error *e)
     buf_init(&all, SENTENCE_MAX);
     table_quoted(r->db, r->t, &name);
     if (r->t->view && !r->wish->through_statements)
-        put_unfit(r, r->wish->key, "belongs to a view, which works only where the plugin writes by named statements: name the "
-                                   "table itself");
+        put_unfit(r, r->wish->key,
+                  "belongs to a view, which works only where the plugin writes by named statements: name the "
+                  "table itself");
     if (!r->missing.len && !r->unfit.len)
         return 0;
     if (r->missing.len)
@@ -269,8 +274,8 @@ static int verdict(struct resolving *r, struct error *e)
         buf_printf(&all, "; correct the name in the job's file, or add: %s;", r->alter.data);
     if (r->unfit.len)
         buf_printf(&all, "%s%s", all.len ? " Also: " : ": ", r->unfit.data);
-    return error_set(e, r->missing.len ? -ENOENT : -EINVAL, "job %s: table %s%s%s", r->wish->job,
-                     name.data, r->missing.len ? " " : "", all.data ? all.data : "cannot be used");
+    return error_set(e, r->missing.len ? -ENOENT : -EINVAL, "job %s: table %s%s%s", r->wish->job, name.data,
+                     r->missing.len ? " " : "", all.data ? all.data : "cannot be used");
 }
 
 static struct table *table_new(const struct table_requirement *wish)
@@ -313,9 +318,10 @@ static int resolve_named(struct resolving *r, struct error *e)
 /* renewd's own table: its columns are known; a plugin's own slots are members of its JSON column. */
 static void resolve_own(const struct table_requirement *wish, struct table *t)
 {
-    static const char *const plain[] = {"account", "owner", "access_token", "refresh_token", "expires_at",
-                                        "refresh_expires_at", "scope", "refreshed_at", "updated_at",
-                                        "status", "strikes", "last_error"};
+    static const char *const plain[] = {"account",       "owner",        "access_token",
+                                        "refresh_token", "expires_at",   "refresh_expires_at",
+                                        "scope",         "refreshed_at", "updated_at",
+                                        "status",        "strikes",      "last_error"};
     t->own = true;
     t->name = xstrdup("accounts");
     t->key = xstrdup("id");

@@ -20,13 +20,13 @@ enum value_type { VALUE_TEXT = 1, VALUE_SECRET = 2, VALUE_TIME = 3, VALUE_INTEGE
 
 /* How a column holds it. */
 enum column_form {
-    FORM_TEXT,        /* text, uuid, any type read and written through its text */
+    FORM_TEXT, /* text, uuid, any type read and written through its text */
     FORM_INTEGER,
     FORM_TIMESTAMPTZ,
-    FORM_TIMESTAMP,   /* without zone: the table's */
+    FORM_TIMESTAMP, /* without zone: the table's */
     FORM_UNIX,
     FORM_UNIX_MS,
-    FORM_TIME_TEXT,   /* ISO 8601; written back in the form that was read */
+    FORM_TIME_TEXT, /* ISO 8601; written back in the form that was read */
 };
 
 /* What a job asks for: one mapped column. */
@@ -36,7 +36,7 @@ struct column_wish {
     int type;           /* enum value_type */
     bool core;          /* one of renewd's own: account refreshed_at updated_at strikes status last_error owner */
     bool credential;
-    bool written;       /* may be written: rehearsed and checked */
+    bool written; /* may be written: rehearsed and checked */
 };
 
 struct only_wish {
@@ -46,36 +46,36 @@ struct only_wish {
 
 /* The owner of a row is found by its column `via` in another table. */
 struct owner_requirement {
-    const char *via;    /* a column of the job's table */
+    const char *via;         /* a column of the job's table */
     const char *table, *key; /* where, and the column that `via` is looked up in */
-    const char *column; /* holds the owner; NULL: what `via` holds is the owner itself */
+    const char *column;      /* holds the owner; NULL: what `via` holds is the owner itself */
     const char *others[4];   /* further columns that must be there; NULL-terminated */
 };
 
 struct table_requirement {
     const char *job;
-    const char *table;  /* NULL: renewd's own table */
+    const char *table; /* NULL: renewd's own table */
     const char *key;
     const struct column_wish *columns;
     size_t column_count;
     const struct only_wish *only;
     size_t only_count;
     const struct owner_requirement *owner; /* NULL: none, or a column like any other */
-    const char *times;  /* "auto" "unix" "unix_ms" "text" */
-    const char *zone;   /* what a time without a zone means; NULL: UTC */
-    bool through_statements; /* the plugin writes by named statements only: a view will do */
-    bool statements;         /* it has some, which may want a time exactly as it stands */
+    const char *times;                     /* "auto" "unix" "unix_ms" "text" */
+    const char *zone;                      /* what a time without a zone means; NULL: UTC */
+    bool through_statements;               /* the plugin writes by named statements only: a view will do */
+    bool statements;                       /* it has some, which may want a time exactly as it stands */
 };
 
 struct column {
     char *slot, *name;
-    char *lookup;  /* the expression that reads it in another table by renewd_t.NAME; NULL: none */
+    char *lookup; /* the expression that reads it in another table by renewd_t.NAME; NULL: none */
     int type;
-    int form;      /* enum column_form */
+    int form; /* enum column_form */
     bool core, credential, written;
-    bool hashed;   /* a change of it by the application is a change of the record */
-    bool extra;    /* renewd's own table: a member of its JSON column */
-    bool as_text;  /* a number that stands in a text column */
+    bool hashed;    /* a change of it by the application is a change of the record */
+    bool extra;     /* renewd's own table: a member of its JSON column */
+    bool as_text;   /* a number that stands in a text column */
     bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
     char *usual;    /* a time as most rows hold it, where a column holds several forms; NULL: it tells nothing */
     bool exact;     /* a time that is kept as it stands, too, in a cell's raw */
@@ -83,14 +83,14 @@ struct column {
 
 struct only {
     char *column;
-    char **values; /* NULL-terminated */
+    char **values;  /* NULL-terminated */
     bool is_status; /* the same column as the mapped status: compared after reading (rule 5) */
 };
 
 struct table {
-    char *source;      /* see core/rules/record.h */
+    char *source; /* see core/rules/record.h */
     char *schema, *name, *key, *key_type;
-    bool own;          /* renewd's own table, rows of `job` */
+    bool own; /* renewd's own table, rows of `job` */
     bool view;
     char *job;
     struct column *columns;
@@ -106,16 +106,16 @@ struct table {
 struct cell {
     char *text;
     size_t len;
-    char *raw;         /* FORM_TIME_TEXT, exact columns: the value as it stood; otherwise NULL */
+    char *raw; /* FORM_TIME_TEXT, exact columns: the value as it stood; otherwise NULL */
 };
 
 struct row {
     char *key;
     struct cell *cells; /* as many as the table has columns */
     size_t count;
-    char hash[65];      /* SHA-256 over the hashed columns and membership in `only` */
-    bool outside;       /* its status is not in `only` */
-    char *unfit;        /* why it cannot be read, without any of its values; NULL: it could be */
+    char hash[65]; /* SHA-256 over the hashed columns and membership in `only` */
+    bool outside;  /* its status is not in `only` */
+    char *unfit;   /* why it cannot be read, without any of its values; NULL: it could be */
 };
 
 /* A record's name; rows with longer keys are no records. */

@@ -17,9 +17,10 @@
 
 enum { FROZEN_LOOKED = 1000, LOOK_SQL_MAX = 65536, NAME_SQL_MAX = 1024 };
 
-#define MAY(commands)                                                                               \
-    "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN (" commands ")" \
-    " AND EXISTS (SELECT 1 FROM unnest(p.polroles) AS o(id)"                                        \
+#define MAY(commands)                                                                                           \
+    "(SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN (" commands \
+    ")"                                                                                                         \
+    " AND EXISTS (SELECT 1 FROM unnest(p.polroles) AS o(id)"                                                    \
     "  WHERE CASE WHEN o.id = 0 THEN true ELSE pg_has_role(o.id, 'USAGE') END))"
 
 static int look_postgresql(struct db *db, const struct table *t, struct table_look *l, struct error *e)
@@ -27,9 +28,10 @@ static int look_postgresql(struct db *db, const struct table *t, struct table_lo
     static const char sql[] =
         "SELECT (SELECT string_agg(quote_ident(g.tgname), ', ' ORDER BY g.tgname) FROM pg_trigger g"
         "  WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 16 <> 0),"
-        " row_security_active(c.oid), " MAY("'r', '*'") ", " MAY("'w', '*'") ", c.reltuples::bigint,"
-        " coalesce((SELECT sum(pg_relation_size(i.relid)) FROM pg_partition_tree(c.oid) i), pg_relation_size(c.oid))::bigint"
-        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+        " row_security_active(c.oid), " MAY("'r', '*'") ", " MAY(
+            "'w', '*'") ", c.reltuples::bigint,"
+                        " coalesce((SELECT sum(pg_relation_size(i.relid)) FROM pg_partition_tree(c.oid) i), pg_relation_size(c.oid))::bigint"
+                        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
     const char *texts[] = {t->schema, t->name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
 
@@ -105,9 +107,11 @@ static int look_frozen(struct db *db, const struct table *t, struct table_look *
     table_quoted(db, t, &name);
     buf_printf(&sql, "WITH seen AS (SELECT %s AS k FROM %s WHERE 1 = 1", key.data, name.data);
     row_put_filter(t, "", &a, &sql);
-    buf_printf(&sql, " ORDER BY %s LIMIT %d), free AS (SELECT %s AS k FROM %s WHERE %s IN (SELECT k FROM seen) FOR KEY SHARE)"
-               " SELECT count(*) FROM seen WHERE k NOT IN (SELECT k FROM free)", key.data, FROZEN_LOOKED, key.data, name.data,
-               key.data);
+    buf_printf(
+        &sql,
+        " ORDER BY %s LIMIT %d), free AS (SELECT %s AS k FROM %s WHERE %s IN (SELECT k FROM seen) FOR KEY SHARE)"
+        " SELECT count(*) FROM seen WHERE k NOT IN (SELECT k FROM free)",
+        key.data, FROZEN_LOOKED, key.data, name.data, key.data);
     int res = db_begin(db, e);
     if (res == 0)
         res = db_exec(db, sql.data, a.params, a.count, &r, e);
@@ -144,21 +148,26 @@ char *table_look_hidden(const struct table_look *l, const struct table *t, bool 
     if (!l->row_security)
         return NULL;
     if (l->reading == 0 || l->writing == 0)
-        return xasprintf("row security is on for %s, and no policy lets renewd's role %s its rows: CREATE POLICY renewd "
-                         "ON %s FOR ALL TO its role USING (true), or ALTER ROLE ... BYPASSRLS", t->name,
-                         l->reading == 0 ? "see" : "update", t->name);
+        return xasprintf(
+            "row security is on for %s, and no policy lets renewd's role %s its rows: CREATE POLICY renewd "
+            "ON %s FOR ALL TO its role USING (true), or ALTER ROLE ... BYPASSRLS",
+            t->name, l->reading == 0 ? "see" : "update", t->name);
     if (l->frozen)
-        return xasprintf("row security lets renewd's role see %" PRId64 " of the first %d rows of %s and not update them, so "
-                         "that a new token could not be written: let its role through in a policy FOR UPDATE", l->frozen,
-                         FROZEN_LOOKED, t->name);
+        return xasprintf("row security lets renewd's role see %" PRId64
+                         " of the first %d rows of %s and not update them, so "
+                         "that a new token could not be written: let its role through in a policy FOR UPDATE",
+                         l->frozen, FROZEN_LOOKED, t->name);
     if (any_row || l->rows == 0)
         return NULL;
     if (l->rows < 0)
-        return l->bytes <= 0 ? NULL
-                             : xasprintf("row security shows renewd's role no row of %s, though its file is not empty (%" PRId64
-                                         " bytes): let its role through in a policy, or ALTER ROLE ... BYPASSRLS", t->name, l->bytes);
-    return xasprintf("row security hides every row of %s from renewd's role (its statistics say %" PRId64 " rows)", t->name,
-                     l->rows);
+        return l->bytes <= 0
+                   ? NULL
+                   : xasprintf(
+                         "row security shows renewd's role no row of %s, though its file is not empty (%" PRId64
+                         " bytes): let its role through in a policy, or ALTER ROLE ... BYPASSRLS",
+                         t->name, l->bytes);
+    return xasprintf("row security hides every row of %s from renewd's role (its statistics say %" PRId64 " rows)",
+                     t->name, l->rows);
 }
 
 void table_look_done(struct table_look *l)

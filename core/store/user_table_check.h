@@ -15,13 +15,13 @@ struct narrow {
 };
 
 struct table_look {
-    char *triggers;              /* at UPDATE, by name, joined by ", "; NULL: none */
-    bool row_security;           /* counts for renewd's role */
-    int64_t reading, writing;    /* policies that let it */
-    int64_t rows;                /* as the statistics have it; -1 = not known */
-    int64_t bytes;               /* of its files */
-    int64_t frozen;              /* of its first rows: they can be read and not updated */
-    struct narrow *narrow;       /* columns that hold no longer text; count of them */
+    char *triggers;           /* at UPDATE, by name, joined by ", "; NULL: none */
+    bool row_security;        /* counts for renewd's role */
+    int64_t reading, writing; /* policies that let it */
+    int64_t rows;             /* as the statistics have it; -1 = not known */
+    int64_t bytes;            /* of its files */
+    int64_t frozen;           /* of its first rows: they can be read and not updated */
+    struct narrow *narrow;    /* columns that hold no longer text; count of them */
     size_t narrow_count;
 };
 

@@ -34,10 +34,8 @@ struct catalog {
 };
 
 /* schema may be NULL. -ENOENT with a sentence when there is no such table. */
-int catalog_postgresql(struct db *db, const char *schema, const char *name, struct catalog *ret,
-                       struct error *e);
-int catalog_sqlite(struct db *db, const char *schema, const char *name, struct catalog *ret,
-                   struct error *e);
+int catalog_postgresql(struct db *db, const char *schema, const char *name, struct catalog *ret, struct error *e);
+int catalog_sqlite(struct db *db, const char *schema, const char *name, struct catalog *ret, struct error *e);
 void catalog_done(struct catalog *c);
 /* user_table_owner.c: the column "owner" of *t that is read in another table; t has room for it. */
 int table_owner(struct db *db, const struct table_requirement *wish, const struct catalog *own, struct table *t,

@@ -24,16 +24,15 @@ static const struct catalog_column *owner_lookup(const struct db *db, const stru
     return NULL;
 }
 
-static int missing(const char *job, const struct catalog *c, const char *what, const char *name,
-                   struct error *e)
+static int missing(const char *job, const struct catalog *c, const char *what, const char *name, struct error *e)
 {
     const char *like = NULL;
     for (size_t i = 0; i < c->count && !like; i++)
         if (!strcasecmp(c->columns[i].name, name))
             like = c->columns[i].name;
-    return error_set(e, -ENOENT, "job %s: table \"%s\" has no column \"%s\" (owner: %s)%s%s%s", job,
-                     c->name, name, what, like ? " - there is \"" : "; correct records.owner",
-                     like ? like : "", like ? "\": case counts" : "");
+    return error_set(e, -ENOENT, "job %s: table \"%s\" has no column \"%s\" (owner: %s)%s%s%s", job, c->name, name,
+                     what, like ? " - there is \"" : "; correct records.owner", like ? like : "",
+                     like ? "\": case counts" : "");
 }
 
 static int check_names(const struct db *db, const char *job, const struct owner_requirement *w,
@@ -50,13 +49,15 @@ static int check_names(const struct db *db, const char *job, const struct owner_
         if (!owner_lookup(db, other, w->others[i]))
             return missing(job, other, "email, name or language", w->others[i], e);
     if (!key->unique && !other->view)
-        return error_set(e, -EINVAL, "job %s: owner: column \"%s\" of table \"%s\" is looked up for every "
+        return error_set(e, -EINVAL,
+                         "job %s: owner: column \"%s\" of table \"%s\" is looked up for every "
                          "record and has no unique index of its own: add one, or choose another key",
                          job, key->name, other->name);
     if (via->class != key->class)
-        return error_set(e, -EINVAL, "job %s: owner: column \"%s\" (%s) and the key \"%s\" of table \"%s\" "
-                         "(%s) are of different types and cannot be compared", job, via->name, via->type,
-                         key->name, other->name, key->type);
+        return error_set(e, -EINVAL,
+                         "job %s: owner: column \"%s\" (%s) and the key \"%s\" of table \"%s\" "
+                         "(%s) are of different types and cannot be compared",
+                         job, via->name, via->type, key->name, other->name, key->type);
     return 0;
 }
 
@@ -120,9 +121,12 @@ int table_owner(struct db *db, const struct table_requirement *wish, const struc
     res = try_it(db, t, w, sql, e);
     if (res < 0)
         return res;
-    t->columns[t->column_count++] = (struct column){
-        .slot = xstrdup("owner"), .name = xstrdup(owner_lookup(db, own, w->via)->name), .lookup = sql,
-        .type = VALUE_TEXT, .form = FORM_TEXT, .core = true};
+    t->columns[t->column_count++] = (struct column){.slot = xstrdup("owner"),
+                                                    .name = xstrdup(owner_lookup(db, own, w->via)->name),
+                                                    .lookup = sql,
+                                                    .type = VALUE_TEXT,
+                                                    .form = FORM_TEXT,
+                                                    .core = true};
     sql = NULL;
     return 0;
 }

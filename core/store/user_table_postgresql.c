@@ -15,12 +15,10 @@ static int pg_table_class_of(const char *type)
         const char *type;
         int class;
     } known[] = {
-        {"text", CLASS_TEXT},        {"varchar", CLASS_TEXT},
-        {"bpchar", CLASS_TEXT},      {"citext", CLASS_TEXT},
-        {"int2", CLASS_NUMBER},      {"int4", CLASS_NUMBER},
-        {"int8", CLASS_NUMBER},      {"numeric", CLASS_NUMBER},
-        {"float4", CLASS_NUMBER},    {"float8", CLASS_NUMBER},
-        {"timestamp", CLASS_TIMESTAMP}, {"timestamptz", CLASS_TIMESTAMPTZ},
+        {"text", CLASS_TEXT},     {"varchar", CLASS_TEXT},        {"bpchar", CLASS_TEXT},
+        {"citext", CLASS_TEXT},   {"int2", CLASS_NUMBER},         {"int4", CLASS_NUMBER},
+        {"int8", CLASS_NUMBER},   {"numeric", CLASS_NUMBER},      {"float4", CLASS_NUMBER},
+        {"float8", CLASS_NUMBER}, {"timestamp", CLASS_TIMESTAMP}, {"timestamptz", CLASS_TIMESTAMPTZ},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (!strcmp(type, known[i].type))
@@ -31,26 +29,24 @@ static int pg_table_class_of(const char *type)
 /* Another schema, or another case? */
 static int no_such_table(struct db *db, const char *schema, const char *name, struct error *e)
 {
-    static const char sql[] =
-        "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
-        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE lower(c.relname) = lower($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-        " AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 1";
+    static const char sql[] = "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
+                              " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                              " WHERE lower(c.relname) = lower($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+                              " AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 1";
     const char *texts[] = {name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = db_run(db, sql, texts, 1, &r, e);
     if (res < 0)
         return res;
     const char *like = db_text(r, 0, 0);
-    return error_set(e, -ENOENT, "there is no table %s%s%s%s%s%s", schema ? schema : "",
-                     schema ? "." : "", name,
+    return error_set(e, -ENOENT, "there is no table %s%s%s%s%s%s", schema ? schema : "", schema ? "." : "", name,
                      schema ? "" : " in the schemas that renewd's role searches",
                      like ? "; write its name as it is: " : "; create it, or correct its name in the job's file",
                      like ? like : "");
 }
 
-static int pg_table_find(struct db *db, const char *schema, const char *name, struct catalog *c,
-                char **ret_oid, struct error *e)
+static int pg_table_find(struct db *db, const char *schema, const char *name, struct catalog *c, char **ret_oid,
+                         struct error *e)
 {
     static const char sql[] =
         "SELECT c.oid, n.nspname, c.relname, c.relkind"
@@ -71,8 +67,7 @@ static int pg_table_find(struct db *db, const char *schema, const char *name, st
     return 0;
 }
 
-int catalog_postgresql(struct db *db, const char *schema, const char *name, struct catalog *ret,
-                       struct error *e)
+int catalog_postgresql(struct db *db, const char *schema, const char *name, struct catalog *ret, struct error *e)
 {
     static const char sql[] =
         "SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(b.typname, t.typname),"

@@ -50,7 +50,8 @@ static int sqlite_table_find(struct db *db, const char *name, struct catalog *c,
     if (res < 0)
         return res;
     if (!db_rows(r))
-        return error_set(e, -ENOENT, "there is no table %s; create it, or correct its name in the job's file", name);
+        return error_set(e, -ENOENT, "there is no table %s; create it, or correct its name in the job's file",
+                         name);
     c->name = xstrdup(db_text(r, 0, 0));
     c->view = !strcmp(db_text(r, 0, 1), "view");
     return 0;
@@ -60,8 +61,8 @@ static int sqlite_table_read_columns(struct db *db, struct catalog *c, struct er
 {
     const char *texts[] = {c->name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db, "SELECT name, type, pk, hidden FROM pragma_table_xinfo($1) WHERE hidden <> 1",
-                     texts, 1, &r, e);
+    int res =
+        db_run(db, "SELECT name, type, pk, hidden FROM pragma_table_xinfo($1) WHERE hidden <> 1", texts, 1, &r, e);
     if (res < 0)
         return res;
     size_t keys = 0;
@@ -98,8 +99,7 @@ static int read_unique(struct db *db, struct catalog *c, struct error *e)
     return 0;
 }
 
-int catalog_sqlite(struct db *db, const char *schema, const char *name, struct catalog *ret,
-                   struct error *e)
+int catalog_sqlite(struct db *db, const char *schema, const char *name, struct catalog *ret, struct error *e)
 {
     cleanup(catalog_done) struct catalog c = {0};
     if (schema && strcasecmp(schema, "main"))

@@ -27,15 +27,15 @@ static void name_form(const char *text, char ret[FORM_SIZE])
         if (n >= first)
             snprintf(ret, FORM_SIZE, "%s", n > ms_from ? "ms" : "s");
     } else if (timestamp_parse(text, &ignored, &f) == 0) {
-        snprintf(ret, FORM_SIZE, "%c%d%c%d%c%d", f.separator, f.seconds, f.fraction ? f.fraction_mark : '-', f.fraction,
-                 f.zone == ZONE_STYLE_Z ? f.zone_letter : '-', (int)f.zone);
+        snprintf(ret, FORM_SIZE, "%c%d%c%d%c%d", f.separator, f.seconds, f.fraction ? f.fraction_mark : '-',
+                 f.fraction, f.zone == ZONE_STYLE_Z ? f.zone_letter : '-', (int)f.zone);
     }
 }
 
 static char *most(const struct db_result *r)
 {
     size_t count = db_rows(r), best = 0;
-    char (*forms)[FORM_SIZE] = xcalloc(count + 1, sizeof *forms);
+    char(*forms)[FORM_SIZE] = xcalloc(count + 1, sizeof *forms);
     const char *like = NULL;
 
     for (size_t i = 0; i < count; i++)
@@ -65,7 +65,9 @@ static char *times_usual(struct db *db, const struct table *t, const struct colu
     buf_printf(&sql, "SELECT v FROM (SELECT CAST(%s AS text) AS v FROM ", name.data);
     table_quoted(db, t, &sql);
     buf_printf(&sql, " LIMIT %d) x WHERE v IS NOT NULL AND length(v) <= %d LIMIT %d", LOOKED_AT, LETTERS, COMPARED);
-    return db_run(db, sql.data, NULL, 0, &r, &ignored) < 0 ? NULL : most(r); /* a hint: who may not look goes by the type */
+    return db_run(db, sql.data, NULL, 0, &r, &ignored) < 0
+               ? NULL
+               : most(r); /* a hint: who may not look goes by the type */
 }
 
 void table_usual_times(struct db *db, struct table *t)

@@ -38,6 +38,6 @@ int store_job_watchable(struct db *db, const struct table *t, struct error *e)
     args_text(&a, can ? table.data : NULL);
     args_text(&a, can ? key.data : NULL);
     args_text(&a, can ? columns.data : NULL);
-    return db_exec(db, "UPDATE {jobs} SET row_table = $2, row_key = $3, row_columns = $4 WHERE job = $1",
-                   a.params, a.count, NULL, e);
+    return db_exec(db, "UPDATE {jobs} SET row_table = $2, row_key = $3, row_columns = $4 WHERE job = $1", a.params,
+                   a.count, NULL, e);
 }

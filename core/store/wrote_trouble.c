@@ -58,7 +58,8 @@ int store_told_stale(struct db *db, const char *source, int64_t strikes, size_t 
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct told_row){xstrdup(db_text(r, i, 0)), xstrdup(db_text(r, i, 1)), xstrdup(db_text(r, i, 2))};
+        (*ret)[i] =
+            (struct told_row){xstrdup(db_text(r, i, 0)), xstrdup(db_text(r, i, 1)), xstrdup(db_text(r, i, 2))};
     return 0;
 }
 
@@ -70,8 +71,8 @@ int store_told_end(struct db *db, const char *source, const struct told_row *t, 
     int res = db_begin(db, e);
 
     if (res == 0)
-        res = db_run(db, "DELETE FROM {told} WHERE source = $1 AND rkey = $2 AND target = $3 AND value = $4", texts, 4,
-                     NULL, e);
+        res = db_run(db, "DELETE FROM {told} WHERE source = $1 AND rkey = $2 AND target = $3 AND value = $4", texts,
+                     4, NULL, e);
     for (size_t i = 0; i < bound_count; i++) {
         args_text(&a, bound[i].text);
         a.params[i].integer = bound[i].type == RENEWD_INTEGER;

@@ -13,7 +13,7 @@ bool civil_leap(int64_t year)
 
 int civil_month_days(int64_t year, int month)
 {
-    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     return month == 2 && civil_leap(year) ? 29 : days[month - 1];
 }
 
@@ -49,8 +49,7 @@ void civil_from_seconds(int64_t seconds, struct civil *ret)
     int64_t days = number + 719468;
     int64_t era = floor_div(days, 146097);
     int64_t day_of_era = days - era * 146097;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int shifted = (int)((5 * day_of_year + 2) / 153);
     int rest = civil_second_of_day(seconds);
@@ -67,6 +66,5 @@ void civil_from_seconds(int64_t seconds, struct civil *ret)
 
 int64_t civil_seconds(const struct civil *c)
 {
-    return civil_days(c->year, c->month, c->day) * DAY + c->hour * 3600 + c->minute * 60 +
-           c->second;
+    return civil_days(c->year, c->month, c->day) * DAY + c->hour * 3600 + c->minute * 60 + c->second;
 }

@@ -18,29 +18,27 @@ struct field {
     const char *const *names; /* the first one means low */
 };
 
-static const char *const month_names[] = { "jan", "feb", "mar", "apr", "may", "jun", "jul",
-                                           "aug", "sep", "oct", "nov", "dec", NULL };
-static const char *const day_names[] = { "sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL };
+static const char *const month_names[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul",
+                                          "aug", "sep", "oct", "nov", "dec", NULL};
+static const char *const day_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 
 static const struct field fields[FIELDS] = {
-    { "minute", 0, 59, NULL },          { "hour", 0, 23, NULL },
-    { "day of month", 1, 31, NULL },    { "month", 1, 12, month_names },
-    { "day of week", 0, 7, day_names },
+    {"minute", 0, 59, NULL},          {"hour", 0, 23, NULL},
+    {"day of month", 1, 31, NULL},    {"month", 1, 12, month_names},
+    {"day of week", 0, 7, day_names},
 };
 
 static const struct {
     const char *name, *expr;
 } shorthands[] = {
-    { "@hourly", "0 * * * *" },   { "@daily", "0 0 * * *" },  { "@midnight", "0 0 * * *" },
-    { "@weekly", "0 0 * * 0" },   { "@monthly", "0 0 1 * *" }, { "@yearly", "0 0 1 1 *" },
-    { "@annually", "0 0 1 1 *" },
+    {"@hourly", "0 * * * *"},  {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
+    {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"},
 };
 
-static int cron_wrong(struct error *e, const char *expr, const struct field *f, const char *part,
-                 const char *why)
+static int cron_wrong(struct error *e, const char *expr, const struct field *f, const char *part, const char *why)
 {
-    return error_set(e, -EINVAL, "cron expression \"%.100s\": the %s field \"%.60s\" is wrong: %s",
-                     expr, f->name, part, why);
+    return error_set(e, -EINVAL, "cron expression \"%.100s\": the %s field \"%.60s\" is wrong: %s", expr, f->name,
+                     part, why);
 }
 
 /* A number or a name at *p. */
@@ -87,8 +85,7 @@ static int read_step(const char **p, const struct field *f, int *ret, const char
 }
 
 /* One element of a list: star, a, a-b, each with /n. */
-static int read_element(const char **p, const struct field *f, uint64_t *bits,
-                        const char **ret_why)
+static int read_element(const char **p, const struct field *f, uint64_t *bits, const char **ret_why)
 {
     int low = f->low, high = f->high, step = 1;
     bool star = **p == '*', range = false;
@@ -164,7 +161,8 @@ static const char *cron_expand(const char *expr, struct error *e)
             return shorthands[i].expr;
     error_set(e, -EINVAL,
               "cron expression \"%.100s\" is not known: use @hourly, @daily, @midnight, @weekly, "
-              "@monthly, @yearly, @annually or five fields", expr);
+              "@monthly, @yearly, @annually or five fields",
+              expr);
     return NULL;
 }
 
@@ -175,7 +173,8 @@ static int check_fires(const char *expr, const struct cron *c, struct error *e)
         return 0;
     return error_set(e, -EINVAL,
                      "cron expression \"%.100s\" can never fire: the day of month field names "
-                     "no day that its month field has", expr);
+                     "no day that its month field has",
+                     expr);
 }
 
 int cron_parse(const char *expr, struct cron *ret, struct error *e)
@@ -191,7 +190,8 @@ int cron_parse(const char *expr, struct cron *ret, struct error *e)
     if (count != FIELDS)
         return error_set(e, -EINVAL,
                          "cron expression \"%.100s\" has %d fields instead of five (minute, hour, "
-                         "day of month, month, day of week)", expr, count);
+                         "day of month, month, day of week)",
+                         expr, count);
     for (int i = 0; i < FIELDS; i++) {
         const char *why = NULL;
         if (read_field(parts[i], &fields[i], &bits[i], &why) < 0)

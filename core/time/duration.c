@@ -16,14 +16,12 @@ struct unit {
 };
 
 static const struct unit durations[] = {
-    { "ms", 1 },        { "s", 1000 },       { "m", 60000 },       { "h", 3600000 },
-    { "d", 86400000 },  { "w", 604800000 },  { NULL, 0 },
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {"w", 604800000}, {NULL, 0},
 };
 
 static const struct unit sizes[] = {
-    { "b", 1 },          { "k", 1 << 10 },    { "m", 1 << 20 },    { "g", 1 << 30 },
-    { "B", 1 },          { "K", 1 << 10 },    { "M", 1 << 20 },    { "G", 1 << 30 },
-    { NULL, 0 },
+    {"b", 1},       {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"B", 1},
+    {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {NULL, 0},
 };
 
 static int parse(const char *text, const struct unit *units, int64_t *ret)

@@ -9,10 +9,10 @@
 #include "core/time/civil.h"
 #include "core/time/timestamp.h"
 
-static const char *const month_names[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-static const char *const day_names[] = { "Sunday",   "Monday", "Tuesday", "Wednesday",
-                                         "Thursday", "Friday", "Saturday" };
+static const char *const month_names[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+static const char *const day_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                        "Thursday", "Friday", "Saturday"};
 
 static int skip(const char **p, const char *text)
 {
@@ -35,9 +35,8 @@ static int read_month(const char **p, int *ret)
 
 static int read_clock(const char **p, struct civil *c)
 {
-    if (digits_exact(p, 2, &c->hour) < 0 || skip(p, ":") < 0 ||
-        digits_exact(p, 2, &c->minute) < 0 || skip(p, ":") < 0 ||
-        digits_exact(p, 2, &c->second) < 0)
+    if (digits_exact(p, 2, &c->hour) < 0 || skip(p, ":") < 0 || digits_exact(p, 2, &c->minute) < 0 ||
+        skip(p, ":") < 0 || digits_exact(p, 2, &c->second) < 0)
         return -EINVAL;
     return c->hour > 23 || c->minute > 59 || c->second > 60 ? -EINVAL : 0;
 }
@@ -47,8 +46,8 @@ static int read_fixdate(const char *p, struct civil *c)
 {
     int year;
     if (skip(&p, " ") < 0 || digits_exact(&p, 2, &c->day) < 0 || skip(&p, " ") < 0 ||
-        read_month(&p, &c->month) < 0 || skip(&p, " ") < 0 || digits_exact(&p, 4, &year) < 0 ||
-        skip(&p, " ") < 0 || read_clock(&p, c) < 0)
+        read_month(&p, &c->month) < 0 || skip(&p, " ") < 0 || digits_exact(&p, 4, &year) < 0 || skip(&p, " ") < 0 ||
+        read_clock(&p, c) < 0)
         return -EINVAL;
     c->year = year;
     return strcmp(p, " GMT") == 0 ? 0 : -EINVAL;
@@ -59,8 +58,8 @@ static int read_rfc850(const char *p, struct civil *c, int64_t now)
 {
     int year;
     if (skip(&p, " ") < 0 || digits_exact(&p, 2, &c->day) < 0 || skip(&p, "-") < 0 ||
-        read_month(&p, &c->month) < 0 || skip(&p, "-") < 0 || digits_exact(&p, 2, &year) < 0 ||
-        skip(&p, " ") < 0 || read_clock(&p, c) < 0 || strcmp(p, " GMT") != 0)
+        read_month(&p, &c->month) < 0 || skip(&p, "-") < 0 || digits_exact(&p, 2, &year) < 0 || skip(&p, " ") < 0 ||
+        read_clock(&p, c) < 0 || strcmp(p, " GMT") != 0)
         return -EINVAL;
     struct civil today;
     civil_from_seconds(now, &today);
@@ -81,8 +80,8 @@ static int read_asctime(const char *p, struct civil *c)
     int width = *p == ' ' ? 1 : 2;
     if (*p == ' ')
         p++;
-    if (digits_exact(&p, width, &c->day) < 0 || skip(&p, " ") < 0 || read_clock(&p, c) < 0 ||
-        skip(&p, " ") < 0 || digits_exact(&p, 4, &year) < 0)
+    if (digits_exact(&p, width, &c->day) < 0 || skip(&p, " ") < 0 || read_clock(&p, c) < 0 || skip(&p, " ") < 0 ||
+        digits_exact(&p, 4, &year) < 0)
         return -EINVAL;
     c->year = year;
     return *p == '\0' ? 0 : -EINVAL;
@@ -102,7 +101,7 @@ static int read_any(const char *text, int64_t now, struct civil *c)
 
 int httpdate_parse(const char *text, int64_t now, int64_t *ret_unix)
 {
-    struct civil c = { 0 };
+    struct civil c = {0};
     if (!text || now < CIVIL_FIRST || now > CIVIL_LAST || read_any(text, now, &c) < 0)
         return -EINVAL;
     if (c.year < 1 || c.day < 1 || c.day > civil_month_days(c.year, c.month))
@@ -122,7 +121,7 @@ int httpdate_format(int64_t unix_time, char *buf, size_t size)
         return -ERANGE;
     struct civil c;
     civil_from_seconds(unix_time, &c);
-    int n = snprintf(buf, size, "%.3s, %02d %s %04d %02d:%02d:%02d GMT", day_names[c.weekday],
-                     c.day, month_names[c.month - 1], (int)c.year, c.hour, c.minute, c.second);
+    int n = snprintf(buf, size, "%.3s, %02d %s %04d %02d:%02d:%02d GMT", day_names[c.weekday], c.day,
+                     month_names[c.month - 1], (int)c.year, c.hour, c.minute, c.second);
     return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }

@@ -25,16 +25,15 @@ static int read_date(const char **p, struct civil *c)
         expect(p, '-') < 0 || digits_exact(p, 2, &c->day) < 0)
         return -EINVAL;
     c->year = year;
-    if (year < 1 || c->month < 1 || c->month > 12 || c->day < 1 ||
-        c->day > civil_month_days(year, c->month))
+    if (year < 1 || c->month < 1 || c->month > 12 || c->day < 1 || c->day > civil_month_days(year, c->month))
         return -EINVAL;
     return 0;
 }
 
 static int timestamp_read_time(const char **p, struct civil *c, struct timestamp_form *form)
 {
-    if (digits_exact(p, 2, &c->hour) < 0 || expect(p, ':') < 0 ||
-        digits_exact(p, 2, &c->minute) < 0 || c->hour > 23 || c->minute > 59)
+    if (digits_exact(p, 2, &c->hour) < 0 || expect(p, ':') < 0 || digits_exact(p, 2, &c->minute) < 0 ||
+        c->hour > 23 || c->minute > 59)
         return -EINVAL;
     if (**p != ':')
         return 0;
@@ -85,8 +84,8 @@ static int read_zone(const char **p, struct timestamp_form *form, int *ret_offse
 
 int timestamp_parse(const char *text, int64_t *ret_unix, struct timestamp_form *ret_form)
 {
-    struct timestamp_form form = { .fraction_mark = '.', .zone_letter = 'Z' };
-    struct civil c = { 0 };
+    struct timestamp_form form = {.fraction_mark = '.', .zone_letter = 'Z'};
+    struct civil c = {0};
     int offset;
     if (!text || read_date(&text, &c) < 0)
         return -EINVAL;
@@ -131,22 +130,21 @@ int timestamp_format(int64_t unix_time, const struct timestamp_form *form, char 
     struct civil c;
     civil_from_seconds(unix_time, &c);
     char seconds[8 + TIMESTAMP_FRACTION_MAX] = "";
-    int fraction = form->fraction > TIMESTAMP_FRACTION_MAX ? TIMESTAMP_FRACTION_MAX
-                                                           : form->fraction;
+    int fraction = form->fraction > TIMESTAMP_FRACTION_MAX ? TIMESTAMP_FRACTION_MAX : form->fraction;
     if (form->seconds && fraction > 0)
-        snprintf(seconds, sizeof(seconds), ":%02d%c%.*s", c.second, form->fraction_mark, fraction,
-                 zeros);
+        snprintf(seconds, sizeof(seconds), ":%02d%c%.*s", c.second, form->fraction_mark, fraction, zeros);
     else if (form->seconds)
         snprintf(seconds, sizeof(seconds), ":%02d", c.second);
-    int n = snprintf(buf, size, "%04d-%02d-%02d%c%02d:%02d%s%s", (int)c.year, c.month, c.day,
-                     form->separator, c.hour, c.minute, seconds, zone_text(form));
+    int n = snprintf(buf, size, "%04d-%02d-%02d%c%02d:%02d%s%s", (int)c.year, c.month, c.day, form->separator,
+                     c.hour, c.minute, seconds, zone_text(form));
     return n < 0 || (size_t)n >= size ? -ENOBUFS : 0;
 }
 
 int timestamp_rfc3339(int64_t unix_time, char *buf, size_t size)
 {
-    static const struct timestamp_form form = {
-        .separator = 'T', .seconds = true, .zone_letter = 'Z', .zone = ZONE_STYLE_Z
-    };
+    static const struct timestamp_form form = {.separator = 'T',
+                                               .seconds = true,
+                                               .zone_letter = 'Z',
+                                               .zone = ZONE_STYLE_Z};
     return timestamp_format(unix_time, &form, buf, size);
 }

@@ -63,8 +63,8 @@ static int read_day(const char **p, struct tzrule_day *d)
     int r;
     if (**p == 'M') {
         d->kind = *(*p)++;
-        if (read_number(p, 1, 12, &d->month) < 0 || *(*p)++ != '.' ||
-            read_number(p, 1, 5, &d->week) < 0 || *(*p)++ != '.')
+        if (read_number(p, 1, 12, &d->month) < 0 || *(*p)++ != '.' || read_number(p, 1, 5, &d->week) < 0 ||
+            *(*p)++ != '.')
             return -EINVAL;
         r = read_number(p, 0, 6, &d->day);
     } else if (**p == 'J') {
@@ -108,7 +108,7 @@ int tzrule_parse(const char *text, int len, struct tzrule *ret)
     memcpy(copy, text, (size_t)len);
     copy[len] = '\0';
     const char *p = copy;
-    struct tzrule rule = { 0 };
+    struct tzrule rule = {0};
     if (skip_name(&p) < 0 || tzrule_read_time(&p, 24, &rule.standard) < 0)
         return -EINVAL;
     rule.standard = -rule.standard;
@@ -137,16 +137,14 @@ static int64_t local_of(const struct tzrule_day *d, int64_t year)
     return days * 86400 + d->seconds;
 }
 
-int64_t tzrule_stretch(const struct tzrule *r, int64_t unix_time, int64_t *ret_from,
-                       int64_t *ret_to)
+int64_t tzrule_stretch(const struct tzrule *r, int64_t unix_time, int64_t *ret_from, int64_t *ret_to)
 {
     int64_t from = INT64_MIN, to = INT64_MAX, offset = r->standard;
     if (r->has_summer) {
         struct civil c;
         civil_from_seconds(unix_time, &c);
         for (int64_t year = c.year - 2; year <= c.year + 2; year++) {
-            int64_t change[2] = { local_of(&r->begin, year) - r->standard,
-                                  local_of(&r->end, year) - r->summer };
+            int64_t change[2] = {local_of(&r->begin, year) - r->standard, local_of(&r->end, year) - r->summer};
             for (int i = 0; i < 2; i++) {
                 if (change[i] <= unix_time && change[i] >= from) {
                     from = change[i];

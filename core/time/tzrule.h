@@ -24,7 +24,6 @@ struct tzrule {
 int tzrule_parse(const char *text, int len, struct tzrule *ret);
 
 /* The stretch of one offset around unix_time, as zone_stretch. */
-int64_t tzrule_stretch(const struct tzrule *r, int64_t unix_time, int64_t *ret_from,
-                       int64_t *ret_to);
+int64_t tzrule_stretch(const struct tzrule *r, int64_t unix_time, int64_t *ret_from, int64_t *ret_to);
 
 #endif

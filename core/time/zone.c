@@ -17,7 +17,7 @@
 #define FILE_MAX ((size_t)256 * 1024)
 #define NAME_MAX_BYTES 64
 #define HEADER 44
-#define OFFSET_MAX 93599 /* 25:59:59, the format's bound */
+#define OFFSET_MAX 93599      /* 25:59:59, the format's bound */
 #define REACH INT64_C(200000) /* more than two offsets */
 
 struct change {
@@ -70,18 +70,16 @@ static int64_t zone_read_time(const unsigned char *p, size_t width)
 }
 
 /* The header at p: counts and the length of the block after it. */
-static int read_header(const unsigned char *p, size_t left, size_t width, struct counts *ret,
-                       size_t *ret_block)
+static int read_header(const unsigned char *p, size_t left, size_t width, struct counts *ret, size_t *ret_block)
 {
     if (left < HEADER || memcmp(p, "TZif", 4) != 0)
         return -EBADMSG;
-    struct counts c = { read32(p + 20), read32(p + 24), read32(p + 28),
-                        read32(p + 32), read32(p + 36), read32(p + 40) };
-    if (c.isut > 256 || c.isstd > 256 || c.leap > 4096 || c.time > 16384 || c.type < 1 ||
-        c.type > 256 || c.chars > 4096)
+    struct counts c = {read32(p + 20), read32(p + 24), read32(p + 28),
+                       read32(p + 32), read32(p + 36), read32(p + 40)};
+    if (c.isut > 256 || c.isstd > 256 || c.leap > 4096 || c.time > 16384 || c.type < 1 || c.type > 256 ||
+        c.chars > 4096)
         return -EBADMSG;
-    size_t block = c.time * (width + 1) + c.type * 6 + c.chars + c.leap * (width + 4) + c.isstd +
-                   c.isut;
+    size_t block = c.time * (width + 1) + c.type * 6 + c.chars + c.leap * (width + 4) + c.isstd + c.isut;
     if (block > left - HEADER)
         return -EBADMSG;
     *ret = c;
@@ -167,26 +165,23 @@ static bool good_name(const char *name)
 int zone_load(const char *name, struct zone **ret, struct error *e)
 {
     if (!good_name(name))
-        return error_set(e, -EINVAL,
-                         "the time zone \"%s\" is not a name like \"Europe/Berlin\" or \"UTC\"",
-                         name);
+        return error_set(e, -EINVAL, "the time zone \"%s\" is not a name like \"Europe/Berlin\" or \"UTC\"", name);
     if (strcmp(name, "UTC") == 0 || strcmp(name, "Etc/UTC") == 0) {
         *ret = xcalloc(1, sizeof(**ret));
         (*ret)->name = xstrdup(name);
         return 0;
     }
     const char *dir = getenv("TZDIR");
-    cleanup(free_p) char *path =
-        xasprintf("%s/%s", dir && *dir ? dir : "/usr/share/zoneinfo", name);
+    cleanup(free_p) char *path = xasprintf("%s/%s", dir && *dir ? dir : "/usr/share/zoneinfo", name);
     struct buf bytes;
     int r = file_read(path, FILE_MAX, &bytes);
     if (r == -ENOENT || r == -EISDIR || r == -ENOTDIR)
         return error_set(e, -ENOENT,
                          "the time zone \"%s\" is not known: there is no file %s (a name like "
-                         "\"Europe/Berlin\", from the package tzdata)", name, path);
+                         "\"Europe/Berlin\", from the package tzdata)",
+                         name, path);
     if (r < 0)
-        return error_set(e, r, "the time zone \"%s\" cannot be read from %s: %s", name, path,
-                         strerror(-r));
+        return error_set(e, r, "the time zone \"%s\" cannot be read from %s: %s", name, path, strerror(-r));
     r = zone_from_bytes(name, bytes.data, bytes.len, ret);
     buf_done(&bytes);
     if (r < 0)

@@ -7,8 +7,7 @@
 
 /* The struct, its member, its place. */
 #define AT(type, member, place) \
-    _Static_assert(sizeof(void *) != 8 || offsetof(struct type, member) == (place), \
-                   #type "." #member " has moved");
+    _Static_assert(sizeof(void *) != 8 || offsetof(struct type, member) == (place), #type "." #member " has moved");
 #define SIZE(type, bytes) \
     _Static_assert(sizeof(void *) != 8 || sizeof(struct type) >= (bytes), #type " has shrunk");
 

@@ -34,7 +34,7 @@ struct target {
 
 struct connection {
     int fd;
-    const struct target *asked;  /* NULL: idle */
+    const struct target *asked; /* NULL: idle */
     int64_t due_ns;
     size_t len;
     char answer[ANSWER_MAX + 1];

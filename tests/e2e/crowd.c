@@ -28,7 +28,12 @@
 #include <unistd.h>
 
 enum {
-    HEAD = 15 * 1024, BODY = 1024 * 1024, CHUNK = 64 * 1024, PIPELINED = 200, ASKED = 50, COUNT_MAX = 4096,
+    HEAD = 15 * 1024,
+    BODY = 1024 * 1024,
+    CHUNK = 64 * 1024,
+    PIPELINED = 200,
+    ASKED = 50,
+    COUNT_MAX = 4096,
     TEXT_MAX = 256 * 1024,
     QUIET_MS = 2000, /* nobody has sent or received a byte for so long: that is all there will be */
 };
@@ -62,13 +67,18 @@ static void make(const char *name, const char *headers, const char *target)
     bool posts = strcmp(name, "body") == 0 || strcmp(name, "chunked") == 0;
 
     way.name = name;
-    at += snprintf(at, (size_t)(end - at), "%s %s HTTP/1.1\r\nHost: localhost\r\n%s", posts ? "POST" : "GET", target, headers);
+    at += snprintf(at, (size_t)(end - at), "%s %s HTTP/1.1\r\nHost: localhost\r\n%s", posts ? "POST" : "GET",
+                   target, headers);
     if (strcmp(name, "head") == 0) {
         way.begin = HEAD;
         for (char *line = at; line < way.text + HEAD; line++)
-            *line = (line - at) % 100 == 98 ? '\r' : (line - at) % 100 == 99 ? '\n' : (line - at) % 100 == 1 ? ':' : 'x';
+            *line = (line - at) % 100 == 98   ? '\r'
+                    : (line - at) % 100 == 99 ? '\n'
+                    : (line - at) % 100 == 1  ? ':'
+                                              : 'x';
     } else if (strcmp(name, "body") == 0) {
-        at += snprintf(at, (size_t)(end - at), "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", BODY);
+        at +=
+            snprintf(at, (size_t)(end - at), "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", BODY);
         way.begin = (size_t)(at - way.text) + CHUNK - 1;
         way.repeat = CHUNK;
         way.times = BODY / CHUNK - 1;
@@ -101,7 +111,8 @@ static int connect_to(const char *address)
     in.sin_port = htons((uint16_t)strtoul(address, NULL, 10));
     if (fd < 0)
         fail("a socket");
-    if (connect(fd, is_unix ? (struct sockaddr *)&un : (struct sockaddr *)&in, is_unix ? sizeof un : sizeof in) != 0) {
+    if (connect(fd, is_unix ? (struct sockaddr *)&un : (struct sockaddr *)&in, is_unix ? sizeof un : sizeof in) !=
+        0) {
         close(fd);
         return -1;
     }

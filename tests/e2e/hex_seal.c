@@ -30,7 +30,7 @@ static const char *take_hex(const char *text, char end, unsigned char *out, size
     size_t n = 0;
 
     for (; *text && *text != end; text += 2, n++) {
-        char pair[3] = { text[0], text[1], '\0' }, *rest;
+        char pair[3] = {text[0], text[1], '\0'}, *rest;
         out[n] = (unsigned char)strtoul(pair, &rest, 16);
         if (*rest || rest != pair + 2)
             die("not hexadecimal");

@@ -46,7 +46,10 @@ int main(int argc, char **argv)
     if (stat(argv[1], &st) == 0)
         snprintf(inode, sizeof inode, "%ju", (uintmax_t)st.st_ino);
     const struct spool_field head[SPOOL_FIELDS] = {
-        {argv[2], strlen(argv[2])}, {argv[3], strlen(argv[3])}, {NULL, 0}, {inode, strlen(inode)},
+        {argv[2], strlen(argv[2])},
+        {argv[3], strlen(argv[3])},
+        {NULL, 0},
+        {inode, strlen(inode)},
     };
     incarnation_of(argv[1], incarnation);
     buf_init(&entry, SPOOL_TEXT_MAX);

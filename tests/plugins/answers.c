@@ -28,8 +28,8 @@ static void complain(int line, const char *what, const struct fake *f)
     if (f)
         printf("#   outcome %s, code \"%s\", text \"%s\", next %lld, slow %lld\n#   effects: %s\n",
                f->outcome ? outcome_name(f->outcome) : "ok", f->code, f->text,
-               (long long)(f->decision.next_at ? f->decision.next_at - f->host.now : 0),
-               (long long)f->slow_for, f->effects);
+               (long long)(f->decision.next_at ? f->decision.next_at - f->host.now : 0), (long long)f->slow_for,
+               f->effects);
 }
 
 static const struct renewd_plugin *load(const char *name)
@@ -48,8 +48,7 @@ static const struct renewd_plugin *load(const char *name)
 /* What renewd decides by itself, before the plugin is asked. */
 static void decide(struct fake *f, int64_t now)
 {
-    f->decision = (struct renewd_on_failure_out){ .size = sizeof(f->decision),
-                                                  .outcome = f->outcome };
+    f->decision = (struct renewd_on_failure_out){.size = sizeof(f->decision), .outcome = f->outcome};
     f->decision.notify = f->outcome == RENEWD_RECONNECT;
     if (f->outcome == RENEWD_MISCONFIGURED)
         f->decision.next_at = now + DAY;
@@ -167,8 +166,7 @@ static const char *call_not_as_wanted(struct fake *f, const struct answer_case *
 }
 
 /* A plugin with its settings and a record, ready to be asked. */
-static bool make_ready(struct fake *f, const struct renewd_plugin *plugin,
-                       const struct setup *setup, int line)
+static bool make_ready(struct fake *f, const struct renewd_plugin *plugin, const struct setup *setup, int line)
 {
     fake_init_with(f, plugin);
     f->host.now = setup->now;
@@ -181,8 +179,7 @@ static bool make_ready(struct fake *f, const struct renewd_plugin *plugin,
     return false;
 }
 
-static void run_case(const struct renewd_plugin *plugin, const struct setup *setup, int line,
-                     char *text)
+static void run_case(const struct renewd_plugin *plugin, const struct setup *setup, int line, char *text)
 {
     struct fake f;
     struct answer_case c;
@@ -210,7 +207,7 @@ static void run_case(const struct renewd_plugin *plugin, const struct setup *set
 /* A body that says nothing: 401 alone can mean the token then, 429 alone a limit. */
 static void sweep_call(struct fake *f, int32_t status, const char *body, int64_t now, int line)
 {
-    const struct answer_step step = { .status = status, .body = body };
+    const struct answer_step step = {.status = status, .body = body};
     struct renewd_on_answer_out out;
     const char *broken = call_broken(f, &step, now, &out);
 
@@ -225,16 +222,14 @@ static void sweep_call(struct fake *f, int32_t status, const char *body, int64_t
 /* Every status with bodies that say nothing: none of them may end a grant. */
 static void sweep(const struct renewd_plugin *plugin, const struct setup *setup, int line)
 {
-    static const char *const bodies[] = { "",   "<html>LEAK</html>", "{}",
-                                          "[]", "null",              "{\"message\":\"LEAK\"}" };
+    static const char *const bodies[] = {"", "<html>LEAK</html>", "{}", "[]", "null", "{\"message\":\"LEAK\"}"};
     struct fake f;
 
     if (!make_ready(&f, plugin, setup, line))
         return;
     for (int32_t status = 100; status < 600; status++)
         for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
-            struct answer_case c = { .step_count = 1,
-                                     .steps = { { .status = status, .body = bodies[i] } } };
+            struct answer_case c = {.step_count = 1, .steps = {{.status = status, .body = bodies[i]}}};
             int32_t last = 0;
             const char *broken = run_steps(&f, &c, setup->now, &last) ? rules_broken(&f) : NULL;
             if (broken || last != RENEWD_FAILED || f.outcome == RENEWD_RECONNECT) {
@@ -289,7 +284,7 @@ static const char *from_environment(const char *name, const char *otherwise)
 /* False when there is no such file. */
 static bool run_file(const char *path)
 {
-    struct setup setup = { .now = 1000 };
+    struct setup setup = {.now = 1000};
     const struct renewd_plugin *plugin = NULL;
     char *line = NULL;
     size_t size = 0;
@@ -311,7 +306,7 @@ static bool run_file(const char *path)
 
 int main(int argc, char **argv)
 {
-    static const char *const standard[] = { "answers.txt", "calls.txt" };
+    static const char *const standard[] = {"answers.txt", "calls.txt"};
     size_t count = argc > 1 ? 1 : sizeof(standard) / sizeof(standard[0]);
 
     plugin_dir = argc > 2 ? argv[2] : from_environment("PLUGIN_DIR", "plugins/.libs");

@@ -68,7 +68,7 @@ static bool read_step(char *text, struct answer_step *step)
         if (!value)
             return false;
         step->headers[step->header_count++] =
-            (struct fake_header){ .name = trim(name), .value = unescape(trim(value)) };
+            (struct fake_header){.name = trim(name), .value = unescape(trim(value))};
     }
     step->body = strcmp(rest, "-") == 0 ? "" : unescape(rest);
     return *rest || step->body == rest;
@@ -124,8 +124,7 @@ bool answer_read(char *line, struct answer_case *ret_case, const char **ret_why)
 {
     char *expected = cut(line, " => "), *step = trim(line);
 
-    *ret_case = (struct answer_case){ .code = "", .next = -1, .slow = -1, .strike = -1,
-                                      .notify = -1 };
+    *ret_case = (struct answer_case){.code = "", .next = -1, .slow = -1, .strike = -1, .notify = -1};
     *ret_why = NULL;
     if (!expected) {
         *ret_why = "a case has \" => \" in it";
@@ -133,8 +132,7 @@ bool answer_read(char *line, struct answer_case *ret_case, const char **ret_why)
     }
     while (step && strcmp(step, "ask") != 0) {
         char *following = cut(step, " ;; ");
-        if (ret_case->step_count == STEPS_MAX ||
-            !read_step(trim(step), &ret_case->steps[ret_case->step_count++])) {
+        if (ret_case->step_count == STEPS_MAX || !read_step(trim(step), &ret_case->steps[ret_case->step_count++])) {
             *ret_why = "a reply is STATUS (Name: value)... BODY, an empty body is -";
             return false;
         }

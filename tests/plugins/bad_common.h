@@ -6,8 +6,7 @@
 
 #include <renewd/plugin.h>
 
-static inline int32_t stub_open(void *instance, const struct renewd_open_in *in,
-                                struct renewd_open_out *out)
+static inline int32_t stub_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     (void)in;
     out->instance = instance;

@@ -52,8 +52,7 @@ void fake_write_close(struct renewd_writer *w);
 const char *fake_written(struct renewd_writer *w, size_t *ret_length);
 
 void fake_sha256(const void *data, size_t length, uint8_t *ret_32);
-void fake_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
-                      uint8_t *ret_32);
+void fake_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length, uint8_t *ret_32);
 int32_t fake_equal(const void *a, const void *b, size_t length);
 const char *fake_hex(struct renewd_call *c, const void *data, size_t length);
 const char *fake_base64(struct renewd_call *c, const void *data, size_t length);

@@ -57,8 +57,8 @@ static int64_t setting_integer(struct renewd_host *h, const char *name)
     return s ? s->number : 0;
 }
 
-static int32_t setting_member(struct renewd_host *h, const char *group, size_t index,
-                              const char **ret_name, const char **ret_value)
+static int32_t setting_member(struct renewd_host *h, const char *group, size_t index, const char **ret_name,
+                              const char **ret_value)
 {
     for (size_t i = 0; i < h->setting_count; i++) {
         const struct fake_setting *s = &h->settings[i];
@@ -94,7 +94,7 @@ static const char *join(struct renewd_call *c, const char *const *parts)
 
 static const struct renewd_value *slot(const struct renewd_record *r, const char *name)
 {
-    static const struct renewd_value absent = { .size = sizeof(absent), .name = "" };
+    static const struct renewd_value absent = {.size = sizeof(absent), .name = ""};
     for (size_t i = 0; r->values[i]; i++)
         if (strcmp(r->values[i]->name, name) == 0)
             return r->values[i];
@@ -125,7 +125,7 @@ static struct renewd_request *request(struct renewd_call *c, const char *method,
 
 static void encode_into(char *to, const char *name, const char *value)
 {
-    struct renewd_call c = { 0 };
+    struct renewd_call c = {0};
     append(to, "%s=", percent_encode(&c, name));
     append(to, "%s", percent_encode(&c, value));
     while (c.memory_count)
@@ -150,8 +150,7 @@ static void form(struct renewd_request *r, const char *name, const char *value)
     encode_into(r->body, name, value);
 }
 
-static void body(struct renewd_request *r, const char *content_type, const void *bytes,
-                 size_t length)
+static void body(struct renewd_request *r, const char *content_type, const void *bytes, size_t length)
 {
     header(r, "Content-Type", content_type);
     append(r->body, "%.*s", (int)length, (const char *)bytes);
@@ -200,8 +199,7 @@ static void memo(struct renewd_call *c, const void *bytes, size_t length)
     append(c->fake->effects, "memo=%.*s\n", (int)length, (const char *)bytes);
 }
 
-static void run(struct renewd_call *c, const char *statement,
-                const struct renewd_parameter *const *parameters)
+static void run(struct renewd_call *c, const char *statement, const struct renewd_parameter *const *parameters)
 {
     append(c->fake->effects, "run %s", statement);
     for (; parameters && *parameters; parameters++) {
@@ -277,28 +275,24 @@ static const struct renewd_services services = {
 
 void fake_init_with(struct fake *f, const struct renewd_plugin *plugin)
 {
-    *f = (struct fake){ .plugin = plugin };
+    *f = (struct fake){.plugin = plugin};
     for (size_t i = 0; plugin->slots && plugin->slots[i]; i++) {
         const struct renewd_slot *s = f->plugin->slots[i];
-        f->values[i] = (struct renewd_value){ .size = sizeof(f->values[i]), .name = s->name,
-                                              .type = s->type };
+        f->values[i] = (struct renewd_value){.size = sizeof(f->values[i]), .name = s->name, .type = s->type};
         f->value_list[i] = &f->values[i];
     }
-    f->record =
-        (struct renewd_record){ .size = sizeof(f->record), .key = "1", .values = f->value_list };
+    f->record = (struct renewd_record){.size = sizeof(f->record), .key = "1", .values = f->value_list};
     f->records[0] = &f->record;
 }
 
 void fake_setting(struct fake *f, const char *name, const char *text, int64_t number)
 {
-    f->host.settings[f->host.setting_count++] =
-        (struct fake_setting){ .name = name, .text = text, .number = number };
+    f->host.settings[f->host.setting_count++] = (struct fake_setting){.name = name, .text = text, .number = number};
 }
 
 void fake_member(struct fake *f, const char *group, const char *name, const char *value)
 {
-    f->host.settings[f->host.setting_count++] =
-        (struct fake_setting){ .group = group, .name = name, .text = value };
+    f->host.settings[f->host.setting_count++] = (struct fake_setting){.group = group, .name = name, .text = value};
 }
 
 static struct renewd_value *value(struct fake *f, const char *name)
@@ -335,10 +329,13 @@ static void end_call(struct renewd_call *c)
 
 int32_t fake_open(struct fake *f)
 {
-    struct renewd_call c = { .fake = f };
-    struct renewd_open_in in = { .size = sizeof(in), .host = &f->host, .services = &services,
-                                 .call = &c, .job = "test" };
-    struct renewd_open_out out = { .size = sizeof(out) };
+    struct renewd_call c = {.fake = f};
+    struct renewd_open_in in = {.size = sizeof(in),
+                                .host = &f->host,
+                                .services = &services,
+                                .call = &c,
+                                .job = "test"};
+    struct renewd_open_out out = {.size = sizeof(out)};
     int32_t r = f->plugin->open(NULL, &in, &out);
 
     f->instance = out.instance;
@@ -350,19 +347,21 @@ int32_t fake_open(struct fake *f)
 
 void fake_close(struct fake *f)
 {
-    struct renewd_close_in in = { .size = sizeof(in) };
-    struct renewd_close_out out = { .size = sizeof(out) };
+    struct renewd_close_in in = {.size = sizeof(in)};
+    struct renewd_close_out out = {.size = sizeof(out)};
     if (f->plugin->close)
         f->plugin->close(f->instance, &in, &out);
 }
 
-int32_t fake_window(struct fake *f, int64_t at, int64_t refresh_before,
-                    struct renewd_needs_refresh_out *ret)
+int32_t fake_window(struct fake *f, int64_t at, int64_t refresh_before, struct renewd_needs_refresh_out *ret)
 {
-    struct renewd_call c = { .fake = f };
-    struct renewd_needs_refresh_in in = { .size = sizeof(in), .call = &c, .records = f->records,
-                                          .now = at, .refresh_before = refresh_before };
-    *ret = (struct renewd_needs_refresh_out){ .size = sizeof(*ret) };
+    struct renewd_call c = {.fake = f};
+    struct renewd_needs_refresh_in in = {.size = sizeof(in),
+                                         .call = &c,
+                                         .records = f->records,
+                                         .now = at,
+                                         .refresh_before = refresh_before};
+    *ret = (struct renewd_needs_refresh_out){.size = sizeof(*ret)};
     int32_t r = f->plugin->needs_refresh(f->instance, &in, ret);
 
     end_call(&c);
@@ -384,21 +383,20 @@ static int token_set(const struct fake *f)
     return 0;
 }
 
-static int32_t step(struct fake *f, const struct renewd_reply *reply, struct renewd_call *c,
-                    int64_t at)
+static int32_t step(struct fake *f, const struct renewd_reply *reply, struct renewd_call *c, int64_t at)
 {
     if (!reply)
         f->effects[0] = '\0'; /* those of one attempt are committed together */
-    struct renewd_refresh_in in = { .size = sizeof(in),
-                                    .call = c,
-                                    .purpose = RENEWD_PURPOSE_REFRESH,
-                                    .step = f->step++,
-                                    .token_set = token_set(f),
-                                    .records = f->records,
-                                    .reply = reply,
-                                    .now = at,
-                                    .scratch = f->scratch };
-    struct renewd_refresh_out out = { .size = sizeof(out) };
+    struct renewd_refresh_in in = {.size = sizeof(in),
+                                   .call = c,
+                                   .purpose = RENEWD_PURPOSE_REFRESH,
+                                   .step = f->step++,
+                                   .token_set = token_set(f),
+                                   .records = f->records,
+                                   .reply = reply,
+                                   .now = at,
+                                   .scratch = f->scratch};
+    struct renewd_refresh_out out = {.size = sizeof(out)};
 
     f->code[0] = f->text[0] = '\0';
     f->outcome = 0;
@@ -411,7 +409,7 @@ static int32_t step(struct fake *f, const struct renewd_reply *reply, struct ren
 
 int32_t fake_ask(struct fake *f, int64_t at)
 {
-    struct renewd_call c = { .fake = f };
+    struct renewd_call c = {.fake = f};
 
     f->step = 0;
     memset(f->scratch, 0, sizeof(f->scratch));
@@ -420,23 +418,22 @@ int32_t fake_ask(struct fake *f, int64_t at)
 
 void fake_header(struct fake *f, const char *name, const char *value)
 {
-    f->headers[f->header_count++] = (struct fake_header){ .name = name, .value = value };
+    f->headers[f->header_count++] = (struct fake_header){.name = name, .value = value};
 }
 
-static struct answered answered(struct fake *f, struct renewd_call *c, int32_t status,
-                                const char *text)
+static struct answered answered(struct fake *f, struct renewd_call *c, int32_t status, const char *text)
 {
-    return (struct answered){ .reply = { .size = sizeof(struct renewd_reply),
-                                         .status = status,
-                                         .body = text,
-                                         .length = strlen(text),
-                                         .json = fake_json_parse(c, text, strlen(text)) },
-                              .fake = f };
+    return (struct answered){.reply = {.size = sizeof(struct renewd_reply),
+                                       .status = status,
+                                       .body = text,
+                                       .length = strlen(text),
+                                       .json = fake_json_parse(c, text, strlen(text))},
+                             .fake = f};
 }
 
 int32_t fake_answer(struct fake *f, int32_t status, const char *text, int64_t at)
 {
-    struct renewd_call c = { .fake = f };
+    struct renewd_call c = {.fake = f};
     struct answered a = answered(f, &c, status, text);
 
     return step(f, &a.reply, &c, at);
@@ -462,19 +459,21 @@ static int64_t retry_after(const struct renewd_reply *reply, int64_t at)
     return when > at ? backoff_rate_limited(when - at) : 0;
 }
 
-int32_t fake_call(struct fake *f, int32_t status, const char *text, int64_t at,
-                  struct renewd_on_answer_out *ret)
+int32_t fake_call(struct fake *f, int32_t status, const char *text, int64_t at, struct renewd_on_answer_out *ret)
 {
-    const struct renewd_value *const none[] = { NULL };
-    const struct renewd_record bare = { .size = sizeof(bare), .key = "1", .values = none };
-    const struct renewd_record *const records[] = { &bare, NULL };
-    struct renewd_call c = { .fake = f };
+    const struct renewd_value *const none[] = {NULL};
+    const struct renewd_record bare = {.size = sizeof(bare), .key = "1", .values = none};
+    const struct renewd_record *const records[] = {&bare, NULL};
+    struct renewd_call c = {.fake = f};
     struct answered a = answered(f, &c, status, text);
-    struct renewd_on_answer_in in = { .size = sizeof(in), .call = &c, .records = records,
-                                      .reply = &a.reply, .now = at };
+    struct renewd_on_answer_in in = {.size = sizeof(in),
+                                     .call = &c,
+                                     .records = records,
+                                     .reply = &a.reply,
+                                     .now = at};
 
     in.retry_after = retry_after(&a.reply, at);
-    *ret = (struct renewd_on_answer_out){ .size = sizeof(*ret), .token_refused = status == 401 };
+    *ret = (struct renewd_on_answer_out){.size = sizeof(*ret), .token_refused = status == 401};
     if (status == 429)
         ret->slow_for = in.retry_after ? in.retry_after : 60;
     f->host.now = at;
@@ -485,26 +484,25 @@ int32_t fake_call(struct fake *f, int32_t status, const char *text, int64_t at,
     return r;
 }
 
-int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body_text,
-                         int64_t at)
+int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body_text, int64_t at)
 {
-    struct renewd_call c = { .fake = f };
+    struct renewd_call c = {.fake = f};
     struct answered a = answered(f, &c, status, body_text ? body_text : "");
     const struct renewd_reply *reply = body_text ? &a.reply : NULL;
-    struct renewd_on_failure_in in = { .size = sizeof(in),
-                                       .call = &c,
-                                       .records = f->records,
-                                       .reply = reply,
-                                       .outcome = f->decision.outcome,
-                                       .status = status,
-                                       .code = code,
-                                       .text = f->text,
-                                       .attempts = f->record.attempts + 1,
-                                       .strikes = f->record.strikes,
-                                       .seconds_to_death = INT64_MAX,
-                                       .retry_after = retry_after(reply, at),
-                                       .now = at,
-                                       .scratch = f->scratch };
+    struct renewd_on_failure_in in = {.size = sizeof(in),
+                                      .call = &c,
+                                      .records = f->records,
+                                      .reply = reply,
+                                      .outcome = f->decision.outcome,
+                                      .status = status,
+                                      .code = code,
+                                      .text = f->text,
+                                      .attempts = f->record.attempts + 1,
+                                      .strikes = f->record.strikes,
+                                      .seconds_to_death = INT64_MAX,
+                                      .retry_after = retry_after(reply, at),
+                                      .now = at,
+                                      .scratch = f->scratch};
 
     f->host.now = at;
     f->retry_after = in.retry_after;
@@ -535,17 +533,22 @@ static void keep_taken(struct fake *f, const struct renewd_take_event_out *out)
 int32_t fake_take(struct fake *f, const char *source, const char *const *secrets, const void *message,
                   size_t length, int64_t at)
 {
-    static const char *const none[] = { NULL };
-    struct renewd_call c = { .fake = f };
-    struct answered a = { .fake = f };
-    struct renewd_take_event_out out = { .size = sizeof(out) };
+    static const char *const none[] = {NULL};
+    struct renewd_call c = {.fake = f};
+    struct answered a = {.fake = f};
+    struct renewd_take_event_out out = {.size = sizeof(out)};
 
-    a.reply = (struct renewd_reply){ .size = sizeof(a.reply), .body = message, .length = length };
+    a.reply = (struct renewd_reply){.size = sizeof(a.reply), .body = message, .length = length};
     if (!*source)
         a.reply.json = fake_json_parse(&c, message, length);
-    struct renewd_take_event_in in = { .size = sizeof(in), .call = &c, .source = source,
-                                       .message = &a.reply, .secrets = secrets ? secrets : none,
-                                       .job = "test", .key = f->record.key, .now = at };
+    struct renewd_take_event_in in = {.size = sizeof(in),
+                                      .call = &c,
+                                      .source = source,
+                                      .message = &a.reply,
+                                      .secrets = secrets ? secrets : none,
+                                      .job = "test",
+                                      .key = f->record.key,
+                                      .now = at};
     if (f->beside)
         in.beside = fake_json_parse(&c, f->beside, strlen(f->beside));
     f->host.now = at;
@@ -553,7 +556,7 @@ int32_t fake_take(struct fake *f, const char *source, const char *const *secrets
     f->text[0] = '\0';
     int32_t r = f->plugin->take_event(f->instance, &in, &out);
     if (r != RENEWD_EVENT_TAKE)
-        out = (struct renewd_take_event_out){ .size = sizeof(out) };
+        out = (struct renewd_take_event_out){.size = sizeof(out)};
     keep_taken(f, &out);
     end_call(&c);
     return r;
@@ -561,17 +564,22 @@ int32_t fake_take(struct fake *f, const char *source, const char *const *secrets
 
 int32_t fake_send(struct fake *f, const char *const *texts, int32_t status, const char *reply, int64_t at)
 {
-    struct renewd_event events[FAKE_LIST] = { { 0 } };
-    const struct renewd_event *list[FAKE_LIST + 1] = { NULL };
-    struct renewd_call c = { .fake = f };
+    struct renewd_event events[FAKE_LIST] = {{0}};
+    const struct renewd_event *list[FAKE_LIST + 1] = {NULL};
+    struct renewd_call c = {.fake = f};
     struct answered a = answered(f, &c, status, reply ? reply : "");
-    struct renewd_send_events_out out = { .size = sizeof(out) };
-    struct renewd_send_events_in in = { .size = sizeof(in), .call = &c, .records = f->records,
-                                        .events = list, .reply = reply ? &a.reply : NULL, .now = at };
+    struct renewd_send_events_out out = {.size = sizeof(out)};
+    struct renewd_send_events_in in = {.size = sizeof(in),
+                                       .call = &c,
+                                       .records = f->records,
+                                       .events = list,
+                                       .reply = reply ? &a.reply : NULL,
+                                       .now = at};
 
     for (; texts[in.count] && in.count < FAKE_LIST; in.count++) {
-        events[in.count] = (struct renewd_event){ .size = sizeof(events[0]), .text = texts[in.count],
-                                                  .length = strlen(texts[in.count]) };
+        events[in.count] = (struct renewd_event){.size = sizeof(events[0]),
+                                                 .text = texts[in.count],
+                                                 .length = strlen(texts[in.count])};
         list[in.count] = &events[in.count];
     }
     in.retry_after = retry_after(in.reply, at);

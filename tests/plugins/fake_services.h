@@ -52,8 +52,8 @@ struct fake {
     char event[FAKE_EVENT], event_id[256], event_name[256];
     char same[FAKE_TEXT]; /* a line each */
     char dropped[256];
-    const char *beside;   /* of the body that brings events; NULL = nothing */
-    size_t first;         /* of a batch: how many events its request carries, 0 = all */
+    const char *beside; /* of the body that brings events; NULL = nothing */
+    size_t first;       /* of a batch: how many events its request carries, 0 = all */
     int64_t event_time, last_at, wait;
     int32_t became;
 };
@@ -74,8 +74,7 @@ void fake_time(struct fake *f, const char *name, int64_t time);
 
 int32_t fake_open(struct fake *f);
 void fake_close(struct fake *f);
-int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before,
-                    struct renewd_needs_refresh_out *ret);
+int32_t fake_window(struct fake *f, int64_t now, int64_t refresh_before, struct renewd_needs_refresh_out *ret);
 /* Step 0 of a new attempt, and the next step with a reply. */
 int32_t fake_ask(struct fake *f, int64_t now);
 int32_t fake_answer(struct fake *f, int32_t status, const char *body, int64_t now);
@@ -83,13 +82,11 @@ int32_t fake_answer(struct fake *f, int32_t status, const char *body, int64_t no
 void fake_header(struct fake *f, const char *name, const char *value);
 /* on_answer, beginning with what renewd fills in; the record shows no slot. A plugin without it leaves
  * that as it is. */
-int32_t fake_call(struct fake *f, int32_t status, const char *body, int64_t now,
-                  struct renewd_on_answer_out *ret);
+int32_t fake_call(struct fake *f, int32_t status, const char *body, int64_t now, struct renewd_on_answer_out *ret);
 /* on_failure with f->decision as the host's own. */
 int32_t fake_failed(struct fake *f, int32_t status, const char *code, int64_t now);
 /* The same with a reply, whose Retry-After goes into the decision as renewd would put it. */
-int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body,
-                         int64_t now);
+int32_t fake_failed_with(struct fake *f, int32_t status, const char *code, const char *body, int64_t now);
 
 /* take_event; message need not end with NUL. secrets NULL: none. */
 int32_t fake_take(struct fake *f, const char *source, const char *const *secrets, const void *message,

@@ -166,8 +166,7 @@ void fake_sha256(const void *data, size_t length, uint8_t *ret_32)
         abort();
 }
 
-void fake_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length,
-                      uint8_t *ret_32)
+void fake_hmac_sha256(const void *key, size_t key_length, const void *data, size_t length, uint8_t *ret_32)
 {
     if (crypto_hmac_sha256(key, key_length, data, length, ret_32) < 0)
         abort();

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #if RENEWD_MINOR != 0
-#error this is to be built with the header of minor 0
+#    error this is to be built with the header of minor 0
 #endif
 
 struct old {
@@ -32,11 +32,9 @@ static const struct renewd_slot expires_at = {
     .type = RENEWD_TIME,
     .direction = RENEWD_INOUT,
 };
-static const struct renewd_slot *const slots[] = { &access_token, &refresh_token, &expires_at,
-                                                   NULL };
+static const struct renewd_slot *const slots[] = {&access_token, &refresh_token, &expires_at, NULL};
 
-static int32_t old_open(void *instance, const struct renewd_open_in *in,
-                        struct renewd_open_out *out)
+static int32_t old_open(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out)
 {
     struct old *o = calloc(1, sizeof(*o));
 
@@ -48,8 +46,7 @@ static int32_t old_open(void *instance, const struct renewd_open_in *in,
     return 0;
 }
 
-static int32_t old_close(void *instance, const struct renewd_close_in *in,
-                         struct renewd_close_out *out)
+static int32_t old_close(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out)
 {
     (void)in;
     (void)out;
@@ -66,8 +63,7 @@ static int32_t old_needs_refresh(void *instance, const struct renewd_needs_refre
     return 0;
 }
 
-static int32_t old_refresh(void *instance, const struct renewd_refresh_in *in,
-                           struct renewd_refresh_out *out)
+static int32_t old_refresh(void *instance, const struct renewd_refresh_in *in, struct renewd_refresh_out *out)
 {
     const struct renewd_services *s = ((const struct old *)instance)->services;
 

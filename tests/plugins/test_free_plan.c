@@ -54,8 +54,7 @@ static void step(struct walk *w, int64_t now)
 
     CU_ASSERT_EQUAL_FATAL(fake_ask(f, now), RENEWD_DONE);
     const char *memo = strstr(f->effects, "memo=");
-    CU_ASSERT_EQUAL_FATAL(
-        sscanf(f->effects, "run advance 1 current_period_end %lld %lld", &start, &end), 2);
+    CU_ASSERT_EQUAL_FATAL(sscanf(f->effects, "run advance 1 current_period_end %lld %lld", &start, &end), 2);
     CU_ASSERT_PTR_NOT_NULL_FATAL(memo);
     snprintf(w->memo, sizeof(w->memo), "%.*s", (int)strcspn(memo + 5, "\n"), memo + 5);
     f->record.memo = w->memo;
@@ -149,13 +148,13 @@ static void test_first_seen(void)
     static const struct {
         const char *start, *end, *next;
     } cases[] = {
-        { NULL, "2026-04-15T00:00:00Z", "2026-05-15T00:00:00Z" },
-        { "2026-01-30T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-30T00:00:00Z" },
-        { "2026-02-28T00:00:00Z", "2026-03-28T00:00:00Z", "2026-04-28T00:00:00Z" },
-        { "2026-02-28T00:00:00Z", "2026-03-31T00:00:00Z", "2026-04-30T00:00:00Z" },
-        { "2026-01-31T00:00:00Z", "2026-03-03T00:00:00Z", "2026-04-03T00:00:00Z" }, /* overflowed */
-        { "2026-04-01T00:00:00Z", "2026-04-30T00:00:00Z", "2026-05-30T00:00:00Z" },
-        { "2026-06-30T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-28T00:00:00Z" }, /* senseless */
+        {NULL, "2026-04-15T00:00:00Z", "2026-05-15T00:00:00Z"},
+        {"2026-01-30T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-30T00:00:00Z"},
+        {"2026-02-28T00:00:00Z", "2026-03-28T00:00:00Z", "2026-04-28T00:00:00Z"},
+        {"2026-02-28T00:00:00Z", "2026-03-31T00:00:00Z", "2026-04-30T00:00:00Z"},
+        {"2026-01-31T00:00:00Z", "2026-03-03T00:00:00Z", "2026-04-03T00:00:00Z"}, /* overflowed */
+        {"2026-04-01T00:00:00Z", "2026-04-30T00:00:00Z", "2026-05-30T00:00:00Z"},
+        {"2026-06-30T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-28T00:00:00Z"}, /* senseless */
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -203,8 +202,7 @@ static void test_latest(void)
     fake_close(&w.f);
 }
 
-static void fails_with(struct walk *w, const char *slot, const char *value, int outcome,
-                       const char *code)
+static void fails_with(struct walk *w, const char *slot, const char *value, int outcome, const char *code)
 {
     fake_slot(&w->f, slot, value);
     CU_ASSERT_EQUAL(fake_ask(&w->f, at("2027-01-01T00:00:00Z")), RENEWD_FAILED);
@@ -215,7 +213,7 @@ static void fails_with(struct walk *w, const char *slot, const char *value, int 
 
 static void test_broken(void)
 {
-    static const char *const amounts[] = { NULL, "0", "0.00", "-5", "1e5", "5 ", ".5", "x" };
+    static const char *const amounts[] = {NULL, "0", "0.00", "-5", "1e5", "5 ", ".5", "x"};
     struct walk w;
 
     begin(&w, "each", NULL, "2026-04-15T00:00:00Z");
@@ -238,7 +236,8 @@ static void test_broken(void)
 }
 
 /* The ends of a row's periods after so many steps. */
-static void walk_is(const char *zone, const char *period, const char *start, const char *end, const char *const *ends)
+static void walk_is(const char *zone, const char *period, const char *start, const char *end,
+                    const char *const *ends)
 {
     struct walk w;
 
@@ -259,14 +258,17 @@ static void walk_is(const char *zone, const char *period, const char *start, con
 /* Months are those of the wall there. The ends are PostgreSQL's: (local + n * interval '1 month') at time zone. */
 static void test_zones(void)
 {
-    static const char *const kolkata[] = { "2026-04-30T18:30:00Z", "2026-05-31T18:30:00Z", "2026-06-30T18:30:00Z",
-                                           "2026-07-31T18:30:00Z", "2026-08-31T18:30:00Z", NULL };
-    static const char *const auckland[] = { "2025-08-31T12:00:00Z", "2025-09-30T11:00:00Z", "2025-10-31T11:00:00Z", NULL };
-    static const char *const asuncion[] = { "2017-10-01T04:00:00Z", "2017-11-01T03:00:00Z", "2017-12-01T03:00:00Z", NULL };
-    static const char *const new_york[] = { "2026-03-08T07:30:00Z", "2026-04-08T06:30:00Z", NULL };
-    static const char *const twice[] = { "2026-11-01T06:30:00Z", "2026-12-01T06:30:00Z", NULL };
-    static const char *const berlin[] = { "2026-02-28T22:30:00Z", "2026-03-31T21:30:00Z", "2026-04-30T21:30:00Z", NULL };
-    static const char *const utc[] = { "2026-04-30T18:30:00Z", "2026-05-31T18:30:00Z", NULL };
+    static const char *const kolkata[] = {"2026-04-30T18:30:00Z", "2026-05-31T18:30:00Z", "2026-06-30T18:30:00Z",
+                                          "2026-07-31T18:30:00Z", "2026-08-31T18:30:00Z", NULL};
+    static const char *const auckland[] = {"2025-08-31T12:00:00Z", "2025-09-30T11:00:00Z", "2025-10-31T11:00:00Z",
+                                           NULL};
+    static const char *const asuncion[] = {"2017-10-01T04:00:00Z", "2017-11-01T03:00:00Z", "2017-12-01T03:00:00Z",
+                                           NULL};
+    static const char *const new_york[] = {"2026-03-08T07:30:00Z", "2026-04-08T06:30:00Z", NULL};
+    static const char *const twice[] = {"2026-11-01T06:30:00Z", "2026-12-01T06:30:00Z", NULL};
+    static const char *const berlin[] = {"2026-02-28T22:30:00Z", "2026-03-31T21:30:00Z", "2026-04-30T21:30:00Z",
+                                         NULL};
+    static const char *const utc[] = {"2026-04-30T18:30:00Z", "2026-05-31T18:30:00Z", NULL};
 
     walk_is("Asia/Kolkata", NULL, "2026-02-28T18:30:00Z", "2026-03-31T18:30:00Z", kolkata);
     walk_is("Pacific/Auckland", NULL, "2025-06-30T12:00:00Z", "2025-07-31T12:00:00Z", auckland);
@@ -291,10 +293,11 @@ static void test_zone_unknown(void)
 
 static void test_as_the_row(void)
 {
-    static const char *const year[] = { "2026-02-28T00:00:00Z", "2027-02-28T00:00:00Z", "2028-02-29T00:00:00Z", NULL };
-    static const char *const quarter[] = { "2026-05-30T00:00:00Z", "2026-08-30T00:00:00Z", NULL };
-    static const char *const fortnight[] = { "2026-01-29T00:00:00Z", "2026-02-12T00:00:00Z", NULL };
-    static const char *const month[] = { "2025-03-29T00:00:00Z", NULL };
+    static const char *const year[] = {"2026-02-28T00:00:00Z", "2027-02-28T00:00:00Z", "2028-02-29T00:00:00Z",
+                                       NULL};
+    static const char *const quarter[] = {"2026-05-30T00:00:00Z", "2026-08-30T00:00:00Z", NULL};
+    static const char *const fortnight[] = {"2026-01-29T00:00:00Z", "2026-02-12T00:00:00Z", NULL};
+    static const char *const month[] = {"2025-03-29T00:00:00Z", NULL};
 
     walk_is(NULL, "as the row", "2024-02-29T00:00:00Z", "2025-02-28T00:00:00Z", year);
     walk_is(NULL, "as the row", "2025-11-30T00:00:00Z", "2026-02-28T00:00:00Z", quarter);
@@ -319,19 +322,19 @@ static void test_shortened(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "effects", test_effects },
-        { "the window", test_window },
-        { "anchors 28 to 31 over nine years", test_anchors },
-        { "leap years", test_leap_year },
-        { "the anchor of a first period", test_first_seen },
-        { "the anchor is kept", test_memo },
-        { "the latest period alone", test_latest },
-        { "broken records", test_broken },
-        { "months of a zone", test_zones },
-        { "a zone that is none", test_zone_unknown },
-        { "periods as long as the row's", test_as_the_row },
-        { "a year that becomes a month", test_shortened },
-        { NULL, NULL },
+        {"effects", test_effects},
+        {"the window", test_window},
+        {"anchors 28 to 31 over nine years", test_anchors},
+        {"leap years", test_leap_year},
+        {"the anchor of a first period", test_first_seen},
+        {"the anchor is kept", test_memo},
+        {"the latest period alone", test_latest},
+        {"broken records", test_broken},
+        {"months of a zone", test_zones},
+        {"a zone that is none", test_zone_unknown},
+        {"periods as long as the row's", test_as_the_row},
+        {"a year that becomes a month", test_shortened},
+        {NULL, NULL},
     };
     return run_tests("free_plan_alloc", tests);
 }

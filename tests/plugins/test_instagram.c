@@ -23,8 +23,8 @@ static void start(struct fake *f, const char *family, const char *secret)
     CU_ASSERT_EQUAL_FATAL(fake_open(f), 0);
 }
 
-static void window_is(struct fake *f, int64_t before, int64_t earliest, int64_t preferred,
-                      int64_t latest, int64_t death)
+static void window_is(struct fake *f, int64_t before, int64_t earliest, int64_t preferred, int64_t latest,
+                      int64_t death)
 {
     struct renewd_needs_refresh_out w;
 
@@ -43,7 +43,7 @@ static void test_age(void)
     start(&f, "instagram_login", NULL);
     f.record.first_seen = NOW;
     window_is(&f, 0, NOW + DAY, NOW + DAY, NOW + DAY, 0); /* nobody knows how old it is */
-    f.record.refreshed_at = NOW - 10 * DAY; /* of another token */
+    f.record.refreshed_at = NOW - 10 * DAY;               /* of another token */
     window_is(&f, 0, NOW + DAY, NOW + DAY, NOW + DAY, 0);
     f.record.first_seen = f.record.refreshed_at = NOW;
     window_is(&f, 0, NOW + DAY, NOW + DAY, NOW + DAY, 0);
@@ -59,8 +59,7 @@ static void test_age(void)
     fake_time(&f, "expires_at", NOW + 60 * DAY - 60);
     window_is(&f, 0, NOW + DAY, NOW + 52 * DAY - 60, NOW + 53 * DAY - 60, NOW + 60 * DAY - 60);
     fake_time(&f, "expires_at", NOW + 3 * DAY);
-    window_is(&f, 0, NOW + 3 * DAY - 60 * DAY + HOUR + DAY, NOW - 5 * DAY, NOW - 4 * DAY,
-              NOW + 3 * DAY);
+    window_is(&f, 0, NOW + 3 * DAY - 60 * DAY + HOUR + DAY, NOW - 5 * DAY, NOW - 4 * DAY, NOW + 3 * DAY);
     fake_time(&f, "expires_at", NOW - DAY); /* past its end: once more */
     window_is(&f, 0, NOW - DAY - 60 * DAY + HOUR + DAY, NOW - 9 * DAY, NOW - 8 * DAY, NOW - DAY);
     fake_close(&f);
@@ -120,10 +119,10 @@ static void test_facebook(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "the day of age", test_age },
-        { "requests of Instagram Login", test_requests },
-        { "Facebook Login", test_facebook },
-        { NULL, NULL },
+        {"the day of age", test_age},
+        {"requests of Instagram Login", test_requests},
+        {"Facebook Login", test_facebook},
+        {NULL, NULL},
     };
     return run_tests("instagram", tests);
 }

@@ -53,11 +53,10 @@ static void test_x_series(void)
     CU_ASSERT_EQUAL_FATAL(fake_open(&f), 0);
     CU_ASSERT_EQUAL(f.replay, RENEWD_REPLAY_SINGLE_USE);
     CU_ASSERT_EQUAL(fake_ask(&f, 1000), RENEWD_WAIT);
-    CU_ASSERT_STRING_EQUAL(f.request,
-                           "POST https://my-store2.retail.lightspeed.app/api/1.0/token\n"
-                           "Accept: application/json\n\n"
-                           "grant_type=refresh_token&refresh_token=def50%2F%2B"
-                           "&client_id=id%201&client_secret=s");
+    CU_ASSERT_STRING_EQUAL(f.request, "POST https://my-store2.retail.lightspeed.app/api/1.0/token\n"
+                                      "Accept: application/json\n\n"
+                                      "grant_type=refresh_token&refresh_token=def50%2F%2B"
+                                      "&client_id=id%201&client_secret=s");
     fake_close(&f);
     settings(&f, "x", "s", "http://127.0.0.1:8000/x/{domain_prefix}/y");
     fake_slot(&f, "domain_prefix", "a");
@@ -70,8 +69,8 @@ static void test_x_series(void)
 /* Nothing is asked of a host that a row could choose. */
 static void test_bad_prefixes(void)
 {
-    static const char *const bad[] = { "",    "A",      "a.b",  "a/b",         "a b", "a_b", "a%2e",
-                                       "a\n", "\xc3\xa4", "a@b", "evil.com/?#", NULL };
+    static const char *const bad[] = {"",     "A",   "a.b",      "a/b", "a b",         "a_b",
+                                      "a%2e", "a\n", "\xc3\xa4", "a@b", "evil.com/?#", NULL};
     struct fake f;
 
     settings(&f, "x", "s", pattern);
@@ -97,8 +96,7 @@ static void test_refused_settings(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "{domain_prefix}"));
 }
 
-static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred,
-                      int64_t latest, int64_t death)
+static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred, int64_t latest, int64_t death)
 {
     struct renewd_needs_refresh_out w;
 
@@ -151,13 +149,13 @@ static void test_x_window(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "R-Series: the request", test_r_series },
-        { "X-Series: the request", test_x_series },
-        { "X-Series: bad prefixes", test_bad_prefixes },
-        { "settings that do not fit", test_refused_settings },
-        { "R-Series: the window", test_r_window },
-        { "X-Series: the window", test_x_window },
-        { NULL, NULL },
+        {"R-Series: the request", test_r_series},
+        {"X-Series: the request", test_x_series},
+        {"X-Series: bad prefixes", test_bad_prefixes},
+        {"settings that do not fit", test_refused_settings},
+        {"R-Series: the window", test_r_window},
+        {"X-Series: the window", test_x_window},
+        {NULL, NULL},
     };
     return run_tests("lightspeed", tests);
 }

@@ -23,8 +23,8 @@ static void start(struct fake *f, int system_user, int proof)
     CU_ASSERT_EQUAL_FATAL(fake_open(f), 0);
 }
 
-static void window_is(struct fake *f, int64_t before, int64_t earliest, int64_t preferred,
-                      int64_t latest, int64_t death)
+static void window_is(struct fake *f, int64_t before, int64_t earliest, int64_t preferred, int64_t latest,
+                      int64_t death)
 {
     struct renewd_needs_refresh_out w;
 
@@ -98,9 +98,7 @@ static void test_useless(void)
     start(&f, 0, 0);
     fake_time(&f, "expires_at", NOW + 5 * DAY);
     CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
-    CU_ASSERT_EQUAL(
-        fake_answer(&f, 200, "{\"access_token\":\"EAAG-1\",\"expires_in\":432000}", NOW),
-        RENEWD_DONE);
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"access_token\":\"EAAG-1\",\"expires_in\":432000}", NOW), RENEWD_DONE);
     take_memo(&f, memo, sizeof(memo));
     CU_ASSERT_PTR_NOT_NULL(strstr(f.host.logged, "about 60 days"));
     f.record.refreshed_at = f.record.first_seen = NOW;
@@ -108,9 +106,7 @@ static void test_useless(void)
     window_is(&f, 0, NOW + DAY, NOW + DAY, NOW + DAY, NOW + 5 * DAY);
     f.host.logged[0] = '\0';
     CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
-    CU_ASSERT_EQUAL(
-        fake_answer(&f, 200, "{\"access_token\":\"EAAG-1\",\"expires_in\":432000}", NOW),
-        RENEWD_DONE);
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"access_token\":\"EAAG-1\",\"expires_in\":432000}", NOW), RENEWD_DONE);
     CU_ASSERT_STRING_EQUAL(f.host.logged, ""); /* said once */
     fake_close(&f);
 }
@@ -122,11 +118,10 @@ static void test_requests(void)
     start(&f, 1, 1);
     fake_time(&f, "expires_at", NOW + DAY);
     CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
-    CU_ASSERT_STRING_EQUAL(
-        f.request,
-        "GET http://fb/v26.0/oauth/access_token?grant_type=fb_exchange_token&client_id=123"
-        "&client_secret=hush&fb_exchange_token=EAAG-1&set_token_expires_in_60_days=true"
-        "&appsecret_proof=aed6f6e44725ea992d77c46d13b9b5330b5eb07e706b7ae7914ef6de61ef7212\n\n");
+    CU_ASSERT_STRING_EQUAL(f.request,
+                           "GET http://fb/v26.0/oauth/access_token?grant_type=fb_exchange_token&client_id=123"
+                           "&client_secret=hush&fb_exchange_token=EAAG-1&set_token_expires_in_60_days=true"
+                           "&appsecret_proof=aed6f6e44725ea992d77c46d13b9b5330b5eb07e706b7ae7914ef6de61ef7212\n\n");
     fake_close(&f);
     fake_init(&f);
     fake_setting(&f, "version", "v26/../x", 0);
@@ -139,7 +134,8 @@ static void test_requests(void)
 static void test_system_user(void)
 {
     static const char granted[] = "{\"access_token\":\"EAAG-2\",\"expires_in\":5184000}";
-    static const char refused[] = "{\"error\":{\"message\":\"(#100) a parameter\",\"type\":\"OAuthException\",\"code\":100}}";
+    static const char refused[] =
+        "{\"error\":{\"message\":\"(#100) a parameter\",\"type\":\"OAuthException\",\"code\":100}}";
     char memo[64];
     struct fake f;
 
@@ -189,7 +185,8 @@ static void test_learned(void)
 
     start(&f, 0, 0);
     CU_ASSERT_EQUAL(fake_ask(&f, NOW), RENEWD_WAIT);
-    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"data\":{\"is_valid\":true,\"type\":\"USER\",\"expires_at\":9072000}}", NOW),
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"data\":{\"is_valid\":true,\"type\":\"USER\",\"expires_at\":9072000}}",
+                                NOW),
                     RENEWD_WAIT);
     CU_ASSERT_EQUAL(fake_answer(&f, 500, "", NOW), RENEWD_FAILED);
     f.effects[0] = '\0';
@@ -202,13 +199,13 @@ static void test_learned(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "the window", test_window },
-        { "tokens that never end", test_never },
-        { "an exchange without use", test_useless },
-        { "requests", test_requests },
-        { "a system user's token", test_system_user },
-        { "an end that was learned", test_learned },
-        { NULL, NULL },
+        {"the window", test_window},
+        {"tokens that never end", test_never},
+        {"an exchange without use", test_useless},
+        {"requests", test_requests},
+        {"a system user's token", test_system_user},
+        {"an end that was learned", test_learned},
+        {NULL, NULL},
     };
     return run_tests("meta", tests);
 }

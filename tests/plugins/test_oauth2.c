@@ -85,34 +85,32 @@ static void test_refused_settings(void)
 static void test_errors(void)
 {
     static const struct answer answers[] = {
-        { 400, "{\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant" },
-        { 401, "{\"error\":\"invalid_client\"}", RENEWD_MISCONFIGURED, "invalid_client" },
-        { 400, "{\"error\":\"unauthorized_client\"}", RENEWD_MISCONFIGURED, "unauthorized_client" },
-        { 400, "{\"error\":\"invalid_request\"}", RENEWD_MISCONFIGURED, "invalid_request" },
-        { 400, "{\"error\":\"unsupported_grant_type\"}", RENEWD_MISCONFIGURED, NULL },
-        { 400, "{\"error\":\"invalid_scope\"}", RENEWD_RECONNECT, "invalid_scope" },
-        { 400, "{\"error\":\"server_error\"}", RENEWD_TRANSIENT, "server_error" },
-        { 400, "{\"error\":\"temporarily_unavailable\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":{\"code\":\"invalid_grant\",\"message\":\"LEAK\"}}", RENEWD_RECONNECT,
-          "invalid_grant" },
-        { 400, "{\"error\":{\"type\":\"invalid_client\"}}", RENEWD_MISCONFIGURED,
-          "invalid_client" },
-        { 403, "<html>LEAK</html>", RENEWD_TRANSIENT, NULL },
-        { 404, "<html>LEAK</html>", RENEWD_TRANSIENT, NULL },
-        { 500, "<html>LEAK</html>", RENEWD_TRANSIENT, NULL },
-        { 502, "{\"error\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL },
-        { 429, "{\"error\":\"slow_down\"}", RENEWD_RATE_LIMITED, "slow_down" },
-        { 400, "{\"error\":\"LEAK me: r1\"}", RENEWD_TRANSIENT, "error" },
-        { 401, "", RENEWD_TRANSIENT, NULL },
+        {400, "{\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant"},
+        {401, "{\"error\":\"invalid_client\"}", RENEWD_MISCONFIGURED, "invalid_client"},
+        {400, "{\"error\":\"unauthorized_client\"}", RENEWD_MISCONFIGURED, "unauthorized_client"},
+        {400, "{\"error\":\"invalid_request\"}", RENEWD_MISCONFIGURED, "invalid_request"},
+        {400, "{\"error\":\"unsupported_grant_type\"}", RENEWD_MISCONFIGURED, NULL},
+        {400, "{\"error\":\"invalid_scope\"}", RENEWD_RECONNECT, "invalid_scope"},
+        {400, "{\"error\":\"server_error\"}", RENEWD_TRANSIENT, "server_error"},
+        {400, "{\"error\":\"temporarily_unavailable\"}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant"},
+        {400, "{\"error\":{\"code\":\"invalid_grant\",\"message\":\"LEAK\"}}", RENEWD_RECONNECT, "invalid_grant"},
+        {400, "{\"error\":{\"type\":\"invalid_client\"}}", RENEWD_MISCONFIGURED, "invalid_client"},
+        {403, "<html>LEAK</html>", RENEWD_TRANSIENT, NULL},
+        {404, "<html>LEAK</html>", RENEWD_TRANSIENT, NULL},
+        {500, "<html>LEAK</html>", RENEWD_TRANSIENT, NULL},
+        {502, "{\"error\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL},
+        {429, "{\"error\":\"slow_down\"}", RENEWD_RATE_LIMITED, "slow_down"},
+        {400, "{\"error\":\"LEAK me: r1\"}", RENEWD_TRANSIENT, "error"},
+        {401, "", RENEWD_TRANSIENT, NULL},
         /* A success that cannot be read has perhaps spent the token. */
-        { 200, "", RENEWD_AMBIGUOUS, NULL },
-        { 200, "<html>LEAK</html>", RENEWD_AMBIGUOUS, NULL },
-        { 200, "{\"access_token\":\"new\",\"refresh_to", RENEWD_AMBIGUOUS, NULL },
-        { 200, "{\"refresh_token\":\"r2\"}", RENEWD_AMBIGUOUS, NULL },
-        { 0, "", RENEWD_AMBIGUOUS, NULL },
-        { 201, "{\"access_token\":\"new\"}", 0, NULL },
-        { -1, NULL, 0, NULL },
+        {200, "", RENEWD_AMBIGUOUS, NULL},
+        {200, "<html>LEAK</html>", RENEWD_AMBIGUOUS, NULL},
+        {200, "{\"access_token\":\"new\",\"refresh_to", RENEWD_AMBIGUOUS, NULL},
+        {200, "{\"refresh_token\":\"r2\"}", RENEWD_AMBIGUOUS, NULL},
+        {0, "", RENEWD_AMBIGUOUS, NULL},
+        {201, "{\"access_token\":\"new\"}", 0, NULL},
+        {-1, NULL, 0, NULL},
     };
     struct fake f;
 
@@ -125,16 +123,15 @@ static void test_errors(void)
 static void test_lifetimes(void)
 {
     static const struct lifetime lifetimes[] = {
-        { ",\"expires_in\":\"7200\",\"refresh_token\":\"r2\"",
-          "access_token=new\nrefresh_token=r2\nexpires_at=8200\nrefresh_expires_at=NULL\n" },
-        { ",\"expires_in\":7200,\"refresh_token\":\"r2\",\"refresh_expires_in\":\"9000\"",
-          "access_token=new\nrefresh_token=r2\nexpires_at=8200\nrefresh_expires_at=10000\n" },
-        { ",\"expires_in\":7200,\"refresh_token\":\"r1\"",
-          "access_token=new\nrefresh_token=r1\nexpires_at=8200\n" },
-        { ",\"expires_in\":31536001", "access_token=new\nexpires_at=31537001\n" },
-        { ",\"expires_in\":315360001", "access_token=new\nexpires_at=4600\n" },
-        { "", "access_token=new\nexpires_at=4600\n" },
-        { NULL, NULL },
+        {",\"expires_in\":\"7200\",\"refresh_token\":\"r2\"",
+         "access_token=new\nrefresh_token=r2\nexpires_at=8200\nrefresh_expires_at=NULL\n"},
+        {",\"expires_in\":7200,\"refresh_token\":\"r2\",\"refresh_expires_in\":\"9000\"",
+         "access_token=new\nrefresh_token=r2\nexpires_at=8200\nrefresh_expires_at=10000\n"},
+        {",\"expires_in\":7200,\"refresh_token\":\"r1\"", "access_token=new\nrefresh_token=r1\nexpires_at=8200\n"},
+        {",\"expires_in\":31536001", "access_token=new\nexpires_at=31537001\n"},
+        {",\"expires_in\":315360001", "access_token=new\nexpires_at=4600\n"},
+        {"", "access_token=new\nexpires_at=4600\n"},
+        {NULL, NULL},
     };
     struct fake f;
 
@@ -148,13 +145,13 @@ static void test_lifetimes(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "client in the body", test_post },
-        { "public client, scope and extra", test_public_client_with_extras },
-        { "client in the header", test_basic },
-        { "settings that do not fit", test_refused_settings },
-        { "errors", test_errors },
-        { "lifetimes", test_lifetimes },
-        { NULL, NULL },
+        {"client in the body", test_post},
+        {"public client, scope and extra", test_public_client_with_extras},
+        {"client in the header", test_basic},
+        {"settings that do not fit", test_refused_settings},
+        {"errors", test_errors},
+        {"lifetimes", test_lifetimes},
+        {NULL, NULL},
     };
     return run_tests("oauth2", tests);
 }

@@ -65,9 +65,9 @@ static void test_complete(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "national numbers", test_lines },
-        { "numbers that are complete", test_complete },
-        { NULL, NULL },
+        {"national numbers", test_lines},
+        {"numbers that are complete", test_complete},
+        {NULL, NULL},
     };
     return run_tests("phone", tests);
 }

@@ -41,7 +41,7 @@ static const char *signed_with(const char *key, const void *body, size_t length)
 
 static int32_t deliver(const char *topic, const void *body, size_t length)
 {
-    static const char *const secrets[] = { "an older one", secret, NULL };
+    static const char *const secrets[] = {"an older one", secret, NULL};
 
     f.header_count = 0;
     fake_header(&f, "X-Shopify-Topic", topic);
@@ -77,15 +77,22 @@ static int32_t claim(const char *name, const char *value, const char *const *sec
 
 static void test_signature(void)
 {
-    static const char *const one[] = { secret, NULL }, *const older[] = { "x", secret, "y", NULL };
-    static const char *const others[] = { "hush-shopify-secre", "", NULL }, *const none[] = { NULL };
+    static const char *const one[] = {secret, NULL}, *const older[] = {"x", secret, "y", NULL};
+    static const char *const others[] = {"hush-shopify-secre", "", NULL}, *const none[] = {NULL};
     static const char *const forged[] = {
-        "", "=", "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX5=", "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4",
-        "koyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=", "KoyC8Kkaqzwb_VHokf4AAstp_gHI8IurQfMinOtinX4=",
-        " KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=", "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=KoyC",
-        "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtin===", "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+        "",
+        "=",
+        "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX5=",
+        "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4",
+        "koyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=",
+        "KoyC8Kkaqzwb_VHokf4AAstp_gHI8IurQfMinOtinX4=",
+        " KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=",
+        "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=KoyC",
+        "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtin===",
+        "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
         "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9",
-        "2a8c82f0a91aab3c1bfd51e891fe0002cb69fe01c8f08bab41f3229ceb629d7e", NULL,
+        "2a8c82f0a91aab3c1bfd51e891fe0002cb69fe01c8f08bab41f3229ceb629d7e",
+        NULL,
     };
 
     start();
@@ -143,17 +150,19 @@ static void test_order(void)
     CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
     CU_ASSERT_STRING_EQUAL(f.event_id, "order-18446744073709551600");
     CU_ASSERT_EQUAL(f.event_time, 1795213200);
-    CU_ASSERT_TRUE(holds("\"user_data\":{\"em\":[\"86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d\"],"
-                         "\"ph\":[\"e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176\"],\"fn\":[\""));
+    CU_ASSERT_TRUE(
+        holds("\"user_data\":{\"em\":[\"86e0b9e56c17cc4d12387e1949b85053fbe73bc3ce5a1188713a9d300cc6133d\"],"
+              "\"ph\":[\"e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176\"],\"fn\":[\""));
     CU_ASSERT_TRUE(holds("\"client_ip_address\":\"203.0.113.9\",\"client_user_agent\":\"Mozilla/5.0\","
                          "\"fbp\":\"fb.1.1.2\",\"fbc\":\"fb.1.1.IwAR\",\"external_id\":[\""));
     /* San Francisco, CA, 94107, US */
     CU_ASSERT_TRUE(holds("\"ct\":[\"1a6bd4d9d79dc0a79b53795c70d3349fa9e38968a3fbefbfe8783efb1d2b6aac\"]"));
     CU_ASSERT_TRUE(holds("\"st\":[\"6959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126\"]"));
     CU_ASSERT_TRUE(holds("\"country\":[\"79adb2a2fce5c6ba215fe5f27f532d4e7edbac4b6a5e09e1ef3a08084a904621\"]"));
-    CU_ASSERT_TRUE(holds("\"custom_data\":{\"currency\":\"EUR\",\"value\":12345678901234567.89,\"order_id\":\"1001\","
-                         "\"content_type\":\"product\",\"contents\":[{\"id\":\"39072856123456789\",\"quantity\":1,"
-                         "\"item_price\":1e2}]}}"));
+    CU_ASSERT_TRUE(
+        holds("\"custom_data\":{\"currency\":\"EUR\",\"value\":12345678901234567.89,\"order_id\":\"1001\","
+              "\"content_type\":\"product\",\"contents\":[{\"id\":\"39072856123456789\",\"quantity\":1,"
+              "\"item_price\":1e2}]}}"));
     CU_ASSERT_TRUE(holds("\"action_source\":\"website\",\"event_source_url\":\"https://a-shop.myshopify.com/\""));
     CU_ASSERT_PTR_NULL(strstr(f.event, "Jane"));
     CU_ASSERT_PTR_NULL(strstr(f.event, "6505551212"));
@@ -162,7 +171,7 @@ static void test_order(void)
 
 static void test_carts_and_checkouts(void)
 {
-    static const char *const no_secrets[] = { NULL };
+    static const char *const no_secrets[] = {NULL};
 
     static const char cart[] =
         "{\"id\":\"eeafa272cebfd4b22385bc4b645e762c\",\"token\":\"eeafa272cebfd4b22385bc4b645e762c?key=k\","
@@ -177,7 +186,7 @@ static void test_carts_and_checkouts(void)
     CU_ASSERT_EQUAL(deliver("carts/create", cart, strlen(cart)), RENEWD_EVENT_TAKE);
     CU_ASSERT_STRING_EQUAL(f.event_name, "AddToCart");
     CU_ASSERT_STRING_EQUAL(f.event_id, "cart-eeafa272cebfd4b22385bc4b645e762c");
-    CU_ASSERT_TRUE(holds("\"action_source\":\"other\"")); /* no browser shows itself */
+    CU_ASSERT_TRUE(holds("\"action_source\":\"other\""));        /* no browser shows itself */
     CU_ASSERT_TRUE(holds("\"user_data\":{\"external_id\":[\"")); /* of nobody else */
     CU_ASSERT_TRUE(holds("\"custom_data\":{\"currency\":\"CAD\",\"content_type\":\"product\",\"contents\":"
                          "[{\"id\":\"704912205188288575\",\"quantity\":3,\"item_price\":9.99}]}"));
@@ -196,7 +205,7 @@ static void test_carts_and_checkouts(void)
 /* The newer headers, a time from the delivery, keys that are no key, a shop that is none. */
 static void test_headers(void)
 {
-    static const char *const secrets[] = { secret, NULL };
+    static const char *const secrets[] = {secret, NULL};
     char longest[400];
 
     start();
@@ -209,7 +218,8 @@ static void test_headers(void)
     fake_header(&f, "Shopify-Shop-Domain", "a/b?c");
     CU_ASSERT_EQUAL(fake_take(&f, "shopify", secrets, order, strlen(order), NOW), RENEWD_EVENT_TAKE);
     CU_ASSERT_EQUAL(f.event_time, 1795132800);
-    CU_ASSERT_EQUAL(strlen(f.same), strlen("shopify body ") + 64 + 1 + strlen("shopify orders/create Webhook-Id ") + 64 + 1);
+    CU_ASSERT_EQUAL(strlen(f.same),
+                    strlen("shopify body ") + 64 + 1 + strlen("shopify orders/create Webhook-Id ") + 64 + 1);
     CU_ASSERT_PTR_NULL(strstr(f.event, "event_source_url"));
     f.header_count = 0;
     fake_header(&f, "Shopify-Hmac-Sha256", order_mac);
@@ -252,7 +262,8 @@ static void with_setting(const char *name, const char *value)
 
 static void test_tests(void)
 {
-    static const char test[] = "{\"id\":7,\"test\":true}", cancelled[] = "{\"id\":8,\"cancelled_at\":\"2026-11-20T00:00:00Z\"}";
+    static const char test[] = "{\"id\":7,\"test\":true}",
+                      cancelled[] = "{\"id\":8,\"cancelled_at\":\"2026-11-20T00:00:00Z\"}";
 
     start();
     CU_ASSERT_EQUAL(deliver("orders/create", sample, strlen(sample)), RENEWD_EVENT_TAKE);
@@ -283,16 +294,22 @@ static void test_tests(void)
 /* Where it happened: what is the shopper's own goes along where a shopper's browser was there, and nowhere else. */
 static void test_sources(void)
 {
-    static const struct { const char *members, *source; int64_t life; } cases[] = {
-        { "\"source_name\":\"web\",\"client_details\":{\"user_agent\":\"M\",\"browser_ip\":\"192.0.2.1\"}", "website", 7 },
-        { "\"source_name\":\"580111\",\"client_details\":{\"user_agent\":\"M\"}", "website", 7 },
-        { "\"client_details\":{\"user_agent\":\"M\"}", "website", 7 },
-        { "\"source_name\":\"web\",\"client_details\":null", "other", 7 },
-        { "\"source_name\":\"pos\"", "physical_store", 62 },
-        { "\"source_name\":\"pos\",\"client_details\":{\"user_agent\":\"Till\",\"browser_ip\":\"192.0.2.2\"}", "physical_store", 62 },
-        { "\"source_name\":\"subscription_contract\"", "system_generated", 7 },
-        { "\"source_name\":\"subscription_contract_checkout_one\",\"client_details\":{\"user_agent\":\"M\"}", "system_generated", 7 },
-        { "\"source_name\":\"shopify_draft_order\",\"client_details\":{\"user_agent\":\"Clerk\"}", "other", 7 },
+    static const struct {
+        const char *members, *source;
+        int64_t life;
+    } cases[] = {
+        {"\"source_name\":\"web\",\"client_details\":{\"user_agent\":\"M\",\"browser_ip\":\"192.0.2.1\"}",
+         "website", 7},
+        {"\"source_name\":\"580111\",\"client_details\":{\"user_agent\":\"M\"}", "website", 7},
+        {"\"client_details\":{\"user_agent\":\"M\"}", "website", 7},
+        {"\"source_name\":\"web\",\"client_details\":null", "other", 7},
+        {"\"source_name\":\"pos\"", "physical_store", 62},
+        {"\"source_name\":\"pos\",\"client_details\":{\"user_agent\":\"Till\",\"browser_ip\":\"192.0.2.2\"}",
+         "physical_store", 62},
+        {"\"source_name\":\"subscription_contract\"", "system_generated", 7},
+        {"\"source_name\":\"subscription_contract_checkout_one\",\"client_details\":{\"user_agent\":\"M\"}",
+         "system_generated", 7},
+        {"\"source_name\":\"shopify_draft_order\",\"client_details\":{\"user_agent\":\"Clerk\"}", "other", 7},
     };
 
     start();
@@ -319,7 +336,8 @@ static void test_content_ids(void)
 
     start();
     CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
-    CU_ASSERT_TRUE(holds("\"content_type\":\"product\",\"contents\":[{\"id\":\"11\"},{\"id\":\"12\"},{\"id\":\"21\"}]"));
+    CU_ASSERT_TRUE(
+        holds("\"content_type\":\"product\",\"contents\":[{\"id\":\"11\"},{\"id\":\"12\"},{\"id\":\"21\"}]"));
     fake_close(&f);
     with_setting("content_id", "sku");
     CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
@@ -327,32 +345,34 @@ static void test_content_ids(void)
     fake_close(&f);
     with_setting("content_id", "product_id");
     CU_ASSERT_EQUAL(deliver("orders/create", body, strlen(body)), RENEWD_EVENT_TAKE);
-    CU_ASSERT_TRUE(holds("\"content_type\":\"product_group\",\"contents\":[{\"id\":\"1\"},{\"id\":\"1\"},{\"id\":\"2\"}]"));
+    CU_ASSERT_TRUE(
+        holds("\"content_type\":\"product_group\",\"contents\":[{\"id\":\"1\"},{\"id\":\"1\"},{\"id\":\"2\"}]"));
     fake_close(&f);
 }
 
 /* Hashes by `printf %s 33612345678 | openssl dgst -sha256`. */
 static void test_phones(void)
 {
-    static const struct { const char *members, *hash; } cases[] = {
-        { "\"phone\":null,\"billing_address\":{\"phone\":\"06 12 34 56 78\",\"country_code\":\"FR\"}",
-          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
-        { "\"phone\":null,\"billing_address\":{\"phone\":\"(650) 555-1212\",\"country_code\":\"US\"}",
-          "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176" },
-        { "\"billing_address\":{\"phone\":\"0033612345678\",\"country_code\":\"FR\"}",
-          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
-        { "\"billing_address\":{\"phone\":\"+33612345678\",\"country_code\":\"FR\"}",
-          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
-        { "\"billing_address\":{\"phone\":\"020 7946 0018\",\"country_code\":\"GB\"}",
-          "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc" },
-        { "\"billing_address\":{\"phone\":\"06 12 34 56 78\"}",
-          NULL },
-        { "\"phone\":\"06 12 34 56 78\",\"shipping_address\":{\"phone\":\"020 7946 0018\",\"country_code\":\"GB\"}",
-          "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc" },
-        { "\"billing_address\":{\"country_code\":\"US\"},\"shipping_address\":{\"phone\":\"06 12 34 56 78\",\"country_code\":\"FR\"}",
-          "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661" },
-        { "\"phone\":\"call me\",\"customer\":{\"phone\":\"+442079460018\"}",
-          "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc" },
+    static const struct {
+        const char *members, *hash;
+    } cases[] = {
+        {"\"phone\":null,\"billing_address\":{\"phone\":\"06 12 34 56 78\",\"country_code\":\"FR\"}",
+         "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661"},
+        {"\"phone\":null,\"billing_address\":{\"phone\":\"(650) 555-1212\",\"country_code\":\"US\"}",
+         "e323ec626319ca94ee8bff2e4c87cf613be6ea19919ed1364124e16807ab3176"},
+        {"\"billing_address\":{\"phone\":\"0033612345678\",\"country_code\":\"FR\"}",
+         "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661"},
+        {"\"billing_address\":{\"phone\":\"+33612345678\",\"country_code\":\"FR\"}",
+         "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661"},
+        {"\"billing_address\":{\"phone\":\"020 7946 0018\",\"country_code\":\"GB\"}",
+         "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc"},
+        {"\"billing_address\":{\"phone\":\"06 12 34 56 78\"}", NULL},
+        {"\"phone\":\"06 12 34 56 78\",\"shipping_address\":{\"phone\":\"020 7946 0018\",\"country_code\":\"GB\"}",
+         "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc"},
+        {"\"billing_address\":{\"country_code\":\"US\"},\"shipping_address\":{\"phone\":\"06 12 34 56 78\",\"country_code\":\"FR\"}",
+         "8a3e7886c9335e82e02299fa3e87b46e2de3b0c63d56003e30a5029394a47661"},
+        {"\"phone\":\"call me\",\"customer\":{\"phone\":\"+442079460018\"}",
+         "99a4599795d24445a5be21117f375c1bbe9e795daf7f62666686ce081e1f32dc"},
     };
 
     start();
@@ -369,19 +389,21 @@ static void test_phones(void)
 /* A refusal names the shop; the topic is not signed, and makes no other event of a body. */
 static void test_said(void)
 {
-    static const char *const secrets[] = { secret, NULL };
+    static const char *const secrets[] = {secret, NULL};
     char keys[sizeof(f.same)];
 
     start();
     CU_ASSERT_EQUAL(deliver("orders/create", "[1]", 3), RENEWD_EVENT_REFUSE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a-shop.myshopify.com is not sent as an event: its body is not a JSON object"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(f.text, "a-shop.myshopify.com is not sent as an event: its body is not a JSON object"));
     f.header_count = 0;
     fake_header(&f, "X-Shopify-Shop-Domain", "a-shop.myshopify.com");
     CU_ASSERT_EQUAL(fake_take(&f, "shopify", secrets, order, strlen(order), NOW), RENEWD_EVENT_FORGED);
     CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a-shop.myshopify.com: it has no X-Shopify-Hmac-Sha256"));
     fake_header(&f, "X-Shopify-Hmac-Sha256", "nonsense");
     CU_ASSERT_EQUAL(fake_take(&f, "shopify", secrets, order, strlen(order), NOW), RENEWD_EVENT_FORGED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(f.text, "a-shop.myshopify.com: its signature fits none of the job's webhooks.secrets"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(f.text, "a-shop.myshopify.com: its signature fits none of the job's webhooks.secrets"));
     CU_ASSERT_EQUAL(deliver("orders/create", order, strlen(order)), RENEWD_EVENT_TAKE);
     snprintf(keys, sizeof(keys), "%.*s", (int)strcspn(f.same, "\n"), f.same);
     CU_ASSERT_EQUAL(deliver("carts/create", order, strlen(order)), RENEWD_EVENT_TAKE);
@@ -392,9 +414,25 @@ static void test_said(void)
 static void test_hostile(void)
 {
     static const char *const bodies[] = {
-        "", "[]", "null", "{", "{}", "{\"id\":null}", "{\"id\":{}}", "{\"id\":[1]}", "{\"id\":true}", "{\"id\":1.5}",
-        "{\"id\":99999999999999999999999999}", "{\"id\":\"a\\u0000b\"}", "{\"id\":\"\"}", "{\"id\":\"a b\"}",
-        "{\"id\":\"\\u00e9\"}", "{\"id\":\"?key=1\"}", "\xff\xfe{\"id\":1}", "{\"id\":1,\"name\":\"\xff\"}", NULL,
+        "",
+        "[]",
+        "null",
+        "{",
+        "{}",
+        "{\"id\":null}",
+        "{\"id\":{}}",
+        "{\"id\":[1]}",
+        "{\"id\":true}",
+        "{\"id\":1.5}",
+        "{\"id\":99999999999999999999999999}",
+        "{\"id\":\"a\\u0000b\"}",
+        "{\"id\":\"\"}",
+        "{\"id\":\"a b\"}",
+        "{\"id\":\"\\u00e9\"}",
+        "{\"id\":\"?key=1\"}",
+        "\xff\xfe{\"id\":1}",
+        "{\"id\":1,\"name\":\"\xff\"}",
+        NULL,
     };
     static const char with_nul[] = "{\"id\":1,\0\"name\":\"x\"}";
     static const char wrong_types[] =
@@ -436,19 +474,19 @@ static void test_hostile(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "the signature", test_signature },
-        { "the smallest order", test_small_order },
-        { "an order", test_order },
-        { "carts and checkouts", test_carts_and_checkouts },
-        { "headers", test_headers },
-        { "old ones", test_old },
-        { "tests and cancelled orders", test_tests },
-        { "where it happened", test_sources },
-        { "ids of goods", test_content_ids },
-        { "telephone numbers", test_phones },
-        { "what is said of it", test_said },
-        { "hostile bodies", test_hostile },
-        { NULL, NULL },
+        {"the signature", test_signature},
+        {"the smallest order", test_small_order},
+        {"an order", test_order},
+        {"carts and checkouts", test_carts_and_checkouts},
+        {"headers", test_headers},
+        {"old ones", test_old},
+        {"tests and cancelled orders", test_tests},
+        {"where it happened", test_sources},
+        {"ids of goods", test_content_ids},
+        {"telephone numbers", test_phones},
+        {"what is said of it", test_said},
+        {"hostile bodies", test_hostile},
+        {NULL, NULL},
     };
     return run_tests("shopify", tests);
 }

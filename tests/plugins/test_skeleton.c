@@ -18,19 +18,18 @@ static void start(struct fake *f)
 static void test_refresh(void)
 {
     static const struct answer answers[] = {
-        { 400, "{\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant" },
-        { 401, "{\"error\":\"invalid_key\"}", RENEWD_MISCONFIGURED, "invalid_key" },
-        { 429, "", RENEWD_RATE_LIMITED, NULL },
-        { 500, "{\"error\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "<html>", RENEWD_TRANSIENT, NULL },
-        { 0, "", RENEWD_TRANSIENT, NULL },
-        { -1, NULL, 0, NULL },
+        {400, "{\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant"},
+        {401, "{\"error\":\"invalid_key\"}", RENEWD_MISCONFIGURED, "invalid_key"},
+        {429, "", RENEWD_RATE_LIMITED, NULL},
+        {500, "{\"error\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL},
+        {200, "<html>", RENEWD_TRANSIENT, NULL},
+        {0, "", RENEWD_TRANSIENT, NULL},
+        {-1, NULL, 0, NULL},
     };
     static const struct lifetime lifetimes[] = {
-        { ",\"expires_in\":60,\"refresh_token\":\"r2\"",
-          "access_token=new\nrefresh_token=r2\nexpires_at=1060\n" },
-        { ",\"expires_in\":1e18", "access_token=new\nexpires_at=4600\n" },
-        { NULL, NULL },
+        {",\"expires_in\":60,\"refresh_token\":\"r2\"", "access_token=new\nrefresh_token=r2\nexpires_at=1060\n"},
+        {",\"expires_in\":1e18", "access_token=new\nexpires_at=4600\n"},
+        {NULL, NULL},
     };
     struct fake f;
 
@@ -66,8 +65,8 @@ static void test_on_failure(void)
     struct fake f;
 
     start(&f);
-    f.decision = (struct renewd_on_failure_out){ .size = sizeof(f.decision),
-                                                 .outcome = RENEWD_TRANSIENT, .next_at = 9000 };
+    f.decision =
+        (struct renewd_on_failure_out){.size = sizeof(f.decision), .outcome = RENEWD_TRANSIENT, .next_at = 9000};
     CU_ASSERT_EQUAL(fake_failed(&f, 500, NULL, 1000), 0);
     CU_ASSERT_EQUAL(f.decision.next_at, 9000);
     CU_ASSERT_EQUAL(fake_failed(&f, 503, NULL, 1000), 0);
@@ -78,10 +77,10 @@ static void test_on_failure(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "refresh", test_refresh },
-        { "the window", test_window },
-        { "on_failure", test_on_failure },
-        { NULL, NULL },
+        {"refresh", test_refresh},
+        {"the window", test_window},
+        {"on_failure", test_on_failure},
+        {NULL, NULL},
     };
     return run_tests("skeleton", tests);
 }

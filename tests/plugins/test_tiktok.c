@@ -26,11 +26,10 @@ static void test_request(void)
     start(&f);
     CU_ASSERT_EQUAL(f.replay, RENEWD_REPLAY_SINGLE_USE);
     CU_ASSERT_EQUAL(fake_ask(&f, 1000), RENEWD_WAIT);
-    CU_ASSERT_STRING_EQUAL(f.request,
-                           "POST https://open.tiktokapis.com/v2/oauth/token/\n"
-                           "Accept: application/json\nCache-Control: no-cache\n\n"
-                           "client_key=key%261&client_secret=s%3D1&grant_type=refresh_token"
-                           "&refresh_token=rft.a%2Bb%2Fc%3D");
+    CU_ASSERT_STRING_EQUAL(f.request, "POST https://open.tiktokapis.com/v2/oauth/token/\n"
+                                      "Accept: application/json\nCache-Control: no-cache\n\n"
+                                      "client_key=key%261&client_secret=s%3D1&grant_type=refresh_token"
+                                      "&refresh_token=rft.a%2Bb%2Fc%3D");
     fake_close(&f);
 }
 
@@ -41,20 +40,17 @@ static void test_open_id(void)
     start(&f);
     fake_slot(&f, "open_id", "o-1");
     fake_ask(&f, 1000);
-    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"access_token\":\"a\",\"open_id\":\"o-1\"}", 1000),
-                    RENEWD_DONE);
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"access_token\":\"a\",\"open_id\":\"o-1\"}", 1000), RENEWD_DONE);
     CU_ASSERT_STRING_EQUAL(f.host.logged, "");
     fake_ask(&f, 1000);
-    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"access_token\":\"a\",\"open_id\":\"o-2\"}", 1000),
-                    RENEWD_DONE);
+    CU_ASSERT_EQUAL(fake_answer(&f, 200, "{\"access_token\":\"a\",\"open_id\":\"o-2\"}", 1000), RENEWD_DONE);
     CU_ASSERT_PTR_NOT_NULL(strstr(f.host.logged, "another open_id"));
     CU_ASSERT_PTR_NULL(strstr(f.host.logged, "o-2"));
     CU_ASSERT_PTR_NULL(strstr(f.effects, "open_id"));
     fake_close(&f);
 }
 
-static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred,
-                      int64_t latest, int64_t death)
+static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred, int64_t latest, int64_t death)
 {
     struct renewd_needs_refresh_out w;
 
@@ -118,11 +114,11 @@ static void test_remembered_end(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "the request", test_request },
-        { "another open_id", test_open_id },
-        { "the window", test_window },
-        { "the grant's end without a column", test_remembered_end },
-        { NULL, NULL },
+        {"the request", test_request},
+        {"another open_id", test_open_id},
+        {"the window", test_window},
+        {"the grant's end without a column", test_remembered_end},
+        {NULL, NULL},
     };
     return run_tests("tiktok", tests);
 }

@@ -37,45 +37,43 @@ static void test_request(void)
 static void test_documented_errors(void)
 {
     static const struct answer answers[] = {
-        { 400,
-          "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been expired or "
-          "revoked.\"}",
-          RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Bad Request\"}",
-          RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"Account has been deleted\"}",
-          RENEWD_RECONNECT, "invalid_grant" },
-        { 400,
-          "{\"error\":\"invalid_grant\",\"error_description\":\"reauth related error "
-          "(invalid_rapt)\","
-          "\"error_subtype\":\"invalid_rapt\"}",
-          RENEWD_RECONNECT, "invalid_grant" },
-        { 400, "{\"error\":\"invalid_request\",\"error_description\":\"LEAK\"}",
-          RENEWD_MISCONFIGURED, "invalid_request" },
-        { 400, "{\"error\":\"unsupported_grant_type\"}", RENEWD_MISCONFIGURED,
-          "unsupported_grant_type" },
-        { 400, "{\"error\":\"invalid_scope\"}", RENEWD_MISCONFIGURED, "invalid_scope" },
-        { 401, "{\"error\":\"invalid_client\",\"error_description\":\"Unauthorized\"}",
-          RENEWD_MISCONFIGURED, "invalid_client" },
-        { 401, "{\"error\":\"deleted_client\"}", RENEWD_MISCONFIGURED, "deleted_client" },
-        { 400, "{\"error\":\"deleted_client\"}", RENEWD_MISCONFIGURED, "deleted_client" },
-        { 401, "{\"error\":\"unauthorized_client\"}", RENEWD_MISCONFIGURED, "unauthorized_client" },
-        { 400, "{\"error\":\"admin_policy_enforced\"}", RENEWD_RECONNECT, "admin_policy_enforced" },
-        { 403, "{\"error\":\"access_denied\"}", RENEWD_RECONNECT, "access_denied" },
-        { 403, "{\"error\":\"org_internal\"}", RENEWD_RECONNECT, "org_internal" },
-        { 429, "", RENEWD_RATE_LIMITED, NULL },
-        { 429, "{\"error\":\"invalid_grant\"}", RENEWD_RATE_LIMITED, NULL },
-        { 408, "", RENEWD_TRANSIENT, NULL },
-        { 500, "{\"error\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL },
-        { 503, "{}", RENEWD_TRANSIENT, NULL },
-        { 504, "", RENEWD_TRANSIENT, NULL },
-        { 400, "{\"error\":\"internal_failure\"}", RENEWD_TRANSIENT, "internal_failure" },
-        { 200, "{\"error\":\"server_error\"}", RENEWD_TRANSIENT, "server_error" },
-        { 401, "{\"error\":\"temporarily_unavailable\"}", RENEWD_TRANSIENT, NULL },
-        { 400, "{\"error\":\"invalid_grant\",\"error_description\":\"internal_failure\"}",
-          RENEWD_TRANSIENT, NULL },
-        { 502, "<html>Bad Gateway</html>", RENEWD_TRANSIENT, NULL },
-        { -1, NULL, 0, NULL },
+        {400,
+         "{\"error\":\"invalid_grant\",\"error_description\":\"Token has been expired or "
+         "revoked.\"}",
+         RENEWD_RECONNECT, "invalid_grant"},
+        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"Bad Request\"}", RENEWD_RECONNECT,
+         "invalid_grant"},
+        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"Account has been deleted\"}", RENEWD_RECONNECT,
+         "invalid_grant"},
+        {400,
+         "{\"error\":\"invalid_grant\",\"error_description\":\"reauth related error "
+         "(invalid_rapt)\","
+         "\"error_subtype\":\"invalid_rapt\"}",
+         RENEWD_RECONNECT, "invalid_grant"},
+        {400, "{\"error\":\"invalid_request\",\"error_description\":\"LEAK\"}", RENEWD_MISCONFIGURED,
+         "invalid_request"},
+        {400, "{\"error\":\"unsupported_grant_type\"}", RENEWD_MISCONFIGURED, "unsupported_grant_type"},
+        {400, "{\"error\":\"invalid_scope\"}", RENEWD_MISCONFIGURED, "invalid_scope"},
+        {401, "{\"error\":\"invalid_client\",\"error_description\":\"Unauthorized\"}", RENEWD_MISCONFIGURED,
+         "invalid_client"},
+        {401, "{\"error\":\"deleted_client\"}", RENEWD_MISCONFIGURED, "deleted_client"},
+        {400, "{\"error\":\"deleted_client\"}", RENEWD_MISCONFIGURED, "deleted_client"},
+        {401, "{\"error\":\"unauthorized_client\"}", RENEWD_MISCONFIGURED, "unauthorized_client"},
+        {400, "{\"error\":\"admin_policy_enforced\"}", RENEWD_RECONNECT, "admin_policy_enforced"},
+        {403, "{\"error\":\"access_denied\"}", RENEWD_RECONNECT, "access_denied"},
+        {403, "{\"error\":\"org_internal\"}", RENEWD_RECONNECT, "org_internal"},
+        {429, "", RENEWD_RATE_LIMITED, NULL},
+        {429, "{\"error\":\"invalid_grant\"}", RENEWD_RATE_LIMITED, NULL},
+        {408, "", RENEWD_TRANSIENT, NULL},
+        {500, "{\"error\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL},
+        {503, "{}", RENEWD_TRANSIENT, NULL},
+        {504, "", RENEWD_TRANSIENT, NULL},
+        {400, "{\"error\":\"internal_failure\"}", RENEWD_TRANSIENT, "internal_failure"},
+        {200, "{\"error\":\"server_error\"}", RENEWD_TRANSIENT, "server_error"},
+        {401, "{\"error\":\"temporarily_unavailable\"}", RENEWD_TRANSIENT, NULL},
+        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"internal_failure\"}", RENEWD_TRANSIENT, NULL},
+        {502, "<html>Bad Gateway</html>", RENEWD_TRANSIENT, NULL},
+        {-1, NULL, 0, NULL},
     };
     struct fake f;
 
@@ -87,33 +85,31 @@ static void test_documented_errors(void)
 static void test_nasty_answers(void)
 {
     static const struct answer answers[] = {
-        { 200, "", RENEWD_TRANSIENT, NULL },
-        { 200, "<html>hello</html>", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"ya29", RENEWD_TRANSIENT, NULL },
-        { 200, "[]", RENEWD_TRANSIENT, NULL },
-        { 200, "null", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":null}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":5}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":{\"a\":1}}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"a\\r\\nX: b\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"a\\u0000b\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"\xff\"}", RENEWD_TRANSIENT, NULL },
-        { 200, "{\"access_token\":\"a\",\"error\":\"invalid_grant\"}", RENEWD_RECONNECT,
-          "invalid_grant" },
-        { 200, "{\"access_token\":\"a\",\"error\":{\"code\":7}}", RENEWD_TRANSIENT, "error" },
-        { 200, "{\"access_token\":\"a\",\"error\":null}", 0, NULL },
-        { 401, "", RENEWD_TRANSIENT, NULL },
-        { 403, "<html></html>", RENEWD_TRANSIENT, NULL },
-        { 404, "<html></html>", RENEWD_TRANSIENT, NULL },
-        { 302, "", RENEWD_TRANSIENT, NULL },
-        { 400, "{\"error\":\"something_new\"}", RENEWD_TRANSIENT, "something_new" },
-        { 400, "{\"error\":\"LEAK of a token?\"}", RENEWD_TRANSIENT, "error" },
-        { 401, "{\"error\":{\"code\":401,\"status\":\"UNAUTHENTICATED\"}}", RENEWD_TRANSIENT,
-          "UNAUTHENTICATED" },
-        { 400, "{\"error\":\"\",\"access_token\":\"a\"}", RENEWD_TRANSIENT, NULL },
-        { 400, "{\"error_description\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL },
-        { -1, NULL, 0, NULL },
+        {200, "", RENEWD_TRANSIENT, NULL},
+        {200, "<html>hello</html>", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":\"ya29", RENEWD_TRANSIENT, NULL},
+        {200, "[]", RENEWD_TRANSIENT, NULL},
+        {200, "null", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":\"\"}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":null}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":5}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":{\"a\":1}}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":\"a\\r\\nX: b\"}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":\"a\\u0000b\"}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":\"\xff\"}", RENEWD_TRANSIENT, NULL},
+        {200, "{\"access_token\":\"a\",\"error\":\"invalid_grant\"}", RENEWD_RECONNECT, "invalid_grant"},
+        {200, "{\"access_token\":\"a\",\"error\":{\"code\":7}}", RENEWD_TRANSIENT, "error"},
+        {200, "{\"access_token\":\"a\",\"error\":null}", 0, NULL},
+        {401, "", RENEWD_TRANSIENT, NULL},
+        {403, "<html></html>", RENEWD_TRANSIENT, NULL},
+        {404, "<html></html>", RENEWD_TRANSIENT, NULL},
+        {302, "", RENEWD_TRANSIENT, NULL},
+        {400, "{\"error\":\"something_new\"}", RENEWD_TRANSIENT, "something_new"},
+        {400, "{\"error\":\"LEAK of a token?\"}", RENEWD_TRANSIENT, "error"},
+        {401, "{\"error\":{\"code\":401,\"status\":\"UNAUTHENTICATED\"}}", RENEWD_TRANSIENT, "UNAUTHENTICATED"},
+        {400, "{\"error\":\"\",\"access_token\":\"a\"}", RENEWD_TRANSIENT, NULL},
+        {400, "{\"error_description\":\"invalid_grant\"}", RENEWD_TRANSIENT, NULL},
+        {-1, NULL, 0, NULL},
     };
     struct fake f;
 
@@ -126,30 +122,29 @@ static void test_lifetimes(void)
 {
     static const char assumed[] = "access_token=new\nexpires_at=4600\n";
     static const struct lifetime lifetimes[] = {
-        { ",\"expires_in\":3599", "access_token=new\nexpires_at=4599\n" },
-        { ",\"expires_in\":\"3600\"", assumed },
-        { ",\"expires_in\":3599.9", "access_token=new\nexpires_at=4599\n" },
-        { ",\"expires_in\":1", "access_token=new\nexpires_at=1001\n" },
-        { "", assumed },
-        { ",\"expires_in\":0", assumed },
-        { ",\"expires_in\":-5", assumed },
-        { ",\"expires_in\":null", assumed },
-        { ",\"expires_in\":\"soon\"", assumed },
-        { ",\"expires_in\":0.5", assumed },
-        { ",\"expires_in\":1e18", assumed },
-        { ",\"expires_in\":1e999", assumed },
-        { ",\"expires_in\":99999999999999999999999", assumed },
-        { ",\"expires_in\":31536001", assumed },
-        { ",\"expires_in\":[1]", assumed },
-        { ",\"expires_in\":5,\"refresh_token\":\"\",\"scope\":\"\"",
-          "access_token=new\nexpires_at=1005\n" },
-        { ",\"expires_in\":5,\"refresh_token\":null,\"scope\":\"a b\"",
-          "access_token=new\nexpires_at=1005\nscope=a b\n" },
-        { ",\"expires_in\":5,\"refresh_token\":\"1//new\"",
-          "access_token=new\nrefresh_token=1//new\nexpires_at=1005\n" },
-        { ",\"expires_in\":5,\"refresh_token_expires_in\":604799",
-          "access_token=new\nexpires_at=1005\nrefresh_expires_at=605799\n" },
-        { NULL, NULL },
+        {",\"expires_in\":3599", "access_token=new\nexpires_at=4599\n"},
+        {",\"expires_in\":\"3600\"", assumed},
+        {",\"expires_in\":3599.9", "access_token=new\nexpires_at=4599\n"},
+        {",\"expires_in\":1", "access_token=new\nexpires_at=1001\n"},
+        {"", assumed},
+        {",\"expires_in\":0", assumed},
+        {",\"expires_in\":-5", assumed},
+        {",\"expires_in\":null", assumed},
+        {",\"expires_in\":\"soon\"", assumed},
+        {",\"expires_in\":0.5", assumed},
+        {",\"expires_in\":1e18", assumed},
+        {",\"expires_in\":1e999", assumed},
+        {",\"expires_in\":99999999999999999999999", assumed},
+        {",\"expires_in\":31536001", assumed},
+        {",\"expires_in\":[1]", assumed},
+        {",\"expires_in\":5,\"refresh_token\":\"\",\"scope\":\"\"", "access_token=new\nexpires_at=1005\n"},
+        {",\"expires_in\":5,\"refresh_token\":null,\"scope\":\"a b\"",
+         "access_token=new\nexpires_at=1005\nscope=a b\n"},
+        {",\"expires_in\":5,\"refresh_token\":\"1//new\"",
+         "access_token=new\nrefresh_token=1//new\nexpires_at=1005\n"},
+        {",\"expires_in\":5,\"refresh_token_expires_in\":604799",
+         "access_token=new\nexpires_at=1005\nrefresh_expires_at=605799\n"},
+        {NULL, NULL},
     };
     struct fake f;
 
@@ -165,11 +160,11 @@ static void test_lifetimes(void)
 /* A grant's end stands until it has passed without being named again. */
 static void test_grant_end(void)
 {
-    static const struct lifetime stands[] = {
-        { ",\"expires_in\":5", "access_token=new\nexpires_at=1005\n" }, { NULL, NULL } };
-    static const struct lifetime passed[] = {
-        { ",\"expires_in\":5", "access_token=new\nexpires_at=1005\nrefresh_expires_at=NULL\n" },
-        { NULL, NULL } };
+    static const struct lifetime stands[] = {{",\"expires_in\":5", "access_token=new\nexpires_at=1005\n"},
+                                             {NULL, NULL}};
+    static const struct lifetime passed[] = {{",\"expires_in\":5",
+                                              "access_token=new\nexpires_at=1005\nrefresh_expires_at=NULL\n"},
+                                             {NULL, NULL}};
     struct fake f;
 
     start(&f);
@@ -180,8 +175,7 @@ static void test_grant_end(void)
     fake_close(&f);
 }
 
-static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred,
-                      int64_t latest, int64_t death)
+static void window_is(struct fake *f, int64_t now, int64_t before, int64_t preferred, int64_t latest, int64_t death)
 {
     struct renewd_needs_refresh_out w;
 
@@ -237,14 +231,14 @@ static void test_window_floor(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "the request", test_request },
-        { "documented errors", test_documented_errors },
-        { "nasty answers", test_nasty_answers },
-        { "lifetimes", test_lifetimes },
-        { "the grant's end", test_grant_end },
-        { "the window", test_window },
-        { "the window's floor", test_window_floor },
-        { NULL, NULL },
+        {"the request", test_request},
+        {"documented errors", test_documented_errors},
+        {"nasty answers", test_nasty_answers},
+        {"lifetimes", test_lifetimes},
+        {"the grant's end", test_grant_end},
+        {"the window", test_window},
+        {"the window's floor", test_window_floor},
+        {NULL, NULL},
     };
     return run_tests("youtube", tests);
 }

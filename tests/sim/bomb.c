@@ -47,8 +47,8 @@ static uint32_t crc_of_zeros(size_t size)
 
 char *bomb_gzip(size_t size, size_t *ret_len)
 {
-    static const unsigned char header[10] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255 };
-    struct bits out = { .data = xmalloc(size / 258 * 13 / 8 + 400) };
+    static const unsigned char header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
+    struct bits out = {.data = xmalloc(size / 258 * 13 / 8 + 400)};
     size_t left = size;
 
     for (size_t i = 0; i < sizeof(header); i++)

@@ -79,7 +79,8 @@ static void only(struct call *call, const char *names)
 {
     if (!call->json)
         return;
-    json_object_object_foreach(call->json, name, value) {
+    json_object_object_foreach(call->json, name, value)
+    {
         char padded[64];
         (void)value;
         snprintf(padded, sizeof(padded), " %.60s ", name);
@@ -164,10 +165,8 @@ static struct json_object *issued_json(const struct account *account)
 
     json_object_object_add(json, "account", json_object_new_string(account->name));
     json_object_object_add(json, "access_token", json_object_new_string(account->access->value));
-    json_object_object_add(json, "refresh_token",
-                           json_object_new_string(account->refresh->value));
-    json_object_object_add(json, "expires_at",
-                           json_object_new_int64(account->access->expires_at));
+    json_object_object_add(json, "refresh_token", json_object_new_string(account->refresh->value));
+    json_object_object_add(json, "expires_at", json_object_new_int64(account->access->expires_at));
     json_object_object_add(json, "scope", json_object_new_string(account->scope));
     return json;
 }
@@ -219,8 +218,7 @@ static void read_spec(struct call *call, const struct provider *of, struct accou
 }
 
 /* count accounts PREFIX-1 ... (numbers taken are passed over), or the one that is named. */
-static void add_accounts(struct call *call, const struct provider *of, struct account_spec *spec,
-                         int64_t count)
+static void add_accounts(struct call *call, const struct provider *of, struct account_spec *spec, int64_t count)
 {
     const char *prefix = text(call, "prefix"), *name = text(call, "account");
     struct json_object *list = json_object_new_array();
@@ -228,8 +226,7 @@ static void add_accounts(struct call *call, const struct provider *of, struct ac
 
     buf_init(&lines, TEXT_MAX);
     for (int64_t made = 0, i = 1; made < count; i++) {
-        cleanup(free_p) char *numbered =
-            xasprintf("%s-%lld", prefix ? prefix : "acct", (long long)i);
+        cleanup(free_p) char *numbered = xasprintf("%s-%lld", prefix ? prefix : "acct", (long long)i);
         spec->name = name ? name : numbered;
         if (!name && account_find(of, numbered))
             continue;
@@ -239,8 +236,8 @@ static void add_accounts(struct call *call, const struct provider *of, struct ac
             break;
         }
         json_object_array_add(list, issued_json(account));
-        buf_printf(&lines, "%s\t%s\t%s\t%lld\n", account->name, account->access->value,
-                   account->refresh->value, (long long)account->access->expires_at);
+        buf_printf(&lines, "%s\t%s\t%s\t%lld\n", account->name, account->access->value, account->refresh->value,
+                   (long long)account->access->expires_at);
         made++;
     }
     answer_accounts(call, list, &lines);
@@ -249,7 +246,7 @@ static void add_accounts(struct call *call, const struct provider *of, struct ac
 
 static void post_accounts(struct call *call)
 {
-    struct account_spec spec = { 0 };
+    struct account_spec spec = {0};
 
     only(call, " provider count prefix account access_token refresh_token expires_in"
                " refresh_expires_in scope client_id grace bucket age testing rotate ");
@@ -265,8 +262,7 @@ static void post_accounts(struct call *call)
         add_accounts(call, of, &spec, count);
 }
 
-static void list_accounts(struct call *call, const struct provider *of, struct json_object *list,
-                          struct buf *lines)
+static void list_accounts(struct call *call, const struct provider *of, struct json_object *list, struct buf *lines)
 {
     const char *since_text = form_get(&call->query, "since");
     const char *name = form_get(&call->query, "account");
@@ -447,15 +443,12 @@ static const struct {
     const char *method, *path;
     void (*answer)(struct call *call);
 } routes[] = {
-    { "POST", "reset", post_reset },       { "POST", "mark", post_mark },
-    { "GET", "clock", get_clock },         { "POST", "clock", post_clock },
-    { "POST", "clients", post_clients },   { "POST", "accounts", post_accounts },
-    { "GET", "accounts", get_accounts },   { "GET", "token", get_token },
-    { "POST", "lives", post_lives },       { "POST", "unfit", post_unfit },
-    { "POST", "pixels", post_pixels },     { "GET", "events", get_events },
-    { "POST", "revoke", post_revoke },     { "GET", "misbehave", get_misbehave },
-    { "POST", "misbehave", post_misbehave }, { "GET", "log", get_log },
-    { "GET", "counts", get_counts },       { "POST", "kill", post_kill },
+    {"POST", "reset", post_reset},     {"POST", "mark", post_mark},         {"GET", "clock", get_clock},
+    {"POST", "clock", post_clock},     {"POST", "clients", post_clients},   {"POST", "accounts", post_accounts},
+    {"GET", "accounts", get_accounts}, {"GET", "token", get_token},         {"POST", "lives", post_lives},
+    {"POST", "unfit", post_unfit},     {"POST", "pixels", post_pixels},     {"GET", "events", get_events},
+    {"POST", "revoke", post_revoke},   {"GET", "misbehave", get_misbehave}, {"POST", "misbehave", post_misbehave},
+    {"GET", "log", get_log},           {"GET", "counts", get_counts},       {"POST", "kill", post_kill},
 };
 
 static void mistake(struct reply *reply, int status, const char *what)
@@ -488,7 +481,7 @@ static void run(const struct request *request, struct call *call, size_t route)
 
 void control_answer(const struct request *request, struct reply *reply)
 {
-    struct call call = { .reply = reply };
+    struct call call = {.reply = reply};
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strcmp(request->method, routes[i].method) == 0 &&

@@ -51,10 +51,10 @@ static struct token *facebook_presents(const struct request *request)
     const char *path = behind_version(request->rest);
     if (events_path(path))
         return events_token(request);
-    const char *name = !path                                ? "access_token"
+    const char *name = !path                              ? "access_token"
                        : strcmp(path, exchange_path) == 0 ? "fb_exchange_token"
                        : strcmp(path, debug_path) == 0    ? "input_token"
-                                                            : "access_token";
+                                                          : "access_token";
     return graph_token(&facebook_provider, request, name);
 }
 
@@ -104,8 +104,7 @@ static void exchange(const struct form *form, struct token *token, struct reply 
         next->expires_at = account->grace ? end : sim_now() + LONG_LIFE;
         account->refresh_ok++;
         account->last_used_at = sim_now();
-        graph_grant(reply, next->value,
-                    account->testing || account->rotate ? 0 : next->expires_at - sim_now());
+        graph_grant(reply, next->value, account->testing || account->rotate ? 0 : next->expires_at - sim_now());
     }
 }
 
@@ -121,8 +120,7 @@ static struct json_object *token_data(const struct token *token)
         json_object_put(error);
         json_object_object_add(data, "issued_at", json_object_new_int64(token->issued_at));
         json_object_object_add(data, "expires_at",
-                               json_object_new_int64(token->account->testing ? 0
-                                                                             : token->expires_at));
+                               json_object_new_int64(token->account->testing ? 0 : token->expires_at));
         return data;
     }
     json_object_object_add(error, "code", json_object_new_int(190));

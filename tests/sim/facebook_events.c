@@ -145,11 +145,11 @@ static bool is_hash(struct json_object *value)
 /* Whoever sends what belongs to a person sends hashes of it. */
 static bool user_data_ok(struct json_object *data)
 {
-    static const char *const hashed[] = { "em", "ph", "fn", "ln", "db", "ge",
-                                          "ct", "st", "zp", "country", NULL };
+    static const char *const hashed[] = {"em", "ph", "fn", "ln", "db", "ge", "ct", "st", "zp", "country", NULL};
     if (!data || json_object_object_length(data) == 0)
         return false;
-    json_object_object_foreach(data, name, value) {
+    json_object_object_foreach(data, name, value)
+    {
         if (!in_list(name, hashed))
             continue;
         if (!json_object_is_type(value, json_type_array)) {
@@ -167,9 +167,9 @@ static bool user_data_ok(struct json_object *data)
 /* The subcode of the refusal; 0 = it is good. */
 static int event_fault(struct json_object *event)
 {
-    static const char *const sources[] = { "email", "website", "app", "phone_call", "chat",
-                                           "physical_store", "system_generated",
-                                           "business_messaging", "other", NULL };
+    static const char *const sources[] = {
+        "email", "website", "app", "phone_call", "chat", "physical_store", "system_generated", "business_messaging",
+        "other", NULL};
     if (!json_object_is_type(event, json_type_object))
         return BAD_MEMBER;
     struct json_object *when = member(event, "event_time", json_type_int);
@@ -234,7 +234,7 @@ static struct batch *batch_new(uint64_t request, size_t count)
         events.batches = xrealloc(events.batches, events.batch_cap * sizeof(*events.batches));
     }
     struct batch *batch = &events.batches[events.batch_count++];
-    *batch = (struct batch){ .request = request, .events = xcalloc(count, sizeof(struct seen *)) };
+    *batch = (struct batch){.request = request, .events = xcalloc(count, sizeof(struct seen *))};
     if (count > events.largest)
         events.largest = count;
     return batch;
@@ -261,8 +261,7 @@ static void remember(const struct request *request, const char *pixel, struct js
         seen->event_time = json_object_get_int64(member(event, "event_time", json_type_int));
         replace(&seen->account, account);
         replace(&seen->text,
-                json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN |
-                                                          JSON_C_TO_STRING_NOSLASHESCAPE));
+                json_object_to_json_string_ext(event, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         batch->events[batch->count++] = seen;
     }
 }
@@ -311,15 +310,16 @@ void events_form(const struct request *request, struct form *ret_form)
     memset(ret_form, 0, sizeof(*ret_form));
     struct json_object *json = parsed(request->body);
     if (json_object_is_type(json, json_type_object)) {
-        json_object_object_foreach(json, name, value) {
+        json_object_object_foreach(json, name, value)
+        {
             if (!value || ret_form->count == FORM_MAX)
                 continue;
             ret_form->names[ret_form->count] = xstrdup(name);
-            ret_form->values[ret_form->count++] = xstrdup(
-                json_object_is_type(value, json_type_string)
-                    ? json_object_get_string(value)
-                    : json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
-                                                                JSON_C_TO_STRING_NOSLASHESCAPE));
+            ret_form->values[ret_form->count++] =
+                xstrdup(json_object_is_type(value, json_type_string)
+                            ? json_object_get_string(value)
+                            : json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
+                                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
         }
     }
     json_object_put(json);
@@ -371,8 +371,7 @@ void events_lines(const char *pixel, struct buf *out)
 
     while ((seen = next_seen(&cursor, pixel)))
         buf_printf(out, "%s\t%s\t%s\t%llu\t%llu\t%s\n", seen->pixel, seen->name, seen->id,
-                   (unsigned long long)seen->received, (unsigned long long)seen->lost,
-                   seen->account);
+                   (unsigned long long)seen->received, (unsigned long long)seen->lost, seen->account);
 }
 
 static struct json_object *seen_json(const struct seen *seen)

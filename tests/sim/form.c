@@ -156,8 +156,7 @@ static void claim_basic(const char *encoded, struct client_claim *claim)
     claim->malformed = !claim->id || !claim->secret;
 }
 
-void client_claim_read(const struct request *request, const struct form *form,
-                       struct client_claim *ret_claim)
+void client_claim_read(const struct request *request, const struct form *form, struct client_claim *ret_claim)
 {
     const char *authorization = request_header(request, "Authorization");
     const char *id = form_get(form, "client_id"), *secret = form_get(form, "client_secret");

@@ -32,8 +32,7 @@ struct client_claim {
     char *id, *secret; /* NULL when not said */
     bool basic, both, malformed;
 };
-void client_claim_read(const struct request *request, const struct form *form,
-                       struct client_claim *ret_claim);
+void client_claim_read(const struct request *request, const struct form *form, struct client_claim *ret_claim);
 void client_claim_done(struct client_claim *claim);
 
 /* The token of `Authorization: Bearer`, or NULL; points into the request. */

@@ -41,7 +41,7 @@ static struct token *google_presents(const struct request *request)
     const char *bearer = bearer_of(request);
     if (bearer)
         return token_find(bearer);
-    const char *name = is_token_path(request->rest)                 ? "refresh_token"
+    const char *name = is_token_path(request->rest)               ? "refresh_token"
                        : strcmp(request->rest, "/tokeninfo") == 0 ? "access_token"
                                                                   : "token";
     cleanup(free_p) char *value = named_token(request, name);
@@ -67,9 +67,9 @@ static bool check_client(const struct client_claim *claim, struct reply *reply)
         refuse(reply, 401, "deleted_client", "The OAuth client was deleted.");
     else if (registered && !client)
         refuse(reply, 401, "invalid_client", "The OAuth client was not found.");
-    else if (client && (strcmp(client->secret, claim->secret) != 0 ||
-                        (client->auth == AUTH_BASIC && !claim->basic) ||
-                        (client->auth == AUTH_POST && claim->basic)))
+    else if (client &&
+             (strcmp(client->secret, claim->secret) != 0 || (client->auth == AUTH_BASIC && !claim->basic) ||
+              (client->auth == AUTH_POST && claim->basic)))
         refuse(reply, 401, "invalid_client", "The provided client secret is invalid.");
     else
         return true;
@@ -93,18 +93,15 @@ static void refuse_revoked(const struct account *account, struct reply *reply)
         refuse(reply, 400, "invalid_grant", "Account has been deleted");
     } else if (strcmp(reason, "rapt") == 0) {
         refuse(reply, 400, "invalid_grant", "reauth related error (invalid_rapt)");
-        json_object_object_add(reply->json, "error_subtype",
-                               json_object_new_string("invalid_rapt"));
+        json_object_object_add(reply->json, "error_subtype", json_object_new_string("invalid_rapt"));
     } else {
         refuse(reply, 400, "invalid_grant", "Token has been expired or revoked.");
     }
 }
 
-static bool check_grant(struct token *token, const struct client_claim *claim,
-                        struct reply *reply)
+static bool check_grant(struct token *token, const struct client_claim *claim, struct reply *reply)
 {
-    if (!token || token->kind != TOKEN_REFRESH ||
-        token->account->provider != &google_provider) {
+    if (!token || token->kind != TOKEN_REFRESH || token->account->provider != &google_provider) {
         refuse(reply, 400, "invalid_grant", "Bad Request");
         return false;
     }
@@ -136,18 +133,16 @@ static void grant_answer(struct token *token, struct reply *reply)
     json_object_object_add(json, "scope", json_object_new_string(account->scope));
     json_object_object_add(json, "token_type", json_object_new_string("Bearer"));
     if (dies)
-        json_object_object_add(json, "refresh_token_expires_in",
-                               json_object_new_int64(dies - sim_now()));
+        json_object_object_add(json, "refresh_token_expires_in", json_object_new_int64(dies - sim_now()));
     if (account->rotate) /* the old one stays good: Google's repeats are safe */
         json_object_object_add(json, "refresh_token",
-            json_object_new_string(token_issue(account, TOKEN_REFRESH)->value));
+                               json_object_new_string(token_issue(account, TOKEN_REFRESH)->value));
     reply_json(reply, 200, json);
     reply_header(reply, "Cache-Control", "no-cache, no-store, max-age=0, must-revalidate");
     reply->outcome = "ok";
 }
 
-static void refresh(const struct form *form, const struct client_claim *claim,
-                    struct reply *reply)
+static void refresh(const struct form *form, const struct client_claim *claim, struct reply *reply)
 {
     const char *grant_type = form_get(form, "grant_type");
     const char *value = form_get(form, "refresh_token"), *scope = form_get(form, "scope");
@@ -194,8 +189,7 @@ static void revoke_answer(const struct request *request, struct reply *reply)
     cleanup(free_p) char *value = named_token(request, "token");
     struct token *token = value ? token_find(value) : NULL;
 
-    if (!token || token->account->provider != &google_provider || token->revoked ||
-        token_expired(token)) {
+    if (!token || token->account->provider != &google_provider || token->revoked || token_expired(token)) {
         refuse(reply, 400, "invalid_token", "Token expired or revoked");
         return;
     }
@@ -206,8 +200,7 @@ static void revoke_answer(const struct request *request, struct reply *reply)
 
 static bool access_is_good(const struct token *token)
 {
-    return token && token->kind == TOKEN_ACCESS &&
-           token->account->provider == &google_provider &&
+    return token && token->kind == TOKEN_ACCESS && token->account->provider == &google_provider &&
            strcmp(token_state(token), "live") == 0;
 }
 

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void graph_refuse(struct reply *reply, int status, int code, int subcode, const char *type,
-                  const char *message)
+void graph_refuse(struct reply *reply, int status, int code, int subcode, const char *type, const char *message)
 {
     struct json_object *json = json_object_new_object(), *error = json_object_new_object();
 
@@ -29,8 +28,7 @@ void graph_refuse_token(struct reply *reply, const struct token *token)
 
     token->account->refresh_refused++;
     if (token->revoked && strcmp(reason, "tester") == 0)
-        graph_refuse(reply, 400, 100, 0, "IGApiException",
-                     "Unsupported request - method type: get");
+        graph_refuse(reply, 400, 100, 0, "IGApiException", "Unsupported request - method type: get");
     else if (token->revoked)
         graph_refuse(reply, 400, 190, atoi(reason), "OAuthException",
                      "Error validating access token: the session has been invalidated.");
@@ -52,8 +50,7 @@ void graph_grant(struct reply *reply, const char *token, int64_t expires_in)
     reply->outcome = "ok";
 }
 
-struct token *graph_token(const struct provider *provider, const struct request *request,
-                          const char *name)
+struct token *graph_token(const struct provider *provider, const struct request *request, const char *name)
 {
     struct form form;
 

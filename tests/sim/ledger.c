@@ -29,7 +29,7 @@ struct entry {
     char method[12], path[96], account[64], outcome[24];
     const char *mode; /* of misbehaviour, static text */
     int status;
-    bool refresh; /* presented a refresh token that we issued */
+    bool refresh;        /* presented a refresh token that we issued */
     signed char written; /* -1: not known yet */
 };
 
@@ -148,10 +148,8 @@ static struct json_object *entry_json(const struct entry *entry)
     json_object_object_add(json, "refresh", json_object_new_boolean(entry->refresh));
     add_text(json, "outcome", entry->outcome);
     add_text(json, "misbehaved", entry->mode);
-    json_object_object_add(json, "status",
-                           entry->status ? json_object_new_int(entry->status) : NULL);
-    json_object_object_add(json, "written",
-                           entry->written < 0 ? NULL : json_object_new_boolean(entry->written));
+    json_object_object_add(json, "status", entry->status ? json_object_new_int(entry->status) : NULL);
+    json_object_object_add(json, "written", entry->written < 0 ? NULL : json_object_new_boolean(entry->written));
     return json;
 }
 
@@ -180,7 +178,7 @@ static struct json_object *counts_json(const uint64_t counts[COUNTS])
 struct json_object *ledger_counts(void)
 {
     struct json_object *json = json_object_new_object();
-    uint64_t total[COUNTS] = { 0 };
+    uint64_t total[COUNTS] = {0};
 
     for (size_t i = 0; provider_at(i); i++) {
         json_object_object_add(json, provider_at(i)->name, counts_json(ledger.counts[i]));

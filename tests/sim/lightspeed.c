@@ -42,8 +42,7 @@ static bool check_client(const struct client_claim *claim, struct reply *reply)
 
     if (!claim->id || !*claim->id) {
         reply_oauth_error(reply, 400, "invalid_request", missing);
-        json_object_object_add(reply->json, "hint",
-                               json_object_new_string("Check the `client_id` parameter"));
+        json_object_object_add(reply->json, "hint", json_object_new_string("Check the `client_id` parameter"));
         return false;
     }
     if (!registered)
@@ -84,8 +83,7 @@ static void bucket_headers(struct account *account, struct reply *reply)
     account->bucket = (level > 0 ? level : 0) + COST;
     account->bucket_at = sim_now();
     snprintf(text, sizeof(text), "%lld.%02lld/%lld", (long long)(account->bucket / 100),
-             (long long)(account->bucket % 100),
-             (long long)(account->bucket_size ? account->bucket_size : BUCKET));
+             (long long)(account->bucket % 100), (long long)(account->bucket_size ? account->bucket_size : BUCKET));
     reply_header(reply, "X-LS-Api-Bucket-Level", text);
     reply_header(reply, "X-LS-Api-Drip-Rate", "1");
     reply_header(reply, "X-LS-API-Request-Cost", "1");
@@ -115,8 +113,7 @@ static void pair_answer(struct token *token, struct reply *reply)
     bucket_headers(account, reply);
 }
 
-static void grant_answer(struct token *token, const struct client_claim *claim,
-                         struct reply *reply)
+static void grant_answer(struct token *token, const struct client_claim *claim, struct reply *reply)
 {
     if (!token || token->kind != TOKEN_REFRESH) {
         refuse_grant(reply, "Cannot decrypt the refresh token");
@@ -143,8 +140,7 @@ static void grant_answer(struct token *token, const struct client_claim *claim,
     account->refresh_refused++;
 }
 
-static void refresh(const struct form *form, const struct client_claim *claim,
-                    struct reply *reply)
+static void refresh(const struct form *form, const struct client_claim *claim, struct reply *reply)
 {
     const char *grant_type = form_get(form, "grant_type");
     const char *value = form_get(form, "refresh_token");

@@ -88,8 +88,7 @@ static bool client_is_good(const struct client_claim *claim)
     const struct client *client = client_find(&lightspeed_x_provider, claim->id, &registered);
 
     return claim->id && claim->secret &&
-           (!registered ||
-            (client && !client->deleted && strcmp(client->secret, claim->secret) == 0));
+           (!registered || (client && !client->deleted && strcmp(client->secret, claim->secret) == 0));
 }
 
 static void token_answer(const struct request *request, const char *store, struct reply *reply)
@@ -113,12 +112,10 @@ static void token_answer(const struct request *request, const char *store, struc
     limit_headers(reply);
 }
 
-static void retailer_answer(const struct request *request, const char *store,
-                            struct reply *reply)
+static void retailer_answer(const struct request *request, const char *store, struct reply *reply)
 {
     const struct token *token = ours(bearer_of(request));
-    bool good = token && token->kind == TOKEN_ACCESS &&
-                strcmp(token->account->name, store) == 0 &&
+    bool good = token && token->kind == TOKEN_ACCESS && strcmp(token->account->name, store) == 0 &&
                 strcmp(token_state(token), "live") == 0;
 
     if (!good) {

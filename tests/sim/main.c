@@ -35,7 +35,8 @@ static void usage(FILE *to)
           "                 [--state FILE] [--die-with-parent] [--quiet]\n"
           "Serves on 127.0.0.1 until SIGTERM. --port 0 (default) takes a free port.\n"
           "--port-file: the port is written there once the simulator is ready.\n"
-          "--state: the truth about every account is written there at the end, as JSON.\n", to);
+          "--state: the truth about every account is written there at the end, as JSON.\n",
+          to);
 }
 
 static bool read_port(const char *text, uint16_t *ret_port)
@@ -53,10 +54,10 @@ static bool read_port(const char *text, uint16_t *ret_port)
 static int options_read(int argc, char **argv, struct options *ret_options)
 {
     static const struct option known[] = {
-        { "port", required_argument, NULL, 'p' },  { "port-file", required_argument, NULL, 'f' },
-        { "tls", required_argument, NULL, 't' },   { "state", required_argument, NULL, 's' },
-        { "quiet", no_argument, NULL, 'q' },       { "help", no_argument, NULL, 'h' },
-        { "die-with-parent", no_argument, NULL, 'd' }, { NULL, 0, NULL, 0 },
+        {"port", required_argument, NULL, 'p'},      {"port-file", required_argument, NULL, 'f'},
+        {"tls", required_argument, NULL, 't'},       {"state", required_argument, NULL, 's'},
+        {"quiet", no_argument, NULL, 'q'},           {"help", no_argument, NULL, 'h'},
+        {"die-with-parent", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -66,14 +67,30 @@ static int options_read(int argc, char **argv, struct options *ret_options)
         if (c == 't' && optind >= argc)
             c = '?';
         switch (c) {
-        case 'p': break;
-        case 'f': ret_options->port_file = optarg; break;
-        case 't': ret_options->certificate = optarg; ret_options->key = argv[optind++]; break;
-        case 's': ret_options->state = optarg; break;
-        case 'q': ret_options->quiet = true; break;
-        case 'd': ret_options->die_with_parent = true; break;
-        case 'h': usage(stdout); return 1;
-        default: usage(stderr); return 3;
+        case 'p':
+            break;
+        case 'f':
+            ret_options->port_file = optarg;
+            break;
+        case 't':
+            ret_options->certificate = optarg;
+            ret_options->key = argv[optind++];
+            break;
+        case 's':
+            ret_options->state = optarg;
+            break;
+        case 'q':
+            ret_options->quiet = true;
+            break;
+        case 'd':
+            ret_options->die_with_parent = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return 1;
+        default:
+            usage(stderr);
+            return 3;
         }
     }
     if (optind == argc)
@@ -151,7 +168,7 @@ static int serve(const struct options *options, const sigset_t *ends)
 {
     cleanup(free_p) char *certificate = NULL;
     cleanup(free_p) char *key = NULL;
-    struct server_options server_options = { .port = options->port };
+    struct server_options server_options = {.port = options->port};
     uint16_t port;
     char line[32];
     int signal_number;
@@ -168,8 +185,7 @@ static int serve(const struct options *options, const sigset_t *ends)
     snprintf(line, sizeof(line), "%u\n", (unsigned)port);
     bool ready = !options->port_file || file_write(options->port_file, line);
     if (ready && !options->quiet)
-        fprintf(stderr, "simulator: serving on http%s://127.0.0.1:%u\n",
-                certificate ? "s" : "", (unsigned)port);
+        fprintf(stderr, "simulator: serving on http%s://127.0.0.1:%u\n", certificate ? "s" : "", (unsigned)port);
     if (ready)
         sigwait(ends, &signal_number);
     server_stop(server);
@@ -180,7 +196,7 @@ static int serve(const struct options *options, const sigset_t *ends)
 
 int main(int argc, char **argv)
 {
-    struct options options = { 0 };
+    struct options options = {0};
     sigset_t ends;
     int wrong = options_read(argc, argv, &options);
 

@@ -35,8 +35,7 @@ struct misbehaviour {
 struct mode {
     const char *name;
     bool process; /* unless the request for misbehaviour says otherwise */
-    void (*spoil)(const struct misbehaviour *m, const struct request *request,
-                  struct reply *reply);
+    void (*spoil)(const struct misbehaviour *m, const struct request *request, struct reply *reply);
 };
 
 static struct misbehaviour *queue;
@@ -52,35 +51,30 @@ static uint64_t chance(const struct misbehaviour *m, const struct account *accou
     return (h ^ h >> 29) * 0xbf58476d1ce4e5b9u >> 17;
 }
 
-static void spoil_nothing(const struct misbehaviour *m, const struct request *request,
-                          struct reply *reply)
+static void spoil_nothing(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)m;
     (void)request;
     (void)reply;
 }
 
-static void spoil_status(const struct misbehaviour *m, const struct request *request,
-                         struct reply *reply)
+static void spoil_status(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
-    reply_text(reply, m->status ? m->status : 503,
-               m->content_type ? m->content_type : "text/html; charset=utf-8",
+    reply_text(reply, m->status ? m->status : 503, m->content_type ? m->content_type : "text/html; charset=utf-8",
                m->body ? m->body : "<html><body>Service Unavailable</body></html>");
     for (size_t i = 0; i < m->header_count; i++)
         reply_header(reply, m->headers[i].name, m->headers[i].value);
 }
 
-static void spoil_json(const struct misbehaviour *m, const struct request *request,
-                       struct reply *reply)
+static void spoil_json(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     spoil_status(m, request, reply);
-    reply_text(reply, m->status ? m->status : 200,
-               m->content_type ? m->content_type : "application/json", m->body ? m->body : "{}");
+    reply_text(reply, m->status ? m->status : 200, m->content_type ? m->content_type : "application/json",
+               m->body ? m->body : "{}");
 }
 
-static void spoil_retry_after(const struct misbehaviour *m, const struct request *request,
-                              struct reply *reply)
+static void spoil_retry_after(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     reply_text(reply, m->status ? m->status : 429, "application/json",
@@ -88,15 +82,13 @@ static void spoil_retry_after(const struct misbehaviour *m, const struct request
     reply_header(reply, "Retry-After", m->retry_after ? m->retry_after : "30");
 }
 
-static void spoil_drop(const struct misbehaviour *m, const struct request *request,
-                       struct reply *reply)
+static void spoil_drop(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     reply->drop = m->rst ? DROP_RST : DROP_FIN;
 }
 
-static void spoil_cut(const struct misbehaviour *m, const struct request *request,
-                      struct reply *reply)
+static void spoil_cut(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     reply_render(reply);
     size_t at = m->any_bytes && reply->len ? request->luck % reply->len : (size_t)m->bytes;
@@ -105,8 +97,7 @@ static void spoil_cut(const struct misbehaviour *m, const struct request *reques
 }
 
 /* Valid JSON with a refresh token in it, but far too long. */
-static void spoil_huge(const struct misbehaviour *m, const struct request *request,
-                       struct reply *reply)
+static void spoil_huge(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     static const char head[] = "{\"access_token\":\"", tail[] = "\",\"expires_in\":3600}";
     size_t size = m->size ? (size_t)m->size : 10 << 20;
@@ -122,8 +113,7 @@ static void spoil_huge(const struct misbehaviour *m, const struct request *reque
     reply_body(reply, body, size);
 }
 
-static void spoil_bomb(const struct misbehaviour *m, const struct request *request,
-                       struct reply *reply)
+static void spoil_bomb(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     size_t len;
     char *body = bomb_gzip(m->size ? (size_t)m->size : 100 << 20, &len);
@@ -134,23 +124,20 @@ static void spoil_bomb(const struct misbehaviour *m, const struct request *reque
     reply_header(reply, "Content-Encoding", "gzip");
 }
 
-static void spoil_html(const struct misbehaviour *m, const struct request *request,
-                       struct reply *reply)
+static void spoil_html(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     reply_text(reply, m->status ? m->status : 200, "text/html; charset=utf-8",
                "<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>");
 }
 
-static void spoil_empty(const struct misbehaviour *m, const struct request *request,
-                        struct reply *reply)
+static void spoil_empty(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     reply_text(reply, m->status ? m->status : 200, "application/json", "");
 }
 
-static void spoil_garbage(const struct misbehaviour *m, const struct request *request,
-                          struct reply *reply)
+static void spoil_garbage(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     reply_text(reply, m->status ? m->status : 200, "application/json",
@@ -158,8 +145,7 @@ static void spoil_garbage(const struct misbehaviour *m, const struct request *re
 }
 
 /* One member replaced by raw JSON text, well-formed or not, or removed. */
-static void spoil_member(const struct misbehaviour *m, const struct request *request,
-                         struct reply *reply)
+static void spoil_member(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     if (!reply->json)
@@ -169,20 +155,17 @@ static void spoil_member(const struct misbehaviour *m, const struct request *req
         json_object_object_add(reply->json, m->name, json_object_new_double_s(1.0, m->value));
 }
 
-static void spoil_bad_utf8(const struct misbehaviour *m, const struct request *request,
-                           struct reply *reply)
+static void spoil_bad_utf8(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)request;
     if (!reply->json)
         return;
     const char *name = m->name ? m->name : "scope";
     json_object_object_del(reply->json, name);
-    json_object_object_add(reply->json, name,
-                           json_object_new_double_s(1.0, "\"caf\xe9 \xff\xfe \xc0\xaf end\""));
+    json_object_object_add(reply->json, name, json_object_new_double_s(1.0, "\"caf\xe9 \xff\xfe \xc0\xaf end\""));
 }
 
-static void spoil_bom(const struct misbehaviour *m, const struct request *request,
-                      struct reply *reply)
+static void spoil_bom(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)m;
     (void)request;
@@ -192,16 +175,14 @@ static void spoil_bom(const struct misbehaviour *m, const struct request *reques
     reply_body(reply, body, len);
 }
 
-static void spoil_close_kept(const struct misbehaviour *m, const struct request *request,
-                             struct reply *reply)
+static void spoil_close_kept(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)reply;
     request->peer->drop_next = true;
     request->peer->drop_next_rst = m->rst;
 }
 
-static void spoil_close_after(const struct misbehaviour *m, const struct request *request,
-                              struct reply *reply)
+static void spoil_close_after(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     (void)m;
     (void)reply;
@@ -209,23 +190,23 @@ static void spoil_close_after(const struct misbehaviour *m, const struct request
 }
 
 static const struct mode modes[] = {
-    { "status", false, spoil_status },
-    { "delay", true, spoil_nothing },
-    { "drop_before", false, spoil_drop },
-    { "drop_after", true, spoil_drop },
-    { "cut", true, spoil_cut },
-    { "huge", false, spoil_huge },
-    { "bomb", false, spoil_bomb },
-    { "html", false, spoil_html },
-    { "empty", false, spoil_empty },
-    { "garbage", false, spoil_garbage },
-    { "json", false, spoil_json },
-    { "member", true, spoil_member },
-    { "bad_utf8", true, spoil_bad_utf8 },
-    { "bom", true, spoil_bom },
-    { "retry_after", false, spoil_retry_after },
-    { "close_kept", true, spoil_close_kept },
-    { "close_after", true, spoil_close_after },
+    {"status", false, spoil_status},
+    {"delay", true, spoil_nothing},
+    {"drop_before", false, spoil_drop},
+    {"drop_after", true, spoil_drop},
+    {"cut", true, spoil_cut},
+    {"huge", false, spoil_huge},
+    {"bomb", false, spoil_bomb},
+    {"html", false, spoil_html},
+    {"empty", false, spoil_empty},
+    {"garbage", false, spoil_garbage},
+    {"json", false, spoil_json},
+    {"member", true, spoil_member},
+    {"bad_utf8", true, spoil_bad_utf8},
+    {"bom", true, spoil_bom},
+    {"retry_after", false, spoil_retry_after},
+    {"close_kept", true, spoil_close_kept},
+    {"close_after", true, spoil_close_after},
 };
 
 static const struct mode *mode_named(const char *name)
@@ -259,8 +240,7 @@ static char *text_of(struct json_object *value)
         return NULL;
     if (json_object_is_type(value, json_type_string))
         return xstrdup(json_object_get_string(value));
-    return xstrdup(json_object_to_json_string_ext(
-        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    return xstrdup(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 static const char *read_headers(struct json_object *value, struct misbehaviour *m)
@@ -269,7 +249,8 @@ static const char *read_headers(struct json_object *value, struct misbehaviour *
         return NULL;
     if (!json_object_is_type(value, json_type_object))
         return "headers: an object of strings";
-    json_object_object_foreach(value, name, text) {
+    json_object_object_foreach(value, name, text)
+    {
         if (m->header_count == REPLY_HEADERS || !text)
             return "headers: too many, or one is null";
         m->headers[m->header_count].name = xstrdup(name);
@@ -279,8 +260,7 @@ static const char *read_headers(struct json_object *value, struct misbehaviour *
 }
 
 /* A number into *ret_value; one out of its range is *ret_bad. */
-static void read_number(struct json_object *value, int64_t low, int64_t high, int64_t *ret_value,
-                        bool *ret_bad)
+static void read_number(struct json_object *value, int64_t low, int64_t high, int64_t *ret_value, bool *ret_bad)
 {
     int64_t number = json_object_get_int64(value);
 
@@ -337,11 +317,9 @@ static const char *read_when(const char *text, struct misbehaviour *m)
     return NULL;
 }
 
-static const char *read_member(const char *name, struct json_object *value,
-                               struct misbehaviour *m)
+static const char *read_member(const char *name, struct json_object *value, struct misbehaviour *m)
 {
-    const char *text =
-        json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+    const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
     int64_t status = 0;
     bool bad = false;
 
@@ -396,7 +374,8 @@ const char *misbehave_add(struct json_object *json)
     m->share = 100;
     m->users = 1;
     const char *wrong = NULL;
-    json_object_object_foreach(json, member, value) {
+    json_object_object_foreach(json, member, value)
+    {
         if (!wrong)
             wrong = read_member(member, value, m);
     }
@@ -441,8 +420,7 @@ static bool ends_in(const char *text, const char *end)
     return len >= end_len && strcmp(text + len - end_len, end) == 0;
 }
 
-static bool fits(const struct misbehaviour *m, const struct request *request,
-                 const struct token *token)
+static bool fits(const struct misbehaviour *m, const struct request *request, const struct token *token)
 {
     const char *path = m->path ? m->path : request->provider->token_path;
 
@@ -452,8 +430,7 @@ static bool fits(const struct misbehaviour *m, const struct request *request,
         return false;
     if (m->account && (!token || strcmp(m->account, token->account->name) != 0))
         return false;
-    return m->share == 100 ||
-           (token && chance(m, token->account) % 100 < (uint64_t)m->share);
+    return m->share == 100 || (token && chance(m, token->account) % 100 < (uint64_t)m->share);
 }
 
 struct misbehaviour *misbehave_take(struct request *request, struct token *token)
@@ -499,8 +476,7 @@ bool misbehave_spoils(const struct misbehaviour *m)
            m->mode->spoil != spoil_close_after;
 }
 
-void misbehave_spoil(const struct misbehaviour *m, const struct request *request,
-                     struct reply *reply)
+void misbehave_spoil(const struct misbehaviour *m, const struct request *request, struct reply *reply)
 {
     m->mode->spoil(m, request, reply);
 }

@@ -32,8 +32,7 @@ bool misbehave_spoils(const struct misbehaviour *m);
 /* Whether the provider is to process the request at all. */
 bool misbehave_processes(const struct misbehaviour *m);
 /* Spoils the reply. Needs no lock; may take a while (a bomb is made once). */
-void misbehave_spoil(const struct misbehaviour *m, const struct request *request,
-                     struct reply *reply);
+void misbehave_spoil(const struct misbehaviour *m, const struct request *request, struct reply *reply);
 
 /* bomb.c: a gzip stream of size zero bytes; the caller frees it. */
 char *bomb_gzip(size_t size, size_t *ret_len);

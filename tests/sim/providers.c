@@ -6,14 +6,8 @@
 #include "tests/sim/sim.h"
 
 static const struct provider *const providers[] = {
-    &google_provider,
-    &strict_provider,
-    &tiktok_provider,
-    &lightspeed_provider,
-    &lightspeed_x_provider,
-    &instagram_provider,
-    &facebook_provider,
-    &echo_provider,
+    &google_provider,       &strict_provider,    &tiktok_provider,   &lightspeed_provider,
+    &lightspeed_x_provider, &instagram_provider, &facebook_provider, &echo_provider,
 };
 
 enum { PROVIDERS = sizeof(providers) / sizeof(providers[0]) };

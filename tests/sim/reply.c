@@ -73,8 +73,8 @@ void reply_render(struct reply *reply)
 {
     if (!reply->json)
         return;
-    const char *text = json_object_to_json_string_ext(
-        reply->json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text =
+        json_object_to_json_string_ext(reply->json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     size_t len = strlen(text);
     char *copy = xstrndup(text, len);
     reply_body(reply, copy, len);

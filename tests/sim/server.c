@@ -43,8 +43,7 @@ static void sleep_ms(struct server *server, int64_t ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&server->lock);
-    while (!server->stopping &&
-           pthread_cond_timedwait(&server->wake, &server->lock, &until) == 0)
+    while (!server->stopping && pthread_cond_timedwait(&server->wake, &server->lock, &until) == 0)
         ;
     pthread_mutex_unlock(&server->lock);
 }
@@ -56,8 +55,7 @@ const char *request_header(const struct request *request, const char *name)
 
 static int peer_socket(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
 
@@ -172,8 +170,7 @@ static enum MHD_Result send_reply(struct request *request, struct reply *reply)
     if (reply->cut) {
         response = cut_response(reply);
     } else {
-        response = MHD_create_response_from_buffer(reply->len, reply->body,
-                                                   MHD_RESPMEM_MUST_FREE);
+        response = MHD_create_response_from_buffer(reply->len, reply->body, MHD_RESPMEM_MUST_FREE);
         if (response)
             reply->body = NULL;
     }
@@ -183,8 +180,7 @@ static enum MHD_Result send_reply(struct request *request, struct reply *reply)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     for (size_t i = 0; i < reply->header_count; i++)
         MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-    enum MHD_Result result =
-        MHD_queue_response(request->connection, (unsigned)reply->status, response);
+    enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)reply->status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -192,7 +188,7 @@ static enum MHD_Result send_reply(struct request *request, struct reply *reply)
 /* No answer: the connection ends, orderly or by a reset that overtakes everything. */
 static enum MHD_Result send_nothing(struct request *request, enum drop how)
 {
-    struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 
     if (how == DROP_RST)
         connect(peer_socket(request->connection), &nowhere, sizeof(nowhere));
@@ -273,12 +269,11 @@ static void answer(struct server *server, struct request *request, struct reply 
         reply_text(reply, 404, "text/plain", "no such provider\n");
 }
 
-static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *uri,
-                              const char *method, const char *version, const char *data,
-                              size_t *data_len, void **context)
+static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *uri, const char *method,
+                              const char *version, const char *data, size_t *data_len, void **context)
 {
     struct request *request = *context;
-    struct reply reply = { 0 };
+    struct reply reply = {0};
 
     (void)uri;
     (void)version;
@@ -295,36 +290,31 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         return MHD_YES;
     }
     answer(cls, request, &reply);
-    enum MHD_Result result =
-        reply.drop ? send_nothing(request, reply.drop) : send_reply(request, &reply);
+    enum MHD_Result result = reply.drop ? send_nothing(request, reply.drop) : send_reply(request, &reply);
     reply_done(&reply);
     return result;
 }
 
-static struct MHD_Daemon *daemon_start(struct server *server,
-                                       const struct server_options *options)
+static struct MHD_Daemon *daemon_start(struct server *server, const struct server_options *options)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(options->port) };
-    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-                     MHD_USE_POLL;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL;
     struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate },
-        { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->key },
-        { MHD_OPTION_END, 0, NULL },
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->key},
+        {MHD_OPTION_END, 0, NULL},
     };
-    struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (options->certificate)
         flags |= MHD_USE_TLS;
-    return MHD_start_daemon(flags, options->port, NULL, NULL, handle, server,
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-        MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG,
-        MHD_OPTION_URI_LOG_CALLBACK, request_begin, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, request_end, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, peer_changed, server,
-        MHD_OPTION_ARRAY, options->certificate ? tls : none, MHD_OPTION_END);
+    return MHD_start_daemon(flags, options->port, NULL, NULL, handle, server, MHD_OPTION_SOCK_ADDR,
+                            (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                            MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)BACKLOG, MHD_OPTION_URI_LOG_CALLBACK,
+                            request_begin, NULL, MHD_OPTION_NOTIFY_COMPLETED, request_end, NULL,
+                            MHD_OPTION_NOTIFY_CONNECTION, peer_changed, server, MHD_OPTION_ARRAY,
+                            options->certificate ? tls : none, MHD_OPTION_END);
 }
 
 struct server *server_start(const struct server_options *options, uint16_t *ret_port)
@@ -339,8 +329,10 @@ struct server *server_start(const struct server_options *options, uint16_t *ret_
     pthread_condattr_destroy(&clock);
     server->daemon = daemon_start(server, options);
     if (!server->daemon) {
-        fprintf(stderr, "simulator: cannot listen on 127.0.0.1:%u; is the port taken, or the "
-                        "certificate not in PEM?\n", (unsigned)options->port);
+        fprintf(stderr,
+                "simulator: cannot listen on 127.0.0.1:%u; is the port taken, or the "
+                "certificate not in PEM?\n",
+                (unsigned)options->port);
         server_stop(server);
         return NULL;
     }

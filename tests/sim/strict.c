@@ -19,8 +19,7 @@ static struct token *strict_presents(const struct request *request)
     if (bearer)
         return token_find(bearer);
     form_parse(request->body, &form);
-    const char *value =
-        form_get(&form, strcmp(request->rest, "/token") == 0 ? "refresh_token" : "token");
+    const char *value = form_get(&form, strcmp(request->rest, "/token") == 0 ? "refresh_token" : "token");
     struct token *token = value ? token_find(value) : NULL;
     form_done(&form);
     return token && token->account->provider == &strict_provider ? token : NULL;
@@ -54,8 +53,8 @@ static bool check_client(const struct client_claim *claim, struct reply *reply)
     return false;
 }
 
-static void pair_answer(struct account *account, const struct token *access,
-                        const struct token *refresh, struct reply *reply)
+static void pair_answer(struct account *account, const struct token *access, const struct token *refresh,
+                        struct reply *reply)
 {
     struct json_object *json = json_object_new_object();
 
@@ -63,12 +62,10 @@ static void pair_answer(struct account *account, const struct token *access,
     account->last_used_at = sim_now();
     json_object_object_add(json, "access_token", json_object_new_string(access->value));
     json_object_object_add(json, "token_type", json_object_new_string("bearer"));
-    json_object_object_add(json, "expires_in",
-                           json_object_new_int64(access->expires_at - sim_now()));
+    json_object_object_add(json, "expires_in", json_object_new_int64(access->expires_at - sim_now()));
     json_object_object_add(json, "refresh_token", json_object_new_string(refresh->value));
     if (refresh->expires_at)
-        json_object_object_add(json, "refresh_expires_in",
-                               json_object_new_int64(refresh->expires_at - sim_now()));
+        json_object_object_add(json, "refresh_expires_in", json_object_new_int64(refresh->expires_at - sim_now()));
     if (*account->scope)
         json_object_object_add(json, "scope", json_object_new_string(account->scope));
     reply_json(reply, 200, json);
@@ -108,8 +105,8 @@ static void rotate(struct token *token, struct reply *reply)
     pair_answer(token->account, access, refresh, reply);
 }
 
-static void grant_answer(struct token *token, const struct client_claim *claim,
-                         const char *scope, struct reply *reply)
+static void grant_answer(struct token *token, const struct client_claim *claim, const char *scope,
+                         struct reply *reply)
 {
     if (!token || token->kind != TOKEN_REFRESH || token->account->provider != &strict_provider) {
         reply_oauth_error(reply, 400, "invalid_grant", "Unknown refresh token");
@@ -134,8 +131,7 @@ static void grant_answer(struct token *token, const struct client_claim *claim,
     account->refresh_refused++;
 }
 
-static void refresh(const struct form *form, const struct client_claim *claim,
-                    struct reply *reply)
+static void refresh(const struct form *form, const struct client_claim *claim, struct reply *reply)
 {
     const char *grant_type = form_get(form, "grant_type");
     const char *value = form_get(form, "refresh_token");
@@ -195,15 +191,13 @@ static void me_answer(const struct request *request, struct reply *reply)
 {
     const char *bearer = bearer_of(request);
     const struct token *token = bearer ? token_find(bearer) : NULL;
-    bool good = token && token->kind == TOKEN_ACCESS &&
-                token->account->provider == &strict_provider &&
+    bool good = token && token->kind == TOKEN_ACCESS && token->account->provider == &strict_provider &&
                 strcmp(token_state(token), "live") == 0;
 
     if (!good) {
         reply_oauth_error(reply, 401, "invalid_token", "The access token is not good");
         reply_header(reply, "WWW-Authenticate",
-                     bearer ? "Bearer realm=\"strict\", error=\"invalid_token\""
-                            : "Bearer realm=\"strict\"");
+                     bearer ? "Bearer realm=\"strict\", error=\"invalid_token\"" : "Bearer realm=\"strict\"");
         reply->outcome = "resource_refused";
         return;
     }

@@ -37,8 +37,7 @@ static struct token *tiktok_presents(const struct request *request)
 static void refuse(struct reply *reply, const char *code, const char *description)
 {
     reply_oauth_error(reply, 200, code, description);
-    json_object_object_add(reply->json, "log_id",
-                           json_object_new_string("20261121000000000000000000000000"));
+    json_object_object_add(reply->json, "log_id", json_object_new_string("20261121000000000000000000000000"));
 }
 
 /* True when the client may go on; the reply is filled otherwise. */
@@ -84,8 +83,7 @@ static void rotate(struct token *token, struct reply *reply)
     json_object_object_add(json, "expires_in", json_object_new_int64(account->expires_in));
     add_open_id(json, account);
     if (refresh->expires_at)
-        json_object_object_add(json, "refresh_expires_in",
-                               json_object_new_int64(refresh->expires_at - sim_now()));
+        json_object_object_add(json, "refresh_expires_in", json_object_new_int64(refresh->expires_at - sim_now()));
     add_text(json, "refresh_token", refresh->value);
     add_text(json, "scope", account->scope);
     add_text(json, "token_type", "Bearer");
@@ -153,8 +151,9 @@ static void form_answer(const struct request *request, struct reply *reply)
     struct form form;
 
     if (!content_is_form(request)) {
-        refuse(reply, "invalid_request", "Only `application/x-www-form-urlencoded` is accepted as "
-                                         "Content-Type.");
+        refuse(reply, "invalid_request",
+               "Only `application/x-www-form-urlencoded` is accepted as "
+               "Content-Type.");
         return;
     }
     form_parse(request->body, &form);

@@ -28,7 +28,7 @@ static struct {
     int64_t offset, frozen_at;
     bool frozen;
     uint64_t issued;
-} truth = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} truth = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static size_t provider_index(const struct provider *provider)
 {
@@ -157,11 +157,13 @@ static void random_text(const char *alphabet, char out[41])
 static char *token_text(const struct provider *provider, enum token_kind kind)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    static const char rich[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=%&;";
-    static const struct { const char *name, *access, *refresh; } begins[] = {
-        {"google", "ya29.a0", "1//0g"}, {"facebook", "EAAG", "EAAG"}, {"instagram", "IGAA", "IGAA"},
-        {"tiktok", "act.", "rft."}, {"lightspeed", "lsr_at_", "lsr_rt_"}, {"lightspeed_x", "lsxs_at_", "lsxs_rt_"},
+    static const char rich[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=%&;";
+    static const struct {
+        const char *name, *access, *refresh;
+    } begins[] = {
+        {"google", "ya29.a0", "1//0g"},         {"facebook", "EAAG", "EAAG"},
+        {"instagram", "IGAA", "IGAA"},          {"tiktok", "act.", "rft."},
+        {"lightspeed", "lsr_at_", "lsr_rt_"},   {"lightspeed_x", "lsxs_at_", "lsxs_rt_"},
         {"strict", "strict.at.", "strict.rt."},
     };
     const char *begin = NULL;
@@ -211,8 +213,8 @@ struct account *account_add(const struct provider *provider, const struct accoun
     struct map *accounts = truth.accounts[provider_index(provider)];
     const char *access = spec->access_token, *refresh = spec->refresh_token;
 
-    if (map_get(accounts, spec->name) || (access && token_find(access)) ||
-        (refresh && token_find(refresh)) || (access && refresh && strcmp(access, refresh) == 0))
+    if (map_get(accounts, spec->name) || (access && token_find(access)) || (refresh && token_find(refresh)) ||
+        (access && refresh && strcmp(access, refresh) == 0))
         return NULL;
     struct account *account = xcalloc(1, sizeof(*account));
     account->provider = provider;
@@ -228,12 +230,12 @@ struct account *account_add(const struct provider *provider, const struct accoun
     account->created_at = account->last_used_at = sim_now();
     map_put(accounts, account->name, account);
 
-    struct token *first = token_new(account, TOKEN_ACCESS,
-        access ? xstrdup(access) : token_text(provider, TOKEN_ACCESS));
+    struct token *first =
+        token_new(account, TOKEN_ACCESS, access ? xstrdup(access) : token_text(provider, TOKEN_ACCESS));
     first->issued_at -= spec->age;
     first->expires_at = first->issued_at + account->expires_in;
-    struct token *second = token_new(account, TOKEN_REFRESH,
-        refresh ? xstrdup(refresh) : token_text(provider, TOKEN_REFRESH));
+    struct token *second =
+        token_new(account, TOKEN_REFRESH, refresh ? xstrdup(refresh) : token_text(provider, TOKEN_REFRESH));
     second->expires_at = spec->refresh_expires_in ? sim_now() + spec->refresh_expires_in : 0;
     return account;
 }
@@ -314,8 +316,8 @@ void token_released(const char *value)
         token->in_flight--;
 }
 
-void client_add(const struct provider *provider, const char *id, const char *secret,
-                enum client_auth auth, bool deleted)
+void client_add(const struct provider *provider, const char *id, const char *secret, enum client_auth auth,
+                bool deleted)
 {
     struct client *client = xcalloc(1, sizeof(*client));
 
@@ -328,8 +330,7 @@ void client_add(const struct provider *provider, const char *id, const char *sec
         client_free(before);
 }
 
-const struct client *client_find(const struct provider *provider, const char *id,
-                                 bool *ret_registered)
+const struct client *client_find(const struct provider *provider, const char *id, bool *ret_registered)
 {
     const struct map *clients = truth.clients[provider_index(provider)];
 

@@ -24,7 +24,7 @@ struct token {
     int64_t issued_at, expires_at; /* expires_at 0: never */
     int64_t spent_at;
     bool spent, revoked;
-    bool unfit; /* Facebook's API refuses it, an exchange takes it */
+    bool unfit;                               /* Facebook's API refuses it, an exchange takes it */
     struct token *next_refresh, *next_access; /* what a spent one was exchanged for */
     uint64_t presented;
     unsigned in_flight, most_in_flight;
@@ -36,8 +36,8 @@ struct account {
     int64_t expires_in, refresh_expires_in, grace;
     int64_t created_at, last_used_at, changed_at;
     bool testing, rotate, revoked;
-    char *reason; /* of revoked */
-    struct token *newest; /* all tokens, newest first */
+    char *reason;          /* of revoked */
+    struct token *newest;  /* all tokens, newest first */
     struct token *refresh; /* the newest refresh token */
     struct token *access;
     uint64_t spent, presented, refresh_ok, refresh_refused, reuse, repeats, misbehaved;
@@ -96,11 +96,10 @@ void token_presented(struct token *token);
 /* By value: the token may have been forgotten meanwhile. */
 void token_released(const char *value);
 
-void client_add(const struct provider *provider, const char *id, const char *secret,
-                enum client_auth auth, bool deleted);
+void client_add(const struct provider *provider, const char *id, const char *secret, enum client_auth auth,
+                bool deleted);
 /* With no client registered for the provider every client is let in: *ret_known false, NULL. */
-const struct client *client_find(const struct provider *provider, const char *id,
-                                 bool *ret_registered);
+const struct client *client_find(const struct provider *provider, const char *id, bool *ret_registered);
 
 struct json_object *truth_account_json(const struct account *account);
 void truth_account_line(const struct account *account, struct buf *out);

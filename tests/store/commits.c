@@ -22,11 +22,10 @@ static void known(struct db *db, struct commit *c)
 {
     const struct record *r = &c->before;
 
-    kit_sql(
-        db,
-        "INSERT INTO {records} (source, rkey, job, state, generation, fingerprint, due_at, point)"
-        " VALUES ('%s', '%s', 'kit', 1, 1, '%s', 5, 5) ON CONFLICT (source, rkey) DO NOTHING",
-        r->source, r->key, r->fingerprint);
+    kit_sql(db,
+            "INSERT INTO {records} (source, rkey, job, state, generation, fingerprint, due_at, point)"
+            " VALUES ('%s', '%s', 'kit', 1, 1, '%s', 5, 5) ON CONFLICT (source, rkey) DO NOTHING",
+            r->source, r->key, r->fingerprint);
     kit_sql(db,
             "INSERT INTO {credentials} (fingerprint, plugin, lease_host, lease_incarnation,"
             " attempt_id, lease_until) VALUES ('%s', 'oauth2', 'host', 'life', '%s', 99)"

@@ -23,7 +23,11 @@ struct db *events_begin(void)
 
 struct new_event event(const char *key, const char *id)
 {
-    return (struct new_event){.key = key, .event_id = id, .name = "Purchase", .text = "{\"a\":1}", .len = 7,
+    return (struct new_event){.key = key,
+                              .event_id = id,
+                              .name = "Purchase",
+                              .text = "{\"a\":1}",
+                              .len = 7,
                               .event_time = NOW - 5};
 }
 
@@ -45,8 +49,14 @@ int add(struct db *db, const char *key, const char *id)
 
 struct event_claim claim_of(const char *incarnation, int64_t now)
 {
-    return (struct event_claim){.job = "kit", .host = "h", .incarnation = incarnation, .keys = one_key,
-                                .key_count = 1, .limit = ALL, .now = now, .lease_s = LEASE};
+    return (struct event_claim){.job = "kit",
+                                .host = "h",
+                                .incarnation = incarnation,
+                                .keys = one_key,
+                                .key_count = 1,
+                                .limit = ALL,
+                                .now = now,
+                                .lease_s = LEASE};
 }
 
 /* What a claim gives: the event ids with the sendings before, joined by blanks. */

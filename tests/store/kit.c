@@ -78,10 +78,7 @@ struct db *kit_fresh(void)
 
     if (!kit_postgresql())
         for (int i = 0; i < 3; i++) {
-            file = xasprintf("%s%s", need("RENEWD_TEST_DSN"),
-                             i == 0   ? ""
-                             : i == 1 ? "-wal"
-                                      : "-shm");
+            file = xasprintf("%s%s", need("RENEWD_TEST_DSN"), i == 0 ? "" : i == 1 ? "-wal" : "-shm");
             unlink(file);
             free(file);
         }
@@ -95,10 +92,8 @@ struct db *kit_fresh(void)
     return db;
 }
 
-static struct db_result *run(struct db *db, const char *fmt, va_list list)
-    __attribute__((format(printf, 2, 0)));
-static char *value(struct db *db, const char *sql, va_list list)
-    __attribute__((format(printf, 2, 0)));
+static struct db_result *run(struct db *db, const char *fmt, va_list list) __attribute__((format(printf, 2, 0)));
+static char *value(struct db *db, const char *sql, va_list list) __attribute__((format(printf, 2, 0)));
 
 static struct db_result *run(struct db *db, const char *fmt, va_list list)
 {
@@ -152,8 +147,7 @@ bool kit_is(struct db *db, const char *expected, const char *sql, ...)
     va_end(list);
     bool same = expected && text ? !strcmp(expected, text) : !expected && !text;
     if (!same)
-        printf("# expected %s, found %s: %s\n", expected ? expected : "NULL", text ? text : "NULL",
-               sql);
+        printf("# expected %s, found %s: %s\n", expected ? expected : "NULL", text ? text : "NULL", sql);
     return same;
 }
 

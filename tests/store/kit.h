@@ -25,15 +25,13 @@ void kit_sql(struct db *db, const char *sql, ...) __attribute__((format(printf, 
 /* The first value of the answer, malloc'd; NULL for SQL NULL and for no row. */
 char *kit_value(struct db *db, const char *sql, ...) __attribute__((format(printf, 2, 3)));
 /* Whether that value is `expected` (NULL: is NULL); prints both when not. */
-bool kit_is(struct db *db, const char *expected, const char *sql, ...)
-    __attribute__((format(printf, 3, 4)));
+bool kit_is(struct db *db, const char *expected, const char *sql, ...) __attribute__((format(printf, 3, 4)));
 
 /* Makes the table NAME: id of key_type, account, access_token, refresh_token (the credential),
  * expires_at of time_type, status, last_error. */
 void kit_accounts(struct db *db, const char *name, const char *key_type, const char *time_type);
 /* Resolves it for the job "kit". only: NULL, or the statuses that are the job's, NULL-terminated.
  */
-struct table *kit_table(struct db *db, const char *name, const char *times,
-                        const char *const *only);
+struct table *kit_table(struct db *db, const char *name, const char *times, const char *const *only);
 
 #endif

@@ -27,8 +27,14 @@ static void scene_begin(struct scene *s)
     s->db = kit_fresh();
     kit_accounts(s->db, "t", "text", "bigint");
     s->t = kit_table(s->db, "t", "auto", NULL);
-    s->q = (struct claim_request){.table = s->t, .plugin = "oauth2", .mode = CLAIM_AUTO, .now = NOW,
-                                  .limit = ALL, .failing_limit = ALL, .host = "h1", .incarnation = "i1",
+    s->q = (struct claim_request){.table = s->t,
+                                  .plugin = "oauth2",
+                                  .mode = CLAIM_AUTO,
+                                  .now = NOW,
+                                  .limit = ALL,
+                                  .failing_limit = ALL,
+                                  .host = "h1",
+                                  .incarnation = "i1",
                                   .lease_s = LEASE};
     static const char *const hosts[] = {"h1", "h2", "h"};
     for (size_t i = 0; i < 3; i++) {
@@ -47,8 +53,10 @@ static void scene_end(struct scene *s)
 static void put(struct scene *s, const char *key, const char *fingerprint, const char *set)
 {
     kit_sql(s->db, "INSERT INTO t (id, refresh_token, expires_at) VALUES ('%s', 'r-%s', 5)", key, key);
-    kit_sql(s->db, "INSERT INTO {records} (source, rkey, job, state, fingerprint, earliest, point, due_at,"
-                   " death) VALUES ('%s', '%s', 'kit', 1, '%s', 1, 2, 2, 0)", s->t->source, key, fingerprint);
+    kit_sql(s->db,
+            "INSERT INTO {records} (source, rkey, job, state, fingerprint, earliest, point, due_at,"
+            " death) VALUES ('%s', '%s', 'kit', 1, '%s', 1, 2, 2, 0)",
+            s->t->source, key, fingerprint);
     if (set)
         kit_sql(s->db, "UPDATE {records} SET %s WHERE rkey = '%s'", set, key);
 }
@@ -56,8 +64,7 @@ static void put(struct scene *s, const char *key, const char *fingerprint, const
 static void set_credential(struct scene *s, const char *fingerprint, const char *columns, const char *values)
 {
     kit_sql(s->db, "DELETE FROM {credentials} WHERE fingerprint = '%s'", fingerprint);
-    kit_sql(s->db, "INSERT INTO {credentials} (fingerprint, %s) VALUES ('%s', %s)", columns, fingerprint,
-            values);
+    kit_sql(s->db, "INSERT INTO {credentials} (fingerprint, %s) VALUES ('%s', %s)", columns, fingerprint, values);
 }
 
 /* The keys that a claim gives, joined by blanks; static. */
@@ -119,9 +126,10 @@ static void order_and_row(void)
     CU_ASSERT_STRING_EQUAL(row_cell(s.t, &list[0].row, "refresh_token")->text, "r-soon");
     CU_ASSERT_EQUAL(list[0].record.attempts, 2);
     CU_ASSERT_EQUAL(list[0].record.window.death, 100);
-    CU_ASSERT_TRUE(kit_is(s.db, "5", "SELECT count(*) FROM {records} r JOIN {credentials} c ON"
-                                     " c.fingerprint = r.fingerprint AND c.lease_until = r.due_at"
-                                     " AND c.lease_host = 'h1' AND c.lease_incarnation = 'i1'"));
+    CU_ASSERT_TRUE(kit_is(s.db, "5",
+                          "SELECT count(*) FROM {records} r JOIN {credentials} c ON"
+                          " c.fingerprint = r.fingerprint AND c.lease_until = r.due_at"
+                          " AND c.lease_host = 'h1' AND c.lease_incarnation = 'i1'"));
     claimed_free(list, count);
     CU_ASSERT_TRUE(gives(&s, ""));
     scene_end(&s);
@@ -155,8 +163,10 @@ static void limits(void)
     s.q.run_id = 7;
     CU_ASSERT_TRUE(gives(&s, "f1 f2 f3 g1 g2")); /* f2 failed in that second, before this run */
     forget_leases(&s);
-    kit_sql(s.db, "INSERT INTO {attempts} (attempt_id, run_id, source, rkey, started_at)"
-                  " SELECT 'x', 7, source, rkey, %d FROM {records} WHERE rkey = 'f2'", NOW);
+    kit_sql(s.db,
+            "INSERT INTO {attempts} (attempt_id, run_id, source, rkey, started_at)"
+            " SELECT 'x', 7, source, rkey, %d FROM {records} WHERE rkey = 'f2'",
+            NOW);
     CU_ASSERT_TRUE(gives(&s, "f1 f3 g1 g2"));
     scene_end(&s);
 }
@@ -169,7 +179,8 @@ static void moved_time(void)
     put(&s, "again", "x1", NULL);
     put(&s, "waits", "x2", NULL);
     put(&s, "due", "x3", NULL);
-    kit_sql(s.db, "UPDATE {records} SET due_at = %d, point = %d, ok_at = %d, last_outcome = 1", NOW + 50, NOW + 50, NOW);
+    kit_sql(s.db, "UPDATE {records} SET due_at = %d, point = %d, ok_at = %d, last_outcome = 1", NOW + 50, NOW + 50,
+            NOW);
     kit_sql(s.db, "UPDATE {records} SET not_before = %d WHERE rkey = 'waits'", NOW + 50);
     CU_ASSERT_TRUE(gives(&s, ""));
     s.q.now = NOW + 100;
@@ -179,8 +190,10 @@ static void moved_time(void)
     CU_ASSERT_TRUE(gives(&s, "again due"));
     forget_leases(&s);
     kit_sql(s.db, "UPDATE {records} SET due_at = %d", NOW + 50);
-    kit_sql(s.db, "INSERT INTO {attempts} (attempt_id, run_id, source, rkey, started_at)"
-                  " SELECT 'x', 7, source, rkey, %d FROM {records} WHERE rkey = 'again'", NOW);
+    kit_sql(s.db,
+            "INSERT INTO {attempts} (attempt_id, run_id, source, rkey, started_at)"
+            " SELECT 'x', 7, source, rkey, %d FROM {records} WHERE rkey = 'again'",
+            NOW);
     CU_ASSERT_TRUE(gives(&s, "due"));
     forget_leases(&s);
     kit_sql(s.db, "UPDATE {records} SET due_at = %d, point = %d", NOW - 1, NOW - 1);
@@ -222,8 +235,15 @@ static void *claiming(void *arg)
 {
     struct host *h = arg;
     struct db *db = kit_open();
-    struct claim_request q = {.table = h->t, .plugin = "oauth2", .mode = CLAIM_AUTO, .now = NOW, .limit = 50,
-                              .failing_limit = 50, .host = "h", .incarnation = "i", .lease_s = LEASE};
+    struct claim_request q = {.table = h->t,
+                              .plugin = "oauth2",
+                              .mode = CLAIM_AUTO,
+                              .now = NOW,
+                              .limit = 50,
+                              .failing_limit = 50,
+                              .host = "h",
+                              .incarnation = "i",
+                              .lease_s = LEASE};
     for (int idle = 0; idle < 3;) {
         struct claimed *some = NULL;
         size_t count = 0;
@@ -288,7 +308,7 @@ static void leases_end_by_the_databases_clock(void)
     put(&s, "a", "f", NULL);
     set_credential(&s, "f", "lease_host, lease_incarnation, attempt_id, lease_until",
                    "'h2', 'i2', 'old', 77"); /* long over */
-    CU_ASSERT_TRUE(gives(&s, "")); /* but not ours to take: it may have been spent */
+    CU_ASSERT_TRUE(gives(&s, ""));           /* but not ours to take: it may have been spent */
     s.q.safe = true;
     s.q.now = 1; /* our own clock has no say */
     kit_sql(s.db, "UPDATE {records} SET due_at = 1");
@@ -340,11 +360,11 @@ static void ticks(void)
     static const struct tick_case cases[] = {
         {"point = 999999", true},
         {"point = 1000000", true},
-        {"point = 1000001", true},              /* before the next tick, no ok since this one */
+        {"point = 1000001", true}, /* before the next tick, no ok since this one */
         {"point = 1000001, ok_at = 999989", true},
         {"point = 1000001, ok_at = 999990", false},
         {"point = 999999, ok_at = 999995", true},
-        {"point = 1000100", false},             /* the next tick's own */
+        {"point = 1000100", false}, /* the next tick's own */
         {"point = 1000099", true},
         {"point = 5, earliest = 1000000", true},
         {"point = 5, earliest = 1000001", false},
@@ -357,11 +377,11 @@ static void ticks(void)
         {"point = 5, state = 2", true},
         {"point = 5, state = 3", true},
         {"point = 5, state = 4, due_at = 0", false}, /* reconnect */
-        {"point = 5, state = 5", true},         /* a suspect whose time has come */
+        {"point = 5, state = 5", true},              /* a suspect whose time has come */
         {"point = 5, state = 5, not_before = 1086400, due_at = 1086400", false},
         {"point = 5, state = 6", true},
-        {"point = 5, state = 7", false},        /* pending */
-        {"point = 5, state = 8", false},        /* paused */
+        {"point = 5, state = 7", false}, /* pending */
+        {"point = 5, state = 8", false}, /* paused */
         {"point = 5, source = 'another'", false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -516,13 +536,15 @@ static void a_dead_process_leaves_leases(void)
 
 static void put_many(struct scene *s, int count)
 {
-    kit_sql(s->db, kit_postgresql()
-                       ? "INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n"
-                         " FROM generate_series(1, %d) n"
-                       : "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < %d)"
-                         " INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n FROM s", count);
-    kit_sql(s->db, "INSERT INTO {records} (source, rkey, job, state, fingerprint, earliest, point, due_at,"
-                   " death) SELECT '%s', id, 'kit', 1, 'f' || id, 1, 2, 2, 500 + length(id) FROM t",
+    kit_sql(s->db,
+            kit_postgresql() ? "INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n"
+                               " FROM generate_series(1, %d) n"
+                             : "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < %d)"
+                               " INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n FROM s",
+            count);
+    kit_sql(s->db,
+            "INSERT INTO {records} (source, rkey, job, state, fingerprint, earliest, point, due_at,"
+            " death) SELECT '%s', id, 'kit', 1, 'f' || id, 1, 2, 2, 500 + length(id) FROM t",
             s->t->source);
 }
 

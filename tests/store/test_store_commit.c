@@ -55,14 +55,12 @@ static void keys_and_times(void)
 {
     static const struct shape postgresql[] = {
         {"text", "a'b", "timestamptz", "auto", "now()", "2026-11-21 14:00:00+00"},
-        {"uuid", "6fa459ea-ee8a-3ca4-894e-db77e160355e", "timestamp", "auto", "now()",
-         "2026-11-21 14:00:00"},
+        {"uuid", "6fa459ea-ee8a-3ca4-894e-db77e160355e", "timestamp", "auto", "now()", "2026-11-21 14:00:00"},
         {"bigint", "9007199254740993", "bigint", "auto", "1700000000", "1795269600"},
         {"integer", "17", "bigint", "auto", "1700000000000", "1795269600000"},
         {"text", "k", "bigint", "unix_ms", "NULL", "1795269600000"},
         {"text", "k", "double precision", "unix", "1700000000.5", "1795269600"},
-        {"varchar(40)", "k", "text", "text", "'2026-01-01 10:00:00.000+00'",
-         "2026-11-21 14:00:00.000+00"},
+        {"varchar(40)", "k", "text", "text", "'2026-01-01 10:00:00.000+00'", "2026-11-21 14:00:00.000+00"},
         {"text", "k", "text", "text", "NULL", "2026-11-21T14:00:00Z"},
     };
     static const struct shape sqlite[] = {
@@ -74,8 +72,7 @@ static void keys_and_times(void)
         {"text", "k", "datetime", "auto", "'2026-01-01 10:00:00'", "2026-11-21 14:00:00"},
     };
     const struct shape *shapes = kit_postgresql() ? postgresql : sqlite;
-    size_t count =
-        kit_postgresql() ? sizeof(postgresql) / sizeof(*shapes) : sizeof(sqlite) / sizeof(*shapes);
+    size_t count = kit_postgresql() ? sizeof(postgresql) / sizeof(*shapes) : sizeof(sqlite) / sizeof(*shapes);
 
     if (kit_postgresql())
         setenv("PGTZ", "UTC", 1);
@@ -115,13 +112,10 @@ static void own_rows(void)
 
     commit_new_pair(c, EXPIRES);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
-    CU_ASSERT_TRUE(
-        kit_is(db, "fp-new-5", "SELECT successor FROM {credentials} WHERE fingerprint = 'fp-5'"));
-    CU_ASSERT_TRUE(
-        kit_is(db, NULL, "SELECT attempt_id FROM {credentials} WHERE fingerprint = 'fp-5'"));
+    CU_ASSERT_TRUE(kit_is(db, "fp-new-5", "SELECT successor FROM {credentials} WHERE fingerprint = 'fp-5'"));
+    CU_ASSERT_TRUE(kit_is(db, NULL, "SELECT attempt_id FROM {credentials} WHERE fingerprint = 'fp-5'"));
     CU_ASSERT_TRUE(kit_is(db, NULL, "SELECT sealed FROM {credentials} WHERE fingerprint = 'fp-5'"));
-    CU_ASSERT_TRUE(kit_is(db, "r1.key.sealed",
-                          "SELECT sealed FROM {credentials} WHERE fingerprint = 'fp-new-5'"));
+    CU_ASSERT_TRUE(kit_is(db, "r1.key.sealed", "SELECT sealed FROM {credentials} WHERE fingerprint = 'fp-new-5'"));
     CU_ASSERT_TRUE(kit_is(db, "fp-new-5", "SELECT fingerprint FROM {records}"));
     CU_ASSERT_TRUE(kit_is(db, "ok", "SELECT outcome FROM {attempts} WHERE attempt_id = 'a1'"));
     CU_ASSERT_TRUE(kit_is(db, "7", "SELECT run_id FROM {attempts}"));
@@ -142,8 +136,7 @@ static void safe_rotation(void)
     commit_new_pair(c, EXPIRES);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "1", "SELECT count(*) FROM {credentials}"));
-    CU_ASSERT_TRUE(
-        kit_is(db, NULL, "SELECT sealed FROM {credentials} WHERE fingerprint = 'fp-new-5'"));
+    CU_ASSERT_TRUE(kit_is(db, NULL, "SELECT sealed FROM {credentials} WHERE fingerprint = 'fp-new-5'"));
     end(db, t, c);
 }
 
@@ -171,9 +164,7 @@ static void given_again(void)
     struct db *db = one_account(&t, NULL);
     struct commit *c = commit_of(db, t, "5", "a1");
 
-    kit_sql(
-        db,
-        "INSERT INTO {credentials} (fingerprint, successor, dead) VALUES ('fp-new-5', 'fp-5', 1)");
+    kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor, dead) VALUES ('fp-new-5', 'fp-5', 1)");
     commit_new_pair(c, EXPIRES);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "0",
@@ -284,8 +275,7 @@ static void failures(void)
     kit_sql(db, "UPDATE {credentials} SET attempt_id = 'a5'");
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "refresh-new-5", "SELECT refresh_token FROM acc"));
-    CU_ASSERT_TRUE(
-        kit_is(db, "a5", "SELECT attempt_id FROM {credentials} WHERE fingerprint = 'fp-5'"));
+    CU_ASSERT_TRUE(kit_is(db, "a5", "SELECT attempt_id FROM {credentials} WHERE fingerprint = 'fp-5'"));
     end(db, t, c);
 }
 
@@ -311,11 +301,10 @@ static void ledger(void)
     struct commit *c = commit_of(db, t, "5", "a1");
 
     kit_sql(db, "CREATE TABLE told (what text, n bigint)");
-    commit_run(c, "before", "INSERT INTO told VALUES ($1, 1)", RENEWD_ROWS_ONE, RENEWD_TEXT,
-               "before", 0);
+    commit_run(c, "before", "INSERT INTO told VALUES ($1, 1)", RENEWD_ROWS_ONE, RENEWD_TEXT, "before", 0);
     commit_once(c, "grant/5/2026-11");
-    commit_run(c, "after", "INSERT INTO told VALUES ($1, $2)", RENEWD_ROWS_ONE, RENEWD_TEXT,
-               "after", RENEWD_INTEGER, "2", 0);
+    commit_run(c, "after", "INSERT INTO told VALUES ($1, $2)", RENEWD_ROWS_ONE, RENEWD_TEXT, "after",
+               RENEWD_INTEGER, "2", 0);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "2", "SELECT count(*) FROM told"));
     snprintf(c->attempt_id, sizeof(c->attempt_id), "a2");
@@ -333,12 +322,11 @@ static void row_counts(void)
 
     commit_new_pair(c, EXPIRES);
     commit_run(c, "first", "UPDATE acc SET account = 'x'", RENEWD_ROWS_ONE, 0);
-    commit_run(c, "none", "UPDATE acc SET account = 'y' WHERE \"id\" = $1", RENEWD_ROWS_ONE,
-               RENEWD_TEXT, "nobody", 0);
+    commit_run(c, "none", "UPDATE acc SET account = 'y' WHERE \"id\" = $1", RENEWD_ROWS_ONE, RENEWD_TEXT, "nobody",
+               0);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_ROWS);
     CU_ASSERT_STRING_EQUAL(c->failed_effect, "none");
-    CU_ASSERT_TRUE(
-        kit_is(db, "access-5", "SELECT access_token FROM acc WHERE account = 'Account 5'"));
+    CU_ASSERT_TRUE(kit_is(db, "access-5", "SELECT access_token FROM acc WHERE account = 'Account 5'"));
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {attempts}"));
     c->effects[1].rows = RENEWD_ROWS_ZERO_OR_ONE;
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
@@ -353,20 +341,17 @@ static void statement_parameters(void)
     struct db *db = one_account(&t, NULL);
     struct commit *c = commit_of(db, t, "5", "a1");
 
-    commit_run(c, "s", "UPDATE acc SET expires_at = $1, account = '{records}', last_error = $2",
-               RENEWD_ROWS_ONE, RENEWD_TIME, "1795269600", RENEWD_TEXT, NULL, 0);
-    commit_run(c, "q", "SELECT 1 FROM acc WHERE length(account) = $1", RENEWD_ROWS_ONE,
-               RENEWD_INTEGER, "9", 0);
+    commit_run(c, "s", "UPDATE acc SET expires_at = $1, account = '{records}', last_error = $2", RENEWD_ROWS_ONE,
+               RENEWD_TIME, "1795269600", RENEWD_TEXT, NULL, 0);
+    commit_run(c, "q", "SELECT 1 FROM acc WHERE length(account) = $1", RENEWD_ROWS_ONE, RENEWD_INTEGER, "9", 0);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "1795269600",
-                          kit_postgresql()
-                              ? "SELECT extract(epoch FROM expires_at)::bigint FROM acc"
-                              : "SELECT expires_at FROM acc"));
+                          kit_postgresql() ? "SELECT extract(epoch FROM expires_at)::bigint FROM acc"
+                                           : "SELECT expires_at FROM acc"));
     CU_ASSERT_TRUE(kit_is(db, "{records}", "SELECT account FROM acc"));
     commit_free(c);
     c = commit_of(db, t, "5", "a2");
-    commit_run(c, "q", "SELECT 1 FROM acc WHERE length(account) = $1", RENEWD_ROWS_ONE,
-               RENEWD_INTEGER, "8", 0);
+    commit_run(c, "q", "SELECT 1 FROM acc WHERE length(account) = $1", RENEWD_ROWS_ONE, RENEWD_INTEGER, "8", 0);
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_ROWS);
     end(db, t, c);
 }
@@ -407,11 +392,9 @@ static void poisoned_row(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(list[POISONED]->why, "no_secret_value"));
     CU_ASSERT_PTR_NULL(strstr(list[POISONED]->why, "access-new"));
     CU_ASSERT_PTR_NULL(strstr(list[POISONED]->why, "refresh-"));
-    CU_ASSERT_TRUE(
-        kit_is(db, "249", "SELECT count(*) FROM acc WHERE access_token LIKE 'access-new-%%'"));
+    CU_ASSERT_TRUE(kit_is(db, "249", "SELECT count(*) FROM acc WHERE access_token LIKE 'access-new-%%'"));
     CU_ASSERT_TRUE(kit_is(db, "249", "SELECT count(*) FROM {attempts}"));
-    CU_ASSERT_TRUE(
-        kit_is(db, "a57", "SELECT attempt_id FROM {credentials} WHERE attempt_id IS NOT NULL"));
+    CU_ASSERT_TRUE(kit_is(db, "a57", "SELECT attempt_id FROM {credentials} WHERE attempt_id IS NOT NULL"));
     for (size_t i = 0; i < MANY; i++)
         commit_free(list[i]);
     table_free(t);
@@ -477,9 +460,7 @@ static void update_without_effect(void)
     if (kit_postgresql()) {
         kit_sql(db, "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS"
                     " 'BEGIN RETURN NULL; END'");
-        kit_sql(
-            db,
-            "CREATE TRIGGER nothing BEFORE UPDATE ON acc FOR EACH ROW EXECUTE FUNCTION nothing()");
+        kit_sql(db, "CREATE TRIGGER nothing BEFORE UPDATE ON acc FOR EACH ROW EXECUTE FUNCTION nothing()");
     } else {
         kit_sql(db, "CREATE TRIGGER no_update BEFORE UPDATE ON acc BEGIN"
                     " SELECT RAISE(ABORT, 'refresh-5 is a value'); END");

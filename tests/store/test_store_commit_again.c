@@ -23,7 +23,7 @@
 /* Takes one connection, and cuts it at its first COMMIT: before the server has it, or with its answer. */
 struct proxy {
     char dir[32], path[64];
-    char server[108];   /* the cluster's own socket */
+    char server[108]; /* the cluster's own socket */
     char port[8];
     bool before;
     int listener;
@@ -182,9 +182,11 @@ static void asked_again(const char *sqlstate)
 
     commit_new_pair(c, EXPIRES);
     kit_sql(db, "CREATE SEQUENCE tries");
-    kit_sql(db, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
-                " IF nextval('tries') <= 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '%s'; END IF;"
-                " RETURN NEW; END$$", sqlstate);
+    kit_sql(db,
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+            " IF nextval('tries') <= 3 THEN RAISE EXCEPTION 'again' USING ERRCODE = '%s'; END IF;"
+            " RETURN NEW; END$$",
+            sqlstate);
     kit_sql(db, "CREATE TRIGGER refuse BEFORE UPDATE ON acc FOR EACH ROW EXECUTE FUNCTION refuse()");
     CU_ASSERT_EQUAL(commit_one(db, c), COMMIT_DONE);
     CU_ASSERT_TRUE(kit_is(db, "refresh-new-5", "SELECT refresh_token FROM acc"));

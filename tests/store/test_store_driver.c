@@ -18,8 +18,8 @@ enum { HOSTS = 6 };
 
 static void odd_values_come_back(void)
 {
-    static const char *const odd[] = {"", "a'b\"c\\d{facts}$1", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
-                                      "line\nline\ttab", "{}", NULL};
+    static const char *const odd[] =
+        {"", "a'b\"c\\d{facts}$1", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "line\nline\ttab", "{}", NULL};
     struct db *db = kit_fresh();
     for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
         cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -48,8 +48,7 @@ static void errors_hold_no_values(void)
     CU_ASSERT_STRING_EQUAL(db->sqlstate, "23505");
     CU_ASSERT_PTR_NULL(strstr(e.text, "SECRET"));
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "t"));
-    CU_ASSERT_EQUAL(db_run(db, "INSERT INTO t (token, n) VALUES ($1 || 'x', 0)", texts, 1, NULL, &e),
-                    -EINVAL);
+    CU_ASSERT_EQUAL(db_run(db, "INSERT INTO t (token, n) VALUES ($1 || 'x', 0)", texts, 1, NULL, &e), -EINVAL);
     CU_ASSERT_STRING_EQUAL(db->sqlstate, "23514");
     CU_ASSERT_PTR_NULL(strstr(e.text, "SECRET"));
     CU_ASSERT_EQUAL(db_run(db, "INSERT INTO t (token) VALUES ($1 || 'y')", texts, 1, NULL, &e), -EINVAL);

@@ -76,15 +76,15 @@ static void known_again(void)
     first.same = webhook;
     CU_ASSERT_EQUAL(add_at(db, &first, 1, 0, NOW), 0);
     CU_ASSERT_EQUAL(add(db, "k1", "a"), 1);
-    CU_ASSERT_EQUAL(add(db, "k2", "a"), 0);       /* another record's */
+    CU_ASSERT_EQUAL(add(db, "k2", "a"), 0); /* another record's */
     for (int i = 0; i < 5; i++)
         n[i] = event("k1", "new");
     n[0].event_id = "z";
-    n[0].same = other;                            /* the same delivery */
-    n[1].name = "AddToCart";                      /* another event with that id */
+    n[0].same = other;       /* the same delivery */
+    n[1].name = "AddToCart"; /* another event with that id */
     n[1].event_id = "a";
     n[3].same = other;
-    n[4].event_id = "w1";                         /* an id is no delivery */
+    n[4].event_id = "w1"; /* an id is no delivery */
     CU_ASSERT_EQUAL(add_at(db, n, 5, 0, NOW), 0);
     CU_ASSERT_TRUE(n[0].duplicate && n[0].id == first.id);
     CU_ASSERT_FALSE(n[1].duplicate);
@@ -95,9 +95,16 @@ static void known_again(void)
     CU_ASSERT_EQUAL(store_events_add(db, "another", source, &first, 1, 0, NOW, NULL), 0);
     CU_ASSERT_FALSE(first.duplicate);
     /* also when it was sent long ago */
-    cleanup(free_p) char *sent = claim(db, &(struct event_claim){.job = "kit", .host = "h", .incarnation = "i",
-                                                                  .keys = one_key, .key_count = 1, .limit = ALL,
-                                                                  .now = NOW, .lease_s = LEASE}, NULL);
+    cleanup(free_p) char *sent = claim(db,
+                                       &(struct event_claim){.job = "kit",
+                                                             .host = "h",
+                                                             .incarnation = "i",
+                                                             .keys = one_key,
+                                                             .key_count = 1,
+                                                             .limit = ALL,
+                                                             .now = NOW,
+                                                             .lease_s = LEASE},
+                                       NULL);
     CU_ASSERT_PTR_NOT_NULL(sent);
     CU_ASSERT_EQUAL(settle_all(db, "i", (struct event_settle){.state = EVENT_SENT}), 0);
     CU_ASSERT_EQUAL(add(db, "k1", "a"), 1);
@@ -197,7 +204,10 @@ static void settling(void)
     struct event_claim q = claim_of("i", NOW);
     CU_ASSERT_EQUAL(add(db, "k1", "a"), 0);
     CU_ASSERT_TRUE(gives(db, &q, "a/0"));
-    struct event_settle later = {.state = EVENT_WAITING, .due_at = NOW + 60, .code = "429", .why = "slow\n\xff down"};
+    struct event_settle later = {.state = EVENT_WAITING,
+                                 .due_at = NOW + 60,
+                                 .code = "429",
+                                 .why = "slow\n\xff down"};
     CU_ASSERT_EQUAL(settle_all(db, "i", later), 0);
     CU_ASSERT_TRUE(gives(db, &q, ""));
     CU_ASSERT_TRUE(kit_is(db, "slow ? down", "SELECT why FROM {events}"));
@@ -205,8 +215,11 @@ static void settling(void)
     CU_ASSERT_TRUE(gives(db, &q, "a/1"));
     CU_ASSERT_EQUAL(settle_all(db, "i", (struct event_settle){.state = EVENT_WAITING, .unsent = true}), 0);
     CU_ASSERT_TRUE(gives(db, &q, "a/1"));
-    CU_ASSERT_EQUAL(settle_all(db, "i", (struct event_settle){.state = EVENT_HELD, .code = "100/33",
-                                                              .why = "the pixel is not known"}), 0);
+    CU_ASSERT_EQUAL(settle_all(db, "i",
+                               (struct event_settle){.state = EVENT_HELD,
+                                                     .code = "100/33",
+                                                     .why = "the pixel is not known"}),
+                    0);
     CU_ASSERT_TRUE(gives(db, &q, "a/2"));
     CU_ASSERT_EQUAL(settle_all(db, "i", (struct event_settle){.state = EVENT_ASIDE}), 0);
     CU_ASSERT_TRUE(kit_is(db, "4 100/33 1000007 {\"a\":1}",
@@ -229,8 +242,9 @@ static void too_old(void)
     cleanup(free_p) char *got = claim(db, &q, &expired);
     CU_ASSERT_STRING_EQUAL(got, "c/0");
     CU_ASSERT_EQUAL(expired, 2);
-    CU_ASSERT_TRUE(kit_is(db, "2", "SELECT count(*) FROM {events} WHERE state = 5 AND sends = 0 AND text IS NOT NULL"
-                                   " AND finished_at = 1000000 AND lease_until IS NULL"));
+    CU_ASSERT_TRUE(kit_is(db, "2",
+                          "SELECT count(*) FROM {events} WHERE state = 5 AND sends = 0 AND text IS NOT NULL"
+                          " AND finished_at = 1000000 AND lease_until IS NULL"));
     CU_ASSERT_TRUE(kit_is(db, "the pixel is not known", "SELECT why FROM {events} WHERE event_id = 'b'"));
     CU_ASSERT_TRUE(kit_is(db, "it had become too old before it could be sent",
                           "SELECT why FROM {events} WHERE event_id = 'a'"));
@@ -253,8 +267,9 @@ static void moving(void)
     CU_ASSERT_TRUE(gives(db, &q, "a/0"));
     CU_ASSERT_EQUAL(add(db, "k1", "b"), 0);
     CU_ASSERT_EQUAL(store_events_move(db, "kit", keys, 2, EVENT_HELD, NOW + 600, "10", "no permission", NULL), 0);
-    CU_ASSERT_TRUE(kit_is(db, "2", "SELECT count(*) FROM {events} WHERE state = 2 AND due_at = 1000600 AND"
-                                   " code = '10' AND why = 'no permission'"));
+    CU_ASSERT_TRUE(kit_is(db, "2",
+                          "SELECT count(*) FROM {events} WHERE state = 2 AND due_at = 1000600 AND"
+                          " code = '10' AND why = 'no permission'"));
     CU_ASSERT_TRUE(due(db, NOW, 9, "k3", NOW + LEASE));
     CU_ASSERT_EQUAL(store_events_move(db, "kit", keys, 2, EVENT_WAITING, NOW, NULL, NULL, NULL), 0);
     CU_ASSERT_TRUE(due(db, NOW, 9, "k1 k2 k3", NOW + LEASE));
@@ -272,14 +287,16 @@ static void by_hand(void)
         const char id[] = {(char)('a' + i), '\0'};
         struct new_event one = event("k1", id);
         CU_ASSERT_EQUAL(add_at(db, &one, 1, 0, NOW), 0);
-        kit_sql(db, "UPDATE {events} SET state = %d, finished_at = %d, due_at = 5000000, last_at = 77 WHERE id = %lld",
+        kit_sql(db,
+                "UPDATE {events} SET state = %d, finished_at = %d, due_at = 5000000, last_at = 77 WHERE id = %lld",
                 i + 1, i > 1 ? 5 : 0, (long long)one.id);
         ids[i] = one.id;
     }
     CU_ASSERT_EQUAL(store_events_retry(db, "kit", NULL, 0, NOW, &n, &e), 0);
     CU_ASSERT_EQUAL(n, 1);
-    CU_ASSERT_TRUE(kit_is(db, "1 1000000 77", "SELECT state || ' ' || due_at || ' ' || last_at FROM {events}"
-                                              " WHERE event_id = 'b'"));
+    CU_ASSERT_TRUE(kit_is(db, "1 1000000 77",
+                          "SELECT state || ' ' || due_at || ' ' || last_at FROM {events}"
+                          " WHERE event_id = 'b'"));
     ids[5] = 4711;
     CU_ASSERT_EQUAL(store_events_retry(db, "kit", ids, 6, NOW, &n, &e), -ENOENT);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "4711"));
@@ -287,8 +304,9 @@ static void by_hand(void)
     CU_ASSERT_EQUAL(store_events_retry(db, "another", ids, 5, NOW, &n, &e), -ENOENT);
     CU_ASSERT_EQUAL(store_events_retry(db, "kit", ids, 5, NOW, &n, &e), 0);
     CU_ASSERT_EQUAL(n, 2); /* d and e: the others wait or are sent */
-    CU_ASSERT_TRUE(kit_is(db, "2", "SELECT count(*) FROM {events} WHERE state = 1 AND due_at = 1000000 AND last_at = 0"
-                                   " AND finished_at = 0"));
+    CU_ASSERT_TRUE(kit_is(db, "2",
+                          "SELECT count(*) FROM {events} WHERE state = 1 AND due_at = 1000000 AND last_at = 0"
+                          " AND finished_at = 0"));
     CU_ASSERT_TRUE(kit_is(db, "3", "SELECT state FROM {events} WHERE event_id = 'c'"));
     db_close(db);
 }
@@ -342,7 +360,8 @@ static void swept(void)
     for (int i = 0; i < 5; i++) {
         const char id[] = {(char)('a' + i), '\0'};
         CU_ASSERT_EQUAL(add(db, "k1", id), 0);
-        kit_sql(db, "UPDATE {events} SET state = %d, finished_at = 100 WHERE event_id = '%s'", i < 3 ? 3 : i + 1, id);
+        kit_sql(db, "UPDATE {events} SET state = %d, finished_at = 100 WHERE event_id = '%s'", i < 3 ? 3 : i + 1,
+                id);
     }
     kit_sql(db, "UPDATE {events} SET finished_at = 200 WHERE event_id = 'c'");
     CU_ASSERT_EQUAL(store_events_sweep(db, EVENT_SENT, 100, 9, &n, NULL), 0);

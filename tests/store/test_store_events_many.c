@@ -96,8 +96,14 @@ static void begin(struct scene *s)
 
 static int64_t claim(struct scene *s, const char *key, int64_t now)
 {
-    const struct event_claim q = {.job = "kit", .host = "h", .incarnation = "i", .keys = &key, .key_count = 1,
-                                  .limit = BATCH, .now = now, .lease_s = 300};
+    const struct event_claim q = {.job = "kit",
+                                  .host = "h",
+                                  .incarnation = "i",
+                                  .keys = &key,
+                                  .key_count = 1,
+                                  .limit = BATCH,
+                                  .now = now,
+                                  .lease_s = 300};
     struct event_row *list = NULL;
     size_t count = 0;
     int64_t expired = 0;
@@ -150,8 +156,8 @@ static void claiming(void)
     int64_t ids[BATCH], released = 0, expired = 0;
     for (int i = 0; i < BATCH; i++)
         ids[i] = MANY + i + 1;
-    const struct event_settle sent = {.host = "h", .incarnation = "i", .ids = ids, .count = BATCH,
-                                      .state = EVENT_SENT, .now = NOW};
+    const struct event_settle sent =
+        {.host = "h", .incarnation = "i", .ids = ids, .count = BATCH, .state = EVENT_SENT, .now = NOW};
     counting_begins(&s);
     CU_ASSERT_EQUAL(store_events_settle(s.db, &sent, NULL), 0);
     CU_ASSERT_TRUE(read_at_most(&s, 5 * BATCH, "a batch is settled"));

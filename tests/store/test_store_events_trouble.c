@@ -108,12 +108,13 @@ static void claimed_by_hosts_at_once(void)
 {
     struct db *db = events_begin();
     struct claimer *hosts = xcalloc(HOSTS, sizeof(*hosts));
-    kit_sql(db, "%s", kit_postgresql()
-                          ? "INSERT INTO {events} (job, rkey, event_id, text, state, created_at, due_at) SELECT 'kit',"
-                            " 'k1', 'e' || n, '{}', 1, 5, n FROM generate_series(1, 1000) n"
-                          : "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000)"
-                            " INSERT INTO {events} (job, rkey, event_id, text, state, created_at, due_at)"
-                            " SELECT 'kit', 'k1', 'e' || n, '{}', 1, 5, n FROM s");
+    kit_sql(db, "%s",
+            kit_postgresql()
+                ? "INSERT INTO {events} (job, rkey, event_id, text, state, created_at, due_at) SELECT 'kit',"
+                  " 'k1', 'e' || n, '{}', 1, 5, n FROM generate_series(1, 1000) n"
+                : "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000)"
+                  " INSERT INTO {events} (job, rkey, event_id, text, state, created_at, due_at)"
+                  " SELECT 'kit', 'k1', 'e' || n, '{}', 1, 5, n FROM s");
     for (int i = 0; i < HOSTS; i++)
         pthread_create(&hosts[i].thread, NULL, claiming, &hosts[i]);
     for (int i = 0; i < HOSTS; i++) {
@@ -145,8 +146,10 @@ static void disk_full(struct db *db, bool full)
     kit_sql(db, "CREATE OR REPLACE FUNCTION renewd.full() RETURNS trigger LANGUAGE plpgsql AS"
                 " 'BEGIN RAISE EXCEPTION USING ERRCODE = ''53100''; END'");
     for (int i = 0; i < 2; i++)
-        kit_sql(db, full ? "CREATE TRIGGER full_disk AFTER INSERT OR UPDATE ON renewd.%s EXECUTE FUNCTION renewd.full()"
-                         : "DROP TRIGGER full_disk ON renewd.%s", tables[i]);
+        kit_sql(db,
+                full ? "CREATE TRIGGER full_disk AFTER INSERT OR UPDATE ON renewd.%s EXECUTE FUNCTION renewd.full()"
+                     : "DROP TRIGGER full_disk ON renewd.%s",
+                tables[i]);
 }
 
 static void on_a_full_disk(void)

@@ -56,17 +56,17 @@ struct left_case {
 static void whose_lease_is_ended_when(void)
 {
     static const struct left_case cases[] = {
-        {NOW + 300, 601, NULL, 1},       /* five minutes before the end, ten after the lease */
-        {NOW + 302, 601, NULL, 0},       /* the access token lives */
-        {NOW + 300, 595, NULL, 0},       /* the lease has not been over for long */
+        {NOW + 300, 601, NULL, 1}, /* five minutes before the end, ten after the lease */
+        {NOW + 302, 601, NULL, 0}, /* the access token lives */
+        {NOW + 300, 595, NULL, 0}, /* the lease has not been over for long */
         {NOW - 9999, 595, NULL, 0},
         {NOW - 9999, 601, NULL, 1},
-        {0, 601, NULL, 1},               /* nobody knows when it ends */
-        {NOW + 9999, 5, "DELETE FROM {hosts} WHERE id = 'h1'", 1},  /* forgotten */
+        {0, 601, NULL, 1},                                           /* nobody knows when it ends */
+        {NOW + 9999, 5, "DELETE FROM {hosts} WHERE id = 'h1'", 1},   /* forgotten */
         {NOW + 9999, -99, "DELETE FROM {hosts} WHERE id = 'h1'", 0}, /* but its lease runs */
         {0, 601, "UPDATE {credentials} SET lease_host = 'h2', lease_incarnation = 'i2'", 0}, /* our own */
         {0, 601, "UPDATE {credentials} SET lease_host = 'h2', lease_incarnation = 'i0'", 1}, /* our past life's */
-        {0, 601, "INSERT INTO {attempts} (attempt_id) VALUES ('lost')", 0}, /* it is committed */
+        {0, 601, "INSERT INTO {attempts} (attempt_id) VALUES ('lost')", 0},                  /* it is committed */
         {0, 601, "UPDATE {records} SET fingerprint = 'another'", 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -124,8 +124,10 @@ static void ended_by_one_alone(void)
     CU_ASSERT_TRUE(done);
     CU_ASSERT_EQUAL(store_lease_over(other, "lost", theirs, &done, NULL), 0);
     CU_ASSERT_FALSE(done);
-    CU_ASSERT_TRUE(kit_is(db, "1", "SELECT unanswered FROM {credentials} WHERE lease_until IS NULL"
-                                   " AND attempt_id IS NULL AND hold_until = %d", NOW + 7));
+    CU_ASSERT_TRUE(kit_is(db, "1",
+                          "SELECT unanswered FROM {credentials} WHERE lease_until IS NULL"
+                          " AND attempt_id IS NULL AND hold_until = %d",
+                          NOW + 7));
     CU_ASSERT_TRUE(kit_is(db, "6", "SELECT state FROM {records} WHERE not_before = %d", NOW + 7));
     CU_ASSERT_TRUE(kit_is(db, "m1", "SELECT attempt_id FROM {attempts}"));
     /* what the holder brings late: a failure goes into the history alone, a result is stored */
@@ -148,13 +150,21 @@ static void ended_by_one_alone(void)
     db_close(db);
 }
 
-static size_t claims(struct db *db, const struct table *t, int mode, bool general, int64_t now,
-                     int *ret_result)
+static size_t claims(struct db *db, const struct table *t, int mode, bool general, int64_t now, int *ret_result)
 {
     const char *const keys[] = {"5"};
-    struct claim_request q = {.table = t, .plugin = "oauth2", .mode = mode, .now = now, .limit = 9,
-                              .failing_limit = 9, .host = "h2", .incarnation = "i2", .lease_s = 60,
-                              .keys = keys, .key_count = 1, .general = general};
+    struct claim_request q = {.table = t,
+                              .plugin = "oauth2",
+                              .mode = mode,
+                              .now = now,
+                              .limit = 9,
+                              .failing_limit = 9,
+                              .host = "h2",
+                              .incarnation = "i2",
+                              .lease_s = 60,
+                              .keys = keys,
+                              .key_count = 1,
+                              .general = general};
     struct claimed *list = NULL;
     size_t count = 0;
     struct error e = {""};
@@ -266,8 +276,15 @@ static void *claim_late(void *arg)
 {
     struct late_claim *l = arg;
     struct db *db = kit_open();
-    struct claim_request q = {.table = l->table, .plugin = "oauth2", .mode = CLAIM_AUTO, .now = NOW, .limit = 9,
-                              .failing_limit = 9, .host = "h1", .incarnation = "i1", .lease_s = 60};
+    struct claim_request q = {.table = l->table,
+                              .plugin = "oauth2",
+                              .mode = CLAIM_AUTO,
+                              .now = NOW,
+                              .limit = 9,
+                              .failing_limit = 9,
+                              .host = "h1",
+                              .incarnation = "i1",
+                              .lease_s = 60};
     struct claimed *list = NULL;
     size_t count = 0;
     store_claim(db, &q, &list, &count, NULL);

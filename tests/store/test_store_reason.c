@@ -34,17 +34,29 @@ static void end(void)
 
 static struct claim_request asked(int mode, bool safe)
 {
-    return (struct claim_request){.table = table, .plugin = "oauth2", .mode = mode, .now = NOW, .real_now = NOW,
-                                  .tick = mode == CLAIM_TICK ? NOW - 100 : 0, .next_tick = mode == CLAIM_TICK ? NOW + 100 : 0,
-                                  .limit = 10000, .failing_limit = 10000, .host = "h1", .incarnation = "i1",
-                                  .lease_s = LEASE, .safe = safe, .general = true};
+    return (struct claim_request){.table = table,
+                                  .plugin = "oauth2",
+                                  .mode = mode,
+                                  .now = NOW,
+                                  .real_now = NOW,
+                                  .tick = mode == CLAIM_TICK ? NOW - 100 : 0,
+                                  .next_tick = mode == CLAIM_TICK ? NOW + 100 : 0,
+                                  .limit = 10000,
+                                  .failing_limit = 10000,
+                                  .host = "h1",
+                                  .incarnation = "i1",
+                                  .lease_s = LEASE,
+                                  .safe = safe,
+                                  .general = true};
 }
 
 static void put(const char *key, const char *fingerprint, const char *set)
 {
     kit_sql(db, "INSERT INTO t (id, refresh_token, expires_at) VALUES ('%s', 'r-%s', 5)", key, key);
-    kit_sql(db, "INSERT INTO {records} (source, rkey, job, state, hash, fingerprint, earliest, point, due_at, death)"
-                " VALUES ('%s', '%s', 'kit', 1, 'seen', '%s', 1, 2, 2, 0)", table->source, key, fingerprint);
+    kit_sql(db,
+            "INSERT INTO {records} (source, rkey, job, state, hash, fingerprint, earliest, point, due_at, death)"
+            " VALUES ('%s', '%s', 'kit', 1, 'seen', '%s', 1, 2, 2, 0)",
+            table->source, key, fingerprint);
     if (set)
         kit_sql(db, "UPDATE {records} SET %s WHERE rkey = '%s'", set, key);
 }
@@ -76,8 +88,9 @@ static int64_t some_time(unsigned *seed)
 
 static void put_random(unsigned *seed, int i)
 {
-    static const int states[] = {STATE_OK, STATE_RETRYING, STATE_RATE_LIMITED, STATE_RECONNECT, STATE_MISCONFIGURED,
-                                 STATE_AMBIGUOUS, STATE_PENDING};
+    static const int states[] = {STATE_OK,        STATE_RETRYING,      STATE_RATE_LIMITED,
+                                 STATE_RECONNECT, STATE_MISCONFIGURED, STATE_AMBIGUOUS,
+                                 STATE_PENDING};
     char key[24], set[400];
     snprintf(key, sizeof key, "k%04d", i);
     int64_t point = number(seed, 8) ? some_time(seed) : 0, not_before = number(seed, 3) ? 0 : some_time(seed);
@@ -86,9 +99,10 @@ static void put_random(unsigned *seed, int i)
     snprintf(set, sizeof set,
              "state = %d, point = %lld, not_before = %lld, due_at = %lld, earliest = %lld, ok_at = %lld,"
              " attempts = %u, without_credential = %d, last_outcome = %d, ok_under = '%s'",
-             state, (long long)point, (long long)not_before, (long long)due, (long long)(number(seed, 3) ? 1 : some_time(seed)),
-             (long long)(number(seed, 2) ? 0 : some_time(seed)), state == STATE_OK ? 0u : 1u + number(seed, 3),
-             number(seed, 12) == 0, state == STATE_OK ? OUTCOME_OK : OUTCOME_TRANSIENT, number(seed, 4) ? "s1" : "");
+             state, (long long)point, (long long)not_before, (long long)due,
+             (long long)(number(seed, 3) ? 1 : some_time(seed)), (long long)(number(seed, 2) ? 0 : some_time(seed)),
+             state == STATE_OK ? 0u : 1u + number(seed, 3), number(seed, 12) == 0,
+             state == STATE_OK ? OUTCOME_OK : OUTCOME_TRANSIENT, number(seed, 4) ? "s1" : "");
     put(key, key, set);
     const char *now = db_now(db);
     switch (number(seed, 10)) {
@@ -102,12 +116,16 @@ static void put_random(unsigned *seed, int i)
         kit_sql(db, "INSERT INTO {credentials} (fingerprint, hold_until) VALUES ('%s', %d)", key, NOW + 500);
         break;
     case 3:
-        kit_sql(db, "INSERT INTO {credentials} (fingerprint, lease_host, lease_incarnation, attempt_id, lease_until)"
-                    " VALUES ('%s', 'h2', 'i2', 'a-%s', %s + 100)", key, key, now);
+        kit_sql(db,
+                "INSERT INTO {credentials} (fingerprint, lease_host, lease_incarnation, attempt_id, lease_until)"
+                " VALUES ('%s', 'h2', 'i2', 'a-%s', %s + 100)",
+                key, key, now);
         break;
     case 4:
-        kit_sql(db, "INSERT INTO {credentials} (fingerprint, lease_host, lease_incarnation, attempt_id, lease_until)"
-                    " VALUES ('%s', 'h2', 'i2', 'a-%s', %s - 100)", key, key, now);
+        kit_sql(db,
+                "INSERT INTO {credentials} (fingerprint, lease_host, lease_incarnation, attempt_id, lease_until)"
+                " VALUES ('%s', 'h2', 'i2', 'a-%s', %s - 100)",
+                key, key, now);
         break;
     default:
         break;
@@ -149,7 +167,8 @@ static void compare(unsigned seed, int mode, bool safe, const char *held_under)
         if (taken[i] == is_due[i])
             continue;
         wrong++;
-        printf("# mode %d: %s is %s, and is told as %s\n", mode, key, taken[i] ? "taken" : "not taken", is_due[i] ? "due" : "not due");
+        printf("# mode %d: %s is %s, and is told as %s\n", mode, key, taken[i] ? "taken" : "not taken",
+               is_due[i] ? "due" : "not due");
     }
     CU_ASSERT_EQUAL(wrong, 0);
     CU_ASSERT(due > 10 && due < RECORDS - 10); /* else nothing was compared */
@@ -185,14 +204,19 @@ static void each_reason(void)
         {"backoff", "state = 2, not_before = 1000060", REASON_BACKOFF},
         {"early", "earliest = 1000060, point = 1000070", REASON_EARLY},
         {"later", "point = 1000500, ok_at = 999950", REASON_LATER},
-        {"spent", NULL, REASON_SPENT}, {"dead", NULL, REASON_DEAD}, {"silent", NULL, REASON_NO_ANSWER},
-        {"here", NULL, REASON_LEASED_HERE}, {"there", NULL, REASON_LEASED_ELSEWHERE},
+        {"spent", NULL, REASON_SPENT},
+        {"dead", NULL, REASON_DEAD},
+        {"silent", NULL, REASON_NO_ANSWER},
+        {"here", NULL, REASON_LEASED_HERE},
+        {"there", NULL, REASON_LEASED_ELSEWHERE},
     };
     kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor) VALUES ('spent', 'x')");
     kit_sql(db, "INSERT INTO {credentials} (fingerprint, dead) VALUES ('dead', 1)");
     kit_sql(db, "INSERT INTO {credentials} (fingerprint, hold_until) VALUES ('silent', %d)", NOW + 9);
-    kit_sql(db, "INSERT INTO {credentials} (fingerprint, lease_incarnation, attempt_id, lease_until) VALUES"
-                " ('here', 'i1', 'a1', %s + 9), ('there', 'i2', 'a2', %s + 9)", db_now(db), db_now(db));
+    kit_sql(db,
+            "INSERT INTO {credentials} (fingerprint, lease_incarnation, attempt_id, lease_until) VALUES"
+            " ('here', 'i1', 'a1', %s + 9), ('there', 'i2', 'a2', %s + 9)",
+            db_now(db), db_now(db));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         put(cases[i].key, cases[i].key, cases[i].set);
         int seen = reason_of(&q, cases[i].key);

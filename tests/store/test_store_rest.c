@@ -58,8 +58,7 @@ static void same_commit(const struct commit *a, const struct commit *b)
     CU_ASSERT_TRUE(same_text(a->sealed_pair, b->sealed_pair) && same_text(a->answer, b->answer));
     CU_ASSERT_TRUE(same_text(a->code, b->code) && same_text(a->text, b->text));
     CU_ASSERT_EQUAL(a->run_id, b->run_id);
-    CU_ASSERT_TRUE(a->touches_row == b->touches_row && a->replaces == b->replaces &&
-                   a->safe == b->safe);
+    CU_ASSERT_TRUE(a->touches_row == b->touches_row && a->replaces == b->replaces && a->safe == b->safe);
     CU_ASSERT_TRUE(a->dead == b->dead && a->release == b->release);
     CU_ASSERT_TRUE(a->outcome == b->outcome && a->http_status == b->http_status);
     CU_ASSERT_TRUE(a->started_at == b->started_at && a->finished_at == b->finished_at);
@@ -85,8 +84,7 @@ static void same_commit(const struct commit *a, const struct commit *b)
         CU_ASSERT_TRUE(x->kind == y->kind && x->rows == y->rows && same_text(x->name, y->name));
         CU_ASSERT_EQUAL_FATAL(x->bound_count, y->bound_count);
         for (size_t k = 0; k < x->bound_count; k++) {
-            CU_ASSERT_TRUE(x->bound[k].type == y->bound[k].type &&
-                           x->bound[k].form == y->bound[k].form);
+            CU_ASSERT_TRUE(x->bound[k].type == y->bound[k].type && x->bound[k].form == y->bound[k].form);
             CU_ASSERT_TRUE(same_text(x->bound[k].text, y->bound[k].text));
         }
     }
@@ -107,8 +105,8 @@ static struct commit *full_commit(struct db *db, const struct table *t)
     c->after.memo = xstrdup("00ff");
     c->after.last_at = INT64_MAX;
     commit_once(c, "k{}\"");
-    commit_run(c, "s", "UPDATE acc SET account = $1", RENEWD_ROWS_ANY, RENEWD_TEXT, NULL,
-               RENEWD_TIME, "1795269600", 0);
+    commit_run(c, "s", "UPDATE acc SET account = $1", RENEWD_ROWS_ANY, RENEWD_TEXT, NULL, RENEWD_TIME, "1795269600",
+               0);
     return c;
 }
 
@@ -126,8 +124,7 @@ static void text_round_trip(void)
     CU_ASSERT_EQUAL(strlen(text), len);
     CU_ASSERT_EQUAL_FATAL(commit_from_text(text, len, &back, &e), 0);
     CU_ASSERT_PTR_NULL(back->table);
-    CU_ASSERT_EQUAL_FATAL(commit_to_text(back, &again, &again_len),
-                          0); /* before it has its table too */
+    CU_ASSERT_EQUAL_FATAL(commit_to_text(back, &again, &again_len), 0); /* before it has its table too */
     CU_ASSERT_STRING_EQUAL(text, again);
     CU_ASSERT_EQUAL_FATAL(commit_attach(back, t, &e), 0);
     same_commit(c, back);
@@ -157,12 +154,8 @@ static void text_for_another_table(void)
         {"expires_at", "expires_at", VALUE_TIME, false, false, true},
         {"access_token", "access_token", VALUE_SECRET, false, false, true},
     };
-    const struct table_requirement wish = {.job = "kit",
-                                    .table = "acc",
-                                    .key = "id",
-                                    .columns = columns,
-                                    .column_count = 3,
-                                    .times = "auto"};
+    const struct table_requirement wish =
+        {.job = "kit", .table = "acc", .key = "id", .columns = columns, .column_count = 3, .times = "auto"};
     struct table *other = NULL;
     struct error e = {{0}};
     char *text = NULL;
@@ -277,8 +270,7 @@ static void successors(void)
     char newest[FINGERPRINT_SIZE], *sealed = NULL;
 
     for (int i = 0; i < 20; i++)
-        kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor) VALUES ('f%d', 'f%d')", i,
-                i + 1);
+        kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor) VALUES ('f%d', 'f%d')", i, i + 1);
     kit_sql(db, "INSERT INTO {credentials} (fingerprint, sealed) VALUES ('f20', 'last')");
     CU_ASSERT_EQUAL(store_successor(db, "f0", newest, &sealed, &e), 0);
     CU_ASSERT_STRING_EQUAL(newest, "f20");
@@ -320,10 +312,8 @@ static void runs(void)
     size_t count = 0;
 
     for (int i = 0; i < 5; i++)
-        CU_ASSERT_EQUAL(store_run_start(db, i % 2 ? "b" : "a", "tick", "host", 100 + i, &id, &e),
-                        0);
-    run = (struct run_row){
-        .id = id, .finished_at = 200, .due = 9, .refreshed = 5, .failed = 3, .skipped = 1};
+        CU_ASSERT_EQUAL(store_run_start(db, i % 2 ? "b" : "a", "tick", "host", 100 + i, &id, &e), 0);
+    run = (struct run_row){.id = id, .finished_at = 200, .due = 9, .refreshed = 5, .failed = 3, .skipped = 1};
     CU_ASSERT_EQUAL(store_run_finish(db, &run, &e), 0);
     CU_ASSERT_EQUAL(store_runs(db, NULL, 3, &list, &count, &e), 0);
     CU_ASSERT_EQUAL_FATAL(count, 3);
@@ -367,10 +357,15 @@ static void run_failures(void)
 /* A record whose row holds no credential, or is not the job's any more, is not told as ok. */
 static void not_ok(struct db *db)
 {
-    static const struct { const char *key, *set; int state; } cases[] = {
-        {"01", "without_credential = 1", STATE_WITHOUT_CREDENTIAL}, {"02", "hash = ''", STATE_DISCONNECTED},
-        {"03", "hash = '', state = 7", STATE_PENDING}, {"04", "hash = '', without_credential = 1", STATE_DISCONNECTED},
-        {"06", "expires_at = 5", STATE_EXPIRED}, {"07", "expires_at = 5, without_credential = 1", STATE_WITHOUT_CREDENTIAL}};
+    static const struct {
+        const char *key, *set;
+        int state;
+    } cases[] = {{"01", "without_credential = 1", STATE_WITHOUT_CREDENTIAL},
+                 {"02", "hash = ''", STATE_DISCONNECTED},
+                 {"03", "hash = '', state = 7", STATE_PENDING},
+                 {"04", "hash = '', without_credential = 1", STATE_DISCONNECTED},
+                 {"06", "expires_at = 5", STATE_EXPIRED},
+                 {"07", "expires_at = 5, without_credential = 1", STATE_WITHOUT_CREDENTIAL}};
     int64_t counts[16], expected[STATES_SHOWN] = {0};
     struct record r = {0}, *list = NULL;
     struct error e = {""};
@@ -456,13 +451,15 @@ static void expired(void)
     struct error e = {{0}};
     int64_t counts[16];
 
-    kit_sql(db, "INSERT INTO {records} (source, rkey, job, state, last_code, expires_at, hash) VALUES"
-                " ('s', 'ok-lives', 'j', 1, NULL, %" PRId64 ", 'h'), ('s', 'ok-ended', 'j', 1, NULL, 1000, 'h'),"
-                " ('s', 'ok-unknown', 'j', 1, NULL, 0, 'h'), ('s', 'suspect-lives', 'j', 5, 'withheld', %" PRId64 ", 'h'),"
-                " ('s', 'suspect-ended', 'j', 5, 'withheld', 1000, 'h'), ('s', 'suspect-nocode', 'j', 5, NULL, 1000, 'h'),"
-                " ('s', 'row-lives', 'j', 5, 'row', %" PRId64 ", 'h'), ('s', 'row-ended', 'j', 5, 'row', 1000, 'h'),"
-                " ('s', 'retrying-ended', 'j', 2, 'transient', 1000, 'h')",
-            clock_now() + 86400, clock_now() + 86400, clock_now() + 86400);
+    kit_sql(
+        db,
+        "INSERT INTO {records} (source, rkey, job, state, last_code, expires_at, hash) VALUES"
+        " ('s', 'ok-lives', 'j', 1, NULL, %" PRId64 ", 'h'), ('s', 'ok-ended', 'j', 1, NULL, 1000, 'h'),"
+        " ('s', 'ok-unknown', 'j', 1, NULL, 0, 'h'), ('s', 'suspect-lives', 'j', 5, 'withheld', %" PRId64 ", 'h'),"
+        " ('s', 'suspect-ended', 'j', 5, 'withheld', 1000, 'h'), ('s', 'suspect-nocode', 'j', 5, NULL, 1000, 'h'),"
+        " ('s', 'row-lives', 'j', 5, 'row', %" PRId64 ", 'h'), ('s', 'row-ended', 'j', 5, 'row', 1000, 'h'),"
+        " ('s', 'retrying-ended', 'j', 2, 'transient', 1000, 'h')",
+        clock_now() + 86400, clock_now() + 86400, clock_now() + 86400);
     CU_ASSERT_EQUAL(store_state_counts(db, "s", counts, &e), 0);
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         struct records_query q = {.source = "s", .limit = 100, .state = states[i].state};
@@ -475,8 +472,9 @@ static void expired(void)
         CU_ASSERT_STRING_EQUAL(keys, states[i].keys);
         CU_ASSERT_EQUAL(counts[states[i].state], (int64_t)count);
         snprintf(keys, sizeof keys, "%zu", count);
-        CU_ASSERT_TRUE(kit_is(db, keys, db_is_postgresql(db) ? "SELECT count(*) FROM renewd.record WHERE state = '%s'"
-                                                             : "SELECT count(*) FROM renewd_record WHERE state = '%s'",
+        CU_ASSERT_TRUE(kit_is(db, keys,
+                              db_is_postgresql(db) ? "SELECT count(*) FROM renewd.record WHERE state = '%s'"
+                                                   : "SELECT count(*) FROM renewd_record WHERE state = '%s'",
                               states[i].counts));
         records_free(list, count);
     }
@@ -508,8 +506,7 @@ static void import(void)
     struct import_row new_access[] = {{"1", "One again", b, 1}, rows[2]};
     CU_ASSERT_EQUAL(store_import(db, t, new_access, 2, true, 60, &at, &e), 0);
     CU_ASSERT_TRUE(kit_is(db, NULL, "SELECT expires_at FROM {accounts} WHERE id = '1'"));
-    CU_ASSERT_TRUE(
-        kit_is(db, "r1.k.refresh", "SELECT refresh_token FROM {accounts} WHERE id = '1'"));
+    CU_ASSERT_TRUE(kit_is(db, "r1.k.refresh", "SELECT refresh_token FROM {accounts} WHERE id = '1'"));
     CU_ASSERT_TRUE(kit_is(db, "r1.k.access", "SELECT access_token FROM {accounts} WHERE id = '1'"));
     CU_ASSERT_TRUE(kit_is(db, "3", "SELECT count(*) FROM {accounts}"));
     free(a[0].text);
@@ -526,8 +523,7 @@ static void statements(void)
     struct error e = {{0}};
     char *text = NULL;
 
-    CU_ASSERT_EQUAL(
-        store_check_statement(db, "UPDATE acc SET account = $2 WHERE \"id\" = $1", 2, &e), 0);
+    CU_ASSERT_EQUAL(store_check_statement(db, "UPDATE acc SET account = $2 WHERE \"id\" = $1", 2, &e), 0);
     CU_ASSERT_EQUAL(store_check_statement(db, "UPDATE acc SET account = $1", 2, &e), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "takes 1"));
     CU_ASSERT_TRUE(store_check_statement(db, "UPDATE acc SE account = 'x'", 0, &e) < 0);

@@ -36,14 +36,23 @@ static void the_hash_tells_what_counts(void)
     first = look(db, t, "1");
     CU_ASSERT_EQUAL(strlen(first.hash), 64);
     CU_ASSERT_FALSE(first.outside);
-    static const struct { const char *sql; bool differs; } changes[] = {
-        {"last_error = 'whatever'", false},  {"access_token = 'other'", true},
-        {"access_token = 'at'", false},      {"refresh_token = NULL", true},
-        {"refresh_token = ''", true},        {"refresh_token = 'rt'", false},
-        {"account = 'B'", true},             {"account = 'A'", false},
+    static const struct {
+        const char *sql;
+        bool differs;
+    } changes[] = {
+        {"last_error = 'whatever'", false},
+        {"access_token = 'other'", true},
+        {"access_token = 'at'", false},
+        {"refresh_token = NULL", true},
+        {"refresh_token = ''", true},
+        {"refresh_token = 'rt'", false},
+        {"account = 'B'", true},
+        {"account = 'A'", false},
         {"expires_at = '2026-11-21T14:00:01Z'", true},
-        {"expires_at = 'nonsense'", true},   {"expires_at = '2026-11-21T14:00:00Z'", false},
-        {"status = 'expired'", true},        {"status = NULL", true},
+        {"expires_at = 'nonsense'", true},
+        {"expires_at = '2026-11-21T14:00:00Z'", false},
+        {"status = 'expired'", true},
+        {"status = NULL", true},
         {"status = 'connected'", false},
     };
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
@@ -76,12 +85,19 @@ static void filters(void)
     };
     const char *const kinds[] = {"google", "it's", NULL}, *const yes[] = {"true", NULL};
     const struct only_wish only[] = {{"kind", kinds}, {"active", yes}};
-    const struct table_requirement wish = {.job = "kit", .table = "t", .key = "id", .columns = columns,
-                                    .column_count = 1, .times = "auto", .only = only, .only_count = 2};
+    const struct table_requirement wish = {.job = "kit",
+                                           .table = "t",
+                                           .key = "id",
+                                           .columns = columns,
+                                           .column_count = 1,
+                                           .times = "auto",
+                                           .only = only,
+                                           .only_count = 2};
     kit_sql(db, "CREATE TABLE t (id integer PRIMARY KEY, refresh_token text, kind text, active boolean)");
-    kit_sql(db, "INSERT INTO t VALUES (1, 'a', 'google', %s), (2, 'b', 'meta', %s), (3, 'c', 'it''s', %s),"
-                " (4, 'd', 'google', %s), (5, 'e', NULL, %s)", pg ? "true" : "1", pg ? "true" : "1",
-            pg ? "true" : "1", pg ? "false" : "0", pg ? "true" : "1");
+    kit_sql(db,
+            "INSERT INTO t VALUES (1, 'a', 'google', %s), (2, 'b', 'meta', %s), (3, 'c', 'it''s', %s),"
+            " (4, 'd', 'google', %s), (5, 'e', NULL, %s)",
+            pg ? "true" : "1", pg ? "true" : "1", pg ? "true" : "1", pg ? "false" : "0", pg ? "true" : "1");
     CU_ASSERT_EQUAL_FATAL(table_resolve(db, &wish, &t, &e), 0);
     CU_ASSERT_EQUAL_FATAL(store_page(db, t, NULL, 10, &p, &e), 0);
     CU_ASSERT_EQUAL(p.count, 2);
@@ -104,11 +120,10 @@ static void many_rows_in_pages(void)
     size_t seen = 0, known = 0, pages = 0;
     char *after = NULL;
     kit_accounts(db, "t", "bigint", "bigint");
-    kit_sql(db, kit_postgresql()
-                    ? "INSERT INTO t (id, refresh_token, expires_at) SELECT n, 'r' || n, 5"
-                      " FROM generate_series(1, 20000) n"
-                    : "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 20000)"
-                      " INSERT INTO t (id, refresh_token, expires_at) SELECT n, 'r' || n, 5 FROM s");
+    kit_sql(db, kit_postgresql() ? "INSERT INTO t (id, refresh_token, expires_at) SELECT n, 'r' || n, 5"
+                                   " FROM generate_series(1, 20000) n"
+                                 : "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 20000)"
+                                   " INSERT INTO t (id, refresh_token, expires_at) SELECT n, 'r' || n, 5 FROM s");
     struct table *t = kit_table(db, "t", "auto", NULL);
     for (int round = 0; round < 2; round++) {
         seen = known = 0;
@@ -120,8 +135,11 @@ static void many_rows_in_pages(void)
             for (size_t i = 0; i < p.count; i++) {
                 known += p.records[i].source != NULL;
                 changes[i].is_new = true;
-                changes[i].now = (struct record){.source = t->source, .key = p.rows[i].key,
-                                                 .job = t->job, .state = STATE_OK, .generation = 1};
+                changes[i].now = (struct record){.source = t->source,
+                                                 .key = p.rows[i].key,
+                                                 .job = t->job,
+                                                 .state = STATE_OK,
+                                                 .generation = 1};
             }
             int put = store_records_put(db, changes, p.count, &e);
             CU_ASSERT_EQUAL(put, round ? 0 : (int)p.count);
@@ -148,8 +166,8 @@ static void somebody_was_quicker(void)
     struct db *db = kit_fresh();
     struct error e = {""};
     char source[] = "s", key[] = "k", job[] = "j";
-    struct record_change c = {.is_new = true, .now = {.source = source, .key = key, .job = job,
-                                                      .state = STATE_OK, .generation = 1}};
+    struct record_change c =
+        {.is_new = true, .now = {.source = source, .key = key, .job = job, .state = STATE_OK, .generation = 1}};
     snprintf(c.now.hash, sizeof(c.now.hash), "h1");
     CU_ASSERT_EQUAL(store_records_put(db, &c, 1, &e), 1);
     CU_ASSERT_EQUAL(store_records_put(db, &c, 1, &e), 0);
@@ -181,9 +199,10 @@ static void the_sweep(void)
                 " (2, 'b', 'expired'), (3, 'c', 'expired'), (4, 'd', NULL)");
     struct table *t = kit_table(db, "t", "auto", connected);
     for (int i = 1; i <= 7; i++)
-        kit_sql(db, "INSERT INTO {records} (source, rkey, job, state, fingerprint, wrote_status)"
-                    " VALUES ('%s', '%d', 'kit', 1, 'f%d', %s)", t->source, i, i,
-                i == 2 ? "'expired'" : "NULL");
+        kit_sql(db,
+                "INSERT INTO {records} (source, rkey, job, state, fingerprint, wrote_status)"
+                " VALUES ('%s', '%d', 'kit', 1, 'f%d', %s)",
+                t->source, i, i, i == 2 ? "'expired'" : "NULL");
     kit_sql(db, "INSERT INTO {records} (source, rkey, job, state) VALUES ('elsewhere', '5', 'x', 1)");
     kit_sql(db, "INSERT INTO {credentials} (fingerprint, attempt_id, lease_until) VALUES"
                 " ('f6', 'a', 99999999999), ('f7', 'b', 5)");
@@ -195,8 +214,9 @@ static void the_sweep(void)
     } while (next);
     /* 1 is there, 2 has the status that we wrote, 6 is out on a lease */
     CU_ASSERT_EQUAL(sum, 4);
-    CU_ASSERT_TRUE(kit_is(db, "3", "SELECT count(*) FROM {records} WHERE source <> 'elsewhere'"
-                                   " AND rkey IN ('1', '2', '6')"));
+    CU_ASSERT_TRUE(kit_is(db, "3",
+                          "SELECT count(*) FROM {records} WHERE source <> 'elsewhere'"
+                          " AND rkey IN ('1', '2', '6')"));
     CU_ASSERT_TRUE(kit_is(db, "4", "SELECT count(*) FROM {records}"));
     table_free(t);
     db_close(db);

@@ -54,8 +54,8 @@ static void tell(const char *what, const int64_t counts[MINUTES], int64_t starte
     printf("# %s on %s: %d records%s in %d minutes, %.0f a minute; the fullest %.3f times that, the"
            " emptiest %.3f; %.1f s\n",
            what, kit_postgresql() ? "PostgreSQL" : "SQLite", RECORDS,
-           SANITIZED ? " (fewer, for the sanitizers)" : "", MINUTES, average,
-           (double)most / average, (double)least / average, (double)(now_ms() - started) / 1000);
+           SANITIZED ? " (fewer, for the sanitizers)" : "", MINUTES, average, (double)most / average,
+           (double)least / average, (double)(now_ms() - started) / 1000);
 }
 
 static bool is_even(const int64_t counts[MINUTES])
@@ -122,16 +122,23 @@ static void put_all(struct spread *s)
         put_some(s, i, RECORDS - i < PUT ? RECORDS - i : PUT);
     tell("due times", s->due, started);
     for (int i = 0; i < 10; i++) /* the user's rows, which a claim reads */
-        kit_sql(s->db, "INSERT INTO t (id, refresh_token, expires_at) SELECT rkey, 'r', 5"
-                       " FROM {records} WHERE hash LIKE '%%%d'", i);
+        kit_sql(s->db,
+                "INSERT INTO t (id, refresh_token, expires_at) SELECT rkey, 'r', 5"
+                " FROM {records} WHERE hash LIKE '%%%d'",
+                i);
 }
 
 /* All that is due by the end of the minute. */
 static void claim_minute(struct spread *s, int minute)
 {
-    struct claim_request q = {.table = s->t, .plugin = "oauth2", .mode = CLAIM_AUTO,
-                              .limit = CLAIM, .failing_limit = CLAIM, .host = "h",
-                              .incarnation = "i", .lease_s = LEASE};
+    struct claim_request q = {.table = s->t,
+                              .plugin = "oauth2",
+                              .mode = CLAIM_AUTO,
+                              .limit = CLAIM,
+                              .failing_limit = CLAIM,
+                              .host = "h",
+                              .incarnation = "i",
+                              .lease_s = LEASE};
     struct error e = {""};
     size_t count = 0;
     q.now = PREFERRED + minute * 60 + (minute == MINUTES - 1 ? 60 : 59);

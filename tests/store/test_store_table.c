@@ -67,8 +67,13 @@ static void names(void)
     bool pg = kit_postgresql();
     kit_sql(db, "CREATE TABLE \"App\" (\"Id\" text PRIMARY KEY, \"Refresh Token\" text,"
                 " \"expires\"\"At\" bigint)");
-    CU_ASSERT_EQUAL(resolve(db, &(struct asked){.table = "\"App\"", .key = "Id", .token = "Refresh Token",
-                                                .expires = "expires\"At"}, &t, &e), 0);
+    CU_ASSERT_EQUAL(resolve(db,
+                            &(struct asked){.table = "\"App\"",
+                                            .key = "Id",
+                                            .token = "Refresh Token",
+                                            .expires = "expires\"At"},
+                            &t, &e),
+                    0);
     CU_ASSERT_STRING_EQUAL(t->source, pg ? "public.App/Refresh Token" : "App/Refresh Token");
     CU_ASSERT_STRING_EQUAL(t->name, "App");
     CU_ASSERT_EQUAL(t->credential, 0);
@@ -89,9 +94,13 @@ static void names(void)
         CU_ASSERT_TRUE(says(refused(db, &(struct asked){.table = "app"}, -ENOENT), "\"App\""));
         kit_sql(db, "DROP SCHEMA \"Other\" CASCADE");
     } else {
-        CU_ASSERT_EQUAL(resolve(db, &(struct asked){.table = "main.app", .key = "ID",
-                                                    .token = "refresh token", .expires = "EXPIRES\"AT"},
-                                &t, &e), 0);
+        CU_ASSERT_EQUAL(resolve(db,
+                                &(struct asked){.table = "main.app",
+                                                .key = "ID",
+                                                .token = "refresh token",
+                                                .expires = "EXPIRES\"AT"},
+                                &t, &e),
+                        0);
         CU_ASSERT_STRING_EQUAL(t->source, "App/Refresh Token");
         table_free(t);
     }
@@ -115,11 +124,12 @@ static void what_is_missing_is_named(void)
         text = refused(db, &(struct asked){.table = "conn", .token = "token"}, -ENOENT);
         CU_ASSERT_TRUE(says(text, "\"Token\": case counts"));
     }
-    CU_ASSERT_TRUE(says(refused(db, &(struct asked){.table = "conn", .key = "nokey"}, -ENOENT),
-                        "\"nokey\" (the key)"));
-    kit_sql(db, "%s", text = pg ? "ALTER TABLE \"public\".\"conn\" ADD COLUMN \"refresh_token\" text,"
-                                  " ADD COLUMN \"expires_at\" timestamptz"
-                                : "ALTER TABLE \"conn\" ADD COLUMN \"refresh_token\" text");
+    CU_ASSERT_TRUE(
+        says(refused(db, &(struct asked){.table = "conn", .key = "nokey"}, -ENOENT), "\"nokey\" (the key)"));
+    kit_sql(db, "%s",
+            text = pg ? "ALTER TABLE \"public\".\"conn\" ADD COLUMN \"refresh_token\" text,"
+                        " ADD COLUMN \"expires_at\" timestamptz"
+                      : "ALTER TABLE \"conn\" ADD COLUMN \"refresh_token\" text");
     if (pg)
         refused(db, &(struct asked){.table = "conn"}, 0);
     db_close(db);
@@ -138,8 +148,12 @@ static void missing_times_match_their_table(void)
         {"strikes", "refresh_attempts", VALUE_INTEGER, true, false, true},
         {"last_error", "last_refresh_error", VALUE_TEXT, true, false, true},
     };
-    const struct table_requirement wish = {.job = "instagram", .table = "instagram_connections", .key = "id",
-                                    .columns = columns, .column_count = 5, .times = "auto"};
+    const struct table_requirement wish = {.job = "instagram",
+                                           .table = "instagram_connections",
+                                           .key = "id",
+                                           .columns = columns,
+                                           .column_count = 5,
+                                           .times = "auto"};
     kit_sql(db, "CREATE TABLE instagram_connections (id integer PRIMARY KEY, access_token text,"
                 " token_expires_at timestamp)");
     CU_ASSERT_EQUAL(table_resolve(db, &wish, &t, &e), -ENOENT);
@@ -275,7 +289,8 @@ static void check_keys(const char *type, const char *const *keys)
     kit_accounts(db, "t", type, "bigint");
     for (size_t i = 0; keys[i]; i++)
         CU_ASSERT_EQUAL(db_run(db, "INSERT INTO t (id, refresh_token, expires_at) VALUES ($1, $2, 5)",
-                               (const char *const[]){keys[i], keys[i]}, 2, NULL, &e), 0);
+                               (const char *const[]){keys[i], keys[i]}, 2, NULL, &e),
+                        0);
     struct table *t = kit_table(db, "t", "auto", NULL);
     for (bool last = false; !last;) {
         struct page p = {0};
@@ -312,11 +327,13 @@ static void kinds_of_keys(void)
 {
     static char long_key[1025];
     memset(long_key, 'k', 1024);
-    const char *const texts[] = {"a", "a'b", "\"q\"", "back\\slash", "{1,2}", "\xc3\xa4 \xe6\x97\xa5\xe6\x9c\xac",
-                                 " ", "%_", "NULL", "line\nfeed", "$1 {records}", long_key, NULL};
+    const char *const texts[] = {"a",           "a'b",          "\"q\"",
+                                 "back\\slash", "{1,2}",        "\xc3\xa4 \xe6\x97\xa5\xe6\x9c\xac",
+                                 " ",           "%_",           "NULL",
+                                 "line\nfeed",  "$1 {records}", long_key,
+                                 NULL};
     const char *const numbers[] = {"-3", "1", "2", "10", "9007199254740993", NULL};
-    const char *const uuids[] = {"6fa459ea-ee8a-3ca4-894e-db77e160355e",
-                                 "00000000-0000-0000-0000-000000000001",
+    const char *const uuids[] = {"6fa459ea-ee8a-3ca4-894e-db77e160355e", "00000000-0000-0000-0000-000000000001",
                                  "ffffffff-ffff-ffff-ffff-ffffffffffff", NULL};
     check_keys("text", texts);
     check_keys("varchar(1100)", texts);
@@ -421,9 +438,11 @@ static void own_table(void)
     CU_ASSERT_STRING_EQUAL(t->source, "job:mine");
     CU_ASSERT_TRUE(t->own);
     CU_ASSERT_TRUE(t->columns[2].extra);
-    kit_sql(db, "INSERT INTO {accounts} (job, id, access_token, expires_at, extra) VALUES"
-                " ('mine', 'a', 't', %d, '{\"domain_prefix\": \"shop\", \"period_end\": \"77\"}'),"
-                " ('other', 'a', 'u', 5, NULL), ('mine', 'b', 'v', NULL, NULL)", EXPIRES);
+    kit_sql(db,
+            "INSERT INTO {accounts} (job, id, access_token, expires_at, extra) VALUES"
+            " ('mine', 'a', 't', %d, '{\"domain_prefix\": \"shop\", \"period_end\": \"77\"}'),"
+            " ('other', 'a', 'u', 5, NULL), ('mine', 'b', 'v', NULL, NULL)",
+            EXPIRES);
     CU_ASSERT_EQUAL_FATAL(store_page(db, t, NULL, 10, &p, &e), 0);
     CU_ASSERT_EQUAL_FATAL(p.count, 2);
     CU_ASSERT_STRING_EQUAL(row_cell(t, &p.rows[0], "domain_prefix")->text, "shop");
@@ -459,8 +478,13 @@ static int owned(struct db *db, const char *via, const char *key, struct table *
 {
     const struct column_wish columns[] = {{"refresh_token", "Token", VALUE_SECRET, false, true, true}};
     const struct owner_requirement owner = {.via = via, .table = "App", .key = key, .column = "userId"};
-    const struct table_requirement wish = {.job = "kit", .table = "Page", .key = "id", .columns = columns,
-                                    .column_count = 1, .owner = &owner, .times = "auto"};
+    const struct table_requirement wish = {.job = "kit",
+                                           .table = "Page",
+                                           .key = "id",
+                                           .columns = columns,
+                                           .column_count = 1,
+                                           .owner = &owner,
+                                           .times = "auto"};
     return table_resolve(db, &wish, ret, e);
 }
 

@@ -184,8 +184,7 @@ static void away_and_back(void)
     CU_ASSERT_EQUAL(results[0], -ENOTCONN);
     CU_ASSERT_TRUE(down_why[0] != 0);
     printf("# down: %s\n", down_why);
-    store_submit(st, work_order, &numbers[1],
-                 work_done); /* away: at once, unless it is back by now */
+    store_submit(st, work_order, &numbers[1], work_done); /* away: at once, unless it is back by now */
     CU_ASSERT_TRUE(turn_until(&done_count, 2));
     CU_ASSERT_TRUE(turn_until(&ups, 2));
     store_submit(st, work_order, &numbers[2], work_done);
@@ -199,8 +198,7 @@ static void away_and_back(void)
 static void never_there(void)
 {
     struct store_options o = kit_options();
-    struct secret *dsn =
-        secret_from_text("host=127.0.0.1 port=1 user=u dbname=d password=secret-word");
+    struct secret *dsn = secret_from_text("host=127.0.0.1 port=1 user=u dbname=d password=secret-word");
 
     o.path = "/nowhere/at/all/renewd.db";
     o.dsn = dsn;

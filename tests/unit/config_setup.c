@@ -21,15 +21,15 @@ struct plugin {
     struct renewd_plugin d;
 };
 
-#define SETTING(n, t, ...)                                                                         \
-    &(const struct renewd_setting)                                                                 \
-    {                                                                                              \
-        .size = sizeof(struct renewd_setting), .name = n, .type = t, __VA_ARGS__                   \
+#define SETTING(n, t, ...)                                                       \
+    &(const struct renewd_setting)                                               \
+    {                                                                            \
+        .size = sizeof(struct renewd_setting), .name = n, .type = t, __VA_ARGS__ \
     }
-#define SLOT(n, t, ...)                                                                            \
-    &(const struct renewd_slot)                                                                    \
-    {                                                                                              \
-        .size = sizeof(struct renewd_slot), .name = n, .type = t, __VA_ARGS__                      \
+#define SLOT(n, t, ...)                                                       \
+    &(const struct renewd_slot)                                               \
+    {                                                                         \
+        .size = sizeof(struct renewd_slot), .name = n, .type = t, __VA_ARGS__ \
     }
 
 static const struct renewd_setting *const fake_settings[] = {
@@ -52,22 +52,19 @@ static const struct renewd_slot *const fake_slots[] = {
     NULL,
 };
 
-static const struct renewd_slot *const period_slots[] = {
-    SLOT("period_end", RENEWD_TIME, .direction = RENEWD_IN, .required = 1), NULL
-};
+static const struct renewd_slot *const period_slots[] = {SLOT("period_end", RENEWD_TIME, .direction = RENEWD_IN,
+                                                              .required = 1),
+                                                         NULL};
 
 static const struct renewd_statement *const stated_statements[] = {
-    &(const struct renewd_statement){
-        .size = sizeof(struct renewd_statement), .name = "advance", .rows = RENEWD_ROWS_ONE },
+    &(const struct renewd_statement){.size = sizeof(struct renewd_statement),
+                                     .name = "advance",
+                                     .rows = RENEWD_ROWS_ONE},
     NULL,
 };
 
-static const struct plugin fake = {
-    { .name = "fake", .settings = fake_settings, .slots = fake_slots }
-};
-static const struct plugin stated = {
-    { .name = "stated", .slots = period_slots, .statements = stated_statements }
-};
+static const struct plugin fake = {{.name = "fake", .settings = fake_settings, .slots = fake_slots}};
+static const struct plugin stated = {{.name = "stated", .slots = period_slots, .statements = stated_statements}};
 
 int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, struct error *e)
 {
@@ -140,7 +137,7 @@ void loaded_done(struct loaded *l)
 struct loaded load(void)
 {
     cleanup(free_p) char *path = xasprintf("%s/renewd.conf", dir);
-    struct loaded l = { .m = conf_mistakes_new() };
+    struct loaded l = {.m = conf_mistakes_new()};
 
     (void)config_load(path, l.m, &l.uses, &l.c);
     if (l.c != NULL && access(l.c->conf_dir, R_OK) == 0)

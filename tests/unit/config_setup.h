@@ -11,7 +11,7 @@
 #include "core/config/config.h"
 
 /* What RENEWD_TEST_SECRET is set to: must be in no sentence. */
-#define VALUE    "s3cret-value-that-nobody-sees"
+#define VALUE "s3cret-value-that-nobody-sees"
 
 extern char dir[]; /* made by main() */
 

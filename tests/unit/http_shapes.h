@@ -7,7 +7,10 @@
 
 #include <stddef.h>
 
-#define RAW(text) {text, sizeof(text) - 1}
+#define RAW(text)              \
+    {                          \
+        text, sizeof(text) - 1 \
+    }
 #define END "\r\nConnection: close\r\n\r\n"
 
 struct raw {
@@ -46,7 +49,8 @@ static const struct raw malformed[] = {
     RAW("GET /x HTTP/1.1\r\nHost: a\r\n\0X: 1" END),
     RAW("GET /x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\r\nauthorization: Bearer two" END),
     RAW("GET /x HTTP/1.1\r\nHost: a\r\nHost: b" END),
-    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: a\x01" "b" END),
+    RAW("GET /x HTTP/1.1\r\nHost: a\r\nX: a\x01"
+        "b" END),
     RAW("GET /x HTTP/1.1\r\nHost: a\r\nX(: b" END),
     RAW("GET /x HTTP/1.1\r\nHost: a\r\n: b" END),
 };

@@ -142,8 +142,7 @@ struct raw_server *raw_server_new(struct loop *loop, raw_answer_fn *answer)
     LIST_INIT(&server->connections);
     server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (server->fd < 0 || bind(server->fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(server->fd, 1024) != 0 ||
-        getsockname(server->fd, (struct sockaddr *)&address, &len) != 0 ||
+        listen(server->fd, 1024) != 0 || getsockname(server->fd, (struct sockaddr *)&address, &len) != 0 ||
         loop_watch(loop, server->fd, LOOP_READ, take_connection, server, &server->watch) < 0)
         abort();
     server->port = ntohs(address.sin_port);

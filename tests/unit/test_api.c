@@ -103,9 +103,10 @@ static void test_rights(void)
 enum { OPERATOR_UID = 54321 }; /* who is neither root nor renewd's own user */
 
 /* What hands out a token, or sends one: whoever adds such a route adds it here, and gives it a right of tokens. */
-static const char *const token_routes[] = {
-    "GET /v1/jobs/{job}/records/{id}/token", "POST /v1/jobs/{job}/records/{id}/refused",
-    "* /v1/jobs/{job}/records/{id}/forward", "POST /v1/jobs/{job}/records/{id}/events", NULL};
+static const char *const token_routes[] = {"GET /v1/jobs/{job}/records/{id}/token",
+                                           "POST /v1/jobs/{job}/records/{id}/refused",
+                                           "* /v1/jobs/{job}/records/{id}/forward",
+                                           "POST /v1/jobs/{job}/records/{id}/events", NULL};
 
 static bool is_of_tokens(const struct route *r)
 {
@@ -214,12 +215,20 @@ static void check_record(const struct record *r, const char *expected)
 
 static void test_record(void)
 {
-    struct record r = {.job = shop, .hash = "seen", .key = seven, .account = quoted, .state = STATE_OK, .expires_at = 1793628000,
-                       .point = 1793624400, .due_at = 1793624400, .generation = 3};
+    struct record r = {.job = shop,
+                       .hash = "seen",
+                       .key = seven,
+                       .account = quoted,
+                       .state = STATE_OK,
+                       .expires_at = 1793628000,
+                       .point = 1793624400,
+                       .due_at = 1793624400,
+                       .generation = 3};
 
-    check_record(&r, "{\"job\":\"shop\",\"id\":\"7\",\"account\":\"a \\\"b\\\"\",\"owner\":null,\"state\":\"expired\","
-                     "\"expires_at\":\"2026-11-02T14:00:00Z\",\"refreshed_at\":null,\"attempts\":0,"
-                     "\"next_at\":\"2026-11-02T13:00:00Z\",\"generation\":3,\"last_error\":null}");
+    check_record(&r,
+                 "{\"job\":\"shop\",\"id\":\"7\",\"account\":\"a \\\"b\\\"\",\"owner\":null,\"state\":\"expired\","
+                 "\"expires_at\":\"2026-11-02T14:00:00Z\",\"refreshed_at\":null,\"attempts\":0,"
+                 "\"next_at\":\"2026-11-02T13:00:00Z\",\"generation\":3,\"last_error\":null}");
     r.state = STATE_RECONNECT;
     r.account = NULL;
     r.last_outcome = OUTCOME_RECONNECT;
@@ -251,8 +260,8 @@ static void test_next_at(void)
 
 static void test_run(void)
 {
-    const struct run_row r = {.id = 12, .job = shop, .trigger = demand, .started_at = 1793624400, .due = 3,
-                              .refreshed = 2, .failed = 1};
+    const struct run_row r =
+        {.id = 12, .job = shop, .trigger = demand, .started_at = 1793624400, .due = 3, .refreshed = 2, .failed = 1};
     struct answer a;
 
     answer_begin(&a);

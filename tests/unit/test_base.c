@@ -50,8 +50,8 @@ static void reveal(char *to)
 }
 
 /* Reads freed memory on purpose. */
-__attribute__((no_sanitize("address", "thread")))
-static int search(const volatile unsigned char *from, const volatile unsigned char *to)
+__attribute__((no_sanitize("address", "thread"))) static int search(const volatile unsigned char *from,
+                                                                    const volatile unsigned char *to)
 {
     int found = 0;
     for (; to - from >= PATTERN; from++) {
@@ -193,20 +193,22 @@ static void test_utf8(void)
         size_t max;
         const char *out;
     } table[] = {
-        { "plain", 100, "plain" },
-        { "a\tb\nc\x7f", 100, "a b c " },
-        { "gr\xc3\xbc\xc3\x9f", 100, "gr\xc3\xbc\xc3\x9f" },
-        { "gr\xc3\xbc", 3, "gr" },
-        { "\xff\xfe", 100, "??" },
-        { "\xc3", 100, "?" },
-        { "\xc0\x80", 100, "??" },              /* overlong NUL */
-        { "\xed\xa0\x80", 100, "???" },         /* surrogate */
-        { "\xf4\x90\x80\x80", 100, "????" },    /* beyond U+10FFFF */
-        { "\xe0\x80\xaf", 100, "???" },         /* overlong */
-        { "\xf0\x9f\x98\x80!", 100, "\xf0\x9f\x98\x80!" },
-        { "\xf0\x9f\x98\x80!", 3, "" },
-        { "a\xc2\x85" "b", 100, "a b" },        /* C1 control */
-        { "abc", 0, "" },
+        {"plain", 100, "plain"},
+        {"a\tb\nc\x7f", 100, "a b c "},
+        {"gr\xc3\xbc\xc3\x9f", 100, "gr\xc3\xbc\xc3\x9f"},
+        {"gr\xc3\xbc", 3, "gr"},
+        {"\xff\xfe", 100, "??"},
+        {"\xc3", 100, "?"},
+        {"\xc0\x80", 100, "??"},           /* overlong NUL */
+        {"\xed\xa0\x80", 100, "???"},      /* surrogate */
+        {"\xf4\x90\x80\x80", 100, "????"}, /* beyond U+10FFFF */
+        {"\xe0\x80\xaf", 100, "???"},      /* overlong */
+        {"\xf0\x9f\x98\x80!", 100, "\xf0\x9f\x98\x80!"},
+        {"\xf0\x9f\x98\x80!", 3, ""},
+        {"a\xc2\x85"
+         "b",
+         100, "a b"}, /* C1 control */
+        {"abc", 0, ""},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         cleanup(free_p) char *text = xstrdup(table[i].in);
@@ -272,8 +274,7 @@ static void log_some(void)
     big[sizeof(big) - 1] = '\0';
     log_setup(LEVEL_INFO);
     log_line(LEVEL_DEBUG, "unseen", NULL);
-    log_line(LEVEL_INFO, "token refreshed", "job", "youtube", "record", "5", "code", NULL, "at",
-             "", NULL);
+    log_line(LEVEL_INFO, "token refreshed", "job", "youtube", "record", "5", "code", NULL, "at", "", NULL);
     log_line(LEVEL_ERROR, "bad", "text", "say \"no\"\nlevel=info", "bytes", "\xff\x01", NULL);
     log_line(LEVEL_WARNING, "long", "value", big, NULL);
 }
@@ -492,7 +493,7 @@ static void test_queue(void)
 /* In a child: 0 = it is as it should be. */
 static int confined(const char *inside, const char *outside)
 {
-    const char *paths[] = { inside, NULL };
+    const char *paths[] = {inside, NULL};
     char file[256];
 
     int r = sandbox_writes(paths);
@@ -529,7 +530,7 @@ static void test_sandbox(void)
         CU_ASSERT_EQUAL(WEXITSTATUS(status), 0);
     child = fork();
     if (child == 0) { /* of what is not there yet the nearest folder counts */
-        const char *paths[] = { deeper, NULL };
+        const char *paths[] = {deeper, NULL};
         char in[64], out[64];
         snprintf(in, sizeof in, "%s/d", inside);
         snprintf(out, sizeof out, "%s/d", outside);
@@ -546,7 +547,7 @@ static void test_sandbox(void)
 
 static void test_notify(void)
 {
-    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
     char dir[] = "/tmp/renewd-notify-XXXXXX", got[32] = "";
 
     CU_ASSERT_PTR_NOT_NULL(mkdtemp(dir));
@@ -575,25 +576,25 @@ static void test_notify(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "a freed secret is nowhere in the heap", test_secret_wiped },
-        { "a buffer that grew leaves nothing behind", test_buf_wiped },
-        { "an arena is wiped", test_arena_wiped },
-        { "wipe_free and the NULL secret", test_wipe_free },
-        { "a process that gave up writing elsewhere", test_sandbox },
-        { "the service manager is told", test_notify },
-        { "buf", test_buf },
-        { "alloc", test_alloc },
-        { "utf8", test_utf8 },
-        { "error", test_error },
-        { "clock", test_clock },
-        { "log", test_log },
-        { "log to the journal", test_log_to_journal },
-        { "map", test_map },
-        { "heap", test_heap },
-        { "arena", test_arena },
-        { "file", test_file },
-        { "queue", test_queue },
-        { NULL, NULL },
+        {"a freed secret is nowhere in the heap", test_secret_wiped},
+        {"a buffer that grew leaves nothing behind", test_buf_wiped},
+        {"an arena is wiped", test_arena_wiped},
+        {"wipe_free and the NULL secret", test_wipe_free},
+        {"a process that gave up writing elsewhere", test_sandbox},
+        {"the service manager is told", test_notify},
+        {"buf", test_buf},
+        {"alloc", test_alloc},
+        {"utf8", test_utf8},
+        {"error", test_error},
+        {"clock", test_clock},
+        {"log", test_log},
+        {"log to the journal", test_log_to_journal},
+        {"map", test_map},
+        {"heap", test_heap},
+        {"arena", test_arena},
+        {"file", test_file},
+        {"queue", test_queue},
+        {NULL, NULL},
     };
     return run_tests("base", tests);
 }

@@ -44,7 +44,7 @@ static int load_n(const char *text, size_t len, struct conf **ret_conf, struct e
 static struct conf *load(const char *text)
 {
     struct conf *conf = NULL;
-    struct error e = { "" };
+    struct error e = {""};
     int r = load_n(text, strlen(text), &conf, &e);
 
     if (r < 0)
@@ -57,7 +57,7 @@ static struct conf *load(const char *text)
 static bool refused(const char *text, size_t len, const char *expected)
 {
     struct conf *conf = NULL;
-    struct error e = { "" };
+    struct error e = {""};
     int r = load_n(text, len, &conf, &e);
     cleanup(free_p) char *path = path_of("a.conf");
     size_t path_len = strlen(path);
@@ -119,32 +119,34 @@ static void test_refused(void)
     static const struct {
         const char *text, *expected;
     } cases[] = {
-        { "a = 1;\nb = nope;\n", ":2: syntax error" },
-        { "a = \"x\n", ":" },
-        { "a = 1;\n\na = 2;\n", ":3: this setting is given twice" },
-        { "g = {\n a = 1;\n a = 2; };\n", ":3: this setting is given twice" },
-        { "a = 1;\n@include \"b.conf\"\n", ":2: @include is not supported" },
-        { "  @include \"/etc/passwd\"\n", ":1: @include is not supported" },
-        { "a = 1;\nb = 3000000000;\n", ":2: this integer is larger than 32 bits" },
-        { "b = -3000000000;\n", ":1: this integer is larger than 32 bits" },
-        { "b = 0xFFFFFFFF;\n", ":1: this integer is larger than 32 bits" },
-        { "b = 99999999999999999999L;\n", ":1: this integer does not fit into 64 bits" },
-        { "b = 99999999999999999999;\n", ":1: this integer does not fit into 64 bits" },
-        { "b = 1e400;\n", ":1: this number is too large" },
-        { "a = 1;\nb = \"x\\x00y\";\n", ":2: a text must not hold a NUL" },
-        { "b = [ 1,\n\"x\" ];\n", ":2: all elements of an array" },
-        { "\xef\xbb\xbf"
-          "a = 1;",
-          ":1: syntax error" },
+        {"a = 1;\nb = nope;\n", ":2: syntax error"},
+        {"a = \"x\n", ":"},
+        {"a = 1;\n\na = 2;\n", ":3: this setting is given twice"},
+        {"g = {\n a = 1;\n a = 2; };\n", ":3: this setting is given twice"},
+        {"a = 1;\n@include \"b.conf\"\n", ":2: @include is not supported"},
+        {"  @include \"/etc/passwd\"\n", ":1: @include is not supported"},
+        {"a = 1;\nb = 3000000000;\n", ":2: this integer is larger than 32 bits"},
+        {"b = -3000000000;\n", ":1: this integer is larger than 32 bits"},
+        {"b = 0xFFFFFFFF;\n", ":1: this integer is larger than 32 bits"},
+        {"b = 99999999999999999999L;\n", ":1: this integer does not fit into 64 bits"},
+        {"b = 99999999999999999999;\n", ":1: this integer does not fit into 64 bits"},
+        {"b = 1e400;\n", ":1: this number is too large"},
+        {"a = 1;\nb = \"x\\x00y\";\n", ":2: a text must not hold a NUL"},
+        {"b = [ 1,\n\"x\" ];\n", ":2: all elements of an array"},
+        {"\xef\xbb\xbf"
+         "a = 1;",
+         ":1: syntax error"},
     };
     char deep[200];
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CU_ASSERT(refused(cases[i].text, strlen(cases[i].text), cases[i].expected));
-    static const char *const bad[] = {"caf\xe9", "\xed\xa0\x80", "\\xed\\xa0\\x80", "a\\xff", "\\xc0\\xaf", "\xf0\x9f\x92"};
+    static const char *const bad[] = {"caf\xe9", "\xed\xa0\x80", "\\xed\\xa0\\x80",
+                                      "a\\xff",  "\\xc0\\xaf",   "\xf0\x9f\x92"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[80];
-        snprintf(text, sizeof text, "# caf\xe9\na = \"caf\xc3\xa9 \\xc3\\xa9\";\nb = ( { c = [\n\"%s\"]; } );", bad[i]);
+        snprintf(text, sizeof text, "# caf\xe9\na = \"caf\xc3\xa9 \\xc3\\xa9\";\nb = ( { c = [\n\"%s\"]; } );",
+                 bad[i]);
         CU_ASSERT(refused(text, strlen(text), ":4: this text is not UTF-8"));
     }
     CU_ASSERT(refused("a = 1;\nb\0 = 2;", 15, ":2: there is a NUL byte"));
@@ -187,7 +189,7 @@ static bool mistake_is(const struct conf_mistakes *m, size_t index, const char *
 
 static void test_getters(void)
 {
-    static const char *const choices[] = { "sqlite", "postgresql", NULL };
+    static const char *const choices[] = {"sqlite", "postgresql", NULL};
     cleanup(conf_mistakes_free_p) struct conf_mistakes *m = conf_mistakes_new();
     cleanup(conf_free_p) struct conf *conf =
         load("text = \"x\"; flag = false; number = 7; wait = \"10m\"; driver = \"postgresql\";\n"
@@ -228,7 +230,7 @@ static void test_getters(void)
 
 static void test_mistakes(void)
 {
-    static const char *const choices[] = { "a", "b", "c", NULL };
+    static const char *const choices[] = {"a", "b", "c", NULL};
     cleanup(conf_mistakes_free_p) struct conf_mistakes *m = conf_mistakes_new();
     cleanup(conf_free_p) struct conf *conf =
         load("text = 5;\nflag = \"true\";\nnumber = 1001;\nreal = 1.5;\nwait = \"10 parsecs\";\n"
@@ -243,8 +245,7 @@ static void test_mistakes(void)
     CU_ASSERT_FALSE(conf_get_text(root, "text", CONF_OPTIONAL, m, &text));
     CU_ASSERT(mistake_is(m, 0, "1: setting 'text' must be a text in quotes, but is an integer"));
     CU_ASSERT_FALSE(conf_get_bool(root, "flag", CONF_OPTIONAL, m, &flag));
-    CU_ASSERT(mistake_is(
-        m, 1, "2: setting 'flag' must be true or false (without quotes), but is a text"));
+    CU_ASSERT(mistake_is(m, 1, "2: setting 'flag' must be true or false (without quotes), but is a text"));
     CU_ASSERT_FALSE(conf_get_integer(root, "number", CONF_OPTIONAL, 0, 1000, m, &n));
     CU_ASSERT(mistake_is(m, 2, "3: setting 'number' is 1001, but must be from 0 to 1000"));
     CU_ASSERT_FALSE(conf_get_integer(root, "real", CONF_OPTIONAL, 0, 1000, m, &n));
@@ -258,8 +259,7 @@ static void test_mistakes(void)
     CU_ASSERT_FALSE(conf_get_duration(root, "pace", CONF_OPTIONAL, 1000, 3600000, m, &n));
     CU_ASSERT(mistake_is(m, 5, "6: setting 'pace' must be from 1s to 1h"));
     CU_ASSERT_FALSE(conf_get_text_list(root, "list", CONF_OPTIONAL, m, &item));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(conf_mistakes_at(m, 6), ": element 2 of 'list' must be a text in quotes"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(conf_mistakes_at(m, 6), ": element 2 of 'list' must be a text in quotes"));
     CU_ASSERT_FALSE(conf_get_text(conf_child(root, "group"), "key", CONF_REQUIRED, m, &text));
     CU_ASSERT(mistake_is(m, 7, "9: setting 'key' is missing in 'group'"));
     CU_ASSERT_FALSE(conf_get_text(root, "plugin", CONF_REQUIRED, m, &text));
@@ -267,8 +267,7 @@ static void test_mistakes(void)
     CU_ASSERT_FALSE(conf_get_text(root, "empty", CONF_REQUIRED, m, &text));
     CU_ASSERT(mistake_is(m, 9, "11: setting 'empty' is empty"));
     CU_ASSERT_FALSE(conf_get_text_list(root, "bare", CONF_OPTIONAL, m, &item));
-    CU_ASSERT(mistake_is(
-        m, 10, "12: setting 'bare' must be a text or an array of texts, but is an integer"));
+    CU_ASSERT(mistake_is(m, 10, "12: setting 'bare' must be a text or an array of texts, but is an integer"));
     CU_ASSERT_FALSE(conf_get_choice(root, "empty", CONF_OPTIONAL, choices, m, &index));
     CU_ASSERT(mistake_is(m, 11, "11: setting 'empty' must be \"a\", \"b\" or \"c\""));
     CU_ASSERT_FALSE(conf_get_group_list(root, "list", CONF_OPTIONAL, m, &item));
@@ -297,7 +296,7 @@ static void test_collector(void)
 
 static void test_unknown(void)
 {
-    static const char *const known[] = { "schedule", "plugin", "limit", "job", "records", NULL };
+    static const char *const known[] = {"schedule", "plugin", "limit", "job", "records", NULL};
     cleanup(conf_mistakes_free_p) struct conf_mistakes *m = conf_mistakes_new();
     cleanup(conf_free_p) struct conf *conf = load("shedule = \"auto\";\njob = \"x\";\nxyzzy = 1;\n"
                                                   "records = { limti = 1; };\n");
@@ -317,13 +316,11 @@ static void test_unknown(void)
 
 static void test_secretref_form(void)
 {
-    static const char *const good[] = { "env:A",       "env:_a9",          "file:x",
-                                        "file:/run/s", "credential:token", NULL };
-    static const char *const bad[] = {
-        "",       "A",           "env:",           "env:9",         "env:A B", "env:A=1",
-        "file:",  "credential:", "credential:a/b", "credential:..", "ENV:A",   "hunter2",
-        " env:A", NULL
-    };
+    static const char *const good[] = {"env:A", "env:_a9", "file:x", "file:/run/s", "credential:token", NULL};
+    static const char *const bad[] =
+        {"",       "A",           "env:",           "env:9",         "env:A B", "env:A=1",
+         "file:",  "credential:", "credential:a/b", "credential:..", "ENV:A",   "hunter2",
+         " env:A", NULL};
     struct secret *secret = NULL;
     struct error e;
 
@@ -341,7 +338,7 @@ static void test_secretref_form(void)
 static void expect_secret(const char *ref, const char *value)
 {
     cleanup(secret_free_p) struct secret *secret = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL_FATAL(secretref_read(ref, directory, &secret, &e), 0);
     CU_ASSERT_STRING_EQUAL(secret_text(secret), value);
@@ -350,7 +347,7 @@ static void expect_secret(const char *ref, const char *value)
 static void expect_refused(const char *ref, int code)
 {
     struct secret *secret = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(secretref_read(ref, directory, &secret, &e), code);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, ref));
@@ -416,22 +413,22 @@ static void test_secretref_odd(void)
     static const struct {
         const char *value, *words;
     } list[] = {
-        { "hunter2", NULL },
-        { "two words", NULL },
-        { "it's \"so\"", NULL },
-        { "'", NULL },
-        { "-----BEGIN KEY-----\r\nhunter2\n-----END KEY-----", NULL },
-        { "\"hunter2\"", "in quotes" },
-        { "'hunter2'", "in quotes" },
-        { "\xe2\x80\x9chunter2\xe2\x80\x9d", "in quotes" },
-        { "hunter2 ", "ends with a blank" },
-        { "\thunter2", "begins with a blank" },
-        { "hunter2\r", "ends with a carriage return" },
-        { "hunter2\n", "ends with a line end" },
-        { "\nhunter2", "begins with a line end" },
-        { "\xef\xbb\xbfhunter2", "byte order mark" },
-        { "\xff\xfeh", "UTF-16" },
-        { "hun\x1bter2", "control character" },
+        {"hunter2", NULL},
+        {"two words", NULL},
+        {"it's \"so\"", NULL},
+        {"'", NULL},
+        {"-----BEGIN KEY-----\r\nhunter2\n-----END KEY-----", NULL},
+        {"\"hunter2\"", "in quotes"},
+        {"'hunter2'", "in quotes"},
+        {"\xe2\x80\x9chunter2\xe2\x80\x9d", "in quotes"},
+        {"hunter2 ", "ends with a blank"},
+        {"\thunter2", "begins with a blank"},
+        {"hunter2\r", "ends with a carriage return"},
+        {"hunter2\n", "ends with a line end"},
+        {"\nhunter2", "begins with a line end"},
+        {"\xef\xbb\xbfhunter2", "byte order mark"},
+        {"\xff\xfeh", "UTF-16"},
+        {"hun\x1bter2", "control character"},
     };
 
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
@@ -446,23 +443,22 @@ static void test_secretref_odd(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "a file becomes a tree with lines", test_load },
-        { "an empty file", test_empty },
-        { "what is refused, with file and line", test_refused },
-        { "files that cannot be read", test_unreadable },
-        { "getters", test_getters },
-        { "getters' mistakes", test_mistakes },
-        { "the collector of mistakes", test_collector },
-        { "unknown settings and what was meant", test_unknown },
-        { "the form of references to secrets", test_secretref_form },
-        { "reading secrets", test_secretref_read },
-        { "the environment is emptied of what was read", test_env_taken },
-        { "what is odd about a secret's value", test_secretref_odd },
-        { NULL, NULL },
+        {"a file becomes a tree with lines", test_load},
+        {"an empty file", test_empty},
+        {"what is refused, with file and line", test_refused},
+        {"files that cannot be read", test_unreadable},
+        {"getters", test_getters},
+        {"getters' mistakes", test_mistakes},
+        {"the collector of mistakes", test_collector},
+        {"unknown settings and what was meant", test_unknown},
+        {"the form of references to secrets", test_secretref_form},
+        {"reading secrets", test_secretref_read},
+        {"the environment is emptied of what was read", test_env_taken},
+        {"what is odd about a secret's value", test_secretref_odd},
+        {NULL, NULL},
     };
-    static const char *const files[] = { "a.conf", "large.conf", "secret", "twice", "empty",
-                                         "nul",    "large",      "full",   "crlf",
-                                         "crlf2",  "crlf0",      NULL };
+    static const char *const files[] = {"a.conf", "large.conf", "secret", "twice", "empty", "nul",
+                                        "large",  "full",       "crlf",   "crlf2", "crlf0", NULL};
 
     if (mkdtemp(directory) == NULL)
         return 99;

@@ -17,16 +17,16 @@
 #include "tests/unit/config_setup.h"
 #include "tests/unit/runner.h"
 
-#define KEY      "env:RENEWD_TEST_KEY"
-#define MAIN     "keys = ( { id = \"k1\"; secret = \"" KEY "\"; } );\n"
+#define KEY "env:RENEWD_TEST_KEY"
+#define MAIN "keys = ( { id = \"k1\"; secret = \"" KEY "\"; } );\n"
 #define SETTINGS "settings = { client_id = \"me\"; client_secret = \"env:RENEWD_TEST_SECRET\"; };\n"
-#define JOB      "job = \"a\"; plugin = \"fake\";\n"
-#define COLUMNS  "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
-#define RECORDS  "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
+#define JOB "job = \"a\"; plugin = \"fake\";\n"
+#define COLUMNS "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
+#define RECORDS "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
 
 /* A made-up CA's. */
-#define CERTIFICATE \
-    "-----BEGIN CERTIFICATE-----\n" \
+#define CERTIFICATE                                                      \
+    "-----BEGIN CERTIFICATE-----\n"                                      \
     "MIIBgjCCASmgAwIBAgIUZXKBOrGr+BVLCoffk91jYdXOg4gwCgYIKoZIzj0EAwIw\n" \
     "FjEUMBIGA1UEAwwLcmVuZXdkLXRlc3QwIBcNMjYxMTI5MTk0MjE5WhgPMjEyNjEx\n" \
     "MDUxOTQyMTlaMBYxFDASBgNVBAMMC3JlbmV3ZC10ZXN0MFkwEwYHKoZIzj0CAQYI\n" \
@@ -35,7 +35,7 @@
     "qWX1JT4qlMuEG00Jj41MMB8GA1UdIwQYMBaAFENg1IBJqWX1JT4qlMuEG00Jj41M\n" \
     "MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgKUGSyrAFb8wAnqzt\n" \
     "PWbZ4iivMVLWws5OQFlr0/e/dqACIG0IW6E3T4EvAqKYCw0+Axa7adfPlKlNM65H\n" \
-    "LPycAnAe\n" \
+    "LPycAnAe\n"                                                         \
     "-----END CERTIFICATE-----\n"
 
 /* ---- renewd.conf -------------------------------------------------------------------------- */
@@ -43,54 +43,47 @@
 static void test_broken_main(void)
 {
     static const struct broken list[] = {
-        { "conf_dir = \"conf.d\";\n", "renewd.conf:1:", "'keys' is missing" },
-        { MAIN "\nstate_dri = \"x\";", "renewd.conf:3:", "did you mean 'state_dir'" },
-        { MAIN "conf_dir = 7;", "renewd.conf:2:", "'conf_dir' must be" },
-        { MAIN "conf_dir = \"nowhere\";", "renewd.conf:2:", "is not there" },
-        { MAIN "store = {\n driver = \"mysql\"; };",
-          "renewd.conf:3:", "\"sqlite\" or \"postgresql\"" },
-        { MAIN "store = { path = \"x.db\"; };", "renewd.conf:2:", "'driver' is missing" },
-        { MAIN "store = { driver = \"postgresql\"; };", "renewd.conf:2:", "'dsn' is missing" },
-        { MAIN "store = { driver = \"sqlite\"; dsn = \"" KEY "\"; };",
-          "renewd.conf:2:", "belongs to" },
-        { MAIN "store = { driver = \"postgresql\"; dsn = \"" VALUE "\"; };",
-          "renewd.conf:2:", "must not be written here" },
-        { MAIN "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_SECRET\"; };",
-          "renewd.conf:2:", "neither a URL that begins with postgresql://" },
-        { MAIN "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_DSN\"; };",
-          "renewd.conf:2:", "'/' (write %2F)" },
-        { "keys = ();", "renewd.conf:1:", "'keys' is empty" },
-        { "keys = ( { id = \"k\"; secret = \"" VALUE "\"; } );",
-          "renewd.conf:1:", "must not be written here" },
-        { "keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_NONE\"; } );",
-          "renewd.conf:1:", "env:RENEWD_TEST_NONE is not set" },
-        { "keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_SECRET\"; } );",
-          "renewd.conf:1:", "64 hex digits" },
-        { "keys = ( { id = \"k.1\"; secret = \"" KEY "\"; } );", "renewd.conf:1:", "key id" },
-        { "keys = ( { id = \"k\"; secret = \"" KEY "\"; },\n { id = \"k\"; secret = \"" KEY
-          "\"; } );",
-          "renewd.conf:2:", "given twice" },
-        { "keys = ( { id = \"k\"; } );", "renewd.conf:1:", "'secret' is missing" },
-        { MAIN "spool_keep = \"much\";", "renewd.conf:2:", "a size in quotes" },
-        { MAIN "stop_wait = \"1h\";", "renewd.conf:2:", "from \"1s\" to \"10m\"" },
-        { MAIN "api = { listen = \"8642\"; };", "renewd.conf:2:", "an address and a port" },
-        { MAIN "api = { listen = \"127.0.0.1:99999\"; };", "renewd.conf:2:", "above 65535" },
-        { MAIN "api = { listen = \"0.0.0.0:8642\"; };", "renewd.conf:2:", "'tls' is required" },
-        { MAIN "api = { listen = \"[::]:8642\"; };", "renewd.conf:2:", "'tls' is required" },
-        { MAIN "api = { listen = \"0.0.0.0:1\"; tls = { certificate = \"c\"; }; };",
-          "renewd.conf:2:", "'key' is missing" },
-        { MAIN
-          "api = { clients = ( { name = \"x\"; jobs = [ \"*\" ]; allow = [ \"read\" ]; } ); };",
-          "renewd.conf:2:", "'secret' is missing" },
-        { MAIN "api = { clients = ( { name = \"x\"; secret = \"" KEY
-               "\"; jobs = \"*\"; allow = [ \"fly\" ]; } ); };",
-          "renewd.conf:2:", "not 'fly'" },
-        { MAIN "api = { clients = ( { name = \"x\"; secret = \"" VALUE
-               "\"; jobs = \"*\"; allow = \"read\"; } ); };",
-          "renewd.conf:2:", "must not be written here" },
-        { MAIN "api = { sockte = \"x\"; };", "renewd.conf:2:", "did you mean 'socket'" },
-        { MAIN "state_dir = \"x\"\n\n = ;", "renewd.conf:4:", "syntax error" },
-        { NULL, NULL, NULL },
+        {"conf_dir = \"conf.d\";\n", "renewd.conf:1:", "'keys' is missing"},
+        {MAIN "\nstate_dri = \"x\";", "renewd.conf:3:", "did you mean 'state_dir'"},
+        {MAIN "conf_dir = 7;", "renewd.conf:2:", "'conf_dir' must be"},
+        {MAIN "conf_dir = \"nowhere\";", "renewd.conf:2:", "is not there"},
+        {MAIN "store = {\n driver = \"mysql\"; };", "renewd.conf:3:", "\"sqlite\" or \"postgresql\""},
+        {MAIN "store = { path = \"x.db\"; };", "renewd.conf:2:", "'driver' is missing"},
+        {MAIN "store = { driver = \"postgresql\"; };", "renewd.conf:2:", "'dsn' is missing"},
+        {MAIN "store = { driver = \"sqlite\"; dsn = \"" KEY "\"; };", "renewd.conf:2:", "belongs to"},
+        {MAIN "store = { driver = \"postgresql\"; dsn = \"" VALUE "\"; };",
+         "renewd.conf:2:", "must not be written here"},
+        {MAIN "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_SECRET\"; };",
+         "renewd.conf:2:", "neither a URL that begins with postgresql://"},
+        {MAIN "store = { driver = \"postgresql\"; dsn = \"env:RENEWD_TEST_DSN\"; };",
+         "renewd.conf:2:", "'/' (write %2F)"},
+        {"keys = ();", "renewd.conf:1:", "'keys' is empty"},
+        {"keys = ( { id = \"k\"; secret = \"" VALUE "\"; } );", "renewd.conf:1:", "must not be written here"},
+        {"keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_NONE\"; } );",
+         "renewd.conf:1:", "env:RENEWD_TEST_NONE is not set"},
+        {"keys = ( { id = \"k\"; secret = \"env:RENEWD_TEST_SECRET\"; } );", "renewd.conf:1:", "64 hex digits"},
+        {"keys = ( { id = \"k.1\"; secret = \"" KEY "\"; } );", "renewd.conf:1:", "key id"},
+        {"keys = ( { id = \"k\"; secret = \"" KEY "\"; },\n { id = \"k\"; secret = \"" KEY "\"; } );",
+         "renewd.conf:2:", "given twice"},
+        {"keys = ( { id = \"k\"; } );", "renewd.conf:1:", "'secret' is missing"},
+        {MAIN "spool_keep = \"much\";", "renewd.conf:2:", "a size in quotes"},
+        {MAIN "stop_wait = \"1h\";", "renewd.conf:2:", "from \"1s\" to \"10m\""},
+        {MAIN "api = { listen = \"8642\"; };", "renewd.conf:2:", "an address and a port"},
+        {MAIN "api = { listen = \"127.0.0.1:99999\"; };", "renewd.conf:2:", "above 65535"},
+        {MAIN "api = { listen = \"0.0.0.0:8642\"; };", "renewd.conf:2:", "'tls' is required"},
+        {MAIN "api = { listen = \"[::]:8642\"; };", "renewd.conf:2:", "'tls' is required"},
+        {MAIN "api = { listen = \"0.0.0.0:1\"; tls = { certificate = \"c\"; }; };",
+         "renewd.conf:2:", "'key' is missing"},
+        {MAIN "api = { clients = ( { name = \"x\"; jobs = [ \"*\" ]; allow = [ \"read\" ]; } ); };",
+         "renewd.conf:2:", "'secret' is missing"},
+        {MAIN "api = { clients = ( { name = \"x\"; secret = \"" KEY
+              "\"; jobs = \"*\"; allow = [ \"fly\" ]; } ); };",
+         "renewd.conf:2:", "not 'fly'"},
+        {MAIN "api = { clients = ( { name = \"x\"; secret = \"" VALUE "\"; jobs = \"*\"; allow = \"read\"; } ); };",
+         "renewd.conf:2:", "must not be written here"},
+        {MAIN "api = { sockte = \"x\"; };", "renewd.conf:2:", "did you mean 'socket'"},
+        {MAIN "state_dir = \"x\"\n\n = ;", "renewd.conf:4:", "syntax error"},
+        {NULL, NULL, NULL},
     };
 
     empty("conf.d");
@@ -106,15 +99,15 @@ static void test_broken_main(void)
 
 static void test_good_main(void)
 {
-    put("renewd.conf", "conf_dir = \"conf.d\"; plugin_dir = \"/p\"; state_dir = \"state\";\n"
-                       "store = { driver = \"postgresql\"; dsn = \"file:dsn\"; };\n"
-                       "keys = ( { id = \"k2\"; secret = \"" KEY
-                       "\"; }, { id = \"k1\"; secret = \"" KEY "\"; } );\n"
-                       "api = { socket = \"run.sock\"; token_users = [ \"deploy\" ]; listen = \"192.0.2.1:8642\";\n"
-                       "  tls = { certificate = \"c.pem\"; key = \"file:key.pem\"; };\n"
-                       "  clients = ( { name = \"app\"; secret = \"" KEY "\"; jobs = [ \"*\" ];\n"
-                       "                allow = [ \"functions\", \"token\" ]; } ); };\n"
-                       "spool_keep = \"64m\";\n");
+    put("renewd.conf",
+        "conf_dir = \"conf.d\"; plugin_dir = \"/p\"; state_dir = \"state\";\n"
+        "store = { driver = \"postgresql\"; dsn = \"file:dsn\"; };\n"
+        "keys = ( { id = \"k2\"; secret = \"" KEY "\"; }, { id = \"k1\"; secret = \"" KEY "\"; } );\n"
+        "api = { socket = \"run.sock\"; token_users = [ \"deploy\" ]; listen = \"192.0.2.1:8642\";\n"
+        "  tls = { certificate = \"c.pem\"; key = \"file:key.pem\"; };\n"
+        "  clients = ( { name = \"app\"; secret = \"" KEY "\"; jobs = [ \"*\" ];\n"
+        "                allow = [ \"functions\", \"token\" ]; } ); };\n"
+        "spool_keep = \"64m\";\n");
     put("key.pem", VALUE "\n");
     put("dsn", "postgresql://app:" VALUE "@db.example:5432/app?schema=s&pgbouncer=true&connection_limit=1\n");
     empty("conf.d");
@@ -148,106 +141,96 @@ static void test_good_main(void)
 /* ---- conf.d -------------------------------------------------------------------------------- */
 
 static const struct broken broken_jobs[] = {
-    { "plugin = \"fake\";\n" SETTINGS, "a.conf:1:", "'job' is missing" },
-    { "job = \"a b\"; plugin = \"fake\";\n" SETTINGS, "a.conf:1:", "1 to 100 letters" },
-    { "job = \"a\"; plugin = \"none\";\n", "a.conf:1:", "there is no plugin none" },
-    { "job = \"a\";\n", "a.conf:1:", "'plugin' is missing" },
-    { JOB SETTINGS "shedule = \"auto\";", "a.conf:3:", "did you mean 'schedule'" },
-    { JOB SETTINGS "schedule = \"61 * * * *\";", "a.conf:3:", "minute" },
-    { JOB SETTINGS "schedule = [ \"auto\",\n \"x\" ];", "a.conf:4:", "'schedule'" },
-    { JOB SETTINGS "schedule = [];", "a.conf:3:", "'schedule' is empty" },
-    { JOB SETTINGS "timezone = \"Mars/Base\";", "a.conf:3:", "'timezone'" },
-    { JOB SETTINGS "refresh_before = 5;", "a.conf:3:", "a duration in quotes" },
-    { JOB SETTINGS "refresh_before = \"1500ms\";", "a.conf:3:", "whole seconds" },
-    { JOB SETTINGS "limit = -1;", "a.conf:3:", "'limit' is -1" },
-    { JOB SETTINGS "pace = \"fast\";", "a.conf:3:", "'pace'" },
-    { JOB SETTINGS "in_flight = 0;", "a.conf:3:", "'in_flight' is 0" },
-    { JOB SETTINGS "strikes = \"3\";", "a.conf:3:", "'strikes' must be an integer" },
-    { JOB SETTINGS "enabled = \"yes\";", "a.conf:3:", "'enabled' must be true or false" },
-    { JOB SETTINGS "replay = \"grace\";", "a.conf:3:", "grace:SECONDS" },
-    { JOB SETTINGS "reconnect_url = \"ftp://x\";", "a.conf:3:", "must begin with https://" },
-    { JOB SETTINGS "functions = [ \"a/b\" ];", "a.conf:3:", "'functions'" },
-    { JOB SETTINGS "breaker = { records = 0; };", "a.conf:3:", "'records' is 0" },
-    { JOB SETTINGS "http = { timeout = \"2h\"; };", "a.conf:3:", "'timeout' must be from" },
-    { JOB SETTINGS "forward = { allow = \"https://h/p\"; put = \"query\"; };",
-      "a.conf:3:", "'name' is missing" },
-    { JOB SETTINGS "forward = { allow = \"https://h/p\"; name = \"X\"; };", "a.conf:3:", "'name' has no effect" },
-    { JOB SETTINGS "forward = { put = \"bearer\"; };", "a.conf:3:", "'allow' is missing" },
-    { JOB SETTINGS "events = { depth = \"x\"; };", "a.conf:3:", "'depth' must be an integer" },
-    { JOB SETTINGS "webhooks = { secrets = [ \"" VALUE "\" ]; };",
-      "a.conf:3:", "must not be written here" },
-    { JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; from = \"x\"; } );",
-      "a.conf:3:", "writes nothing" },
-    { JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; on_ok = { a = 1; }; } );",
-      "a.conf:3:", "'from' is missing" },
-    { JOB "settings = { client_secret = \"env:RENEWD_TEST_SECRET\"; };", "a.conf:2:",
-      "'client_id' is missing in 'settings'; plugin fake needs it: the application's id" },
-    { JOB "settings = { client_id = \"x\"; client_secret = \"" VALUE "\"; };",
-      "a.conf:2:", "'client_secret' is a secret" },
-    { JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };",
-      "a.conf:2:", "'client_secret': secret env:RENEWD_TEST_NONE is not set" },
-    { JOB "settings = { client_id = \"x\"; client_secret = 5; };",
-      "a.conf:2:", "'client_secret' must be" },
-    { JOB "settings = { client_id = 5; client_secret = \"env:RENEWD_TEST_SECRET\"; };",
-      "a.conf:2:", "'client_id' of plugin fake must be a text" },
-#define WITH(more)                                                                                 \
-    JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_SECRET\";\n" more " };"
-    { WITH("client_sceret = \"x\";"), "a.conf:3:", "did you mean 'client_secret'" },
-    { WITH("client_auth = \"digest\";"), "a.conf:3:", "must be one of post|basic" },
-    { WITH("token_url = \"example.org\";"), "a.conf:3:", "must begin with https://" },
-    { WITH("token_url = \"http://example.org/\";"), "a.conf:3:", "to another machine" },
-    { WITH("token_url = \"http://127.0.0.1.example.org/\";"), "a.conf:3:", "to another machine" },
-    { WITH("token_url = \"http://127.0.0.1@example.org/\";"), "a.conf:3:", "a user or a password" },
-    { WITH("catch_up = \"true\";"), "a.conf:3:", "'catch_up' must be true or false" },
-    { WITH("window = 5;"), "a.conf:3:", "'window' must be a duration" },
-    { WITH("size = 1.5;"), "a.conf:3:", "'size' must be an integer" },
-    { WITH("extra = \"x\";"), "a.conf:3:", "'extra' of plugin fake must be a group" },
-    { JOB SETTINGS "records = { key = \"id\"; " COLUMNS " };", "a.conf:3:", "'table' is missing" },
-    { JOB SETTINGS "records = { table = \"t\"; " COLUMNS " };", "a.conf:3:", "'key' is missing" },
-    { JOB SETTINGS "records = { table = \"a.b.c.d\"; key = \"id\"; " COLUMNS " };",
-      "a.conf:3:", "'table'" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; };",
-      "a.conf:3:", "'columns' is missing" },
-    { JOB SETTINGS
-      "records = { table = \"t\"; key = \"id\";\n columns = { refresh_token = \"r\"; }; };",
-      "a.conf:4:", "must name the column of 'access_token'" },
-    { JOB SETTINGS
-      "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; }; };",
-      "a.conf:3:", "'refresh_token', the credential" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
-                   "refresh_token = \"r\";"
-                   "\n acess = \"x\"; }; };",
-      "a.conf:4:",
-      "access_token, refresh_token, expires_at, domain_prefix, account, refreshed_at, updated_at, "
-      "strikes, status" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
-                   "refresh_token = \"a\"; }; };",
-      "a.conf:3:", "column 'a' is given to both" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
-                   "refresh_token = 5; }; };",
-      "a.conf:3:", "'refresh_token' must be" },
+    {"plugin = \"fake\";\n" SETTINGS, "a.conf:1:", "'job' is missing"},
+    {"job = \"a b\"; plugin = \"fake\";\n" SETTINGS, "a.conf:1:", "1 to 100 letters"},
+    {"job = \"a\"; plugin = \"none\";\n", "a.conf:1:", "there is no plugin none"},
+    {"job = \"a\";\n", "a.conf:1:", "'plugin' is missing"},
+    {JOB SETTINGS "shedule = \"auto\";", "a.conf:3:", "did you mean 'schedule'"},
+    {JOB SETTINGS "schedule = \"61 * * * *\";", "a.conf:3:", "minute"},
+    {JOB SETTINGS "schedule = [ \"auto\",\n \"x\" ];", "a.conf:4:", "'schedule'"},
+    {JOB SETTINGS "schedule = [];", "a.conf:3:", "'schedule' is empty"},
+    {JOB SETTINGS "timezone = \"Mars/Base\";", "a.conf:3:", "'timezone'"},
+    {JOB SETTINGS "refresh_before = 5;", "a.conf:3:", "a duration in quotes"},
+    {JOB SETTINGS "refresh_before = \"1500ms\";", "a.conf:3:", "whole seconds"},
+    {JOB SETTINGS "limit = -1;", "a.conf:3:", "'limit' is -1"},
+    {JOB SETTINGS "pace = \"fast\";", "a.conf:3:", "'pace'"},
+    {JOB SETTINGS "in_flight = 0;", "a.conf:3:", "'in_flight' is 0"},
+    {JOB SETTINGS "strikes = \"3\";", "a.conf:3:", "'strikes' must be an integer"},
+    {JOB SETTINGS "enabled = \"yes\";", "a.conf:3:", "'enabled' must be true or false"},
+    {JOB SETTINGS "replay = \"grace\";", "a.conf:3:", "grace:SECONDS"},
+    {JOB SETTINGS "reconnect_url = \"ftp://x\";", "a.conf:3:", "must begin with https://"},
+    {JOB SETTINGS "functions = [ \"a/b\" ];", "a.conf:3:", "'functions'"},
+    {JOB SETTINGS "breaker = { records = 0; };", "a.conf:3:", "'records' is 0"},
+    {JOB SETTINGS "http = { timeout = \"2h\"; };", "a.conf:3:", "'timeout' must be from"},
+    {JOB SETTINGS "forward = { allow = \"https://h/p\"; put = \"query\"; };", "a.conf:3:", "'name' is missing"},
+    {JOB SETTINGS "forward = { allow = \"https://h/p\"; name = \"X\"; };", "a.conf:3:", "'name' has no effect"},
+    {JOB SETTINGS "forward = { put = \"bearer\"; };", "a.conf:3:", "'allow' is missing"},
+    {JOB SETTINGS "events = { depth = \"x\"; };", "a.conf:3:", "'depth' must be an integer"},
+    {JOB SETTINGS "webhooks = { secrets = [ \"" VALUE "\" ]; };", "a.conf:3:", "must not be written here"},
+    {JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; from = \"x\"; } );", "a.conf:3:", "writes nothing"},
+    {JOB SETTINGS "also = ( { table = \"u\"; key = \"id\"; on_ok = { a = 1; }; } );",
+     "a.conf:3:", "'from' is missing"},
+    {JOB "settings = { client_secret = \"env:RENEWD_TEST_SECRET\"; };",
+     "a.conf:2:", "'client_id' is missing in 'settings'; plugin fake needs it: the application's id"},
+    {JOB "settings = { client_id = \"x\"; client_secret = \"" VALUE "\"; };",
+     "a.conf:2:", "'client_secret' is a secret"},
+    {JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };",
+     "a.conf:2:", "'client_secret': secret env:RENEWD_TEST_NONE is not set"},
+    {JOB "settings = { client_id = \"x\"; client_secret = 5; };", "a.conf:2:", "'client_secret' must be"},
+    {JOB "settings = { client_id = 5; client_secret = \"env:RENEWD_TEST_SECRET\"; };",
+     "a.conf:2:", "'client_id' of plugin fake must be a text"},
+#define WITH(more) JOB "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_SECRET\";\n" more " };"
+    {WITH("client_sceret = \"x\";"), "a.conf:3:", "did you mean 'client_secret'"},
+    {WITH("client_auth = \"digest\";"), "a.conf:3:", "must be one of post|basic"},
+    {WITH("token_url = \"example.org\";"), "a.conf:3:", "must begin with https://"},
+    {WITH("token_url = \"http://example.org/\";"), "a.conf:3:", "to another machine"},
+    {WITH("token_url = \"http://127.0.0.1.example.org/\";"), "a.conf:3:", "to another machine"},
+    {WITH("token_url = \"http://127.0.0.1@example.org/\";"), "a.conf:3:", "a user or a password"},
+    {WITH("catch_up = \"true\";"), "a.conf:3:", "'catch_up' must be true or false"},
+    {WITH("window = 5;"), "a.conf:3:", "'window' must be a duration"},
+    {WITH("size = 1.5;"), "a.conf:3:", "'size' must be an integer"},
+    {WITH("extra = \"x\";"), "a.conf:3:", "'extra' of plugin fake must be a group"},
+    {JOB SETTINGS "records = { key = \"id\"; " COLUMNS " };", "a.conf:3:", "'table' is missing"},
+    {JOB SETTINGS "records = { table = \"t\"; " COLUMNS " };", "a.conf:3:", "'key' is missing"},
+    {JOB SETTINGS "records = { table = \"a.b.c.d\"; key = \"id\"; " COLUMNS " };", "a.conf:3:", "'table'"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\"; };", "a.conf:3:", "'columns' is missing"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { refresh_token = \"r\"; }; };",
+     "a.conf:4:", "must name the column of 'access_token'"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; }; };",
+     "a.conf:3:", "'refresh_token', the credential"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
+                  "refresh_token = \"r\";"
+                  "\n acess = \"x\"; }; };",
+     "a.conf:4:",
+     "access_token, refresh_token, expires_at, domain_prefix, account, refreshed_at, updated_at, "
+     "strikes, status"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
+                  "refresh_token = \"a\"; }; };",
+     "a.conf:3:", "column 'a' is given to both"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\"; columns = { access_token = \"a\"; "
+                  "refresh_token = 5; }; };",
+     "a.conf:3:", "'refresh_token' must be"},
 #define REC(more) JOB SETTINGS "records = { table = \"t\"; key = \"id\"; " COLUMNS "\n" more " };"
-    { REC("times = \"iso\";"), "a.conf:4:", "'times' must be" },
-    { REC("sealed = \"aes\";"), "a.conf:4:", "'sealed' must be" },
-    { REC("sealed_key = \"k9\";"), "a.conf:4:", "no key 'k9'" },
-    { REC("only = { status = 5; };"), "a.conf:4:", "'status' must be a text or an array" },
-    { REC("only = \"x = 1\";"), "a.conf:4:", "'only' must be a group" },
-    { REC("status_values = { ok = \"x\"; };"), "a.conf:4:", "needs a column" },
-    { REC("owner = 5;"), "a.conf:4:", "'owner' must be" },
-    { REC("owner = { via = \"a\"; table = \"b\"; };"), "a.conf:4:", "'key' is missing" },
-    { REC("owner = { via = \"a\"; table = \"b.c.d\"; key = \"k\"; };"), "a.conf:4:", "'table' in 'owner'" },
-    { REC("owner = { via = \"v\"; table = \"b\"; key = \"k123456789k123456789k123456789k123456789k123456789k123456789abcd\"; };"),
-      "a.conf:4:", "'key' in 'owner'" },
-    { REC("where = \"1=1\";"), "a.conf:4:", "unknown setting 'where'" },
-    { JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { access_token = \"at\"; "
-                   "refresh_token = \"rt\";"
-                   " status = \"s\"; };\n status_values = { fine = \"x\"; }; };",
-      "a.conf:5:", "unknown state 'fine'" },
-    { "job = \"a\"; plugin = \"stated\";", "a.conf:1:", "sql/sqlite/stated/advance.sql" },
-    { "job = \"a\"; plugin = \"stated\";\nstatements = \"nosql\";",
-      "a.conf:2:", "nosql/advance.sql" },
-    { "job = \"a\" plugin", "a.conf:1:", "syntax error" },
-    { NULL, NULL, NULL },
+    {REC("times = \"iso\";"), "a.conf:4:", "'times' must be"},
+    {REC("sealed = \"aes\";"), "a.conf:4:", "'sealed' must be"},
+    {REC("sealed_key = \"k9\";"), "a.conf:4:", "no key 'k9'"},
+    {REC("only = { status = 5; };"), "a.conf:4:", "'status' must be a text or an array"},
+    {REC("only = \"x = 1\";"), "a.conf:4:", "'only' must be a group"},
+    {REC("status_values = { ok = \"x\"; };"), "a.conf:4:", "needs a column"},
+    {REC("owner = 5;"), "a.conf:4:", "'owner' must be"},
+    {REC("owner = { via = \"a\"; table = \"b\"; };"), "a.conf:4:", "'key' is missing"},
+    {REC("owner = { via = \"a\"; table = \"b.c.d\"; key = \"k\"; };"), "a.conf:4:", "'table' in 'owner'"},
+    {REC("owner = { via = \"v\"; table = \"b\"; key = \"k123456789k123456789k123456789k123456789k123456789k123456789abcd\"; };"),
+     "a.conf:4:", "'key' in 'owner'"},
+    {REC("where = \"1=1\";"), "a.conf:4:", "unknown setting 'where'"},
+    {JOB SETTINGS "records = { table = \"t\"; key = \"id\";\n columns = { access_token = \"at\"; "
+                  "refresh_token = \"rt\";"
+                  " status = \"s\"; };\n status_values = { fine = \"x\"; }; };",
+     "a.conf:5:", "unknown state 'fine'"},
+    {"job = \"a\"; plugin = \"stated\";", "a.conf:1:", "sql/sqlite/stated/advance.sql"},
+    {"job = \"a\"; plugin = \"stated\";\nstatements = \"nosql\";", "a.conf:2:", "nosql/advance.sql"},
+    {"job = \"a\" plugin", "a.conf:1:", "syntax error"},
+    {NULL, NULL, NULL},
 };
 
 static void test_broken_jobs(void)
@@ -261,8 +244,7 @@ static void test_all_at_once(void)
 {
     put("renewd.conf", MAIN);
     empty("conf.d");
-    put("conf.d/a.conf",
-        JOB "limit = -1;\npace = 5;\nsettings = { client_secret = \"" VALUE "\"; };\n");
+    put("conf.d/a.conf", JOB "limit = -1;\npace = 5;\nsettings = { client_secret = \"" VALUE "\"; };\n");
     put("conf.d/b.conf", "job = \"b\"; plugin = \"none\";\nstrikes = 0;\n");
     put("conf.d/c.conf", "job = \"c\"; plugin = \"fake\";\n" SETTINGS);
     put("conf.d/d.conf.off", "not read");
@@ -298,8 +280,7 @@ static void test_between_jobs(void)
     put("conf.d/a.conf", JOB SETTINGS RECORDS);
     put("conf.d/b.conf", "job = \"a\"; plugin = \"fake\";\n" SETTINGS);
     put("conf.d/c.conf", "job = \"c\"; plugin = \"fake\";\n" SETTINGS "\n" RECORDS);
-    put("conf.d/d.conf",
-        "job = \"d\"; plugin = \"fake\"; enabled = false;\n" SETTINGS "\n" RECORDS);
+    put("conf.d/d.conf", "job = \"d\"; plugin = \"fake\"; enabled = false;\n" SETTINGS "\n" RECORDS);
     cleanup(loaded_done) struct loaded l = load();
     CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 4);
     CU_ASSERT(said(&l, "a.conf:1:", "b.conf; each job needs its own"));
@@ -314,9 +295,8 @@ static void test_disabled_secret(void)
 {
     put("renewd.conf", MAIN);
     empty("conf.d");
-    put("conf.d/a.conf",
-        JOB "enabled = false;\n"
-            "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };");
+    put("conf.d/a.conf", JOB "enabled = false;\n"
+                             "settings = { client_id = \"x\"; client_secret = \"env:RENEWD_TEST_NONE\"; };");
     cleanup(loaded_done) struct loaded l = load();
     CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 0);
     CU_ASSERT_EQUAL(l.uses.count, 2);
@@ -360,8 +340,7 @@ static void check_numbers(const struct job_config *j)
     CU_ASSERT(j->enabled && j->automatic && j->cron_count == 1 && j->allow_anonymous);
     CU_ASSERT_STRING_EQUAL(j->schedule_text, "0 */6 * * *, auto");
     CU_ASSERT_STRING_EQUAL(zone_name(j->zone), "Europe/Berlin");
-    CU_ASSERT(j->refresh_before_s == 600 && j->limit == 5 && j->pace_ms == 200 &&
-              j->in_flight == 16);
+    CU_ASSERT(j->refresh_before_s == 600 && j->limit == 5 && j->pace_ms == 200 && j->in_flight == 16);
     CU_ASSERT(j->strikes == 4 && j->rescan_s == 61 && j->timeout_ms == 20000);
     CU_ASSERT(j->breaker_records == 11 && j->breaker_within_s == 660 && j->breaker_again_s == 0);
     CU_ASSERT(j->breaker_apart_s == 7200 && j->breaker_alone_s == 960);
@@ -378,8 +357,7 @@ static void check_numbers(const struct job_config *j)
     CU_ASSERT_EQUAL(settings_integer(j->settings, "size"), 9);
     CU_ASSERT_EQUAL(settings_integer(j->settings, "catch_up"), 0);
     const char *name, *value;
-    CU_ASSERT(settings_member(j->settings, "extra", 1, &name, &value) == 1 &&
-              strcmp(value, "5") == 0);
+    CU_ASSERT(settings_member(j->settings, "extra", 1, &name, &value) == 1 && strcmp(value, "5") == 0);
 }
 
 static void test_every_setting(void)
@@ -432,9 +410,8 @@ static void test_defaults(void)
 
 static void test_statements(void)
 {
-    static const char job[] =
-        "job = \"a\"; plugin = \"stated\";\n"
-        "records = { table = \"v\"; key = \"id\"; columns = { period_end = \"e\"; }; };\n";
+    static const char job[] = "job = \"a\"; plugin = \"stated\";\n"
+                              "records = { table = \"v\"; key = \"id\"; columns = { period_end = \"e\"; }; };\n";
     struct table_requirement w;
 
     put("renewd.conf", MAIN);
@@ -525,12 +502,12 @@ static void test_warnings(void)
 static void test_ca_file(void)
 {
     static const struct broken list[] = {
-        { JOB SETTINGS "http = { ca_file = \"none.pem\"; };", "a.conf:3:", "none.pem cannot be read: No such file" },
-        { JOB SETTINGS "http = { ca_file = \"conf.d\"; };", "a.conf:3:", "it is a folder" },
-        { JOB SETTINGS "http = { ca_file = \"garbage.pem\"; };", "a.conf:3:", "holds no certificate in PEM form" },
-        { JOB SETTINGS "http = { ca_file = \"nothing.pem\"; };", "a.conf:3:", "holds no certificate in PEM form" },
-        { JOB SETTINGS "http = { ca_file = \"cut.pem\"; };", "a.conf:3:", "damaged or cut off" },
-        { NULL, NULL, NULL },
+        {JOB SETTINGS "http = { ca_file = \"none.pem\"; };", "a.conf:3:", "none.pem cannot be read: No such file"},
+        {JOB SETTINGS "http = { ca_file = \"conf.d\"; };", "a.conf:3:", "it is a folder"},
+        {JOB SETTINGS "http = { ca_file = \"garbage.pem\"; };", "a.conf:3:", "holds no certificate in PEM form"},
+        {JOB SETTINGS "http = { ca_file = \"nothing.pem\"; };", "a.conf:3:", "holds no certificate in PEM form"},
+        {JOB SETTINGS "http = { ca_file = \"cut.pem\"; };", "a.conf:3:", "damaged or cut off"},
+        {NULL, NULL, NULL},
     };
     static const char whole[] = CERTIFICATE;
     char cut[sizeof whole * 2];
@@ -547,7 +524,7 @@ static void test_ca_file(void)
 /* The files at the top of the tree are read by the same rules. */
 static void test_shipped(void)
 {
-    struct loaded l = { .m = conf_mistakes_new() };
+    struct loaded l = {.m = conf_mistakes_new()};
     char key[65]; /* what was read before is in the environment no more */
 
     memset(key, 'a', 64);
@@ -562,20 +539,20 @@ static void test_shipped(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "renewd.conf: every mistake has its line", test_broken_main },
-        { "renewd.conf: all settings, and none", test_good_main },
-        { "a job: every mistake has its line", test_broken_jobs },
-        { "all mistakes of all files at once", test_all_at_once },
-        { "two jobs of one name, or on one credential", test_between_jobs },
-        { "a disabled job needs no secrets", test_disabled_secret },
-        { "a job with every setting", test_every_setting },
-        { "a job with none", test_defaults },
-        { "named statements and where they are looked for", test_statements },
-        { "a mistake in renewd.conf hides none of the jobs'", test_goes_on },
-        { "what is odd and holds nothing", test_warnings },
-        { "ca_file must hold certificates", test_ca_file },
-        { "the shipped renewd.conf", test_shipped },
-        { NULL, NULL },
+        {"renewd.conf: every mistake has its line", test_broken_main},
+        {"renewd.conf: all settings, and none", test_good_main},
+        {"a job: every mistake has its line", test_broken_jobs},
+        {"all mistakes of all files at once", test_all_at_once},
+        {"two jobs of one name, or on one credential", test_between_jobs},
+        {"a disabled job needs no secrets", test_disabled_secret},
+        {"a job with every setting", test_every_setting},
+        {"a job with none", test_defaults},
+        {"named statements and where they are looked for", test_statements},
+        {"a mistake in renewd.conf hides none of the jobs'", test_goes_on},
+        {"what is odd and holds nothing", test_warnings},
+        {"ca_file must hold certificates", test_ca_file},
+        {"the shipped renewd.conf", test_shipped},
+        {NULL, NULL},
     };
     char key[65];
 

@@ -89,8 +89,8 @@ static void check_gcm(const struct gcm_case *c)
     unhex(&nonce, c->nonce);
     unhex(&aad, c->aad);
     unhex(&plain, c->plain);
-    struct crypto_gcm how = { (const unsigned char *)key.data, (const unsigned char *)nonce.data,
-                              nonce.len, aad.data, aad.len };
+    struct crypto_gcm how = {(const unsigned char *)key.data, (const unsigned char *)nonce.data, nonce.len,
+                             aad.data, aad.len};
     CU_ASSERT_EQUAL(crypto_gcm_seal(&how, plain.data, plain.len, cipher, tag), 0);
     CU_ASSERT(is_hex(cipher, plain.len, c->cipher) || plain.len == 0);
     CU_ASSERT(is_hex(tag, sizeof tag, c->tag));
@@ -106,24 +106,23 @@ static void test_gcm(void)
 {
     static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
     static const struct gcm_case cases[] = {
-        { zeros, "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b" },
-        { zeros, "000000000000000000000000", "", "00000000000000000000000000000000",
-          "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919" },
-        { "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
-          "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
-          "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
-          "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
-          "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
-          "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
-          "76fc6ece0f4e1768cddf8853bb2d551b" },
+        {zeros, "000000000000000000000000", "", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+        {zeros, "000000000000000000000000", "", "00000000000000000000000000000000",
+         "cea7403d4d606b6e074ec5d3baf39d18", "d0d1c8a799996bf0265b98b5d48ab919"},
+        {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888",
+         "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+         "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+         "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+         "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662",
+         "76fc6ece0f4e1768cddf8853bb2d551b"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         check_gcm(&cases[i]);
 }
 
-static void check_encodings(const char *plain, const char *hex, const char *base64,
-                            const char *base64url)
+static void check_encodings(const char *plain, const char *hex, const char *base64, const char *base64url)
 {
     cleanup(buf_done) struct buf out;
 
@@ -158,12 +157,10 @@ static void test_encodings(void)
 
 static void test_strict_decoders(void)
 {
-    static const char *const bad_hex[] = { "6", "6g", "66 ", " 66", "0x66", NULL };
-    static const char *const bad_base64[] = { "Zg",   "Zg=",  "Zh==",     "Zm9=", "Zm8==", "Zg==\n",
-                                              "Z g=", "====", "Zg==Zg==", "-__-", "=Zg=",  NULL };
-    static const char *const bad_url[] = {
-        "Z", "Zh", "Zm9", "Zg==", "+//+", "Zg\n", "Zm9v ", NULL
-    };
+    static const char *const bad_hex[] = {"6", "6g", "66 ", " 66", "0x66", NULL};
+    static const char *const bad_base64[] = {"Zg",   "Zg=",  "Zh==",     "Zm9=", "Zm8==", "Zg==\n",
+                                             "Z g=", "====", "Zg==Zg==", "-__-", "=Zg=",  NULL};
+    static const char *const bad_url[] = {"Z", "Zh", "Zm9", "Zg==", "+//+", "Zg\n", "Zm9v ", NULL};
     cleanup(buf_done) struct buf out;
 
     buf_init(&out, 4);
@@ -203,22 +200,14 @@ static void test_equal(void)
 
 static void test_keyring(void)
 {
-    static const char *const bad_ids[] = {
-        "",
-        "a.b",
-        "a b",
-        "\xc3\xa9",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        NULL
-    };
-    static const char *const bad_keys[] = {
-        "",
-        "00",
-        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1",
-        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0",
-        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eXY",
-        NULL
-    };
+    static const char *const bad_ids[] =
+        {"", "a.b", "a b", "\xc3\xa9", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL};
+    static const char *const bad_keys[] = {"",
+                                           "00",
+                                           "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1",
+                                           "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0",
+                                           "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eXY",
+                                           NULL};
     cleanup(keyring_free_p) struct keyring *ring = NULL;
     struct error e;
 
@@ -228,8 +217,7 @@ static void test_keyring(void)
         CU_ASSERT_EQUAL(keyring_add(ring, bad_ids[i], key_a, &e), -EINVAL);
     for (size_t i = 0; bad_keys[i]; i++) {
         CU_ASSERT_EQUAL(keyring_add(ring, "k", bad_keys[i], &e), -EINVAL);
-        CU_ASSERT(bad_keys[i][0] == '\0' || strstr(e.text, bad_keys[i]) == NULL ||
-                  strlen(bad_keys[i]) < 3);
+        CU_ASSERT(bad_keys[i][0] == '\0' || strstr(e.text, bad_keys[i]) == NULL || strlen(bad_keys[i]) < 3);
     }
     CU_ASSERT_EQUAL(keyring_add(ring, "2026-11", key_a, &e), 0);
     CU_ASSERT_EQUAL(keyring_add(ring, "2026-11", key_b, &e), -EEXIST);
@@ -266,12 +254,10 @@ static void test_seal(void)
 
 static void test_seal_place(void)
 {
-    static const char *const places[][3] = { { "u", "5", "slot" }, { "t", "6", "slot" },
-                                             { "t", "5", "slo" },  { "t5", "", "slot" },
-                                             { "", "t5", "slot" }, { "t", "5s", "lot" },
-                                             { "t", "", "5slot" } };
-    cleanup(keyring_free_p) struct keyring *ring = ring_of("k", key_a),
-                                           *same_id = ring_of("k", key_b);
+    static const char *const places[][3] = {{"u", "5", "slot"}, {"t", "6", "slot"}, {"t", "5", "slo"},
+                                            {"t5", "", "slot"}, {"", "t5", "slot"}, {"t", "5s", "lot"},
+                                            {"t", "", "5slot"}};
+    cleanup(keyring_free_p) struct keyring *ring = ring_of("k", key_a), *same_id = ring_of("k", key_b);
     cleanup(keyring_free_p) struct keyring *other = ring_of("k2", key_a), *empty = NULL;
     cleanup(free_p) char *text = NULL, *none = NULL;
     struct secret *plain = NULL;
@@ -314,12 +300,11 @@ static void test_seal_tampered(void)
 
 static void test_seal_form(void)
 {
-    static const char body[] =
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"; /* 28 zero bytes: an empty plain text */
-    static const char *const foreign[] = { "",          "ya29.a0AfH6S", "r1",
-                                           "r1.",       "r1.k",         "r1.k.",
-                                           "r1..AAAA",  "r1.k.AAAA",    "r1.k k.AAAA",
-                                           "R1.k.AAAA", "r2.k.AAAA",    NULL };
+    static const char body[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"; /* 28 zero bytes: an empty plain text */
+    static const char *const foreign[] = {"",          "ya29.a0AfH6S", "r1",
+                                          "r1.",       "r1.k",         "r1.k.",
+                                          "r1..AAAA",  "r1.k.AAAA",    "r1.k k.AAAA",
+                                          "R1.k.AAAA", "r2.k.AAAA",    NULL};
     cleanup(keyring_free_p) struct keyring *ring = ring_of("k", key_a);
     cleanup(free_p) char *whole = xasprintf("r1.k.%s", body), *padded = xasprintf("r1.k.%s=", body);
     struct secret *plain = NULL;
@@ -336,8 +321,7 @@ static void test_seal_form(void)
 
 static void test_check_value(void)
 {
-    cleanup(keyring_free_p) struct keyring *ring = ring_of("a", key_a),
-                                           *wrong = ring_of("b", key_a);
+    cleanup(keyring_free_p) struct keyring *ring = ring_of("a", key_a), *wrong = ring_of("b", key_a);
     cleanup(free_p) char *a = NULL, *b = NULL;
 
     CU_ASSERT_EQUAL(keyring_add(ring, "b", key_b, NULL), 0);
@@ -355,7 +339,7 @@ static void test_check_value(void)
 
 static void test_fingerprint(void)
 {
-    unsigned char key[32] = { 1 }, other[32] = { 2 };
+    unsigned char key[32] = {1}, other[32] = {2};
     char a[65], b[65];
 
     CU_ASSERT_EQUAL(fingerprint(key, "youtube", "refresh_token", "1//x", 4, a), 0);
@@ -373,21 +357,21 @@ static void test_fingerprint(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "SHA-256 known answers", test_sha256 },
-        { "HMAC-SHA256 known answers (RFC 4231)", test_hmac },
-        { "AES-256-GCM known answers", test_gcm },
-        { "hex, base64, base64url (RFC 4648)", test_encodings },
-        { "decoders are strict", test_strict_decoders },
-        { "random ids and keys", test_random },
-        { "constant-time comparison", test_equal },
-        { "key ring takes good keys alone", test_keyring },
-        { "seal and open", test_seal },
-        { "a sealed value opens at its place and key alone", test_seal_place },
-        { "a sealed value changed in any bit or cut does not open", test_seal_tampered },
-        { "the sealed form is recognised", test_seal_form },
-        { "check values", test_check_value },
-        { "fingerprints", test_fingerprint },
-        { NULL, NULL },
+        {"SHA-256 known answers", test_sha256},
+        {"HMAC-SHA256 known answers (RFC 4231)", test_hmac},
+        {"AES-256-GCM known answers", test_gcm},
+        {"hex, base64, base64url (RFC 4648)", test_encodings},
+        {"decoders are strict", test_strict_decoders},
+        {"random ids and keys", test_random},
+        {"constant-time comparison", test_equal},
+        {"key ring takes good keys alone", test_keyring},
+        {"seal and open", test_seal},
+        {"a sealed value opens at its place and key alone", test_seal_place},
+        {"a sealed value changed in any bit or cut does not open", test_seal_tampered},
+        {"the sealed form is recognised", test_seal_form},
+        {"check values", test_check_value},
+        {"fingerprints", test_fingerprint},
+        {NULL, NULL},
     };
 
     return run_tests("crypto", tests);

@@ -13,7 +13,7 @@
 
 static bool known(const char *name)
 {
-    static const char *const names[] = {"host",    "port",        "user",    "password",        "dbname",
+    static const char *const names[] = {"host",    "port",        "user",    "password",         "dbname",
                                         "sslmode", "sslpassword", "options", "application_name", NULL};
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], name) == 0)
@@ -92,17 +92,20 @@ static void test_taken(void)
 {
     static const struct taken list[] = {
         {"postgresql://app:p%2Fw@host:5432/db", "postgresql://app:p%2Fw@host:5432/db", NULL, NULL},
-        {"postgres://app:p:w#x?y\"'\\z@[::1]:5432,b/db", "postgres://app:p:w#x?y\"'\\z@[::1]:5432,b/db", NULL, NULL},
+        {"postgres://app:p:w#x?y\"'\\z@[::1]:5432,b/db", "postgres://app:p:w#x?y\"'\\z@[::1]:5432,b/db", NULL,
+         NULL},
         {"postgresql://app:p w@host/db", "postgresql://app:p%20w@host/db", NULL, NULL},
         {"postgresql://app:pw@host/db?schema=public&pgbouncer=true&sslmode=require&connection_limit=1",
          "postgresql://app:pw@host/db?sslmode=require", "public", "pgbouncer, connection_limit"},
-        {"postgresql://app:pw@host/db?schema=my%20app&ssl=true", "postgresql://app:pw@host/db?ssl=true", "my app", NULL},
+        {"postgresql://app:pw@host/db?schema=my%20app&ssl=true", "postgresql://app:pw@host/db?ssl=true", "my app",
+         NULL},
         {"postgresql://app:pw@host/db?strange=1", "postgresql://app:pw@host/db", NULL, "strange"},
         {"postgresql://host/db?user=app&password=pw&Second=1&pgbouncer=1",
          "postgresql://host/db?user=app&password=pw", NULL, "one more, pgbouncer"},
         {"postgresql:///db?host=%2Ftmp", "postgresql:///db?host=%2Ftmp", NULL, NULL},
         {"postgresql://app@host", "postgresql://app@host", NULL, NULL},
-        {"host=h  user = app password='p w\\'x' dbname=d", "host=h user = app password='p w\\'x' dbname=d ", NULL, NULL},
+        {"host=h  user = app password='p w\\'x' dbname=d", "host=h user = app password='p w\\'x' dbname=d ", NULL,
+         NULL},
         {"host=h schema=s pgbouncer=true dbname=d", "host=h dbname=d ", "s", "pgbouncer"},
         {"host=h port=5432,5433 dbname=d", "host=h port=5432,5433 dbname=d ", NULL, NULL},
     };

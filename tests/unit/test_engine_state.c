@@ -16,7 +16,11 @@ static struct {
     void *arg;
     store_done done;
 } submitted;
-static struct { loop_fn *cb; void *ctx; int count; } timer;
+static struct {
+    loop_fn *cb;
+    void *ctx;
+    int count;
+} timer;
 static char the_timer, the_store, the_reader;
 
 #define STORE ((struct store_thread *)&the_store)
@@ -73,8 +77,14 @@ static void begin(void)
 {
     config = (struct job_config){.job = (char *)"mail"};
     job = (struct job){.engine = &engine, .config = &config, .table = &table, .discovered = true};
-    engine = (struct engine){.on = &listeners, .jobs = jobs, .job_count = 1, .store = STORE, .reader = READER,
-                             .store_up = true, .drained = true, .setup = {.ready = ready}};
+    engine = (struct engine){.on = &listeners,
+                             .jobs = jobs,
+                             .job_count = 1,
+                             .store = STORE,
+                             .reader = READER,
+                             .store_up = true,
+                             .drained = true,
+                             .setup = {.ready = ready}};
     memset(&submitted, 0, sizeof submitted);
     memset(&timer, 0, sizeof timer);
     readies = 0;
@@ -193,12 +203,12 @@ static void test_reader(void)
 int main(void)
 {
     const struct unit_test tests[] = {
-        { "a job says why it may not work, the first reason first", test_why_not },
-        { "nothing is claimed before dead processes' work is in, nor by a job that was taken out", test_claims },
-        { "the engine is ready when all jobs are discovered or held, and says so once", test_ready },
-        { "work for the store is counted until its result was handled", test_async },
-        { "what is only read goes to the reader once it is up", test_reader },
-        { NULL, NULL },
+        {"a job says why it may not work, the first reason first", test_why_not},
+        {"nothing is claimed before dead processes' work is in, nor by a job that was taken out", test_claims},
+        {"the engine is ready when all jobs are discovered or held, and says so once", test_ready},
+        {"work for the store is counted until its result was handled", test_async},
+        {"what is only read goes to the reader once it is up", test_reader},
+        {NULL, NULL},
     };
     return run_tests("engine_state", tests);
 }

@@ -33,7 +33,7 @@ static void refused(const char *dir, const char *name, const char *part, const c
 {
     cleanup(free_plugins_p) struct plugins *all = NULL;
     const struct plugin *p = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL_FATAL(plugins_new(dir, &all), 0);
     CU_ASSERT(plugins_get(all, name, &p, &e) < 0);
@@ -46,10 +46,10 @@ static void refused(const char *dir, const char *name, const char *part, const c
 
 static void test_load(void)
 {
-    static const char *const names[] = { "youtube", "oauth2", "skeleton" };
+    static const char *const names[] = {"youtube", "oauth2", "skeleton"};
     cleanup(free_plugins_p) struct plugins *all = NULL;
     const struct plugin *p, *again;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL_FATAL(plugins_new(OURS, &all), 0);
     for (size_t i = 0; i < 3; i++) {
@@ -89,7 +89,7 @@ static void test_describe(void)
 
 static void test_bad_names(void)
 {
-    static const char *const names[] = { "", "../youtube", "You", "a.b", "a/b", "a-b", "\xff" };
+    static const char *const names[] = {"", "../youtube", "You", "a.b", "a/b", "a-b", "\xff"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         refused(OURS, names[i], "cannot be a plugin's name", "small letters");
@@ -110,7 +110,7 @@ static void test_old_header(void)
 {
     cleanup(free_plugins_p) struct plugins *all = NULL;
     const struct plugin *p;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL_FATAL(plugins_new(BAD, &all), 0);
     CU_ASSERT_EQUAL_FATAL(plugins_get(all, "old_header", &p, &e), 0);
@@ -245,27 +245,37 @@ static void test_no_file(void)
 
 /* ---- Descriptors ------------------------------------------------------------------------- */
 
-#define SLOT(...) &(const struct renewd_slot){ .size = sizeof(struct renewd_slot), __VA_ARGS__ }
-#define SETTING(...) \
-    &(const struct renewd_setting){ .size = sizeof(struct renewd_setting), __VA_ARGS__ }
-#define STATEMENT(...) \
-    &(const struct renewd_statement){ .size = sizeof(struct renewd_statement), __VA_ARGS__ }
+#define SLOT(...)                                       \
+    &(const struct renewd_slot)                         \
+    {                                                   \
+        .size = sizeof(struct renewd_slot), __VA_ARGS__ \
+    }
+#define SETTING(...)                                       \
+    &(const struct renewd_setting)                         \
+    {                                                      \
+        .size = sizeof(struct renewd_setting), __VA_ARGS__ \
+    }
+#define STATEMENT(...)                                       \
+    &(const struct renewd_statement)                         \
+    {                                                        \
+        .size = sizeof(struct renewd_statement), __VA_ARGS__ \
+    }
 
 static struct renewd_plugin good(void)
 {
-    return (struct renewd_plugin){ .size = sizeof(struct renewd_plugin),
-                                   .replay = RENEWD_REPLAY_SAFE,
-                                   .name = "p",
-                                   .version = "1",
-                                   .open = stub_open,
-                                   .needs_refresh = stub_needs_refresh,
-                                   .refresh = stub_refresh };
+    return (struct renewd_plugin){.size = sizeof(struct renewd_plugin),
+                                  .replay = RENEWD_REPLAY_SAFE,
+                                  .name = "p",
+                                  .version = "1",
+                                  .open = stub_open,
+                                  .needs_refresh = stub_needs_refresh,
+                                  .refresh = stub_refresh};
 }
 
 static void mistake(const struct renewd_plugin *d, const char *part)
 {
     cleanup(plugin_free_p) struct plugin *p = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(plugin_check(d, "p", "/x/p.so", &p, &e), part ? -EINVAL : 0);
     if (part && !strstr(e.text, part))
@@ -275,7 +285,7 @@ static void mistake(const struct renewd_plugin *d, const char *part)
 
 static void slots_are(const struct renewd_slot *a, const struct renewd_slot *b, const char *part)
 {
-    const struct renewd_slot *const list[] = { a, b, NULL };
+    const struct renewd_slot *const list[] = {a, b, NULL};
     struct renewd_plugin d = good();
 
     d.slots = list;
@@ -288,41 +298,34 @@ static void test_slots(void)
         SLOT(.name = "a", .type = RENEWD_SECRET, .direction = RENEWD_INOUT, .credential = 1);
 
     slots_are(token, NULL, NULL);
-    slots_are(token,
-              SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_IN, .credential = 1),
+    slots_are(token, SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_IN, .credential = 1),
               "more than one slot");
-    slots_are(token, SLOT(.name = "a", .type = RENEWD_TEXT, .direction = RENEWD_IN),
-              "two slots named a");
-    slots_are(SLOT(.name = "B", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
-              "not [a-z0-9_]+");
+    slots_are(token, SLOT(.name = "a", .type = RENEWD_TEXT, .direction = RENEWD_IN), "two slots named a");
+    slots_are(SLOT(.name = "B", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL, "not [a-z0-9_]+");
     slots_are(SLOT(.type = RENEWD_TEXT, .direction = RENEWD_IN), NULL, "not [a-z0-9_]+");
-    slots_are(SLOT(.name = "b", .type = RENEWD_BOOLEAN, .direction = RENEWD_IN), NULL,
-              "unknown type");
+    slots_are(SLOT(.name = "b", .type = RENEWD_BOOLEAN, .direction = RENEWD_IN), NULL, "unknown type");
     slots_are(SLOT(.name = "b", .type = RENEWD_TEXT), NULL, "unknown direction");
     slots_are(SLOT(.name = "b", .type = RENEWD_TEXT, .direction = RENEWD_IN, .credential = 1), NULL,
               "not a secret");
-    slots_are(SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_OUT, .credential = 1),
-              NULL, "read from the record");
-    slots_are(SLOT(.name = "status", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
-              "of its own");
+    slots_are(SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_OUT, .credential = 1), NULL,
+              "read from the record");
+    slots_are(SLOT(.name = "status", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL, "of its own");
     slots_are(SLOT(.name = "expires_at", .type = RENEWD_TEXT, .direction = RENEWD_IN), NULL,
               "another type than all plugins");
-    slots_are(token, SLOT(.name = "b", .type = RENEWD_INTEGER, .direction = RENEWD_IN, .destination = 1),
-              NULL);
+    slots_are(token, SLOT(.name = "b", .type = RENEWD_INTEGER, .direction = RENEWD_IN, .destination = 1), NULL);
     slots_are(token, SLOT(.name = "b", .type = RENEWD_TEXT, .direction = RENEWD_OUT, .destination = 1),
               "marks a destination that is not");
     slots_are(token, SLOT(.name = "b", .type = RENEWD_SECRET, .direction = RENEWD_IN, .destination = 1),
               "marks a destination that is not");
     slots_are(token, SLOT(.name = "b", .type = RENEWD_TIME, .direction = RENEWD_IN, .destination = 1),
               "marks a destination that is not");
-    slots_are(&(const struct renewd_slot){ .name = "b" }, NULL, "wrong size");
-    slots_are(&(const struct renewd_slot){ .size = SIZE_MAX, .name = "b" }, NULL, "wrong size");
+    slots_are(&(const struct renewd_slot){.name = "b"}, NULL, "wrong size");
+    slots_are(&(const struct renewd_slot){.size = SIZE_MAX, .name = "b"}, NULL, "wrong size");
 }
 
 static void test_settings(void)
 {
-    const struct renewd_setting *list[] = { SETTING(.name = "a", .type = RENEWD_SECRET), NULL,
-                                            NULL };
+    const struct renewd_setting *list[] = {SETTING(.name = "a", .type = RENEWD_SECRET), NULL, NULL};
     cleanup(plugin_free_p) struct plugin *p = NULL;
     struct renewd_plugin d = good();
     struct error e;
@@ -340,9 +343,9 @@ static void test_settings(void)
 
 static void test_statements(void)
 {
-    static const int32_t fine[] = { RENEWD_TEXT, RENEWD_AS_READ, 0 }, wrong[] = { RENEWD_URL, 0 };
-    const struct renewd_statement *list[] = {
-        STATEMENT(.name = "add", .parameters = fine, .rows = RENEWD_ROWS_ONE), NULL, NULL };
+    static const int32_t fine[] = {RENEWD_TEXT, RENEWD_AS_READ, 0}, wrong[] = {RENEWD_URL, 0};
+    const struct renewd_statement *list[] = {STATEMENT(.name = "add", .parameters = fine, .rows = RENEWD_ROWS_ONE),
+                                             NULL, NULL};
     struct renewd_plugin d = good();
 
     d.statements = list;
@@ -432,21 +435,21 @@ static void test_events(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "our plugins load", test_load },
-        { "describe", test_describe },
-        { "bad names", test_bad_names },
-        { "bad modules", test_bad_modules },
-        { "an older header", test_old_header },
-        { "the header of minor 0", test_old_minor },
-        { "a file cut off anywhere", test_cut },
-        { "foreign files", test_foreign },
-        { "not a file", test_no_file },
-        { "the descriptor's head", test_head },
-        { "events: both callbacks or none", test_events },
-        { "slots", test_slots },
-        { "settings", test_settings },
-        { "statements", test_statements },
-        { NULL, NULL },
+        {"our plugins load", test_load},
+        {"describe", test_describe},
+        {"bad names", test_bad_names},
+        {"bad modules", test_bad_modules},
+        {"an older header", test_old_header},
+        {"the header of minor 0", test_old_minor},
+        {"a file cut off anywhere", test_cut},
+        {"foreign files", test_foreign},
+        {"not a file", test_no_file},
+        {"the descriptor's head", test_head},
+        {"events: both callbacks or none", test_events},
+        {"slots", test_slots},
+        {"settings", test_settings},
+        {"statements", test_statements},
+        {NULL, NULL},
     };
     return run_tests("host", tests);
 }

@@ -53,32 +53,93 @@ static const char *const bodies[] = {
     "<html>502</html>",
     "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
     ("{\"event_name\":\"Purchase\",\"event_time\":1795000000,\"event_id\":\"e1\",\"action_source\":\"website\","
-    "\"event_source_url\":\"https://s.example/\",\"user_data\":{\"em\":\"a@example.com\",\"client_user_agent\":\"M\"},"
-    "\"custom_data\":{\"currency\":\"USD\",\"value\":403.0}}"),
+     "\"event_source_url\":\"https://s.example/\",\"user_data\":{\"em\":\"a@example.com\",\"client_user_agent\":\"M\"},"
+     "\"custom_data\":{\"currency\":\"USD\",\"value\":403.0}}"),
     ("{\"id\":820982911946154508,\"name\":\"#9999\",\"currency\":\"USD\",\"total_price\":\"403.00\",\"email\":\"a@b.c\","
-    "\"created_at\":\"2026-11-18T11:00:00Z\",\"line_items\":[{\"product_id\":1,\"quantity\":1,\"price\":\"1.00\"}]}"),
+     "\"created_at\":\"2026-11-18T11:00:00Z\",\"line_items\":[{\"product_id\":1,\"quantity\":1,\"price\":\"1.00\"}]}"),
 };
 static const char *const words[] = {
-    "190", "-1", "0", "1e999", "-0.0", "99999999999999999999", "9007199254740993", "null", "true", "{}", "[]",
-    "\"\"", "\"", "{", "}", "[", "]", ":", ",", "\\", "\\u0000", "\\ud800", "\xff", "\xc3\xa9", "\x01", "error",
-    "code", "errors", "data", "hint", "access_token_invalid", "\"error\":", "\"code\":", "190/463", "%00", "\r\n",
+    "190",
+    "-1",
+    "0",
+    "1e999",
+    "-0.0",
+    "99999999999999999999",
+    "9007199254740993",
+    "null",
+    "true",
+    "{}",
+    "[]",
+    "\"\"",
+    "\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    "\\",
+    "\\u0000",
+    "\\ud800",
+    "\xff",
+    "\xc3\xa9",
+    "\x01",
+    "error",
+    "code",
+    "errors",
+    "data",
+    "hint",
+    "access_token_invalid",
+    "\"error\":",
+    "\"code\":",
+    "190/463",
+    "%00",
+    "\r\n",
 };
 static const char *const names[] = {
-    "Retry-After", "X-App-Usage", "X-Ad-Account-Usage", "X-Business-Use-Case-Usage", "X-LS-API-Bucket-Level",
-    "X-LS-API-Drip-Rate", "X-LS-API-Request-Cost", "X-LS-API-Burst-Level", "X-LS-API-RateLimit-Type",
-    "X-RateLimit-Remaining", "X-RateLimit-Reset", "WWW-Authenticate", "Content-Type", "X-Shopify-Hmac-Sha256",
-    "X-Shopify-Topic", "X-Shopify-Webhook-Id", "X-Shopify-Event-Id", "X-Shopify-Triggered-At",
+    "Retry-After",
+    "X-App-Usage",
+    "X-Ad-Account-Usage",
+    "X-Business-Use-Case-Usage",
+    "X-LS-API-Bucket-Level",
+    "X-LS-API-Drip-Rate",
+    "X-LS-API-Request-Cost",
+    "X-LS-API-Burst-Level",
+    "X-LS-API-RateLimit-Type",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "WWW-Authenticate",
+    "Content-Type",
+    "X-Shopify-Hmac-Sha256",
+    "X-Shopify-Topic",
+    "X-Shopify-Webhook-Id",
+    "X-Shopify-Event-Id",
+    "X-Shopify-Triggered-At",
     "X-Shopify-Shop-Domain",
 };
 static const char *const values[] = {
-    "", "0", "3", "-5", "99999999999999999999", "Thu, 01 Jan 1970 00:00:00 GMT", "Wed, 18 Nov 2026 11:08:20 GMT",
-    "{\"call_count\":100,\"total_time\":99.9}", "{\"acc_id_util_pct\":101,\"reset_time_duration\":-7}",
+    "",
+    "0",
+    "3",
+    "-5",
+    "99999999999999999999",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Wed, 18 Nov 2026 11:08:20 GMT",
+    "{\"call_count\":100,\"total_time\":99.9}",
+    "{\"acc_id_util_pct\":101,\"reset_time_duration\":-7}",
     "{\"1\":[{\"call_count\":100,\"estimated_time_to_regain_access\":9223372036854775807}]}",
-    "92.57/90", "1/0", "1.9999999999999999999/0.00000000001", "api-burst-limiter",
-    "Bearer realm=\"a\\\"b\", error=\"insufficient_scope\"", "Bearer error=\"", "Bearer error=",
-    "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=", "orders/create", "2026-11-18T11:00:00Z",
+    "92.57/90",
+    "1/0",
+    "1.9999999999999999999/0.00000000001",
+    "api-burst-limiter",
+    "Bearer realm=\"a\\\"b\", error=\"insufficient_scope\"",
+    "Bearer error=\"",
+    "Bearer error=",
+    "KoyC8Kkaqzwb/VHokf4AAstp/gHI8IurQfMinOtinX4=",
+    "orders/create",
+    "2026-11-18T11:00:00Z",
 };
-static const int statuses[] = { 200, 200, 201, 204, 302, 400, 400, 401, 403, 404, 408, 422, 429, 500, 503, 999 };
+static const int statuses[] = {200, 200, 201, 204, 302, 400, 400, 401, 403, 404, 408, 422, 429, 500, 503, 999};
 
 static void put(struct buf *to, const void *data, size_t len)
 {
@@ -167,14 +228,17 @@ static struct sent *sent_new(void)
     (void)buf_text(&s->headers, "");
     piece(PICK(bodies), &s->body);
     some_headers(&s->headers);
-    s->reply = (struct http_reply){ .status = PICK(statuses),
-                                    .body = s->body.data,
-                                    .body_len = s->body.len,
-                                    .headers = s->headers.data,
-                                    .headers_len = s->headers.len };
+    s->reply = (struct http_reply){.status = PICK(statuses),
+                                   .body = s->body.data,
+                                   .body_len = s->body.len,
+                                   .headers = s->headers.data,
+                                   .headers_len = s->headers.len};
     if (chance(20) == 0)
-        s->reply = (struct http_reply){ .failure = HTTP_CUT, .status = s->reply.status, .body = "",
-                                        .headers = s->headers.data, .headers_len = s->headers.len };
+        s->reply = (struct http_reply){.failure = HTTP_CUT,
+                                       .status = s->reply.status,
+                                       .body = "",
+                                       .headers = s->headers.data,
+                                       .headers_len = s->headers.len};
     return s;
 }
 
@@ -208,7 +272,7 @@ static void complain(struct target *t, const char *what, const char *why, const 
 
 static void answer(struct target *t, const struct sent *s)
 {
-    const struct record_view bare = { .key = "1", .refreshed_at = 5 };
+    const struct record_view bare = {.key = "1", .refreshed_at = 5};
     struct answer_says says;
 
     instance_answer(t->instance, &bare, &s->reply, 1795000000, &says);
@@ -248,9 +312,9 @@ static const char *nearly_good(struct sent *s)
     else
         (void)buf_text(&s->body, text);
     for (size_t i = 0; order && i < 4; i++) {
-        static const char *const good[] = { "X-Shopify-Topic: orders/create", "X-Shopify-Webhook-Id: w1",
-                                            "X-Shopify-Shop-Domain: s.example",
-                                            "X-Shopify-Triggered-At: 2026-11-18T11:00:00Z" };
+        static const char *const good[] = {"X-Shopify-Topic: orders/create", "X-Shopify-Webhook-Id: w1",
+                                           "X-Shopify-Shop-Domain: s.example",
+                                           "X-Shopify-Triggered-At: 2026-11-18T11:00:00Z"};
         (void)buf_text(&s->headers, good[i]);
         (void)buf_char(&s->headers, '\0');
     }
@@ -264,12 +328,12 @@ static void send(struct target *t, const struct taken_event *taken)
 {
     struct sent *s = sent_new();
 
-    const struct batch_event two[] = { { taken->event, taken->event_len, taken->event_time, 0 },
-                                       { taken->event, taken->event_len, 1, 3 } };
+    const struct batch_event two[] = {{taken->event, taken->event_len, taken->event_time, 0},
+                                      {taken->event, taken->event_len, 1, 3}};
     struct plugin_batch *b = plugin_batch_new(t->instance, &t->record, two, 1 + chance(2));
     struct http_request q;
-    struct batch_result r = { 0 };
-    struct error e = { "" };
+    struct batch_result r = {0};
+    struct error e = {""};
     bool whole = s->reply.failure == HTTP_OK_REPLY;
     int asked = plugin_batch_request(b, 1795000000, &q, &e);
 
@@ -292,16 +356,20 @@ static void send(struct target *t, const struct taken_event *taken)
 
 static void take(struct target *t, struct sent *s)
 {
-    static const char *const secrets[] = { hush, NULL };
-    static const char *const sources[] = { "", "shopify", "x", "../x" };
+    static const char *const secrets[] = {hush, NULL};
+    static const char *const sources[] = {"", "shopify", "x", "../x"};
     const char *source = chance(2) ? nearly_good(s) : PICK(sources);
     if (chance(2))
         sign(s);
-    const struct event_message m = { .source = source, .body = s->body.data, .body_len = s->body.len,
-                                     .headers = s->headers.data, .headers_len = s->headers.len,
-                                     .secrets = secrets + chance(2), .key = "1" };
+    const struct event_message m = {.source = source,
+                                    .body = s->body.data,
+                                    .body_len = s->body.len,
+                                    .headers = s->headers.data,
+                                    .headers_len = s->headers.len,
+                                    .secrets = secrets + chance(2),
+                                    .key = "1"};
     struct taken_event taken;
-    struct error e = { "" };
+    struct error e = {""};
 
     if (instance_take_event(t->instance, &m, 1795000000, &taken, &e) < 0)
         complain(t, "take_event", e.text, s);
@@ -331,10 +399,10 @@ static void fill_row(struct target *t, const struct renewd_plugin *d)
 {
     for (size_t i = 0; d->slots && d->slots[i] && i < SLOTS_MAX; i++) {
         bool number = d->slots[i]->type == RENEWD_TIME || d->slots[i]->type == RENEWD_INTEGER;
-        t->row[i] = number ? (struct slot_value){ "1795600000", 10, 1795600000 }
-                           : (struct slot_value){ "1234567890", 10, 0 };
+        t->row[i] =
+            number ? (struct slot_value){"1795600000", 10, 1795600000} : (struct slot_value){"1234567890", 10, 0};
     }
-    t->record = (struct record_view){ .key = "1", .values = t->row };
+    t->record = (struct record_view){.key = "1", .values = t->row};
 }
 
 /* The destination is a text of the application's table: it may be anything, or nothing. */
@@ -348,7 +416,7 @@ static void take_anywhere(struct target *t, struct sent *s)
     piece(PICK(words), &text);
     for (size_t i = 0; d->slots[i] && i < SLOTS_MAX; i++)
         if (d->slots[i]->destination && chance(3) == 0)
-            t->row[i] = (struct slot_value){ text.data, text.len, 0 };
+            t->row[i] = (struct slot_value){text.data, text.len, 0};
     take(t, s);
     fill_row(t, d);
     buf_done(&text);
@@ -356,9 +424,9 @@ static void take_anywhere(struct target *t, struct sent *s)
 
 static void show(const struct plugin *p, const char *series, long rounds)
 {
-    struct target t = { .plugin = p };
+    struct target t = {.plugin = p};
     struct settings *set = some_settings(plugin_descriptor(p), series);
-    struct error e = { "" };
+    struct error e = {""};
 
     fill_row(&t, plugin_descriptor(p));
     int r = instance_open(p, "job-1", set, &t.instance, &e);
@@ -391,7 +459,7 @@ static void show_all(void)
     const char *dir = getenv("PLUGIN_DIR");
     struct plugins *all = NULL;
     const struct plugin *p;
-    struct error e = { "" };
+    struct error e = {""};
     int shown = 0;
 
     dir = dir && *dir ? dir : "plugins/.libs";
@@ -442,8 +510,8 @@ static void test_all(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "answers and messages that nobody sends in good faith", test_all },
-        { NULL, NULL },
+        {"answers and messages that nobody sends in good faith", test_all},
+        {NULL, NULL},
     };
     return run_tests("hostile", tests);
 }

@@ -14,12 +14,10 @@
 
 static void exact_request(void)
 {
-    const char *const headers[] = {"Content-Type: text/x", "Authorization: Bearer t", "X-Empty:",
-                                   NULL};
+    const char *const headers[] = {"Content-Type: text/x", "Authorization: Bearer t", "X-Empty:", NULL};
 
     begin(answer_ok);
-    ask(&(struct http_request){
-        .method = "POST", .headers = headers, .body = "a\0b", .body_len = 3});
+    ask(&(struct http_request){.method = "POST", .headers = headers, .body = "a\0b", .body_len = 3});
     expect(HTTP_OK_REPLY, 200, true);
     CU_ASSERT_EQUAL(got.body.len, 5);
     CU_ASSERT_STRING_EQUAL(got.body.data, "hello");
@@ -101,8 +99,8 @@ static void send_gzip(struct raw_connection *c, const char *command)
     while ((n = fread(data, 1, sizeof data, pipe)) > 0)
         buf_append(&body, data, n);
     pclose(pipe);
-    snprintf(head, sizeof head,
-             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", body.len);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+             body.len);
     raw_text(c, head);
     raw_send(c, body.data, body.len);
     buf_done(&body);

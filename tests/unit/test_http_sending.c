@@ -234,8 +234,7 @@ static void refused_requests(void)
     http_client_count(client, &counts);
     CU_ASSERT_EQUAL(counts.in_flight, 0);
     struct http_transfer *t = NULL;
-    struct http_request insecure = {
-        .method = "GET", .url = "http://192.0.2.1/", .allow_insecure = true};
+    struct http_request insecure = {.method = "GET", .url = "http://192.0.2.1/", .allow_insecure = true};
     CU_ASSERT_EQUAL(http_client_send(client, &insecure, done, NULL, &t, NULL), 0);
     http_transfer_cancel(&t);
     CU_ASSERT_PTR_NULL(t);
@@ -249,8 +248,7 @@ static void many_at_once(void)
     bool one_ahead = false;
 
     begin(answer_ok);
-    struct http_request r = {.method = "GET", .url = url("/"),
-                             .deadline_boot_ms = clock_boot_ms() + 30000};
+    struct http_request r = {.method = "GET", .url = url("/"), .deadline_boot_ms = clock_boot_ms() + 30000};
     for (int i = 0; i < 500; i++)
         CU_ASSERT_EQUAL(http_client_send(client, &r, done, NULL, NULL, NULL), 0);
     while (got.calls < 500) {

@@ -39,7 +39,7 @@ struct caller {
     size_t len;
     const char *raw; /* or these bytes over TCP; as many as raw_len when that is set */
     size_t raw_len;
-    bool hang_up;    /* without waiting for the answer */
+    bool hang_up; /* without waiting for the answer */
     int result, status;
     struct buf answer;
 };
@@ -78,8 +78,8 @@ static void *call_thread(void *ctx)
     if (c->raw)
         call_raw(c);
     else
-        c->result = http_unix_call(path, c->method, c->target, c->type, c->body, c->len, 10000,
-                                   &c->status, &c->answer, NULL);
+        c->result = http_unix_call(path, c->method, c->target, c->type, c->body, c->len, 10000, &c->status,
+                                   &c->answer, NULL);
     loop_post(loop, caller_over, NULL);
     return NULL;
 }
@@ -102,8 +102,7 @@ static void caller_wait(struct caller *caller)
 /* One call over the Unix socket, its answer left in *caller. */
 static void call(struct caller *caller, const char *method, const char *target, const char *body)
 {
-    *caller = (struct caller){
-        .method = method, .target = target, .body = body, .len = body ? strlen(body) : 0};
+    *caller = (struct caller){.method = method, .target = target, .body = body, .len = body ? strlen(body) : 0};
     caller_start(caller);
     caller_wait(caller);
 }
@@ -146,8 +145,8 @@ static void echo(void *ctx, struct http_call *c)
     http_call_headers(c, count_header, &hosts);
     buf_init(&text, (size_t)4 << 20);
     buf_printf(&text, "%s %s q=%d:%s type=%s peer=%d hosts=%d body=%zu:%.20s", http_call_method(c),
-               http_call_path(c), has, q, type ? type : "-", peer == 0 ? uid == getuid() && pid > 0 : peer,
-               hosts, len, body);
+               http_call_path(c), has, q, type ? type : "-", peer == 0 ? uid == getuid() && pid > 0 : peer, hosts,
+               len, body);
     CU_ASSERT_EQUAL(http_answer_header(c, "X-One", "1"), 0);
     CU_ASSERT_EQUAL(http_answer_header(c, "X-Two", "a\r\nX-Evil: b"), -EINVAL);
     CU_ASSERT_EQUAL(http_answer_header(c, "X Two", "a"), -EINVAL);
@@ -176,8 +175,7 @@ static void begin_unix(http_handler_fn *handler)
     kept_count = 0;
     loop = loop_new();
     snprintf(path, sizeof path, "%.80s/renewd-test-%ld.sock", tmp ? tmp : "/tmp", (long)getpid());
-    CU_ASSERT_EQUAL_FATAL(
-        http_server_unix(loop, path, 0660, NULL, handler, NULL, &server, &error), 0);
+    CU_ASSERT_EQUAL_FATAL(http_server_unix(loop, path, 0660, NULL, handler, NULL, &server, &error), 0);
 }
 
 static void begin_tcp(http_handler_fn *handler)
@@ -272,8 +270,9 @@ static void limits(void)
     CU_ASSERT_EQUAL(handled, 0);
     big[1048576] = '\0';
     call(&c, "POST", "/big", big);
-    answer_is(&c, 207, "POST /big q=0:(absent) type=- peer=1 hosts=1 body=1048576:"
-                       "xxxxxxxxxxxxxxxxxxxx");
+    answer_is(&c, 207,
+              "POST /big q=0:(absent) type=- peer=1 hosts=1 body=1048576:"
+              "xxxxxxxxxxxxxxxxxxxx");
     memset(head, 'y', sizeof head - 1);
     head[0] = '/';
     head[sizeof head - 1] = '\0';
@@ -342,7 +341,8 @@ static void crowd(void)
 
     setrlimit(RLIMIT_NOFILE, &files);
     begin_tcp(echo);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                              .sin_port = htons(http_server_port(server))};
     for (int i = 0; i < CROWD; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -441,23 +441,20 @@ static void busy_and_stale_sockets(void)
     int status;
 
     begin_unix(echo);
-    CU_ASSERT_EQUAL(http_server_unix(loop, path, 0600, NULL, echo, NULL, &second, &error),
-                    -EADDRINUSE);
+    CU_ASSERT_EQUAL(http_server_unix(loop, path, 0600, NULL, echo, NULL, &second, &error), -EADDRINUSE);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, path));
     call(&c, "GET", "/", NULL);
     CU_ASSERT_EQUAL(c.status, 207); /* the first one lives */
     buf_done(&c.answer);
     end();
-    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &body, &error),
-                    -ENOENT);
+    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &body, &error), -ENOENT);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "is renewd running"));
 
     memcpy(address.sun_path, path, sizeof address.sun_path - 1);
     int stale = socket(AF_UNIX, SOCK_STREAM, 0);
     CU_ASSERT_EQUAL(bind(stale, (struct sockaddr *)&address, sizeof address), 0);
     close(stale);
-    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &body, &error),
-                    -ECONNREFUSED);
+    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &body, &error), -ECONNREFUSED);
     begin_unix(echo); /* replaces it */
     end();
 
@@ -467,9 +464,7 @@ static void busy_and_stale_sockets(void)
     loop = loop_new();
     CU_ASSERT_EQUAL(http_server_unix(loop, path, 0600, NULL, echo, NULL, &second, &error), -EEXIST);
     unlink(path);
-    CU_ASSERT_EQUAL(
-        http_server_unix(loop, path, 0600, "no-such-group-here", echo, NULL, &second, &error),
-        -EINVAL);
+    CU_ASSERT_EQUAL(http_server_unix(loop, path, 0600, "no-such-group-here", echo, NULL, &second, &error), -EINVAL);
     CU_ASSERT_EQUAL(access(path, F_OK), -1);
     CU_ASSERT_EQUAL(http_server_tcp(loop, "localhost:x", echo, NULL, &second, &error), -EINVAL);
     CU_ASSERT_EQUAL(http_server_tcp(loop, "8642", echo, NULL, &second, &error), -EINVAL);

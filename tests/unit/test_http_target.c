@@ -12,8 +12,9 @@
 #include "core/rules/token_endpoints.h"
 #include "tests/unit/runner.h"
 
-static char v1[] = "https://api.example/v1", v1_slash[] = "https://api.example/v1/", port[] = "https://api.example:8443",
-            first[] = "https://a.example/v1", second[] = "https://b.example:8443/", third[] = "http://[::1]:80/x/";
+static char v1[] = "https://api.example/v1", v1_slash[] = "https://api.example/v1/",
+            port[] = "https://api.example:8443", first[] = "https://a.example/v1",
+            second[] = "https://b.example:8443/", third[] = "http://[::1]:80/x/";
 
 static void expect_url(char *const *prefixes, const char *path, const char *expected)
 {
@@ -68,9 +69,10 @@ static void test_one_prefix(void)
 static void test_escapes(void)
 {
     static const char *const wrong[] = {
-        "..", ".", "../x", "a/..", "a/../b", "%2e%2e", "%2E.", ".%2e/x", "..;/x", "..;a=b", ".;", "a%2fb", "a%2Fb", "a%5cb",
-        "a\\b", "a%00b", "%", "a%2", "%zz", "%252e%252e", "a%252fb", "%25%32%65", "//a", "a//b", "/a", "%ff", "%c0%ae",
-        "%ed%a0%80", "a%0d%0ab", "a%09", "a%7f", "https://evil.example/x",
+        "..",    ".",      "../x",   "a/..",       "a/../b",   "%2e%2e",    "%2E.", ".%2e/x",
+        "..;/x", "..;a=b", ".;",     "a%2fb",      "a%2Fb",    "a%5cb",     "a\\b", "a%00b",
+        "%",     "a%2",    "%zz",    "%252e%252e", "a%252fb",  "%25%32%65", "//a",  "a//b",
+        "/a",    "%ff",    "%c0%ae", "%ed%a0%80",  "a%0d%0ab", "a%09",      "a%7f", "https://evil.example/x",
     };
     char *const one[] = {v1, NULL};
 
@@ -162,8 +164,9 @@ static bool back(const char *name, const char *connection)
 
 static void test_headers(void)
 {
-    static const char *const here[] = {"Connection", "keep-alive", "TE", "Trailer", "transfer-encoding", "Upgrade",
-                                       "Proxy-Authorization", "proxy-anything", "Content-Length"};
+    static const char *const here[] =
+        {"Connection",     "keep-alive",    "TE", "Trailer", "transfer-encoding", "Upgrade", "Proxy-Authorization",
+         "proxy-anything", "Content-Length"};
 
     for (size_t i = 0; i < sizeof here / sizeof *here; i++) {
         CU_ASSERT(in(here[i], NULL));

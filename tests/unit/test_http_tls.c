@@ -56,21 +56,22 @@ static pid_t run(const char *const *argv, int out)
 /* One signed by itself; one of an authority's; one that ended when it began, of the same. */
 static bool make_certificates(void)
 {
-    const char *argv[] = {"sh", "-ec",
-                          "new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'\n"
-                          "for c in cert authority; do\n"
-                          "    openssl req -x509 $new -days 2 -subj \"/CN=renewd $c\" -addext subjectAltName=IP:127.0.0.1 \\\n"
-                          "        -keyout \"$0/$c.key\" -out \"$0/$c.pem\"\n"
-                          "done\n"
-                          "mv \"$0/cert.key\" \"$0/key.pem\"\n"
-                          "openssl req -new -key \"$0/key.pem\" -subj /CN=issued -out \"$0/issued.csr\"\n"
-                          "echo subjectAltName=IP:127.0.0.1 > \"$0/names\"\n"
-                          "for c in issued expired; do\n"
-                          "    [ $c = issued ] && days=2 || days=0\n"
-                          "    openssl x509 -req -in \"$0/issued.csr\" -CA \"$0/authority.pem\" -CAkey \"$0/authority.key\" \\\n"
-                          "        -set_serial 2 -days $days -extfile \"$0/names\" -out \"$0/$c.pem\"\n"
-                          "done\n",
-                          folder, NULL};
+    const char *argv[] =
+        {"sh", "-ec",
+         "new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'\n"
+         "for c in cert authority; do\n"
+         "    openssl req -x509 $new -days 2 -subj \"/CN=renewd $c\" -addext subjectAltName=IP:127.0.0.1 \\\n"
+         "        -keyout \"$0/$c.key\" -out \"$0/$c.pem\"\n"
+         "done\n"
+         "mv \"$0/cert.key\" \"$0/key.pem\"\n"
+         "openssl req -new -key \"$0/key.pem\" -subj /CN=issued -out \"$0/issued.csr\"\n"
+         "echo subjectAltName=IP:127.0.0.1 > \"$0/names\"\n"
+         "for c in issued expired; do\n"
+         "    [ $c = issued ] && days=2 || days=0\n"
+         "    openssl x509 -req -in \"$0/issued.csr\" -CA \"$0/authority.pem\" -CAkey \"$0/authority.key\" \\\n"
+         "        -set_serial 2 -days $days -extfile \"$0/names\" -out \"$0/$c.pem\"\n"
+         "done\n",
+         folder, NULL};
     int status = -1;
     pid_t pid = run(argv, -1);
 
@@ -81,7 +82,7 @@ static bool make_certificates(void)
 static unsigned start_server(pid_t *ret_pid, const char *version, const char *cert)
 {
     const char *argv[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", cert,
-                    "-key", key, "-www", version, NULL};
+                          "-key",    key,        "-www",    version,       NULL};
     char line[128];
     unsigned port = 0;
     int ends[2];
@@ -211,7 +212,9 @@ static void plain_to_tls(void)
     http_client_count(client, &before);
     ask_by("http", "127.0.0.1", port, NULL);
     CU_ASSERT_EQUAL(got.reply.failure, HTTP_NOT_SENT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(got.why, "this port speaks TLS and refused a request without it; write https:// for http://127.0.0.1:"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(got.why,
+               "this port speaks TLS and refused a request without it; write https:// for http://127.0.0.1:"));
     http_client_count(client, &after);
     CU_ASSERT_EQUAL(after.sent_total - before.sent_total, 1); /* the handshake brings no request */
     CU_ASSERT_EQUAL(after.in_flight, 0);

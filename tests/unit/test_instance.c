@@ -14,14 +14,12 @@
 
 /* ---- A token is never lost by what comes after it ------------------------------------------ */
 
-WRONG(token_then_fail, s->set_text(c, "access_token", "new");
-      return s->fail(c, RENEWD_RECONNECT, NULL, "later");)
-WRONG(token_then_wrong, s->set_text(c, "access_token", "new"); s->set_text(c, "no_such", "x");
-      return RENEWD_WAIT;)
+WRONG(token_then_fail, s->set_text(c, "access_token", "new"); return s->fail(c, RENEWD_RECONNECT, NULL, "later");)
+WRONG(token_then_wrong, s->set_text(c, "access_token", "new"); s->set_text(c, "no_such", "x"); return RENEWD_WAIT;)
 
 static void test_token_kept(void)
 {
-    act_fn *const acts[] = { token_then_fail, token_then_wrong };
+    act_fn *const acts[] = {token_then_fail, token_then_wrong};
 
     for (size_t i = 0; i < 2; i++) {
         tester_begin();
@@ -34,8 +32,7 @@ static void test_token_kept(void)
 
 /* ---- on_failure ---------------------------------------------------------------------------- */
 
-static int32_t change_decision(const struct renewd_on_failure_in *in,
-                               struct renewd_on_failure_out *out)
+static int32_t change_decision(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
 {
     CU_ASSERT_EQUAL(in->status, 500);
     CU_ASSERT_EQUAL(in->attempts, 2);
@@ -48,8 +45,7 @@ static int32_t change_decision(const struct renewd_on_failure_in *in,
     return 0;
 }
 
-static int32_t break_decision(const struct renewd_on_failure_in *in,
-                              struct renewd_on_failure_out *out)
+static int32_t break_decision(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
 {
     tester.table->set_text(in->call, "note", "dead");
     tester.table->set_text(in->call, "no_such", "dead");
@@ -57,8 +53,7 @@ static int32_t break_decision(const struct renewd_on_failure_in *in,
     return 0;
 }
 
-static int32_t absurd_decision(const struct renewd_on_failure_in *in,
-                               struct renewd_on_failure_out *out)
+static int32_t absurd_decision(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
 {
     (void)in;
     out->outcome = 77;
@@ -66,16 +61,12 @@ static int32_t absurd_decision(const struct renewd_on_failure_in *in,
     return 0;
 }
 
-WRONG(note_then_fail, s->set_text(c, "note", "dropped");
-      return s->fail(c, RENEWD_TRANSIENT, "e", "t");)
+WRONG(note_then_fail, s->set_text(c, "note", "dropped"); return s->fail(c, RENEWD_TRANSIENT, "e", "t");)
 
-static struct decision decide(int32_t (*f)(const struct renewd_on_failure_in *,
-                                           struct renewd_on_failure_out *))
+static struct decision decide(int32_t (*f)(const struct renewd_on_failure_in *, struct renewd_on_failure_out *))
 {
-    const struct failure failure = {
-        .outcome = OUTCOME_TRANSIENT, .status = 500, .code = "e", .text = "t"
-    };
-    struct decision d = { .outcome = OUTCOME_TRANSIENT, .next_at = 100 };
+    const struct failure failure = {.outcome = OUTCOME_TRANSIENT, .status = 500, .code = "e", .text = "t"};
+    struct decision d = {.outcome = OUTCOME_TRANSIENT, .next_at = 100};
 
     CU_ASSERT_EQUAL(tester_step(note_then_fail, NULL).what, RENEWD_FAILED);
     tester.on_failure = f;
@@ -124,8 +115,8 @@ static int32_t request_in_open(const struct renewd_open_in *in, struct renewd_op
     return 0;
 }
 
-static int open_with(int32_t (*f)(const struct renewd_open_in *, struct renewd_open_out *),
-                     int *ret_replay, struct error *e)
+static int open_with(int32_t (*f)(const struct renewd_open_in *, struct renewd_open_out *), int *ret_replay,
+                     struct error *e)
 {
     struct instance *i = NULL;
 
@@ -140,7 +131,7 @@ static int open_with(int32_t (*f)(const struct renewd_open_in *, struct renewd_o
 
 static void test_open(void)
 {
-    struct error e = { "" };
+    struct error e = {""};
     int64_t grace = 0;
     int replay = 0;
 
@@ -156,8 +147,7 @@ static void test_open(void)
     tester_end();
 }
 
-static int32_t some_window(const struct renewd_needs_refresh_in *in,
-                           struct renewd_needs_refresh_out *out)
+static int32_t some_window(const struct renewd_needs_refresh_in *in, struct renewd_needs_refresh_out *out)
 {
     out->earliest = 1;
     out->preferred = in->now;
@@ -166,16 +156,14 @@ static int32_t some_window(const struct renewd_needs_refresh_in *in,
     return 0;
 }
 
-static int32_t effect_in_window(const struct renewd_needs_refresh_in *in,
-                                struct renewd_needs_refresh_out *out)
+static int32_t effect_in_window(const struct renewd_needs_refresh_in *in, struct renewd_needs_refresh_out *out)
 {
     (void)out;
     tester.table->set_time(in->call, "expires_at", 5);
     return 0;
 }
 
-static int32_t slow_window(const struct renewd_needs_refresh_in *in,
-                           struct renewd_needs_refresh_out *out)
+static int32_t slow_window(const struct renewd_needs_refresh_in *in, struct renewd_needs_refresh_out *out)
 {
     (void)in;
     (void)out;
@@ -185,7 +173,7 @@ static int32_t slow_window(const struct renewd_needs_refresh_in *in,
 
 static void test_window(void)
 {
-    struct error e = { "" };
+    struct error e = {""};
     struct window w;
 
     tester_begin();
@@ -227,10 +215,8 @@ static void test_slow(void)
 
 static void youtube_attempt(struct instance *i)
 {
-    static const struct slot_value row[] = {
-        { "old", 3, 0 }, { "1//g", 4, 0 }, { 0 }, { 0 }, { 0 }
-    };
-    const struct record_view r = { .key = "1", .values = row };
+    static const struct slot_value row[] = {{"old", 3, 0}, {"1//g", 4, 0}, {0}, {0}, {0}};
+    const struct record_view r = {.key = "1", .values = row};
     struct plugin_attempt *a = plugin_attempt_new(i, &r);
     struct step_result s;
 
@@ -238,11 +224,9 @@ static void youtube_attempt(struct instance *i)
     CU_ASSERT_EQUAL_FATAL(s.what, RENEWD_WAIT);
     CU_ASSERT_STRING_EQUAL(s.request.url, "http://127.0.0.1:1/token");
     CU_ASSERT_STRING_EQUAL(s.request.headers[1], "Content-Type: application/x-www-form-urlencoded");
-    CU_ASSERT_STRING_EQUAL((const char *)s.request.body,
-                           "grant_type=refresh_token&refresh_token=1%2F%2Fg"
-                           "&client_id=c&client_secret=s");
-    struct http_reply reply = { .status = 200,
-                                .body = "{\"access_token\":\"ya29\",\"expires_in\":3599}" };
+    CU_ASSERT_STRING_EQUAL((const char *)s.request.body, "grant_type=refresh_token&refresh_token=1%2F%2Fg"
+                                                         "&client_id=c&client_secret=s");
+    struct http_reply reply = {.status = 200, .body = "{\"access_token\":\"ya29\",\"expires_in\":3599}"};
     reply.body_len = strlen(reply.body);
     plugin_attempt_step(a, &reply, 1000, &s);
     CU_ASSERT_EQUAL(s.what, RENEWD_DONE);
@@ -259,7 +243,7 @@ static void test_youtube(void)
     struct plugins *all = NULL;
     struct instance *i = NULL;
     const struct plugin *p;
-    struct error e = { "" };
+    struct error e = {""};
 
     settings_put(set, "client_id", "c", 0);
     settings_put(set, "client_secret", "s", 0);
@@ -277,15 +261,15 @@ static void test_youtube(void)
 
 static void old_minor_attempt(struct instance *i)
 {
-    static const struct slot_value row[] = { { "old", 3, 0 }, { "r1", 2, 0 }, { "1500", 4, 1500 } };
-    const struct record_view r = { .key = "1", .values = row, .refreshed_at = 900 };
-    const struct failure failure = { .outcome = OUTCOME_TRANSIENT, .status = 503 };
-    struct http_reply reply = { .status = 200, .body = "{\"access_token\":\"new\"}", .body_len = 22 };
+    static const struct slot_value row[] = {{"old", 3, 0}, {"r1", 2, 0}, {"1500", 4, 1500}};
+    const struct record_view r = {.key = "1", .values = row, .refreshed_at = 900};
+    const struct failure failure = {.outcome = OUTCOME_TRANSIENT, .status = 503};
+    struct http_reply reply = {.status = 200, .body = "{\"access_token\":\"new\"}", .body_len = 22};
     struct plugin_attempt *a = plugin_attempt_new(i, &r);
-    struct decision d = { .outcome = OUTCOME_TRANSIENT, .next_at = 9000 };
+    struct decision d = {.outcome = OUTCOME_TRANSIENT, .next_at = 9000};
     struct step_result s;
     struct window w;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(instance_window(i, &r, 1000, 0, &w, &e), 0);
     CU_ASSERT_EQUAL(w.latest, 1440);
@@ -303,16 +287,16 @@ static void old_minor_attempt(struct instance *i)
 
 static void test_old_minor(void)
 {
-    const struct http_reply refused = { .status = 401, .body = "" };
-    const struct event_message m = { .source = "", .body = "{}", .body_len = 2, .key = "1" };
-    const struct record_view bare = { .key = "1" };
+    const struct http_reply refused = {.status = 401, .body = ""};
+    const struct event_message m = {.source = "", .body = "{}", .body_len = 2, .key = "1"};
+    const struct record_view bare = {.key = "1"};
     struct settings *set = settings_new();
     struct plugins *all = NULL;
     struct instance *i = NULL;
     const struct plugin *p;
     struct answer_says says;
     struct taken_event t;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL_FATAL(plugins_new("tests/plugins/.libs", &all), 0);
     CU_ASSERT_EQUAL_FATAL(plugins_get(all, "old_minor", &p, &e), 0);
@@ -331,14 +315,14 @@ static void test_old_minor(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "a token is kept", test_token_kept },
-        { "on_failure", test_on_failure },
-        { "open", test_open },
-        { "the window", test_window },
-        { "a slow callback is named", test_slow },
-        { "youtube through the real table", test_youtube },
-        { "a plugin of minor 0", test_old_minor },
-        { NULL, NULL },
+        {"a token is kept", test_token_kept},
+        {"on_failure", test_on_failure},
+        {"open", test_open},
+        {"the window", test_window},
+        {"a slow callback is named", test_slow},
+        {"youtube through the real table", test_youtube},
+        {"a plugin of minor 0", test_old_minor},
+        {NULL, NULL},
     };
     return run_tests("instance", tests);
 }

@@ -11,13 +11,13 @@
 
 static struct answer_says says(int status, const char *headers, size_t headers_len, const char *body)
 {
-    const struct http_reply reply = { .status = status,
-                                      .body = body,
-                                      .body_len = strlen(body),
-                                      .headers = headers,
-                                      .headers_len = headers_len };
+    const struct http_reply reply = {.status = status,
+                                     .body = body,
+                                     .body_len = strlen(body),
+                                     .headers = headers,
+                                     .headers_len = headers_len};
     /* What is known without secrets. */
-    const struct record_view bare = { .key = "9", .refreshed_at = 5 };
+    const struct record_view bare = {.key = "9", .refreshed_at = 5};
     struct answer_says ret;
 
     instance_answer(tester.instance, &bare, &reply, 1795000000, &ret);
@@ -46,9 +46,9 @@ static void test_usual(void)
 
 static void test_not_whole(void)
 {
-    const struct http_reply cut = { .failure = HTTP_CUT, .status = 401, .body = "" };
-    const struct record_view bare = { .key = "9" };
-    struct answer_says ret = { .token_refused = true, .slow_for = 9 };
+    const struct http_reply cut = {.failure = HTTP_CUT, .status = 401, .body = ""};
+    const struct record_view bare = {.key = "9"};
+    struct answer_says ret = {.token_refused = true, .slow_for = 9};
 
     tester_begin();
     instance_answer(tester.instance, &bare, &cut, 1795000000, &ret);
@@ -169,7 +169,7 @@ static void test_broken(void)
 
 static void test_retry_after(void)
 {
-    struct http_reply reply = { .headers = wait_7, .headers_len = sizeof(wait_7) - 1 };
+    struct http_reply reply = {.headers = wait_7, .headers_len = sizeof(wait_7) - 1};
 
     CU_ASSERT_EQUAL(retry_after_seconds(NULL), 0);
     CU_ASSERT_EQUAL(retry_after_seconds(&reply), 7);
@@ -187,12 +187,12 @@ static void test_retry_after(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "without a word of the plugin", test_usual },
-        { "an answer that did not come whole says nothing", test_not_whole },
-        { "the plugin's word", test_word },
-        { "plugins that break the rules", test_broken },
-        { "Retry-After", test_retry_after },
-        { NULL, NULL },
+        {"without a word of the plugin", test_usual},
+        {"an answer that did not come whole says nothing", test_not_whole},
+        {"the plugin's word", test_word},
+        {"plugins that break the rules", test_broken},
+        {"Retry-After", test_retry_after},
+        {NULL, NULL},
     };
     return run_tests("instance_answer", tests);
 }

@@ -28,24 +28,24 @@ static int32_t gives(const struct renewd_take_event_in *in, struct renewd_take_e
     return given_result;
 }
 
-static const struct event_message an_event = { .source = "", .body = "{}", .body_len = 2, .key = "9" };
+static const struct event_message an_event = {.source = "", .body = "{}", .body_len = 2, .key = "9"};
 
 static struct renewd_take_event_out good(void)
 {
     given_why = NULL;
     given_result = RENEWD_EVENT_TAKE;
-    return (struct renewd_take_event_out){ .event = "{\"a\":1}",
-                                           .event_length = 7,
-                                           .event_id = "order-1",
-                                           .event_time = 1794999000,
-                                           .last_at = 1795600000 };
+    return (struct renewd_take_event_out){.event = "{\"a\":1}",
+                                          .event_length = 7,
+                                          .event_id = "order-1",
+                                          .event_time = 1794999000,
+                                          .last_at = 1795600000};
 }
 
 /* part NULL: it is taken; else the plugin is at fault and the sentence holds part. */
 static void taking(struct renewd_take_event_out out, const char *part)
 {
     struct taken_event t;
-    struct error e = { "" };
+    struct error e = {""};
 
     given = out;
     tester_begin();
@@ -62,7 +62,7 @@ static void taking(struct renewd_take_event_out out, const char *part)
 
 static int32_t reads_message(const struct renewd_take_event_in *in, struct renewd_take_event_out *out)
 {
-    static const char *const same[] = { "webhook-7", "event-8", NULL };
+    static const char *const same[] = {"webhook-7", "event-8", NULL};
     const struct renewd_services *s = tester.table;
 
     CU_ASSERT_STRING_EQUAL(in->source, "shopify");
@@ -76,32 +76,32 @@ static int32_t reads_message(const struct renewd_take_event_in *in, struct renew
     CU_ASSERT_STRING_EQUAL(s->reply_header(in->message, "x-topic"), "orders/create");
     CU_ASSERT_PTR_NULL(s->reply_header(in->message, "X-Other"));
     CU_ASSERT_PTR_NULL(in->message->json); /* a webhook is not read before its signature is */
-    CU_ASSERT_STRING_EQUAL(
-        s->json_text(s->json_parse(in->call, in->message->body, in->message->length), "id"), "42");
+    CU_ASSERT_STRING_EQUAL(s->json_text(s->json_parse(in->call, in->message->body, in->message->length), "id"),
+                           "42");
     /* Memory of the callback, without a NUL at its end: renewd copies it in time. */
     char *event = s->memory(in->call, 8);
     memcpy(event, "{\"b\":2}x", 8);
-    *out = (struct renewd_take_event_out){ .size = out->size,
-                                           .event = event,
-                                           .event_length = 7,
-                                           .event_id = s->join(in->call, (const char *[]){ "order-", "42", NULL }),
-                                           .name = "Purchase",
-                                           .same = same };
+    *out = (struct renewd_take_event_out){.size = out->size,
+                                          .event = event,
+                                          .event_length = 7,
+                                          .event_id = s->join(in->call, (const char *[]){"order-", "42", NULL}),
+                                          .name = "Purchase",
+                                          .same = same};
     return RENEWD_EVENT_TAKE;
 }
 
 static void test_take(void)
 {
     static const char headers[] = "X-Topic: orders/create\0";
-    const struct event_message m = { .source = "shopify",
-                                     .body = "{\"id\":\"42\"}",
-                                     .body_len = 11,
-                                     .headers = headers,
-                                     .headers_len = sizeof(headers) - 1,
-                                     .secrets = (const char *[]){ "hush", NULL },
-                                     .key = "9" };
+    const struct event_message m = {.source = "shopify",
+                                    .body = "{\"id\":\"42\"}",
+                                    .body_len = 11,
+                                    .headers = headers,
+                                    .headers_len = sizeof(headers) - 1,
+                                    .secrets = (const char *[]){"hush", NULL},
+                                    .key = "9"};
     struct taken_event t;
-    struct error e = { "" };
+    struct error e = {""};
 
     tester_begin();
     tester.take = reads_message;
@@ -136,9 +136,9 @@ static int32_t has_no_json(const struct renewd_take_event_in *in, struct renewd_
 /* What came in is signed byte by byte: nothing is repaired on the way. */
 static void test_raw(void)
 {
-    const struct event_message m = { .source = "", .body = "{\"a\":\"\xff\"}", .body_len = 9, .key = "9" };
+    const struct event_message m = {.source = "", .body = "{\"a\":\"\xff\"}", .body_len = 9, .key = "9"};
     struct taken_event t;
-    struct error e = { "" };
+    struct error e = {""};
 
     tester_begin();
     tester.take = has_no_json;
@@ -151,7 +151,7 @@ static void test_raw(void)
 static void refusing(int32_t result, const char *why, const char *expected)
 {
     struct taken_event t;
-    struct error e = { "" };
+    struct error e = {""};
 
     given = good();
     given_result = result;
@@ -225,7 +225,7 @@ static void test_take_texts(void)
 
 static void test_take_keys(void)
 {
-    static const char *many[EVENT_SAME_MAX + 2], *const bad[] = { "fine", "not\nfine", NULL };
+    static const char *many[EVENT_SAME_MAX + 2], *const bad[] = {"fine", "not\nfine", NULL};
     struct renewd_take_event_out out = good();
     char key[EVENT_KEY_MAX + 2];
 
@@ -273,7 +273,7 @@ static void test_take_times(void)
 
 /* ---- send_events --------------------------------------------------------------------------- */
 
-static const struct batch_event two[] = { { "{\"a\":1}", 7, 1794999000, 0 }, { "{\"b\":2}", 7, 1794999001, 3 } };
+static const struct batch_event two[] = {{"{\"a\":1}", 7, 1794999000, 0}, {"{\"b\":2}", 7, 1794999001, 3}};
 
 static struct plugin_batch *batch(act_send_fn *f)
 {
@@ -298,7 +298,7 @@ static int32_t sends_well(const struct renewd_send_events_in *in, struct renewd_
     CU_ASSERT_EQUAL(in->events[1]->sends, 3);
     CU_ASSERT_PTR_NULL(in->events[2]);
     if (!in->reply) {
-        const char *url[] = { "https://x/", s->slot(in->records[0], "shop")->text, "/events", NULL };
+        const char *url[] = {"https://x/", s->slot(in->records[0], "shop")->text, "/events", NULL};
         struct renewd_request *r = s->request(in->call, "POST", s->join(in->call, url));
         s->header(r, "X-Token", s->slot(in->records[0], "access_token")->text);
         s->body(r, "application/json", in->events[0]->text, in->events[0]->length);
@@ -315,11 +315,11 @@ static int32_t sends_well(const struct renewd_send_events_in *in, struct renewd_
 
 static void reply_to(struct plugin_batch *b, int status, const char *body, struct batch_result *ret)
 {
-    const struct http_reply reply = { .status = status,
-                                      .body = body,
-                                      .body_len = strlen(body),
-                                      .headers = "Retry-After: 7\0",
-                                      .headers_len = 15 };
+    const struct http_reply reply = {.status = status,
+                                     .body = body,
+                                     .body_len = strlen(body),
+                                     .headers = "Retry-After: 7\0",
+                                     .headers_len = 15};
     plugin_batch_reply(b, &reply, 1795000000, ret);
 }
 
@@ -328,7 +328,7 @@ static void test_batch(void)
     struct plugin_batch *b = batch(sends_well);
     struct http_request q;
     struct batch_result r;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL_FATAL(plugin_batch_request(b, 1795000000, &q, &e), 0);
     CU_ASSERT_STRING_EQUAL(q.url, "https://x/shop-1/events");
@@ -364,7 +364,7 @@ static void asking(int32_t result, bool requests, const char *why, const char *p
 {
     struct plugin_batch *b = batch(sends_as_told);
     struct http_request q;
-    struct error e = { "" };
+    struct error e = {""};
 
     send_result = result;
     send_requests = requests;
@@ -380,7 +380,7 @@ static void test_batch_requests(void)
 {
     asking(RENEWD_WAIT, true, NULL, NULL);
     asking(RENEWD_WAIT, false, NULL, "without a request");
-    send_out = (struct renewd_send_events_out){ .became = RENEWD_SENT_HOLD };
+    send_out = (struct renewd_send_events_out){.became = RENEWD_SENT_HOLD};
     asking(RENEWD_DONE, true, NULL, "RENEWD_DONE beside a request");
     send_out.became = RENEWD_SENT;
     asking(RENEWD_DONE, false, NULL, "no answer came");
@@ -397,12 +397,12 @@ static void test_batch_decided(void)
     struct plugin_batch *b = batch(sends_as_told);
     struct http_request q;
     struct batch_result r;
-    struct error e = { "" };
+    struct error e = {""};
 
     send_result = RENEWD_DONE;
     send_requests = false;
     send_why = NULL;
-    send_out = (struct renewd_send_events_out){ .became = RENEWD_SENT_HOLD, .code = "no_pixel", .text = "where to?" };
+    send_out = (struct renewd_send_events_out){.became = RENEWD_SENT_HOLD, .code = "no_pixel", .text = "where to?"};
     CU_ASSERT_EQUAL(plugin_batch_request(b, 1795000000, &q, &e), -ECANCELED);
     CU_ASSERT_STRING_EQUAL(e.text, "where to?");
     plugin_batch_decided(b, &r);
@@ -434,7 +434,7 @@ static void reading(int32_t result, struct renewd_send_events_out out, const cha
 static void test_batch_readings(void)
 {
     cleanup(free_p) char *huge = xmalloc(100001);
-    struct renewd_send_events_out out = { .became = RENEWD_SENT_HOLD, .wait = INT64_MAX, .code = "33" };
+    struct renewd_send_events_out out = {.became = RENEWD_SENT_HOLD, .wait = INT64_MAX, .code = "33"};
 
     memset(huge, 'h', 100000);
     huge[100000] = '\0';
@@ -457,14 +457,14 @@ static void test_batch_readings(void)
 /* Nothing counts as sent on a plugin's word alone. */
 static void test_batch_silence(void)
 {
-    const struct http_reply cut = { .failure = HTTP_NO_ANSWER, .body = "" };
+    const struct http_reply cut = {.failure = HTTP_NO_ANSWER, .body = ""};
     struct plugin_batch *b = batch(sends_as_told);
     struct batch_result r;
 
     send_result = RENEWD_DONE;
     send_requests = false;
     send_why = NULL;
-    send_out = (struct renewd_send_events_out){ .became = RENEWD_SENT };
+    send_out = (struct renewd_send_events_out){.became = RENEWD_SENT};
     plugin_batch_reply(b, &cut, 1795000000, &r);
     CU_ASSERT(r.became == RENEWD_SENT_LATER && strstr(r.text, "no answer came"));
     send_out.became = RENEWD_SENT_UNKNOWN;
@@ -496,11 +496,11 @@ static void test_batch_full(void)
     cleanup(free_p) struct batch_event *events = xcalloc(COUNT, sizeof(*events));
     struct plugin_batch *b;
     struct http_request q;
-    struct error e = { "" };
+    struct error e = {""};
 
     for (size_t i = 0; i < COUNT; i++)
-        events[i] = (struct batch_event){ "{\"a\":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]   }",
-                                          64, 1, 0 };
+        events[i] =
+            (struct batch_event){"{\"a\":[{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}]   }", 64, 1, 0};
     tester_begin();
     tester.send = sends_all;
     b = plugin_batch_new(tester.instance, &tester_record, events, COUNT);
@@ -515,20 +515,13 @@ static void test_batch_full(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "an event is taken", test_take },
-        { "what came in is not repaired", test_raw },
-        { "an event is refused", test_refuse },
-        { "taken: results", test_take_results },
-        { "taken: texts", test_take_texts },
-        { "taken: keys", test_take_keys },
-        { "taken: times", test_take_times },
-        { "a batch is sent", test_batch },
-        { "a batch: requests", test_batch_requests },
-        { "a batch: decided without asking", test_batch_decided },
-        { "a batch: readings", test_batch_readings },
-        { "a batch: no answer", test_batch_silence },
-        { "a batch: full", test_batch_full },
-        { NULL, NULL },
+        {"an event is taken", test_take},           {"what came in is not repaired", test_raw},
+        {"an event is refused", test_refuse},       {"taken: results", test_take_results},
+        {"taken: texts", test_take_texts},          {"taken: keys", test_take_keys},
+        {"taken: times", test_take_times},          {"a batch is sent", test_batch},
+        {"a batch: requests", test_batch_requests}, {"a batch: decided without asking", test_batch_decided},
+        {"a batch: readings", test_batch_readings}, {"a batch: no answer", test_batch_silence},
+        {"a batch: full", test_batch_full},         {NULL, NULL},
     };
     return run_tests("instance_events", tests);
 }

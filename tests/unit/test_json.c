@@ -23,24 +23,24 @@ static struct json *parse(const char *text)
 
 static void test_valid(void)
 {
-    static const char *const texts[] = { "null",
-                                         "true",
-                                         " false ",
-                                         "0",
-                                         "-0",
-                                         "12",
-                                         "1.5e+3",
-                                         "\"\"",
-                                         "[]",
-                                         "{}",
-                                         "\t\r\n[1 , 2]\n",
-                                         "{\"\":1}",
-                                         "\"\\u0000\\ud83d\\ude00\\/\"",
-                                         "\"\xf0\x9f\x98\x80\"",
-                                         "\xef\xbb\xbf{}",
-                                         "1E400",
-                                         "123456789012345678901234567890",
-                                         NULL };
+    static const char *const texts[] = {"null",
+                                        "true",
+                                        " false ",
+                                        "0",
+                                        "-0",
+                                        "12",
+                                        "1.5e+3",
+                                        "\"\"",
+                                        "[]",
+                                        "{}",
+                                        "\t\r\n[1 , 2]\n",
+                                        "{\"\":1}",
+                                        "\"\\u0000\\ud83d\\ude00\\/\"",
+                                        "\"\xf0\x9f\x98\x80\"",
+                                        "\xef\xbb\xbf{}",
+                                        "1E400",
+                                        "123456789012345678901234567890",
+                                        NULL};
 
     for (size_t i = 0; texts[i]; i++) {
         cleanup(json_free_p) struct json *doc = NULL;
@@ -54,42 +54,42 @@ static void test_invalid(void)
     static const struct {
         const char *text;
         size_t offset;
-    } texts[] = { { "", 0 },
-                  { "  ", 2 },
-                  { "<html>", 0 },
-                  { "nul", 0 },
-                  { "NULL", 0 },
-                  { "True", 0 },
-                  { "NaN", 0 },
-                  { "Infinity", 0 },
-                  { "-Infinity", 1 },
-                  { "01", 0 },
-                  { "-01", 0 },
-                  { "+1", 0 },
-                  { ".5", 0 },
-                  { "1.", 2 },
-                  { "1.e3", 2 },
-                  { "1e", 2 },
-                  { "-", 1 },
-                  { "0x10", 1 },
-                  { "1 2", 2 },
-                  { "{} x", 3 },
-                  { "[1,]", 3 },
-                  { "[1 2]", 3 },
-                  { "[", 1 },
-                  { "{\"a\":1,}", 7 },
-                  { "{'a':1}", 1 },
-                  { "{a:1}", 1 },
-                  { "{\"a\" 1}", 5 },
-                  { "{\"a\":", 5 },
-                  { "/**/1", 0 },
-                  { "\"a\nb\"", 2 },
-                  { "\"\\x\"", 2 },
-                  { "\"\\u12g4\"", 5 },
-                  { "\"abc", 4 },
-                  { "\"\\", 2 },
-                  { "{\"a\\u0000b\":1}", 9 },
-                  { "{\"error\":\"cut", 13 } };
+    } texts[] = {{"", 0},
+                 {"  ", 2},
+                 {"<html>", 0},
+                 {"nul", 0},
+                 {"NULL", 0},
+                 {"True", 0},
+                 {"NaN", 0},
+                 {"Infinity", 0},
+                 {"-Infinity", 1},
+                 {"01", 0},
+                 {"-01", 0},
+                 {"+1", 0},
+                 {".5", 0},
+                 {"1.", 2},
+                 {"1.e3", 2},
+                 {"1e", 2},
+                 {"-", 1},
+                 {"0x10", 1},
+                 {"1 2", 2},
+                 {"{} x", 3},
+                 {"[1,]", 3},
+                 {"[1 2]", 3},
+                 {"[", 1},
+                 {"{\"a\":1,}", 7},
+                 {"{'a':1}", 1},
+                 {"{a:1}", 1},
+                 {"{\"a\" 1}", 5},
+                 {"{\"a\":", 5},
+                 {"/**/1", 0},
+                 {"\"a\nb\"", 2},
+                 {"\"\\x\"", 2},
+                 {"\"\\u12g4\"", 5},
+                 {"\"abc", 4},
+                 {"\"\\", 2},
+                 {"{\"a\\u0000b\":1}", 9},
+                 {"{\"error\":\"cut", 13}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct json *doc = NULL;
@@ -106,18 +106,12 @@ static void test_no_text(void)
     static const struct {
         const char *text;
         size_t offset;
-    } texts[] = { { "\"\xff\"", 1 },
-                  { "\"\xc0\x80\"", 1 },
-                  { "\"\xed\xa0\x80\"", 1 },
-                  { "\"\xf4\x90\x80\x80\"", 1 },
-                  { "\"\\ud800\"", 3 },
-                  { "\"ab\\uDFFF\"", 5 },
-                  { "\"\\udc00\\ud800\"", 3 },
-                  { "\"\\ud83d\\u0041\"", 3 },
-                  { "\"\\ud83d\\n\"", 3 },
-                  { "\"\\ud83dx\"", 3 },
-                  { "{\"a\\ud800\":1}", 5 },
-                  { "[1,{\"a\":[\"\\ud800\"]}]", 12 } };
+    } texts[] = {{"\"\xff\"", 1},           {"\"\xc0\x80\"", 1},
+                 {"\"\xed\xa0\x80\"", 1},   {"\"\xf4\x90\x80\x80\"", 1},
+                 {"\"\\ud800\"", 3},        {"\"ab\\uDFFF\"", 5},
+                 {"\"\\udc00\\ud800\"", 3}, {"\"\\ud83d\\u0041\"", 3},
+                 {"\"\\ud83d\\n\"", 3},     {"\"\\ud83dx\"", 3},
+                 {"{\"a\\ud800\":1}", 5},   {"[1,{\"a\":[\"\\ud800\"]}]", 12}};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct json *doc = NULL;
@@ -258,43 +252,43 @@ static void test_integers(void)
         int result;
         int64_t value;
     } cases[] = {
-        { "3600", JSON_AS_IS, 3600 },
-        { "0", JSON_AS_IS, 0 },
-        { "-5", JSON_AS_IS, -5 },
-        { "9007199254740992", JSON_AS_IS, INT64_C(9007199254740992) },
-        { "9007199254740993", JSON_BEYOND_53, INT64_C(9007199254740993) },
-        { "-9007199254740993", JSON_BEYOND_53, INT64_C(-9007199254740993) },
-        { "9223372036854775807", JSON_BEYOND_53, INT64_MAX },
-        { "\"3600\"", JSON_FROM_TEXT, 3600 },
-        { "\"-1\"", JSON_FROM_TEXT, -1 },
-        { "\"9007199254740993\"", JSON_FROM_TEXT, INT64_C(9007199254740993) },
-        { "3600.0", JSON_TRUNCATED, 3600 },
-        { "3599.99", JSON_TRUNCATED, 3599 },
-        { "-1.9", JSON_TRUNCATED, -1 },
-        { "1e3", JSON_TRUNCATED, 1000 },
-        { "1e18", JSON_TRUNCATED, INT64_C(1000000000000000000) },
-        { "1e-400", JSON_TRUNCATED, 0 },
-        { "\"1e3\"", JSON_TRUNCATED, 1000 },
-        { "9223372036854775808", -ERANGE, 0 },
-        { "18446744073709551615", -ERANGE, 0 },
-        { "18446744073709551616", -ERANGE, 0 },
-        { "-9223372036854775809", -ERANGE, 0 },
-        { "99999999999999999999999", -ERANGE, 0 },
-        { "1e19", -ERANGE, 0 },
-        { "9223372036854775808.0", -ERANGE, 0 },
-        { "1E400", -ERANGE, 0 },
-        { "-1E400", -ERANGE, 0 },
-        { "\"9223372036854775808\"", -ERANGE, 0 },
-        { "\"1e400\"", -ERANGE, 0 },
-        { "\"\"", -EINVAL, 0 },
-        { "\" 3600\"", -EINVAL, 0 },
-        { "\"3600 \"", -EINVAL, 0 },
-        { "\"0x10\"", -EINVAL, 0 },
-        { "\"nan\"", -EINVAL, 0 },
-        { "\"12\\u0000\"", -EINVAL, 0 },
-        { "true", -EINVAL, 0 },
-        { "[]", -EINVAL, 0 },
-        { "null", -ENODATA, 0 },
+        {"3600", JSON_AS_IS, 3600},
+        {"0", JSON_AS_IS, 0},
+        {"-5", JSON_AS_IS, -5},
+        {"9007199254740992", JSON_AS_IS, INT64_C(9007199254740992)},
+        {"9007199254740993", JSON_BEYOND_53, INT64_C(9007199254740993)},
+        {"-9007199254740993", JSON_BEYOND_53, INT64_C(-9007199254740993)},
+        {"9223372036854775807", JSON_BEYOND_53, INT64_MAX},
+        {"\"3600\"", JSON_FROM_TEXT, 3600},
+        {"\"-1\"", JSON_FROM_TEXT, -1},
+        {"\"9007199254740993\"", JSON_FROM_TEXT, INT64_C(9007199254740993)},
+        {"3600.0", JSON_TRUNCATED, 3600},
+        {"3599.99", JSON_TRUNCATED, 3599},
+        {"-1.9", JSON_TRUNCATED, -1},
+        {"1e3", JSON_TRUNCATED, 1000},
+        {"1e18", JSON_TRUNCATED, INT64_C(1000000000000000000)},
+        {"1e-400", JSON_TRUNCATED, 0},
+        {"\"1e3\"", JSON_TRUNCATED, 1000},
+        {"9223372036854775808", -ERANGE, 0},
+        {"18446744073709551615", -ERANGE, 0},
+        {"18446744073709551616", -ERANGE, 0},
+        {"-9223372036854775809", -ERANGE, 0},
+        {"99999999999999999999999", -ERANGE, 0},
+        {"1e19", -ERANGE, 0},
+        {"9223372036854775808.0", -ERANGE, 0},
+        {"1E400", -ERANGE, 0},
+        {"-1E400", -ERANGE, 0},
+        {"\"9223372036854775808\"", -ERANGE, 0},
+        {"\"1e400\"", -ERANGE, 0},
+        {"\"\"", -EINVAL, 0},
+        {"\" 3600\"", -EINVAL, 0},
+        {"\"3600 \"", -EINVAL, 0},
+        {"\"0x10\"", -EINVAL, 0},
+        {"\"nan\"", -EINVAL, 0},
+        {"\"12\\u0000\"", -EINVAL, 0},
+        {"true", -EINVAL, 0},
+        {"[]", -EINVAL, 0},
+        {"null", -ENODATA, 0},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -308,14 +302,14 @@ static void test_integers(void)
 
 static void test_digits(void)
 {
-    static const char *const same[] = { "17841400000000000",
-                                        "18446744073709551614",
-                                        "-42",
-                                        "1.50",
-                                        "1e18",
-                                        "\"123456789012345678901234567890\"",
-                                        "-9223372036854775807",
-                                        NULL };
+    static const char *const same[] = {"17841400000000000",
+                                       "18446744073709551614",
+                                       "-42",
+                                       "1.50",
+                                       "1e18",
+                                       "\"123456789012345678901234567890\"",
+                                       "-9223372036854775807",
+                                       NULL};
     cleanup(json_free_p) struct json *cut = parse("18446744073709551616"), *word = parse("\"12a\"");
     char *none = NULL;
 
@@ -334,8 +328,7 @@ static void test_digits(void)
 
 static void test_members(void)
 {
-    cleanup(json_free_p) struct json *doc =
-        parse("{\"o\":{\"x\":1,\"y.z\":2,\"x\":3},\"p\":{\"q\":0}}");
+    cleanup(json_free_p) struct json *doc = parse("{\"o\":{\"x\":1,\"y.z\":2,\"x\":3},\"p\":{\"q\":0}}");
     cleanup(free_p) char *escaped = json_path_escape("y.z\\"), *raw = NULL, *null = NULL;
     const char *name = NULL;
     int64_t value = 0;
@@ -414,12 +407,11 @@ static void test_writer(void)
     json_put_raw(&w, "raw", "[1]");
     json_end(&w);
     CU_ASSERT_EQUAL(json_finish(&w), 0);
-    CU_ASSERT_STRING_EQUAL(
-        out.data, "{\"text\":\"a\\\"b\\\\c\\n\\u0001/\x7f\xc3\xa9\",\"none\":null,"
-                  "\"n\\\"\":\"x\\u0000y\",\"bad\":\"\xef\xbf\xbd\xef\xbf\xbd("
-                  "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
-                  "\"list\":[-9223372036854775808,true,{},[]],"
-                  "\"at\":\"2026-11-21T14:00:00Z\",\"never\":null,\"absurd\":null,\"raw\":[1]}");
+    CU_ASSERT_STRING_EQUAL(out.data, "{\"text\":\"a\\\"b\\\\c\\n\\u0001/\x7f\xc3\xa9\",\"none\":null,"
+                                     "\"n\\\"\":\"x\\u0000y\",\"bad\":\"\xef\xbf\xbd\xef\xbf\xbd("
+                                     "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
+                                     "\"list\":[-9223372036854775808,true,{},[]],"
+                                     "\"at\":\"2026-11-21T14:00:00Z\",\"never\":null,\"absurd\":null,\"raw\":[1]}");
     cleanup(json_free_p) struct json *back = parse(out.data);
     CU_ASSERT_PTR_NOT_NULL(back);
 }
@@ -501,23 +493,23 @@ static void test_writer_faults(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "valid texts", test_valid },
-        { "invalid texts and where they fail", test_invalid },
-        { "strings that are no text", test_no_text },
-        { "what is no text in JSON of others", test_mend },
-        { "a NUL in the text", test_nul_in_text },
-        { "limits of length and depth", test_limits },
-        { "paths", test_paths },
-        { "null as a document", test_root_null },
-        { "a text that holds a NUL", test_text_with_nul },
-        { "integers in all their forms", test_integers },
-        { "digits as written", test_digits },
-        { "members", test_members },
-        { "a value as JSON text", test_raw },
-        { "raw text of integers that were not kept", test_raw_big },
-        { "the writer", test_writer },
-        { "the writer's mistakes", test_writer_faults },
-        { NULL, NULL },
+        {"valid texts", test_valid},
+        {"invalid texts and where they fail", test_invalid},
+        {"strings that are no text", test_no_text},
+        {"what is no text in JSON of others", test_mend},
+        {"a NUL in the text", test_nul_in_text},
+        {"limits of length and depth", test_limits},
+        {"paths", test_paths},
+        {"null as a document", test_root_null},
+        {"a text that holds a NUL", test_text_with_nul},
+        {"integers in all their forms", test_integers},
+        {"digits as written", test_digits},
+        {"members", test_members},
+        {"a value as JSON text", test_raw},
+        {"raw text of integers that were not kept", test_raw_big},
+        {"the writer", test_writer},
+        {"the writer's mistakes", test_writer_faults},
+        {NULL, NULL},
     };
 
     return run_tests("json", tests);

@@ -52,9 +52,10 @@ static const char *print(char credential, int life)
     return to;
 }
 
-static struct retention *open_as(const char *incarnation, const char *host, const struct keyring *with, int64_t bound)
+static struct retention *open_as(const char *incarnation, const char *host, const struct keyring *with,
+                                 int64_t bound)
 {
-    const struct retention_setup s = { dir, host, incarnation, with, bound, NULL, NULL };
+    const struct retention_setup s = {dir, host, incarnation, with, bound, NULL, NULL};
 
     return retention_new(&s);
 }
@@ -62,7 +63,7 @@ static struct retention *open_as(const char *incarnation, const char *host, cons
 static struct retention *taken(const char *incarnation, int64_t bound)
 {
     struct retention *k = open_as(incarnation, HOST, ring, bound);
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(retention_take(k, HERE, &e), 0);
     return k;
@@ -72,7 +73,7 @@ static int put(struct retention *k, char credential, int life, size_t len)
 {
     cleanup(free_p) char *text = xmalloc(len + 32);
     char id[ID_SIZE];
-    struct error e = { "" };
+    struct error e = {""};
 
     memset(text, 'x', len + 32);
     len += (size_t)snprintf(text, 32, "%c%d ", credential, life);
@@ -84,7 +85,7 @@ static bool holds(const struct retention *k, char credential, int life)
 {
     cleanup(secret_free_p) struct secret *text = NULL;
     char begin[32];
-    struct error e = { "" };
+    struct error e = {""};
 
     int n = snprintf(begin, sizeof begin, "%c%d ", credential, life);
     return retention_text(k, print(credential, life), &text, &e) == 0 &&
@@ -181,7 +182,7 @@ static void test_left_alone(void)
 {
     struct retention *k = taken("one", 64 * MIB);
     struct retention_counts c;
-    struct error e = { "" };
+    struct error e = {""};
     int64_t bytes;
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
@@ -210,7 +211,7 @@ static void test_left_alone(void)
 static void test_not_yet(void)
 {
     struct retention *k = open_as("one", HOST, ring, 64 * MIB);
-    struct error e = { "" };
+    struct error e = {""};
     int64_t bytes;
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), -EAGAIN);
@@ -229,7 +230,7 @@ static void test_not_yet(void)
 static void test_other_installation(void)
 {
     struct retention *k = taken("one", 64 * MIB);
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
     retention_take(k, OTHER, &e);
@@ -251,21 +252,21 @@ static bool is_ours(void *ctx, const char *newest, const char *text, size_t len)
 
 static struct spool_field field(const char *text)
 {
-    return (struct spool_field){ text, strlen(text) };
+    return (struct spool_field){text, strlen(text)};
 }
 
 static void write_unnamed(void)
 {
     cleanup(free_p) char *path = xasprintf("%s/spool/one.1.kept", dir);
-    cleanup(buf_done) struct buf b = { 0 };
-    const struct spool_field head[SPOOL_FIELDS] = { field(HOST), { NULL, 0 }, field("") };
+    cleanup(buf_done) struct buf b = {0};
+    const struct spool_field head[SPOOL_FIELDS] = {field(HOST), {NULL, 0}, field("")};
 
     buf_init(&b, MIB);
     CU_ASSERT_EQUAL(spool_entry_write(&b, ring, KEEP_BOUND, SPOOL_HEAD, 0, head), 0);
     for (char credential = 'a'; credential <= 'b'; credential++) {
-        const char text[] = { credential, '1', ' ', '\0' };
-        const struct spool_field fields[SPOOL_FIELDS] = { field("attempt"), field(print(credential, 1)), field(""),
-                                                          field(text) };
+        const char text[] = {credential, '1', ' ', '\0'};
+        const struct spool_field fields[SPOOL_FIELDS] = {field("attempt"), field(print(credential, 1)), field(""),
+                                                         field(text)};
         CU_ASSERT_EQUAL(spool_entry_write(&b, ring, KEEP_BOUND, SPOOL_KEPT, (uint64_t)real_now, fields), 0);
     }
     FILE *f = fopen(path, "w");
@@ -278,8 +279,8 @@ static void write_unnamed(void)
 static void test_unnamed(void)
 {
     char ours[] = "b1";
-    struct retention_setup s = { dir, HOST, "two", ring, 64 * MIB, is_ours, ours };
-    struct error e = { "" };
+    struct retention_setup s = {dir, HOST, "two", ring, 64 * MIB, is_ours, ours};
+    struct error e = {""};
     struct retention_counts c;
 
     write_unnamed();
@@ -405,7 +406,7 @@ static void test_full_disk(void)
 {
     struct retention *k = taken("one", 64 * MIB);
     struct rlimit old, small;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(put(k, 'a', 1, 100), 0);
     signal(SIGXFSZ, SIG_IGN);
@@ -431,18 +432,18 @@ static void test_full_disk(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "the next process finds the newest of each, and what it replaced", test_next_process },
-        { "one process has a file", test_one_takes },
-        { "another host's, installation's or key's file is left alone", test_left_alone },
-        { "nothing is kept before its installation is known", test_not_yet },
-        { "another installation's pairs stay in its files", test_other_installation },
-        { "a file that names no installation is taken where its pairs show that it is this one", test_unnamed },
-        { "after a day it goes", test_a_day },
-        { "the disk never holds more than the bound", test_bounded },
-        { "files of many processes are joined", test_few_files },
-        { "a last entry that was cut off is left out", test_torn },
-        { "a full disk stops what comes, not what is there", test_full_disk },
-        { NULL, NULL },
+        {"the next process finds the newest of each, and what it replaced", test_next_process},
+        {"one process has a file", test_one_takes},
+        {"another host's, installation's or key's file is left alone", test_left_alone},
+        {"nothing is kept before its installation is known", test_not_yet},
+        {"another installation's pairs stay in its files", test_other_installation},
+        {"a file that names no installation is taken where its pairs show that it is this one", test_unnamed},
+        {"after a day it goes", test_a_day},
+        {"the disk never holds more than the bound", test_bounded},
+        {"files of many processes are joined", test_few_files},
+        {"a last entry that was cut off is left out", test_torn},
+        {"a full disk stops what comes, not what is there", test_full_disk},
+        {NULL, NULL},
     };
 
     if (mkdtemp(dir) == NULL)

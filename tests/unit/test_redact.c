@@ -23,7 +23,8 @@ static unsigned draw(unsigned below)
 
 static size_t make_secret(char *ret)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=%&;\"'\\ <>:";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/=%&;\"'\\ <>:";
     size_t len = 16 + draw(LONGEST - 16);
     for (size_t i = 0; i < len; i++)
         ret[i] = letters[draw(sizeof letters - 1)];
@@ -57,10 +58,22 @@ static void percent_with(struct buf *b, const char *s, const char *form, bool al
             buf_printf(b, form[0] == 'X' ? "%%%02X" : "%%%02x", (unsigned char)*s);
 }
 
-static void percent_upper(struct buf *b, const char *s) { percent_with(b, s, "X", false, false); }
-static void percent_lower(struct buf *b, const char *s) { percent_with(b, s, "x", false, false); }
-static void percent_all(struct buf *b, const char *s) { percent_with(b, s, "x", true, false); }
-static void percent_form(struct buf *b, const char *s) { percent_with(b, s, "X", false, true); }
+static void percent_upper(struct buf *b, const char *s)
+{
+    percent_with(b, s, "X", false, false);
+}
+static void percent_lower(struct buf *b, const char *s)
+{
+    percent_with(b, s, "x", false, false);
+}
+static void percent_all(struct buf *b, const char *s)
+{
+    percent_with(b, s, "x", true, false);
+}
+static void percent_form(struct buf *b, const char *s)
+{
+    percent_with(b, s, "X", false, true);
+}
 
 static void json(struct buf *b, const char *s)
 {
@@ -117,9 +130,18 @@ static void base64_with(struct buf *b, const char *before, const char *s, const 
     }
 }
 
-static void base64_0(struct buf *b, const char *s) { base64_with(b, "", s, "+/"); }
-static void base64_1(struct buf *b, const char *s) { base64_with(b, ":", s, "+/"); }
-static void base64_2(struct buf *b, const char *s) { base64_with(b, "i:", s, "-_"); }
+static void base64_0(struct buf *b, const char *s)
+{
+    base64_with(b, "", s, "+/");
+}
+static void base64_1(struct buf *b, const char *s)
+{
+    base64_with(b, ":", s, "+/");
+}
+static void base64_2(struct buf *b, const char *s)
+{
+    base64_with(b, "i:", s, "-_");
+}
 
 static void base64_of_percent(struct buf *b, const char *s) /* RFC 6749, 2.3.1 */
 {
@@ -240,13 +262,14 @@ static void test_limit(void)
     make_secret(secret);
     redact_add(r, secret, strlen(secret));
     for (int words = 400; words < 500; words++) {
-        snprintf(text, sizeof text, "%.*s%s and more", words,
-                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                 secret);
+        snprintf(
+            text, sizeof text, "%.*s%s and more", words,
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            secret);
         char *shown = redact_text(r, text, 500);
         CU_ASSERT(strlen(shown) <= 500);
         CU_ASSERT_EQUAL(strspn(shown, "a*dnmore "), strlen(shown));
@@ -271,7 +294,8 @@ static void test_names(void)
 
     shows(r, "{\"error\":\"x\",\"refresh_token\":\"1//0gNew-Token\",\"expires_in\":3600}",
           "{\"error\":\"x\",\"refresh_token\":\"***\",\"expires_in\":3600}");
-    shows(r, "{\"new\\\":{\\\"access_token\\\":\\\"abcdef\\\",\\\"n\\\":1}}", "{\"new\\\":{\\\"access_token\\\":\\\"***\\\",\\\"n\\\":1}}");
+    shows(r, "{\"new\\\":{\\\"access_token\\\":\\\"abcdef\\\",\\\"n\\\":1}}",
+          "{\"new\\\":{\\\"access_token\\\":\\\"***\\\",\\\"n\\\":1}}");
     shows(r, "grant_type=refresh_token&refresh_token=r-1%2F23&client_secret=ab.cd.ef&scope=a",
           "grant_type=refresh_token&refresh_token=***&client_secret=***&scope=a");
     shows(r, "{'clientSecret': 'aaaa bbbb'}", "{'clientSecret': 'aaaa bbbb'}");
@@ -284,7 +308,8 @@ static void test_names(void)
 
 static void test_learned(void)
 {
-    static const char body[] = "{\"error\":\"later\",\"token\":{\"refresh_token\":\"new\\/token+1\"},\"code\":\"E1\"}";
+    static const char body[] =
+        "{\"error\":\"later\",\"token\":{\"refresh_token\":\"new\\/token+1\"},\"code\":\"E1\"}";
     struct redact *r = redact_new();
 
     redact_learn(r, body, strlen(body));

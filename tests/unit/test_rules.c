@@ -63,7 +63,10 @@ static void test_expired(void)
     };
     for (size_t i = 0; i < COUNT(list); i++) {
         int ended = list[i].expires ? STATE_EXPIRED : list[i].state;
-        struct record r = {.state = list[i].state, .last_code = (char *)(uintptr_t)list[i].code, .hash = "h", .expires_at = 1000};
+        struct record r = {.state = list[i].state,
+                           .last_code = (char *)(uintptr_t)list[i].code,
+                           .hash = "h",
+                           .expires_at = 1000};
         CU_ASSERT_EQUAL(record_shown(&r, 999), list[i].state);
         CU_ASSERT_EQUAL(record_shown(&r, 1000), ended);
         r.expires_at = 0;
@@ -78,14 +81,22 @@ static void test_duration(void)
         int64_t ms;
         const char *back;
     } good[] = {
-        { "200ms", 200, "200ms" },   { "10m", 600000, "10m" },       { "7d", 604800000, "7d" },
-        { "60s", 60000, "1m" },      { "6h", 21600000, "6h" },       { "1w", 604800000, "7d" },
-        { "0", 0, "0s" },            { "0s", 0, "0s" },              { "90s", 90000, "90s" },
-        { "000", 0, "0s" },          { "1500ms", 1500, "1500ms" },   { "24h", 86400000, "1d" },
-        { "9223372036854775807ms", INT64_MAX, "9223372036854775807ms" },
+        {"200ms", 200, "200ms"},
+        {"10m", 600000, "10m"},
+        {"7d", 604800000, "7d"},
+        {"60s", 60000, "1m"},
+        {"6h", 21600000, "6h"},
+        {"1w", 604800000, "7d"},
+        {"0", 0, "0s"},
+        {"0s", 0, "0s"},
+        {"90s", 90000, "90s"},
+        {"000", 0, "0s"},
+        {"1500ms", 1500, "1500ms"},
+        {"24h", 86400000, "1d"},
+        {"9223372036854775807ms", INT64_MAX, "9223372036854775807ms"},
     };
-    static const char *const bad[] = { "", "5", "m", "-5m", "+5m", " 5m", "5m ", "5 m", "5x", "5mm",
-                                       "5M", "1.5h", "1h30m", "0x5s", "00005", "ms" };
+    static const char *const bad[] = {"",   "5",   "m",  "-5m",  "+5m",   " 5m",  "5m ",   "5 m",
+                                      "5x", "5mm", "5M", "1.5h", "1h30m", "0x5s", "00005", "ms"};
     char text[32];
     int64_t ms;
     for (size_t i = 0; i < COUNT(good); i++) {
@@ -110,7 +121,7 @@ static void test_duration(void)
 
 static void test_size(void)
 {
-    static const char *const bad[] = { "", "1", "g", "1gb", "1 g", "-1g", "1t", "1.5g" };
+    static const char *const bad[] = {"", "1", "g", "1gb", "1 g", "-1g", "1t", "1.5g"};
     int64_t bytes;
     CU_ASSERT_EQUAL(size_parse("1g", &bytes), 0);
     CU_ASSERT_EQUAL(bytes, INT64_C(1073741824));
@@ -183,23 +194,30 @@ static void test_ident_split(void)
     static const struct {
         const char *text, *schema, *name;
     } good[] = {
-        { "accounts", NULL, "accounts" },
-        { "public.accounts", "public", "accounts" },
-        { "\"App\"", NULL, "App" },
-        { "public.\"App\"", "public", "App" },
-        { "\"My Schema\".\"a.b\"", "My Schema", "a.b" },
-        { "MixedCase", NULL, "MixedCase" },
-        { "\"say \"\"hi\"\"\"", NULL, "say \"hi\"" },
-        { "gr\xc3\xbc" "n", NULL, "gr\xc3\xbc" "n" },
-        { "a;drop table x", NULL, "a;drop table x" },
+        {"accounts", NULL, "accounts"},
+        {"public.accounts", "public", "accounts"},
+        {"\"App\"", NULL, "App"},
+        {"public.\"App\"", "public", "App"},
+        {"\"My Schema\".\"a.b\"", "My Schema", "a.b"},
+        {"MixedCase", NULL, "MixedCase"},
+        {"\"say \"\"hi\"\"\"", NULL, "say \"hi\""},
+        {"gr\xc3\xbc"
+         "n",
+         NULL,
+         "gr\xc3\xbc"
+         "n"},
+        {"a;drop table x", NULL, "a;drop table x"},
     };
-    static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "a.b.c", "\"", "\"a", "\"\"",
-                                       "a\"b\"", "\"a\"b", "\"a\".\"b", "a.\"\"", "\xff",
-        "a234567890123456789012345678901234567890123456789012345678901234" };
+    static const char *const bad[] =
+        {"",       ".",      "a.",
+         ".a",     "a..b",   "a.b.c",
+         "\"",     "\"a",    "\"\"",
+         "a\"b\"", "\"a\"b", "\"a\".\"b",
+         "a.\"\"", "\xff",   "a234567890123456789012345678901234567890123456789012345678901234"};
     for (size_t i = 0; i < COUNT(good); i++) {
         cleanup(free_p) char *schema = NULL;
         cleanup(free_p) char *name = NULL;
-        struct error e = { "" };
+        struct error e = {""};
         CU_ASSERT_EQUAL_FATAL(ident_split(good[i].text, &schema, &name, &e), 0);
         CU_ASSERT_STRING_EQUAL(name, good[i].name);
         if (good[i].schema && schema)
@@ -208,7 +226,7 @@ static void test_ident_split(void)
     }
     for (size_t i = 0; i < COUNT(bad); i++) {
         char *schema = NULL, *name = NULL;
-        struct error e = { "" };
+        struct error e = {""};
         CU_ASSERT_EQUAL(ident_split(bad[i], &schema, &name, &e), -EINVAL);
         CU_ASSERT_TRUE(strncmp(e.text, "the name `", 10) == 0);
         CU_ASSERT_TRUE(schema == NULL && name == NULL);
@@ -224,24 +242,22 @@ static void test_ident_quote(void)
     CU_ASSERT_EQUAL(ident_quote("0123456789012345", &b), -ENOBUFS);
     CU_ASSERT_TRUE(ident_valid("a"));
     CU_ASSERT_FALSE(ident_valid(""));
-    CU_ASSERT_TRUE(
-        ident_valid("a23456789012345678901234567890123456789012345678901234567890123"));
-    CU_ASSERT_FALSE(
-        ident_valid("a234567890123456789012345678901234567890123456789012345678901234"));
+    CU_ASSERT_TRUE(ident_valid("a23456789012345678901234567890123456789012345678901234567890123"));
+    CU_ASSERT_FALSE(ident_valid("a234567890123456789012345678901234567890123456789012345678901234"));
 }
 
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "outcomes and states", test_outcome },
-        { "what has expired", test_expired },
-        { "durations", test_duration },
-        { "sizes", test_size },
-        { "backoff", test_backoff },
-        { "pace", test_pace },
-        { "names are split", test_ident_split },
-        { "names are quoted", test_ident_quote },
-        { NULL, NULL },
+        {"outcomes and states", test_outcome},
+        {"what has expired", test_expired},
+        {"durations", test_duration},
+        {"sizes", test_size},
+        {"backoff", test_backoff},
+        {"pace", test_pace},
+        {"names are split", test_ident_split},
+        {"names are quoted", test_ident_quote},
+        {NULL, NULL},
     };
     return run_tests("domain", tests);
 }

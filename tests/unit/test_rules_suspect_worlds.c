@@ -17,9 +17,9 @@ enum { OK, DEAD, CLIENT };
 
 struct account {
     uint64_t hash;
-    int64_t dead_from;                  /* INT64_MAX: it lives */
-    int64_t want_at, due_at;            /* when it wants a refresh; when it may be asked */
-    int64_t refused_at, told_at;        /* the first refusal while dead; the verdict */
+    int64_t dead_from;           /* INT64_MAX: it lives */
+    int64_t want_at, due_at;     /* when it wants a refresh; when it may be asked */
+    int64_t refused_at, told_at; /* the first refusal while dead; the verdict */
     bool fine[HOSTS], told_wrongly, final;
     struct suspect s[HOSTS];
 };
@@ -27,12 +27,12 @@ struct account {
 struct world {
     const char *name;
     size_t count;
-    int64_t length, life, ahead;        /* ahead: how long before the end it may be refreshed */
-    size_t rate;                        /* requests a second */
+    int64_t length, life, ahead; /* ahead: how long before the end it may be refreshed */
+    size_t rate;                 /* requests a second */
     int (*answer)(struct world *w, struct account *a, int host);
     int64_t (*able_from)(const struct world *w);
     size_t hosts;
-    int64_t step;                       /* it is run so often; 0 = at its own times */
+    int64_t step; /* it is run so often; 0 = at its own times */
     /* as it goes */
     int64_t now, alarms, holds, witness_at, asked, new_settings_at;
     struct suspect_job job[HOSTS];
@@ -288,7 +288,9 @@ static struct world *world(const char *name, size_t count, size_t dead, int64_t 
     w->ahead = life / 6;
     w->answer = answer;
     for (size_t i = 0; i < count; i++)
-        w->list[i] = (struct account){.hash = hash_mix(count * 7919 + i), .want_at = START, .due_at = START,
+        w->list[i] = (struct account){.hash = hash_mix(count * 7919 + i),
+                                      .want_at = START,
+                                      .due_at = START,
                                       .dead_from = i < dead ? START : INT64_MAX};
     return w;
 }
@@ -309,8 +311,8 @@ struct expected {
 static void expect(struct world *w, const struct expected *x)
 {
     play(w, x->told_within);
-    bool good = w->wrong == x->wrong && w->untold == 0 && w->told_late == 0 && w->lag <= x->lag &&
-                w->alarms == x->alarms;
+    bool good =
+        w->wrong == x->wrong && w->untold == 0 && w->told_late == 0 && w->lag <= x->lag && w->alarms == x->alarms;
     if (!good || getenv("VERBOSE"))
         printf("  %s: wrong %ld, untold %ld, late %ld, lag %ld s of %ld, alarms %ld of %ld, holds %ld, asked %ld\n",
                w->name, (long)w->wrong, (long)w->untold, (long)w->told_late, (long)(w->lag / SECOND),
@@ -434,7 +436,9 @@ static void test_outage(void)
         proved(w);
         w->able_from = after_outage;
         /* One alone cannot be told from one that is dead: it is told, and taken back. */
-        expect(w, &(struct expected){.told_within = DAY, .lag = counts[i] == 1 ? HOUR : 20 * MINUTE, .alarms = 1,
+        expect(w, &(struct expected){.told_within = DAY,
+                                     .lag = counts[i] == 1 ? HOUR : 20 * MINUTE,
+                                     .alarms = 1,
                                      .wrong = counts[i] == 1});
     }
 }
@@ -457,8 +461,8 @@ static void test_wrong_secret(void)
 {
     int (*const said[])(struct world *, struct account *, int) = {wrong_secret_client, wrong_secret_grant};
     for (size_t i = 0; i < COUNT(said) * 2; i++) {
-        struct world *w = world(i < 2 ? "wrong secret at first start" : "wrong secret after a year", 300, 0, DAY, HOUR,
-                                said[i % 2]);
+        struct world *w = world(i < 2 ? "wrong secret at first start" : "wrong secret after a year", 300, 0, DAY,
+                                HOUR, said[i % 2]);
         w->able_from = after_outage;
         w->new_settings_at = START + 3 * HOUR;
         if (i >= 2) /* it was revoked: the settings are those that worked */
@@ -469,7 +473,8 @@ static void test_wrong_secret(void)
 
 static void test_hosts(void)
 {
-    int (*const said[])(struct world *, struct account *, int) = {second_host_wrong_client, second_host_wrong_grant};
+    int (*const said[])(struct world *, struct account *, int) = {second_host_wrong_client,
+                                                                  second_host_wrong_grant};
     for (size_t i = 0; i < COUNT(said); i++) {
         struct world *w = world("two hosts with different secrets, 100 with 2 dead", 100, 2, DAY, HOUR, said[i]);
         w->hosts = 2;
@@ -479,8 +484,8 @@ static void test_hosts(void)
 
 static void test_slow(void)
 {
-    struct world *w = world("life 60 d, one attempt a day, 40 with 3 dead", 40, 3, 90 * (int64_t)DAY, 60 * (int64_t)DAY,
-                            truth);
+    struct world *w =
+        world("life 60 d, one attempt a day, 40 with 3 dead", 40, 3, 90 * (int64_t)DAY, 60 * (int64_t)DAY, truth);
     proved(w);
     w->step = DAY;
     expect(w, &(struct expected){.told_within = 2 * DAY, .lag = 2 * DAY + MINUTE});

@@ -41,18 +41,18 @@ static void name_sparse(int i, char *to, size_t size)
 static void name_uuid(int i, char *to, size_t size)
 {
     uint64_t a = hash_mix((uint64_t)i), b = hash_mix(a);
-    snprintf(to, size, "%08x-%04x-4%03x-9%03x-%012" PRIx64, (unsigned)(a >> 32),
-             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 52),
-             b & UINT64_C(0xffffffffffff));
+    snprintf(to, size, "%08x-%04x-4%03x-9%03x-%012" PRIx64, (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff),
+             (unsigned)(a & 0xfff), (unsigned)(b >> 52), b & UINT64_C(0xffffffffffff));
 }
 
 /* The fullest minute over the average, for one expiry and one or several generations. */
-static double fullest(void (*name)(int, char *, size_t), int minutes, const char *source,
-                      int generations)
+static double fullest(void (*name)(int, char *, size_t), int minutes, const char *source, int generations)
 {
     static int buckets[7 * 24 * 60];
-    struct window w = { .earliest = START, .preferred = START,
-                        .latest = START + minutes * 60, .death = START + minutes * 60 + 300 };
+    struct window w = {.earliest = START,
+                       .preferred = START,
+                       .latest = START + minutes * 60,
+                       .death = START + minutes * 60 + 300};
     char key[64];
     int most = 0;
     memset(buckets, 0, sizeof(buckets));
@@ -69,10 +69,10 @@ static double fullest(void (*name)(int, char *, size_t), int minutes, const char
 
 static void test_spread(void)
 {
-    static void (*const names[])(int, char *, size_t) = { name_integer, name_padded, name_dashed,
-                                                          name_tens, name_sparse };
-    static const int windows[] = { 1, 5, 10, 30, 60 };
-    static const char *const sources[] = { "youtube", "public.accounts", "" };
+    static void (*const names[])(int, char *, size_t) = {name_integer, name_padded, name_dashed, name_tens,
+                                                         name_sparse};
+    static const int windows[] = {1, 5, 10, 30, 60};
+    static const char *const sources[] = {"youtube", "public.accounts", ""};
     for (size_t n = 0; n < COUNT(names); n++)
         for (size_t w = 0; w < COUNT(windows); w++)
             for (size_t s = 0; s < COUNT(sources); s++) {
@@ -91,7 +91,7 @@ static void test_spread(void)
 /* A point is stored: it may never move by itself. */
 static void test_point_fixed(void)
 {
-    struct window w = { 0, START, START + 600, START + 900 };
+    struct window w = {0, START, START + 600, START + 900};
     int64_t at = window_point(&w, "accounts", "42", 3);
     CU_ASSERT_EQUAL(at, window_point(&w, "accounts", "42", 3));
     CU_ASSERT_NOT_EQUAL(at, window_point(&w, "accounts", "42", 4));
@@ -113,22 +113,22 @@ static void test_clean(void)
     static const struct {
         struct window in, out;
     } table[] = {
-        { { 0, 0, 0, 0 }, { 0, 0, 0, 0 } },
-        { { 10, 20, 30, 40 }, { 10, 20, 30, 40 } },
-        { { 10, 30, 20, 40 }, { 10, 20, 20, 40 } },
-        { { 10, 20, 50, 40 }, { 10, 20, 40, 40 } },
-        { { 10, 50, 60, 40 }, { 10, 40, 40, 40 } },
-        { { 35, 20, 30, 40 }, { 20, 20, 30, 40 } },
-        { { 90, 20, 30, 15 }, { 15, 15, 15, 15 } },
-        { { 10, 20, 0, 40 }, { 10, 20, 20, 40 } },
-        { { 10, 0, 30, 40 }, { 10, 10, 30, 40 } },
-        { { 0, 0, 30, 40 }, { 0, 30, 30, 40 } },
-        { { 0, 0, 0, 40 }, { 0, 40, 40, 40 } },
-        { { 10, 0, 0, 40 }, { 10, 10, 10, 40 } },
-        { { 10, 20, 30, 0 }, { 10, 20, 30, 0 } },
-        { { -5, -20, -30, -40 }, { 0, 0, 0, 0 } },
-        { { INT64_MIN, 20, 30, INT64_MIN }, { 0, 20, 30, 0 } },
-        { { 0, INT64_MAX, INT64_MAX, 0 }, { 0, 253402300799, 253402300799, 0 } },
+        {{0, 0, 0, 0}, {0, 0, 0, 0}},
+        {{10, 20, 30, 40}, {10, 20, 30, 40}},
+        {{10, 30, 20, 40}, {10, 20, 20, 40}},
+        {{10, 20, 50, 40}, {10, 20, 40, 40}},
+        {{10, 50, 60, 40}, {10, 40, 40, 40}},
+        {{35, 20, 30, 40}, {20, 20, 30, 40}},
+        {{90, 20, 30, 15}, {15, 15, 15, 15}},
+        {{10, 20, 0, 40}, {10, 20, 20, 40}},
+        {{10, 0, 30, 40}, {10, 10, 30, 40}},
+        {{0, 0, 30, 40}, {0, 30, 30, 40}},
+        {{0, 0, 0, 40}, {0, 40, 40, 40}},
+        {{10, 0, 0, 40}, {10, 10, 10, 40}},
+        {{10, 20, 30, 0}, {10, 20, 30, 0}},
+        {{-5, -20, -30, -40}, {0, 0, 0, 0}},
+        {{INT64_MIN, 20, 30, INT64_MIN}, {0, 20, 30, 0}},
+        {{0, INT64_MAX, INT64_MAX, 0}, {0, 253402300799, 253402300799, 0}},
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         struct window w = table[i].in;
@@ -143,26 +143,24 @@ static void test_clean(void)
 
 static void test_due_auto(void)
 {
-    struct due d = { .window = { 100, 200, 300, 400 }, .point = 250, .ok_at = 50,
-                     .expires_at = 400, .life = 350 };
+    struct due d = {.window = {100, 200, 300, 400}, .point = 250, .ok_at = 50, .expires_at = 400, .life = 350};
     CU_ASSERT_FALSE(due_auto(&d, 249));
     CU_ASSERT_TRUE(due_auto(&d, 250));
     CU_ASSERT_TRUE(due_auto(&d, 100000)); /* past death too */
     d.not_before = 260;
     CU_ASSERT_FALSE(due_auto(&d, 259));
     CU_ASSERT_TRUE(due_auto(&d, 260));
-    struct due unknown = { .ok_at = 0 };
+    struct due unknown = {.ok_at = 0};
     CU_ASSERT_TRUE(due_auto(&unknown, 5));
     unknown.ok_at = 5;
     CU_ASSERT_FALSE(due_auto(&unknown, 6));
-    struct due later = { .expires_at = 1000 };
+    struct due later = {.expires_at = 1000};
     CU_ASSERT_FALSE(due_auto(&later, 6));
 }
 
 static void test_due_tick(void)
 {
-    struct due d = { .window = { 100, 200, 300, 400 }, .point = 250, .ok_at = 50,
-                     .expires_at = 400, .life = 350 };
+    struct due d = {.window = {100, 200, 300, 400}, .point = 250, .ok_at = 50, .expires_at = 400, .life = 350};
     CU_ASSERT_FALSE(due_tick(&d, 99, 90, 260));   /* too early */
     CU_ASSERT_TRUE(due_tick(&d, 100, 100, 260));  /* the point lies before the next tick */
     CU_ASSERT_FALSE(due_tick(&d, 100, 100, 250)); /* it does not */
@@ -175,7 +173,7 @@ static void test_due_tick(void)
     d.not_before = 150;
     CU_ASSERT_FALSE(due_tick(&d, 149, 100, 260));
     CU_ASSERT_TRUE(due_tick(&d, 150, 100, 260));
-    struct due unknown = { .ok_at = 0 };
+    struct due unknown = {.ok_at = 0};
     CU_ASSERT_TRUE(due_tick(&unknown, 10, 5, 20));
     unknown.ok_at = 1;
     CU_ASSERT_FALSE(due_tick(&unknown, 10, 5, 20));
@@ -183,8 +181,12 @@ static void test_due_tick(void)
 
 static void test_due_asked(void)
 {
-    struct due d = { .window = { 100, 200, 300, 400 }, .point = 250, .ok_at = 50,
-                     .not_before = 1000, .expires_at = 400, .life = 350 };
+    struct due d = {.window = {100, 200, 300, 400},
+                    .point = 250,
+                    .ok_at = 50,
+                    .not_before = 1000,
+                    .expires_at = 400,
+                    .life = 350};
     CU_ASSERT_FALSE(due_by_hand(&d, 99));
     CU_ASSERT_TRUE(due_by_hand(&d, 100));
     CU_ASSERT_FALSE(due_on_demand(&d, 399, 300));
@@ -210,13 +212,13 @@ static void test_due_asked(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "10,000 records of one expiry are spread", test_spread },
-        { "a point is fixed", test_point_fixed },
-        { "absurd windows", test_clean },
-        { "due by itself", test_due_auto },
-        { "due at a tick", test_due_tick },
-        { "due by hand and on demand", test_due_asked },
-        { NULL, NULL },
+        {"10,000 records of one expiry are spread", test_spread},
+        {"a point is fixed", test_point_fixed},
+        {"absurd windows", test_clean},
+        {"due by itself", test_due_auto},
+        {"due at a tick", test_due_tick},
+        {"due by hand and on demand", test_due_asked},
+        {NULL, NULL},
     };
     return run_tests("domain_window", tests);
 }

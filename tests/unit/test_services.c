@@ -75,11 +75,13 @@ static int32_t read_everything(const struct renewd_services *s, const struct ren
 static void test_two_steps(void)
 {
     static const char headers[] = "X-Usage: 90";
-    static const char body[] =
-        "{\"a\":[{\"t\":\"x\"}],\"f\":3.9,\"s\":\"12\",\"big\":9007199254740995,"
-        "\"huge\":18446744073709551614,\"null\":null,\"yes\":true}";
-    struct http_reply reply = { .status = 200, .body = body, .body_len = sizeof(body) - 1,
-                                .headers = headers, .headers_len = sizeof(headers) };
+    static const char body[] = "{\"a\":[{\"t\":\"x\"}],\"f\":3.9,\"s\":\"12\",\"big\":9007199254740995,"
+                               "\"huge\":18446744073709551614,\"null\":null,\"yes\":true}";
+    struct http_reply reply = {.status = 200,
+                               .body = body,
+                               .body_len = sizeof(body) - 1,
+                               .headers = headers,
+                               .headers_len = sizeof(headers)};
 
     tester_begin();
     struct step_result r = tester_step(ask_everything, NULL);
@@ -116,8 +118,7 @@ static int32_t make_texts(const struct renewd_services *s, const struct renewd_r
     CU_ASSERT_EQUAL(s->parse_time("soon", &t), -1);
     CU_ASSERT_STRING_EQUAL(s->format_http_date(in->call, t), "Sat, 21 Nov 2026 14:00:00 GMT");
     CU_ASSERT_EQUAL(s->parse_http_date("Sat, 21 Nov 2026 14:00:01 GMT", &t), 0);
-    CU_ASSERT_STRING_EQUAL(s->format_time(in->call, s->add_months(t, 31, 3)),
-                           "2027-02-28T14:00:01Z");
+    CU_ASSERT_STRING_EQUAL(s->format_time(in->call, s->add_months(t, 31, 3)), "2027-02-28T14:00:01Z");
     CU_ASSERT_STRING_EQUAL(s->percent_encode(in->call, "a b/\xff"), "a%20b%2F%FF");
     struct renewd_writer *w = s->json_write(in->call);
     s->write_text(w, "t", "a\"b");
@@ -142,11 +143,11 @@ static void test_texts(void)
 
 static int32_t record_effects(const struct renewd_services *s, const struct renewd_refresh_in *in)
 {
-    const struct renewd_parameter a = { sizeof(a), RENEWD_TEXT, 0, "x", 0 };
-    const struct renewd_parameter b = { sizeof(b), RENEWD_INTEGER, 0, NULL, 5 };
-    const struct renewd_parameter c = { sizeof(c), RENEWD_TIME, 1, NULL, 0 };
-    const struct renewd_parameter d = { sizeof(d), RENEWD_AS_READ, 0, "expires_at", 0 };
-    const struct renewd_parameter *const all[] = { &a, &b, &c, &d, NULL };
+    const struct renewd_parameter a = {sizeof(a), RENEWD_TEXT, 0, "x", 0};
+    const struct renewd_parameter b = {sizeof(b), RENEWD_INTEGER, 0, NULL, 5};
+    const struct renewd_parameter c = {sizeof(c), RENEWD_TIME, 1, NULL, 0};
+    const struct renewd_parameter d = {sizeof(d), RENEWD_AS_READ, 0, "expires_at", 0};
+    const struct renewd_parameter *const all[] = {&a, &b, &c, &d, NULL};
 
     s->set_text(in->call, "refresh_token", "");   /* ignored */
     s->set_text(in->call, "refresh_token", NULL); /* ignored */
@@ -197,15 +198,14 @@ WRONG(not_utf8, s->set_text(c, "note", "\xff"); return RENEWD_DONE;)
 WRONG(long_memo, static char m[1025]; s->memo(c, m, sizeof(m)); return RENEWD_DONE;)
 WRONG(no_statement, s->run(c, "no_such", NULL); return RENEWD_DONE;)
 WRONG(few_parameters, s->run(c, "credit", NULL); return RENEWD_DONE;)
-WRONG(wrong_parameter, const struct renewd_parameter p = { sizeof(p), RENEWD_INTEGER, 0, NULL, 0 };
-      const struct renewd_parameter *const all[] = { &p, &p, &p, &p, NULL };
-      s->run(c, "credit", all); return RENEWD_DONE;)
+WRONG(wrong_parameter, const struct renewd_parameter p = {sizeof(p), RENEWD_INTEGER, 0, NULL, 0};
+      const struct renewd_parameter *const all[] = {&p, &p, &p, &p, NULL}; s->run(c, "credit", all);
+      return RENEWD_DONE;)
 WRONG(empty_key, s->once(c, ""); return RENEWD_DONE;)
 WRONG(many_effects, for (int i = 0; i < 65; i++) s->once(c, "k"); return RENEWD_DONE;)
 WRONG(no_request, return RENEWD_WAIT;)
 WRONG(unsent, s->request(c, "GET", "https://x/"); return RENEWD_DONE;)
-WRONG(two_requests, s->request(c, "GET", "https://x/"); s->request(c, "GET", "https://y/");
-      return RENEWD_WAIT;)
+WRONG(two_requests, s->request(c, "GET", "https://x/"); s->request(c, "GET", "https://y/"); return RENEWD_WAIT;)
 WRONG(no_fail, return RENEWD_FAILED;)
 WRONG(fail_and_done, s->fail(c, RENEWD_RECONNECT, NULL, "x"); return RENEWD_DONE;)
 WRONG(unknown_outcome, return s->fail(c, 99, NULL, "x");)
@@ -214,28 +214,23 @@ WRONG(bad_method, s->request(c, "get it", "https://x/"); return RENEWD_WAIT;)
 WRONG(no_url, s->request(c, "GET", NULL); return RENEWD_WAIT;)
 WRONG(file_url, s->request(c, "GET", "file:///etc/passwd"); return RENEWD_WAIT;)
 WRONG(url_break, s->request(c, "GET", "https://x/ HTTP/1.1\r\nX: y"); return RENEWD_WAIT;)
-WRONG(header_break, s->header(s->request(c, "GET", "https://x/"), "X", "a\r\nY: b");
-      return RENEWD_WAIT;)
-WRONG(header_name, s->header(s->request(c, "GET", "https://x/"), "X: y\nZ", "a");
-      return RENEWD_WAIT;)
-WRONG(header_ours, s->header(s->request(c, "GET", "https://x/"), "content-length", "5");
-      return RENEWD_WAIT;)
+WRONG(header_break, s->header(s->request(c, "GET", "https://x/"), "X", "a\r\nY: b"); return RENEWD_WAIT;)
+WRONG(header_name, s->header(s->request(c, "GET", "https://x/"), "X: y\nZ", "a"); return RENEWD_WAIT;)
+WRONG(header_ours, s->header(s->request(c, "GET", "https://x/"), "content-length", "5"); return RENEWD_WAIT;)
 WRONG(many_headers, struct renewd_request *r = s->request(c, "GET", "https://x/");
       for (int i = 0; i < 33; i++) s->header(r, "X", "y"); return RENEWD_WAIT;)
-WRONG(form_and_body, struct renewd_request *r = s->request(c, "POST", "https://x/");
-      s->form(r, "a", "b"); s->body(r, NULL, "x", 1); return RENEWD_WAIT;)
+WRONG(form_and_body, struct renewd_request *r = s->request(c, "POST", "https://x/"); s->form(r, "a", "b");
+      s->body(r, NULL, "x", 1); return RENEWD_WAIT;)
 WRONG(long_url, struct renewd_request *r = s->request(c, "POST", "https://x/");
       for (int i = 0; i < 5000; i++) s->query(r, "a", "bb"); return RENEWD_WAIT;)
-WRONG(long_body, struct renewd_request *r = s->request(c, "POST", "https://x/");
-      static char b[1 << 20]; memset(b, 'x', sizeof(b) - 1); s->form(r, "a", b);
-      return RENEWD_WAIT;)
-WRONG(much_memory, CU_ASSERT_PTR_NULL(s->memory(c, (1 << 20) + 1));
-      CU_ASSERT_PTR_NOT_NULL(s->memory(c, 1 << 19)); static char b[1 << 19];
-      s->hex(c, b, sizeof(b)); return RENEWD_DONE;)
-WRONG(bad_raw, size_t n; struct renewd_writer *w = s->json_write(c); s->write_raw(w, "a", "{");
+WRONG(long_body, struct renewd_request *r = s->request(c, "POST", "https://x/"); static char b[1 << 20];
+      memset(b, 'x', sizeof(b) - 1); s->form(r, "a", b); return RENEWD_WAIT;)
+WRONG(much_memory, CU_ASSERT_PTR_NULL(s->memory(c, (1 << 20) + 1)); CU_ASSERT_PTR_NOT_NULL(s->memory(c, 1 << 19));
+      static char b[1 << 19]; s->hex(c, b, sizeof(b)); return RENEWD_DONE;)
+WRONG(bad_raw, size_t n; struct renewd_writer *w = s->json_write(c); s->write_raw(w, "a", "{"); s->written(w, &n);
+      return RENEWD_DONE;)
+WRONG(open_json, size_t n; struct renewd_writer *w = s->json_write(c); s->write_open(w, "a", RENEWD_JSON_ARRAY);
       s->written(w, &n); return RENEWD_DONE;)
-WRONG(open_json, size_t n; struct renewd_writer *w = s->json_write(c);
-      s->write_open(w, "a", RENEWD_JSON_ARRAY); s->written(w, &n); return RENEWD_DONE;)
 WRONG(bad_date, s->format_time(c, INT64_MAX); return RENEWD_DONE;)
 
 static void test_wrong_effects(void)
@@ -288,7 +283,7 @@ static void test_wrong_requests(void)
 
 static void test_wrong_after_success(void)
 {
-    struct http_reply reply = { .status = 200, .body = "" };
+    struct http_reply reply = {.status = 200, .body = ""};
 
     tester_begin();
     struct step_result r = tester_step(wrong_text, &reply);
@@ -302,14 +297,14 @@ static void test_wrong_after_success(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "two steps", test_two_steps },
-        { "texts, crypto and time", test_texts },
-        { "effects", test_effects },
-        { "wrong effects", test_wrong_effects },
-        { "wrong results", test_wrong_results },
-        { "wrong requests", test_wrong_requests },
-        { "wrong after a success", test_wrong_after_success },
-        { NULL, NULL },
+        {"two steps", test_two_steps},
+        {"texts, crypto and time", test_texts},
+        {"effects", test_effects},
+        {"wrong effects", test_wrong_effects},
+        {"wrong results", test_wrong_results},
+        {"wrong requests", test_wrong_requests},
+        {"wrong after a success", test_wrong_after_success},
+        {NULL, NULL},
     };
     return run_tests("services", tests);
 }

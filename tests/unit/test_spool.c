@@ -20,9 +20,9 @@
 #include "tests/unit/runner.h"
 #include "tests/unit/state_kit.h"
 
-#define HOST  "0123456789abcdef0123456789abcdef"
-#define ONE   "11111111111111111111111111111111"
-#define TWO   "22222222222222222222222222222222"
+#define HOST "0123456789abcdef0123456789abcdef"
+#define ONE "11111111111111111111111111111111"
+#define TWO "22222222222222222222222222222222"
 #define PRINT "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static char dir[] = "/tmp/renewd-spool-XXXXXX";
@@ -32,7 +32,7 @@ static struct loop *loop;
 static struct spool *spool_new(const char *incarnation)
 {
     struct spool *s = NULL;
-    struct error e = { "" };
+    struct error e = {""};
 
     int r = spool_open(loop, dir, HOST, incarnation, ring, &s, &e);
     if (r < 0)
@@ -207,8 +207,7 @@ static void test_flipped_bytes(void)
             const struct spool_leftover *a1 = find(files, "a1");
             bool whole = !files->torn && !files->damaged;
             if (whole || (a1 && a1->text && strcmp(a1->text, "kept") != 0) ||
-                (at >= last && (!a1 || !a1->text || find(files, "a2"))) ||
-                (at < last && !find(files, "a2")))
+                (at >= last && (!a1 || !a1->text || find(files, "a2"))) || (at < last && !find(files, "a2")))
                 wrong++;
         } else {
             wrong++;
@@ -226,7 +225,7 @@ static void test_wrong_ring(void)
     cleanup(free_p) char *path = sample(&last, &size);
     struct spool_file *files;
     size_t count;
-    struct error e = { "" };
+    struct error e = {""};
 
     CU_ASSERT_EQUAL(spool_leftovers(dir, other_ring, &files, &count, &e), -EKEYREJECTED);
     CU_ASSERT_EQUAL(count, 0);
@@ -276,7 +275,7 @@ static void test_disk_full(void)
 {
     cleanup(free_p) char *path = xasprintf("%s/spool/" ONE ".spool", dir);
     struct rlimit old, small;
-    struct error e = { "" };
+    struct error e = {""};
     struct spool *s = spool_new(ONE);
 
     CU_ASSERT_EQUAL(spool_intent(s, "a1", PRINT, "s", "k", NULL), 0);
@@ -430,7 +429,7 @@ static void test_killed_writer(void)
 static void test_seen(const struct state_dir *s)
 {
     cleanup(free_p) char *file = xasprintf("%s/seen", s->path);
-    struct error e = { "" };
+    struct error e = {""};
     int64_t seen = 1;
 
     CU_ASSERT_EQUAL(state_dir_seen(s, ONE, &seen, &e), 0);
@@ -451,7 +450,7 @@ static void test_state_dir(void)
     cleanup(free_p) char *path = xasprintf("%s/a/b/state", dir);
     cleanup(free_p) char *host = xasprintf("%s/host", path);
     struct state_dir *first = NULL, *second = NULL, *beside = NULL;
-    struct error e = { "" };
+    struct error e = {""};
     struct stat st;
     char pid[32];
 
@@ -481,18 +480,18 @@ static void test_state_dir(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        { "what a dead incarnation left is read back", test_leftovers },
-        { "a spool without wanted entries removes its file", test_close_removes },
-        { "a last entry cut at every byte is left out", test_torn_tail },
-        { "a flipped byte anywhere costs one entry", test_flipped_bytes },
-        { "a wrong key ring refuses the file and leaves it", test_wrong_ring },
-        { "a living process's file is not touched", test_two_processes },
-        { "a full disk leaves no torn entry", test_disk_full },
-        { "the file gives its room back", test_gives_back },
-        { "syncs are shared and everybody is told", test_sync },
-        { "kill -9 loses no result that had returned", test_killed_writer },
-        { "state directory: host id, one daemon", test_state_dir },
-        { NULL, NULL },
+        {"what a dead incarnation left is read back", test_leftovers},
+        {"a spool without wanted entries removes its file", test_close_removes},
+        {"a last entry cut at every byte is left out", test_torn_tail},
+        {"a flipped byte anywhere costs one entry", test_flipped_bytes},
+        {"a wrong key ring refuses the file and leaves it", test_wrong_ring},
+        {"a living process's file is not touched", test_two_processes},
+        {"a full disk leaves no torn entry", test_disk_full},
+        {"the file gives its room back", test_gives_back},
+        {"syncs are shared and everybody is told", test_sync},
+        {"kill -9 loses no result that had returned", test_killed_writer},
+        {"state directory: host id, one daemon", test_state_dir},
+        {NULL, NULL},
     };
 
     if (mkdtemp(dir) == NULL)

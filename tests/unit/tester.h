@@ -11,10 +11,8 @@
 
 typedef int32_t act_fn(const struct renewd_services *s, const struct renewd_refresh_in *in);
 typedef int32_t act_open_fn(const struct renewd_open_in *in, struct renewd_open_out *out);
-typedef int32_t act_window_fn(const struct renewd_needs_refresh_in *in,
-                              struct renewd_needs_refresh_out *out);
-typedef int32_t act_failure_fn(const struct renewd_on_failure_in *in,
-                               struct renewd_on_failure_out *out);
+typedef int32_t act_window_fn(const struct renewd_needs_refresh_in *in, struct renewd_needs_refresh_out *out);
+typedef int32_t act_failure_fn(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out);
 typedef int32_t act_answer_fn(const struct renewd_on_answer_in *in, struct renewd_on_answer_out *out);
 typedef int32_t act_take_fn(const struct renewd_take_event_in *in, struct renewd_take_event_out *out);
 typedef int32_t act_send_fn(const struct renewd_send_events_in *in, struct renewd_send_events_out *out);
@@ -48,14 +46,13 @@ struct step_result tester_step(act_fn *act, const struct http_reply *reply);
 void tester_breaks(act_fn *act, const char *part);
 
 /* A step in which a careless plugin does one thing; s is the table, c the call. */
-#define WRONG(name, ...)                                                                         \
-    static int32_t name(const struct renewd_services *s, const struct renewd_refresh_in *in)     \
-    {                                                                                            \
-        struct renewd_call *c = in->call;                                                        \
-        (void)s;                                                                                 \
-        (void)c;                                                                                 \
-        __VA_ARGS__                                                                              \
+#define WRONG(name, ...)                                                                     \
+    static int32_t name(const struct renewd_services *s, const struct renewd_refresh_in *in) \
+    {                                                                                        \
+        struct renewd_call *c = in->call;                                                    \
+        (void)s;                                                                             \
+        (void)c;                                                                             \
+        __VA_ARGS__                                                                          \
     }
-
 
 #endif

@@ -35,12 +35,12 @@ struct report {
 };
 
 struct run_call {
-    struct request *q;           /* NULL once it is answered */
+    struct request *q; /* NULL once it is answered */
     struct engine *engine;
     struct loop *loop;
     void (*answer)(struct run_call *c);
     struct part *parts;
-    struct report *reports;      /* while reading */
+    struct report *reports; /* while reading */
     size_t count, running;
     bool reading;
     struct loop_timer *timer;
@@ -304,7 +304,8 @@ static void answer_allocated(struct run_call *c)
         json_put_text(&a.json, "message", "No users due for allocation.");
     } else {
         summary = xasprintf("Periodic token allocation complete. Users processed: %" PRId64
-                            ". Tokens awarded to: %" PRId64 ". Failed attempts: %" PRId64 ".", p.all, p.ok, p.failed);
+                            ". Tokens awarded to: %" PRId64 ". Failed attempts: %" PRId64 ".",
+                            p.all, p.ok, p.failed);
         json_put_text(&a.json, "message", "Allocation process finished.");
         json_put_text(&a.json, "summary", summary);
     }

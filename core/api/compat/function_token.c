@@ -17,8 +17,8 @@
 struct token_call {
     struct request *q;
     char *platform, *key;
-    struct job *job;             /* until its callback returns */
-    int64_t until_ms;            /* when an answer is due */
+    struct job *job;  /* until its callback returns */
+    int64_t until_ms; /* when an answer is due */
 };
 
 static void function_token_call_free(struct token_call *t)

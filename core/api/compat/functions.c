@@ -13,8 +13,9 @@
 #include "core/base/log.h"
 #include "core/conf/conf_check.h"
 
-#define HINT_NO_HEADER "the request has no Authorization header; where SQL builds it, the setting that holds the " \
-                       "key is probably NULL, which makes the whole header NULL"
+#define HINT_NO_HEADER                                                                          \
+    "the request has no Authorization header; where SQL builds it, the setting that holds the " \
+    "key is probably NULL, which makes the whole header NULL"
 #define HINT_WRONG_KEY "the key is wrong: no client of renewd.conf has it"
 
 static const struct function functions[] = {
@@ -65,8 +66,10 @@ static bool function_names(const struct job_config *c, const char *function)
 
 bool function_open(const struct request *q, const struct function *f, const struct job_config *c)
 {
-    const struct wish w = {
-        .right = "functions", .job = c->job, .tokens = f && f->tokens, .anonymous = c->allow_anonymous};
+    const struct wish w = {.right = "functions",
+                           .job = c->job,
+                           .tokens = f && f->tokens,
+                           .anonymous = c->allow_anonymous};
 
     return caller_may(q, &w);
 }
@@ -108,7 +111,8 @@ static void refuse_caller(struct request *q, const char *code, const char *messa
     struct answer a;
 
     if (q->api && auth_throttle_may_log(q->api->door, q->anonymous ? REFUSED_NO_HEADER : REFUSED_WRONG))
-        log_line(LEVEL_WARNING, "a function was called without the right key", "function", q->id, "reason", hint, NULL);
+        log_line(LEVEL_WARNING, "a function was called without the right key", "function", q->id, "reason", hint,
+                 NULL);
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
     if (code)
@@ -175,13 +179,14 @@ void function_no_jobs(struct request *q, const struct function_jobs *jobs)
     } else if (jobs->forbidden && !q->tcp) {
         refuse_named(q, 403, "FORBIDDEN", NO_TOKENS_HERE);
     } else if (jobs->forbidden) {
-        message = xasprintf("the client %s may not call %s: it needs \"functions\" in its `allow` and the job in its `jobs` in "
-                            "renewd.conf",
-                            q->client->name, q->id);
+        message = xasprintf(
+            "the client %s may not call %s: it needs \"functions\" in its `allow` and the job in its `jobs` in "
+            "renewd.conf",
+            q->client->name, q->id);
         refuse_named(q, 403, "FORBIDDEN", message);
     } else if ((off = disabled_job(q))) {
-        message = xasprintf("Requested function was not found: its job %s is disabled (enabled = false) in %s", off->job,
-                            off->file);
+        message = xasprintf("Requested function was not found: its job %s is disabled (enabled = false) in %s",
+                            off->job, off->file);
         refuse_named(q, 404, "NOT_FOUND", message);
     } else {
         refuse_named(q, 404, "NOT_FOUND", "Requested function was not found");
@@ -193,8 +198,8 @@ void function_held(struct request *q, const struct job *j)
     const struct job_config *c = job_configuration(j);
     const char *why = job_stands(j), *sentence = NULL;
 
-    log_line(LEVEL_WARNING, "a function was called whose job is held", "function", q->id, "job", c->job, "reason", why,
-             NULL);
+    log_line(LEVEL_WARNING, "a function was called whose job is held", "function", q->id, "job", c->job, "reason",
+             why, NULL);
     for (size_t i = 0; unset[i].plugin && c->secret_missing; i++)
         if (strcmp(unset[i].plugin, c->plugin_name) == 0)
             sentence = unset[i].sentence;
@@ -245,8 +250,8 @@ void api_check_functions(struct job_config *const *jobs, size_t count, struct co
     for (size_t i = 0; i < count; i++)
         for (char **name = jobs[i]->functions; name && *name; name++)
             if (!function_find(*name))
-                conf_mistake(m, NULL, jobs[i]->file, "setting 'functions': there is no function \"%s\"; there are %s",
-                             *name, known.data);
+                conf_mistake(m, NULL, jobs[i]->file,
+                             "setting 'functions': there is no function \"%s\"; there are %s", *name, known.data);
 }
 
 /* A file that cannot be read names no functions: one that used to may be in it. */
@@ -266,7 +271,8 @@ static void call_function(struct request *q)
     struct function_jobs jobs;
 
     function_jobs(q, NULL, &jobs);
-    const struct job *unreadable = jobs.count || jobs.forbidden || q->anonymous ? NULL : unreadable_job(q->api->engine);
+    const struct job *unreadable =
+        jobs.count || jobs.forbidden || q->anonymous ? NULL : unreadable_job(q->api->engine);
     if (f && unreadable)
         function_held(q, unreadable);
     else if (!f || !jobs.count)

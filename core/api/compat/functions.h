@@ -17,13 +17,13 @@ enum {
 struct function_jobs {
     struct job *list[FUNCTION_JOBS];
     size_t count;
-    bool forbidden;          /* there are others, which this caller may not use */
+    bool forbidden; /* there are others, which this caller may not use */
 };
 
 struct function {
     const char *name;
     void (*handle)(struct request *q);
-    bool tokens;             /* its answer holds one */
+    bool tokens; /* its answer holds one */
 };
 
 /* functions.c */

@@ -18,21 +18,22 @@
 #include "core/plugin/instance.h"
 
 enum {
-    EVENTS_MAX = 1000, DEPTH_RETRY_S = 30,
-    AT_ONCE = 16 * 1024,         /* bytes of a body that is read as it comes; larger ones wait for each other */
-    TURN_MS = 10,                /* of the loop's, for reading the larger ones */
+    EVENTS_MAX = 1000,
+    DEPTH_RETRY_S = 30,
+    AT_ONCE = 16 * 1024, /* bytes of a body that is read as it comes; larger ones wait for each other */
+    TURN_MS = 10,        /* of the loop's, for reading the larger ones */
 };
 
 struct incoming {
     struct request *q;
-    struct json *doc;            /* NULL: not read yet */
-    char *beside;                /* its other members; NULL = none */
-    const char *path;            /* of the list in it */
+    struct json *doc; /* NULL: not read yet */
+    char *beside;     /* its other members; NULL = none */
+    const char *path; /* of the list in it */
     bool is_list;
-    size_t next;                 /* the first that the plugin has not seen */
+    size_t next; /* the first that the plugin has not seen */
     struct taken_event *list;
-    size_t count;                /* of the body; list holds those that are to be kept */
-    size_t *place;               /* of each that is to be kept, in the body */
+    size_t count;  /* of the body; list holds those that are to be kept */
+    size_t *place; /* of each that is to be kept, in the body */
     size_t kept;
     TAILQ_ENTRY(incoming) link;
 };
@@ -143,8 +144,8 @@ static int events_route_take(struct incoming *in, size_t index, bool list, const
     struct request *q = in->q;
     struct taken_event *t = &in->list[in->kept];
     struct error e = {""};
-    const struct event_message m = {.source = "", .body = text, .body_len = len, .secrets = no_secrets, .key = q->id,
-                                    .beside = in->beside};
+    const struct event_message m =
+        {.source = "", .body = text, .body_len = len, .secrets = no_secrets, .key = q->id, .beside = in->beside};
     int res = engine_take_event(q->found, &m, t, &e);
 
     if (res < 0)
@@ -167,8 +168,9 @@ static int events_route_take_one(struct incoming *in, size_t index)
     int res = json_raw(in->doc, at, &text);
     if (res < 0)
         return events_route_refuse(in->q, index, true,
-                      res == -ERANGE ? "an integer in it is beyond 64 bits; it can be written as a text"
-                                     : "it cannot be read");
+                                   res == -ERANGE
+                                       ? "an integer in it is beyond 64 bits; it can be written as a text"
+                                       : "it cannot be read");
     res = events_route_take(in, index, true, text, strlen(text));
     wipe_free(text);
     return res;

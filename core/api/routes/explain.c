@@ -53,13 +53,13 @@ static char *with_details(enum reason why, const struct explanation *x, const st
     return xstrdup(reason_of_many(why));
 }
 
-static void put_reasons(struct json_writer *w, const struct explanation *x, const struct job *j,
-                        const char *url)
+static void put_reasons(struct json_writer *w, const struct explanation *x, const struct job *j, const char *url)
 {
     json_begin_array(w, "reasons");
-    reason(w, x->left_out, j && !job_configuration(j)->only_count
-                                ? "added since renewd last read the table; see rescan"
-                                : "left out by `only`, or added since renewd last read the table");
+    reason(w, x->left_out,
+           j && !job_configuration(j)->only_count
+               ? "added since renewd last read the table; see rescan"
+               : "left out by `only`, or added since renewd last read the table");
     for (enum reason why = REASON_DUE + 1; why < REASONS_MAX; why++) {
         cleanup(free_p) char *text = with_details(why, x, j, url);
         reason(w, x->reasons[why].count, text);
@@ -132,9 +132,10 @@ static void explain_route_why_known(void *ctx, const struct record *r, int resul
     json_put_text(&a.json, "state", state_name(record_shown(r, clock_now())));
     json_put_text(&a.json, "why", why);
     bool failed = r->state != STATE_OK && (r->last_code || r->last_text);
-    cleanup(free_p) char *said = failed ? xasprintf("%s%s%s", r->last_code ? r->last_code : "",
-                                                    r->last_code && r->last_text ? ": " : "",
-                                                    r->last_text ? r->last_text : "") : NULL;
+    cleanup(free_p) char *said =
+        failed ? xasprintf("%s%s%s", r->last_code ? r->last_code : "", r->last_code && r->last_text ? ": " : "",
+                           r->last_text ? r->last_text : "")
+               : NULL;
     json_put_text(&a.json, "last_error", said); /* the reason that a record's own answer has */
     if (r->state == STATE_RECONNECT)
         json_put_text(&a.json, "reconnect_url", reconnect_url_of(q));

@@ -94,7 +94,8 @@ void handle_readyz(struct request *q)
         answer_error(q, 503, "not_ready", "the table of job %s has not been read yet; ask again in a few seconds",
                      job_configuration(j)->job);
     else if (!q->api->ready)
-        answer_error(q, 503, "not_ready", "the records of some jobs are still being read; ask again in a few seconds");
+        answer_error(q, 503, "not_ready",
+                     "the records of some jobs are still being read; ask again in a few seconds");
     else
         answer_ready(q);
 }
@@ -103,7 +104,7 @@ void handle_readyz(struct request *q)
 enum { RELOAD_WAIT_MS = 2000, RELOAD_WAITS = 10 };
 
 struct reload_task {
-    struct request *q;           /* NULL: answered */
+    struct request *q; /* NULL: answered */
     struct loop_timer *timer;
     int waits;
     struct reload_result result;

@@ -12,7 +12,7 @@
 enum { STATES = 16 };
 
 struct job_counts {
-    char *job, *source;          /* source NULL: its table is not known */
+    char *job, *source; /* source NULL: its table is not known */
     bool takes_events;
     int64_t counts[STATES], unreadable, events[EVENT_STATES];
     struct run_row *last;        /* its newest run that has ended; NULL = none */
@@ -32,8 +32,9 @@ static int jobs_route_last_run(struct db *db, struct job_counts *c, struct error
 {
     int r = store_last_run(db, c->job, &c->last, e);
 
-    return r < 0 || !c->last || !c->last->failed ? r
-                                                 : store_run_failures(db, c->last->id, 1, &c->failure, &c->failures, e);
+    return r < 0 || !c->last || !c->last->failed
+               ? r
+               : store_run_failures(db, c->last->id, 1, &c->failure, &c->failures, e);
 }
 
 static int jobs_route_count_work(struct db *db, void *arg, struct error *e)

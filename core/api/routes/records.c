@@ -18,8 +18,10 @@ bool job_has_records(struct request *q)
     if (held)
         answer_error(q, 409, "held", "job %s is held: %s", q->job, held);
     else
-        answer_error(q, 503, "not_ready", "the table of job %s has not been read yet; renewctl status shows whether the "
-                                          "database answers", q->job);
+        answer_error(q, 503, "not_ready",
+                     "the table of job %s has not been read yet; renewctl status shows whether the "
+                     "database answers",
+                     q->job);
     return false;
 }
 
@@ -35,8 +37,10 @@ struct records_task {
 static int records_work(struct db *db, void *arg, struct error *e)
 {
     struct records_task *t = arg;
-    const struct records_query query = {
-        .source = t->source, .state = t->state, .after = t->after, .limit = t->limit + 1};
+    const struct records_query query = {.source = t->source,
+                                        .state = t->state,
+                                        .after = t->after,
+                                        .limit = t->limit + 1};
 
     return store_records(db, &query, &t->list, &t->count, e);
 }
@@ -88,7 +92,8 @@ static int take_state(struct request *q, int *ret)
     *ret = name ? state_from_name(name) : 0;
     if (*ret >= 0)
         return 0;
-    answer_error(q, 400, "bad_parameter", "state must be one of ok, retrying, rate_limited, reconnect, "
+    answer_error(q, 400, "bad_parameter",
+                 "state must be one of ok, retrying, rate_limited, reconnect, "
                  "misconfigured, ambiguous, pending, paused, expired, without_credential, disconnected");
     return -EINVAL;
 }
@@ -99,8 +104,8 @@ void handle_records(struct request *q)
     size_t limit;
     int state;
 
-    if (take_state(q, &state) < 0 || request_parameter(q, "after", &after) < 0 ||
-        request_limit(q, &limit) < 0 || !job_has_records(q))
+    if (take_state(q, &state) < 0 || request_parameter(q, "after", &after) < 0 || request_limit(q, &limit) < 0 ||
+        !job_has_records(q))
         return;
     struct records_task *t = xcalloc(1, sizeof *t);
     t->q = q;

@@ -20,7 +20,7 @@ struct task {
     int status;
     char *body;
     size_t body_len;
-    struct buf headers;          /* as http_reply has them */
+    struct buf headers; /* as http_reply has them */
 };
 
 static void refused_route_task_free(struct task *t)

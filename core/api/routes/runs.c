@@ -128,7 +128,7 @@ struct owner_task {
     char *source, *owner;
     char **keys;
     size_t count;
-    bool all;                    /* the whole table was looked at */
+    bool all; /* the whole table was looked at */
 };
 
 static int owner_work(struct db *db, void *arg, struct error *e)
@@ -196,7 +196,8 @@ static void owner_look(void *ctx, bool all, const char *why)
         engine_read(q->api->engine, owner_work, t, runs_route_owner_done);
         return;
     }
-    answer_error(q, 503, "not_read", "the table of job %s could not be read: %s", q->job, why ? why : "renewd is stopping");
+    answer_error(q, 503, "not_read", "the table of job %s could not be read: %s", q->job,
+                 why ? why : "renewd is stopping");
     owner_free(t);
 }
 

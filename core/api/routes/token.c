@@ -9,9 +9,9 @@
 #include "core/rules/outcome.h"
 
 enum {
-    MIN_VALID = 300,             /* seconds, when the caller does not say */
+    MIN_VALID = 300, /* seconds, when the caller does not say */
     MIN_VALID_MAX = 400 * 86400,
-    SERVE_MS = 4500,             /* then a token that lives is served, however the refresh goes on */
+    SERVE_MS = 4500, /* then a token that lives is served, however the refresh goes on */
     WAIT_MS = 25000,
 };
 
@@ -74,8 +74,10 @@ static void token_route_refuse_person(struct request *q, const struct token_answ
     json_begin_object(&a.json, NULL);
     json_begin_object(&a.json, "error");
     json_put_text(&a.json, "code", person_word(j, t));
-    json_put_text(&a.json, "message", t->why ? t->why : "the record cannot be refreshed without a person; renewctl explain "
-                                                        "shows why");
+    json_put_text(&a.json, "message",
+                  t->why ? t->why
+                         : "the record cannot be refreshed without a person; renewctl explain "
+                           "shows why");
     json_end(&a.json);
     json_put_text(&a.json, "state", name);
     json_put_text(&a.json, "reconnect_url", url);
@@ -86,7 +88,8 @@ static void token_route_refuse_person(struct request *q, const struct token_answ
 static void refuse_later(struct request *q, const char *code, const struct token_answer *t)
 {
     request_retry_after(q, t->retry_after);
-    answer_error(q, 503, code, "%s", t->why && *t->why ? t->why : "there is no valid access token; try again later");
+    answer_error(q, 503, code, "%s",
+                 t->why && *t->why ? t->why : "there is no valid access token; try again later");
 }
 
 void answer_no_token(struct request *q, const struct token_answer *t)

@@ -23,12 +23,12 @@ enum {
     PATIENCE_MS = 4000, /* senders hang up after five seconds */
     HEADERS_ROOM = 64 * 1024,
     RETRY_S = 30,
-    BODY_MAX = 1024 * 1024,      /* of every other request */
+    BODY_MAX = 1024 * 1024, /* of every other request */
 };
 
 /* One that is being kept: the sender may be answered before. */
 struct hook {
-    struct request *q;           /* NULL: answered */
+    struct request *q; /* NULL: answered */
     struct loop_timer *timer;
 };
 
@@ -48,7 +48,8 @@ static const char *whose(const struct request *q)
 }
 
 /* A line for each that is refused; only strangers who send many at a time get fewer, which says how many more. */
-static void note_refusal(struct api *a, const struct request *q, const char *message, const char *record, const char *why)
+static void note_refusal(struct api *a, const struct request *q, const char *message, const char *record,
+                         const char *why)
 {
     char more[24];
     int64_t silent = 0;
@@ -57,8 +58,7 @@ static void note_refusal(struct api *a, const struct request *q, const char *mes
         return;
     snprintf(more, sizeof more, "%" PRId64, silent);
     log_line(LEVEL_WARNING, message, "job", q ? q->job : NULL, "record", record, "account", q ? whose(q) : NULL,
-             "reason", why, "more_without_a_line",
-             silent ? more : NULL, NULL);
+             "reason", why, "more_without_a_line", silent ? more : NULL, NULL);
 }
 
 static void refuse_forged(struct request *q)
@@ -75,8 +75,8 @@ static void webhook_route_later(struct request *q, const char *why)
 {
     request_retry_after(q, RETRY_S);
     if (q->api && auth_throttle_may_log(q->api->door, REFUSED_LATER))
-        log_line(LEVEL_WARNING, "a webhook could not be stored; its sender has to send it again", "job", q->job, "record",
-                 q->id, "account", whose(q), "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a webhook could not be stored; its sender has to send it again", "job", q->job,
+                 "record", q->id, "account", whose(q), "reason", why, NULL);
     webhook_route_say(q, 503, "not stored; send it again\n");
 }
 
@@ -102,15 +102,18 @@ static void webhook_route_kept(void *ctx, const struct added_event *list, size_t
     if (!q)
         return;
     if (result == -ENOENT) {
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason",
-                 "the job has no such record; the record is a part of the address that the sender calls", NULL);
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q),
+                 "reason", "the job has no such record; the record is a part of the address that the sender calls",
+                 NULL);
         not_here(q);
     } else if (result == -EDQUOT) {
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q),
+                 "reason", why, NULL);
         request_retry_after(q, RETRY_S);
         webhook_route_say(q, 429, "too many events wait already; send it again later\n");
     } else if (result == -EINVAL || result == -EILSEQ) {
-        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
+        log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q),
+                 "reason", why, NULL);
         webhook_route_say(q, 400, "it cannot be stored\n");
     } else if (result < 0) {
         webhook_route_later(q, why);
@@ -140,7 +143,8 @@ static bool webhook_route_add_header(void *ctx, const char *name, const char *va
 /* Whoever signs it may fill the log. */
 static void webhook_route_refused(struct request *q, const char *why)
 {
-    log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason", why, NULL);
+    log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason",
+             why, NULL);
     webhook_route_say(q, 400, why);
 }
 
@@ -196,9 +200,9 @@ void webhook_arrived(struct request *q)
     q->found = *q->job && *q->id ? engine_job_by_name(q->api->engine, q->job) : NULL;
     if (!q->found || !job_configuration(q->found)->webhook_secret_count) {
         note_refusal(q->api, q, "a webhook was refused", q->id,
-                     q->found                                             ? "the job has no webhooks.secrets"
+                     q->found                                         ? "the job has no webhooks.secrets"
                      : engine_disabled_called(q->api->engine, q->job) ? "the job is disabled (enabled = false)"
-                                                                          : "there is no job of that name");
+                                                                      : "there is no job of that name");
         not_here(q);
     } else if (strcmp(http_call_method(q->call), "POST") != 0) {
         note_refusal(q->api, q, "a webhook was refused", q->id, "it did not come by POST");

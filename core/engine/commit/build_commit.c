@@ -142,11 +142,11 @@ void outcome_seal_plain(struct commit *c, const struct job *j)
     }
 }
 
-static void take_set(struct commit *c, const struct attempt *a, const struct effect *f,
-                     struct slot_value *after)
+static void take_set(struct commit *c, const struct attempt *a, const struct effect *f, struct slot_value *after)
 {
-    after[f->index] = (struct slot_value){
-        .text = f->is_null ? NULL : f->text, .len = f->is_null ? 0 : f->len, .number = f->number};
+    after[f->index] = (struct slot_value){.text = f->is_null ? NULL : f->text,
+                                          .len = f->is_null ? 0 : f->len,
+                                          .number = f->number};
     if (outcome_write_slot(c, a->job, f->index, f->is_null ? NULL : f->text, f->len) < 0)
         write_plain(c, a->job, f);
 }
@@ -332,13 +332,15 @@ static char *sealed_pair(const struct attempt *a, const char *fp)
             json_put_text_n(&w, slots[set->list[i].index]->name, set->list[i].text, set->list[i].len);
     json_end(&w);
     char *sealed = NULL;
-    int res = b.failed ? -EFBIG
-                       : seal(a->job->engine->setup.config->keys, "credentials", fp, "pair", b.data, b.len, &sealed);
+    int res = b.failed
+                  ? -EFBIG
+                  : seal(a->job->engine->setup.config->keys, "credentials", fp, "pair", b.data, b.len, &sealed);
     buf_done(&b);
     if (res < 0)
-        log_line(LEVEL_ERROR, "new tokens could not be sealed for renewd's own table; they are written into their row only, "
-                              "and into no other row that shares the credential", "job", a->job->config->job, "record",
-                              a->claim.record.key, "account", a->claim.record.account,
+        log_line(LEVEL_ERROR,
+                 "new tokens could not be sealed for renewd's own table; they are written into their row only, "
+                 "and into no other row that shares the credential",
+                 "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account,
                  "reason", strerror(-res), NULL);
     return sealed;
 }
@@ -413,9 +415,10 @@ void outcome_withhold(const struct job *j, struct commit *c, const struct suspec
 {
     bool strike = r->verdict == SUSPECT_STRIKE;
     if (c->outcome == OUTCOME_RECONNECT) {
-        char *text = xasprintf("the provider refused the credential%s%s%s%s, which is not treated as final yet; renewd tries again",
-                               c->code || c->text ? ": " : "", c->code ? c->code : "", c->code && c->text ? ": " : "",
-                               c->text ? c->text : "");
+        char *text = xasprintf(
+            "the provider refused the credential%s%s%s%s, which is not treated as final yet; renewd tries again",
+            c->code || c->text ? ": " : "", c->code ? c->code : "", c->code && c->text ? ": " : "",
+            c->text ? c->text : "");
         free(c->code);
         free(c->text);
         c->code = xstrdup("withheld");
@@ -509,7 +512,8 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     outcome_keep_answer(c, j, reply);
     if (d->strike)
         c->after.strikes++;
-    c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
+    c->dead =
+        !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
     c->alone = !a->sent; /* what was never presented nobody has judged */
     note_failure(c, j, d->next_at);
     return c;

@@ -13,7 +13,8 @@ int status_columns_check(struct db *db, const struct job *j, struct error *e);
 /* The same without renewd's own tables, which may not be there yet. */
 int status_columns_check_names(struct db *db, const struct job *j, struct error *e);
 /* Writes what the entry would write for a row, and rolls it back. 0: the row names none; 1: *ret_any, whether one was hit. */
-int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e);
+int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any,
+                            struct error *e);
 /* Appends the GRANTs that are missing for `also`. */
 int status_columns_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
 const char *status_columns_sql(const struct job *j, const char *name);
@@ -80,7 +81,8 @@ struct commit *outcome_recovered(const struct job *j, const struct record *known
                                  const struct row *row);
 /* The row cannot be read: text into its last_error, and the status of misconfigured where renewd keeps that. NULL = it
  * has no such column. */
-struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text);
+struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row,
+                                  const char *text);
 void outcome_note(struct commit *c, const struct job *j, bool status, const char *text);
 /* The record needs its person, and `also` columns were not told: they are by this. NULL = it has none. */
 struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row);
@@ -106,8 +108,7 @@ struct commit *commit_revive(struct engine *e, const char *text, size_t len, str
                              struct error *why);
 
 /* commit_queue.c */
-void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
-                    bool kept);
+void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool, bool kept);
 /* Again what the database has lost: `lost` is its name in engine->keep. */
 void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost);
 void commits_resume(struct engine *e);
@@ -125,7 +126,7 @@ struct twin {
 struct twins {
     struct engine *engine;
     char fingerprint[FINGERPRINT_SIZE];
-    struct job **jobs;             /* whose tables are known; as they are now, for the store's thread */
+    struct job **jobs; /* whose tables are known; as they are now, for the store's thread */
     size_t job_count;
     struct twin *list;
     size_t count;

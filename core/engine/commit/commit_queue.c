@@ -63,9 +63,11 @@ static void queue_settled(struct commit_task *t)
 {
     struct error e;
     if (retain(t, &e) < 0) {
-        log_line(LEVEL_ERROR, "new tokens are in the database, but the copy that a restored backup would need could not be "
-                              "written to state_dir", "job",
-                 t->commit->after.job, "record", t->commit->after.key, "account", t->commit->after.account, "reason", e.text, NULL);
+        log_line(LEVEL_ERROR,
+                 "new tokens are in the database, but the copy that a restored backup would need could not be "
+                 "written to state_dir",
+                 "job", t->commit->after.job, "record", t->commit->after.key, "account", t->commit->after.account,
+                 "reason", e.text, NULL);
         for (size_t i = 0; i < t->engine->leftover_count; i++)
             t->engine->leftovers[i].stays = true;
         return; /* it stays where it is, and is kept at the next start */
@@ -84,8 +86,8 @@ static void log_committed(const struct commit_task *t)
     if (c->outcome == OUTCOME_OK) {
         if (c->after.expires_at)
             timestamp_rfc3339(c->after.expires_at, at, sizeof at);
-        log_line(LEVEL_INFO, "record refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "expires_at",
-                 at[0] ? at : NULL, "generation", generation, NULL);
+        log_line(LEVEL_INFO, "record refreshed", "job", c->after.job, "record", c->after.key, "account",
+                 c->after.account, "expires_at", at[0] ? at : NULL, "generation", generation, NULL);
         return;
     }
     if (c->http_status)
@@ -94,10 +96,11 @@ static void log_committed(const struct commit_task *t)
         timestamp_rfc3339(c->after.due_at, at, sizeof at);
     bool person = c->outcome == OUTCOME_RECONNECT, silent = c->after.not_before == SILENCE_FOR_EVER;
     const char *url = t->job ? t->job->config->reconnect_url : NULL;
-    log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
-             outcome_name(c->outcome), "status", status[0] ? status : NULL, "code", c->code, "text", c->text,
-             "next_at", at[0] ? at : NULL, "remedy",
-             silent    ? "no answer came twice: run renewctl refresh for this record, or have the account connected again"
+    log_line(LEVEL_WARNING, "record not refreshed", "job", c->after.job, "record", c->after.key, "account",
+             c->after.account, "outcome", outcome_name(c->outcome), "status", status[0] ? status : NULL, "code",
+             c->code, "text", c->text, "next_at", at[0] ? at : NULL, "remedy",
+             silent
+                 ? "no answer came twice: run renewctl refresh for this record, or have the account connected again"
              : !person ? NULL
              : c->after.state == STATE_RETRYING
                  ? "the account's owner has to do what the text says; renewd tries again by itself"
@@ -120,8 +123,9 @@ static void drop_done(void *arg, int result, const struct error *e)
 {
     struct drop_task *t = arg;
     if (result < 0)
-        log_line(LEVEL_WARNING, "parked tokens were written into their row, but their parked copy could not be removed",
-                 "reason", e->text, NULL);
+        log_line(LEVEL_WARNING,
+                 "parked tokens were written into their row, but their parked copy could not be removed", "reason",
+                 e->text, NULL);
     free(t);
 }
 
@@ -143,9 +147,11 @@ static void count_repeat(struct run *r, const char *key)
     map_put(r->repeats, key, (void *)count);
     if (count < REPEATS_MAX || r->left == 0)
         return;
-    log_line(LEVEL_WARNING, "a record is still due after 1,000 successes in one run; the run ends here; check that a success "
-                            "changes the time from which the record is due", "job", r->job->config->job, "record", key, "account",
-             engine_account(r->job->engine, r->job, key), NULL);
+    log_line(LEVEL_WARNING,
+             "a record is still due after 1,000 successes in one run; the run ends here; check that a success "
+             "changes the time from which the record is due",
+             "job", r->job->config->job, "record", key, "account", engine_account(r->job->engine, r->job, key),
+             NULL);
     r->left = 0;
 }
 
@@ -238,9 +244,11 @@ static void keep_done(void *arg, int result, const struct error *e)
     struct keep_task *k = arg;
     struct commit_task *t = k->commit;
     if (result < 0) { /* it is on the spool still: tried again when the store comes back */
-        log_line(LEVEL_ERROR, "new tokens that their row did not take could not be parked in the database; they stay on the "
-                              "spool, and renewd tries again", "job",
-                 k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", e->text, NULL);
+        log_line(LEVEL_ERROR,
+                 "new tokens that their row did not take could not be parked in the database; they stay on the "
+                 "spool, and renewd tries again",
+                 "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", e->text,
+                 NULL);
         keep_task_free(k);
         t->submitted = false;
         resume_later(t->engine);
@@ -248,11 +256,13 @@ static void keep_done(void *arg, int result, const struct error *e)
     }
     queue_settled(t);
     bool orphan = strcmp(k->kept.kind, "orphan") == 0;
-    log_line(LEVEL_WARNING, orphan ? "new tokens came after their row had changed or was deleted; they are parked, sealed, for "
-                                     "30 days: renewctl parked"
-                                   : "the database refused a row; its new token is parked, and the write is tried again every "
-                                     "minute: correct the row or its table",
-             "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", k->kept.why, NULL);
+    log_line(LEVEL_WARNING,
+             orphan ? "new tokens came after their row had changed or was deleted; they are parked, sealed, for "
+                      "30 days: renewctl parked"
+                    : "the database refused a row; its new token is parked, and the write is tried again every "
+                      "minute: correct the row or its table",
+             "job", k->kept.job, "record", k->kept.key, "account", t->commit->after.account, "reason", k->kept.why,
+             NULL);
     struct job *j = t->job;
     char *key = xstrdup(k->kept.key);
     keep_task_free(k);
@@ -290,10 +300,11 @@ static void queue_keep(struct commit_task *t, const char *kind, const char *code
         free(text);
     }
     if (res < 0) {
-        log_line(LEVEL_ERROR, "new tokens could not be sealed to be parked; they stay in memory and on the spool, and their "
-                              "record is not refreshed meanwhile", "job", c->after.job, "record", c->after.key, "account",
-                              c->after.account, "reason",
-                 strerror(-res), NULL);
+        log_line(LEVEL_ERROR,
+                 "new tokens could not be sealed to be parked; they stay in memory and on the spool, and their "
+                 "record is not refreshed meanwhile",
+                 "job", c->after.job, "record", c->after.key, "account", c->after.account, "reason", strerror(-res),
+                 NULL);
         keep_task_free(k);
         keep_later(t);
         return;
@@ -394,8 +405,10 @@ static void verdict_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
     char *why = queue_said(t);
-    log_line(LEVEL_ERROR, "renewd's own tables refuse a record's outcome; its credential stays leased until "
-             "renewd is started again", "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
+    log_line(LEVEL_ERROR,
+             "renewd's own tables refuse a record's outcome; its credential stays leased until "
+             "renewd is started again",
+             "job", c->after.job, "record", c->after.key, "account", c->after.account, "outcome",
              outcome_name(c->outcome), "reason", why, NULL);
     free(why);
     task_end(t, OUTCOME_TRANSIENT, false);
@@ -419,7 +432,8 @@ static void without_refused(struct commit_task *t, const char *why)
     const char *left_out = c->failed_effect ? "its statements" : outcome_leave_status(c) ? "its status" : "its row";
     if (c->failed_effect)
         outcome_leave_effects(c);
-    log_line(LEVEL_ERROR, "the database refused to write a record's failure; it is written without what is left out", "job",
+    log_line(LEVEL_ERROR,
+             "the database refused to write a record's failure; it is written without what is left out", "job",
              c->after.job, "record", c->after.key, "account", c->after.account, "outcome", outcome_name(c->outcome),
              "left_out", left_out, "reason", why, NULL);
     if (strcmp(left_out, "its row") == 0) {
@@ -502,14 +516,12 @@ static void queue_submit(struct commit_task *t)
     store_submit_commit(t->engine->store, t->commit, arrived, t);
 }
 
-void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool,
-                    bool kept)
+void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool, bool kept)
 {
     struct commit_task *t = xcalloc(1, sizeof *t);
     if (j)
         siblings_add(c, j);
-    *t = (struct commit_task){
-        .engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
+    *t = (struct commit_task){.engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
     t->next = e->commits;
     e->commits = t;
     queue_submit(t);

@@ -22,7 +22,7 @@ struct grant_monitor_task {
     struct engine *engine;
     char *job;
     struct granted was, now;
-    bool told;                       /* in the store already */
+    bool told; /* in the store already */
 };
 
 static char *fact_name(const char *job)
@@ -82,8 +82,8 @@ static int note_work(struct db *db, void *arg, struct error *e)
     int res = grant_monitor_read(db, t->job, &there, e);
     if (res < 0)
         return res;
-    t->told = there.changed_at && there.rotates == t->now.rotates && there.life &&
-              !lives_differ(there.life, t->now.life);
+    t->told =
+        there.changed_at && there.rotates == t->now.rotates && there.life && !lives_differ(there.life, t->now.life);
     if (t->told)
         return 0;
     char *name = fact_name(t->job);
@@ -104,11 +104,12 @@ static void log_change(const struct grant_monitor_task *t)
     bool life = t->was.life && t->was.life != t->now.life, rotates = t->was.rotates != t->now.rotates;
     snprintf(was, sizeof was, "%" PRId64 "s", t->was.life);
     snprintf(now, sizeof now, "%" PRId64 "s", t->now.life);
-    log_line(LEVEL_WARNING, "the provider changed what a refresh gives (life of the access token, or whether the credential "
-                            "is replaced)", "job", t->job, "life_was",
-             life ? was : NULL, "life", life ? now : NULL, "rotates_was",
-             rotates ? yes_no(t->was.rotates) : NULL, "rotates", rotates ? yes_no(t->now.rotates) : NULL,
-             "remedy", rotates ? "check that the job's replay setting is still right" : NULL, NULL);
+    log_line(LEVEL_WARNING,
+             "the provider changed what a refresh gives (life of the access token, or whether the credential "
+             "is replaced)",
+             "job", t->job, "life_was", life ? was : NULL, "life", life ? now : NULL, "rotates_was",
+             rotates ? yes_no(t->was.rotates) : NULL, "rotates", rotates ? yes_no(t->now.rotates) : NULL, "remedy",
+             rotates ? "check that the job's replay setting is still right" : NULL, NULL);
 }
 
 static void note_done(void *arg, int result, const struct error *err)
@@ -141,8 +142,7 @@ static bool take_life(struct granted *g, const struct commit *c)
         g->life = life;
         return false;
     }
-    if (!c->before.ok_at || !c->before.life || !lives_differ(c->before.life, life) ||
-        !lives_differ(g->life, life))
+    if (!c->before.ok_at || !c->before.life || !lives_differ(c->before.life, life) || !lives_differ(g->life, life))
         return false;
     g->life = life;
     return true;

@@ -57,8 +57,9 @@ void outcome_keep_answer(struct commit *c, const struct job *j, const struct htt
         return;
     if (seal(j->engine->setup.config->keys, "kept", c->attempt_id, "answer", body, len, &c->answer) < 0)
         return;
-    char *text = xasprintf("%.400s; the answer is parked, sealed, for 30 days", c->text ? c->text : "the answer could not be "
-                                                                                                    "read");
+    char *text = xasprintf("%.400s; the answer is parked, sealed, for 30 days", c->text ? c->text
+                                                                                        : "the answer could not be "
+                                                                                          "read");
     free(c->text);
     c->text = text;
 }

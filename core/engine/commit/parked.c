@@ -53,13 +53,16 @@ static void list_known(void *arg, int result, const struct error *err)
     struct parked *list = xcalloc(t->count + 1, sizeof *list);
     for (size_t i = 0; i < t->count; i++) {
         const struct kept *k = &t->list[i].kept;
-        struct commit *c = t->list[i].account ? NULL : open_kept(e, k); /* its row is gone: what it was called then */
+        struct commit *c =
+            t->list[i].account ? NULL : open_kept(e, k); /* its row is gone: what it was called then */
         if (c && c->after.account)
             t->list[i].account = xstrdup(c->after.account);
         commit_free(c);
         bool waits = strcmp(k->kind, "pending") == 0;
-        list[i] = (struct parked){k->attempt_id, k->kind, k->job, k->key, t->list[i].account, k->why, k->created_at,
-                                  waits ? 0 : k->created_at + ORPHANS_S, waits ? k->retry_at : 0};
+        list[i] =
+            (struct parked){k->attempt_id,          k->kind, k->job,        k->key,
+                            t->list[i].account,     k->why,  k->created_at, waits ? 0 : k->created_at + ORPHANS_S,
+                            waits ? k->retry_at : 0};
     }
     t->done(t->ctx, list, t->count, result, err->text);
     free(list);
@@ -83,9 +86,9 @@ struct apply_task {
     struct kept *kept;
     struct job *job;
     struct commit *commit;
-    struct record now;             /* its record as it stands; source NULL: it has none */
-    struct standing standing;      /* of the pair's own credential */
-    bool there;                    /* the row holds the pair already */
+    struct record now;        /* its record as it stands; source NULL: it has none */
+    struct standing standing; /* of the pair's own credential */
+    bool there;               /* the row holds the pair already */
     int rounds;
     parked_apply_done *done;
     void *ctx;
@@ -94,8 +97,10 @@ struct apply_task {
 static void apply_end(struct apply_task *t, int result, const char *why)
 {
     struct engine *e = t->engine;
-    const struct parked said = {.id = t->id, .kind = t->kept ? t->kept->kind : NULL,
-                                .job = t->kept ? t->kept->job : NULL, .record = t->kept ? t->kept->key : NULL,
+    const struct parked said = {.id = t->id,
+                                .kind = t->kept ? t->kept->kind : NULL,
+                                .job = t->kept ? t->kept->job : NULL,
+                                .record = t->kept ? t->kept->key : NULL,
                                 .account = t->now.account};
     t->done(t->ctx, &said, result, why);
     parked_pair_free(t->kept, t->kept ? 1 : 0);
@@ -110,7 +115,8 @@ static int apply_work(struct db *db, void *arg, struct error *e)
 {
     struct apply_task *t = arg;
     int res = t->there ? 0 : store_commit(db, &t->commit, 1, e);
-    bool stored = t->there || (res >= 0 && (t->commit->result == COMMIT_DONE || t->commit->result == COMMIT_ALREADY));
+    bool stored =
+        t->there || (res >= 0 && (t->commit->result == COMMIT_DONE || t->commit->result == COMMIT_ALREADY));
     return res >= 0 && stored ? store_parked_drop(db, t->id, e) : res;
 }
 
@@ -118,8 +124,8 @@ static void apply_stored(struct apply_task *t)
 {
     const struct commit *c = t->commit;
     struct engine *e = t->engine;
-    log_line(LEVEL_INFO, "parked tokens are written into their row", "job", c->after.job, "record",
-             c->after.key, "account", c->after.account, NULL);
+    log_line(LEVEL_INFO, "parked tokens are written into their row", "job", c->after.job, "record", c->after.key,
+             "account", c->after.account, NULL);
     e->on->record_committed(e, t->job, c);
     if (c->twins)
         propagate_credential(e, t->job, c);
@@ -154,8 +160,9 @@ static void row_differs(struct apply_task *t)
         parked_submit(t);
         return;
     }
-    apply_end(t, -EBUSY, "its row holds another credential than the one that these tokens replaced: the application has "
-                         "connected the account again, and that credential stays");
+    apply_end(t, -EBUSY,
+              "its row holds another credential than the one that these tokens replaced: the application has "
+              "connected the account again, and that credential stays");
 }
 
 static void apply_done(void *arg, int result, const struct error *err)
@@ -174,8 +181,9 @@ static void apply_done(void *arg, int result, const struct error *err)
         row_differs(t);
         return;
     case COMMIT_GONE:
-        apply_end(t, -EBUSY, "its row was deleted, or `only` leaves it out: restore the row with the credential that it held, "
-                             "and run renewctl parked apply again");
+        apply_end(t, -EBUSY,
+                  "its row was deleted, or `only` leaves it out: restore the row with the credential that it held, "
+                  "and run renewctl parked apply again");
         return;
     default:
         apply_end(t, -EBUSY, t->commit->why);
@@ -256,8 +264,9 @@ void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *do
     *t = (struct apply_task){.engine = e, .done = done, .ctx = ctx};
     memcpy(t->id, id, strnlen(id, ID_SIZE - 1));
     if (!engine_may_work(e)) {
-        done(ctx, &(struct parked){.id = t->id}, -ENOTCONN, "the database is not available or is only read; run renewctl "
-                                                            "parked apply again when it answers");
+        done(ctx, &(struct parked){.id = t->id}, -ENOTCONN,
+             "the database is not available or is only read; run renewctl "
+             "parked apply again when it answers");
         free(t);
         return;
     }

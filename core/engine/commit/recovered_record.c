@@ -83,7 +83,8 @@ static bool status_is_ours(const struct job *j, const struct row *row, const str
     return ours;
 }
 
-struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row, const char *text)
+struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row,
+                                  const char *text)
 {
     struct commit *c = begin_noticed(j, rec, row);
     outcome_note(c, j, status_is_ours(j, row, rec), text);

@@ -26,9 +26,11 @@ static void claim_release_done(void *arg, int result, const struct error *e)
     struct engine *engine = t->engine;
     if (result < 0) {
         if (!engine->lost)
-            log_line(LEVEL_WARNING, "the leases of these records could not be released in the database; they are released when "
-                                    "it answers", "job",
-                     t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text, NULL);
+            log_line(LEVEL_WARNING,
+                     "the leases of these records could not be released in the database; they are released when "
+                     "it answers",
+                     "job", t->record.job, "record", t->record.key, "account", t->record.account, "reason", e->text,
+                     NULL);
         engine->lost = true;
     }
     record_done(&t->record);

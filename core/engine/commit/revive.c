@@ -24,15 +24,17 @@ static int find_statements(const struct job *j, struct commit *c)
 }
 
 struct commit *commit_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
-                              struct error *why)
+                             struct error *why)
 {
     struct commit *c = NULL;
     if (commit_from_text(text, len, &c, why) < 0)
         return NULL;
     struct job *j = job_by_source(e, c->after.source);
     if (!j) {
-        error_set(why, -ENOENT, "no job uses %s now; put the job's file back into conf_dir and run renewctl reload, or, if the "
-                                "table is no longer in use, delete the row from %s", c->after.source,
+        error_set(why, -ENOENT,
+                  "no job uses %s now; put the job's file back into conf_dir and run renewctl reload, or, if the "
+                  "table is no longer in use, delete the row from %s",
+                  c->after.source,
                   strcmp(e->setup.config->store_driver, "sqlite") == 0 ? "renewd_kept" : "renewd.kept");
     } else if (commit_attach(c, j->table, why) < 0) {
         j = NULL;

@@ -20,8 +20,8 @@ struct propagate_task {
     char newest[FINGERPRINT_SIZE]; /* the pair's own; binds its sealing */
     char *sealed;                  /* NULL: to be looked up */
     const char *why;
-    struct record from;            /* the record that has the pair already; source NULL: none */
-    struct job *job;               /* not NULL: the rows of this job alone */
+    struct record from; /* the record that has the pair already; source NULL: none */
+    struct job *job;    /* not NULL: the rows of this job alone */
 };
 
 static void share_task_free(struct propagate_task *t)
@@ -47,8 +47,8 @@ static void share_set_slot(struct row_values *after, size_t slot, const char *te
 {
     secret_free(after->owned[slot]);
     after->owned[slot] = secret_new(text, len);
-    after->list[slot] = (struct slot_value){
-        .text = secret_text(after->owned[slot]), .len = len, .number = strtoll(text, NULL, 10)};
+    after->list[slot] =
+        (struct slot_value){.text = secret_text(after->owned[slot]), .len = len, .number = strtoll(text, NULL, 10)};
 }
 
 /* The commit that writes the pair into one row; NULL when the row holds something else by now. */
@@ -68,10 +68,11 @@ static struct commit *carry(const struct propagate_task *t, struct twin *w, cons
         share_set_slot(&after, i, text, len);
         int res = outcome_write_slot(c, j, (int)i, text, len);
         if (res < 0) {
-            log_line(LEVEL_ERROR, "new tokens could not be sealed for a row that shares the credential; renewd tries again "
-                                  "when it next reads the table", "job", j->config->job, "record", w->row.key, "account",
-                                  w->record.account, "slot", slots[i]->name,
-                     "reason", strerror(-res), NULL);
+            log_line(LEVEL_ERROR,
+                     "new tokens could not be sealed for a row that shares the credential; renewd tries again "
+                     "when it next reads the table",
+                     "job", j->config->job, "record", w->row.key, "account", w->record.account, "slot",
+                     slots[i]->name, "reason", strerror(-res), NULL);
             commit_free(c);
             c = NULL;
         }
@@ -95,17 +96,19 @@ static void propagate_known(void *arg, int result, const struct error *err)
     cleanup(json_free_p) struct json *pair = NULL;
     const char *why = NULL;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the rows that hold the same credential could not be read; they get the new token when renewd "
-                                "next reads their table",
+        log_line(LEVEL_WARNING,
+                 "the rows that hold the same credential could not be read; they get the new token when renewd "
+                 "next reads their table",
                  "reason", err->text, NULL);
-    else if (t->twins.count && seal_open(e->setup.config->keys, "credentials", t->newest, "pair", t->sealed, &plain,
-                                   &why) >= 0)
+    else if (t->twins.count &&
+             seal_open(e->setup.config->keys, "credentials", t->newest, "pair", t->sealed, &plain, &why) >= 0)
         json_parse(secret_text(plain), secret_len(plain), &pair, NULL);
     for (size_t i = 0; pair && i < t->twins.count && engine_may_work(e); i++) {
         struct commit *c = carry(t, &t->twins.list[i], pair);
         if (!c)
             continue;
-        log_line(LEVEL_INFO, t->why, "job", c->after.job, "record", c->after.key, "account", c->after.account, NULL);
+        log_line(LEVEL_INFO, t->why, "job", c->after.job, "record", c->after.key, "account", c->after.account,
+                 NULL);
         commits_submit(e, t->twins.list[i].job, NULL, c, false, false);
     }
     share_task_free(t);

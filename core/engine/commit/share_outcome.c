@@ -14,10 +14,10 @@
 
 struct fate_task {
     struct twins twins;
-    struct job *job;               /* of the record that it happened to */
-    struct record fate;            /* that record, as it stands; source NULL: to be learned from the others */
-    bool tells;                    /* its row was told */
-    bool elsewhere;                /* within the job share_credential.c brings the token, too */
+    struct job *job;    /* of the record that it happened to */
+    struct record fate; /* that record, as it stands; source NULL: to be learned from the others */
+    bool tells;         /* its row was told */
+    bool elsewhere;     /* within the job share_credential.c brings the token, too */
 };
 
 static void outcome_share_task_free(struct fate_task *t)
@@ -47,7 +47,8 @@ static void learn(struct fate_task *t)
     t->fate.last_outcome = OUTCOME_RECONNECT;
     t->fate.attempts = 1;
     record_set_text(&t->fate.last_code, "dead");
-    record_set_text(&t->fate.last_text, "the provider refused this credential for good when another record presented it");
+    record_set_text(&t->fate.last_text,
+                    "the provider refused this credential for good when another record presented it");
 }
 
 static bool follows(const struct fate_task *t, const struct twin *w)
@@ -90,8 +91,9 @@ static void fate_known(void *arg, int result, const struct error *err)
     struct fate_task *t = arg;
     struct engine *e = t->twins.engine;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the result of a shared credential could not be written to the other records that hold it; "
-                                "renewd tries again when it next reads their table",
+        log_line(LEVEL_WARNING,
+                 "the result of a shared credential could not be written to the other records that hold it; "
+                 "renewd tries again when it next reads their table",
                  "reason", err->text, NULL);
     else
         learn(t);
@@ -100,8 +102,8 @@ static void fate_known(void *arg, int result, const struct error *err)
         struct commit *c = follows(t, w) ? follow(t, w) : NULL;
         if (!c)
             continue;
-        log_line(LEVEL_INFO, "a record takes over the result of the credential that it shares", "job", c->after.job, "record",
-                 c->after.key, "account", c->after.account, "state", state_name(c->after.state), NULL);
+        log_line(LEVEL_INFO, "a record takes over the result of the credential that it shares", "job", c->after.job,
+                 "record", c->after.key, "account", c->after.account, "state", state_name(c->after.state), NULL);
         commits_submit(e, w->job, NULL, c, false, false);
     }
     outcome_share_task_free(t);

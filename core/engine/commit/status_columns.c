@@ -136,7 +136,8 @@ static char *forget_sql(const struct job *j, const struct also *a)
 {
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND value = $3 AND target IN (", status_columns_told(j));
+    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND value = $3 AND target IN (",
+               status_columns_told(j));
     for (size_t i = 0; i < a->on_reconnect_count; i++) {
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", " : "");
@@ -196,7 +197,7 @@ static bool has_column(struct db *db, const char *table, const char *column)
 
 /* What adds the columns that are missing; "; add: ALTER TABLE ...". */
 static void sql_append_alter(struct db *db, const struct also *a, const struct also_write *list, size_t count,
-                      struct buf *to)
+                             struct buf *to)
 {
     for (size_t i = 0; i < count; i++) {
         cleanup(buf_done) struct buf one = {0};
@@ -220,8 +221,10 @@ static int unfit(struct db *db, const struct also *a, int result, const struct e
         sql_append_alter(db, a, a->on_ok, a->on_ok_count, &alter);
         sql_append_alter(db, a, a->on_reconnect, a->on_reconnect_count, &alter);
     }
-    return error_set(e, result, "also: the table %s, its key %s or a column to be written does not fit this "
-                     "database: %s%s", a->table, a->key, why->text, alter.len ? alter.data : "");
+    return error_set(e, result,
+                     "also: the table %s, its key %s or a column to be written does not fit this "
+                     "database: %s%s",
+                     a->table, a->key, why->text, alter.len ? alter.data : "");
 }
 
 int status_columns_check(struct db *db, const struct job *j, struct error *e)
@@ -315,8 +318,8 @@ static void bind_value(const struct job *j, const struct also_write *w, struct b
     b->text = xstrdup(yes ? "1" : "0");
 }
 
-static int rehearse(struct db *db, const struct job *j, const char *sql, const struct also_write *list, size_t count,
-                    const char *from, bool *ret_any, struct error *e)
+static int rehearse(struct db *db, const struct job *j, const char *sql, const struct also_write *list,
+                    size_t count, const char *from, bool *ret_any, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -341,19 +344,23 @@ static int rehearse(struct db *db, const struct job *j, const char *sql, const s
     return res;
 }
 
-int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any, struct error *e)
+int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any,
+                            struct error *e)
 {
     const struct also *a = &j->config->also[index];
     const struct cell *from = row_cell(j->table, row, a->slot);
     struct error why = {""};
     if (!from || !from->text)
         return 0;
-    int res = rehearse(db, j, j->also[index].on_reconnect, a->on_reconnect, a->on_reconnect_count, from->text, ret_any, &why);
+    int res = rehearse(db, j, j->also[index].on_reconnect, a->on_reconnect, a->on_reconnect_count, from->text,
+                       ret_any, &why);
     if (res >= 0)
         res = rehearse(db, j, j->also[index].plain, a->on_ok, a->on_ok_count, from->text, ret_any, &why);
     if (res < 0)
-        return error_set(e, res, "also: a row of %s does not take the values of on_reconnect and on_ok; a constraint, a "
-                                 "trigger or row security may be the reason: %s", a->table, why.text);
+        return error_set(e, res,
+                         "also: a row of %s does not take the values of on_reconnect and on_ok; a constraint, a "
+                         "trigger or row security may be the reason: %s",
+                         a->table, why.text);
     return 1;
 }
 

@@ -16,8 +16,8 @@
 enum { WAITING_MAX = 1000, PAUSE_MS = 200 };
 
 struct change_feed {
-    struct map *rows;          /* "JOB KEY" -> the key within it */
-    size_t left;               /* to be looked at before the next pause */
+    struct map *rows; /* "JOB KEY" -> the key within it */
+    size_t left;      /* to be looked at before the next pause */
     bool looking;
     int64_t looked_boot_ms;
     struct loop_timer *timer;

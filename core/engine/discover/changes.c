@@ -58,8 +58,8 @@ static int change_put_all(struct db *db, struct record_change *changes, size_t c
 }
 
 /* A row may hold again what was replaced: saved back by its application, or restored. */
-static int changes_spent(struct db *db, const struct record_change *changes, size_t count,
-                         bool *ret_spent, bool *ret_dead, struct error *e)
+static int changes_spent(struct db *db, const struct record_change *changes, size_t count, bool *ret_spent,
+                         bool *ret_dead, struct error *e)
 {
     const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
     for (size_t i = 0; i < count; i++)
@@ -103,21 +103,21 @@ void change_put(struct job *j, const struct record_change *c, bool spent, bool d
     if (c->revives)
         share_revival(j, &c->now);
     if (c->recovery && c->recovery->result == COMMIT_DONE)
-        log_line(LEVEL_INFO, unreadable_is(&c->recovery->before)
+        log_line(LEVEL_INFO,
+                 unreadable_is(&c->recovery->before)
                      ? "a row can be read again; its error was cleared"
-                     : "a new credential was found; the error of the old one was cleared", "job", j->config->job, "record",
-                     c->now.key, "account", c->now.account, NULL);
+                     : "a new credential was found; the error of the old one was cleared",
+                 "job", j->config->job, "record", c->now.key, "account", c->now.account, NULL);
     j->engine->on->record_changed(j, c->now.key, c->is_new);
 }
 
-bool change_look(struct job *j, const struct row *row, const struct record *known,
-                 struct record_change *ret, struct round *of)
+bool change_look(struct job *j, const struct row *row, const struct record *known, struct record_change *ret,
+                 struct round *of)
 {
     if (row_is_filtered_out(j, row, known))
         return false;
     bool is_new = !known->source;
-    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0 &&
-        row_has_same_owner(j, row, known))
+    if (!is_new && !j->discovery.full && strcmp(known->hash, row->hash) == 0 && row_has_same_owner(j, row, known))
         return false;
     struct round alone = {0}, *seen = of ? of : &alone;
     int64_t wrong = seen->wrong_key;

@@ -77,7 +77,8 @@ void looks_end(struct job *j, const char *why);
 /* See table_still_fits(); a right that is missing is told with all others. */
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e);
 /* -EACCES with the GRANTs that are missing on the tables of a job, and what its statements are refused. */
-int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements, struct error *e);
+int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements,
+               struct error *e);
 /* The named statements of its plugin, held against the database. */
 int job_check_statements(struct db *db, const struct job_config *c, struct error *e);
 

@@ -28,16 +28,16 @@ struct page_task {
     struct job *job;
     char *after;
     bool full, looked;
-    char *hidden;                    /* row security that shows no row */
+    char *hidden; /* row security that shows no row */
     struct page page;
-    bool *spent, *dead;              /* which of its records hold a credential that has a successor, or is dead */
-    bool *untold;                    /* which of them need a person, though `also` columns were never told */
+    bool *spent, *dead; /* which of its records hold a credential that has a successor, or is dead */
+    bool *untold;       /* which of them need a person, though `also` columns were never told */
 };
 
 struct put_task {
     struct job *job;
     struct record_change *changes;
-    bool *spent, *dead;              /* which of them hold a credential that has a successor, or is dead */
+    bool *spent, *dead; /* which of them hold a credential that has a successor, or is dead */
     size_t count;
     char *next;
     bool last;
@@ -80,8 +80,8 @@ static void round_failed(struct job *j, int result, const struct error *e)
         discovery_misfit(j, e->text);
         return;
     }
-    log_line(LEVEL_WARNING, "reading the job's table failed; it is tried again", "job", j->config->job,
-             "reason", e->text, NULL);
+    log_line(LEVEL_WARNING, "reading the job's table failed; it is tried again", "job", j->config->job, "reason",
+             e->text, NULL);
     if (!d->timer)
         d->timer = loop_after(j->engine->loop, 5000, ask_page, j);
     d->running = true;
@@ -156,8 +156,8 @@ static void discovery_round_done(struct job *j)
         snprintf(rows, sizeof rows, "%" PRId64, d->round.rows);
         snprintf(changed, sizeof changed, "%" PRId64, d->round.changed);
         snprintf(removed, sizeof removed, "%" PRId64, d->round.removed);
-        log_line(LEVEL_INFO, "records discovered", "job", j->config->job, "rows", rows, "changed",
-                 changed, "removed", removed, NULL);
+        log_line(LEVEL_INFO, "records discovered", "job", j->config->job, "rows", rows, "changed", changed,
+                 "removed", removed, NULL);
     }
     unreadable_round(j, &d->round);
     if (d->full)
@@ -181,8 +181,8 @@ static void discovery_round_done(struct job *j)
         return;
     }
     if (j->engine->setup.daemon)
-        d->timer = loop_after(j->engine->loop, d->changed_behind ? BEHIND_MS : j->config->rescan_s * 1000,
-                              next_round, j);
+        d->timer =
+            loop_after(j->engine->loop, d->changed_behind ? BEHIND_MS : j->config->rescan_s * 1000, next_round, j);
     d->changed_behind = false;
     j->engine->on->round_ended(j, first);
     if (first)

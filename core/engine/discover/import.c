@@ -61,8 +61,8 @@ static int time_text(const struct json *doc, const char *path, char **ret)
     return 0;
 }
 
-static int member_value(const struct job *j, const char *id, const struct renewd_slot *s,
-                        const struct json *doc, const char *path, struct write *w, struct error *e)
+static int member_value(const struct job *j, const char *id, const struct renewd_slot *s, const struct json *doc,
+                        const char *path, struct write *w, struct error *e)
 {
     int res;
     const char *text = NULL;
@@ -80,8 +80,9 @@ static int member_value(const struct job *j, const char *id, const struct renewd
     }
     if (res < 0)
         return error_set(e, -EINVAL, "%s must be %s", s->name,
-                         s->type == RENEWD_TIME ? "a time: RFC 3339 or Unix seconds"
-                         : s->type == RENEWD_INTEGER ? "an integer" : "a text, without NUL");
+                         s->type == RENEWD_TIME      ? "a time: RFC 3339 or Unix seconds"
+                         : s->type == RENEWD_INTEGER ? "an integer"
+                                                     : "a text, without NUL");
     w->len = strlen(w->text);
     return 0;
 }
@@ -96,8 +97,10 @@ static int take_members(const struct job *j, const struct json *doc, const char 
             continue;
         const struct renewd_slot *s = slot_named(j, name);
         if (!s)
-            return error_set(e, -EINVAL, "unknown member \"%.60s\"; known are id, account and the slots that "
-                             "`renewctl describe %s` lists", name, j->config->plugin_name);
+            return error_set(e, -EINVAL,
+                             "unknown member \"%.60s\"; known are id, account and the slots that "
+                             "`renewctl describe %s` lists",
+                             name, j->config->plugin_name);
         cleanup(free_p) char *path = json_path_escape(name);
         int res = member_value(j, id, s, doc, path, &writes[n], e);
         *ret_count = n + 1;
@@ -191,8 +194,10 @@ static void import_done(void *arg, int result, const struct error *e)
     struct job *j = t->job;
     struct error why = *e;
     if (result == -EEXIST)
-        error_set(&why, result, "a record with the id \"%s\" is there already; --replace overwrites it; "
-                  "nothing was imported", t->rows[t->at].id);
+        error_set(&why, result,
+                  "a record with the id \"%s\" is there already; --replace overwrites it; "
+                  "nothing was imported",
+                  t->rows[t->at].id);
     t->done(t->ctx, result < 0 ? 0 : (int64_t)t->count, result, why.text);
     if (result >= 0)
         discovery_start(j, true);
@@ -205,11 +210,14 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
     struct error err;
     if (!e->store_up || !j->table) {
         done(ctx, 0, e->refused ? -EROFS : -ENOTCONN,
-             e->refused ? e->store_why : j->held ? j->held : "the database is not available");
+             e->refused ? e->store_why
+             : j->held  ? j->held
+                        : "the database is not available");
         return;
     }
     if (!j->table->own) {
-        done(ctx, 0, -EINVAL, "this job keeps rows of its own application's table (records in its file); "
+        done(ctx, 0, -EINVAL,
+             "this job keeps rows of its own application's table (records in its file); "
              "rows are imported only into renewd's own table");
         return;
     }

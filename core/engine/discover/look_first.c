@@ -74,7 +74,7 @@ struct part_task {
     char *after;
     char **keys;
     size_t count, next;
-    bool more;               /* than KEYS_MAX were added */
+    bool more; /* than KEYS_MAX were added */
     look_done *then;
     void *ctx;
 };

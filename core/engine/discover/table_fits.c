@@ -26,8 +26,8 @@ int job_check_statements(struct db *db, const struct job_config *c, struct error
         struct error why;
         int res = store_check_statement(db, c->statements[i].sql, parameters_of(c, i), &why);
         if (res < 0)
-            return error_set(e, res, "the statement %s.sql does not fit this database: %s",
-                             c->statements[i].name, why.text);
+            return error_set(e, res, "the statement %s.sql does not fit this database: %s", c->statements[i].name,
+                             why.text);
     }
     return 0;
 }
@@ -47,7 +47,8 @@ static int statement_rights(struct db *db, const struct job_config *c, struct bu
 }
 
 /* All that is missing at once; a right is not waited for until the first row hangs on it. */
-int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements, struct error *e)
+int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements,
+               struct error *e)
 {
     cleanup(buf_done) struct buf grants = {0}, refused = {0};
     struct table_requirement wish;
@@ -61,8 +62,9 @@ int job_rights(struct db *db, const struct job_config *c, const struct table *ta
         res = statement_rights(db, c, &refused, e);
     if (res < 0 || (!grants.len && !refused.len))
         return res;
-    return error_set(e, -EACCES, "renewd's role lacks rights on the job's tables: %s%s%s", grants.len ? grants.data : "",
-                     grants.len && refused.len ? " " : "", refused.len ? refused.data : "");
+    return error_set(e, -EACCES, "renewd's role lacks rights on the job's tables: %s%s%s",
+                     grants.len ? grants.data : "", grants.len && refused.len ? " " : "",
+                     refused.len ? refused.data : "");
 }
 
 int job_still_fits(struct db *db, const struct job *j, int result, struct error *e)

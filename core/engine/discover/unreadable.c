@@ -27,7 +27,8 @@ void job_hidden(struct job *j, const char *why)
     free(j->hidden);
     j->hidden = why ? xstrdup(why) : NULL;
     if (news)
-        log_line(LEVEL_WARNING, "renewd may not read all rows of the job's table", "job", j->config->job, "reason", why, NULL);
+        log_line(LEVEL_WARNING, "renewd may not read all rows of the job's table", "job", j->config->job, "reason",
+                 why, NULL);
 }
 
 const char *job_row_security(const struct job *j)
@@ -40,14 +41,14 @@ static void name(const struct job *j, const struct record *r)
     char key[SHOWN_MAX], account[SHOWN_MAX];
     snprintf(key, sizeof key, "%s", r->key);
     snprintf(account, sizeof account, "%s", r->account ? r->account : "");
-    log_line(LEVEL_WARNING, "a row cannot be read, and nothing is sent for it until it changes", "job", j->config->job,
-             "record", key, "account", account[0] ? account : NULL, "reason", r->last_text, NULL);
+    log_line(LEVEL_WARNING, "a row cannot be read, and nothing is sent for it until it changes", "job",
+             j->config->job, "record", key, "account", account[0] ? account : NULL, "reason", r->last_text, NULL);
 }
 
 void unreadable_seen(struct job *j, const struct record *now, const struct record *known, struct round *of)
 {
-    bool news = !known->source || !unreadable_is(known) || strcmp(known->last_text ? known->last_text : "",
-                                                                  now->last_text ? now->last_text : "") != 0;
+    bool news = !known->source || !unreadable_is(known) ||
+                strcmp(known->last_text ? known->last_text : "", now->last_text ? now->last_text : "") != 0;
     if (!of && news)
         name(j, now);
     if (of && of->unreadable++ < NAMED_MAX && (news || j->discovery.full))
@@ -61,8 +62,8 @@ void unreadable_round(struct job *j, const struct round *of)
         return;
     snprintf(rows, sizeof rows, "%" PRId64, of->unreadable);
     snprintf(more, sizeof more, "%" PRId64, of->unreadable - NAMED_MAX);
-    log_line(LEVEL_WARNING, "rows of the job's table cannot be read", "job", j->config->job, "rows", rows, "not_named",
-             of->unreadable > NAMED_MAX ? more : NULL, NULL);
+    log_line(LEVEL_WARNING, "rows of the job's table cannot be read", "job", j->config->job, "rows", rows,
+             "not_named", of->unreadable > NAMED_MAX ? more : NULL, NULL);
 }
 
 void unreadable_long_keys(struct job *j, const struct page *p, struct round *of)
@@ -88,7 +89,8 @@ struct commit *unreadable_note(const struct job *j, const struct record *now, co
         return NULL;
     cleanup(free_p) char *text = failure_said(code, now->last_outcome, now->last_text);
     cleanup(free_p) char *mark = error_mark(text);
-    bool told = known->source && unreadable_is(known) && known->wrote_error && strcmp(mark, known->wrote_error) == 0;
+    bool told =
+        known->source && unreadable_is(known) && known->wrote_error && strcmp(mark, known->wrote_error) == 0;
     return told ? NULL : outcome_unreadable(j, now, row, text);
 }
 
@@ -113,10 +115,11 @@ void unreadable_noted(const struct job *j, const struct commit *note)
 {
     const char *why = note->why[0] ? note->why : "the row, or its table, was locked for too long";
     if (note->result == COMMIT_REJECTED || note->result == COMMIT_WAITING)
-        log_line(LEVEL_WARNING, "the last_error of a row that cannot be read could not be written; it is written when renewd "
-                                "next reads the whole table", "job", j->config->job, "record", note->after.key, "account",
-                                note->after.account, "reason",
-                 why, NULL);
+        log_line(LEVEL_WARNING,
+                 "the last_error of a row that cannot be read could not be written; it is written when renewd "
+                 "next reads the whole table",
+                 "job", j->config->job, "record", note->after.key, "account", note->after.account, "reason", why,
+                 NULL);
 }
 
 struct later_task {

@@ -22,8 +22,8 @@ struct trouble *blocked_record_of(const struct job_events *je, const char *key)
     return map_get(je->troubles, key);
 }
 
-struct trouble *blocked_record_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
-                             const char *code, const char *why)
+struct trouble *blocked_record_note(struct job_events *je, const char *key, int state, int64_t not_before,
+                                    bool freed_by_change, const char *code, const char *why)
 {
     struct trouble *t = map_get(je->troubles, key);
     if (!t) {

@@ -19,9 +19,14 @@ static int event_claim_claim_work(struct db *db, void *arg, struct error *e)
     const struct job *j = s->of->job;
     const struct state_dir *host = j->engine->setup.state;
     size_t limit = s->trial && s->of->limit > TRIAL ? TRIAL : s->of->limit;
-    const struct event_claim q = {.job = j->config->job, .host = host->host, .incarnation = host->incarnation,
-                                  .keys = (const char *const *)s->keys, .key_count = s->key_count, .limit = limit,
-                                  .now = clock_now(), .lease_s = job_lease_s(j)};
+    const struct event_claim q = {.job = j->config->job,
+                                  .host = host->host,
+                                  .incarnation = host->incarnation,
+                                  .keys = (const char *const *)s->keys,
+                                  .key_count = s->key_count,
+                                  .limit = limit,
+                                  .now = clock_now(),
+                                  .lease_s = job_lease_s(j)};
     s->lease_boot_ms = clock_boot_ms() + q.lease_s * 1000;
     int res = store_events_claim(db, &q, &s->events, &s->count, &s->expired, e);
     if (res < 0 || !s->count)
@@ -147,8 +152,8 @@ static void claimed(void *arg, int result, const struct error *err)
     struct sending *s = arg;
     struct job *j = s->of->job;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the due events could not be claimed in the database; renewd tries again", "job", j->config->job,
-                 "reason", err->text, NULL);
+        log_line(LEVEL_WARNING, "the due events could not be claimed in the database; renewd tries again", "job",
+                 j->config->job, "reason", err->text, NULL);
     events_say_expired(j, s->expired);
     s->presented = false;
     if (result < 0 || !s->count)

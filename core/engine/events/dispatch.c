@@ -23,11 +23,11 @@
 #include "core/base/map.h"
 
 enum {
-    KEYS_MAX = 200,      /* records that are looked at in one go */
-    POLL_MS = 5000,      /* for what another host took in, or left */
-    GATHER_MS = 20,      /* what is posted one by one goes out together */
-    MORE_MS = 100,       /* until the rest is looked at, when there were more */
-    GONE_S = 600,        /* a record that cannot be read is looked at again */
+    KEYS_MAX = 200, /* records that are looked at in one go */
+    POLL_MS = 5000, /* for what another host took in, or left */
+    GATHER_MS = 20, /* what is posted one by one goes out together */
+    MORE_MS = 100,  /* until the rest is looked at, when there were more */
+    GONE_S = 600,   /* a record that cannot be read is looked at again */
 };
 
 static void event_dispatch_look(void *ctx);
@@ -117,8 +117,9 @@ static void parked(void *arg, int result, const struct error *err)
 {
     struct park_task *t = arg;
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the reason why events wait could not be written to the database; it is written again later", "job",
-                 t->job->config->job, "reason", err->text, NULL);
+        log_line(LEVEL_WARNING,
+                 "the reason why events wait could not be written to the database; it is written again later",
+                 "job", t->job->config->job, "reason", err->text, NULL);
     for (size_t i = 0; i < t->count; i++)
         free(t->keys[i]);
     free(t->keys);
@@ -184,7 +185,8 @@ static void due_free(struct due_task *t)
 
 static void cannot_be_read(struct job_events *je, char *key, const char *why)
 {
-    const struct trouble *t = blocked_record_note(je, key, EVENT_WAITING, clock_now() + GONE_S, true, "record", why);
+    const struct trouble *t =
+        blocked_record_note(je, key, EVENT_WAITING, clock_now() + GONE_S, true, "record", why);
     events_park(je, &key, 1, t);
 }
 
@@ -215,7 +217,8 @@ static void group_add(struct map *groups, const char *destination, const char *k
     g->keys[g->count++] = xstrdup(key);
 }
 
-static void event_dispatch_sort_out(struct job_events *je, char *key, const struct sent_from *from, struct map *groups)
+static void event_dispatch_sort_out(struct job_events *je, char *key, const struct sent_from *from,
+                                    struct map *groups)
 {
     struct job *j = je->job;
     const struct trouble *t = blocked_record_of(je, key);
@@ -361,8 +364,8 @@ void events_new(struct job *j)
 
 bool events_idle(const struct job *j)
 {
-    return !j->events || (!j->events->sendings && !j->events->adding && !j->events->searching && !j->events->posts &&
-            !j->events->looking);
+    return !j->events || (!j->events->sendings && !j->events->adding && !j->events->searching &&
+                          !j->events->posts && !j->events->looking);
 }
 
 /* What the store has yet to hear is not waited for while it is away: its leases end. */

@@ -25,7 +25,7 @@ struct post {
     void *ctx;
     int result;
     struct error why;
-    bool looked;                 /* its row was looked at: where there is no record now, there is none */
+    bool looked; /* its row was looked at: where there is no record now, there is none */
     struct post *next;
 };
 
@@ -50,8 +50,9 @@ static void say_dropped(const struct post *p)
 {
     for (size_t i = 0; i < p->count && p->result >= 0; i++)
         if (p->list[i].dropped && !p->list[i].duplicate)
-            log_line(LEVEL_WARNING, "an event was accepted and is not sent", "job", p->of->job->config->job, "record",
-                     p->key, "account", engine_account(p->of->job->engine, p->of->job, p->key), "event", p->list[i].event_id, "reason", p->list[i].dropped, NULL);
+            log_line(LEVEL_WARNING, "an event was accepted and is not sent", "job", p->of->job->config->job,
+                     "record", p->key, "account", engine_account(p->of->job->engine, p->of->job, p->key), "event",
+                     p->list[i].event_id, "reason", p->list[i].dropped, NULL);
 }
 
 static void event_intake_answer(struct post *p)
@@ -216,7 +217,9 @@ static const char *cannot_add(const struct engine *e, const struct job *j, int *
         return "renewd is stopping";
     if (e->refused)
         return e->store_why;
-    return e->store_up && e->checked && j->table ? NULL : "the database is not available; nothing was stored, send it again";
+    return e->store_up && e->checked && j->table
+               ? NULL
+               : "the database is not available; nothing was stored, send it again";
 }
 
 void engine_events_add(struct engine *e, struct job *j, const char *key, struct taken_event *list, size_t count,
@@ -224,8 +227,7 @@ void engine_events_add(struct engine *e, struct job *j, const char *key, struct 
 {
     struct post *p = xcalloc(1, sizeof *p);
     int result;
-    *p = (struct post){.of = j->events, .key = xstrdup(key), .count = count,
-                       .done = done, .ctx = ctx};
+    *p = (struct post){.of = j->events, .key = xstrdup(key), .count = count, .done = done, .ctx = ctx};
     p->taken = xmemdup(list, count * sizeof *list);
     memset(list, 0, count * sizeof *list);
     p->list = xcalloc(count + 1, sizeof *p->list);

@@ -13,42 +13,49 @@
 #include "core/store/events/events.h"
 
 enum {
-    SENDINGS_MAX = 8,            /* of one job at a time, to as many destinations */
-    RANGES_MAX = 32,             /* halves of halves of a batch that wait */
-    TRIAL = 10,                  /* events of a batch that asks whether a refused destination is open again */
+    SENDINGS_MAX = 8, /* of one job at a time, to as many destinations */
+    RANGES_MAX = 32,  /* halves of halves of a batch that wait */
+    TRIAL = 10,       /* events of a batch that asks whether a refused destination is open again */
 };
 
 /* What keeps the events of a record from leaving. */
 struct trouble {
-    int64_t not_before;          /* clock_now() */
-    int state;                   /* EVENT_WAITING or EVENT_HELD, of its events meanwhile */
-    bool freed_by_change;        /* a changed record ends it */
-    int failures;                /* in a row */
-    int refused;                 /* fresh tokens, in a row */
+    int64_t not_before;   /* clock_now() */
+    int state;            /* EVENT_WAITING or EVENT_HELD, of its events meanwhile */
+    bool freed_by_change; /* a changed record ends it */
+    int failures;         /* in a row */
+    int refused;          /* fresh tokens, in a row */
     char *code, *why;
 };
 
-struct range { size_t at, count; };
+struct range {
+    size_t at, count;
+};
 
 struct settle_task;
 
 /* Whose events they are, as it stands in the store. */
-struct sent_from { char *key; struct row row; struct record record; bool found; };
+struct sent_from {
+    char *key;
+    struct row row;
+    struct record record;
+    bool found;
+};
 
 /* One batch, from the question for its token until the store knows what became of each event. */
 struct sending {
     struct job_events *of;
     char *destination;
-    char **keys;                 /* the first: whose token and destination serve */
+    char **keys; /* the first: whose token and destination serve */
     size_t key_count;
-    int64_t generation;          /* of the token that is used */
-    char *token;                 /* of that generation, once it was refused */
+    int64_t generation; /* of the token that is used */
+    char *token;        /* of that generation, once it was refused */
     bool trial;
     /* claimed: */
     struct event_row *events;
     size_t count;
     int64_t expired;
-    struct sent_from *from;      /* key_count of them */
+    struct sent_from *from; /* key_count of them */
     int64_t lease_boot_ms;
     struct row_values values;
     void *memo;
@@ -59,7 +66,7 @@ struct sending {
     struct http_transfer *transfer;
     struct settle_task *settles; /* what the store has yet to hear */
     size_t sent;
-    bool presented;              /* a request may have left since they were claimed */
+    bool presented;               /* a request may have left since they were claimed */
     bool token_refused, released; /* released: the events that were held with these are to wait again */
     struct sending *next;
 };
@@ -69,17 +76,17 @@ struct post;
 struct job_events {
     struct job *job;
     struct loop_timer *timer;
-    int64_t look_boot_ms;        /* when the timer fires */
+    int64_t look_boot_ms; /* when the timer fires */
     struct loop_timer *tidy_timer;
     unsigned tidied;
     bool started, looking, again;
     struct sending *sendings;
     size_t active;
-    size_t limit;                /* events in the next batch: less while they are large */
-    struct map *troubles;        /* key -> struct trouble */
-    struct post *posts;          /* not yet submitted */
-    bool adding;                 /* the store has some before it */
-    size_t searching;            /* posts whose record is looked for */
+    size_t limit;         /* events in the next batch: less while they are large */
+    struct map *troubles; /* key -> struct trouble */
+    struct post *posts;   /* not yet submitted */
+    bool adding;          /* the store has some before it */
+    size_t searching;     /* posts whose record is looked for */
 };
 
 /* dispatch.c */
@@ -108,10 +115,10 @@ const char *sending_account(const struct sending *s, const char *key);
 
 /* settle.c */
 struct fate {
-    int state;                   /* EVENT_... */
+    int state; /* EVENT_... */
     int64_t due_at;
     const char *code, *why;
-    bool others;                 /* the other events of these records as well */
+    bool others; /* the other events of these records as well */
 };
 void settle_events(struct sending *s, const struct range *r, const struct fate *f);
 /* These and all that have not been sent yet. */
@@ -123,8 +130,8 @@ void settles_free(struct sending *s);
 
 /* blocked.c */
 struct trouble *blocked_record_of(const struct job_events *je, const char *key); /* NULL = none */
-struct trouble *blocked_record_note(struct job_events *je, const char *key, int state, int64_t not_before, bool freed_by_change,
-                             const char *code, const char *why);
+struct trouble *blocked_record_note(struct job_events *je, const char *key, int state, int64_t not_before,
+                                    bool freed_by_change, const char *code, const char *why);
 void blocked_record_end(struct job_events *je, const char *key);
 void blocked_records_forget(struct job_events *je);
 void blocked_records_free(struct job_events *je);

@@ -13,10 +13,12 @@
 #include "core/engine/events/internal.h"
 
 enum {
-    MINUTE_MS = 60000, AGAIN_MS = 1000,
+    MINUTE_MS = 60000,
+    AGAIN_MS = 1000,
     AT_ONCE = 1000,
-    SWEEP_EVERY = 60,            /* an hour */
-    SENT_S = 30 * 86400, FAILED_S = 90 * 86400,
+    SWEEP_EVERY = 60, /* an hour */
+    SENT_S = 30 * 86400,
+    FAILED_S = 90 * 86400,
 };
 
 struct tidy_task {
@@ -39,9 +41,13 @@ void events_say_expired(const struct job *j, int64_t count)
 
 static int sweep(struct db *db, struct tidy_task *t, struct error *e)
 {
-    static const struct { int state; int64_t kept_s; } lives[] = {
-        {EVENT_SENT, SENT_S}, {EVENT_ASIDE, FAILED_S}, {EVENT_EXPIRED, FAILED_S},
-        {EVENT_DROPPED, FAILED_S}};
+    static const struct {
+        int state;
+        int64_t kept_s;
+    } lives[] = {{EVENT_SENT, SENT_S},
+                 {EVENT_ASIDE, FAILED_S},
+                 {EVENT_EXPIRED, FAILED_S},
+                 {EVENT_DROPPED, FAILED_S}};
     int res = 0;
     for (size_t i = 0; i < sizeof lives / sizeof lives[0] && res >= 0; i++) {
         int64_t removed = 0;
@@ -65,7 +71,8 @@ static void tidied(void *arg, int result, const struct error *err)
     struct engine *e = je->job->engine;
     bool more = result >= 0 && (t->expired >= AT_ONCE || t->removed >= AT_ONCE);
     if (result < 0 && !store_is_away(result))
-        log_line(LEVEL_WARNING, "the events that are too old could not be read from the database; renewd tries again", "job",
+        log_line(LEVEL_WARNING,
+                 "the events that are too old could not be read from the database; renewd tries again", "job",
                  je->job->config->job, "reason", err->text, NULL);
     events_say_expired(je->job, t->expired);
     if (!e->stopping && !je->job->removed) {

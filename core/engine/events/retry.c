@@ -10,7 +10,7 @@
 
 struct retry_task {
     struct job *job;
-    int64_t *ids;                /* NULL: all held ones */
+    int64_t *ids; /* NULL: all held ones */
     size_t count;
     int64_t moved;
     void (*done)(void *ctx, int64_t count, int result, const char *why);

@@ -20,15 +20,21 @@
 #include "core/rules/backoff.h"
 
 enum {
-    MIN_VALID_S = 60,            /* a token that ends sooner is refreshed first */
-    SERVE_MS = 5000, WAIT_MS = 30000,
-    PERSON_S = 60,               /* beside the kick of a changed record: other hosts see changes, too */
+    MIN_VALID_S = 60, /* a token that ends sooner is refreshed first */
+    SERVE_MS = 5000,
+    WAIT_MS = 30000,
+    PERSON_S = 60, /* beside the kick of a changed record: other hosts see changes, too */
     GONE_S = 600,
-    SHARED_MS = 200,             /* for a newer token to reach the other rows that hold the one before */
-    SETTLE_SPARE_MS = 10000,     /* of the lease, for noting what became of the events */
-    HOLD_S = 600, HOLD_MAX_S = 3600, LATER_S = 5, LATER_MAX_S = 300,
-    UNKNOWN_S = 1, UNKNOWN_MAX_S = 60,
-    REFUSED_S = 60, REFUSED_MAX_S = 3600, /* a fresh token that is refused again */
+    SHARED_MS = 200,         /* for a newer token to reach the other rows that hold the one before */
+    SETTLE_SPARE_MS = 10000, /* of the lease, for noting what became of the events */
+    HOLD_S = 600,
+    HOLD_MAX_S = 3600,
+    LATER_S = 5,
+    LATER_MAX_S = 300,
+    UNKNOWN_S = 1,
+    UNKNOWN_MAX_S = 60,
+    REFUSED_S = 60,
+    REFUSED_MAX_S = 3600, /* a fresh token that is refused again */
 };
 
 /* ---- life ---- */
@@ -90,7 +96,8 @@ static uint64_t jitter(void)
     return seed;
 }
 
-static void event_send_note(struct sending *s, int state, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
+static void event_send_note(struct sending *s, int state, int64_t wait_s, bool freed_by_change, const char *code,
+                            const char *why)
 {
     for (size_t i = 0; i < s->key_count; i++)
         blocked_record_note(s->of, s->keys[i], state, clock_now() + wait_s, freed_by_change, code, why);
@@ -110,8 +117,9 @@ static void say_waiting(const struct sending *s, const char *message, const char
     const struct trouble *t = blocked_record_of(s->of, s->keys[0]);
     if (t && t->why && why && strcmp(t->why, why) == 0)
         return; /* said before */
-    log_line(LEVEL_WARNING, message, "job", j->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", code, "reason", why,
-             "reconnect_url", j->config->reconnect_url, NULL);
+    log_line(LEVEL_WARNING, message, "job", j->config->job, "record", s->keys[0], "account",
+             sending_account(s, s->keys[0]), "code", code, "reason", why, "reconnect_url", j->config->reconnect_url,
+             NULL);
 }
 
 /* ---- the token ---- */
@@ -160,9 +168,12 @@ static void event_send_token_known(void *ctx, const struct token_answer *t)
 static void event_send_ask_token(struct sending *s)
 {
     struct job *j = s->of->job;
-    const struct token_requirement w = {.min_valid = MIN_VALID_S, .serve_ms = SERVE_MS, .wait_ms = WAIT_MS,
-                                 .refused = s->token != NULL, .refused_generation = s->generation,
-                                 .refused_token = s->token};
+    const struct token_requirement w = {.min_valid = MIN_VALID_S,
+                                        .serve_ms = SERVE_MS,
+                                        .wait_ms = WAIT_MS,
+                                        .refused = s->token != NULL,
+                                        .refused_generation = s->generation,
+                                        .refused_token = s->token};
     if (plugin_slot(j->config->plugin, "access_token") < 0)
         sending_claim(s);
     else
@@ -274,8 +285,8 @@ static void say_sent(const struct sending *s)
         if (d->slots[i]->destination && d->slots[i]->type != RENEWD_SECRET)
             where = s->values.list[i].text;
     snprintf(count, sizeof count, "%zu", s->range.count);
-    log_line(LEVEL_INFO, "events sent", "job", j->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "destination", where, "events",
-             count, NULL);
+    log_line(LEVEL_INFO, "events sent", "job", j->config->job, "record", s->keys[0], "account",
+             sending_account(s, s->keys[0]), "destination", where, "events", count, NULL);
 }
 
 static void was_sent(struct sending *s)
@@ -310,9 +321,11 @@ static void is_bad(struct sending *s, const struct batch_result *r)
         return;
     }
     snprintf(id, sizeof id, "%" PRId64, row->id);
-    log_line(LEVEL_ERROR, old ? "an event is dropped: it is too old for the provider"
-                              : "an event was parked (state aside): the provider refuses it", "job", s->of->job->config->job,
-             "record", row->key, "account", sending_account(s, row->key), "event", id, "code", r->code, "reason", r->text, NULL);
+    log_line(LEVEL_ERROR,
+             old ? "an event is dropped: it is too old for the provider"
+                 : "an event was parked (state aside): the provider refuses it",
+             "job", s->of->job->config->job, "record", row->key, "account", sending_account(s, row->key), "event",
+             id, "code", r->code, "reason", r->text, NULL);
     settle_events(s, &s->range, &f);
     sending_next(s);
 }
@@ -325,7 +338,8 @@ static void token_is_refused(struct sending *s, const struct batch_result *r)
         s->token = xstrndup(s->values.list[slot].text, s->values.list[slot].len);
     s->token_refused = true;
     log_line(LEVEL_WARNING, "events were refused because of their access token; it is refreshed", "job",
-             s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
+             s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code",
+             r->code, "reason", r->text, NULL);
     for (size_t i = 0; i < s->key_count; i++)
         blocked_record_note(s->of, s->keys[i], EVENT_WAITING, clock_now(), false, r->code, r->text)->refused++;
     settle_rest(s, &f);
@@ -339,7 +353,10 @@ static void is_held(struct sending *s, const struct batch_result *r)
         spacing *= 2;
     if (spacing > HOLD_MAX_S)
         spacing = HOLD_MAX_S;
-    const struct fate f = {.state = EVENT_HELD, .due_at = clock_now() + spacing, .code = r->code, .why = r->text,
+    const struct fate f = {.state = EVENT_HELD,
+                           .due_at = clock_now() + spacing,
+                           .code = r->code,
+                           .why = r->text,
                            .others = true};
     say_waiting(s, "events are held: their destination is missing or does not accept them", r->code, r->text);
     event_send_note(s, EVENT_HELD, spacing, true, r->code, r->text);
@@ -352,13 +369,18 @@ static void again_later(struct sending *s, const struct batch_result *r)
     bool unknown = r->became == RENEWD_SENT_UNKNOWN;
     int times = failures_of(s, EVENT_WAITING) + 1;
     int64_t wait = r->wait > 0 ? r->wait
-                 : unknown ? backoff_next(times, jitter(), UNKNOWN_S, UNKNOWN_MAX_S)
-                           : backoff_next(times, jitter(), LATER_S, LATER_MAX_S);
-    const struct fate f = {.state = EVENT_WAITING, .due_at = clock_now() + wait, .code = r->code, .why = r->text,
+                   : unknown   ? backoff_next(times, jitter(), UNKNOWN_S, UNKNOWN_MAX_S)
+                               : backoff_next(times, jitter(), LATER_S, LATER_MAX_S);
+    const struct fate f = {.state = EVENT_WAITING,
+                           .due_at = clock_now() + wait,
+                           .code = r->code,
+                           .why = r->text,
                            .others = true};
-    log_line(LEVEL_WARNING, unknown ? "events were sent and no answer came; they are sent again with the same ids"
-                                    : "events could not be sent; they are sent later", "job",
-             s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "code", r->code, "reason", r->text, NULL);
+    log_line(LEVEL_WARNING,
+             unknown ? "events were sent and no answer came; they are sent again with the same ids"
+                     : "events could not be sent; they are sent later",
+             "job", s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]),
+             "code", r->code, "reason", r->text, NULL);
     event_send_note(s, EVENT_WAITING, wait, false, r->code, r->text);
     settle_rest(s, &f);
 }
@@ -404,8 +426,7 @@ static void event_send_release_done(void *arg, int result, const struct error *e
     struct release_task *t = arg;
     if (result < 0)
         log_line(LEVEL_WARNING, "held events could not be released together; each is sent at its next try", "job",
-                 t->job->config->job,
-                 "reason", err->text, NULL);
+                 t->job->config->job, "reason", err->text, NULL);
     if (t->job->events)
         events_look_in(t->job->events, 0);
     for (size_t i = 0; i < t->count; i++)

@@ -23,10 +23,10 @@ struct settle_task {
     struct sending *of;
     int64_t *ids;
     size_t count;
-    struct fate fate;            /* code and why are the task's own */
+    struct fate fate; /* code and why are the task's own */
     bool unsent;
     int64_t now;
-    struct loop_timer *timer;    /* until it is tried again */
+    struct loop_timer *timer; /* until it is tried again */
     struct settle_task *next;
 };
 
@@ -39,9 +39,16 @@ static int settle_work(struct db *db, void *arg, struct error *e)
     const struct job *j = s->of->job;
     const struct state_dir *host = j->engine->setup.state;
     const struct fate *f = &t->fate;
-    const struct event_settle what = {.host = host->host, .incarnation = host->incarnation, .ids = t->ids,
-                                      .count = t->count, .state = f->state, .due_at = f->due_at, .now = t->now,
-                                      .unsent = t->unsent, .code = f->code, .why = f->why};
+    const struct event_settle what = {.host = host->host,
+                                      .incarnation = host->incarnation,
+                                      .ids = t->ids,
+                                      .count = t->count,
+                                      .state = f->state,
+                                      .due_at = f->due_at,
+                                      .now = t->now,
+                                      .unsent = t->unsent,
+                                      .code = f->code,
+                                      .why = f->why};
     int res = t->count ? store_events_settle(db, &what, e) : 0;
     if (res < 0 || !f->others)
         return res;
@@ -80,9 +87,11 @@ static void event_settle_settled(void *arg, int result, const struct error *err)
         return;
     }
     if (result < 0)
-        log_line(LEVEL_ERROR, "the result of sent events could not be written to the database; they may be sent again, with "
-                              "the same ids", "job",
-                 s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]), "reason", err->text, NULL);
+        log_line(LEVEL_ERROR,
+                 "the result of sent events could not be written to the database; they may be sent again, with "
+                 "the same ids",
+                 "job", s->of->job->config->job, "record", s->keys[0], "account", sending_account(s, s->keys[0]),
+                 "reason", err->text, NULL);
     event_settle_task_free(t);
     sending_go_on(s);
 }

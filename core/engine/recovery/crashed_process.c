@@ -31,7 +31,7 @@ struct lease_task {
     size_t file;
     struct lease_row *leases;
     size_t count;
-    int64_t events;              /* that it had in its hands */
+    int64_t events; /* that it had in its hands */
 };
 
 static void ask_leases(void *ctx);
@@ -88,7 +88,8 @@ static void give_back_done(void *arg, int result, const struct error *err)
     struct spool_file *f = &e->leftovers[t->file];
     f->giving_back--;
     if (result < 0) {
-        log_line(LEVEL_WARNING, "the leases of a process that has ended could not be released yet; renewd tries again", "job",
+        log_line(LEVEL_WARNING,
+                 "the leases of a process that has ended could not be released yet; renewd tries again", "job",
                  t->record.job, "record", t->record.key, "account", t->record.account, "reason", err->text, NULL);
         ask_leases_again(e, t->file);
     }
@@ -115,18 +116,19 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
     struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
     const struct spool_leftover *left = crashed_leftover_of(f, l->attempt_id);
     if (left && left->text)
-        return; /* its result is on the way */
+        return;                                         /* its result is on the way */
     bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be what was damaged */
     if (j && !unsent) {
-        struct commit *c = expired_lease_commit(e, j, l, "interrupted",
-                                       "renewd was stopped between the request and its answer");
+        struct commit *c =
+            expired_lease_commit(e, j, l, "interrupted", "renewd was stopped between the request and its answer");
         commits_submit(e, j, NULL, c, true, false);
     } else if (unsent && l->record.source) {
         if (j)
             record_schedule(j, &l->record); /* the claim had moved it out of the way */
         crashed_give_back(e, f, l);
     } else if (!unsent && l->record.source) {
-        log_line(LEVEL_WARNING, "an interrupted attempt belongs to a job that is not loaded now; its record waits for that job",
+        log_line(LEVEL_WARNING,
+                 "an interrupted attempt belongs to a job that is not loaded now; its record waits for that job",
                  "job", l->record.job, "record", l->record.key, "account", l->record.account, NULL);
         f->stays = true;
     }
@@ -135,10 +137,11 @@ static void settle_lease(struct engine *e, struct spool_file *f, struct lease_ro
 static void say_alive(struct engine *e, struct spool_file *f)
 {
     if (!f->said_alive)
-        log_line(LEVEL_WARNING, "the process that wrote this spool file was alive a minute ago: its leases are left alone "
-                                "until it sends no more heartbeats. If this machine or state_dir is a copy of a running one, "
-                                "stop this process and give it an empty state_dir", "file", f->path, "state_dir",
-                                e->setup.state->path, NULL);
+        log_line(LEVEL_WARNING,
+                 "the process that wrote this spool file was alive a minute ago: its leases are left alone "
+                 "until it sends no more heartbeats. If this machine or state_dir is a copy of a running one, "
+                 "stop this process and give it an empty state_dir",
+                 "file", f->path, "state_dir", e->setup.state->path, NULL);
     f->said_alive = true;
 }
 
@@ -150,9 +153,9 @@ static void leases_known(void *arg, int result, const struct error *err)
         say_alive(e, &e->leftovers[t->file]);
         ask_leases_again(e, t->file);
     } else if (result < 0) {
-        log_line(LEVEL_ERROR, "the leases of a process that has ended could not be read from the database; renewd tries again",
-                 "reason",
-                 err->text, NULL);
+        log_line(LEVEL_ERROR,
+                 "the leases of a process that has ended could not be read from the database; renewd tries again",
+                 "reason", err->text, NULL);
         ask_leases_again(e, t->file);
     } else {
         struct spool_file *f = &e->leftovers[t->file];
@@ -187,8 +190,9 @@ static void drain_file(struct engine *e, size_t index)
     struct spool_file *f = &e->leftovers[index];
     bool other_host = strcmp(f->host, e->setup.state->host) != 0;
     if (other_host || (f->installation[0] && strcmp(f->installation, e->installation) != 0)) {
-        log_line(LEVEL_WARNING, other_host ? "a spool file of another host is left alone"
-                                           : "a spool file of another installation's database is left alone",
+        log_line(LEVEL_WARNING,
+                 other_host ? "a spool file of another host is left alone"
+                            : "a spool file of another installation's database is left alone",
                  "file", f->path, NULL);
         f->foreign = f->leases_done = true;
         e->left_alone++;
@@ -204,9 +208,12 @@ static void drain_file(struct engine *e, size_t index)
         fault_point(FAULT_DRAIN, l->key);
         struct commit *c = commit_revive(e, l->text, l->text_len, &j, &why);
         if (!c) {
-            log_line(LEVEL_ERROR, "new tokens on the spool belong to a job that is not loaded now; they stay there until its "
-                                  "file and table are back", "record", l->key,
-                     "account", engine_account(e, l->source ? job_by_source(e, l->source) : NULL, l->key), "file", f->path, "reason", why.text, NULL);
+            log_line(LEVEL_ERROR,
+                     "new tokens on the spool belong to a job that is not loaded now; they stay there until its "
+                     "file and table are back",
+                     "record", l->key, "account",
+                     engine_account(e, l->source ? job_by_source(e, l->source) : NULL, l->key), "file", f->path,
+                     "reason", why.text, NULL);
             f->stays = true;
             continue;
         }
@@ -238,8 +245,8 @@ void recover_start(struct engine *e)
     e->set_back = SET_BACK_TO_LOOK;
     restored_database_take(e); /* before anything is drained, which is kept as well */
     struct error err;
-    e->left_alone = spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers,
-                                    &e->leftover_count, &err) < 0;
+    e->left_alone =
+        spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers, &e->leftover_count, &err) < 0;
     if (e->left_alone)
         log_line(LEVEL_ERROR, "a spool file could not be used and is left as it is", "reason", err.text, NULL);
     for (size_t i = 0; i < e->leftover_count; i++)
@@ -351,7 +358,8 @@ static void crashed_later_done(void *arg, int result, const struct error *e)
 static void cannot_try(struct engine *e, const struct kept *k, const char *why)
 {
     log_line(LEVEL_WARNING, "parked tokens cannot be written into their row", "job", k->job, "record", k->key,
-             "account", engine_account(e, job_by_source(e, k->source), k->key), "attempt", k->attempt_id, "reason", why, NULL);
+             "account", engine_account(e, job_by_source(e, k->source), k->key), "attempt", k->attempt_id, "reason",
+             why, NULL);
     struct later_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     snprintf(t->attempt_id, sizeof t->attempt_id, "%s", k->attempt_id);

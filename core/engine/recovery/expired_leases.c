@@ -25,7 +25,7 @@
 enum { AT_ONCE = 1000 };
 
 struct commit *expired_lease_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
-                           const char *text)
+                                    const char *text)
 {
     struct commit *c = commit_new();
     memcpy(c->attempt_id, l->attempt_id, ID_SIZE);
@@ -48,8 +48,10 @@ struct commit *expired_lease_commit(struct engine *e, struct job *j, const struc
     record_set_text(&r->last_code, code);
     record_set_text(&r->last_text, text);
     r->last_at = c->finished_at;
-    struct no_answer s = {.expires_at = r->expires_at, .failures = r->attempts, .presented = l->unanswered + 1,
-                        .lease_left_s = l->left_s};
+    struct no_answer s = {.expires_at = r->expires_at,
+                          .failures = r->attempts,
+                          .presented = l->unanswered + 1,
+                          .lease_left_s = l->left_s};
     r->not_before = failure_policy_after_no_answer(j, &s);
     record_schedule(j, r);
     return c;
@@ -83,10 +85,12 @@ static void over_done(void *arg, int result, const struct error *err)
     if (r->due_at)
         timestamp_rfc3339(r->due_at, at, sizeof at);
     if (result < 0)
-        log_line(LEVEL_WARNING, "the leases of a process that has ended could not be taken over yet; renewd tries again", "job",
+        log_line(LEVEL_WARNING,
+                 "the leases of a process that has ended could not be taken over yet; renewd tries again", "job",
                  r->job, "record", r->key, "account", r->account, "reason", err->text, NULL);
     else if (t->done)
-        log_line(LEVEL_WARNING, "the process that attempted this record ended without a result; its credential may be spent",
+        log_line(LEVEL_WARNING,
+                 "the process that attempted this record ended without a result; its credential may be spent",
                  "job", r->job, "record", r->key, "account", r->account, "host", t->host, "next_at",
                  at[0] ? at : NULL, NULL);
     struct job *j = t->done ? job_by_source(e, r->source) : NULL;
@@ -132,9 +136,10 @@ static void expired_leases_known(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     e->gone_asked = false;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the leases of processes that have ended could not be read from the database; renewd tries "
-                                "again", "reason", err->text,
-                 NULL);
+        log_line(LEVEL_WARNING,
+                 "the leases of processes that have ended could not be read from the database; renewd tries "
+                 "again",
+                 "reason", err->text, NULL);
     for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
         end_lease(e, &t->list[i]);
     leases_free(t->list, t->count);

@@ -15,8 +15,8 @@
 
 struct forget_task {
     struct engine *engine;
-    char *asked;                 /* an id or a name */
-    struct host_row host;        /* whose it is; id "" until found */
+    char *asked;          /* an id or a name */
+    struct host_row host; /* whose it is; id "" until found */
     char why[sizeof(struct error)];
     host_done *done;
     void *ctx;
@@ -46,7 +46,8 @@ static int forget_pick(struct forget_task *t, struct host_row *list, size_t coun
     if (!found)
         return forget_refuse(t, -ENOENT, "no host of that id or name is known; renewctl forget-host lists them");
     if (named > 1)
-        return forget_refuse(t, -EBUSY, "several hosts have that name; say the id, as renewctl forget-host lists it");
+        return forget_refuse(t, -EBUSY,
+                             "several hosts have that name; say the id, as renewctl forget-host lists it");
     t->host = *found;
     found->name = NULL;
     return 0;
@@ -66,13 +67,16 @@ static int forget_work(struct db *db, void *arg, struct error *e)
     if (res < 0)
         return res;
     if (strcmp(t->host.id, t->engine->setup.state->host) == 0)
-        return forget_refuse(t, -EBUSY, "that is the host that answers here; it settles its own leases at its next start");
+        return forget_refuse(t, -EBUSY,
+                             "that is the host that answers here; it settles its own leases at its next start");
     res = store_forget_host(db, t->host.id, &forgotten, e);
     if (res < 0)
         return forget_refuse(t, res, e->text);
     if (!forgotten) {
-        snprintf(t->why, sizeof t->why, "the host is running: its last heartbeat is %" PRId64 " seconds old; stop its renewd, "
-                                        "and try again a minute later", t->host.now - t->host.beat_at);
+        snprintf(t->why, sizeof t->why,
+                 "the host is running: its last heartbeat is %" PRId64 " seconds old; stop its renewd, "
+                 "and try again a minute later",
+                 t->host.now - t->host.beat_at);
         return -EBUSY;
     }
     return 0;
@@ -85,9 +89,9 @@ static void forget_done(void *arg, int result, const struct error *e)
     char leases[24];
     snprintf(leases, sizeof leases, "%" PRId64, t->host.leases);
     if (result >= 0)
-        log_line(LEVEL_WARNING, "a host was forgotten; its attempts without a result count as unanswered when their leases end",
-                 "host", t->host.id, "name", t->host.name, "leases",
-                 leases, NULL);
+        log_line(LEVEL_WARNING,
+                 "a host was forgotten; its attempts without a result count as unanswered when their leases end",
+                 "host", t->host.id, "name", t->host.name, "leases", leases, NULL);
     t->done(t->ctx, &t->host, result, t->why[0] ? t->why : e->text);
     if (result >= 0)
         expired_leases_check(engine);

@@ -45,8 +45,7 @@ static void trimmed(void *arg, int result, const struct error *err)
         return;
     }
     if (e->setup.daemon && !e->stopping)
-        e->history_timer =
-            loop_after(e->loop, result >= 0 && t->more ? t->took_ms * REST_SHARE : HOUR_MS, trim, e);
+        e->history_timer = loop_after(e->loop, result >= 0 && t->more ? t->took_ms * REST_SHARE : HOUR_MS, trim, e);
     free(t);
 }
 

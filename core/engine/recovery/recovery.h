@@ -25,7 +25,7 @@ void unowned_leases_check(struct engine *e);
 /* expired_leases.c: leases whose holder is gone. */
 /* What is noted of an attempt whose end nobody knows, under its own attempt id. */
 struct commit *expired_lease_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
-                           const char *text);
+                                    const char *text);
 void expired_leases_check(struct engine *e);
 
 /* history.c */

@@ -62,8 +62,10 @@ static void write_back(struct engine *e, const char *newest)
         c = commit_revive(e, secret_text(text), secret_len(text), &j, &why);
     secret_free(text);
     if (!c) {
-        log_line(LEVEL_WARNING, "the database has lost a credential that it had, and the newest cannot be "
-                 "written back", "reason", why.text, NULL);
+        log_line(LEVEL_WARNING,
+                 "the database has lost a credential that it had, and the newest cannot be "
+                 "written back",
+                 "reason", why.text, NULL);
         return;
     }
     log_line(LEVEL_WARNING, "the database has lost a credential that it had; the newest is written back", "job",
@@ -96,8 +98,9 @@ static void restored_looked(void *arg, int result, const struct error *err)
                 write_back(e, t->newest[i]);
         recover_check(e);
     } else if (!e->stopping && e->store_up) {
-        log_line(LEVEL_WARNING, "renewd could not check whether the database was restored from a backup; it tries again",
-                 "reason", err->text, NULL);
+        log_line(LEVEL_WARNING,
+                 "renewd could not check whether the database was restored from a backup; it tries again", "reason",
+                 err->text, NULL);
         if (!e->recover_timer)
             e->recover_timer = loop_after(e->loop, AGAIN_MS, restored_again, e);
     }
@@ -130,7 +133,8 @@ void restored_database_take(struct engine *e)
 {
     struct error err;
     if (retention_take(e->keep, e->installation, &err) < 0)
-        log_line(LEVEL_WARNING, "a file of retained credentials (*.kept) in state_dir could not be used and is left as it is",
+        log_line(LEVEL_WARNING,
+                 "a file of retained credentials (*.kept) in state_dir could not be used and is left as it is",
                  "reason", err.text, NULL);
 }
 

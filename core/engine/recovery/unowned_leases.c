@@ -17,7 +17,7 @@ enum { AGAIN_MS = 1000 };
 
 struct unowned_leases_task {
     struct engine *engine;
-    char **held;             /* attempts that are at work, or whose result is on its way */
+    char **held; /* attempts that are at work, or whose result is on its way */
     size_t count, room;
     int64_t released;
 };
@@ -77,8 +77,8 @@ static void unowned_leases_done(void *arg, int result, const struct error *err)
             schedule_due(e->jobs[i], 0);
         }
     } else {
-        log_line(LEVEL_WARNING, "leases without an attempt could not be released yet; renewd tries again", "reason", err->text,
-                 NULL);
+        log_line(LEVEL_WARNING, "leases without an attempt could not be released yet; renewd tries again", "reason",
+                 err->text, NULL);
         if (!e->lost_timer && !e->stopping)
             e->lost_timer = loop_after(e->loop, AGAIN_MS, unowned_again, e);
     }

@@ -83,11 +83,13 @@ static int spool_now(struct attempt *a, const struct commit *c)
     if (res >= 0)
         fault_point(FAULT_SPOOL_WRITTEN, a->claim.record.key);
     if (res < 0)
-        log_line(LEVEL_ERROR, c->answer ? "an answer that could not be read could not be written to the spool in state_dir; it "
-                 "is written to the database only" : "a new token could not be written to the spool in state_dir; it is "
-                 "written to the database only", "job", a->job->config->job, "record", a->claim.record.key, "account",
-                 a->claim.record.account, "reason", e.text,
-                 NULL);
+        log_line(LEVEL_ERROR,
+                 c->answer ? "an answer that could not be read could not be written to the spool in state_dir; it "
+                             "is written to the database only"
+                           : "a new token could not be written to the spool in state_dir; it is "
+                             "written to the database only",
+                 "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account,
+                 "reason", e.text, NULL);
     if (text) {
         explicit_bzero(text, len);
         free(text);
@@ -99,7 +101,9 @@ static void synced(void *ctx, int result)
 {
     (void)ctx;
     if (result < 0)
-        log_line(LEVEL_ERROR, "the spool in state_dir did not reach the disk; new tokens are safe once the database has them", "reason", strerror(-result), NULL);
+        log_line(LEVEL_ERROR,
+                 "the spool in state_dir did not reach the disk; new tokens are safe once the database has them",
+                 "reason", strerror(-result), NULL);
 }
 
 static void attempt_fail(struct attempt *a, struct failure *f, const struct http_reply *reply)
@@ -160,8 +164,10 @@ static bool redirected(struct attempt *a, const struct http_reply *reply)
     const char *to = a->status >= 300 && a->status < 400 ? http_reply_header(reply, "Location") : NULL;
     if (!to || a->token_set)
         return false;
-    char *text = xasprintf("the provider's address has moved (HTTP %d): it redirects to %.*s; put that address into the "
-                           "settings of the job", a->status, (int)strcspn(to, "?#"), to);
+    char *text =
+        xasprintf("the provider's address has moved (HTTP %d): it redirects to %.*s; put that address into the "
+                  "settings of the job",
+                  a->status, (int)strcspn(to, "?#"), to);
     struct failure f = {.outcome = OUTCOME_MISCONFIGURED, .code = "redirect", .text = text};
     attempt_fail(a, &f, reply);
     free(text);
@@ -184,9 +190,10 @@ static void attempt_replied(void *ctx, const struct http_reply *reply)
     }
     struct failure f = {
         .outcome = reply->failure == HTTP_NOT_SENT ? OUTCOME_TRANSIENT : OUTCOME_AMBIGUOUS,
-        .code = reply->failure == HTTP_NOT_SENT ? "not_sent"
+        .code = reply->failure == HTTP_NOT_SENT    ? "not_sent"
                 : reply->failure == HTTP_TOO_LARGE ? "reply_too_large"
-                : reply->failure == HTTP_CUT ? "reply_cut" : "no_answer",
+                : reply->failure == HTTP_CUT       ? "reply_cut"
+                                                   : "no_answer",
         .text = reply->why,
     };
     attempt_fail(a, &f, reply);
@@ -239,8 +246,8 @@ static int announce(struct attempt *a, struct error *e)
     struct spool_counts counts;
     spool_counts(engine->spool, &counts);
     int res = a->job->safe ? 0 : retention_room(engine->keep, (size_t)counts.entries + 1, e);
-    return res < 0 ? res : spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source,
-                                        rec->key, e);
+    return res < 0 ? res
+                   : spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source, rec->key, e);
 }
 
 /* The spool takes nothing: the job's attempts stop. This one says so, the others are given back; --once does

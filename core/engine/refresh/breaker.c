@@ -32,9 +32,12 @@ void breaker_key_of(const struct job *j, struct breaker_key *ret)
 static void limits_of(const struct job *j, struct suspect_limits *ret)
 {
     const struct job_config *c = j->config;
-    *ret = (struct suspect_limits){.records = c->breaker_records, .within_ms = c->breaker_within_s * 1000,
-                                   .again_ms = c->breaker_again_s * 1000, .apart_ms = c->breaker_apart_s * 1000,
-                                   .alone_ms = c->breaker_alone_s * 1000, .off = defence_off(DEFENCE_BREAKER)};
+    *ret = (struct suspect_limits){.records = c->breaker_records,
+                                   .within_ms = c->breaker_within_s * 1000,
+                                   .again_ms = c->breaker_again_s * 1000,
+                                   .apart_ms = c->breaker_apart_s * 1000,
+                                   .alone_ms = c->breaker_alone_s * 1000,
+                                   .off = defence_off(DEFENCE_BREAKER)};
 }
 
 void breaker_take(struct job *j, struct breaker_row *row)
@@ -58,11 +61,13 @@ void breaker_take(struct job *j, struct breaker_row *row)
 
 static void tell_held(const struct job *j, const struct suspect_ruling *r)
 {
-    log_line(r->alarm ? LEVEL_ERROR : LEVEL_WARNING, r->alarm ? "job held by its breaker" : "job held by its breaker again",
-             "job", j->config->job, "reason", j->breaker.row.why, "remedy",
-             "correct the settings and run renewctl reload (restart renewd for a secret of env:); the job goes on by itself "
-             "when a record is refreshed; renewctl resume tries now; renewctl resume --believe accepts the refusals as final",
-             NULL);
+    log_line(
+        r->alarm ? LEVEL_ERROR : LEVEL_WARNING,
+        r->alarm ? "job held by its breaker" : "job held by its breaker again", "job", j->config->job, "reason",
+        j->breaker.row.why, "remedy",
+        "correct the settings and run renewctl reload (restart renewd for a secret of env:); the job goes on by itself "
+        "when a record is refreshed; renewctl resume tries now; renewctl resume --believe accepts the refusals as final",
+        NULL);
 }
 
 /* ---- refusals ---- */
@@ -74,7 +79,7 @@ struct refused_task {
     struct suspect_limits limits;
     struct refusal refusal;
     int64_t now;
-    char lease[ID_SIZE];         /* of one that is looked at without an asking */
+    char lease[ID_SIZE]; /* of one that is looked at without an asking */
     struct refused_ruling result;
 };
 
@@ -111,9 +116,11 @@ static void refused_done_loop(void *arg, int result, const struct error *err)
     struct refused_task *t = arg;
     struct engine *e = t->job->engine;
     if (result < 0)
-        log_line(LEVEL_WARNING, "a refusal could not be recorded for the breaker; it is not treated as final, and the record "
-                                "is tried again", "job",
-                 t->job->config->job, "record", t->commit->before.key, "account", t->commit->before.account, "reason", err->text, NULL);
+        log_line(LEVEL_WARNING,
+                 "a refusal could not be recorded for the breaker; it is not treated as final, and the record "
+                 "is tried again",
+                 "job", t->job->config->job, "record", t->commit->before.key, "account", t->commit->before.account,
+                 "reason", err->text, NULL);
     rule(t, result);
     commits_submit(e, t->job, t->run, t->commit, false, false);
     refused_ruling_done(&t->result);
@@ -125,7 +132,8 @@ static struct refused_task *breaker_task_new(struct job *j, struct run *r, struc
     struct refused_task *t = xcalloc(1, sizeof *t);
     *t = (struct refused_task){.job = j, .run = r, .commit = c, .now = clock_now_ms()};
     limits_of(j, &t->limits);
-    t->refusal = (struct refusal){.fingerprint = c->before.fingerprint, .rkey = c->before.key,
+    t->refusal = (struct refusal){.fingerprint = c->before.fingerprint,
+                                  .rkey = c->before.key,
                                   .fine_before = strcmp(c->before.ok_under, j->settings_id) == 0,
                                   .success_at = j->breaker.row.state.success_at};
     return t;
@@ -213,8 +221,8 @@ static void fine_done(void *arg, int result, const struct error *err)
     if (result >= 0)
         breaker_take(j, &t->row);
     else
-        log_line(LEVEL_DEBUG, "a success could not be recorded for the breaker", "job", j->config->job, "reason", err->text,
-                 NULL);
+        log_line(LEVEL_DEBUG, "a success could not be recorded for the breaker", "job", j->config->job, "reason",
+                 err->text, NULL);
     breaker_row_done(&t->row);
     free(t);
 }
@@ -267,8 +275,8 @@ static void resume_done(void *arg, int result, const struct error *err)
     if (result >= 0)
         breaker_take(t->job, &t->row);
     else
-        log_line(LEVEL_WARNING, "the breaker's state could not be read or written", "job", t->job->config->job, "reason",
-                 err->text, NULL);
+        log_line(LEVEL_WARNING, "the breaker's state could not be read or written", "job", t->job->config->job,
+                 "reason", err->text, NULL);
     breaker_row_done(&t->row);
     free(t);
 }

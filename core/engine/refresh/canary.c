@@ -47,7 +47,8 @@ static void turn_known(void *arg, int result, const struct error *err)
     if (result >= 0)
         breaker_take(j, &t->row);
     if (result >= 0 && t->alarm)
-        log_line(LEVEL_ERROR, "job still held by its breaker", "job", j->config->job, "reason", j->breaker.row.why, NULL);
+        log_line(LEVEL_ERROR, "job still held by its breaker", "job", j->config->job, "reason", j->breaker.row.why,
+                 NULL);
     const char *keys[] = {t->key};
     if (t->key && breaker_holds(j) && job_may_claim(j))
         run_start(j, CLAIM_MANUAL, "canary", keys, 1, asked, j);

@@ -26,8 +26,7 @@ static bool still_valid(struct job *j, struct claimed *c)
         return true;
     struct record now;
     interpret_row(j, &c->row, &c->record, &now, NULL);
-    bool same = strcmp(now.fingerprint, c->record.fingerprint) == 0 &&
-                now.last_code == NULL && now.point;
+    bool same = strcmp(now.fingerprint, c->record.fingerprint) == 0 && now.last_code == NULL && now.point;
     if (same) {
         record_done(&c->record);
         c->record = now;

@@ -30,9 +30,10 @@ static void failing_take(struct job *j, const struct failing_seen *seen)
     j->failing.why = NULL;
     j->failing.records = seen->records;
     if (seen->records)
-        j->failing.why = xasprintf("none of the %" PRId64 " records was refreshed at its last attempt%s%s%s%s", seen->records,
-                                   seen->code || seen->text ? "; the newest answer: " : "", seen->code ? seen->code : "",
-                                   seen->code && seen->text ? ": " : "", seen->text ? seen->text : "");
+        j->failing.why =
+            xasprintf("none of the %" PRId64 " records was refreshed at its last attempt%s%s%s%s", seen->records,
+                      seen->code || seen->text ? "; the newest answer: " : "", seen->code ? seen->code : "",
+                      seen->code && seen->text ? ": " : "", seen->text ? seen->text : "");
     if (!before && j->failing.why)
         log_line(LEVEL_ERROR, "job failing", "job", j->config->job, "reason", j->failing.why, NULL);
     else if (before && !j->failing.why)

@@ -17,9 +17,9 @@ enum {
     RETRY_CAP_S = 3600,
     RATE_BASE_S = 60,
     MISCONFIGURED_AGAIN_S = 86400,
-    GRACE_REPEATS = 3,        /* at once; with the backoff that follows no more than that in a minute */
+    GRACE_REPEATS = 3, /* at once; with the backoff that follows no more than that in a minute */
     GRACE_BASE_S = 120,
-    PRESENTED_MAX = 2,        /* of a single_use credential whose answers do not come */
+    PRESENTED_MAX = 2, /* of a single_use credential whose answers do not come */
 };
 
 static uint64_t seed(const struct attempt *a)
@@ -57,8 +57,10 @@ void failure_policy_read(const struct attempt *a, const struct http_reply *reply
     f->outcome = last ? OUTCOME_TRANSIENT : OUTCOME_AMBIGUOUS;
     if (!f->code)
         f->code = "gateway";
-    f->text = last ? "a gateway answered again instead of the provider; the refresh is tried until the provider itself answers"
-                   : "a gateway answered instead of the provider; the provider may have processed the request";
+    f->text =
+        last
+            ? "a gateway answered again instead of the provider; the refresh is tried until the provider itself answers"
+            : "a gateway answered instead of the provider; the provider may have processed the request";
 }
 
 /* When a credential of which nobody knows whether it is spent is presented again (rule 11). */
@@ -85,10 +87,10 @@ static int64_t after_silence(const struct attempt *a)
     const struct record *r = &a->claim.record;
     int64_t left_s = (a->lease_boot_ms - clock_boot_ms()) / 1000;
     struct no_answer s = {.expires_at = r->expires_at,
-                        .failures = r->attempts + 1,
-                        .presented = a->claim.unanswered + 1,
-                        .lease_left_s = left_s > 0 ? left_s : 0,
-                        .jitter = seed(a)};
+                          .failures = r->attempts + 1,
+                          .presented = a->claim.unanswered + 1,
+                          .lease_left_s = left_s > 0 ? left_s : 0,
+                          .jitter = seed(a)};
     return failure_policy_after_no_answer(a->job, &s);
 }
 
@@ -109,8 +111,8 @@ void failure_policy_default(const struct attempt *a, const struct failure *f, st
     *ret = (struct decision){.outcome = f->outcome};
     switch (f->outcome) {
     case OUTCOME_RATE_LIMITED:
-        ret->next_at = now + (f->retry_after ? f->retry_after
-                                             : backoff_next(failures, seed(a), RATE_BASE_S, RETRY_CAP_S));
+        ret->next_at =
+            now + (f->retry_after ? f->retry_after : backoff_next(failures, seed(a), RATE_BASE_S, RETRY_CAP_S));
         break;
     case OUTCOME_RECONNECT:
         ret->notify = true;
@@ -124,8 +126,8 @@ void failure_policy_default(const struct attempt *a, const struct failure *f, st
         break;
     default:
         ret->outcome = OUTCOME_TRANSIENT;
-        ret->next_at = now + (f->retry_after ? f->retry_after
-                                             : backoff_next(failures, seed(a), RETRY_BASE_S, RETRY_CAP_S));
+        ret->next_at =
+            now + (f->retry_after ? f->retry_after : backoff_next(failures, seed(a), RETRY_BASE_S, RETRY_CAP_S));
         break;
     }
 }

@@ -34,8 +34,10 @@ static void joined_take(struct run *r, const struct under_way *u)
     } else {
         r->row.failed++;
         struct failure_row *f = xcalloc(1, sizeof *f);
-        *f = (struct failure_row){.key = xstrdup(u->key), .outcome = xstrdup(outcome_name(u->outcome)),
-                                  .code = u->code ? xstrdup(u->code) : NULL, .text = u->text ? xstrdup(u->text) : NULL};
+        *f = (struct failure_row){.key = xstrdup(u->key),
+                                  .outcome = xstrdup(outcome_name(u->outcome)),
+                                  .code = u->code ? xstrdup(u->code) : NULL,
+                                  .text = u->text ? xstrdup(u->text) : NULL};
         joined_append(r, f, 1);
     }
     if (!r->joined_keys)

@@ -33,9 +33,10 @@ void limits_run(struct run *r)
         if (!j->slow)
             warn(j, NULL);
     } else if (++j->cut >= IN_A_ROW) {
-        warn(j, xasprintf("limit = %" PRId64 " left %" PRId64 " of %" PRId64 " due records unrefreshed, in %d runs in a row; "
-                          "limit = %" PRId64 " is enough, or \"auto\" beside the schedule", j->config->limit, undone,
-                          r->row.due, j->cut, r->row.due));
+        warn(j, xasprintf("limit = %" PRId64 " left %" PRId64 " of %" PRId64
+                          " due records unrefreshed, in %d runs in a row; "
+                          "limit = %" PRId64 " is enough, or \"auto\" beside the schedule",
+                          j->config->limit, undone, r->row.due, j->cut, r->row.due));
     }
 }
 
@@ -56,9 +57,10 @@ void limits_tick(struct job *j)
         if (!j->cut)
             warn(j, NULL);
     } else if (++j->slow >= IN_A_ROW) {
-        warn(j, xasprintf("at pace = \"%" PRId64 "ms\" a run of %" PRId64 " records is not over when the next tick comes, %d "
-                          "times in a row; pace = \"%" PRId64 "ms\" is enough", j->config->pace_ms, r->row.due, j->slow,
-                          between * 1000 / r->row.due));
+        warn(j, xasprintf("at pace = \"%" PRId64 "ms\" a run of %" PRId64
+                          " records is not over when the next tick comes, %d "
+                          "times in a row; pace = \"%" PRId64 "ms\" is enough",
+                          j->config->pace_ms, r->row.due, j->slow, between * 1000 / r->row.due));
     }
 }
 

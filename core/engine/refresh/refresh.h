@@ -14,8 +14,8 @@ int64_t schedule_prev(const struct job *j, int64_t now);
 int64_t schedule_next(const struct job *j, int64_t now);
 
 /* run.c */
-struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
-                      size_t count, run_done done, void *ctx);
+struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys, size_t count,
+                      run_done done, void *ctx);
 /* CLAIM_DEMAND: what is wanted; w's token is copied. */
 void run_set_requirement(struct run *r, const struct token_requirement *w);
 /* A run whose row was made in SQL. */
@@ -37,7 +37,7 @@ void claims_take(struct run *r, struct claimed *list, size_t count, int64_t leas
 enum { FORCED_APART_S = 60 }; /* from one refresh to the next that only a refusal asks for */
 /* What a provider's refusal is held against: a record as it stands. */
 struct token_held {
-    const char *token;           /* may be NULL */
+    const char *token; /* may be NULL */
     int64_t generation, ok_at, first_seen;
 };
 /* The refusal that w tells of is one of this token: no refresh has followed it. Where a refresh replaces no
@@ -59,8 +59,8 @@ void failure_policy_read(const struct attempt *a, const struct http_reply *reply
 void failure_policy_default(const struct attempt *a, const struct failure *f, struct decision *ret);
 struct no_answer {
     int64_t expires_at;
-    int failures;        /* of the record, in a row, with this one */
-    int presented;       /* how often its credential was presented without an answer, with this one */
+    int failures;  /* of the record, in a row, with this one */
+    int presented; /* how often its credential was presented without an answer, with this one */
     int64_t lease_left_s;
     uint64_t jitter;
 };

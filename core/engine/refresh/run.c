@@ -26,7 +26,7 @@ struct claim_task {
     struct claim_request query;
     struct claimed *list;
     size_t count;
-    struct under_way *others;        /* of its keys, those that others present here */
+    struct under_way *others; /* of its keys, those that others present here */
     size_t other_count;
     int64_t lease_boot_ms;
 };
@@ -123,8 +123,8 @@ static void log_run(const struct run *r)
     snprintf(failed, sizeof failed, "%" PRId64, r->row.failed);
     snprintf(skipped, sizeof skipped, "%" PRId64, r->row.skipped);
     log_line(r->refused ? LEVEL_WARNING : LEVEL_INFO, r->refused ? "run refused" : "run finished", "job",
-             r->job->config->job, "run", id, "trigger", r->trigger, "due", due, "refreshed", refreshed,
-             "failed", failed, "skipped", skipped, "reason", r->refused, NULL);
+             r->job->config->job, "run", id, "trigger", r->trigger, "due", due, "refreshed", refreshed, "failed",
+             failed, "skipped", skipped, "reason", r->refused, NULL);
 }
 
 static int finish_work(struct db *db, void *arg, struct error *e)
@@ -171,8 +171,8 @@ static void finish_done(void *arg, int result, const struct error *e)
         return;
     }
     if (result < 0)
-        log_line(LEVEL_WARNING, "the run has ended, but its row of the history could not be written", "job", r->job->config->job, "reason",
-                 e->text, NULL);
+        log_line(LEVEL_WARNING, "the run has ended, but its row of the history could not be written", "job",
+                 r->job->config->job, "reason", e->text, NULL);
     log_run(r);
     run_tell(r);
     run_free(r);
@@ -261,9 +261,11 @@ static bool run_twins_follow(const struct job *j)
 
 static void run_check(struct run *r)
 {
-    if (!r->started || r->claiming || r->active || joined_waits(r) || !r->exhausted || r->finishing || run_twins_follow(r->job))
+    if (!r->started || r->claiming || r->active || joined_waits(r) || !r->exhausted || r->finishing ||
+        run_twins_follow(r->job))
         return;
-    if (r->shares_minute && r->left > 0 && job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
+    if (r->shares_minute && r->left > 0 &&
+        job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
         int64_t left = 60 - clock_now() % 60;
         if (clock_now() / 60 == r->row.started_at / 60) {
             loop_cancel(&r->timer);
@@ -326,8 +328,8 @@ static void claim_refused(struct run *r, int result, const char *why)
     if (result == -ESTALE)
         discovery_misfit(j, why);
     else
-        log_line(LEVEL_ERROR, "the due records could not be claimed in the database; the next run takes them", "job",
-                 j->config->job, "reason", why, NULL);
+        log_line(LEVEL_ERROR, "the due records could not be claimed in the database; the next run takes them",
+                 "job", j->config->job, "reason", why, NULL);
 }
 
 static void hold_over(void *ctx)
@@ -347,8 +349,8 @@ static bool claim_later(struct run *r)
         return false;
     if (!r->locked_ms) {
         r->locked_ms = now;
-        log_line(LEVEL_INFO, "what is due is locked by another transaction; the run asks again until that ends", "job",
-                 j->config->job, NULL);
+        log_line(LEVEL_INFO, "what is due is locked by another transaction; the run asks again until that ends",
+                 "job", j->config->job, NULL);
     }
     if (now - r->locked_ms >= job_lease_s(j) * 1000)
         return false;
@@ -475,7 +477,8 @@ void run_attempt_ended(struct run *r, int outcome, bool ask_again)
 {
     r->active--;
     if (r->job->ramp_up_limit && outcome != OUTCOME_NONE)
-        r->job->ramp_up_limit = r->job->ramp_up_limit < (size_t)r->job->config->in_flight ? r->job->ramp_up_limit + 1 : 0;
+        r->job->ramp_up_limit =
+            r->job->ramp_up_limit < (size_t)r->job->config->in_flight ? r->job->ramp_up_limit + 1 : 0;
     if (outcome == OUTCOME_OK)
         r->row.refreshed++;
     else if (outcome == OUTCOME_NONE)
@@ -501,7 +504,8 @@ void runs_tell_stopping(struct job *j)
     for (struct run *r = j->runs; r; r = r->next) {
         r->refused_error = -ESHUTDOWN;
         free(r->refused);
-        r->refused = xstrdup("renewd is stopping while the database is not available; what was received is on the spool");
+        r->refused =
+            xstrdup("renewd is stopping while the database is not available; what was received is on the spool");
         run_tell(r);
     }
 }

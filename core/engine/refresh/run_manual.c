@@ -43,8 +43,8 @@ static void manual_looked(void *arg)
     engine_async(t->job->engine, manual_known_work, t, manual_known);
 }
 
-void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count,
-                    run_done done, void *ctx)
+void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count, run_done done,
+                    void *ctx)
 {
     int error;
     if (count != 1 || job_why_not(j, &error) || !e->store_up) {

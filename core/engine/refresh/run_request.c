@@ -26,7 +26,9 @@ bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *
     for (const struct run *r = j->runs; r; r = r->next)
         for (const struct run_waiter *w = r->waiters; w; w = w->next)
             if (w->ctx == ctx && r->row.id) {
-                *ret = (struct run_result){.id = r->row.id, .due = r->row.due, .refreshed = r->row.refreshed,
+                *ret = (struct run_result){.id = r->row.id,
+                                           .due = r->row.due,
+                                           .refreshed = r->row.refreshed,
                                            .failed = r->row.failed};
                 return true;
             }

@@ -65,8 +65,7 @@ static int start_work(struct db *db, void *arg, struct error *e)
     struct run *r = t->run;
     const struct job_config *c = r->job->config;
     int res = r->row.id ? 0 /* asked for in SQL: its row is there */
-                        : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at,
-                                          &r->row.id, e);
+                        : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at, &r->row.id, e);
     if (t->not_ready)
         return res;
     if (res >= 0 && c->ready_sql)
@@ -176,8 +175,8 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     return r;
 }
 
-struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys,
-                      size_t count, run_done done, void *ctx)
+struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys, size_t count,
+                      run_done done, void *ctx)
 {
     return run_start_row(j, 0, mode, false, trigger, keys, count, done, ctx);
 }

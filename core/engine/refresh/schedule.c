@@ -43,9 +43,10 @@ static void tick_noted(void *arg, int result, const struct error *e)
 {
     struct tick_task *t = arg;
     if (result < 0)
-        log_line(LEVEL_WARNING, "the time of the last tick could not be written to the database; after a restart that tick may "
-                                "run once more", "job", t->job->config->job, "reason", e->text,
-                 NULL);
+        log_line(LEVEL_WARNING,
+                 "the time of the last tick could not be written to the database; after a restart that tick may "
+                 "run once more",
+                 "job", t->job->config->job, "reason", e->text, NULL);
     free(t);
 }
 
@@ -100,8 +101,7 @@ struct due_task {
 static int schedule_due_work(struct db *db, void *arg, struct error *e)
 {
     struct due_task *t = arg;
-    return store_next_due(db, t->job->table, t->job->safe,
-                          t->held ? t->job->settings_id : NULL, &t->due_at, e);
+    return store_next_due(db, t->job->table, t->job->safe, t->held ? t->job->settings_id : NULL, &t->due_at, e);
 }
 
 static void arm_auto(struct job *j, int64_t due_at);

@@ -18,8 +18,7 @@
 #include "core/rules/outcome.h"
 #include "core/rules/replay.h"
 
-int row_fingerprint(const struct job *j, const char *key, const struct row_values *v,
-                     char ret[FINGERPRINT_SIZE])
+int row_fingerprint(const struct job *j, const char *key, const struct row_values *v, char ret[FINGERPRINT_SIZE])
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
     if (j->credential_slot < 0)
@@ -29,8 +28,8 @@ int row_fingerprint(const struct job *j, const char *key, const struct row_value
         ret[0] = '\0';
         return 0;
     }
-    return fingerprint(j->engine->fingerprint_key, d->name, d->slots[j->credential_slot]->name, c->text,
-                       c->len, ret);
+    return fingerprint(j->engine->fingerprint_key, d->name, d->slots[j->credential_slot]->name, c->text, c->len,
+                       ret);
 }
 
 /* The memo is kept as hex in renewd's row. */
@@ -48,7 +47,7 @@ void *record_memo(const struct record *r, size_t *ret_len)
 }
 
 int ask_refresh_window(struct job *j, struct record *r, const struct row *row, const struct row_values *v,
-                struct error *e)
+                       struct error *e)
 {
     struct record_view view;
     row_values_for_plugin(j, r, row, v, &view);
@@ -131,8 +130,7 @@ static void take_names(const struct job *j, const struct row *row, struct record
         record_set_text(&r->owner, owner ? owner->text : NULL);
 }
 
-static void row_take_times(const struct job *j, const struct row *row, const struct row_values *v,
-                       struct record *r)
+static void row_take_times(const struct job *j, const struct row *row, const struct row_values *v, struct record *r)
 {
     r->expires_at = j->expires_slot >= 0 ? v->list[j->expires_slot].number : 0;
     const struct cell *c = row_cell(j->table, row, "refreshed_at");
@@ -162,23 +160,26 @@ static void row_count(const struct job *j, const struct row_values *v, int res, 
 static void tell_zone(struct job *j, const struct row *row, const struct record *r)
 {
     const struct column *c = j->expires_slot >= 0 && j->slot_column[j->expires_slot] >= 0
-                                 ? &j->table->columns[j->slot_column[j->expires_slot]] : NULL;
+                                 ? &j->table->columns[j->slot_column[j->expires_slot]]
+                                 : NULL;
     int64_t off = r->expires_at - clock_now() - r->life, hours = (off + (off < 0 ? -1800 : 1800)) / 3600;
     int64_t rest = off - hours * 3600;
-    if (!c || j->zone_told || !r->life || !r->expires_at || !hours || hours < -12 || hours > 14 || rest < -120 || rest > 120 ||
-        (c->form != FORM_TIMESTAMP && c->form != FORM_TIME_TEXT))
+    if (!c || j->zone_told || !r->life || !r->expires_at || !hours || hours < -12 || hours > 14 || rest < -120 ||
+        rest > 120 || (c->form != FORM_TIMESTAMP && c->form != FORM_TIME_TEXT))
         return;
     char zone[40], key[80];
     snprintf(zone, sizeof zone, "Etc/GMT%+" PRId64, -hours);
     snprintf(key, sizeof key, "%s", row->key);
     j->zone_told = true;
-    log_line(LEVEL_WARNING, "a time that the application has stored differs by whole hours from what the provider grants: "
-             "if it has no zone, name its zone in records (zone = ...)", "job", j->config->job, "record", key, "account",
-             r->account, "column", c->name, "would_fit", zone, NULL);
+    log_line(LEVEL_WARNING,
+             "a time that the application has stored differs by whole hours from what the provider grants: "
+             "if it has no zone, name its zone in records (zone = ...)",
+             "job", j->config->job, "record", key, "account", r->account, "column", c->name, "would_fit", zone,
+             NULL);
 }
 
 void interpret_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
-              struct round *of)
+                   struct round *of)
 {
     memset(ret, 0, sizeof *ret);
     bool first = !known || !known->source;
@@ -212,7 +213,8 @@ void interpret_row(struct job *j, const struct row *row, const struct record *kn
         new_credential(ret, fp, first);
     else if (row_changed && !by_sibling(j, row, ret) && ret->state == STATE_MISCONFIGURED && is_refusal(ret))
         ret->not_before = 0; /* it stays a suspect, and is asked now: the row may have been what was wrong */
-    else if (row_changed && !by_sibling(j, row, ret) && (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
+    else if (row_changed && !by_sibling(j, row, ret) &&
+             (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
         new_credential(ret, fp, true);
     ret->without_credential = fp[0] == '\0';
     bool given = !first && known->fingerprint[0] && fp[0] && strcmp(fp, known->fingerprint) != 0;
@@ -248,10 +250,10 @@ bool row_has_same_owner(const struct job *j, const struct row *row, const struct
 
 bool records_differ(const struct record *a, const struct record *b)
 {
-    return strcmp(a->hash, b->hash) != 0 || strcmp(a->fingerprint, b->fingerprint) != 0 ||
-           a->state != b->state || a->generation != b->generation || a->due_at != b->due_at ||
-           a->point != b->point || memcmp(&a->window, &b->window, sizeof a->window) != 0 ||
-           a->expires_at != b->expires_at || a->refreshed_at != b->refreshed_at ||
-           a->without_credential != b->without_credential || !same(a->job, b->job) ||
-           !same(a->account, b->account) || !same(a->owner, b->owner) || !same(a->last_text, b->last_text);
+    return strcmp(a->hash, b->hash) != 0 || strcmp(a->fingerprint, b->fingerprint) != 0 || a->state != b->state ||
+           a->generation != b->generation || a->due_at != b->due_at || a->point != b->point ||
+           memcmp(&a->window, &b->window, sizeof a->window) != 0 || a->expires_at != b->expires_at ||
+           a->refreshed_at != b->refreshed_at || a->without_credential != b->without_credential ||
+           !same(a->job, b->job) || !same(a->account, b->account) || !same(a->owner, b->owner) ||
+           !same(a->last_text, b->last_text);
 }

@@ -18,8 +18,10 @@ int record_stands(struct db *db, const struct job *j, const char *key, struct er
     bool left_out = row_is_filtered_out(j, &row, &known);
     row_done(&row);
     record_done(&known);
-    return left_out ? error_set(e, -ENODATA,
-                                "record %.100s is left out: the row is there, but its status is none of those in `only`; "
-                                "nothing is refreshed until its application changes that", key)
+    return left_out ? error_set(
+                          e, -ENODATA,
+                          "record %.100s is left out: the row is there, but its status is none of those in `only`; "
+                          "nothing is refreshed until its application changes that",
+                          key)
                     : 0;
 }

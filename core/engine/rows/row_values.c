@@ -38,33 +38,38 @@ static int open_plain(const char *slot, const char *text, size_t len, struct sec
 {
     const char *by = sealed_by_other(text, len);
     if (by)
-        return error_set(e, -EINVAL, "the value of %s looks as if it was encrypted by %s, which renewd cannot decrypt; it is "
-                                     "not presented: store it plain or in renewd's own form", slot, by);
+        return error_set(e, -EINVAL,
+                         "the value of %s looks as if it was encrypted by %s, which renewd cannot decrypt; it is "
+                         "not presented: store it plain or in renewd's own form",
+                         slot, by);
     *ret = secret_new(text, len);
     return 0;
 }
 
-static int open_hex(const struct job *j, const char *slot, const char *text, size_t len,
-                    struct secret **ret, bool *ret_sealed, struct error *e)
+static int open_hex(const struct job *j, const char *slot, const char *text, size_t len, struct secret **ret,
+                    bool *ret_sealed, struct error *e)
 {
     int res = seal_hex_open(hex_key(j), text, ret);
     if (res == -EINVAL && j->config->accept_plain)
         return open_plain(slot, text, len, ret, e);
     if (res == -EINVAL)
-        return error_set(e, res, "the value of %s is not of the form iv:tag:data in hexadecimal; set "
-                         "accept_plain = true to take plain values over", slot);
+        return error_set(e, res,
+                         "the value of %s is not of the form iv:tag:data in hexadecimal; set "
+                         "accept_plain = true to take plain values over",
+                         slot);
     if (res < 0)
-        return error_set(e, res, "the value of %s cannot be decrypted with the key \"%s\"; check sealed_key and keys",
-                         slot, j->config->sealed_key ? j->config->sealed_key
-                                                     : keyring_first(j->engine->setup.config->keys));
+        return error_set(e, res,
+                         "the value of %s cannot be decrypted with the key \"%s\"; check sealed_key and keys", slot,
+                         j->config->sealed_key ? j->config->sealed_key
+                                               : keyring_first(j->engine->setup.config->keys));
     *ret_sealed = true;
     j->engine->on->key_proven(j->engine, j->config->sealed_key ? j->config->sealed_key
-                                                 : keyring_first(j->engine->setup.config->keys));
+                                                               : keyring_first(j->engine->setup.config->keys));
     return 0;
 }
 
-static int open_secret(const struct job *j, const struct row *r, const char *slot, const char *text,
-                       size_t len, struct secret **ret, bool *ret_sealed, struct error *e)
+static int open_secret(const struct job *j, const struct row *r, const char *slot, const char *text, size_t len,
+                       struct secret **ret, bool *ret_sealed, struct error *e)
 {
     if (hex_key(j))
         return open_hex(j, slot, text, len, ret, ret_sealed, e);
@@ -75,12 +80,15 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
     if (res == -EINVAL)
         return error_set(e, -EINVAL,
                          "the value of %s is not sealed; set accept_plain = true to take plain "
-                         "values over, or sealed = \"none\" to keep them plain", slot);
+                         "values over, or sealed = \"none\" to keep them plain",
+                         slot);
     if (res == -ENOKEY) {
         cleanup(free_p) char *id = NULL;
         seal_key_id(text, &id);
-        return error_set(e, res, "the value of %s is sealed with the key \"%s\", which is not among keys of "
-                         "renewd.conf; add that key", slot, id ? id : "?");
+        return error_set(e, res,
+                         "the value of %s is sealed with the key \"%s\", which is not among keys of "
+                         "renewd.conf; add that key",
+                         slot, id ? id : "?");
     }
     if (res < 0)
         return error_set(e, res, "the sealed value of %s cannot be decrypted: %s", slot,
@@ -92,8 +100,7 @@ static int open_secret(const struct job *j, const struct row *r, const char *slo
     return 0;
 }
 
-static int open_one(const struct job *j, const struct row *r, size_t slot, struct row_values *v,
-                    struct error *e)
+static int open_one(const struct job *j, const struct row *r, size_t slot, struct row_values *v, struct error *e)
 {
     int column = j->slot_column[slot];
     if (column < 0)
@@ -155,7 +162,7 @@ void row_values_done(struct row_values *v)
 }
 
 void row_values_for_plugin(const struct job *j, const struct record *rec, const struct row *r,
-                 const struct row_values *v, struct record_view *ret)
+                           const struct row_values *v, struct record_view *ret)
 {
     int64_t refreshed = rec->refreshed_at;
     const struct cell *column = row_cell(j->table, r, "refreshed_at");
@@ -177,7 +184,7 @@ void row_values_for_plugin(const struct job *j, const struct record *rec, const 
 }
 
 int row_value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
-               bool secret, char **ret)
+                   bool secret, char **ret)
 {
     if (!secret || !is_sealed_job(j)) {
         *ret = xstrndup(plain, len);
@@ -186,8 +193,9 @@ int row_value_seal(const struct job *j, const char *key, const char *slot, const
     int res = fault_error(FAULT_SEAL, key);
     if (res < 0)
         return res;
-    j->engine->on->key_proven(j->engine, hex_key(j) && j->config->sealed_key ? j->config->sealed_key
-                                                               : keyring_first(j->engine->setup.config->keys));
+    j->engine->on->key_proven(j->engine, hex_key(j) && j->config->sealed_key
+                                             ? j->config->sealed_key
+                                             : keyring_first(j->engine->setup.config->keys));
     if (hex_key(j))
         return seal_hex(hex_key(j), plain, len, ret);
     return seal(j->engine->setup.config->keys, job_seal_table(j), key, slot, plain, len, ret);

@@ -10,23 +10,22 @@
 int row_values_decrypt(const struct job *j, const struct row *r, struct row_values *ret, struct error *e);
 void row_values_done(struct row_values *v);
 void row_values_for_plugin(const struct job *j, const struct record *rec, const struct row *r,
-                 const struct row_values *v, struct record_view *ret);
+                           const struct row_values *v, struct record_view *ret);
 int row_value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
-               bool secret, char **ret);
+                   bool secret, char **ret);
 const char *job_seal_table(const struct job *j);
 
 /* interpret_row.c: what a row means. */
-int row_fingerprint(const struct job *j, const char *key, const struct row_values *v,
-                     char ret[FINGERPRINT_SIZE]);
+int row_fingerprint(const struct job *j, const char *key, const struct row_values *v, char ret[FINGERPRINT_SIZE]);
 /* known may be NULL. ret is the record as it should stand; what was seen is added to `of`, which may be NULL. */
 void interpret_row(struct job *j, const struct row *row, const struct record *known, struct record *ret,
-              struct round *of);
+                   struct round *of);
 int64_t record_due_at(const struct record *r); /* when it is due by itself */
 void record_schedule(const struct job *j, struct record *r);
 /* The memo's bytes, malloc'd; NULL for none. */
 void *record_memo(const struct record *r, size_t *ret_len);
 int ask_refresh_window(struct job *j, struct record *r, const struct row *row, const struct row_values *v,
-                struct error *e);
+                       struct error *e);
 /* True when the row is not a record (any more): its status was changed by somebody else. */
 bool row_is_filtered_out(const struct job *j, const struct row *row, const struct record *known);
 /* The owner may stand in another table, out of the row's hash. */

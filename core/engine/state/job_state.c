@@ -15,8 +15,8 @@ enum { STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
 const char *job_unnamed(const struct job *j, const char *why)
 {
     size_t len = strlen(j->config->job);
-    bool named = !strncmp(why, "job ", 4) && !strncmp(why + 4, j->config->job, len) &&
-                 !strncmp(why + 4 + len, ": ", 2);
+    bool named =
+        !strncmp(why, "job ", 4) && !strncmp(why + 4, j->config->job, len) && !strncmp(why + 4 + len, ": ", 2);
     return named ? why + 4 + len + 2 : why;
 }
 

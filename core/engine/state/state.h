@@ -32,26 +32,27 @@ struct engine {
     struct loop *loop;
     struct job **jobs;
     size_t job_count;
-    struct job_config **disabled;    /* files with enabled = false, which are no jobs */
+    struct job_config **disabled; /* files with enabled = false, which are no jobs */
     size_t disabled_count;
     struct http_client *http;
     struct store_thread *store, *reader;
     struct spool *spool;
-    struct retention *keep;               /* what the store has taken, for a day */
+    struct retention *keep; /* what the store has taken, for a day */
     enum { SET_BACK_TO_LOOK, SET_BACK_LOOKING, SET_BACK_WRITING } set_back;
-    int64_t left_alone;              /* spool files that are not for us */
+    int64_t left_alone; /* spool files that are not for us */
     unsigned char fingerprint_key[32];
-    bool keys_known[KEYRING_MAX];    /* in the ring's order: the database has a check value of theirs */
+    bool keys_known[KEYRING_MAX]; /* in the ring's order: the database has a check value of theirs */
     int64_t started_at;
     bool store_up, reader_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
-    int threads;                     /* of those being stopped, how many still run */
-    struct job *retired;             /* taken out by a reload, still at work */
+    int threads;         /* of those being stopped, how many still run */
+    struct job *retired; /* taken out by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
-    char *store_why;                 /* why it is away, or refused */
-    bool refused;                    /* the clone guard: it is there, and only read (phase.c) */
+    char *store_why; /* why it is away, or refused */
+    bool refused;    /* the clone guard: it is there, and only read (phase.c) */
     char installation[ID_SIZE];
-    unsigned beats;                  /* of the heartbeat */
-    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer, *history_timer;
+    unsigned beats; /* of the heartbeat */
+    struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer,
+        *history_timer;
     struct loop_timer *secrets_timer, *secrets_soon;
     struct conf_mistakes *job_notes; /* of the jobs, as they were read last; its warnings are shown */
     struct commit_task *commits;     /* submitted, or waiting for the store to come back */
@@ -59,53 +60,53 @@ struct engine {
     int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
     size_t leftover_count;
-    size_t dead_files;               /* spool files of processes that are over, as last counted */
-    struct jobs_ready_waiter *settled;  /* who waits for all jobs to be discovered or held */
+    size_t dead_files;                 /* spool files of processes that are over, as last counted */
+    struct jobs_ready_waiter *settled; /* who waits for all jobs to be discovered or held */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
-    struct tokens *tokens;           /* remembered for those who ask */
-    struct token_request *demands;          /* who waits for a token */
-    struct rate_limits *notes;             /* what calls with tokens were answered */
-    struct forwards *forwards;       /* calls that are passed on */
-    size_t busy;                     /* store work under way that refers to jobs or runs */
-    size_t claims;                   /* of it, claims, until they are attempts or given back */
-    bool lost, lost_asked;           /* leases may be out that nobody works on */
-    bool blocked;                    /* something waits for the store, and that was said */
-    struct parked_counts aside;        /* as last counted */
-    bool gone_asked;                 /* leases of processes that are gone are being looked for */
+    struct tokens *tokens;         /* remembered for those who ask */
+    struct token_request *demands; /* who waits for a token */
+    struct rate_limits *notes;     /* what calls with tokens were answered */
+    struct forwards *forwards;     /* calls that are passed on */
+    size_t busy;                   /* store work under way that refers to jobs or runs */
+    size_t claims;                 /* of it, claims, until they are attempts or given back */
+    bool lost, lost_asked;         /* leases may be out that nobody works on */
+    bool blocked;                  /* something waits for the store, and that was said */
+    struct parked_counts aside;    /* as last counted */
+    bool gone_asked;               /* leases of processes that are gone are being looked for */
     struct loop_timer *lost_timer;
-    struct listener *listener;       /* NULL = the poll finds requests alone */
+    struct listener *listener; /* NULL = the poll finds requests alone */
     bool history_started;
-    struct change_feed *changed;         /* rows to be looked at */
+    struct change_feed *changed; /* rows to be looked at */
     struct loop_watch *hints_watch;
     struct loop_timer *hints_timer;
-    int64_t requests_boot_ms;        /* when requests were looked for last */
+    int64_t requests_boot_ms; /* when requests were looked for last */
 };
 
 /* What one round has seen. */
 struct round {
     int64_t rows, changed, removed;
     int64_t unreadable;
-    int64_t wrong_key;               /* of them: sealed with another key, as it seems */
-    int64_t opened;                  /* rows of which a value opened, or that hold plain ones */
-    struct commit **later;           /* of wrong_key, seen before anything opened: to be noted if it is not the key */
+    int64_t wrong_key;     /* of them: sealed with another key, as it seems */
+    int64_t opened;        /* rows of which a value opened, or that hold plain ones */
+    struct commit **later; /* of wrong_key, seen before anything opened: to be noted if it is not the key */
     size_t later_count;
 };
 
 struct discovery {
     bool running, full, again;
-    bool changed_behind;             /* rows were changed that this round may have passed already */
-    bool held;                       /* the job is held because none of its rows opened */
-    char *after;                     /* key of the last row seen; in the sweep, of the last record */
+    bool changed_behind; /* rows were changed that this round may have passed already */
+    bool held;           /* the job is held because none of its rows opened */
+    char *after;         /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
     struct round round;
-    bool opened;                     /* a value of the job's table has opened, now or before */
-    int64_t unreadable;              /* of the last full round */
+    bool opened;        /* a value of the job's table has opened, now or before */
+    int64_t unreadable; /* of the last full round */
     int64_t page_started_ms;
-    int64_t pages, furthest, steps;  /* of this round; the most of any since one was done; see engine_steps() */
-    bool restart;                    /* from the first row again, when what was asked is answered */
-    int64_t table_rows;              /* in the last round that came to its end */
-    char *last_key;                  /* of the table then; NULL = it was empty */
+    int64_t pages, furthest, steps; /* of this round; the most of any since one was done; see engine_steps() */
+    bool restart;                   /* from the first row again, when what was asked is answered */
+    int64_t table_rows;             /* in the last round that came to its end */
+    char *last_key;                 /* of the table then; NULL = it was empty */
     struct look_waiter *looking, *waiting_look; /* discover/look_first.c: who waits for this round, for the next */
     struct loop_timer *timer;
 };
@@ -115,17 +116,17 @@ struct run;
 /* What rule 10 knows of a job, as the store had it last; its newest success is the newest here. */
 struct breaker {
     struct breaker_row row;
-    int64_t told_ms;                 /* when a success was told to the store last */
-    bool refused;                    /* somebody was since */
+    int64_t told_ms; /* when a success was told to the store last */
+    bool refused;    /* somebody was since */
     struct loop_timer *canary_timer, *witness_timer;
-    bool asking;                     /* a canary is on its way */
+    bool asking; /* a canary is on its way */
 };
 
-struct status_columns_update {             /* SQL; NULL = nothing to write */
+struct status_columns_update { /* SQL; NULL = nothing to write */
     char *on_reconnect;
-    char **well;                     /* on_ok, a column each */
-    char *tell, *forget;             /* which records on_reconnect was written for */
-    char *plain;                     /* on_ok of commits that an older renewd left on the spool */
+    char **well;         /* on_ok, a column each */
+    char *tell, *forget; /* which records on_reconnect was written for */
+    char *plain;         /* on_ok of commits that an older renewd left on the spool */
 };
 
 struct job {
@@ -133,79 +134,79 @@ struct job {
     struct job_config *config;
     struct instance *instance;
     struct table *table;
-    char *read_source;               /* job_find_source */
-    struct status_columns_update *also;        /* as many as the configuration's */
-    int *slot_column;                /* slot -> column of the table, or -1 */
+    char *read_source;                  /* job_find_source */
+    struct status_columns_update *also; /* as many as the configuration's */
+    int *slot_column;                   /* slot -> column of the table, or -1 */
     int expires_slot, credential_slot;
     int replay;
     int64_t grace_s;
     bool safe;
     char *held;
-    bool zone_told;                  /* that times of its table seem to be of another zone */
-    char *hidden;                    /* row security that keeps its rows from it */
-    struct job_config *next_config;  /* secrets.c: takes the place of config in a moment */
-    char *secret_why;                /* why a changed secret is not in force; NULL = none is */
+    bool zone_told;                 /* that times of its table seem to be of another zone */
+    char *hidden;                   /* row security that keeps its rows from it */
+    struct job_config *next_config; /* secrets.c: takes the place of config in a moment */
+    char *secret_why;               /* why a changed secret is not in force; NULL = none is */
     bool paused, resolving, discovered, rehearsed, removed;
-    bool ran;                        /* before a reload, under another configuration */
+    bool ran; /* before a reload, under another configuration */
     struct discovery discovery;
     struct loop_timer *tick_timer, *auto_timer, *retry_timer;
-    int64_t last_tick, next_tick;    /* Unix seconds; 0 = none */
+    int64_t last_tick, next_tick; /* Unix seconds; 0 = none */
     int64_t auto_at;
     struct pace pace;
-    int cut, slow;                   /* runs in a row that `limit` ended too early; ticks that met the run before them */
-    char *warning;                   /* about one of these, or NULL */
+    int cut, slow; /* runs in a row that `limit` ended too early; ticks that met the run before them */
+    char *warning; /* about one of these, or NULL */
     struct breaker breaker;
     struct {
-        char *why;                   /* NULL = it is not, as last seen */
+        char *why; /* NULL = it is not, as last seen */
         int64_t records;
         struct loop_timer *timer;
     } failing;
     char settings_id[FINGERPRINT_SIZE]; /* a hash of the settings and their secrets' values */
-    size_t others;                   /* requests since the last one for a suspect */
-    size_t ramp_up_limit;                   /* after a hold at most so many attempts at once; grows; 0 = no matter */
-    size_t active;                   /* attempts under way */
+    size_t others;                      /* requests since the last one for a suspect */
+    size_t ramp_up_limit;               /* after a hold at most so many attempts at once; grows; 0 = no matter */
+    size_t active;                      /* attempts under way */
     struct run *runs;
     struct attempt *attempts;
     struct granted granted;
-    bool granted_known;              /* read from the store */
-    int unlike;                      /* successes in a row that rotate otherwise than `granted` says */
-    struct job_events *events;       /* NULL: it takes none */
+    bool granted_known;        /* read from the store */
+    int unlike;                /* successes in a row that rotate otherwise than `granted` says */
+    struct job_events *events; /* NULL: it takes none */
     struct job *next_retired;
 };
 
 struct run {
     struct job *job;
     struct run_row row;
-    int mode;                        /* enum claim_mode */
-    struct token_requirement wish;          /* CLAIM_DEMAND */
-    struct secret *refused_token;    /* the wish's */
+    int mode;                      /* enum claim_mode */
+    struct token_requirement wish; /* CLAIM_DEMAND */
+    struct secret *refused_token;  /* the wish's */
     char *trigger;
     int64_t tick, next_tick;
     char **keys;
     size_t key_count, keys_asked;
-    int64_t left, failing_left;      /* of the job's limit; INT64_MAX = no limit */
+    int64_t left, failing_left; /* of the job's limit; INT64_MAX = no limit */
     size_t active;
-    bool looked_all;                 /* the whole of its table was looked at, as far as it has to be */
+    bool looked_all; /* the whole of its table was looked at, as far as it has to be */
     bool started, claiming, exhausted, finishing;
-    int64_t locked_ms;               /* by the boot clock: since when others keep what is due locked; 0 = they do not */
-    bool impatient;                  /* what waits after a failure does not */
-    bool general;                    /* nobody means the very record: by hand with a key alone does */
-    bool twice;                      /* all were asked; who was refused is asked a second time */
-    bool shares_minute;              /* attempts at their own time, one run a minute */
-    struct map *repeats;             /* key -> how often it was ok here and due again; NULL = none */
-    char *refused;                   /* why it could not run */
+    int64_t locked_ms;   /* by the boot clock: since when others keep what is due locked; 0 = they do not */
+    bool impatient;      /* what waits after a failure does not */
+    bool general;        /* nobody means the very record: by hand with a key alone does */
+    bool twice;          /* all were asked; who was refused is asked a second time */
+    bool shares_minute;  /* attempts at their own time, one run a minute */
+    struct map *repeats; /* key -> how often it was ok here and due again; NULL = none */
+    char *refused;       /* why it could not run */
     int refused_error;
     struct claim_request left_query;
-    struct left undone;           /* for those who wait, like its failures */
+    struct left undone; /* for those who wait, like its failures */
     struct reason_count skipped_because[REASONS_MAX];
     struct failure_row *failures; /* for those who wait, when it has ended */
     size_t failure_count;
-    struct under_way *joined;        /* attempts of others whose result is its own (refresh/joined.c) */
+    struct under_way *joined; /* attempts of others whose result is its own (refresh/joined.c) */
     size_t joined_count;
-    bool joining;                    /* they are being looked at */
+    bool joining; /* they are being looked at */
     struct loop_timer *joined_timer;
-    struct map *joined_keys;         /* whose have ended */
-    bool counted, failures_read;     /* those that it skipped; its failures */
+    struct map *joined_keys;     /* whose have ended */
+    bool counted, failures_read; /* those that it skipped; its failures */
     struct run_waiter *waiters;
     struct loop_timer *timer;
     struct run *next;
@@ -216,13 +217,13 @@ struct row_values {
     struct slot_value *list;
     struct secret **owned;
     size_t count;
-    size_t opened;                   /* sealed values that opened; also where row_values_decrypt() fails */
+    size_t opened; /* sealed values that opened; also where row_values_decrypt() fails */
 };
 
 struct attempt {
     struct job *job;
     struct run *run;
-    struct claimed claim;            /* record, row, attempt id: owned */
+    struct claimed claim; /* record, row, attempt id: owned */
     struct row_values values;
     void *memo;
     struct plugin_attempt *plugin;
@@ -230,10 +231,10 @@ struct attempt {
     struct loop_timer *timer;
     int64_t started_at;
     int64_t lease_boot_ms, deadline_boot_ms;
-    int status;                      /* of the last reply */
+    int status; /* of the last reply */
     int64_t retry_after;
     bool sent, token_set;
-    struct step_result step;         /* the request that waits for the disk */
+    struct step_result step; /* the request that waits for the disk */
     struct attempt *next;
 };
 
@@ -241,11 +242,12 @@ struct attempt {
 struct commit_task {
     struct engine *engine;
     struct job *job;
-    struct run *run;                 /* NULL for leftovers and retries */
+    struct run *run; /* NULL for leftovers and retries */
     struct commit *commit;
-    bool submitted, from_spool;      /* from_spool: of a dead incarnation */
-    bool kept;                       /* a pending pair that is tried again */
-    char lost[FINGERPRINT_SIZE];     /* one that the database had lost (recovery/restored_database.c): its name there; or "" */
+    bool submitted, from_spool; /* from_spool: of a dead incarnation */
+    bool kept;                  /* a pending pair that is tried again */
+    char lost
+        [FINGERPRINT_SIZE]; /* one that the database had lost (recovery/restored_database.c): its name there; or "" */
     int rounds;
     struct commit_task *next;
 };

@@ -83,8 +83,7 @@ void tokens_put(struct tokens *t, const char *source, const char *key, struct to
     void *value;
 
     struct token_entry *before = map_remove(t->by_name, name);
-    e->unchanged = before && same_token(before, e) &&
-                   (before->unchanged || before->due.ok_at != e->due.ok_at);
+    e->unchanged = before && same_token(before, e) && (before->unchanged || before->due.ok_at != e->due.ok_at);
     entry_free(before);
     if (map_count(t->by_name) >= TOKENS_MAX && map_next(t->by_name, &cursor, &oldest, &value)) {
         cleanup(free_p) char *gone = xstrdup(oldest);
@@ -100,8 +99,8 @@ void tokens_forget(struct tokens *t, const char *source, const char *key)
     entry_free(map_remove(t->by_name, name));
 }
 
-int token_entry_of(const struct job *j, const struct row *row, const struct record *rec,
-                   struct token_entry *ret, struct error *e)
+int token_entry_of(const struct job *j, const struct row *row, const struct record *rec, struct token_entry *ret,
+                   struct error *e)
 {
     int slot = plugin_slot(j->config->plugin, "access_token");
     struct row_values v = {0};
@@ -115,8 +114,12 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .expires_at = expires_at,
         .generation = rec->generation,
         .first_seen = rec->first_seen,
-        .due = {.window = rec->window, .point = rec->point, .ok_at = rec->ok_at,
-                .not_before = rec->not_before, .expires_at = expires_at, .life = rec->life},
+        .due = {.window = rec->window,
+                .point = rec->point,
+                .ok_at = rec->ok_at,
+                .not_before = rec->not_before,
+                .expires_at = expires_at,
+                .life = rec->life},
         .state = rec->state,
         .strikes = rec->strikes,
         .fine = rec->state != STATE_MISCONFIGURED && strcmp(rec->ok_under, j->settings_id) == 0,
@@ -169,7 +172,8 @@ bool token_lives(const struct token_entry *t, int64_t now)
     return t->token && (t->expires_at == 0 || t->expires_at > now);
 }
 
-static bool cache_wanted(const struct job *j, const struct token_entry *t, const struct token_requirement *w, int64_t now)
+static bool cache_wanted(const struct job *j, const struct token_entry *t, const struct token_requirement *w,
+                         int64_t now)
 {
     if (w->as_tick)
         return due_tick(&t->due, now, schedule_prev(j, now), schedule_next(j, now));
@@ -204,7 +208,8 @@ int token_judge(const struct job *j, const struct token_entry *t, const struct t
     const struct token_held held = token_held_of(t);
     bool refused = token_refused(w, &held, now);
 
-    if (may_try && !cache_stopped(t) && job_may_claim(j) && (t->fine || !breaker_holds(j)) && pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
+    if (may_try && !cache_stopped(t) && job_may_claim(j) && (t->fine || !breaker_holds(j)) &&
+        pace_wait(&j->pace, clock_boot_ms()) < HOLD_MS &&
         (cache_wanted(j, t, w, now) || (refused && forced(t, now))))
         return VERDICT_TRY;
     if (refused)
@@ -269,7 +274,8 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
     ret->state = t->state;
     ret->code = t->code;
     if (t->without_credential) {
-        cache_refuse_person(t, "the record holds no credential to refresh with; its account has to be connected", ret);
+        cache_refuse_person(t, "the record holds no credential to refresh with; its account has to be connected",
+                            ret);
     } else if (t->state == STATE_RECONNECT) {
         cache_refuse_person(t, "its account has to be connected again", ret);
     } else if (t->state == STATE_MISCONFIGURED && !suspected(j, t)) {
@@ -285,9 +291,9 @@ void token_refusal(const struct job *j, const struct token_entry *t, const struc
     } else {
         ret->status = TOKEN_LATER;
         ret->retry_after = next_try(j, t, refused, now);
-        ret->why = t->text                    ? text_for_caller(t)
+        ret->why = t->text                  ? text_for_caller(t)
                    : waits_for_canary(j, t) ? j->breaker.row.why
-                   : refused ? "the provider refuses the access token, and there is no newer one now"
-                             : "there is no valid access token";
+                   : refused                ? "the provider refuses the access token, and there is no newer one now"
+                                            : "there is no valid access token";
     }
 }

@@ -87,7 +87,7 @@ static void choose_job_known(void *arg, int result, const struct error *e)
 }
 
 void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
-                   void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx)
+                       void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx)
 {
     struct choose_job_task *t = xcalloc(1, sizeof *t);
 

@@ -15,12 +15,12 @@
 #include "core/engine/tokens/tokens.h"
 
 enum {
-    AT_ONCE = 128,                  /* calls under way; more wait their turn */
-    BODIES_MAX = 32 * 1024 * 1024,  /* of all calls together */
-    SLOW_WAIT_MS = 3000,            /* a slowed record's call waits so long in all */
-    SERVE_MS = 4500,                /* then a token that lives is used, however its refresh goes on */
+    AT_ONCE = 128,                 /* calls under way; more wait their turn */
+    BODIES_MAX = 32 * 1024 * 1024, /* of all calls together */
+    SLOW_WAIT_MS = 3000,           /* a slowed record's call waits so long in all */
+    SERVE_MS = 4500,               /* then a token that lives is used, however its refresh goes on */
     TOKEN_WAIT_MS = 25000,
-    UNSAFE_IDLE_MS = 2000,          /* no older connection carries what must not be sent twice */
+    UNSAFE_IDLE_MS = 2000, /* no older connection carries what must not be sent twice */
 };
 
 struct forward {
@@ -30,10 +30,10 @@ struct forward {
     struct forward_parts parts;
     struct secret *token;
     int64_t generation;
-    bool repeated;                  /* a fresh token was asked for after a refusal */
-    bool sending;                   /* has one of the places */
-    bool queued, asking;            /* asking: for its token */
-    int64_t slow_until_ms;          /* how long it waits at most for a record that is slowed; 0 = not yet */
+    bool repeated;         /* a fresh token was asked for after a refusal */
+    bool sending;          /* has one of the places */
+    bool queued, asking;   /* asking: for its token */
+    int64_t slow_until_ms; /* how long it waits at most for a record that is slowed; 0 = not yet */
     struct http_transfer *transfer;
     struct loop_timer *timer;
     forward_done done;
@@ -42,7 +42,7 @@ struct forward {
 };
 
 struct forwards {
-    struct forward *first;          /* in the order of their turns */
+    struct forward *first; /* in the order of their turns */
     size_t sending, bytes;
     struct loop_timer *pump_timer;
 };
@@ -116,8 +116,9 @@ static void no_answer(struct forward *f, const struct http_reply *reply)
                        : reply->failure == HTTP_TOO_LARGE ? "reply_too_large"
                        : reply->failure == HTTP_CUT       ? "reply_cut"
                                                           : "no_answer";
-    log_line(LEVEL_WARNING, "a forwarded call was not answered", "job", f->job->config->job, "record", f->key, "account", tokens_account(f->engine->tokens, f->job, f->key),
-             "code", reply->timed_out ? "timeout" : code, "reason", reply->why, NULL);
+    log_line(LEVEL_WARNING, "a forwarded call was not answered", "job", f->job->config->job, "record", f->key,
+             "account", tokens_account(f->engine->tokens, f->job, f->key), "code",
+             reply->timed_out ? "timeout" : code, "reason", reply->why, NULL);
     if (reply->timed_out)
         forward_refuse(f, FORWARD_TIMED_OUT, reply->sent ? "timeout" : "not_sent", reply->why, 0);
     else
@@ -176,8 +177,9 @@ static bool forward_held_back(struct forward *f, int64_t wait)
     if (!wait || f->repeated)
         return false;
     if (now + wait > f->slow_until_ms)
-        forward_refuse(f, FORWARD_SLOWED, "slowed", "the provider limits this record's calls; renewd makes none before the time given",
-               (wait + 999) / 1000);
+        forward_refuse(f, FORWARD_SLOWED, "slowed",
+                       "the provider limits this record's calls; renewd makes none before the time given",
+                       (wait + 999) / 1000);
     else
         f->timer = loop_after(f->engine->loop, wait, forward_begin, f);
     return true;
@@ -265,7 +267,8 @@ static void forward_pump(void *ctx)
     all->pump_timer = NULL;
     while (all->sending < AT_ONCE && (f = next_of(all))) {
         f->queued = false;
-        if (forward_held_back(f, rate_limits_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
+        if (forward_held_back(f,
+                              rate_limits_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
             continue;
         f->sending = true;
         all->sending++;

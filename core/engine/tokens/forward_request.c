@@ -77,8 +77,8 @@ static bool is_setting(const struct job *j, const char *url)
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
     for (size_t i = 0; d->settings && d->settings[i]; i++) {
-        const char *set = d->settings[i]->type == RENEWD_URL
-                              ? settings_text(j->config->settings, d->settings[i]->name) : NULL;
+        const char *set =
+            d->settings[i]->type == RENEWD_URL ? settings_text(j->config->settings, d->settings[i]->name) : NULL;
         if (set && same_url(set, url))
             return true;
     }
@@ -96,7 +96,8 @@ static int take_url(const struct job *j, const struct forward_call *c, struct fo
 {
     const char *why;
     if (!j->config->forward_allow)
-        return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "not_allowed", "the job forwards nothing: it has no forward.allow");
+        return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "not_allowed",
+                                      "the job forwards nothing: it has no forward.allow");
     int r = target_url(j->config->forward_allow, c->path, &p->url, &why);
     if (r == -EPERM)
         return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "not_allowed", why);
@@ -104,7 +105,7 @@ static int take_url(const struct job *j, const struct forward_call *c, struct fo
         return forward_request_refuse(a, FORWARD_BAD, "bad_path", why);
     if (endpoint_of_tokens(p->url) || is_setting(j, p->url))
         return forward_request_refuse(a, FORWARD_NOT_ALLOWED, "token_endpoint",
-                      "calls to the provider's token endpoints are not forwarded");
+                                      "calls to the provider's token endpoints are not forwarded");
     return 0;
 }
 
@@ -115,17 +116,18 @@ static const char *own_member(const struct job *j, int put)
 }
 
 static int forward_request_take_query(const struct job *j, const struct forward_call *c, struct forward_parts *p,
-                      struct forward_answer *a)
+                                      struct forward_answer *a)
 {
     if (target_query_check(c->query) < 0 ||
         target_members(c->query, strlen(c->query), own_member(j, FORWARD_QUERY), &p->query) < 0)
-        return forward_request_refuse(a, FORWARD_BAD, "bad_query",
-                      "the query has a character that a URL may not have, or a name with a bad percent-escape");
+        return forward_request_refuse(
+            a, FORWARD_BAD, "bad_query",
+            "the query has a character that a URL may not have, or a name with a bad percent-escape");
     return 0;
 }
 
 static int forward_request_take_body(const struct job *j, const struct forward_call *c, struct forward_parts *p,
-                     struct forward_answer *a)
+                                     struct forward_answer *a)
 {
     const char *type = forward_request_value_of(c->headers, "Content-Type");
     bool head = strcmp(c->method, "HEAD") == 0;
@@ -138,9 +140,10 @@ static int forward_request_take_body(const struct job *j, const struct forward_c
     }
     bool none = c->body_len == 0 && !type && strcmp(c->method, "GET") != 0;
     if (head || (!none && !is_form(type)))
-        return forward_request_refuse(a, FORWARD_TYPE, "not_a_form",
-                      "the job puts the token into the body of a form: send one, with Content-Type: "
-                      "application/x-www-form-urlencoded");
+        return forward_request_refuse(
+            a, FORWARD_TYPE, "not_a_form",
+            "the job puts the token into the body of a form: send one, with Content-Type: "
+            "application/x-www-form-urlencoded");
     p->form = none;
     if (target_members(c->body, c->body_len, own_member(j, FORWARD_FORM), &p->body) < 0)
         return forward_request_refuse(a, FORWARD_BAD, "bad_form", "the form has a name with a bad percent-escape");
@@ -149,7 +152,8 @@ static int forward_request_take_body(const struct job *j, const struct forward_c
 
 static void forward_request_take_headers(const struct job *j, const struct forward_call *c, struct forward_parts *p)
 {
-    const char *connection = forward_request_value_of(c->headers, "Connection"), *own = own_member(j, FORWARD_HEADER);
+    const char *connection = forward_request_value_of(c->headers, "Connection"),
+               *own = own_member(j, FORWARD_HEADER);
 
     for (const char *const *h = c->headers; h && *h; h++)
         if (!hop_drops_request(*h, name_len(*h), connection) && !(own && is_header(*h, own)))

@@ -12,17 +12,17 @@
  */
 /* As read, or as committed; what is in it has reached the store. */
 struct token_entry {
-    struct secret *token;        /* NULL: the row holds none */
-    int64_t read_ms;             /* clock_boot_ms() */
+    struct secret *token; /* NULL: the row holds none */
+    int64_t read_ms;      /* clock_boot_ms() */
     int64_t expires_at, generation;
-    int64_t first_seen;          /* of its credential */
+    int64_t first_seen; /* of its credential */
     struct due due;
-    bool unchanged;              /* the last refresh brought the token that was there before */
-    bool fine;                   /* its last answer was a success: no hold of the breaker keeps it */
+    bool unchanged; /* the last refresh brought the token that was there before */
+    bool fine;      /* its last answer was a success: no hold of the breaker keeps it */
     int state, strikes;
     bool without_credential;
-    char *code, *text;           /* of the last failure; NULL after ok */
-    char *account;               /* for people; may be NULL */
+    char *code, *text; /* of the last failure; NULL after ok */
+    char *account;     /* for people; may be NULL */
 };
 
 struct tokens;
@@ -39,8 +39,8 @@ const char *tokens_account(const struct tokens *t, const struct job *j, const ch
 void tokens_forget(struct tokens *t, const char *source, const char *key);
 
 /* What a row and its record come to; -errno with a sentence when the row cannot be opened. */
-int token_entry_of(const struct job *j, const struct row *row, const struct record *rec,
-                   struct token_entry *ret, struct error *e);
+int token_entry_of(const struct job *j, const struct row *row, const struct record *rec, struct token_entry *ret,
+                   struct error *e);
 /* A commit is in the store: what is remembered of its record follows. */
 void tokens_follow(struct tokens *t, const struct job *j, const struct commit *c);
 
@@ -65,10 +65,10 @@ struct lines {
 
 /* What is to be sent, but for the token. */
 struct forward_parts {
-    char *method, *url;          /* the URL without its query */
-    struct buf query, body;      /* without the token's own member */
-    struct lines headers;        /* those that do not end here */
-    bool form;                   /* the body becomes a form that holds the token alone */
+    char *method, *url;     /* the URL without its query */
+    struct buf query, body; /* without the token's own member */
+    struct lines headers;   /* those that do not end here */
+    bool form;              /* the body becomes a form that holds the token alone */
 };
 
 /* The first thing that speaks against the call: FORWARD_BAD, _NOT_ALLOWED or _TYPE with code and why in ret, a
@@ -81,7 +81,7 @@ void forward_parts_done(struct forward_parts *p);
 struct forward_request {
     struct buf url, body;
     struct lines headers;
-    struct http_request http;    /* points into it; transport's fields unset */
+    struct http_request http; /* points into it; transport's fields unset */
 };
 /* -ENOBUFS: it has become too large. */
 int forward_request_of(const struct job *j, const struct forward_parts *p, const char *token,

@@ -34,8 +34,8 @@ struct token_waiter {
     token_done done;
     void *ctx;
     struct secret *refused_token; /* the wish's */
-    bool tried;                  /* an attempt has ended since it asked */
-    bool looked;                 /* ok_at is what the record said when it asked */
+    bool tried;                   /* an attempt has ended since it asked */
+    bool looked;                  /* ok_at is what the record said when it asked */
     int64_t ok_at;
     int64_t until_ms;
     struct loop_timer *timer;
@@ -48,15 +48,15 @@ struct token_request {
     char *key;
     struct token_waiter *askers;
     bool reading, running, looked;
-    bool ahead;                  /* to be read, though nobody waits for it */
-    struct loop_timer *timer;    /* of the next read */
-    struct row row;              /* of the read under way */
+    bool ahead;               /* to be read, though nobody waits for it */
+    struct loop_timer *timer; /* of the next read */
+    struct row row;           /* of the read under way */
     struct record record;
     bool known, found;
-    struct standing standing;    /* of its credential, which another record may have used up */
-    bool carried;                /* a spent one: the newest was asked for */
-    int barren;                  /* runs in a row that found nothing to do */
-    char *refused;               /* why the last run did not start, or did nothing */
+    struct standing standing; /* of its credential, which another record may have used up */
+    bool carried;             /* a spent one: the newest was asked for */
+    int barren;               /* runs in a row that found nothing to do */
+    char *refused;            /* why the last run did not start, or did nothing */
     struct token_request *next;
 };
 
@@ -193,7 +193,8 @@ static void run_over(void *ctx, const struct run_result *r)
     d->refused = r->why ? xstrdup(r->why) : NULL;
     d->barren = nothing ? d->barren + 1 : 0;
     if (d->barren >= BARREN_MAX)
-        d->refused = xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
+        d->refused =
+            xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
     for (struct token_waiter *a = d->askers; a && !nothing; a = a->next)
         a->tried = true;
     loop_cancel(&d->timer);
@@ -431,8 +432,8 @@ static struct token_request *token_request_new(struct engine *e, struct job *j, 
 /* Whether what is remembered may be older than what the wish tells of. */
 static bool may_be_behind(const struct token_entry *t, const struct token_requirement *w)
 {
-    return w->refused && (t->generation < w->refused_generation ||
-                          (t->generation == w->refused_generation && !w->refused_token));
+    return w->refused &&
+           (t->generation < w->refused_generation || (t->generation == w->refused_generation && !w->refused_token));
 }
 
 static void read_ahead(struct engine *e, struct job *j, const char *key)
@@ -465,8 +466,10 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
                   token_done done, void *ctx)
 {
     if (e->stopping || !j->table) {
-        const struct token_answer said = {.status = TOKEN_AWAY, .retry_after = 1, .why =
-            e->stopping ? "renewd is stopping" : "the job's table has not been read yet"};
+        const struct token_answer said = {.status = TOKEN_AWAY,
+                                          .retry_after = 1,
+                                          .why = e->stopping ? "renewd is stopping"
+                                                             : "the job's table has not been read yet"};
         done(ctx, &said);
         return;
     }
@@ -477,8 +480,12 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
     if (fresh)
         d = token_request_new(e, j, key);
     struct token_waiter *a = xcalloc(1, sizeof *a);
-    *a = (struct token_waiter){.demand = d, .wish = *w, .done = done, .ctx = ctx, .next = d->askers,
-                        .refused_token = secret_from_text(w->refused_token)};
+    *a = (struct token_waiter){.demand = d,
+                               .wish = *w,
+                               .done = done,
+                               .ctx = ctx,
+                               .next = d->askers,
+                               .refused_token = secret_from_text(w->refused_token)};
     a->wish.refused_token = secret_text(a->refused_token);
     a->until_ms = clock_boot_ms() + w->wait_ms;
     a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, token_request_waited, a);

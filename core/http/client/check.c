@@ -16,9 +16,9 @@
 #define URL_MAX (16 * 1024)
 
 /* The client writes these itself, from the URL and the body. */
-static const char *const own_headers[] = {"Host",    "Content-Length", "Transfer-Encoding",
-                                          "Expect",  "Connection",     "Keep-Alive",
-                                          "Upgrade", "TE",             "Trailer"};
+static const char *const own_headers[] = {"Host",       "Content-Length", "Transfer-Encoding", "Expect",
+                                          "Connection", "Keep-Alive",     "Upgrade",           "TE",
+                                          "Trailer"};
 
 static void url_free_p(CURLU **url)
 {
@@ -62,10 +62,11 @@ static int check_url(const struct http_request *request, char **ret_origin, stru
 
     if (!request->url || strlen(request->url) > URL_MAX)
         return error_set(error, -EINVAL, "the request has no URL, or one over %d bytes", URL_MAX);
-    if (!url || curl_url_set(url, CURLUPART_URL, request->url,
-                             CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) != CURLUE_OK)
-        return error_set(error, -EINVAL, "the request's URL cannot be read; it should be like "
-                                         "https://host/path");
+    if (!url ||
+        curl_url_set(url, CURLUPART_URL, request->url, CURLU_NON_SUPPORT_SCHEME | CURLU_PATH_AS_IS) != CURLUE_OK)
+        return error_set(error, -EINVAL,
+                         "the request's URL cannot be read; it should be like "
+                         "https://host/path");
     if (curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
         return error_set(error, -EINVAL, "the request's URL is neither https nor http");
@@ -73,11 +74,15 @@ static int check_url(const struct http_request *request, char **ret_origin, stru
         curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK || !*host)
         return error_set(error, -EINVAL, "the request's URL names no host");
     if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD))
-        return error_set(error, -EINVAL, "the request's URL to %s holds a user name or password; "
-                                         "give them in a header", host);
+        return error_set(error, -EINVAL,
+                         "the request's URL to %s holds a user name or password; "
+                         "give them in a header",
+                         host);
     if (strcmp(scheme, "http") == 0 && !request->allow_insecure && !check_is_loopback(host))
-        return error_set(error, -EINVAL, "plain http to %s is refused; use https, or set "
-                                         "http.allow_insecure for this job", host);
+        return error_set(error, -EINVAL,
+                         "plain http to %s is refused; use https, or set "
+                         "http.allow_insecure for this job",
+                         host);
     *ret_origin = xasprintf("%s://%s:%s", scheme, host, port);
     return 0;
 }
@@ -109,15 +114,12 @@ static int check_header(const char *line, size_t *total, struct error *error)
     int name_len = (int)(colon - line);
     for (const unsigned char *c = (const unsigned char *)colon; *c; c++)
         if ((*c < ' ' && *c != '\t') || *c == 127)
-            return error_set(error, -EINVAL, "the request header %.*s holds a control character",
-                             name_len, line);
+            return error_set(error, -EINVAL, "the request header %.*s holds a control character", name_len, line);
     if (is_own(line, (size_t)name_len))
-        return error_set(error, -EINVAL, "the request header %.*s is written by renewd itself",
-                         name_len, line);
+        return error_set(error, -EINVAL, "the request header %.*s is written by renewd itself", name_len, line);
     *total += strlen(line);
     if (*total > HTTP_HEADERS_MAX)
-        return error_set(error, -EINVAL, "the request's headers are over %d bytes",
-                         HTTP_HEADERS_MAX);
+        return error_set(error, -EINVAL, "the request's headers are over %d bytes", HTTP_HEADERS_MAX);
     return 0;
 }
 
@@ -126,8 +128,8 @@ int http_request_check(const struct http_request *request, char **ret_origin, st
     const char *method = request->method;
     size_t total = 0;
 
-    if (!method || !is_token(method, strlen(method)) || strlen(method) > 32 ||
-        strcasecmp(method, "CONNECT") == 0 || strcasecmp(method, "TRACE") == 0)
+    if (!method || !is_token(method, strlen(method)) || strlen(method) > 32 || strcasecmp(method, "CONNECT") == 0 ||
+        strcasecmp(method, "TRACE") == 0)
         return error_set(error, -EINVAL, "the request's method is not one of HTTP's");
     if (request->body_len > 0 && !request->body)
         return error_set(error, -EINVAL, "the request's body is missing");

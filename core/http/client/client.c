@@ -23,8 +23,7 @@
 #define TRANSFERS_MAX 16384
 #define REPLY_LIMIT (1024 * 1024)
 
-int http_client_new(struct loop *loop, const struct http_client_options *options,
-                    struct http_client **ret_client)
+int http_client_new(struct loop *loop, const struct http_client_options *options, struct http_client **ret_client)
 {
     struct http_client *client = xcalloc(1, sizeof *client);
 
@@ -190,23 +189,21 @@ static void deadline_passed(void *ctx)
         t->timed_out = true;
         t->status = t->state == TRANSFER_RUNNING ? http_easy_status(t) : 0;
         snprintf(t->why, sizeof t->why, "%s did not %s in time", t->origin->name,
-                 !t->sent ? "accept the request" : t->status ? "finish its answer" : "answer");
-        http_transfer_end(t, !t->sent    ? HTTP_NOT_SENT
-                             : t->status ? HTTP_CUT
-                                         : HTTP_NO_ANSWER);
+                 !t->sent    ? "accept the request"
+                 : t->status ? "finish its answer"
+                             : "answer");
+        http_transfer_end(t, !t->sent ? HTTP_NOT_SENT : t->status ? HTTP_CUT : HTTP_NO_ANSWER);
     }
     http_client_deliver(client);
 }
 
-int http_client_send(struct http_client *client, const struct http_request *request,
-                     http_done_fn *done, void *ctx, struct http_transfer **ret_transfer,
-                     struct error *error)
+int http_client_send(struct http_client *client, const struct http_request *request, http_done_fn *done, void *ctx,
+                     struct http_transfer **ret_transfer, struct error *error)
 {
     char *origin = NULL;
 
     if (client->in_flight >= client->options.transfers_max)
-        return error_set(error, -EAGAIN, "%zu requests are already under way",
-                         client->in_flight);
+        return error_set(error, -EAGAIN, "%zu requests are already under way", client->in_flight);
     int r = http_request_check(request, &origin, error);
     if (r < 0)
         return r;
@@ -273,7 +270,7 @@ void http_client_count(const struct http_client *client, struct http_client_coun
     size_t handles = 0;
 
     LIST_FOREACH(handle, &client->handles, link)
-        handles++;
+    handles++;
     *ret_counts = (struct http_client_counts){
         .in_flight = client->in_flight,
         .waiting = client->waiting,

@@ -58,7 +58,7 @@ struct http_reply {
     int status; /* 0 when no status line came */
     const char *body;
     size_t body_len;
-    const char *part;    /* NULL: nothing */
+    const char *part; /* NULL: nothing */
     size_t part_len;
     bool sent;           /* the request may have reached the peer */
     bool timed_out;      /* our deadline ended it */
@@ -78,8 +78,7 @@ struct http_client_counts {
 
 typedef void http_done_fn(void *ctx, const struct http_reply *reply);
 
-int http_client_new(struct loop *loop, const struct http_client_options *options,
-                    struct http_client **ret_client);
+int http_client_new(struct loop *loop, const struct http_client_options *options, struct http_client **ret_client);
 
 /* Cancels what is in flight, without calls. Not from inside a done callback. */
 void http_client_free(struct http_client *client);
@@ -87,9 +86,8 @@ void http_client_free(struct http_client *client);
 /* done is called exactly once, from the loop, never from inside this function, unless the transfer
  * is cancelled before. ret_transfer may be NULL; the transfer is gone when done is entered.
  * -EINVAL: the request itself is unacceptable (error says why), -EAGAIN: too many in flight. */
-int http_client_send(struct http_client *client, const struct http_request *request,
-                     http_done_fn *done, void *ctx, struct http_transfer **ret_transfer,
-                     struct error *error);
+int http_client_send(struct http_client *client, const struct http_request *request, http_done_fn *done, void *ctx,
+                     struct http_transfer **ret_transfer, struct error *error);
 
 /* Clears the pointer; allowed with NULL inside. */
 void http_transfer_cancel(struct http_transfer **transfer);

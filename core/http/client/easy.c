@@ -20,8 +20,7 @@
 #define IDLE_MS 60000
 #define AUTHORITIES_KEPT_S 300L
 
-_Static_assert(sizeof(((struct http_transfer *)0)->curl_text) >= CURL_ERROR_SIZE,
-               "libcurl's text must fit");
+_Static_assert(sizeof(((struct http_transfer *)0)->curl_text) >= CURL_ERROR_SIZE, "libcurl's text must fit");
 
 /* Called by libcurl when the connection stands and the first byte is about to leave; called again
  * when it means to repeat the request because a kept connection turned out dead. */
@@ -41,8 +40,8 @@ static int about_to_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, 
         t->refused_again = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    bool late = (t->lease_boot_ms > 0 && now > t->lease_boot_ms) ||
-                (t->deadline_boot_ms > 0 && now >= t->deadline_boot_ms);
+    bool late =
+        (t->lease_boot_ms > 0 && now > t->lease_boot_ms) || (t->deadline_boot_ms > 0 && now >= t->deadline_boot_ms);
     if (late && !defence_off(DEFENCE_LATE)) {
         t->refused_late = true;
         return CURL_PREREQFUNC_ABORT;
@@ -189,11 +188,9 @@ static bool set_rules(CURL *e)
            !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
            !curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 1L) &&
            !curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
-           !curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) &&
-           !curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
+           !curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L) && !curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L) &&
            !curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate") &&
-           !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) &&
-           !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, 0L) &&
+           !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) && !curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, 0L) &&
            !curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
@@ -238,8 +235,7 @@ static bool set_callbacks(struct http_transfer *t)
 {
     CURL *e = t->easy;
 
-    return !curl_easy_setopt(e, CURLOPT_PRIVATE, t) &&
-           !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_text) &&
+    return !curl_easy_setopt(e, CURLOPT_PRIVATE, t) && !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_text) &&
            !curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, about_to_send) &&
            !curl_easy_setopt(e, CURLOPT_PREREQDATA, t) &&
            !curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header) &&
@@ -252,20 +248,17 @@ static bool set_callbacks(struct http_transfer *t)
            !curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, t->client);
 }
 
-int http_easy_open(struct http_transfer *t, const struct http_request *request,
-                   struct error *error)
+int http_easy_open(struct http_transfer *t, const struct http_request *request, struct error *error)
 {
     t->easy = curl_easy_init();
     bool ok = t->easy && set_rules(t->easy) && set_connection(t->easy, request) &&
-              set_authorities(t, request->ca_file) && set_callbacks(t) &&
-              easy_set_method(t, request) &&
+              set_authorities(t, request->ca_file) && set_callbacks(t) && easy_set_method(t, request) &&
               !curl_easy_setopt(t->easy, CURLOPT_SHARE, t->client->share) &&
               !curl_easy_setopt(t->easy, CURLOPT_USERAGENT, t->client->user_agent) &&
-              !curl_easy_setopt(t->easy, CURLOPT_URL, request->url) &&
-              set_headers(t, request) == 0;
+              !curl_easy_setopt(t->easy, CURLOPT_URL, request->url) && set_headers(t, request) == 0;
     if (!ok)
-        return error_set(error, -EIO, "this libcurl (%s) cannot make the request to %s",
-                         curl_version(), t->origin->name);
+        return error_set(error, -EIO, "this libcurl (%s) cannot make the request to %s", curl_version(),
+                         t->origin->name);
     return 0;
 }
 
@@ -303,8 +296,8 @@ int http_easy_status(const struct http_transfer *t)
 
 static void easy_say(struct http_transfer *t, const char *what, const char *detail)
 {
-    snprintf(t->why, sizeof t->why, "%s%s%s%s", what, t->origin ? t->origin->name : "",
-             *detail ? ": " : "", detail);
+    snprintf(t->why, sizeof t->why, "%s%s%s%s", what, t->origin ? t->origin->name : "", *detail ? ": " : "",
+             detail);
     utf8_clean(t->why, sizeof t->why - 1);
 }
 
@@ -314,17 +307,23 @@ static const char *tls_words(CURLcode code, const char *text)
     static const struct {
         const char *of_openssl, *words;
     } known[] = {
-        {"wrong version number", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
-        {"packet length too long", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
+        {"wrong version number",
+         "this port does not speak TLS; check the port, or write http:// where that is allowed"},
+        {"packet length too long",
+         "this port does not speak TLS; check the port, or write http:// where that is allowed"},
         {"http request", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
         {"has expired", "its certificate has expired, or this machine's clock is wrong"},
         {"not yet valid", "its certificate is not valid yet, or this machine's clock is wrong"},
-        {"self-signed certificate in certificate chain", "its certificate comes from an authority that is not known here; "
+        {"self-signed certificate in certificate chain",
+         "its certificate comes from an authority that is not known here; "
          "set http.ca_file to that authority's certificate"},
-        {"self signed certificate in certificate chain", "its certificate comes from an authority that is not known here; "
+        {"self signed certificate in certificate chain",
+         "its certificate comes from an authority that is not known here; "
          "set http.ca_file to that authority's certificate"},
-        {"self-signed", "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
-        {"self signed", "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
+        {"self-signed",
+         "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
+        {"self signed",
+         "its certificate is signed by itself; set http.ca_file to that certificate if it is the right one"},
         {"unable to get", "its certificate comes from an authority that is not known here, or it does not send the "
                           "intermediate certificates; set http.ca_file to the authority's certificate"},
         {"does not match target", "its certificate is made out for another name; check the host in the URL"},
@@ -354,8 +353,8 @@ static bool is_tls_alert(const struct http_transfer *t)
  * it may quote the peer, and the plain name of the error has to do. */
 static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
 {
-    t->unreachable = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
-                     code == CURLE_OPERATION_TIMEDOUT;
+    t->unreachable =
+        code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT;
     const char *words = tls_words(code, t->curl_text);
     if (t->refused_late)
         easy_say(t, "too little time was left to send a request to ", "");
@@ -373,7 +372,8 @@ static bool headers_refused(const struct http_transfer *t, CURLcode code)
     if (code == CURLE_TOO_LARGE)
         return true;
 #endif
-    return code == CURLE_OUT_OF_MEMORY || (code == CURLE_RECV_ERROR && strstr(t->curl_text, "Too large response headers"));
+    return code == CURLE_OUT_OF_MEMORY ||
+           (code == CURLE_RECV_ERROR && strstr(t->curl_text, "Too large response headers"));
 }
 
 enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
@@ -391,7 +391,9 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
         return HTTP_NOT_SENT;
     }
     if (headers_refused(t, code)) {
-        easy_say(t, "the answer's headers are larger than libcurl takes (a line of 100 KiB, 300 KiB together), from ", "");
+        easy_say(t,
+                 "the answer's headers are larger than libcurl takes (a line of 100 KiB, 300 KiB together), from ",
+                 "");
         return HTTP_TOO_LARGE;
     }
     if (t->too_large) {
@@ -400,11 +402,16 @@ enum http_failure http_easy_result(struct http_transfer *t, int curl_code)
     }
     if (t->refused_again || t->refused_late) {
         t->status = 0;
-        easy_say(t, "the connection broke before an answer came, and the request, which the server may have processed, is not "
-               "repeated: ", "");
+        easy_say(
+            t,
+            "the connection broke before an answer came, and the request, which the server may have processed, is not "
+            "repeated: ",
+            "");
         return HTTP_NO_ANSWER;
     }
-    const char *detail = t->probing ? curl_easy_strerror((CURLcode)t->probed_code) : code ? curl_easy_strerror(code) : "";
+    const char *detail = t->probing ? curl_easy_strerror((CURLcode)t->probed_code)
+                         : code     ? curl_easy_strerror(code)
+                                    : "";
     if (t->status > 0) {
         easy_say(t, "the answer was cut short or damaged from ", detail);
         return HTTP_CUT;

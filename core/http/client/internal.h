@@ -142,8 +142,7 @@ void http_handle_stop(struct http_transfer *t);
 void http_handle_read_once_more(struct http_transfer *t);
 
 /* easy.c */
-int http_easy_open(struct http_transfer *t, const struct http_request *request,
-                   struct error *error);
+int http_easy_open(struct http_transfer *t, const struct http_request *request, struct error *error);
 /* With the rules of all requests, and nothing to send. */
 int http_easy_open_probe(struct http_transfer *t, const char *url);
 void http_easy_close(struct http_transfer *t);
@@ -158,7 +157,6 @@ bool http_probe_found_tls(int curl_code);
 
 /* check.c */
 /* 0 with the origin's name (the caller frees it), or -EINVAL with the reason. */
-int http_request_check(const struct http_request *request, char **ret_origin,
-                       struct error *error);
+int http_request_check(const struct http_request *request, char **ret_origin, struct error *error);
 
 #endif

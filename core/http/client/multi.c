@@ -149,7 +149,8 @@ static struct http_handle *handle_with_room(struct http_client *client)
 {
     struct http_handle *handle, *last = NULL;
 
-    LIST_FOREACH(handle, &client->handles, link) {
+    LIST_FOREACH(handle, &client->handles, link)
+    {
         if (handle->in_flight < client->options.transfers_per_handle)
             return handle;
         last = handle;

@@ -120,8 +120,7 @@ static void start_one(struct http_transfer *t)
     t->state = TRANSFER_RUNNING;
     TAILQ_INSERT_TAIL(&client->running, t, link);
     if (http_handle_start(t) < 0) {
-        snprintf(t->why, sizeof t->why, "the request to %s could not be started",
-                 t->origin->name);
+        snprintf(t->why, sizeof t->why, "the request to %s could not be started", t->origin->name);
         http_transfer_end(t, HTTP_NOT_SENT);
     }
 }

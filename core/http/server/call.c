@@ -18,8 +18,9 @@
 #define BODY_MAX (1024 * 1024)
 #define KEPT_MAX 256U /* connections that are kept for a next request */
 
-static const char no_room[] = "{\"error\":{\"code\":\"too_many\",\"message\":\"too many large answers wait to be read; what "
-                              "was asked for is done, its answer is lost\"}}\n";
+static const char no_room[] =
+    "{\"error\":{\"code\":\"too_many\",\"message\":\"too many large answers wait to be read; what "
+    "was asked for is done, its answer is lost\"}}\n";
 
 /* What stands before the bytes: they are wiped, and no longer counted, when libmicrohttpd lets them go. */
 struct answer_body {
@@ -142,10 +143,10 @@ int http_call_query(struct http_call *call, const char *name, const char **ret_v
     char *text;
 
     SLIST_FOREACH(known, &call->decoded, link)
-        if (strcmp(known->name, name) == 0) {
-            *ret_value = known->value;
-            return 1;
-        }
+    if (strcmp(known->name, name) == 0) {
+        *ret_value = known->value;
+        return 1;
+    }
     for (const char *at = http_call_query_raw(call), *end; *at; at = *end ? end + 1 : end) {
         end = at + strcspn(at, "&");
         size_t name_len = strcspn(at, "=&");
@@ -174,8 +175,7 @@ struct header_visit {
     void *ctx;
 };
 
-static enum MHD_Result visit_header(void *ctx, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+static enum MHD_Result visit_header(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     struct header_visit *visit = ctx;
 
@@ -183,8 +183,8 @@ static enum MHD_Result visit_header(void *ctx, enum MHD_ValueKind kind, const ch
     return visit->fn(visit->ctx, name, value ? value : "") ? MHD_YES : MHD_NO;
 }
 
-void http_call_headers(const struct http_call *call,
-                       bool (*fn)(void *ctx, const char *name, const char *value), void *ctx)
+void http_call_headers(const struct http_call *call, bool (*fn)(void *ctx, const char *name, const char *value),
+                       void *ctx)
 {
     struct header_visit visit = {fn, ctx};
 
@@ -210,8 +210,7 @@ int http_call_peer(const struct http_call *call, uid_t *ret_uid, gid_t *ret_gid,
     struct ucred peer;
     socklen_t len = sizeof peer;
 
-    if (call->server->listener.port != 0 ||
-        getsockopt(call_fd(call), SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+    if (call->server->listener.port != 0 || getsockopt(call_fd(call), SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
         return -ENOTCONN;
     *ret_uid = peer.uid;
     *ret_gid = peer.gid;
@@ -269,8 +268,8 @@ static void body_free(void *bytes)
     free(body);
 }
 
-static struct MHD_Response *make_response(const struct http_call *call, const char *content_type,
-                                          const void *bytes, size_t len)
+static struct MHD_Response *make_response(const struct http_call *call, const char *content_type, const void *bytes,
+                                          size_t len)
 {
     struct answer_body *body = xmalloc(sizeof *body + len + 1);
     const struct http_text *header;
@@ -280,8 +279,7 @@ static struct MHD_Response *make_response(const struct http_call *call, const ch
     *body->held += len;
     if (len > 0)
         memcpy(body->bytes, bytes, len);
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer_with_free_callback(len, body->bytes, body_free);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(len, body->bytes, body_free);
     if (!response) {
         body_free(body->bytes);
         return NULL;
@@ -291,13 +289,12 @@ static struct MHD_Response *make_response(const struct http_call *call, const ch
     if (call->last || call->server->peer_count > KEPT_MAX) /* others want a place, too */
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     SLIST_FOREACH(header, &call->answer_headers, link)
-        MHD_add_response_header(response, header->name, header->value);
+    MHD_add_response_header(response, header->name, header->value);
     return response;
 }
 
 /* The answer is kept with the call; libmicrohttpd asks for it when the connection goes on. */
-void http_answer(struct http_call *call, int status, const char *content_type, const void *body,
-                 size_t len)
+void http_answer(struct http_call *call, int status, const char *content_type, const void *body, size_t len)
 {
     if (!call->handed)
         return;

@@ -17,12 +17,13 @@ enum { SPACE_MAX = 16 * 1024 };
 #define TOKEN "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 /* What is said once, or not at all. */
-static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host", "Authorization", "Content-Type"};
+static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host", "Authorization",
+                                     "Content-Type"};
 enum { LENGTH, ENCODING, SINGLES = sizeof single / sizeof *single };
 
 struct head {
-    size_t bytes;        /* what the parts take that were handed over */
-    size_t slack;        /* bytes of which nobody can say whether they are blanks */
+    size_t bytes; /* what the parts take that were handed over */
+    size_t slack; /* bytes of which nobody can say whether they are blanks */
     int seen[SINGLES];
     const char *mistake;
 };
@@ -62,8 +63,8 @@ static void look_at(struct head *h, const char *name, size_t name_len, const cha
         h->mistake = "a header holds a control character";
 }
 
-static enum MHD_Result visit(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
-                             size_t len)
+static enum MHD_Result visit(void *ctx, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                             const char *value, size_t len)
 {
     struct head *h = ctx;
     size_t between = 0;

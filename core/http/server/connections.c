@@ -19,14 +19,15 @@
 #include "core/loop/loop.h"
 
 enum {
-    IDLE_MS = 45000,     /* up to a whole request line; without a byte libmicrohttpd ends it sooner */
-    REQUEST_MS = 20000,  /* from there to the end of the body */
-    ANSWER_MS = 20000,   /* to read the answer */
-    SWEEP_MS = 2000, SWEEP_BUSY_MS = 500,
+    IDLE_MS = 45000,    /* up to a whole request line; without a byte libmicrohttpd ends it sooner */
+    REQUEST_MS = 20000, /* from there to the end of the body */
+    ANSWER_MS = 20000,  /* to read the answer */
+    SWEEP_MS = 2000,
+    SWEEP_BUSY_MS = 500,
     KEPT_FOR_KNOWN = 128,
     STRANGERS_MAX = HTTP_PLACES - KEPT_FOR_KNOWN,
     OF_ONE_ADDRESS = 128, /* strangers of one address that is not this machine's own */
-    ADDRESS = 8,         /* bytes that tell addresses apart: a network of IPv6 is one's own */
+    ADDRESS = 8,          /* bytes that tell addresses apart: a network of IPv6 is one's own */
 };
 
 struct http_peer {
@@ -35,8 +36,8 @@ struct http_peer {
     int phase;
     bool known, leaving;
     unsigned char address[ADDRESS];
-    bool elsewhere;      /* address is another machine's */
-    int64_t since_ms;    /* of its phase */
+    bool elsewhere;         /* address is another machine's */
+    int64_t since_ms;       /* of its phase */
     struct http_call *call; /* its present request, NULL between two */
 };
 
@@ -79,8 +80,8 @@ static struct http_peer *oldest(const struct http_server *server, const struct h
     struct http_peer *p, *found = NULL;
 
     LIST_FOREACH(p, &server->peers, link)
-        if (p != but && may_go(p, known) && connection_is_of(p, same))
-            found = p;
+    if (p != but && may_go(p, known) && connection_is_of(p, same))
+        found = p;
     return found;
 }
 
@@ -90,7 +91,7 @@ static size_t connection_strangers(const struct http_server *server, const struc
     size_t n = 0;
 
     LIST_FOREACH(p, &server->peers, link)
-        n += is_stranger(p) && connection_is_of(p, same);
+    n += is_stranger(p) && connection_is_of(p, same);
     return n;
 }
 
@@ -100,7 +101,7 @@ static size_t staying(const struct http_server *server)
     size_t n = 0;
 
     LIST_FOREACH(p, &server->peers, link)
-        n += !p->leaving;
+    n += !p->leaving;
     return n;
 }
 
@@ -139,11 +140,12 @@ static void connection_sweep(void *ctx)
 
     server->sweep_timer = NULL;
     LIST_FOREACH(p, &server->peers, link)
-        if (p->phase != PEER_WAITS && !p->leaving && now - p->since_ms >= limit_ms(server, p))
-            send_away(p);
+    if (p->phase != PEER_WAITS && !p->leaving && now - p->since_ms >= limit_ms(server, p))
+        send_away(p);
     if (!LIST_EMPTY(&server->peers))
-        server->sweep_timer = loop_after(
-            server->loop, server->peer_count > STRANGERS_MAX / 2 ? SWEEP_BUSY_MS : SWEEP_MS, connection_sweep, server);
+        server->sweep_timer =
+            loop_after(server->loop, server->peer_count > STRANGERS_MAX / 2 ? SWEEP_BUSY_MS : SWEEP_MS,
+                       connection_sweep, server);
 }
 
 /* ---- coming and going ---- */

@@ -72,10 +72,10 @@ struct http_server {
     size_t waiting_count;
     struct http_peers peers; /* its connections */
     size_t peer_count;
-    bool peer_left;      /* in libmicrohttpd's last run */
-    bool query_came;     /* likewise: a request line with a query */
+    bool peer_left;  /* in libmicrohttpd's last run */
+    bool query_came; /* likewise: a request line with a query */
     struct loop_timer *sweep_timer;
-    size_t held;         /* bytes of bodies and answers, of all calls */
+    size_t held; /* bytes of bodies and answers, of all calls */
 };
 
 /* Bodies and answers up to SMALL_MAX always have room; larger ones as long as the sum allows. */
@@ -106,8 +106,8 @@ void http_call_drop_body(struct http_call *call);
 const char *http_head_mistake(const struct http_call *call, const char *method, const char *version);
 
 /* listen.c */
-int http_listen_unix(const char *path, mode_t mode, const char *group,
-                     struct http_listener *ret_listener, struct error *error);
+int http_listen_unix(const char *path, mode_t mode, const char *group, struct http_listener *ret_listener,
+                     struct error *error);
 /* Without TLS on loopback alone. */
 int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_listener, struct error *error);
 /* Closes the socket and removes its file, unless the file is another's by now. */

@@ -43,18 +43,19 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, str
     if (lstat(path, &st) != 0)
         return 0;
     if (!S_ISSOCK(st.st_mode))
-        return error_set(error, -EEXIST, "%s exists and is not a socket; move it away or choose another path", path);
+        return error_set(error, -EEXIST, "%s exists and is not a socket; move it away or choose another path",
+                         path);
     cleanup(close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_set(error, -errno, "no socket could be made: %s", strerror(errno));
     if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN)
-        return error_set(error, -EADDRINUSE, "another process listens at %s already; is another renewd running?", path);
+        return error_set(error, -EADDRINUSE, "another process listens at %s already; is another renewd running?",
+                         path);
     if (errno != ECONNREFUSED)
-        return error_set(error, -errno, "the socket %s exists, and renewd cannot tell whether it is in use: %s", path,
-                         strerror(errno));
+        return error_set(error, -errno, "the socket %s exists, and renewd cannot tell whether it is in use: %s",
+                         path, strerror(errno));
     if (unlink(path) != 0 && errno != ENOENT)
-        return error_set(error, -errno, "the stale socket %s could not be removed: %s", path,
-                         strerror(errno));
+        return error_set(error, -errno, "the stale socket %s could not be removed: %s", path, strerror(errno));
     return 0;
 }
 
@@ -75,19 +76,17 @@ static int open_to(const char *path, mode_t mode, const char *group, struct erro
     gid_t gid = (gid_t)-1;
 
     if (group && listen_find_group(group, &gid) < 0)
-        return error_set(error, -EINVAL, "the group %s of the socket %s does not exist", group,
-                         path);
+        return error_set(error, -EINVAL, "the group %s of the socket %s does not exist", group, path);
     if (group && lchown(path, (uid_t)-1, gid) != 0)
-        return error_set(error, -errno, "the socket %s could not be given to the group %s: %s", path,
-                         group, strerror(errno));
-    if (chmod(path, mode) != 0)
-        return error_set(error, -errno, "the mode of the socket %s could not be set: %s", path,
+        return error_set(error, -errno, "the socket %s could not be given to the group %s: %s", path, group,
                          strerror(errno));
+    if (chmod(path, mode) != 0)
+        return error_set(error, -errno, "the mode of the socket %s could not be set: %s", path, strerror(errno));
     return 0;
 }
 
-int http_listen_unix(const char *path, mode_t mode, const char *group,
-                     struct http_listener *ret_listener, struct error *error)
+int http_listen_unix(const char *path, mode_t mode, const char *group, struct http_listener *ret_listener,
+                     struct error *error)
 {
     struct sockaddr_un address;
     struct http_listener l = {.fd = -1};
@@ -99,8 +98,7 @@ int http_listen_unix(const char *path, mode_t mode, const char *group,
     if (r < 0)
         return r;
     l.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (l.fd < 0 || fchmod(l.fd, 0600) != 0 ||
-        bind(l.fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+    if (l.fd < 0 || fchmod(l.fd, 0600) != 0 || bind(l.fd, (const struct sockaddr *)&address, sizeof address) != 0) {
         r = error_set(error, -errno, "the socket %s could not be made: %s", path, strerror(errno));
         http_listener_close(&l);
         return r;
@@ -124,8 +122,7 @@ int http_listen_unix(const char *path, mode_t mode, const char *group,
 /* "127.0.0.1:8642" or "[::1]:8642" into numbers. */
 static int resolve(const char *address, struct addrinfo **ret_info, struct error *error)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
     cleanup(free_p) char *host = xstrdup(address);
     char *colon = strrchr(host, ':'), *name = host;
 
@@ -138,8 +135,8 @@ static int resolve(const char *address, struct addrinfo **ret_info, struct error
         }
     }
     if (!colon || !*name || getaddrinfo(name, colon + 1, &hints, ret_info) != 0)
-        return error_set(error, -EINVAL, "%s is not an address to listen on; write one like 127.0.0.1:8642 or [::1]:8642",
-                         address);
+        return error_set(error, -EINVAL,
+                         "%s is not an address to listen on; write one like 127.0.0.1:8642 or [::1]:8642", address);
     return 0;
 }
 
@@ -180,8 +177,10 @@ int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_lis
         return r;
     if (!tls && !listen_is_loopback(info->ai_addr)) {
         freeaddrinfo(info);
-        return error_set(error, -EPERM, "listening on %s without TLS is refused; listen on "
-                                        "127.0.0.1 or [::1]", address);
+        return error_set(error, -EPERM,
+                         "listening on %s without TLS is refused; listen on "
+                         "127.0.0.1 or [::1]",
+                         address);
     }
     l.fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l.fd < 0 || setsockopt(l.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||

@@ -52,8 +52,8 @@ static void set_timer(struct http_server *server)
     if (server->peer_left || server->query_came)
         server->timer = loop_after(server->loop, 0, server_timer_fired, server);
     else if (MHD_get_timeout(server->daemon, &ms) == MHD_YES)
-        server->timer = loop_after(server->loop, ms > INT32_MAX ? INT32_MAX : (int64_t)ms,
-                                   server_timer_fired, server);
+        server->timer =
+            loop_after(server->loop, ms > INT32_MAX ? INT32_MAX : (int64_t)ms, server_timer_fired, server);
 }
 
 static void server_run(struct http_server *server)
@@ -174,7 +174,8 @@ static enum MHD_Result refuse_crowded(struct http_call *call)
 static enum MHD_Result refuse_malformed(struct http_call *call, const char *mistake)
 {
     char text[REFUSAL_SIZE];
-    int len = snprintf(text, sizeof text, "{\"error\":{\"code\":\"malformed_request\",\"message\":\"%s\"}}\n", mistake);
+    int len =
+        snprintf(text, sizeof text, "{\"error\":{\"code\":\"malformed_request\",\"message\":\"%s\"}}\n", mistake);
 
     call->last = true;
     hand_over(call);
@@ -210,9 +211,8 @@ static enum MHD_Result server_take_body(struct http_call *call, const char *data
     return call->body_seen > DROPPED_MAX ? MHD_NO : MHD_YES;
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *data,
-                                  size_t *len, void **call_ptr)
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *len, void **call_ptr)
 {
     struct http_server *server = ctx;
     struct http_call *call = *call_ptr;
@@ -253,14 +253,13 @@ static void *start_daemon(struct http_server *server, const struct pair *tls)
         {MHD_OPTION_END, 0, NULL},
     };
 
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
-        request_line_seen, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, server,
-        MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(HTTP_PLACES + HTTP_COMING), MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_ARRAY,
-        tls->certificate ? with_tls : with_tls + 3, MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
+                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+                            request_line_seen, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, server,
+                            MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)(HTTP_PLACES + HTTP_COMING), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_ARRAY,
+                            tls->certificate ? with_tls : with_tls + 3, MHD_OPTION_END);
 }
 
 static int server_start(struct http_server *server, const struct pair *tls, struct error *error)
@@ -271,8 +270,9 @@ static int server_start(struct http_server *server, const struct pair *tls, stru
     const union MHD_DaemonInfo *info =
         server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info && tls->certificate)
-        return error_set(error, -EINVAL, "the certificate and its key were not taken: both must be PEM, and belong "
-                                         "together");
+        return error_set(error, -EINVAL,
+                         "the certificate and its key were not taken: both must be PEM, and belong "
+                         "together");
     if (!info)
         return error_set(error, -EIO, "libmicrohttpd %s could not be started", MHD_get_version());
     int r = loop_watch(server->loop, info->epoll_fd, LOOP_READ, server_ready, server, &server->watch);
@@ -289,8 +289,7 @@ static int server_new(struct loop *loop, struct http_listener listener, const st
 {
     struct http_server *server = xcalloc(1, sizeof *server);
 
-    *server = (struct http_server){
-        .loop = loop, .listener = listener, .handler = handler, .ctx = ctx};
+    *server = (struct http_server){.loop = loop, .listener = listener, .handler = handler, .ctx = ctx};
     LIST_INIT(&server->waiting);
     LIST_INIT(&server->peers);
     int r = server_start(server, tls, error);
@@ -302,9 +301,8 @@ static int server_new(struct loop *loop, struct http_listener listener, const st
     return 0;
 }
 
-int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group,
-                     http_handler_fn *handler, void *ctx, struct http_server **ret_server,
-                     struct error *error)
+int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group, http_handler_fn *handler,
+                     void *ctx, struct http_server **ret_server, struct error *error)
 {
     struct http_listener listener;
 

@@ -34,9 +34,8 @@ typedef void http_unread_fn(void *ctx, const struct http_call *call, const char 
 
 /* A stale socket file is replaced; a live one gives -EADDRINUSE. group may be NULL (left as it is).
  * The file is removed by http_server_stop_listening and http_server_free. */
-int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group,
-                     http_handler_fn *handler, void *ctx, struct http_server **ret_server,
-                     struct error *error);
+int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group, http_handler_fn *handler,
+                     void *ctx, struct http_server **ret_server, struct error *error);
 
 /* address: "127.0.0.1:8642", "[::1]:8642"; numbers only, port 0 lets the system choose. */
 int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *handler, void *ctx,
@@ -89,8 +88,8 @@ const char *http_call_query_raw(const struct http_call *call);
 const char *http_call_header(const struct http_call *call, const char *name);
 
 /* Calls fn for each header until it returns false. */
-void http_call_headers(const struct http_call *call,
-                       bool (*fn)(void *ctx, const char *name, const char *value), void *ctx);
+void http_call_headers(const struct http_call *call, bool (*fn)(void *ctx, const char *name, const char *value),
+                       void *ctx);
 
 /* Never NULL; NUL-terminated beyond its length. */
 const char *http_call_body(const struct http_call *call, size_t *ret_len);
@@ -111,8 +110,7 @@ void *http_call_data(const struct http_call *call);
 int http_answer_header(struct http_call *call, const char *name, const char *value);
 
 /* Copies body; the call is gone afterwards. content_type may be NULL. */
-void http_answer(struct http_call *call, int status, const char *content_type, const void *body,
-                 size_t len);
+void http_answer(struct http_call *call, int status, const char *content_type, const void *body, size_t len);
 
 /* True when the caller has hung up: an answer is still due and goes nowhere. */
 bool http_call_gone(const struct http_call *call);

@@ -39,13 +39,17 @@ static int event_rows_claim_take(struct db *db, struct claiming *c, struct error
     buf_text(&sql, "SELECT ");
     events_put_columns("x.", true, &sql);
     if (db_is_postgresql(db)) {
-        buf_printf(&sql, " FROM (SELECT DISTINCT k FROM unnest($%d::text[]) k) u(rkey) CROSS JOIN LATERAL"
-                         " (SELECT e.* FROM {events} e WHERE ", keys);
+        buf_printf(&sql,
+                   " FROM (SELECT DISTINCT k FROM unnest($%d::text[]) k) u(rkey) CROSS JOIN LATERAL"
+                   " (SELECT e.* FROM {events} e WHERE ",
+                   keys);
         sql_append_due_of(db, c->q, "u.rkey", &sql);
         buf_text(&sql, " FOR UPDATE SKIP LOCKED) x");
     } else {
-        buf_printf(&sql, " FROM (SELECT DISTINCT value FROM json_each($%d)) u CROSS JOIN {events} x"
-                         " WHERE x.id IN (SELECT e.id FROM {events} e WHERE ", keys);
+        buf_printf(&sql,
+                   " FROM (SELECT DISTINCT value FROM json_each($%d)) u CROSS JOIN {events} x"
+                   " WHERE x.id IN (SELECT e.id FROM {events} e WHERE ",
+                   keys);
         sql_append_due_of(db, c->q, "u.value", &sql);
         buf_char(&sql, ')');
     }
@@ -76,8 +80,9 @@ static int event_rows_claim_mark(struct db *db, const struct claiming *c, bool o
     if (old)
         events_put_expired(c->q->now, &sql);
     else
-        buf_printf(&sql, "UPDATE {events} SET sends = sends + 1, lease_host = $%d, lease_incarnation = $%d,"
-                         " lease_until = %s + %" PRId64 ", due_at = %" PRId64 " WHERE 1 = 1",
+        buf_printf(&sql,
+                   "UPDATE {events} SET sends = sends + 1, lease_host = $%d, lease_incarnation = $%d,"
+                   " lease_until = %s + %" PRId64 ", due_at = %" PRId64 " WHERE 1 = 1",
                    args_text(&p, c->q->host), args_text(&p, c->q->incarnation), db_now(db), c->q->lease_s,
                    c->q->now + c->q->lease_s);
     events_put_ids(ids, n, &sql);
@@ -139,9 +144,10 @@ int store_events_claim(struct db *db, const struct event_claim *q, struct event_
 
 static void sql_append_settled(const struct event_settle *s, struct args *p, struct buf *sql)
 {
-    buf_printf(sql, "UPDATE {events} SET state = %d, due_at = %" PRId64 ", finished_at = %" PRId64
-                    ", lease_host = NULL, lease_incarnation = NULL, lease_until = NULL", s->state, s->due_at,
-               s->state >= EVENT_SENT ? s->now : 0);
+    buf_printf(sql,
+               "UPDATE {events} SET state = %d, due_at = %" PRId64 ", finished_at = %" PRId64
+               ", lease_host = NULL, lease_incarnation = NULL, lease_until = NULL",
+               s->state, s->due_at, s->state >= EVENT_SENT ? s->now : 0);
     if (s->unsent)
         buf_text(sql, ", sends = sends - 1");
     if (s->state == EVENT_SENT)
@@ -184,8 +190,10 @@ static int event_rows_claim_release(struct db *db, void *arg, struct error *e)
     struct releasing *q = arg;
     cleanup(db_result_free_p) struct db_result *r = NULL;
     const char *texts[] = {q->host, q->incarnation};
-    int res = db_run(db, "UPDATE {events} SET due_at = created_at, lease_host = NULL, lease_incarnation = NULL,"
-                         " lease_until = NULL WHERE lease_host = $1 AND lease_incarnation = $2", texts, 2, &r, e);
+    int res = db_run(db,
+                     "UPDATE {events} SET due_at = created_at, lease_host = NULL, lease_incarnation = NULL,"
+                     " lease_until = NULL WHERE lease_host = $1 AND lease_incarnation = $2",
+                     texts, 2, &r, e);
     if (res == 0)
         q->released = db_affected(r);
     return res;

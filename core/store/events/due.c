@@ -16,8 +16,10 @@ static int due_first(struct db *db, const char *job, int64_t now, size_t limit, 
 {
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "SELECT y.rkey, min(y.due_at), count(*) FROM (SELECT rkey, due_at FROM {events}"
-                     " WHERE job = $1 AND " EVENTS_OPEN " AND due_at <= %" PRId64, now);
+    buf_printf(&sql,
+               "SELECT y.rkey, min(y.due_at), count(*) FROM (SELECT rkey, due_at FROM {events}"
+               " WHERE job = $1 AND " EVENTS_OPEN " AND due_at <= %" PRId64,
+               now);
     events_put_free(db, "", &sql);
     buf_printf(&sql, " ORDER BY due_at LIMIT %d) y GROUP BY y.rkey ORDER BY 2, 1 LIMIT %zu", LOOK_AT, limit);
     return db_run(db, sql.data, &job, 1, ret, e);
@@ -29,15 +31,19 @@ static int due_by_record(struct db *db, const char *job, int64_t now, size_t lim
 {
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "WITH RECURSIVE k(rkey, n) AS (SELECT min(rkey), 1 FROM {events} WHERE job = $1 AND"
-                     " " EVENTS_OPEN " UNION ALL SELECT (SELECT min(e.rkey) FROM {events} e WHERE e.job = $1"
-                     " AND e." EVENTS_OPEN " AND e.rkey > k.rkey), k.n + 1 FROM k"
-                     " WHERE k.rkey IS NOT NULL AND k.n < %d)"
-                     " SELECT x.rkey, x.at FROM (SELECT k.rkey, (SELECT e.due_at FROM {events} e"
-                     " WHERE e.job = $1 AND e.rkey = k.rkey AND e." EVENTS_OPEN, RECORDS_AT);
+    buf_printf(&sql,
+               "WITH RECURSIVE k(rkey, n) AS (SELECT min(rkey), 1 FROM {events} WHERE job = $1 AND"
+               " " EVENTS_OPEN " UNION ALL SELECT (SELECT min(e.rkey) FROM {events} e WHERE e.job = $1"
+               " AND e." EVENTS_OPEN " AND e.rkey > k.rkey), k.n + 1 FROM k"
+               " WHERE k.rkey IS NOT NULL AND k.n < %d)"
+               " SELECT x.rkey, x.at FROM (SELECT k.rkey, (SELECT e.due_at FROM {events} e"
+               " WHERE e.job = $1 AND e.rkey = k.rkey AND e." EVENTS_OPEN,
+               RECORDS_AT);
     events_put_free(db, "e.", &sql);
-    buf_printf(&sql, " ORDER BY e.due_at, e.id LIMIT 1) AS at FROM k WHERE k.rkey IS NOT NULL) x WHERE x.at <= %" PRId64
-                     " ORDER BY 2, 1 LIMIT %zu", now, limit);
+    buf_printf(&sql,
+               " ORDER BY e.due_at, e.id LIMIT 1) AS at FROM k WHERE k.rkey IS NOT NULL) x WHERE x.at <= %" PRId64
+               " ORDER BY 2, 1 LIMIT %zu",
+               now, limit);
     return db_run(db, sql.data, &job, 1, ret, e);
 }
 
@@ -63,8 +69,8 @@ static bool saw_all(const struct db_result *r)
     return seen < LOOK_AT;
 }
 
-int store_events_due(struct db *db, const char *job, int64_t now, size_t limit, char ***ret_keys,
-                     size_t *ret_count, int64_t *ret_next, struct error *e)
+int store_events_due(struct db *db, const char *job, int64_t now, size_t limit, char ***ret_keys, size_t *ret_count,
+                     int64_t *ret_next, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *first = NULL, *more = NULL;
     int64_t next = 0;

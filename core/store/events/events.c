@@ -39,9 +39,9 @@ struct adding {
 
 /* One attempt's view of it. */
 struct round {
-    struct map *at;         /* key -> where the id of its event stands or will stand */
-    int64_t *known;         /* ids that the store gave */
-    const int64_t **from;   /* for each event the one that it is again; NULL = it is new */
+    struct map *at;       /* key -> where the id of its event stands or will stand */
+    int64_t *known;       /* ids that the store gave */
+    const int64_t **from; /* for each event the one that it is again; NULL = it is new */
     const struct event_key **fresh;
     size_t fresh_count, new_count;
 };
@@ -99,7 +99,8 @@ static int check_event(struct adding *a, size_t i, struct error *e)
 {
     const struct new_event *n = &a->list[i];
     if (!text_fits(n->text, n->len) || !text_fits(n->event_id, strlen(n->event_id)) ||
-        (n->name && !text_fits(n->name, strlen(n->name))) || (n->dropped && !text_fits(n->dropped, strlen(n->dropped))))
+        (n->name && !text_fits(n->name, strlen(n->name))) ||
+        (n->dropped && !text_fits(n->dropped, strlen(n->dropped))))
         return error_set(e, -EILSEQ, "an event is not valid UTF-8 without NUL bytes");
     int r = add_key(a, i, "event", n->name ? n->name : "", n->event_id);
     for (size_t k = 0; r == 0 && n->same && n->same[k]; k++)
@@ -181,8 +182,10 @@ static int oldest_of(struct db *db, const struct adding *a, int state, int64_t *
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "SELECT id FROM {events} WHERE (state, job, id) > (%d, $1, 0) AND (state, job) <= (%d, $1)"
-                     " ORDER BY state, job, id LIMIT 1", state, state);
+    buf_printf(&sql,
+               "SELECT id FROM {events} WHERE (state, job, id) > (%d, $1, 0) AND (state, job) <= (%d, $1)"
+               " ORDER BY state, job, id LIMIT 1",
+               state, state);
     int res = db_run(db, sql.data, &a->job, 1, &r, e);
     if (res == 0 && db_rows(r) && db_integer(r, 0, 0) < *io_oldest)
         *io_oldest = db_integer(r, 0, 0);
@@ -215,8 +218,10 @@ static int check_depth(struct db *db, const struct adding *a, struct error *e)
     if (res < 0 || most < a->depth)
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "SELECT count(*) FROM (SELECT 1 FROM {events} WHERE job = $%d AND " EVENTS_OPEN
-                     " LIMIT %" PRId64 ") x", args_text(&p, a->job), a->depth);
+    buf_printf(&sql,
+               "SELECT count(*) FROM (SELECT 1 FROM {events} WHERE job = $%d AND " EVENTS_OPEN " LIMIT %" PRId64
+               ") x",
+               args_text(&p, a->job), a->depth);
     res = db_exec(db, sql.data, p.params, p.count, &r, e);
     if (res == 0 && db_integer(r, 0, 0) >= a->depth)
         res = error_set(e, -EDQUOT, "job %s: %" PRId64 " events wait already, and no more may wait", a->job,
@@ -230,8 +235,10 @@ static int give_ids(struct db *db, const struct adding *a, const struct round *w
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, EVENTS_SQL_MAX);
     if (db_is_postgresql(db))
-        buf_printf(&sql, "SELECT nextval(pg_get_serial_sequence('renewd.events', 'id'))"
-                         " FROM generate_series(1, %zu)", w->new_count);
+        buf_printf(&sql,
+                   "SELECT nextval(pg_get_serial_sequence('renewd.events', 'id'))"
+                   " FROM generate_series(1, %zu)",
+                   w->new_count);
     else
         buf_text(&sql, "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'renewd_events'");
     int res = db_exec(db, sql.data, NULL, 0, &r, e);
@@ -320,8 +327,8 @@ static void event_rows_put_event(struct json_writer *out, const struct new_event
 
 static int event_rows_put_events(struct db *db, const struct adding *a, const struct round *w, struct error *e)
 {
-    static const char *const types[] = {"bigint", "text", "text", "text", "text", "bigint", "bigint", "text", "integer",
-                                        "bigint"};
+    static const char *const types[] = {"bigint", "text",   "text", "text",    "text",
+                                        "bigint", "bigint", "text", "integer", "bigint"};
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0}, rows = {0};
     struct json_writer out;
@@ -335,14 +342,15 @@ static int event_rows_put_events(struct db *db, const struct adding *a, const st
     if (res < 0)
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_text(&sql, "INSERT INTO {events} (id, rkey, event_id, name, text, event_time, last_at, why, state, finished_at, job,"
-                   " created_at, due_at) SELECT ");
+    buf_text(
+        &sql,
+        "INSERT INTO {events} (id, rkey, event_id, name, text, event_time, last_at, why, state, finished_at, job,"
+        " created_at, due_at) SELECT ");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         event_rows_sql_append_member(db, (int)i, types[i], &sql);
         buf_text(&sql, ", ");
     }
-    buf_printf(&sql, "$%d, %" PRId64 ", %" PRId64 "%s", args_text(&p, a->job), a->now, a->now,
-               from_rows(db));
+    buf_printf(&sql, "$%d, %" PRId64 ", %" PRId64 "%s", args_text(&p, a->job), a->now, a->now, from_rows(db));
     return db_exec(db, sql.data, p.params, p.count, NULL, e);
 }
 

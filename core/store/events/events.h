@@ -37,16 +37,16 @@ int store_events_add(struct db *db, const char *job, const char *source, struct 
 
 /* Whose events come next: keys of records with an event that is due and not leased, those whose event has
  * waited longest first. *ret_next: when the next one becomes due that is not now; 0 = none. */
-int store_events_due(struct db *db, const char *job, int64_t now, size_t limit, char ***ret_keys,
-                     size_t *ret_count, int64_t *ret_next, struct error *e);
+int store_events_due(struct db *db, const char *job, int64_t now, size_t limit, char ***ret_keys, size_t *ret_count,
+                     int64_t *ret_next, struct error *e);
 
 struct event_row {
     int64_t id;
     char *key, *event_id, *name, *text; /* text: NULL once it is sent */
     size_t len;
-    int state, sends;            /* sends: how often it was presented, this time not counted */
+    int state, sends; /* sends: how often it was presented, this time not counted */
     int64_t event_time, last_at, created_at, due_at, finished_at;
-    char *code, *why;            /* of the last refusal; may be NULL */
+    char *code, *why; /* of the last refusal; may be NULL */
 };
 void event_rows_free(struct event_row *list, size_t count);
 
@@ -71,7 +71,7 @@ struct event_settle {
     int state;
     int64_t due_at, now;
     bool unsent;
-    const char *code, *why;      /* NULL: what was there stays */
+    const char *code, *why; /* NULL: what was there stays */
 };
 int store_events_settle(struct db *db, const struct event_settle *s, struct error *e);
 
@@ -90,8 +90,8 @@ int store_events_release(struct db *db, const char *host, const char *incarnatio
 /* ---- For people ---- */
 struct event_query {
     const char *job;
-    int state;                   /* 0 = any */
-    int64_t after;               /* id; 0 = from the first */
+    int state;     /* 0 = any */
+    int64_t after; /* id; 0 = from the first */
     size_t limit;
 };
 /* Without their text. */
@@ -100,8 +100,8 @@ int store_events(struct db *db, const struct event_query *q, struct event_row **
 /* Held, aside and expired ones (ids NULL: all held ones of the job) wait again, due now; their texts are there.
  * An expired or set aside one is sent however old it is. Those that are in somebody's hands, wait or are sent
  * are left as they are. -ENOENT: an id is no event of the job; then nothing is done. */
-int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now,
-                       int64_t *ret, struct error *e);
+int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now, int64_t *ret,
+                       struct error *e);
 /* counts[state], but for the sent ones, which are many; counts[0] = sendings beyond the first of each event. */
 int store_event_counts(struct db *db, const char *job, int64_t counts[EVENT_STATES], struct error *e);
 /* Removes events of that state (EVENT_SENT, EVENT_ASIDE, EVENT_EXPIRED, EVENT_DROPPED) that came into it before that time, with

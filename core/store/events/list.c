@@ -30,8 +30,8 @@ int event_state_of(const char *name)
 }
 
 static const char *const columns[] = {
-    "id", "rkey", "event_id", "name", "state", "sends", "event_time", "last_at", "created_at", "due_at",
-    "finished_at", "code", "why",
+    "id",      "rkey",       "event_id", "name",        "state", "sends", "event_time",
+    "last_at", "created_at", "due_at",   "finished_at", "code",  "why",
 };
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
 
@@ -97,9 +97,10 @@ void event_rows_free(struct event_row *list, size_t count)
 /* Written so that only the index of the list gives this order: by id, a planner may go through all the others'. */
 static void sql_append_page(const struct event_query *q, int state, struct buf *sql)
 {
-    buf_printf(sql, "SELECT x.id FROM (SELECT id FROM {events} WHERE (state, job, id) > (%d, $1, %" PRId64 ")"
-                    " AND (state, job) <= (%d, $1) ORDER BY state, job, id LIMIT %zu) x", state, q->after, state,
-               q->limit);
+    buf_printf(sql,
+               "SELECT x.id FROM (SELECT id FROM {events} WHERE (state, job, id) > (%d, $1, %" PRId64 ")"
+               " AND (state, job) <= (%d, $1) ORDER BY state, job, id LIMIT %zu) x",
+               state, q->after, state, q->limit);
 }
 
 /* Each state's next page, then the first of all of them. */
@@ -128,8 +129,10 @@ int store_event_counts(struct db *db, const char *job, int64_t counts[EVENT_STAT
 {
     cleanup(db_result_free_p) struct db_result *states = NULL, *again = NULL;
     memset(counts, 0, EVENT_STATES * sizeof(*counts));
-    int r = db_run(db, "SELECT state, count(*) FROM {events} WHERE job = $1 AND state IN (1, 2, 4, 5, 6)"
-                       " GROUP BY state", &job, 1, &states, e);
+    int r = db_run(db,
+                   "SELECT state, count(*) FROM {events} WHERE job = $1 AND state IN (1, 2, 4, 5, 6)"
+                   " GROUP BY state",
+                   &job, 1, &states, e);
     if (r == 0)
         r = db_run(db, "SELECT sum(sends - 1) FROM {events} WHERE job = $1 AND sends > 1", &job, 1, &again, e);
     if (r < 0)
@@ -151,9 +154,10 @@ static int find_old(struct db *db, const struct sweeping *s, struct db_result **
 {
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "SELECT id FROM {events} WHERE state = %d AND state >= 3 AND finished_at < %" PRId64
-                     " ORDER BY finished_at LIMIT %zu%s", s->state, s->before,
-               s->limit < EVENTS_AT_ONCE ? s->limit : EVENTS_AT_ONCE,
+    buf_printf(&sql,
+               "SELECT id FROM {events} WHERE state = %d AND state >= 3 AND finished_at < %" PRId64
+               " ORDER BY finished_at LIMIT %zu%s",
+               s->state, s->before, s->limit < EVENTS_AT_ONCE ? s->limit : EVENTS_AT_ONCE,
                db_is_postgresql(db) ? " FOR UPDATE SKIP LOCKED" : "");
     return db_exec(db, sql.data, NULL, 0, ret, e);
 }

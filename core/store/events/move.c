@@ -47,8 +47,9 @@ void events_put_why(const char *code, const char *why, struct args *a, struct bu
 
 void events_put_expired(int64_t now, struct buf *sql)
 {
-    buf_printf(sql, "UPDATE {events} SET state = %d, finished_at = %" PRId64 ", lease_host = NULL,"
-                    " lease_incarnation = NULL, lease_until = NULL, why = coalesce(why, '%s') WHERE 1 = 1",
+    buf_printf(sql,
+               "UPDATE {events} SET state = %d, finished_at = %" PRId64 ", lease_host = NULL,"
+               " lease_incarnation = NULL, lease_until = NULL, why = coalesce(why, '%s') WHERE 1 = 1",
                EVENT_EXPIRED, now, too_old);
 }
 
@@ -121,8 +122,10 @@ int store_events_move(struct db *db, const char *job, const char *const *keys, s
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "SELECT id FROM {events} WHERE job = $%d AND " EVENTS_OPEN " AND (state <> %d OR due_at <> %"
-                     PRId64 ") AND ", args_text(&a, job), state, due_at);
+    buf_printf(&sql,
+               "SELECT id FROM {events} WHERE job = $%d AND " EVENTS_OPEN " AND (state <> %d OR due_at <> %" PRId64
+               ") AND ",
+               args_text(&a, job), state, due_at);
     list_put_in(db, "rkey", list_add(db, &a, keys, key_count), &sql);
     events_put_free(db, "", &sql);
     buf_text(&sql, " ORDER BY id");
@@ -137,9 +140,10 @@ static void sql_append_retry(const struct db *db, const void *what, struct args 
     (void)db;
     (void)a;
     const int64_t *now = what;
-    buf_printf(sql, "UPDATE {events} SET last_at = CASE WHEN state = %d THEN last_at ELSE 0 END, state = %d,"
-                    " due_at = %" PRId64 ", finished_at = 0 WHERE state IN (%d, %d, %d)", EVENT_HELD, EVENT_WAITING,
-               *now, EVENT_HELD, EVENT_ASIDE, EVENT_EXPIRED);
+    buf_printf(sql,
+               "UPDATE {events} SET last_at = CASE WHEN state = %d THEN last_at ELSE 0 END, state = %d,"
+               " due_at = %" PRId64 ", finished_at = 0 WHERE state IN (%d, %d, %d)",
+               EVENT_HELD, EVENT_WAITING, *now, EVENT_HELD, EVENT_ASIDE, EVENT_EXPIRED);
 }
 
 /* An id that is none of the job's refuses the whole request. */
@@ -168,8 +172,8 @@ static int find_named(struct db *db, const char *job, const int64_t *ids, size_t
     return r;
 }
 
-int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now,
-                       int64_t *ret, struct error *e)
+int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now, int64_t *ret,
+                       struct error *e)
 {
     struct piece p = {.put = sql_append_retry, .what = &now};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -200,8 +204,9 @@ int store_events_expire(struct db *db, const char *job, int64_t now, size_t limi
     cleanup(db_result_free_p) struct db_result *found = NULL;
     *ret = 0;
     buf_init(&sql, EVENTS_SQL_MAX);
-    buf_printf(&sql, "SELECT id FROM {events} WHERE job = $1 AND " EVENTS_OPEN " AND last_at > 0 AND last_at < %"
-                     PRId64, now);
+    buf_printf(&sql,
+               "SELECT id FROM {events} WHERE job = $1 AND " EVENTS_OPEN " AND last_at > 0 AND last_at < %" PRId64,
+               now);
     events_put_free(db, "", &sql);
     buf_printf(&sql, " ORDER BY last_at LIMIT %zu", limit);
     int r = db_run(db, sql.data, &job, 1, &found, e);
