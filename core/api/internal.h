@@ -80,8 +80,6 @@ struct route {
 };
 
 /* ---- routes.c ---- */
-/* Tells whether segments fit a pattern; *ret_job and *ret_id get what stands in its braces. */
-bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job, char **ret_id);
 /* All of them; NULL behind the last. */
 const struct route *route_at(size_t index);
 /* The route of a path and method, or NULL: then *ret_allow, when it is not NULL afterwards, lists the
@@ -255,7 +253,5 @@ void handle_events(struct request *q);
 void incomings_stop(struct api *a);
 /* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
 bool job_has_records(struct request *q);
-/* False when the job is held or paused; then it was answered. */
-bool job_may_run(struct request *q);
 
 #endif

@@ -51,7 +51,8 @@ static bool route_is_piece(const char *pattern, size_t len, const char *text)
     return strlen(text) == len && memcmp(pattern, text, len) == 0;
 }
 
-bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job, char **ret_id)
+/* Tells whether segments fit a pattern; *ret_job and *ret_id get what stands in its braces. */
+static bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job, char **ret_id)
 {
     char *job = NULL, *id = NULL;
     size_t n = 0;

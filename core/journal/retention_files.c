@@ -19,7 +19,7 @@
 
 enum { ROOM_AHEAD = 256 * 1024 };
 
-off_t retention_file_max(const struct retention *k)
+static off_t retention_file_max(const struct retention *k)
 {
     return (off_t)(k->setup.bound / KEEP_SHARE);
 }

@@ -50,7 +50,6 @@ struct retention {
     int64_t left_alone;
 };
 
-off_t retention_file_max(const struct retention *k);
 /* What is kept is forgotten here, and stays in its files. */
 void retention_leave(struct retention *k);
 void retention_forget(struct retention *k, struct retained_pair *p);

@@ -96,11 +96,6 @@ void row_select_list(const struct db *db, const struct table *t, bool lookups, s
     row_put_lengths(db, t, of, sql);
 }
 
-size_t row_select_columns(const struct table *t)
-{
-    return t->column_count + 2;
-}
-
 void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql)
 {
     if (t->own)

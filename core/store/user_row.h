@@ -23,7 +23,6 @@ void table_quoted(const struct db *db, const struct table *t, struct buf *sql);
  * lookups what stands in another table is read too, and the table must be AS renewd_t; without, it is
  * NULL (it is no part of a row's hash). */
 void row_select_list(const struct db *db, const struct table *t, bool lookups, struct buf *sql);
-size_t row_select_columns(const struct table *t);
 /* How many bytes of a column are read; a longer value makes its row unfit. */
 size_t row_value_max(const struct column *c);
 /* Begins a CASE that gives the value where it is not too long, to be ended with " END"; false: it needs none. */
@@ -38,7 +37,7 @@ int row_complete(const struct table *t, struct row *row);
 /* Of the table's key: texts can be longer than any name of a record may be. */
 bool row_key_may_be_long(const struct db *db, const struct table *t);
 void row_put_key_length(const struct db *db, const struct table *t, struct buf *sql);
-/* Fills *ret, which the caller ends with row_done, from row_select_columns() columns at first_column. */
+/* Fills *ret, which the caller ends with row_done, from the columns of row_select_list() at first_column. */
 int row_from_result(const struct db *db, const struct table *t, const struct db_result *r, size_t row,
                     size_t first_column, struct row *ret);
 /* " AND CAST(col AS text) IN (...)" for each `only` but the status; for renewd's own table its job. of:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * core/base: buffers, secrets (the heap is searched after a free), text, log, containers, queue.
+ * core/base: buffers, secrets (the heap is searched after a free), text, log, containers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,6 @@
 #include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/base/notify.h"
-#include "core/base/queue.h"
 #include "core/base/sandbox.h"
 #include "core/base/secret.h"
 #include "core/base/utf8.h"
@@ -449,45 +448,6 @@ static void test_file(void)
     unlink(path);
 }
 
-static void *produce(void *arg)
-{
-    struct queue *q = arg;
-    static int items[1000];
-    for (int i = 0; i < 1000; i++)
-        while (queue_push(q, &items[i]) == -EAGAIN)
-            sched_yield();
-    return NULL;
-}
-
-static void test_queue(void)
-{
-    struct queue *q = queue_new(20);
-    pthread_t threads[3];
-    int item, count = 0;
-    CU_ASSERT_PTR_NULL(queue_pop(q, 0));
-    CU_ASSERT_PTR_NULL(queue_pop(q, 1));
-    for (int i = 0; i < 20; i++)
-        CU_ASSERT_EQUAL(queue_push(q, &item), 0);
-    CU_ASSERT_EQUAL(queue_push(q, &item), -EAGAIN);
-    CU_ASSERT_EQUAL(queue_count(q), 20);
-    while (queue_pop(q, 0))
-        count++;
-    CU_ASSERT_EQUAL(count, 20);
-    for (int i = 0; i < 3; i++)
-        pthread_create(&threads[i], NULL, produce, q);
-    for (count = 0; count < 3000; count++)
-        CU_ASSERT_PTR_NOT_NULL_FATAL(queue_pop(q, -1));
-    for (int i = 0; i < 3; i++)
-        pthread_join(threads[i], NULL);
-    queue_push(q, &item);
-    queue_close(q);
-    CU_ASSERT_EQUAL(queue_push(q, &item), -EPIPE);
-    CU_ASSERT_PTR_EQUAL(queue_pop(q, -1), &item);
-    CU_ASSERT_PTR_NULL(queue_pop(q, -1));
-    queue_free(q);
-    queue_free(NULL);
-}
-
 /* ---- what a process gives up, and what it tells its service manager ---- */
 
 /* In a child: 0 = it is as it should be. */
@@ -593,7 +553,6 @@ int main(void)
         {"heap", test_heap},
         {"arena", test_arena},
         {"file", test_file},
-        {"queue", test_queue},
         {NULL, NULL},
     };
     return run_tests("base", tests);

@@ -15,7 +15,8 @@
 enum { OWNED_MAX = 100000 };
 
 /* A hold of the breaker keeps no run from those that are fine, and nobody by hand. */
-bool job_may_run(struct request *q)
+/* False when the job is held or paused; then it was answered. */
+static bool job_may_run(struct request *q)
 {
     const char *held = job_stands(q->found);
     bool paused = job_paused(q->found);

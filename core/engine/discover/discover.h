@@ -68,9 +68,8 @@ bool discovery_quick(struct job *j);
 typedef void look_done(void *ctx, bool all, const char *why);
 void look_all(struct job *j, look_done *then, void *ctx);
 void look_first(struct job *j, look_done *then, void *ctx);
-/* Of discovery.c: a round ended; a look that waits may begin; there will be none. */
+/* Of discovery.c: a round ended; there will be none. */
 void looks_over(struct job *j);
-void looks_begin(struct job *j);
 void looks_end(struct job *j, const char *why);
 
 /* table_fits.c */

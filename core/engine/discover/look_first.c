@@ -38,7 +38,7 @@ static void look_tell(struct look_waiter *list, const char *why)
     }
 }
 
-void looks_begin(struct job *j)
+static void looks_begin(struct job *j)
 {
     struct discovery *d = &j->discovery;
     if (!d->waiting_look || d->looking || (d->running && d->full)) /* after a full round that is under way */

@@ -237,7 +237,7 @@ static bool tables_known(const struct engine *e)
 
 /* Called when the store answers and whenever a job's table got known: drains once all that could be
  * known is. */
-void recover_start(struct engine *e)
+static void recover_start(struct engine *e)
 {
     if (e->recovering || e->drained || !tables_known(e))
         return;

@@ -7,7 +7,6 @@
 #include "core/engine/state/state.h"
 
 /* crashed_process.c */
-void recover_start(struct engine *e);
 void recover_check(struct engine *e);
 void recover_siblings(struct engine *e);
 void recover_kept(struct engine *e, bool all);

@@ -14,7 +14,7 @@
 #include "core/engine/state/state.h"
 #include "core/engine/rows/rows.h"
 
-const char *job_seal_table(const struct job *j)
+static const char *job_seal_table(const struct job *j)
 {
     return j->table->own ? j->table->source : j->table->name;
 }

@@ -13,7 +13,6 @@ void row_values_for_plugin(const struct job *j, const struct record *rec, const 
                            const struct row_values *v, struct record_view *ret);
 int row_value_seal(const struct job *j, const char *key, const char *slot, const char *plain, size_t len,
                    bool secret, char **ret);
-const char *job_seal_table(const struct job *j);
 
 /* interpret_row.c: what a row means. */
 int row_fingerprint(const struct job *j, const char *key, const struct row_values *v, char ret[FINGERPRINT_SIZE]);
