@@ -64,7 +64,8 @@ schedules() { # STORE
     check_equal "$s: the names that monitoring knows" \
         'refresh-expired-instagram-tokens refresh-expired-tiktok-tokens refresh-expired-youtube-tokens' \
         "$(ctl --json jobs | grep -o '"legacy_name":"[^"]*"' | cut -d '"' -f 4 | sort | tr '\n' ' ' | sed 's/ $//')"
-    check_no_match "$s: Facebook Login is off as shipped" 'instagram-facebook' "$(ctl jobs)"
+    check_no_match "$s: Facebook Login is off as shipped" '^instagram-facebook ' "$(ctl jobs)"
+    check_match "$s: which is said" 'instagram-facebook is disabled \(enabled = false\)' "$(ctl jobs)"
     check_next "$s: YouTube every ten minutes" youtube 600
     check_equal "$s: as shipped" '*/10 * * * *, auto|UTC' "$(schedule_of youtube)"
     check_next "$s: Instagram every six hours, in UTC" instagram 21600

@@ -52,7 +52,7 @@ answer() { # STORE
     check "$s: the next one sets it aside, sealed" wait_until 30 kept_is 1
     check_equal "$s: as an answer of this record" a-1 "$(sql "select account from $(own records) r
         join $(own kept) k on k.rkey = r.rkey and k.source = r.source")"
-    check_match "$s: with its reason" 'is kept sealed for 30 days' "$(ctl show tokens 1)"
+    check_match "$s: with its reason" 'the answer is parked, sealed, for 30 days' "$(ctl show tokens 1)"
     check_equal "$s: nothing was presented again" 1 "$(sim_count strict presented)"
     stop_renewd
     check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"

@@ -82,7 +82,7 @@ waiting() { # STORE
     start_ready || exit 1
     sim misbehave '{"provider":"strict","mode":"status","status":500,"count":1,"share":100}' > /dev/null
     check_match "$s: it fails" '^refreshed 0, failed 1' "$(ctl run tokens)"
-    check_match "$s: a run says that it waits" '^1 failed before and waits, until 20.*renewctl run tokens --now asks' \
+    check_match "$s: a run says that it waits" '^1 failed before and waits, until 20.*renewctl run tokens --now tries them at once' \
         "$(ctl run tokens)"
     check_equal "$s: and does not ask" 1 "$(sim_count strict requests)"
     check_match "$s: --now does" '^refreshed 1, failed 0' "$(ctl run tokens --now)"

@@ -47,7 +47,7 @@ through_store() { # STORE
     { lines 4 4; echo '{"id":"x","refresh_token":'; } > "$bad"
     import "$s: a line that is no JSON" 'line 2' "$bad"
     echo '{"id":"x","refresh_token":"strict.rt.\ud800"}' > "$bad"
-    import "$s: half a surrogate pair" 'line 1: .*no text .* in refresh_token, at offset' "$bad"
+    import "$s: half a surrogate pair" 'line 1: .*is not text .* in refresh_token, at offset' "$bad"
     echo '{"id":"x","refresh_token":"strict.rt.\u0000"}' > "$bad"
     import "$s: a NUL" 'line 1: refresh_token must be a text, without NUL' "$bad"
     { lines 4 4; echo; echo '{"id":"x","refresh_tokem":"strict.rt.oops"}'; } > "$bad"
