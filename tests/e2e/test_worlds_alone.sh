@@ -79,13 +79,14 @@ $(sql "select count(*) from $(own records) where due_at <> 0")"
     pair=$(sim accounts '{"provider":"strict","account":"later","expires_in":172800}')
     sql "update tokens set access_token = '$(json_of access_token "$pair")', refresh_token = '$(json_of refresh_token "$pair")'
         where id = 1"
-    check "$s: who connects again is fine" wait_until 60 fresh 1 1
+    check "$s: who connects again is fine" wait_until 60 eval 'fresh 1 1 && refreshed_of word-1 2' # not only found
     all_refused
     all_expired
     check "$s: and refused later once more" wait_until 60 many_suspects_that 1 'refusals >= 3'
     check_equal "$s: it is a suspect like any other" 11 "$(in_state 4)"
     end_world
 }
+refreshed_of() { [ "$(grep -c "msg=\"record refreshed\".* account=$1 " "$DIR/renewd.all")" -ge "$2" ]; } # ACCOUNT TIMES
 json_of() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" <<< "$2" | head -n 1; }
 
 SPEED=300
