@@ -44,7 +44,7 @@ static const struct command commands[] = {
     {"import", ctl_import, 2, 2, "R", "import JOB FILE [--replace]",
      "take records from JSON lines; FILE - is standard input"},
     {"reload", ctl_reload, 0, 0, "", "reload", "read the jobs' files again"},
-    {"adopt", ctl_adopt, 0, 0, "", "adopt", "go on with a database that was copied, moved or restored"},
+    {"adopt", ctl_adopt, 0, 0, "", "adopt", "accept a database that was moved or restored"},
     {"forget-host", ctl_forget_host, 0, 1, "", "forget-host [HOST]",
      "list the hosts, or forget one that does not come back"},
     {"next", ctl_next, 1, 1, "Zfn", "next EXPR [--timezone Z] [--from TIME] [-n N]",

@@ -84,7 +84,7 @@ static void api_request_find_job(struct request *q)
     const struct job_config *off = q->job && !q->found ? engine_disabled_called(q->api->engine, q->job) : NULL;
     if (off)
         answer_error(q, 409, "disabled",
-                     "job %s is disabled (enabled = false) in %s; change that and renewctl reload", off->job,
+                     "job %s is disabled (enabled = false) in %s; change that, then run renewctl reload", off->job,
                      off->file);
     else if (q->job && !q->found)
         answer_error(q, 404, "unknown_job", "there is no job %s; renewctl jobs lists them", q->job);

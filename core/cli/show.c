@@ -387,7 +387,7 @@ int ctl_jobs(const struct ctl *c)
     cleanup(free_p) char *off = name ? disabled_file(d.json, name) : NULL;
     if (off)
         return ctl_fail(c, EXIT_FAILED, "disabled",
-                        "job %s is disabled (enabled = false) in %s; change that and renewctl "
+                        "job %s is disabled (enabled = false) in %s; change that, then run renewctl "
                         "reload",
                         name, off);
     if (name && !keep_job(&d, &count, name))

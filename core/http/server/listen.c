@@ -185,7 +185,10 @@ int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_lis
     l.fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l.fd < 0 || setsockopt(l.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(l.fd, info->ai_addr, info->ai_addrlen) != 0 || listen(l.fd, BACKLOG) != 0) {
-        r = error_set(error, -errno, "listening on %s failed: %s", address, strerror(errno));
+        r = error_set(
+            error, -errno,
+            "listening on %s failed: %s; choose another address or port, or end the process that uses this one",
+            address, strerror(errno));
         http_listener_close(&l);
     }
     freeaddrinfo(info);
