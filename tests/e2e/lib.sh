@@ -312,7 +312,12 @@ load_accounts() {
     local more=${5:-'"age":10800'}
     sim 'accounts?format=tsv' \
         "{\"provider\":\"$1\",\"count\":$3,\"prefix\":\"$4\",$more}" > "$DIR/accounts.tsv" || return 1
-    awk -F '\t' -v table="$2" -v store="$STORE" '
+    insert_accounts "$2"
+}
+
+# insert_accounts TABLE: those of $DIR/accounts.tsv: account, access token, refresh token, Unix seconds of its end.
+insert_accounts() {
+    awk -F '\t' -v table="$1" -v store="$STORE" '
         function quoted(text) { gsub(/\047/, "\047\047", text); return "\047" text "\047" }
         BEGIN { print "begin;" }
         {
