@@ -82,6 +82,72 @@ suspects() { # STORE
 }
 explained() { ctl explain tokens 1 | grep -qE "$1"; }
 
+# The daemon alone lives on a clock that runs sixty times as fast since FROM: a tick each second.
+fast_ready() { # FROM
+    FAST_CLOCK="$1 60" LD_PRELOAD=$BUILD/tests/e2e/.libs/fast_clock.so start_ready || exit 1
+}
+ticked() { [ "$(sql "select count(*) from $(own runs) where trigger = 'tick' and $2")" -ge "$1" ]; }
+warned() { ctl jobs | grep -qE 'pace = '; }
+not_warned() { ! warned; }
+every_minute() { # COUNT MORE
+    make_accounts_table tokens
+    load_accounts strict tokens "$1" pace
+    sim lives '{"provider":"strict","expires_in":172800}' > /dev/null
+    strict_job tokens tokens "rescan = \"1h\"; http = { timeout = \"10m\"; }; $2"
+    sed -i 's/^schedule.*/schedule = "* * * * *";/' "$DIR/conf.d/tokens.conf"
+}
+
+# Twelve accounts, one in forty seconds, and a tick a minute.
+too_slow() { # STORE
+    local s="$1, pace" from
+    from=$(date +%s)
+    stage "$1"
+    : > "$DIR/renewd.all"
+    every_minute 12 'pace = "40s";'
+    fast_ready "$from"
+    check "$s: a run that is not over when the next tick comes is told" wait_until 60 warned
+    check_match "$s: after the second such tick, with the number that would do" 'level=warning msg="at pace = ..40000ms.. a run of 12 records is not over when the next tick comes, 2 times in a row; pace = ..5000ms.. is enough"' \
+        "$(cat "$DIR/renewd.all")"
+    check_no_match "$s: not after the first" '1 times' "$(cat "$DIR/renewd.all")"
+    check "$s: all are refreshed all the same" wait_until 60 is_refreshed_all 12
+    check "$s: then nothing is said any more" wait_until 60 not_warned
+    stop_renewd
+    sed -i 's/"40s"/"5000ms"/' "$DIR/conf.d/tokens.conf"
+    : > "$DIR/renewd.all"
+    again
+    fast_ready "$from"
+    check "$s: at that pace all are refreshed by one tick" wait_until 60 ticked 1 'refreshed = 12'
+    wait_until 60 ticked "$(($(sql "select count(*) from $(own runs)") + 2))" 'finished_at > 0'
+    check_no_match "$s: and nothing is said" 'pace = ' "$(ctl jobs; cat "$DIR/renewd.all")"
+    stop_renewd
+}
+
+is_refreshed_all() { [ "$(sql 'select count(*) from tokens where refreshed_at is not null')" = "$1" ]; }
+# Tokens of days ago, which have ended.
+again() {
+    local past=1700000000
+    [ "$STORE" = sqlite ] || past="to_timestamp($past)"
+    sql "update $(own records) set refreshed_at = 1700000000, ok_at = 1700000000"
+    sql "update tokens set expires_at = $past, refreshed_at = $past"
+}
+
+# The provider does not answer: a run that is not over is not the pace's doing.
+slow_provider() { # STORE
+    local s="$1, a slow provider" from
+    from=$(date +%s)
+    stage "$1"
+    : > "$DIR/renewd.all"
+    every_minute 3 'pace = "1s";'
+    kill -STOP "$SIM_PID"
+    fast_ready "$from"
+    check "$s: four ticks come meanwhile" wait_until 60 ticked 4 'id > 0'
+    check_equal "$s: the first run is not over" 0 "$(sql "select finished_at from $(own runs) order by id limit 1")"
+    check_no_match "$s: no pace is named" 'pace = ' "$(ctl jobs; cat "$DIR/renewd.all")"
+    kill -CONT "$SIM_PID"
+    check "$s: all are refreshed" wait_until 60 is_refreshed_all 3
+    stop_renewd
+}
+
 all_live() { [ "$(states ok)" = 50 ]; }
 
 # Fifty creators whose tokens end together, ten a run: no tick comes in the time of the test.
@@ -100,11 +166,22 @@ shipped_creators() { # STORE
     stop_renewd
 }
 
+paces() { # STORE
+    if grep -q libasan <<< "$(ldd "$RENEWD")"; then
+        echo "ok $SUITE: $1, pace # SKIP AddressSanitizer has to be loaded before the fast clock"
+        return
+    fi
+    too_slow "$1"
+    slow_provider "$1"
+}
+
+need_library fast_clock
 start_simulator
-for store in sqlite postgresql; do
+for store in ${STORES:-sqlite postgresql}; do
     too_low $store
     suspects $store
     shipped_creators $store
+    paces $store
 done
 no_tokens_in_logs
 finish

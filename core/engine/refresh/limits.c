@@ -40,19 +40,22 @@ void limits_run(struct run *r)
     }
 }
 
-static const struct run *earlier(const struct job *j)
+/* What the greatest of those has to do that ticks began and that are not over; later ones find less. */
+static int64_t under_way(const struct job *j)
 {
+    int64_t most = 0;
     for (const struct run *r = j->runs; r; r = r->next)
-        if (strcmp(r->trigger, "tick") == 0 && r->started && !r->finishing)
-            return r;
-    return NULL;
+        if (strcmp(r->trigger, "tick") == 0 && r->started && !r->finishing && r->row.due > most)
+            most = r->row.due;
+    return j->config->limit && most > j->config->limit ? j->config->limit : most;
 }
 
+/* Where the pace leaves time enough it is no reason: the provider may be slow, or the database. */
 void limits_tick(struct job *j)
 {
-    const struct run *r = j->config->pace_ms ? earlier(j) : NULL;
-    int64_t now = clock_now(), between = schedule_next(j, now) - schedule_prev(j, now);
-    if (!r || !r->row.due || between <= 0) {
+    int64_t records = j->config->pace_ms ? under_way(j) : 0, now = clock_now();
+    int64_t enough = records ? (schedule_next(j, now) - schedule_prev(j, now)) * 1000 / records : INT64_MAX;
+    if (enough < 0 || enough >= j->config->pace_ms) {
         j->slow = 0;
         if (!j->cut)
             warn(j, NULL);
@@ -60,7 +63,7 @@ void limits_tick(struct job *j)
         warn(j, xasprintf("at pace = \"%" PRId64 "ms\" a run of %" PRId64
                           " records is not over when the next tick comes, %d "
                           "times in a row; pace = \"%" PRId64 "ms\" is enough",
-                          j->config->pace_ms, r->row.due, j->slow, between * 1000 / r->row.due));
+                          j->config->pace_ms, records, j->slow, enough));
     }
 }
 
