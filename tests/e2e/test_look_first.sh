@@ -11,7 +11,6 @@ add() { # NAME [AGE]: an account that is due
     load_accounts strict tokens 1 "$1" "\"age\":${2:-10800}"
 }
 
-
 refreshed() { # NAME ACCOUNT-PREFIX: the row holds what the provider gave
     local account=$2-1
     check_equal "$1" "1 $(sim_account strict "$account" refresh_token)" \
@@ -106,13 +105,81 @@ ticks() { # STORE
     stop_renewd
 }
 
+# rows COUNT PREFIX: invented ones, which want nothing for years.
+rows() {
+    sql "with recursive n(n) as (select 1 union all select n + 1 from n where n < $1)
+        insert into tokens (account, access_token, refresh_token, expires_at)
+        select '$2-' || n, 'live-' || n, 'lives-' || n, $(time_of 4000000000) from n"
+}
+time_of() { if [ "$STORE" = sqlite ]; then echo "$1"; else echo "to_timestamp($1)"; fi; }
+ends() { sql "update tokens set expires_at = $(time_of 1700000000) where account = '$1'"; } # ACCOUNT: its access token
+runs_are() { # NAME REFRESHED [REFRESHED OF ONE MORE RUN]...
+    local name=$1 want
+    shift
+    for want in "$@"; do
+        check_match "$name" "^refreshed $want, failed 0, skipped 0" "$(ctl run tokens)"
+        name="$name, and then"
+    done
+}
+
+# More than 20,000 rows: those behind the last key and those of records in trouble are looked at at once, the rest as soon
+# as nothing is due and somebody waits.
+large() { # STORE
+    local s="$1, 25000 rows"
+    prepare "$1"
+    sed -i 's/"1h"/"24h"/' "$DIR/conf.d/tokens.conf"
+    sim lives '{"provider":"strict","expires_in":300000000}' > /dev/null
+    load_accounts strict tokens 8 mid '"age":10,"expires_in":300000000'
+    load_accounts strict tokens 1 dead
+    sim revoke '{"provider":"strict","account":"dead-1"}' > /dev/null
+    rows 25000 live
+    start_ready || exit 1
+    check_match "$s: all are known, one is due, and dead" '^refreshed 0, failed 1, skipped 0' "$(ctl run tokens)"
+    runs_are "$s: nothing is due" 0
+    ends mid-1
+    runs_are "$s: a row that changed in the middle is waited for, before 0 is said" 1 0
+    refreshed "$s: and refreshed" mid
+    add behind
+    ends mid-2
+    runs_are "$s: one that was added behind the last comes at once, the other by the next run" 1 1 0
+    refreshed "$s: it was the first" behind
+    check_equal "$s: both are" 1 "$(sim_account strict mid-2 refresh_ok)"
+    again dead-1
+    ends mid-3
+    runs_are "$s: one in trouble comes at once, the other by the next run" 1 1 0
+    check_equal "$s: they are" '1 1' "$(sim_account strict new-1 refresh_ok) $(sim_account strict mid-3 refresh_ok)"
+    ends mid-4
+    check_match "$s: a function waits for it" '"refreshed":1,"failed":0' \
+        "$(curl -sS --max-time 100 --unix-socket "$SOCKET" -X POST http://localhost/functions/v1/refresh-lightspeed-tokens)"
+    sql "update tokens set owner = 'anna' where account = 'mid-5'"
+    ends mid-5
+    check_match "$s: a refresh of an owner's, too" '"refreshed":1,"failed":0' \
+        "$(curl -sS --max-time 100 --unix-socket "$SOCKET" -H 'Content-Type: application/json' -d '{"owner":"anna"}' http://localhost/v1/jobs/tokens/refresh)"
+    add first
+    rows 600 more
+    add last
+    runs_are "$s: more than 500 that were added are looked at all" 2 0
+    ends mid-6
+    sql "delete from tokens where account = 'mid-6'"
+    runs_are "$s: a deleted one is not due" 0
+    check_equal "$s: and no record any more" "$(sql 'select count(*) from tokens')" "$(ctl --json jobs | json '$.jobs[0].records.all')"
+    check_equal "$s: nobody was asked twice" '' "$(presented_twice)"
+    stop_renewd
+}
+
+again() { # ACCOUNT: its user connects it again, and the new access token has ended, too
+    sim 'accounts?format=tsv' '{"provider":"strict","count":1,"prefix":"new","age":10800}' > "$DIR/new.tsv"
+    sql "update tokens set access_token = '$(cut -f 2 "$DIR/new.tsv")', refresh_token = '$(cut -f 3 "$DIR/new.tsv")' where account = '$1'"
+}
+
 tick_came() { [ "$(sim_account strict tick-1 refresh_ok)" = 1 ]; }
 
 start_simulator
-for store in sqlite postgresql; do
+for store in ${STORES:-sqlite postgresql}; do
     asked $store
     waiting $store
     ticks $store
+    large $store
 done
 no_tokens_in_logs
 finish
