@@ -216,6 +216,9 @@ one_row() { # STORE
     refresh_all
     check_equal "$s: the user's is dead, the bot's is well: the worse stands" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
     check_equal "$s: as records" '1 4' "$(sql "select state from $(own records) order by state" | tr '\n' ' ' | sed 's/ $//')"
+    # As where the bot's answer came in the second in which the user's was refused, and was stored after it.
+    sql "update $(own records) set hash = 'before', last_at = (select max(refreshed_at) from $(own records)),
+             refreshed_at = (select max(refreshed_at) from $(own records)) where state = 4"
     refresh_all
     check_equal "$s: another refresh of the bot's changes nothing" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
     check_equal "$s: and does not have the user's asked again" 1 "$(sim_account strict tokens-1 presented)"

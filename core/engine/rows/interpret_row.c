@@ -141,11 +141,13 @@ static void row_take_times(const struct job *j, const struct row *row, const str
         r->life = r->expires_at - r->refreshed_at;
 }
 
-/* Another job that keeps a record in this row has refreshed it, and its time is what changed. */
+/* Another job that keeps a record in this row has refreshed it, and its time is what changed. That may be in the second in
+ * which this record was refused: runs of one tick. A time of this record's own is that of its success. */
 static bool by_sibling(const struct job *j, const struct row *row, const struct record *r)
 {
     const struct cell *c = row_cell(j->table, row, "refreshed_at");
-    return c && c->text && r->refreshed_at > r->last_at && strtoll(c->text, NULL, 10) == r->refreshed_at;
+    return c && c->text && r->refreshed_at >= r->last_at && r->refreshed_at != r->ok_at &&
+           strtoll(c->text, NULL, 10) == r->refreshed_at;
 }
 
 static void row_count(const struct job *j, const struct row_values *v, int res, const char *fp, struct round *of)
