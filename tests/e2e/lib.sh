@@ -98,6 +98,7 @@ cleanup() {
         status=1
     fi
     stop_process "$RENEWD_PID"
+    [ -z "$SIM_PID" ] || kill -CONT "$SIM_PID" 2> /dev/null # a stopped one would never end
     stop_process "$SIM_PID"
     stop_process "$POOLER_PID"
     for database in $own_databases; do

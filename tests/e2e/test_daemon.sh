@@ -139,29 +139,35 @@ reload() { # STORE: the daemon of commands() runs still
     check_equal "$s: a removed job is gone" 1 "$(ctl --json jobs | members '$.jobs' | wc -w)"
 }
 
-asked() { # COUNT
-    [ "$(sim_count strict presented)" -ge "$1" ]
+# sent COUNT: so many requests lie in the sockets of the simulator, which is stopped.
+sent() {
+    local port
+    port=$(printf ':%04X$' "${SIM_URL##*:}")
+    [ "$(awk -v port="$port" '$2 ~ port && $4 == "01" && $5 !~ /:00000000$/' /proc/net/tcp | wc -l)" = "$1" ]
 }
+stops_are() { [ "$(grep -c 'msg=stopping signal=SIGTERM' "$DIR/renewd.all")" = "$1" ]; }
 
 stopping() { # STORE
-    local s=$1 begun run
+    local s=$1 begun run stops
     load_accounts strict t 6 stop
     sim mark '{}' > /dev/null
-    sim misbehave '{"mode":"delay","provider":"strict","ms":400,"when":"before","count":-1}' > /dev/null
     sed -i 's/^schedule/in_flight = 3; rescan = "1s"; schedule/' "$DIR/conf.d/t.conf"
     ctl reload > /dev/null
     wait_until 10 counted 10
+    kill -STOP "$SIM_PID" # it answers when the daemon has been told to stop
     ctl run t > "$DIR/run.out" 2>&1 &
     run=$!
-    wait_until 20 asked 3 || not_ok "$s: requests are under way"
+    check "$s: three requests are under way" wait_until 20 sent 3
+    stops=$(grep -c 'msg=stopping signal=SIGTERM' "$DIR/renewd.all")
     begun=$SECONDS
     kill -TERM "$RENEWD_PID"
+    check "$s: it has heard that it is to stop" wait_until 20 stops_are $((stops + 1))
+    kill -CONT "$SIM_PID"
     wait "$RENEWD_PID"
     check_equal "$s: SIGTERM: a clean end" 0 $?
     RENEWD_PID=''
     wait "$run"
     check "$s: within seconds" test $((SECONDS - begun)) -lt 10
-    sim misbehave '{"clear":true}' > /dev/null
     check_equal "$s: what was under way was finished, nothing new begun" "3 3" \
         "$(sim_count strict presented) $(sim_count strict ok)"
     check "$s: and stored" grants_of_stopped
