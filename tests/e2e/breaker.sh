@@ -48,14 +48,6 @@ all_refused() { # the other kind: everybody's grant is said to be dead
 none_refused() { sim misbehave '{"clear":true}' > /dev/null; }
 requests() { sim_count strict requests; }
 in_state() { sql "select count(*) from $(own records) where state = $1"; }
-# The access tokens end, an hour after they came: everything is due again. A token that came a moment ago is left alone
-# for ten seconds, and a run leaves it out when the next tick is sooner.
-all_expired() {
-    local past=1700000000 earlier='refreshed_at - 3600'
-    [ "$STORE" = sqlite ] || past="to_timestamp($past)" earlier="refreshed_at - interval '1 hour'"
-    sql "update $(own records) set refreshed_at = refreshed_at - 3600, ok_at = ok_at - 3600 where ok_at > 0"
-    sql "update tokens set expires_at = $past, refreshed_at = $earlier where expires_at > $past"
-}
 once_in() { run_at_time "$((started + $1))" --once; } # SECONDS from the start of the test
 held_at() { sql "select coalesce(max(held_at), 0) from $(own breakers)"; }
 is_held() { [ "$(held_at)" != 0 ]; }

@@ -87,6 +87,15 @@ later() {
     sim clock "{\"now\":$NOW}" > /dev/null
 }
 
+# The access tokens end, an hour after they came: everything is due again. A token that came a moment ago is left alone
+# for ten seconds, and a run leaves it out when the next tick is sooner.
+all_expired() {
+    local past=1700000000 earlier='refreshed_at - 3600'
+    [ "$STORE" = sqlite ] || past="to_timestamp($past)" earlier="refreshed_at - interval '1 hour'"
+    sql "update $(own records) set refreshed_at = refreshed_at - 3600, ok_at = ok_at - 3600 where ok_at > 0"
+    sql "update tokens set expires_at = $past, refreshed_at = $earlier where expires_at > $past"
+}
+
 # back_up, set_back: the same database, with the content it had. The file stays the file that it was.
 back_up() {
     if [ "$STORE" = sqlite ]; then

@@ -34,8 +34,9 @@ not_sealed() { # STORE WHAT FAULT
     check_equal "$s: the rows hold sealed tokens" 2 "$(sql "select count(*) from tokens
         where access_token like 'r1.test.%' and refresh_token like 'r1.test.%'")"
     sim clock "{\"now\":$(($(date +%s) + 7200))}" > /dev/null
-    sql "update tokens set expires_at = $([ "$1" = sqlite ] && echo 1000000000 || echo "'2020-01-01'")"
+    all_expired
     check "$s: they are the living ones: the next refresh is well" run_renewd --once
+    check_match "$s: of both" '^strict: 2 due, 2 refreshed, 0 failed' "$(logs)"
     check_equal "$s: no reuse" 0 "$(sim_count strict reuse)"
 }
 
