@@ -18,12 +18,14 @@ check_healthy() { # WHAT
         awk -F '\t' '$1 ~ /^well-/ { n += $7 } END { print n + 0 }')"
 }
 
-# Makes the healthy records due again.
+# Makes the healthy records due again, also those whose token came a moment ago.
 healthy_again() {
+    sql "update $(own records) set refreshed_at = refreshed_at - 3600, ok_at = ok_at - 3600
+        where ok_at > 0 and source like '%healthy%'"
     if [ "$STORE" = sqlite ]; then
-        sql "update healthy set expires_at = strftime('%s', 'now') - 100"
+        sql "update healthy set expires_at = strftime('%s', 'now') - 100, refreshed_at = refreshed_at - 3600"
     else
-        sql "update healthy set expires_at = now() - interval '100 s'"
+        sql "update healthy set expires_at = now() - interval '100 s', refreshed_at = refreshed_at - interval '1 hour'"
     fi
 }
 

@@ -231,6 +231,7 @@ wrong_key() {
     write_conf
     healthy_again
     check "$s: with the right key again all is well" run_renewd --once
+    check_match "$s: and the healthy job refreshed" '^healthy: 2 due, 2 refreshed, 0 failed' "$(logs)"
 }
 
 # A row sealed under an id that is not in the ring is held alone.
