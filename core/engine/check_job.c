@@ -168,6 +168,18 @@ static void ask_values(struct asking *a, const struct job *j, const struct row *
     row_values_done(&v);
 }
 
+/* A wrong column may be empty in the first row and show what it is in another. */
+static void ask_unfit(struct asking *a, const struct table *t, const struct row *first)
+{
+    struct row row = {0};
+    struct error ignored = {""};
+    bool found = false;
+
+    if (!first->unfit && store_first_unfit(a->db, t, &row, &found, &ignored) == 0 && found)
+        say(a, CHECK_MISTAKE, "row %s of %s: %s", row.key, t->name, row.unfit);
+    row_done(&row);
+}
+
 /* Words that are written seldom, each told that the table refuses. */
 static void ask_status_words(struct asking *a, const struct job *j, const struct row *row)
 {
@@ -215,6 +227,7 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
         return;
     }
     ask_values(a, j, &row);
+    ask_unfit(a, t, &row);
     if (store_rehearse(a->db, t, row.key, &e) < 0)
         say(a, CHECK_MISTAKE, "%s", job_unnamed(j, e.text));
     else

@@ -11,7 +11,7 @@
 #include "core/rules/ident.h"
 #include "core/store/user_rows.h"
 
-enum { PAGE_MS = 5000, ALONE_MS = 1000 };
+enum { LOOKED_AT = 1000, PAGE_MS = 5000, ALONE_MS = 1000 };
 
 static int discover_read_page(struct db *db, const struct table *t, const char *after, size_t limit, struct page *p,
                               struct error *e)
@@ -132,6 +132,26 @@ int store_first_row(struct db *db, const struct table *t, struct row *ret, bool 
     *ret_found = p.count == 1;
     if (p.count == 1)
         row_copy(ret, &p.rows[0]);
+    page_done(&p);
+    return 0;
+}
+
+int store_first_unfit(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e)
+{
+    struct page p = {0};
+    struct error why = {""};
+    int before = db->statement_ms;
+    db->statement_ms = PAGE_MS;
+    int r = discover_read_page(db, t, NULL, LOOKED_AT, &p, &why);
+    db->statement_ms = before;
+    *ret_found = false;
+    if (r < 0)
+        return error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text);
+    for (size_t i = 0; i < p.count && !*ret_found; i++)
+        if (p.rows[i].unfit && !p.rows[i].outside) {
+            row_copy(ret, &p.rows[i]);
+            *ret_found = true;
+        }
     page_done(&p);
     return 0;
 }

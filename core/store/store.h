@@ -52,6 +52,8 @@ int store_long_keys(struct db *db, const struct table *t, struct page *p, struct
 void page_done(struct page *p);
 /* The first row within `only`, without what renewd knows of it: also where renewd's own tables are not there. */
 int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
+/* The first row, of the first 1000, that cannot be taken as it is. */
+int store_first_unfit(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* How many records of a source have rows that cannot be read. */
 int store_unreadable(struct db *db, const char *source, int64_t *ret, struct error *e);
 /* One row with its record. -ENOENT = no such row (a record may be known all the same). */

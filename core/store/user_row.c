@@ -179,7 +179,7 @@ static void user_row_set_number(struct cell *cell, int64_t value)
     cell->len = strlen(cell->text);
 }
 
-/* What is no time at all counts as unknown; raw keeps it, so that a change of it is seen. */
+/* raw keeps what is no time, so that a change of it is seen, and not_a_point() can tell of it. */
 static void time_cell(const struct table *t, const struct column *c, const char *text, struct cell *cell)
 {
     struct timestamp_form form = {0};
@@ -277,15 +277,20 @@ int row_complete(const struct table *t, struct row *row)
     return hash_row(t, row);
 }
 
-/* 3600 where a point in time is meant: an application has stored how long its token lives. */
-static char *a_length(const struct table *t, const struct row *row)
+/* 3600, for an application has stored how long its token lives; or a text, for the wrong column is mapped. */
+static char *not_a_point(const struct table *t, const struct row *row)
 {
-    for (size_t i = 0; i < t->column_count; i++)
+    for (size_t i = 0; i < t->column_count; i++) {
         if (row_holds_length(t, row, i))
             return xasprintf(
                 "column \"%s\" holds a number below 1000000000, which is a length of time and not a point in "
                 "time: store when the token ends, as Unix seconds or a date",
                 t->columns[i].name);
+        if (row_holds_no_time(t, row, i))
+            return xasprintf("column \"%s\" (%s) holds a text that is not a time; a refresh would overwrite it: "
+                             "name the right column in columns, or correct the value",
+                             t->columns[i].name, t->columns[i].slot);
+    }
     return NULL;
 }
 
@@ -304,7 +309,7 @@ int row_from_result(const struct db *db, const struct table *t, const struct db_
                   &made.cells[i]);
     made.unfit = row_too_long(t, db_text(r, row, first_column + 1 + t->column_count));
     if (!made.unfit)
-        made.unfit = a_length(t, &made);
+        made.unfit = not_a_point(t, &made);
     int res = row_complete(t, &made);
     if (res < 0) {
         row_done(&made);

@@ -53,6 +53,8 @@ void row_write_expression(const struct db *db, const struct table *t, const stru
 void row_own_instants(const struct table *t, struct row *row, const struct record *known);
 /* A number below 1000000000 where a point in time is meant. */
 bool row_holds_length(const struct table *t, const struct row *row, size_t column);
+/* A text where a time is meant that a refresh would write: an empty one, or infinity, is an unknown time. */
+bool row_holds_no_time(const struct table *t, const struct row *row, size_t column);
 /* Why none of the rows tells a time: all values of a column are lengths. NULL: some do, or there are none. */
 char *rows_of_lengths(const struct table *t, const struct row *rows, size_t count);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Times of rows beside what renewd knows of them: an hour that a clock repeats, and lengths where points are meant.
+ * Times of rows beside what renewd knows of them: an hour that a clock repeats, and lengths or
+ * other texts where points are meant.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/alloc.h"
 #include "core/store/user_row.h"
@@ -53,6 +56,30 @@ bool row_holds_length(const struct table *t, const struct row *row, size_t colum
         return false;
     return (c->form == FORM_UNIX || c->form == FORM_UNIX_MS || c->form == FORM_TIME_TEXT) &&
            strtoll(text, NULL, 10) > 0 && strtoll(text, NULL, 10) < first;
+}
+
+/* A number is one even where no year holds it, and PostgreSQL writes infinity for what never ends. */
+static bool means_unknown(const char *text)
+{
+    char *end;
+    size_t blank = strspn(text, " \t\r\n");
+
+    if (!text[blank] || !strcasecmp(text, "infinity") || !strcasecmp(text, "-infinity"))
+        return true;
+    strtod(text, &end);
+    return !*end && !strpbrk(text, "xXpPnN");
+}
+
+bool row_holds_no_time(const struct table *t, const struct row *row, size_t column)
+{
+    const struct column *c = &t->columns[column];
+    const struct cell *cell = &row->cells[column];
+    int64_t ignored;
+
+    if (t->own || c->type != VALUE_TIME || !c->written || c->lookup || cell->text || !cell->raw ||
+        c->form == FORM_TIMESTAMPTZ || c->form == FORM_TIMESTAMP)
+        return false;
+    return !means_unknown(cell->raw) && timestamp_parse(cell->raw, &ignored, NULL) != -ERANGE;
 }
 
 char *rows_of_lengths(const struct table *t, const struct row *rows, size_t count)

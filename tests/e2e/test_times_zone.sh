@@ -80,6 +80,50 @@ for store in sqlite postgresql; do
     check "$store, lengths alone: put right, the job goes on" test "$(sim_account strict z--1 presented)" = 1
 done
 
+# A text where a time is meant: the wrong column is mapped. What is empty or never ends is a time that nobody knows.
+no_time() { # STORE SLOT
+    local s="$1, $2 mapped to a name"
+    stage "$1"
+    table "$([ "$1" = sqlite ] && echo integer || echo bigint)"
+    sql "alter table tokens add column name text"
+    sql "update tokens set expires_at = $(date +%s) - 60"
+    sql "update tokens set name = '' where account = 'z--1'"
+    strict_job strict tokens '' client-1 post "$(accounts_records tokens |
+        sed "s/$2 = \"$2\";\{0,1\}//; s/columns = {/columns = { $2 = \"name\";/")"
+    run_renewd --check --connect
+    check_equal "$s: while it is empty, no mistake: 0" 0 $?
+    sql "update tokens set name = 'Zoe Shop' where account = 'z--2'"
+    run_renewd --check --connect
+    check_equal "$s: a text in it: 78" 78 $?
+    check_match "$s: --check --connect names the row, its column and what it is for" \
+        "^job strict: row 2 of tokens: column \"name\" \($2\) holds a text that is not a time; a refresh would overwrite it" "$(logs)"
+    run_renewd --once
+    check_equal "$s: --once exits 1" 1 $?
+    check_match "$s: and names it" "cannot be read.*account=z--2 reason=.*name.* holds a text that is not a time" "$(logs)"
+    check_equal "$s: nothing is sent for it, and nothing written over" '0 Zoe Shop' \
+        "$(sim_account strict z--2 presented) $(sql "select name from tokens where account = 'z--2'")"
+    check_equal "$s: the other is refreshed" 1 "$(sim_account strict z--1 presented)"
+}
+
+text_is() { # STORE VALUE STATUS
+    sql "update tokens set name = '$2'"
+    run_renewd --check --connect
+    check_equal "$1, [$2] in a column of text: $3" "$3" $?
+}
+
+for store in sqlite postgresql; do
+    no_time $store updated_at
+    no_time $store refreshed_at
+    no_time $store expires_at
+    for value in '' ' ' 0 infinity 1795269600 1795269600000 1795269600.25 99999999999999999999 '2026-11-21T14:00:00Z' \
+        '2026-11-21 14:00:00' '2026-11-21T14:00:00.123+01:00' '9999-12-31T23:59:59-01:00'; do
+        text_is $store "$value" 0
+    done
+    for value in n/a never 0x10 '1795269600 x'; do
+        text_is $store "$value" 78
+    done
+done
+
 # The wall clock of Berlin shows the hour from two to three twice, at the end of October.
 last_sunday() { date -d "$1-10-31 -$(date -d "$1-10-31" +%w) days" +%F; }
 

@@ -544,10 +544,12 @@ struct commit *outcome_share(const struct job *j, const struct record *rec, cons
 
 void outcome_note(struct commit *c, const struct job *j, bool status, const char *text)
 {
+    const struct cell *updated = row_cell(j->table, &c->row, "updated_at");
+    bool other = c->row.unfit && updated && updated->raw && !updated->text; /* its text may be the reason */
     if (status)
         write_status(c, j, c->after.state);
     write_error(c, j, text);
-    if (c->write_count)
+    if (c->write_count && !other)
         write_integer(c, j, "updated_at", c->finished_at);
 }
 
