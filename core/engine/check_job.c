@@ -46,6 +46,24 @@ static void say(struct asking *a, enum check_level level, const char *fmt, ...)
 
 /* ---- the database itself ------------------------------------------------------------------------ */
 
+/* Where no job seals, the key of fingerprints is all that is sealed. */
+static void ask_fingerprint_key(struct asking *a, const struct keyring *ring)
+{
+    cleanup(free_p) char *wrong = NULL;
+    struct error e = {""};
+
+    if (keys_look(ring, a->db, &wrong, &e) < 0)
+        say(a, CHECK_MISTAKE, "renewd's own tables cannot be read: %s", e.text);
+    else if (wrong && keyring_key(ring, wrong))
+        say(a, CHECK_MISTAKE, "the key \"%s\" of renewd.conf is not the one that this database was sealed with",
+            wrong);
+    else if (wrong)
+        say(a, CHECK_MISTAKE,
+            "renewd.conf has no key \"%s\", with which this database was sealed: put that key back into keys, "
+            "behind the new one",
+            wrong);
+}
+
 static void ask_keys(struct asking *a, const struct keyring *ring)
 {
     for (size_t i = 0; i < keyring_count(ring); i++) {
@@ -61,6 +79,8 @@ static void ask_keys(struct asking *a, const struct keyring *ring)
         else if (r < 0 && r != -ENOENT)
             say(a, CHECK_MISTAKE, "renewd's own tables cannot be read: %s", e.text);
     }
+    if (!a->mistaken)
+        ask_fingerprint_key(a, ring);
 }
 
 static void ask_place(struct asking *a)

@@ -43,6 +43,9 @@ struct keys_check {
     unsigned char fingerprint_key[32];
 };
 int keys_check(struct engine *e, struct db *db, struct keys_check *c, struct error *err);
+/* For a look that writes nothing: *ret_wrong becomes the id of a key that the database needs and that is not in the
+ * ring or is another one; it stays NULL where a start would go on. */
+int keys_look(const struct keyring *ring, struct db *db, char **ret_wrong, struct error *err);
 void keys_checked(struct engine *e, const struct keys_check *c);
 /* The key has opened or sealed a value: from now on it is the database's. */
 void keys_proven(struct engine *e, const char *id);

@@ -23,7 +23,8 @@ static void key_fact(const char *id, char name[KEY_NAME_MAX])
 }
 
 /* How much would be lost: what the wrong key should open, in renewd's own tables and the jobs'. */
-static int wrong_key(struct db *db, const struct keys_check *c, const char *id, struct error *err)
+static int wrong_key(const struct engine *e, struct db *db, const struct keys_check *c, const char *id,
+                     struct error *err)
 {
     char prefix[KEY_NAME_MAX];
     snprintf(prefix, sizeof prefix, "r1.%s.", id);
@@ -32,6 +33,13 @@ static int wrong_key(struct db *db, const struct keys_check *c, const char *id, 
     store_count_sealed(db, prefix, &count, &ignored);
     for (size_t i = 0; i < c->job_count; i++)
         in_tables += job_count_sealed(db, c->jobs[i], prefix);
+    if (!keyring_key(e->setup.config->keys, id))
+        return error_set(
+            err, -EKEYREJECTED,
+            "renewd.conf has no key \"%s\", with which this database was sealed; %" PRId64
+            " values under that id do not open (%" PRId64 " of renewd's own, %" PRId64
+            " in the jobs' tables). Nothing was written. Put that key back into keys, behind the new one",
+            id, count + in_tables, count, in_tables);
     return error_set(err, -EKEYREJECTED,
                      "the key \"%s\" of renewd.conf is not the one this database was sealed with; %" PRId64
                      " values under "
@@ -56,19 +64,10 @@ static int check_values(struct engine *e, struct db *db, struct keys_check *c, s
         if (res < 0)
             return res;
         if (keyring_check_verify(ring, id, value) < 0)
-            return wrong_key(db, c, id, err);
+            return wrong_key(e, db, c, id, err);
         c->known[i] = true;
     }
     return 0;
-}
-
-static bool keys_is_known(const struct engine *e, const struct keys_check *c, const char *id)
-{
-    const struct keyring *ring = e->setup.config->keys;
-    for (size_t i = 0; i < keyring_count(ring); i++)
-        if (strcmp(keyring_id_at(ring, i), id) == 0)
-            return c->known[i];
-    return false;
 }
 
 /* Its fact is there, whether or not the key is among ours. */
@@ -82,8 +81,47 @@ static int was_proven(struct db *db, const char *id, bool *ret, struct error *er
     return res == -ENOENT ? 0 : res;
 }
 
-/* The random key of fingerprints is made once and never changes; it is kept sealed. Sealed with a key that never
- * was at work it belongs to a first start with a wrong one, and nothing hangs on it. */
+/* A key that never was at work belongs to a first start with a wrong one, and nothing hangs on it. */
+static int was_at_work(struct db *db, const char *id, bool *ret, struct error *err)
+{
+    char prefix[KEY_NAME_MAX];
+    int64_t sealed = 0;
+    int res = was_proven(db, id, ret, err);
+    if (res < 0 || *ret)
+        return res;
+    snprintf(prefix, sizeof prefix, "r1.%s.", id);
+    res = store_count_sealed(db, prefix, &sealed, err);
+    *ret = sealed > 1; /* the fingerprints' own is one of them */
+    return res;
+}
+
+static int damaged(struct error *err)
+{
+    return error_set(
+        err, -EKEYREJECTED,
+        "the fact fingerprint_key is not a sealed value, so it was damaged; nothing was written: restore "
+        "the table of facts from a backup");
+}
+
+int keys_look(const struct keyring *ring, struct db *db, char **ret_wrong, struct error *err)
+{
+    cleanup(free_p) char *value = NULL;
+    cleanup(free_p) char *id = NULL;
+    cleanup(secret_free_p) struct secret *plain = NULL;
+    bool at_work = false;
+    int res = store_fact(db, "fingerprint_key", NULL, &value, err);
+    if (res < 0)
+        return res == -ENOENT ? 0 : res;
+    if (seal_open(ring, "facts", "fingerprint_key", "value", value, &plain, NULL) >= 0)
+        return 0;
+    seal_key_id(value, &id);
+    res = id ? was_at_work(db, id, &at_work, err) : damaged(err);
+    if (res >= 0 && at_work)
+        *ret_wrong = xstrdup(id);
+    return res;
+}
+
+/* The random key of fingerprints is made once and never changes; it is kept sealed. */
 static int open_fingerprint_key(struct engine *e, struct db *db, struct keys_check *c, struct error *err)
 {
     const struct keyring *ring = e->setup.config->keys;
@@ -110,18 +148,11 @@ static int open_fingerprint_key(struct engine *e, struct db *db, struct keys_che
         return 0;
     }
     seal_key_id(value, &id);
-    int64_t sealed = 1;
-    char prefix[KEY_NAME_MAX];
-    snprintf(prefix, sizeof prefix, "r1.%s.", id ? id : "?");
-    res = id ? was_proven(db, id, &proven, err) : 0;
-    if (res >= 0 && id && !proven && !keys_is_known(e, c, id))
-        res = store_count_sealed(db, prefix, &sealed, err);
-    if (res >= 0 && sealed > 1) /* the fingerprints' own is one of them */
-        proven = true;
-    if (res >= 0 && id && !proven)
+    res = id ? was_at_work(db, id, &proven, err) : damaged(err);
+    if (res >= 0 && !proven)
         res = store_fact_set(db, "fingerprint_key", fresh, err);
     else if (res >= 0)
-        res = wrong_key(db, c, id ? id : "?", err);
+        res = wrong_key(e, db, c, id, err);
     if (res >= 0)
         memcpy(c->fingerprint_key, random, sizeof c->fingerprint_key);
     crypto_wipe(random, sizeof random);
@@ -163,7 +194,7 @@ static int proven_work(struct db *db, void *arg, struct error *err)
         res = store_fact(db, name, fresh, &value, err);
     if (res >= 0 && keyring_check_verify(ring, id, value) < 0) {
         t->wrong = true; /* another host was quicker, with another key */
-        res = wrong_key(db, &(struct keys_check){0}, id, err);
+        res = wrong_key(t->engine, db, &(struct keys_check){0}, id, err);
     }
     return res;
 }

@@ -45,6 +45,43 @@ good() {
     export RENEWD_TEST_KEY=$GOOD_KEY
 }
 
+# Where no job seals, the look says what the start says, of a key that is another one and of one that is not there.
+keys() {
+    make_accounts_table tokens
+    load_accounts strict tokens 2 key-
+    strict_job strict tokens
+    run_renewd --once
+    check_equal "$STORE: sealed = none: no key is proven" 0 "$(sql "select count(*) from $(own facts) where name like 'key:%'")"
+    look
+    check_equal "$STORE: sealed = none, the right key: 0" 0 $LOOKED
+    export RENEWD_TEST_KEY=ff$(printf '0%.0s' {1..62})
+    look
+    check_equal "$STORE: sealed = none, another key: 78" 78 $LOOKED
+    says "it is named where no job seals" '^database: the key "test" of renewd.conf is not the one'
+    run_renewd --once
+    check_equal "$STORE: sealed = none, another key: the start too" 78 $?
+    sed -i 's/^keys = ( { id = "test"/keys = ( { id = "2026-12"/' "$CONF"
+    look
+    check_equal "$STORE: sealed = none, no such key: 78" 78 $LOOKED
+    says "that it is not there" '^database: renewd.conf has no key "test", with which this database was sealed: put that key back into keys, behind the new one'
+    dump > "$DIR/before"
+    run_renewd --once
+    check_equal "$STORE: sealed = none, no such key: the start too" 78 $?
+    check_match "$STORE: and says what is missing, and how much of it does not open" \
+        'renewd.conf has no key .?"test.?", with which this database was sealed; [1-9][0-9]* values under that id do not open.*Nothing was written\. Put that key back into keys, behind the new one' "$(logs)"
+    check_no_match "$STORE: and nothing of a key that is not in renewd.conf" 'key .?"test.?" of renewd.conf' "$(logs)"
+    dump > "$DIR/after"
+    check "$STORE: nothing was written" cmp "$DIR/before" "$DIR/after"
+    write_conf
+    export RENEWD_TEST_KEY=$GOOD_KEY
+    sql "update $(own facts) set value = 'x' where name = 'fingerprint_key'"
+    look
+    check_equal "$STORE: a damaged fact: 78" 78 $LOOKED
+    says "it is said" "^database: .*fingerprint_key is not a sealed value"
+    run_renewd --once
+    check_equal "$STORE: a damaged fact: the start too" 78 $?
+}
+
 # Each mistake of each job in the same breath.
 mistakes() {
     healthy
@@ -209,7 +246,7 @@ start_simulator
 "$RENEWD" -c "$CONF" --connect > "$DIR/usage.out" 2>&1
 check_equal "--connect alone: 2" 2 $?
 for s in sqlite postgresql; do
-    for t in good mistakes rights lengths_and_policies policies away; do
+    for t in good keys mistakes rights lengths_and_policies policies away; do
         case $s-$t in sqlite-rights | sqlite-lengths_and_policies | sqlite-policies) continue ;; esac
         stage $s
         rm -rf "$DIR/state"
