@@ -64,7 +64,7 @@ int path_split(const char *raw, size_t key_at, char *segments[], size_t max, cha
 
     if (raw[0] != '/')
         return -EINVAL;
-    /* Each segment has a "/" before it, whose place its NUL takes. */
+    /* Each segment has a "/" before it; the byte of that "/" makes room for its NUL. */
     char *memory = xmalloc(strlen(raw) + 1), *out = memory;
     for (bool more = *at != '\0'; more; count++) {
         size_t len = strcspn(at, "/");

@@ -39,7 +39,7 @@ static size_t unix_call_take_body(char *data, size_t size, size_t count, void *c
     return size * count;
 }
 
-/* libcurl says only "could not connect"; the reason decides what renewctl exits with. */
+/* libcurl only says "could not connect"; renewctl's exit status depends on the reason. */
 static int try_socket(const char *path, struct error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -28,7 +28,7 @@ static int url_encode(const char *text, const char *plain, struct buf *to)
     return r;
 }
 
-/* Also as "..;x", which some servers read as "..". */
+/* True also for "..;x", which some servers read as "..". */
 static bool url_is_dots(const char *segment)
 {
     size_t len = strcspn(segment, ";");
@@ -67,7 +67,7 @@ static const char *segment_wrong(const char *raw, size_t len, bool last, char *d
     return has_escape(decoded) ? "the path is escaped twice" : NULL;
 }
 
-/* Each segment checked, then written anew: of all ways to write one path the same. */
+/* Checks each segment and writes it in canonical form, so that every spelling of a path gives the same text. */
 static const char *canonical(const char *path, struct buf *to)
 {
     cleanup(free_p) char *decoded = xmalloc(strlen(path) + 1);
@@ -91,7 +91,7 @@ static const char *authority_of(const char *url)
     return strstr(url, "://") + 3;
 }
 
-/* Behind the first "/" after the host; "" when there is none. */
+/* What follows the first "/" after the host; "" when there is none. */
 static const char *path_of(const char *url)
 {
     const char *authority = authority_of(url), *slash = strchr(authority, '/');
@@ -120,7 +120,8 @@ static int put_prefix(const char *url, struct buf *to)
     return to->data[to->len - 1] == '/' ? 0 : buf_char(to, '/');
 }
 
-/* The first segment is the prefix's host, and the whole lies in it. tail: canonical, without the host. */
+/* True when the first segment is the prefix's host and the path is within the prefix. tail: canonical, without
+ * the host. */
 static bool lies_in(const char *url, const char *tail)
 {
     cleanup(buf_done) struct buf b;
@@ -178,8 +179,8 @@ static int url_by_host(char *const *prefixes, const char *raw, const char *path,
     return -EPERM;
 }
 
-/* The path is one at the host of a prefix, and lies in it. A prefix without a path takes nothing that way: what was
- * meant for another host would go to its. */
+/* True when the path is within the path of a prefix. A prefix without a path never matches: a path that was
+ * meant for another host would be sent to its host. */
 static int url_by_path(char *const *prefixes, const char *path, struct buf *to)
 {
     for (; *prefixes; prefixes++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What a request must be before it is taken: an http(s) URL without user information, plain http to
- * loopback alone, a method and headers that cannot smuggle anything. libcurl's own URL parser is
- * asked, so that what is checked is what will be connected to.
+ * Checks a request before it is accepted: an http(s) URL without user information, plain http to loopback only, and
+ * a method and headers that cannot smuggle a second request. The URL is parsed by libcurl's own parser, so the host
+ * that is checked is the host that is connected to.
  */
 #include <arpa/inet.h>
 #include <curl/curl.h>

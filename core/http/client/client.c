@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The life of a transfer: accepted, waiting or running, done, delivered. Deadlines are kept here;
- * everything that libcurl has to do with it is in multi.c and easy.c.
+ * The states of a transfer: accepted, waiting or running, done, delivered. This file also enforces the deadlines.
+ * The calls of libcurl are in multi.c and easy.c.
  */
 #include "config.h"
 
@@ -176,7 +176,7 @@ void http_client_kick(struct http_client *client)
         client->kick_timer = loop_after(client->loop, 0, client_kicked, client);
 }
 
-/* The reply may lie in the socket while this process slept: it is read before giving up. */
+/* The reply may have arrived while this process slept, so the socket is read before the transfer is given up. */
 static void deadline_passed(void *ctx)
 {
     struct http_transfer *t = ctx;

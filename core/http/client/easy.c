@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One request as libcurl sees it: its options, the callbacks that keep the promises of
- * client.h, and what its end means.
+ * One request in libcurl: its options, the callbacks that keep the guarantees of client.h, and the meaning of its
+ * result.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -22,8 +22,8 @@
 
 _Static_assert(sizeof(((struct http_transfer *)0)->curl_text) >= CURL_ERROR_SIZE, "libcurl's text must fit");
 
-/* Called by libcurl when the connection stands and the first byte is about to leave; called again
- * when it means to repeat the request because a kept connection turned out dead. */
+/* libcurl calls this when it is connected and about to send the first byte, and again before it repeats the
+ * request because a reused connection was dead. */
 static int about_to_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
     struct http_transfer *t = ctx;
@@ -51,7 +51,8 @@ static int about_to_send(void *ctx, char *peer_ip, char *own_ip, int peer_port, 
     return CURL_PREREQFUNC_OK;
 }
 
-/* Lines of the last reply are kept as "Name: value" NUL; interim replies and trailers only count. */
+/* The header lines of the last reply are stored as "Name: value" NUL. Lines of interim replies and trailers only
+ * count towards the limit. */
 static size_t take_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct http_transfer *t = ctx;
@@ -73,7 +74,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *ctx)
     bool folded = len > 0 && (line[0] == ' ' || line[0] == '\t');
     bool surplus = end > HTTP_HEADER_LINE_MAX || t->reply_headers.len + end + 1 > HTTP_HEADERS_MAX;
     if (t->headers_done || end == 0 || folded || surplus || memchr(line, '\0', end))
-        return len; /* what is not kept of them costs nobody the body */
+        return len; /* headers that are not stored do not fail the reply */
     (void)buf_append(&t->reply_headers, line, end);
     (void)buf_append(&t->reply_headers, "", 1);
     return len;
@@ -120,7 +121,7 @@ static int add_line(struct http_transfer *t, const char *line)
     return 0;
 }
 
-/* A name that libcurl would leave out for its empty value is written with ";", as it asks for. */
+/* libcurl leaves out a header with an empty value unless it is written as "Name;". */
 static int easy_add_header(struct http_transfer *t, const char *line)
 {
     const char *colon = strchr(line, ':');
@@ -145,7 +146,7 @@ static int set_headers(struct http_transfer *t, const struct http_request *reque
     if (r == 0)
         r = add_line(t, "Expect:");
     if (r == 0 && !has_type)
-        r = add_line(t, "Content-Type:"); /* libcurl would call any body a form */
+        r = add_line(t, "Content-Type:"); /* otherwise libcurl declares any body as a form */
     if (r == 0 && curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines) != CURLE_OK)
         r = -ENOMEM;
     return r;
@@ -176,8 +177,8 @@ static bool set_protocols(CURL *e)
 #endif
 }
 
-/* The rules that are the same for every request. HTTP/0.9, which has no status, is never an answer: what came is
- * seen that way, so that the alert of a TLS port is known. */
+/* The options that are the same for every request. A reply of HTTP/0.9, which has no status, is never accepted.
+ * It is allowed here only so that the bytes are seen and the alert of a TLS port is recognised. */
 static bool set_rules(CURL *e)
 {
     return set_protocols(e) && !curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) &&
@@ -194,7 +195,8 @@ static bool set_rules(CURL *e)
            !curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 }
 
-/* libcurl counts whole seconds, and an idle time within the last of them still passes. */
+/* libcurl counts whole seconds and rounds the idle time down, so a connection may still be reused up to a second
+ * later. */
 static bool set_connection(CURL *e, const struct http_request *request)
 {
     int64_t connect = request->connect_timeout_ms > 0 ? request->connect_timeout_ms : CONNECT_MS;
@@ -215,8 +217,8 @@ static bool set_connection(CURL *e, const struct http_request *request)
     return !curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)idle_s);
 }
 
-/* A ca_file alone is trusted then, not the system's authorities beside it. Without its folder
- * libcurl keeps the read file in memory; with it, each handshake would parse it anew. */
+/* With ca_file, only its authorities are trusted and not the system's. Without a CA folder libcurl caches the
+ * parsed file; with one, each handshake would parse it again. */
 static bool set_authorities(struct http_transfer *t, const char *ca_file)
 {
     CURL *e = t->easy;
@@ -284,7 +286,7 @@ void http_easy_close(struct http_transfer *t)
     t->lines = NULL;
 }
 
-/* Interim replies (1xx) are no answer. */
+/* Interim replies (1xx) do not count as a reply. */
 int http_easy_status(const struct http_transfer *t)
 {
     long status = 0;
@@ -301,7 +303,7 @@ static void easy_say(struct http_transfer *t, const char *what, const char *deta
     utf8_clean(t->why, sizeof t->why - 1);
 }
 
-/* What OpenSSL calls a fault, and what a person makes of it. */
+/* Texts of OpenSSL's errors, and the explanation for each. */
 static const char *tls_words(CURLcode code, const char *text)
 {
     static const struct {
@@ -342,15 +344,15 @@ static const char *tls_words(CURLcode code, const char *text)
     return NULL;
 }
 
-/* An alert of TLS in plain text: nobody has read the request as HTTP. */
+/* A TLS alert in reply to plain HTTP: the server did not read the request as HTTP. */
 static bool is_tls_alert(const struct http_transfer *t)
 {
     const char *p = t->reply_body.data;
     return t->status == 0 && t->reply_body.len >= 3 && p[0] == 0x15 && p[1] == 0x03 && (unsigned char)p[2] <= 4;
 }
 
-/* Before the request left, libcurl's text tells of names, connections and certificates alone; later
- * it may quote the peer, and the plain name of the error has to do. */
+/* Before the request is sent, libcurl's text only describes names, connections and certificates. Later it may
+ * quote the peer, so only the name of the error is used. */
 static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
 {
     t->unreachable =
@@ -363,7 +365,7 @@ static enum http_failure not_sent(struct http_transfer *t, CURLcode code)
     return HTTP_NOT_SENT;
 }
 
-/* libcurl's own limits, for which it has no words of their own. */
+/* libcurl's own limits, for which it has no specific error. */
 static bool headers_refused(const struct http_transfer *t, CURLcode code)
 {
     if (t->status == 0 || t->headers_done)

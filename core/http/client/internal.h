@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The client's own state, shared by the http_client_*.c files and by nobody else. libcurl's handles
- * are plain pointers here, so that its header stays inside those files.
+ * The client's internal state. Only the files of core/http/client include it. libcurl's handles are void pointers
+ * here, so that only the files that call libcurl include its header.
  */
 #ifndef CORE_HTTP_CLIENT_INTERNAL_H
 #define CORE_HTTP_CLIENT_INTERNAL_H
@@ -27,8 +27,8 @@ LIST_HEAD(http_sockets, http_socket);
 LIST_HEAD(http_handles, http_handle);
 LIST_HEAD(http_origins, http_origin);
 
-/* A place that requests go to: scheme, host and port. While nothing has connected to it lately, one
- * transfer goes ahead and the others wait, so that a slow resolver is asked once. */
+/* The destination of requests: scheme, host and port. Unless a connection to it succeeded recently, one transfer
+ * starts and the others wait, so that a slow resolver is asked once. */
 struct http_origin {
     LIST_ENTRY(http_origin) link; /* while release is set: the client's list */
     char *name;
@@ -36,8 +36,8 @@ struct http_origin {
     struct http_transfers waiting;
     size_t users;           /* transfers of this origin */
     int64_t known_until_ms; /* clock_boot_ms() */
-    bool answered;          /* plain HTTP is spoken there */
-    bool release;           /* the next kick looks whether the waiting may go */
+    bool answered;          /* it has answered plain HTTP */
+    bool release;           /* the next kick checks whether waiting transfers may start */
 };
 
 enum transfer_state {
@@ -68,11 +68,11 @@ struct http_transfer {
 
     int fd; /* the socket it uses now, -1 */
     bool sent;
-    bool refused_late;  /* the pre-request callback said no: lease or deadline */
-    bool refused_again; /* it said no to a second send */
+    bool refused_late;  /* the pre-request callback refused: lease or deadline */
+    bool refused_again; /* it refused a second send */
     bool timed_out;
     bool unreachable; /* no connection to its origin could be made */
-    bool probing;     /* easy is a handshake that settles what became of the request, which ended with: */
+    bool probing;     /* easy is a TLS handshake that tests the port; the request had ended with: */
     int probed_code;
     bool too_large;
     bool headers_done;
@@ -108,7 +108,7 @@ struct http_client {
     char *user_agent;
     void *share; /* CURLSH */
     bool curl_ready;
-    bool one_ca_file; /* libcurl knows a default file of authorities, its folder is not needed */
+    bool one_ca_file; /* libcurl has a default CA file, so its CA folder is not needed */
     struct http_handles handles;
     struct map *origins;
     size_t origins_forget_at;
@@ -121,7 +121,7 @@ struct http_client {
 
 /* client.c */
 void http_transfer_free(struct http_transfer *t);
-/* Moves a transfer out of its queue and curl handle into the done queue. */
+/* Removes a transfer from its queue and its curl handle and puts it into the done queue. */
 void http_transfer_end(struct http_transfer *t, enum http_failure failure);
 void http_client_deliver(struct http_client *client);
 void http_client_kick(struct http_client *client);
@@ -138,20 +138,20 @@ int http_curl_open(struct http_client *client);
 void http_curl_close(struct http_client *client);
 int http_handle_start(struct http_transfer *t);
 void http_handle_stop(struct http_transfer *t);
-/* Reads what has already arrived for a transfer; it may be DONE afterwards. */
+/* Reads the data that has already arrived for a transfer; its state may be DONE afterwards. */
 void http_handle_read_once_more(struct http_transfer *t);
 
 /* easy.c */
 int http_easy_open(struct http_transfer *t, const struct http_request *request, struct error *error);
-/* With the rules of all requests, and nothing to send. */
+/* A handle with the options of all requests, and nothing to send. */
 int http_easy_open_probe(struct http_transfer *t, const char *url);
 void http_easy_close(struct http_transfer *t);
-/* Sets status, why and unreachable from how libcurl ended; returns the failure. */
+/* Sets status, why and unreachable from libcurl's result; returns the failure. */
 enum http_failure http_easy_result(struct http_transfer *t, int curl_code);
 int http_easy_status(const struct http_transfer *t);
 
 /* probe.c */
-/* Whether a handshake with this transfer's port has begun, whose end is the next result. */
+/* True when a TLS handshake with this transfer's port was started; the next result is that of the handshake. */
 bool http_probe_start(struct http_transfer *t, int curl_code);
 bool http_probe_found_tls(int curl_code);
 

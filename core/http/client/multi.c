@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * curl's multi handles on the loop: sockets, timers, finished transfers. A handle takes a limited
- * number of transfers, because libcurl's cost per request grows with them; all share one cache of
- * names and TLS sessions.
+ * Runs curl's multi handles on the loop: sockets, timers, finished transfers. The number of transfers of one handle
+ * is limited, because libcurl's cost for each request grows with it. All handles share one cache of names and TLS
+ * sessions.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -119,7 +119,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
     LIST_INSERT_HEAD(&handle->sockets, s, link);
     if (loop_watch(handle->client->loop, fd, events, socket_ready, s, &s->watch) < 0) {
         socket_free(s);
-        return -1; /* libcurl ends this handle's transfers: better than waiting for ever */
+        return -1; /* libcurl ends this handle's transfers, so that they do not wait forever */
     }
     curl_multi_assign(handle->multi, fd, s);
     return 0;
@@ -144,7 +144,7 @@ static struct http_handle *handle_new(struct http_client *client)
     return handle;
 }
 
-/* The oldest handle with room, so that the connections of quiet times gather in few of them. */
+/* The oldest handle with room, so that few handles hold the connections when there is little to do. */
 static struct http_handle *handle_with_room(struct http_client *client)
 {
     struct http_handle *handle, *last = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where requests go to: one connecting transfer to a new origin first, the others after it. A refused
- * or unresolvable origin fails those that wait with it: nothing of theirs was sent.
+ * The queue of each origin: one transfer connects to a new origin first, the others follow. If the origin refuses
+ * the connection or cannot be resolved, the waiting transfers fail with it: nothing of them was sent.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ void http_origin_free(void *p)
     free(origin);
 }
 
-/* Keeps the map small: origins that nobody uses are forgotten. */
+/* Keeps the map small: unused origins are removed. */
 static void forget_unused(struct http_client *client)
 {
     size_t cursor = 0;
@@ -50,7 +50,7 @@ static void want_release(struct http_client *client, struct http_origin *origin)
     }
 }
 
-/* The transfer waits at first; the next kick starts it if it may go. */
+/* The transfer is queued; the next kick starts it if it may start. */
 void http_origin_enter(struct http_transfer *t, const char *name)
 {
     struct http_client *client = t->client;

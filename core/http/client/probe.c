@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A request without TLS that ended without a byte of an answer: a port that speaks TLS took nothing of it. One
- * handshake, which sends no request, says whether it does. Where plain HTTP was answered before, none is made.
+ * Tests a port after a request without TLS ended without a byte of a reply. A port that speaks TLS cannot have read
+ * the request. One TLS handshake, which sends no request, shows whether it does. No handshake is made if the origin
+ * has answered plain HTTP before.
  */
 #include <curl/curl.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One incoming call: what its owner may ask, and its answer.
+ * One incoming call: the getters for its request, and its reply.
  */
 #include "config.h"
 
@@ -16,13 +16,13 @@
 #include "core/http/server/internal.h"
 
 #define BODY_MAX (1024 * 1024)
-#define KEPT_MAX 256U /* connections that are kept for a next request */
+#define KEPT_MAX 256U /* connections that are kept open for a next request */
 
 static const char no_room[] =
     "{\"error\":{\"code\":\"too_many\",\"message\":\"too many large answers wait to be read; what "
     "was asked for is done, its answer is lost\"}}\n";
 
-/* What stands before the bytes: they are wiped, and no longer counted, when libmicrohttpd lets them go. */
+/* Precedes the bytes of a body; they are wiped and no longer counted when libmicrohttpd frees them. */
 struct answer_body {
     size_t *held;
     size_t len;
@@ -123,7 +123,7 @@ static int call_decode(const char *raw, size_t len, char **ret_text)
     return 0;
 }
 
-/* Whether the member of len bytes has that name, decoded. A name that cannot be decoded has none. */
+/* Whether the member of len bytes has that name after decoding. A name that cannot be decoded matches nothing. */
 static bool call_is_named(const char *member, size_t len, const char *name)
 {
     char *text;
@@ -286,14 +286,14 @@ static struct MHD_Response *make_response(const struct http_call *call, const ch
     }
     if (content_type && is_clean(content_type))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    if (call->last || call->server->peer_count > KEPT_MAX) /* others want a place, too */
+    if (call->last || call->server->peer_count > KEPT_MAX) /* other callers need a place */
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     SLIST_FOREACH(header, &call->answer_headers, link)
     MHD_add_response_header(response, header->name, header->value);
     return response;
 }
 
-/* The answer is kept with the call; libmicrohttpd asks for it when the connection goes on. */
+/* The reply is stored in the call; libmicrohttpd fetches it when the connection is resumed. */
 void http_answer(struct http_call *call, int status, const char *content_type, const void *body, size_t len)
 {
     if (!call->handed)
@@ -301,7 +301,7 @@ void http_answer(struct http_call *call, int status, const char *content_type, c
     call->handed = false;
     LIST_REMOVE(call, link);
     call->server->waiting_count--;
-    if (len > SMALL_MAX && call->server->held + len > HELD_MAX) { /* answers that nobody reads fill the room */
+    if (len > SMALL_MAX && call->server->held + len > HELD_MAX) { /* unread replies use up the memory */
         status = 503;
         body = no_room;
         len = sizeof no_room - 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Which requests are refused for the shape of their head, before anybody reads them: those that a proxy in front
- * of us might have read as another request, or as two. libmicrohttpd hands headers over as they stand between NULs
- * and line ends; that nothing was left out shows in the size of the whole.
+ * Refuses requests with an ambiguous head before a handler sees them: those that a proxy in front of renewd might
+ * read as another request, or as two (request smuggling). libmicrohttpd passes headers on as they are between NULs
+ * and line ends. The size of the whole head shows whether it left anything out.
  */
 #include "config.h"
 
@@ -16,14 +16,14 @@ enum { SPACE_MAX = 16 * 1024 };
 
 #define TOKEN "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-/* What is said once, or not at all. */
+/* Headers that may appear at most once. */
 static const char *const single[] = {"Content-Length", "Transfer-Encoding", "Host", "Authorization",
                                      "Content-Type"};
 enum { LENGTH, ENCODING, SINGLES = sizeof single / sizeof *single };
 
 struct head {
-    size_t bytes; /* what the parts take that were handed over */
-    size_t slack; /* bytes of which nobody can say whether they are blanks */
+    size_t bytes; /* bytes of the parts that libmicrohttpd passed on */
+    size_t slack; /* bytes that may be blanks or not */
     int seen[SINGLES];
     const char *mistake;
 };
@@ -41,7 +41,7 @@ static bool is_spoilt(const char *target)
     return has_controls(target, strlen(target)) || strchr(target, '\t');
 }
 
-/* The blanks between the colon and the value; false when the two do not lie in one line. */
+/* The blanks between the colon and the value; false when the two are not in one line. */
 static bool blanks(const char *colon, const char *value, size_t *ret)
 {
     uintptr_t from = (uintptr_t)colon, to = (uintptr_t)value;
@@ -84,7 +84,7 @@ static size_t line_bytes(const struct http_call *call, const char *method, const
     return strlen(method) + 1 + target + 1 + strlen(version) + 2;
 }
 
-/* Of a body there is one length, stated in one way that everybody understands. */
+/* A body must have exactly one length, stated in one unambiguous way. */
 static const char *framing(const struct http_call *call, const struct head *h, const char *version)
 {
     const char *encoding = http_call_header(call, "Transfer-Encoding");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The connections of a server, their places, and how long each may take: a caller that sends its request, or reads its
- * answer, byte by byte is cut off, so that it keeps nobody else's place. Waiting for a handler's answer is not the
- * caller's time. The fuller it is, the shorter the times of those of whom nobody knows who they are; when their places are
- * taken the oldest of them goes for the one that comes. Known callers (http_call_known) have places that others cannot
- * take; over a Unix socket all are known.
+ * Limits the number of a server's connections and the time of each. A caller that sends its request or reads its
+ * reply byte by byte is disconnected, so that it does not block a place. The time in which a handler works does not
+ * count. The more connections there are, the less time an unknown caller has. When the places for unknown callers
+ * are taken, the oldest of these connections is closed for the new one. Known callers (http_call_known) have places
+ * of their own. Over a Unix socket all callers are known.
  */
 #include "config.h"
 
@@ -19,15 +19,15 @@
 #include "core/loop/loop.h"
 
 enum {
-    IDLE_MS = 45000,    /* up to a whole request line; without a byte libmicrohttpd ends it sooner */
+    IDLE_MS = 45000,    /* until the request line is complete; libmicrohttpd closes an idle one sooner */
     REQUEST_MS = 20000, /* from there to the end of the body */
     ANSWER_MS = 20000,  /* to read the answer */
     SWEEP_MS = 2000,
     SWEEP_BUSY_MS = 500,
     KEPT_FOR_KNOWN = 128,
     STRANGERS_MAX = HTTP_PLACES - KEPT_FOR_KNOWN,
-    OF_ONE_ADDRESS = 128, /* strangers of one address that is not this machine's own */
-    ADDRESS = 8,          /* bytes that tell addresses apart: a network of IPv6 is one's own */
+    OF_ONE_ADDRESS = 128, /* unknown callers of one remote address */
+    ADDRESS = 8,          /* bytes of an address that are compared: an IPv6 caller has a whole network */
 };
 
 struct http_peer {
@@ -38,7 +38,7 @@ struct http_peer {
     unsigned char address[ADDRESS];
     bool elsewhere;         /* address is another machine's */
     int64_t since_ms;       /* of its phase */
-    struct http_call *call; /* its present request, NULL between two */
+    struct http_call *call; /* its current request, NULL between two */
 };
 
 static struct http_peer *peer_of(const struct http_call *call)
@@ -51,7 +51,7 @@ static struct http_peer *peer_of(const struct http_call *call)
 
 /* ---- places ---- */
 
-/* libmicrohttpd sees its end and closes it. */
+/* libmicrohttpd sees the end of the stream and closes the connection. */
 static void send_away(struct http_peer *p)
 {
     p->leaving = true;
@@ -73,7 +73,7 @@ static bool connection_is_of(const struct http_peer *p, const struct http_peer *
     return !same || (p->elsewhere && memcmp(p->address, same->address, ADDRESS) == 0);
 }
 
-/* The one that has been here for the longest, other than `but`: of one address when `same` is given. */
+/* The oldest connection other than `but`; of the same address when `same` is given. */
 static struct http_peer *oldest(const struct http_server *server, const struct http_peer *but, bool known,
                                 const struct http_peer *same)
 {
@@ -105,7 +105,7 @@ static size_t staying(const struct http_server *server)
     return n;
 }
 
-/* A place for the one that has just come; where nobody can go it is the one to go. */
+/* Makes a place for a new connection. If no other connection can be closed, the new one is. */
 static void connection_make_room(struct http_server *server, struct http_peer *fresh)
 {
     bool own = fresh->elsewhere && connection_strangers(server, fresh) > OF_ONE_ADDRESS;
@@ -122,7 +122,7 @@ static void connection_make_room(struct http_server *server, struct http_peer *f
 
 /* ---- times ---- */
 
-/* How long a phase may last, in these circumstances. */
+/* How long a phase may last, given the present number of connections. */
 static int64_t limit_ms(const struct http_server *server, const struct http_peer *p)
 {
     int64_t usual = p->phase == PEER_IDLE ? IDLE_MS : p->phase == PEER_SENDS_REQUEST ? REQUEST_MS : ANSWER_MS;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The server's own state, shared by the http_server*.c files and by nobody else. libmicrohttpd's
- * handles are plain pointers here, so that its header stays inside those files.
+ * The server's internal state. Only the files of core/http/server include it. libmicrohttpd's handles are void
+ * pointers here, so that only the files that call libmicrohttpd include its header.
  */
 #ifndef CORE_HTTP_SERVER_INTERNAL_H
 #define CORE_HTTP_SERVER_INTERNAL_H
@@ -21,7 +21,7 @@ LIST_HEAD(http_calls, http_call);
 LIST_HEAD(http_peers, http_peer);
 SLIST_HEAD(http_texts, http_text);
 
-/* A decoded query member, or a header of the answer. */
+/* A decoded query member, or a header of the reply. */
 struct http_text {
     SLIST_ENTRY(http_text) link;
     char *value;
@@ -37,11 +37,11 @@ struct http_call {
     char *query; /* in path's allocation */
     struct buf body;
     size_t body_seen;
-    bool crowded;   /* its body was dropped: others' take the room */
-    bool begun;     /* libmicrohttpd has shown its headers */
-    bool handed;    /* with the handler's owner, not answered yet */
-    bool suspended; /* its connection sleeps until the answer */
-    bool last;      /* its connection ends with the answer */
+    bool crowded;   /* its body was dropped: other bodies use up the memory */
+    bool begun;     /* libmicrohttpd has passed on its headers */
+    bool handed;    /* given to the handler and not answered yet */
+    bool suspended; /* its connection is suspended until the reply */
+    bool last;      /* its connection is closed after the reply */
     void *data;
     struct http_texts decoded;
     struct http_texts answer_headers;
@@ -78,22 +78,22 @@ struct http_server {
     size_t held; /* bytes of bodies and answers, of all calls */
 };
 
-/* Bodies and answers up to SMALL_MAX always have room; larger ones as long as the sum allows. */
+/* Bodies and replies up to SMALL_MAX are always accepted; larger ones only while the sum allows it. */
 #define SMALL_MAX ((size_t)16 * 1024)
 #define HELD_MAX ((size_t)64 * 1024 * 1024)
 
 /* connections.c */
-enum { HTTP_PLACES = 512, HTTP_COMING = 64 /* beside them: those that come while others are sent away */ };
+enum { HTTP_PLACES = 512, HTTP_COMING = 64 /* beside these: new connections while others are being closed */ };
 enum { PEER_IDLE, PEER_SENDS_REQUEST, PEER_WAITS, PEER_READS_ANSWER };
 void *http_peer_begin(struct http_server *server, int fd);
 void http_peer_end(struct http_server *server, void *peer);
-/* From the request line to its end. Where the head does not fit into its memory, libmicrohttpd may forget a request
- * without a word: it is freed with its connection then, or when the next one comes. */
+/* From the request line to its end. If the head does not fit into its memory, libmicrohttpd may drop a request
+ * without calling back; the call is then freed with its connection, or when the next request comes. */
 void http_peer_asks(struct http_call *call);
 void http_peer_asked(const struct http_call *call);
 void http_peer_phase(const struct http_call *call, int phase);
 
-/* server.c: the server has something to do outside an event. */
+/* server.c: runs libmicrohttpd soon, without an event. */
 void http_server_wake(struct http_server *server);
 
 /* call.c */
@@ -102,15 +102,15 @@ void http_call_free(struct http_call *call);
 void http_call_add_body(struct http_call *call, const char *data, size_t len);
 void http_call_drop_body(struct http_call *call);
 
-/* check.c: why a request whose headers are there is refused unread, or NULL. */
+/* check.c: why a request is refused once its headers are complete, or NULL. */
 const char *http_head_mistake(const struct http_call *call, const char *method, const char *version);
 
 /* listen.c */
 int http_listen_unix(const char *path, mode_t mode, const char *group, struct http_listener *ret_listener,
                      struct error *error);
-/* Without TLS on loopback alone. */
+/* Without TLS only loopback addresses are accepted. */
 int http_listen_tcp(const char *address, bool tls, struct http_listener *ret_listener, struct error *error);
-/* Closes the socket and removes its file, unless the file is another's by now. */
+/* Closes the socket and removes its file, unless another process has replaced the file. */
 void http_listener_close(struct http_listener *listener);
 
 #endif

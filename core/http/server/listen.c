@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The listening sockets of the HTTP server. A Unix socket's file is made closed to everybody and
- * opened to those it is for once that is settled.
+ * The listening sockets of the HTTP server. A Unix socket's file is created without permissions; its group and mode
+ * are set afterwards.
  */
 #include "config.h"
 
@@ -35,7 +35,7 @@ static int make_address(const char *path, struct sockaddr_un *ret_address, struc
     return 0;
 }
 
-/* A socket that nobody answers at any more is removed; anything else in its place stays. */
+/* Removes a socket file on which no process listens any more; a file of another kind stays. */
 static int remove_stale(const char *path, const struct sockaddr_un *address, struct error *error)
 {
     struct stat st;

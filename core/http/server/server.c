@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * libmicrohttpd on the loop: its epoll descriptor is watched, its timeouts are the loop's timers.
- * A connection whose call is not answered at once is suspended until http_answer.
+ * Runs libmicrohttpd on the loop: its epoll descriptor is watched and its timeouts are timers of the loop. A
+ * connection whose call is not answered at once is suspended until http_answer.
  */
 #include "config.h"
 
@@ -22,8 +22,8 @@
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define RUNS_AT_END 64
 #define REFUSAL_SIZE 512
-/* A body over the limit is read and dropped this far: a connection closed while its caller still
- * writes would be reset, and the answer lost with it. */
+/* A body over the limit is read and discarded up to this size. If the connection were closed while the caller
+ * still writes, it would be reset and the reply lost. */
 #define DROPPED_MAX (16U * 1024 * 1024)
 
 static const char crowded[] =
@@ -41,8 +41,8 @@ static void server_timer_fired(void *ctx)
     server_run(server);
 }
 
-/* A libmicrohttpd that had as many connections as it may stops listening, and listens again in the run after the one
- * in which it has let some go: no event comes by itself then, and no timeout. Nor does one when a query's members do
+/* At its limit of connections libmicrohttpd stops listening. It listens again in the run after the one in which
+ * it closed some, without an event or a timeout that starts this run. The same holds when a query's members do
  * not fit into a connection's memory: the refusal is written in the next run. */
 static void set_timer(struct http_server *server)
 {
@@ -76,7 +76,7 @@ void http_server_wake(struct http_server *server)
     server->timer = loop_after(server->loop, 0, server_timer_fired, server);
 }
 
-/* The path's escapes are its reader's business: see http/path.h. */
+/* libmicrohttpd must not decode the path: core/http/path.h does. */
 static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *text)
 {
     (void)ctx;
@@ -170,7 +170,7 @@ static enum MHD_Result refuse_crowded(struct http_call *call)
     return send_answer(call);
 }
 
-/* Nothing that follows on such a connection can be told from what it sent. */
+/* After such a request the start of the next one is not certain. */
 static enum MHD_Result refuse_malformed(struct http_call *call, const char *mistake)
 {
     char text[REFUSAL_SIZE];

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Incoming HTTP on the loop, over a Unix socket or TCP. Used by core/api for both doors.
- * A handler gets each request once and whole, and answers it now or later. Limits: 512 connections
- * (128 of them for callers that are known; strangers have shorter times when there are many, and the oldest goes),
- * 16 KiB of request line and headers, a body of 1 MiB (or as its owner says), 64 MiB of larger bodies and answers in all, 30 s
- * without a byte, 20 s to send a request and 20 s to read an answer. A request that could be read in two
- * ways (check.c) is answered 400, and its connection closed, before anybody sees it. It knows
- * no routes.
+ * Incoming HTTP on the loop, over a Unix socket or TCP. Used by core/api for both listeners. A handler gets each
+ * complete request once, and answers it now or later. Limits: 512 connections (128 of them for known callers; when
+ * there are many, unknown callers have less time and the oldest is closed), 16 KiB of request line and headers, a
+ * body of 1 MiB (or the limit that its owner sets), 64 MiB of larger bodies and replies in all, 30 s without a
+ * byte, 20 s to send a request and 20 s to read a reply. A request that could be read in two ways (check.c) is
+ * answered 400 and its connection closed before a handler sees it. The server knows no routes.
  */
 #ifndef CORE_HTTP_SERVER_SERVER_H
 #define CORE_HTTP_SERVER_SERVER_H
@@ -17,7 +16,7 @@
 
 #include "core/base/error.h"
 
-/* The header of answers that are refusals of the server or its owner, with a word for programs. */
+/* The header of replies in which the server or its owner refuses a request; its value is a word for programs. */
 #define OWN_REFUSAL "Renewd-Error"
 
 struct loop;
@@ -27,13 +26,14 @@ struct http_call;
 /* Every call must be answered exactly once, here or later, from the loop's thread. */
 typedef void http_handler_fn(void *ctx, struct http_call *call);
 
-/* How many bytes the body of a request for this path may have. */
+/* The limit in bytes of the body of a request for this path. */
 typedef size_t http_body_max_fn(const char *path);
-/* A body was refused before a handler saw it; only what is known of its head can be asked. why: a sentence's part. */
+/* A body was refused before a handler saw it; only the head of the request is available. why: part of a
+ * sentence. */
 typedef void http_unread_fn(void *ctx, const struct http_call *call, const char *why);
 
-/* A stale socket file is replaced; a live one gives -EADDRINUSE. group may be NULL (left as it is).
- * The file is removed by http_server_stop_listening and http_server_free. */
+/* A stale socket file is replaced; one with a listener gives -EADDRINUSE. group may be NULL (not changed). The
+ * file is removed by http_server_stop_listening and http_server_free. */
 int http_server_unix(struct loop *loop, const char *path, mode_t mode, const char *group, http_handler_fn *handler,
                      void *ctx, struct http_server **ret_server, struct error *error);
 
@@ -46,11 +46,11 @@ int http_server_tcp(struct loop *loop, const char *address, http_handler_fn *han
 int http_server_tls(struct loop *loop, const char *address, const char *certificate, const char *key,
                     http_handler_fn *handler, void *ctx, struct http_server **ret_server, struct error *error);
 
-/* Without it every body may have 1 MiB. ctx: as the handler's. */
+/* Without it the limit of every body is 1 MiB. ctx: as the handler's. */
 void http_server_bodies(struct http_server *server, http_body_max_fn *max, http_unread_fn *unread);
 
-/* The same socket with another certificate: the old server takes no more connections and serves those it has until they
- * end or it is freed. A pair that is not taken changes nothing. */
+/* The same socket with another certificate: the old server accepts no more connections and serves those that it
+ * has until they end or it is freed. If the certificate and key are not accepted, nothing changes. */
 int http_server_tls_again(struct http_server *old, const char *certificate, const char *key,
                           struct http_server **ret_server, struct error *error);
 
@@ -63,28 +63,28 @@ size_t http_server_waiting(const struct http_server *server);
 /* Connections that are open. */
 size_t http_server_connections(const struct http_server *server);
 
-/* Takes no more connections; those that exist go on. */
+/* Accepts no more connections; existing ones continue. */
 void http_server_stop_listening(struct http_server *server);
 
-/* Answers what is still waiting with 503 and ends. A call that somebody holds must not be answered
- * after it: those who hold one are stopped before. Not from inside a handler. */
+/* Answers all waiting calls with 503 and frees the server. No call may be answered afterwards, so stop the code
+ * that holds calls first. Must not be called from a handler. */
 void http_server_free(struct http_server *server);
 
 /* --- the request; all strings live until the call is answered ----------------------------- */
 
 const char *http_call_method(const struct http_call *call);
 
-/* As it came, escapes and all, without the query. */
+/* As received, not decoded, without the query. */
 const char *http_call_path(const struct http_call *call);
 
 /* The decoded value of one query member: 1 with *ret_value, 0 absent, -EINVAL when it is given twice,
  * has a bad escape, a NUL, or is not UTF-8. "+" is a blank. "a" and "a=" have the value "". */
 int http_call_query(struct http_call *call, const char *name, const char **ret_value);
 
-/* The query as it came, without "?"; "" when there is none. */
+/* The query as received, without "?"; "" when there is none. */
 const char *http_call_query_raw(const struct http_call *call);
 
-/* NULL when absent; names in any case. */
+/* NULL when absent; the case of the name is ignored. */
 const char *http_call_header(const struct http_call *call, const char *name);
 
 /* Calls fn for each header until it returns false. */
@@ -94,25 +94,25 @@ void http_call_headers(const struct http_call *call, bool (*fn)(void *ctx, const
 /* Never NULL; NUL-terminated beyond its length. */
 const char *http_call_body(const struct http_call *call, size_t *ret_len);
 
-/* Who called, over a Unix socket: 0; -ENOTCONN over TCP. */
+/* The peer's credentials, over a Unix socket: 0; -ENOTCONN over TCP. */
 int http_call_peer(const struct http_call *call, uid_t *ret_uid, gid_t *ret_gid, pid_t *ret_pid);
 
-/* Who called is known: its connection keeps its place while strangers come. */
+/* Marks the caller as known: its connection is not closed to make room for unknown callers. */
 void http_call_known(struct http_call *call);
 
-/* For the caller's own use, NULL at first. */
+/* A pointer for the owner's use, NULL at first. */
 void http_call_set_data(struct http_call *call, void *data);
 void *http_call_data(const struct http_call *call);
 
 /* --- the answer --------------------------------------------------------------------------- */
 
-/* A further header of the answer to come. -EINVAL for a name or value that HTTP cannot carry. */
+/* Adds a header to the reply. -EINVAL for a name or value that HTTP cannot carry. */
 int http_answer_header(struct http_call *call, const char *name, const char *value);
 
-/* Copies body; the call is gone afterwards. content_type may be NULL. */
+/* Copies body; the call is freed. content_type may be NULL. */
 void http_answer(struct http_call *call, int status, const char *content_type, const void *body, size_t len);
 
-/* True when the caller has hung up: an answer is still due and goes nowhere. */
+/* True when the caller has disconnected: the call must still be answered, but nothing is sent. */
 bool http_call_gone(const struct http_call *call);
 
 #endif
