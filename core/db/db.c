@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One connection, whichever driver: opening, transactions, and {name} standing for renewd's own tables.
+ * One connection over either driver: opening, transactions, and the replacement of {name} by renewd's own tables.
  */
 #include "core/db/db.h"
 
@@ -111,13 +111,13 @@ void db_rollback(struct db *db)
     if (!db->in_transaction)
         return;
     char state[sizeof(db->sqlstate)];
-    memcpy(state, db->sqlstate, sizeof(state)); /* of what made us roll back */
+    memcpy(state, db->sqlstate, sizeof(state)); /* the error that caused the rollback */
     db->driver->rollback(db);
     memcpy(db->sqlstate, state, sizeof(state));
     db->in_transaction = false;
 }
 
-/* After an opening quote: appends up to and with the closing one. */
+/* Called after an opening quote: appends the text up to and including the closing one. */
 static const char *copy_quoted(const char *p, struct buf *to)
 {
     const char *end = strchr(p + 1, *p);

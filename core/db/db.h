@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * One database connection, whichever driver: parameters in, text out. Inside core/store only.
+ * One database connection over either driver: parameters in, text out. Only core/db and core/store use it.
  *
- * SQL is written once for both drivers: parameters are $1, $2, ...; {name} stands for renewd's own
- * table `name` (schema renewd on PostgreSQL, prefix renewd_ on SQLite). Where the dialects differ a
- * statement is chosen by db_is_postgresql(). Nothing relies on session state: no prepared
- * statements, no SET outside a transaction, so that transaction poolers work.
+ * SQL is written once for both drivers: parameters are $1, $2, ...; {name} stands for renewd's own table `name`
+ * (schema renewd on PostgreSQL, prefix renewd_ on SQLite). Where the dialects differ a statement is chosen by
+ * db_is_postgresql(). No session state is used: no prepared statements and no SET outside a transaction.
+ * Transaction poolers therefore work.
  */
 #ifndef CORE_DB_DB_H
 #define CORE_DB_DB_H
@@ -21,7 +21,7 @@ struct db_result; /* rows of text; wiped when freed */
 struct db_param {
     const char *text; /* NULL = SQL NULL */
     size_t len;
-    bool integer; /* digits to be bound as a number where the driver knows types (SQLite) */
+    bool integer; /* digits, bound as a number if the driver has types (SQLite) */
 };
 
 struct db_driver {
@@ -34,11 +34,11 @@ struct db_driver {
     void (*rollback)(struct db *db);
     int (*exec)(struct db *db, const char *sql, const struct db_param *params, size_t count, struct db_result **ret,
                 struct error *e);
-    /* Parses sql, one statement, and tells how many parameters it takes; inside a transaction. */
+    /* Parses sql, one statement, and returns the number of its parameters; inside a transaction. */
     int (*prepare)(struct db *db, const char *sql, size_t *ret_params, struct error *e);
 };
 
-/* How long one statement of renewd's own work may take. */
+/* The time limit of one statement of renewd's own. */
 enum { DB_STATEMENT_MS = 1000 };
 
 struct db {
@@ -46,11 +46,11 @@ struct db {
     void *connection;
     bool in_transaction;
     bool read_only;
-    int statement_ms; /* for what follows; set back by whoever sets it */
-    bool timed;       /* PostgreSQL itself ends rows' reading that takes too long: the connection stays */
-    bool away;        /* the connection is of no more use */
+    int statement_ms; /* limit for the next statements; the function that sets it restores it */
+    bool timed;       /* PostgreSQL itself ends a SELECT that takes too long; the connection stays usable */
+    bool away;        /* the connection can no longer be used */
     char sqlstate[6]; /* of the last refusal */
-    char *schema;     /* of the dsn: where tables named without one are looked for; NULL = as the role searches */
+    char *schema;     /* from the dsn: the schema of tables named without one; NULL = the role's search_path */
 };
 
 extern const struct db_driver db_sqlite, db_postgresql;
@@ -60,21 +60,21 @@ bool db_is_postgresql(const struct db *db);
 const char *db_now(const struct db *db);
 int db_begin(struct db *db, struct error *e);
 int db_commit(struct db *db, struct error *e);
-void db_rollback(struct db *db); /* also when nothing is open */
+void db_rollback(struct db *db); /* may be called when nothing is open */
 
-/* Runs one statement; ret may be NULL. The error names SQLSTATE, constraint and table alone. Codes:
- * -ENOTCONN -ETIMEDOUT away; -EDEADLK deadlock or serialisation: the transaction may be repeated; -EBUSY
- * lock; -ENOSPC; -EEXIST unique; -EINVAL any other refusal. */
+/* Runs one statement; ret may be NULL. The error names only SQLSTATE, constraint and table. Codes: -ENOTCONN,
+ * -ETIMEDOUT: unavailable; -EDEADLK: deadlock or serialisation failure, the transaction may be repeated; -EBUSY:
+ * a lock; -ENOSPC; -EEXIST: unique constraint; -EINVAL: any other error. */
 int db_exec(struct db *db, const char *sql, const struct db_param *params, size_t count, struct db_result **ret,
             struct error *e);
-/* A user's own statement: the same, with nothing in braces replaced. */
+/* The same for a user's own statement: nothing in braces is replaced. */
 int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params, size_t count,
                   struct db_result **ret, struct error *e);
 /* db_exec with NUL-terminated texts (NULL = SQL NULL), for the usual case. */
 int db_run(struct db *db, const char *sql, const char *const *texts, size_t count, struct db_result **ret,
            struct error *e);
 
-/* Drivers fill results with these. */
+/* The drivers fill results with these functions. */
 struct db_result *db_result_new(size_t columns);
 void db_result_add_row(struct db_result *r, const char *const *values, const size_t *lens);
 void db_result_set_affected(struct db_result *r, int64_t affected);

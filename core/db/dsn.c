@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See dsn.h: what both forms share, and key=value pairs. URLs are in dsn_url.c.
+ * See dsn.h: what both forms share, and dsns of key=value pairs. URLs are in dsn_url.c.
  */
 #include "core/db/dsn_internal.h"
 
@@ -13,7 +13,7 @@
 
 enum { DSN_MAX = 8192, NAME_MAX_LEN = 40, SCHEMA_MAX = 63 };
 
-/* What other libraries read in a dsn: these names are nobody's password. */
+/* Parameters that other libraries read in a dsn. These names cannot be part of a password. */
 static const char *const foreign[] = {
     "schema",
     "currentSchema",
@@ -88,7 +88,7 @@ int dsn_leave_out(struct dsn *d, const char *name, const char *value, bool after
     return 0;
 }
 
-/* "5432", "5432,5433", empty ones are the default. */
+/* "5432", "5432,5433"; an empty one is the default. */
 bool dsn_ports_fit(const char *text, size_t len)
 {
     for (size_t i = 0; i < len;) {
@@ -143,7 +143,7 @@ static int no_value(const struct pairs *s, struct error *e)
         s->last_name);
 }
 
-/* The value at s->p, unescaped; raw: as it stands. */
+/* The value at s->p, unescaped; raw: as written. */
 static int value_read(struct pairs *s, const char *name, struct buf *ret, size_t *ret_raw, struct error *e)
 {
     const char *p = s->p;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The text of a PostgreSQL dsn, looked at before libpq sees it: what it would misread is told by place and kind,
- * never by value, since a password that is not percent-encoded may stand anywhere in it. Parameters that libpq
- * does not know are left out.
+ * Checks the text of a PostgreSQL dsn before libpq sees it. Errors name the place and the kind of what libpq would
+ * misread, never its value, because a password that is not percent-encoded may be anywhere in it. Parameters that
+ * libpq does not know are left out.
  */
 #ifndef CORE_DB_DSN_H
 #define CORE_DB_DSN_H
@@ -12,7 +12,7 @@ struct error;
 
 struct dsn {
     char *text;     /* for libpq */
-    char *schema;   /* where tables named without one are looked for; NULL: as the role searches */
+    char *schema;   /* the schema of tables named without one; NULL: the role's search_path */
     char *left_out; /* names joined by ", "; NULL: none */
     bool url;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A dsn that is a URL: where libpq would end the password, the host and the rest, and which characters must be
- * percent-encoded because they end something too early.
+ * A dsn that is a URL: finds where libpq ends the password, the host and the other parts, and which characters must
+ * be percent-encoded because they end a part too early.
  */
 #include "core/db/dsn_internal.h"
 
@@ -21,10 +21,10 @@ struct span {
 };
 
 struct url {
-    struct span user, hosts, path, query; /* user: with the password, without the '@'; at NULL: none */
+    struct span user, hosts, path, query; /* user: includes the password, not the '@'; at NULL: none */
 };
 
-/* As libpq takes it apart. */
+/* Splits the URL as libpq does. */
 static struct url take_apart(const char *text)
 {
     struct url u = {0};
@@ -49,7 +49,7 @@ static bool bad_percent(const char *p)
            (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]) || (p[1] == '0' && p[2] == '0'));
 }
 
-/* The kinds of characters in a text that must be percent-encoded, as "'/' (write %2F)". */
+/* Lists the characters of a text that must be percent-encoded, as "'/' (write %2F)". */
 static void kinds_of(struct span s, struct buf *to)
 {
     static const struct {
@@ -71,7 +71,7 @@ static void kinds_of(struct span s, struct buf *to)
         }
 }
 
-/* The password as it was meant: from the first ':' to the last '@'. */
+/* The password that was probably meant: from the first ':' to the last '@'. */
 static struct span meant_password(const char *text)
 {
     const char *p = strstr(text, "://") + 3, *end = strrchr(p, '@'), *colon = strchr(p, ':');
@@ -96,7 +96,7 @@ static int refuse_password(const char *text, struct error *e)
         kinds.len ? kinds.data : "characters other than letters and digits");
 }
 
-/* One '@' at most, and where libpq sees it. */
+/* At most one '@' is accepted, and only where libpq sees it. */
 static int check_at(const char *text, const struct url *u, struct error *e)
 {
     const char *last = strrchr(text, '@');
@@ -197,7 +197,7 @@ static int parameter(struct span s, bool (*known)(const char *name), struct dsn 
     size_t len = (size_t)(equals - s.at);
     cleanup(wipe_free_p) char *name = decoded(s.at, len);
     cleanup(wipe_free_p) char *value = decoded(equals + 1, s.len - len - 1);
-    bool tls = strcmp(name, "ssl") == 0 && strcmp(value, "true") == 0; /* libpq knows this one as JDBC's */
+    bool tls = strcmp(name, "ssl") == 0 && strcmp(value, "true") == 0; /* libpq accepts this parameter of JDBC */
     if (!known(name) && !tls)
         return dsn_leave_out(d, name, value, *after_password, e);
     *after_password |= strcmp(name, "password") == 0 || strcmp(name, "sslpassword") == 0;
@@ -223,7 +223,7 @@ static int parameters(const struct url *u, bool (*known)(const char *name), stru
     return r;
 }
 
-/* libpq took blanks before version 17 and refuses them since. */
+/* libpq accepted blanks before version 17 and rejects them since. */
 static void put_encoded(struct buf *to, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++)

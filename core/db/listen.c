@@ -20,7 +20,7 @@ static PGconn *connection(const struct listener *l)
     return l->db->connection;
 }
 
-/* A pooler tells its clients a process id that it has made up. */
+/* A pooler reports an invented process id to its clients. */
 static int check_direct(struct listener *l, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;

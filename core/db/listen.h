@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Hearing PostgreSQL's notifications on a connection of its own: a hint that something was asked for in SQL,
- * or that a row was changed, no more. Anybody may say anything; whoever hears looks into the tables, as he does
- * without a hint.
+ * Receives PostgreSQL's notifications on a separate connection. A notification is only a hint that there is a
+ * request made in SQL, or that a row was changed. Any role can send one with any content, so the receiver reads the
+ * tables, as it also does without a hint.
  */
 #ifndef CORE_DB_LISTEN_H
 #define CORE_DB_LISTEN_H
@@ -10,14 +10,15 @@
 
 struct listener;
 
-/* changed: NULL = something was asked for; else "JOB KEY" or "JOB", as the trigger of renewd.watch tells. */
+/* changed: NULL = there is a request; else "JOB KEY" or "JOB", as the trigger of renewd.watch sends it. */
 typedef void listener_fn(void *ctx, const char *changed);
 
-/* Blocks for at most a few seconds. -EOPNOTSUPP: between us and the server stands a pooler, which gives
- * each transaction another session; nothing would be heard, and nothing is left behind in its sessions. */
+/* Blocks for at most a few seconds. -EOPNOTSUPP: a transaction pooler is between renewd and the server and gives
+ * each transaction another session. No notification would arrive, and no LISTEN is left in its sessions. */
 int listener_open(const struct store_options *o, struct listener **ret, struct error *e);
 
-/* Never blocks. To be watched for reading; heard is called for each thing said. -ENOTCONN: gone. */
+/* Never blocks. To be called when the descriptor is readable; heard is called for each notification. -ENOTCONN:
+ * the connection is lost. */
 int listener_fd(const struct listener *l);
 int listener_hear(struct listener *l, listener_fn *heard, void *ctx);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The parameters of a statement whose number is known only while it is put together. Inside
- * core/store only. What it owns is wiped.
+ * The parameters of a statement that is put together step by step, so that their number is not known before. Only
+ * core/db and core/store use it. The texts that it owns are wiped.
  */
 #ifndef CORE_DB_PARAMETERS_H
 #define CORE_DB_PARAMETERS_H
@@ -20,7 +20,7 @@ void args_done(struct args *a);
 int args_add(struct args *a, const char *text, size_t len);
 int args_text(struct args *a, const char *text); /* NULL = SQL NULL */
 int args_number(struct args *a, int64_t number);
-/* text is malloc'd and becomes the list's. */
+/* text is malloc'd; the list frees it. */
 int args_own(struct args *a, char *text);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The PostgreSQL driver. Nothing here waits without an end: statements are sent and polled for with a
- * deadline, and a connection that misses it is given up. Errors tell SQLSTATE, constraint and table;
- * the server's words may hold rows and are shown for mistakes in the statement's text alone.
+ * The PostgreSQL driver. Every wait has a deadline: statements are sent and their results polled for, and a
+ * connection that misses the deadline is closed. Errors name SQLSTATE, constraint and table. The server's message
+ * may hold values of rows, so it is shown only for mistakes in the statement's text.
  */
 #include "core/db/postgresql_internal.h"
 
@@ -67,7 +67,7 @@ static int result_of(const char *state)
     return -EINVAL;
 }
 
-/* What a refused row is told by; the server's own words may hold the row. */
+/* Describes a rejected row by its constraint and table; the server's message may hold the row's values. */
 static const char *words_of(const char *state)
 {
     static const struct {
@@ -117,7 +117,7 @@ static int pg_refused(struct db *db, const PGresult *r, struct error *e)
                      *column ? ", column " : "", column, *words ? ": " : "", words);
 }
 
-/* Sends what is queued; reads while doing so, lest both sides wait for each other. */
+/* Sends what is queued, and reads meanwhile, so that both sides do not wait for each other. */
 static int flush_out(PGconn *c, int64_t deadline_ms)
 {
     int left;
@@ -146,7 +146,7 @@ static int next_result(PGconn *c, int64_t deadline_ms, PGresult **ret)
     return 0;
 }
 
-/* All results of what was sent: the first refusal, else the last. */
+/* Reads all results of what was sent and returns the first error, else the last result. */
 static int pg_collect(struct db *db, PGresult **ret, struct error *e)
 {
     PGconn *c = db->connection;
@@ -174,7 +174,7 @@ static int pg_collect(struct db *db, PGresult **ret, struct error *e)
     }
     r = kept ? pg_refused(db, kept, e) : pg_lost(db, -ENOTCONN, e);
     if (kept && status != PGRES_FATAL_ERROR) {
-        db->away = true; /* COPY and its like: not to be gone on with */
+        db->away = true; /* COPY and similar: the connection cannot continue */
         r = error_set(e, -EINVAL, "PostgreSQL: the statement is of a kind that renewd cannot run");
     }
     PQclear(kept);
@@ -197,7 +197,8 @@ static int pg_simple(struct db *db, const char *sql, struct error *e)
     return collect_only(db, e);
 }
 
-/* For what the plugin's statements name without a schema; until the transaction ends, as poolers need it. */
+/* Sets the search_path for names without a schema in the plugin's statements; only for the transaction, because
+ * of poolers. */
 static void put_search_path(const struct db *db, struct buf *to)
 {
     if (!db->schema)
@@ -232,7 +233,7 @@ static int pg_commit(struct db *db, struct error *e)
         return pg_lost(db, -ENOTCONN, e);
     fault_point(FAULT_COMMIT_SENT, NULL);
     int r = collect_only(db, e);
-    if (r == 0 && failed) /* the server has rolled back in silence */
+    if (r == 0 && failed) /* the server rolled back without an error */
         return error_set(e, -EINVAL, "PostgreSQL: the transaction had failed before its commit");
     return r;
 }
@@ -272,7 +273,7 @@ static struct db_result *pg_take(const PGresult *from)
     return r;
 }
 
-/* libpq does not wipe what it frees; the values' own bytes are. */
+/* libpq does not wipe what it frees, so the values are wiped here. */
 static void clear_wiped(PGresult *r)
 {
     for (int i = 0; i < PQntuples(r); i++)

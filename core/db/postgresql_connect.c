@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Connecting to PostgreSQL within five seconds, whatever the other side does. The dsn holds a password:
- * nothing of it is repeated in an error.
+ * Connects to PostgreSQL within five seconds, whatever the server does. The dsn holds a password, so no error
+ * quotes it.
  */
 #include "core/db/postgresql_internal.h"
 
@@ -15,10 +15,10 @@ enum { CONNECT_MS = 5000, OPTIONS_MAX = 80 };
 
 struct setting {
     const char *name, *value;
-    bool always; /* also where the dsn says otherwise */
+    bool always; /* overrides the dsn */
 };
 
-/* A peer that is gone is noticed within about half a minute. */
+/* A dead peer is noticed within about half a minute. */
 static const struct setting settings[] = {
     {"client_encoding", "UTF8", true}, {"fallback_application_name", "renewd", false},
     {"connect_timeout", "5", false},   {"keepalives", "1", false},
@@ -93,7 +93,7 @@ static void dsn_end(struct dsn *d)
     dsn_done(d);
 }
 
-/* Our own look, then libpq's, whose words are not repeated. */
+/* Checks with dsn.h, then with libpq, whose message is not repeated. */
 static int pg_connect_parse(const struct secret *text, struct dsn *d, PQconninfoOption **ret, struct error *e)
 {
     if (!text || !secret_len(text))
@@ -135,7 +135,7 @@ int pg_open(struct db *db, const struct store_options *o, struct error *e)
     if (!c)
         return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: out of memory");
     PQsetNoticeReceiver(c, drop_notice, NULL);
-    PQsetErrorVerbosity(c, PQERRORS_VERBOSE); /* with the SQLSTATE, which a failed connection tells nowhere else */
+    PQsetErrorVerbosity(c, PQERRORS_VERBOSE); /* includes the SQLSTATE, reported nowhere else */
     r = PQstatus(c) == CONNECTION_BAD ? -ENOTCONN : pg_connect_finish(c, clock_boot_ms() + CONNECT_MS);
     if (r == 0) {
         PQsetErrorVerbosity(c, PQERRORS_DEFAULT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Why PostgreSQL does not let renewd in, as a sentence with its remedy, and whether time alone may mend it. Decided
- * by SQLSTATE and by what libpq says of the connection; what libpq says of names that it looked up, and what the
- * server says, is not repeated.
+ * Explains why a connection to PostgreSQL failed, in a sentence with its remedy, and decides whether to try again.
+ * It uses the SQLSTATE and libpq's text about the connection. libpq's text about names that it looked up, and the
+ * server's own text, are not repeated.
  */
 #include "core/db/postgresql_internal.h"
 
@@ -36,7 +36,7 @@ static void quoted(const char *name, char ret[NAME_MAX_BYTES])
     utf8_clean(ret, NAME_MAX_BYTES - 1);
 }
 
-/* The last ":  XXXXX: " of libpq's verbose words: what the server answered; "" = it answered nothing. */
+/* The SQLSTATE of the server's answer, from the last ": XXXXX: " of libpq's verbose message; "" = no answer. */
 static void state_of(const char *text, char ret[6])
 {
     ret[0] = '\0';
@@ -98,7 +98,7 @@ static int not_let_in(const struct pg_target *t, const char *text, const struct 
                      w->role, w->database);
 }
 
-/* PgBouncer, Supavisor and their like answer in the server's place. */
+/* PgBouncer, Supavisor and similar poolers answer in place of the server. */
 static int pooler_says(const char *state, const char *text, const struct who *w, struct error *e)
 {
     if (pg_why_has(text, "enant or user not found"))
@@ -146,7 +146,7 @@ static int pg_why_answered(const struct pg_target *t, const char *state, const c
     return pooler_says(state, text, w, e);
 }
 
-/* ---- nobody answered ---------------------------------------------------------------------------- */
+/* ---- no answer -------------------------------------------------------------------------------- */
 
 /* 0 = not known, 1 = IPv6 addresses alone, 2 = others too. */
 static int addresses(const char *host)
@@ -205,7 +205,7 @@ static bool has_password(const struct pg_target *t, const char *text)
     return t->password && *t->password && strstr(text, t->password);
 }
 
-/* What follows "failed: " in the first line: the system's words on the connection. */
+/* What follows "failed: " in the first line: the system's error for the connection. */
 static void tail_of(const char *text, char ret[WORDS_MAX])
 {
     const char *tail = strstr(text, " failed: ");

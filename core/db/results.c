@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Rows of text, whichever driver they came from. Values may be tokens: all of it is wiped when freed.
+ * Rows of text, from either driver. Values may be tokens, so all memory is wiped when freed.
  */
 #include "core/db/db.h"
 

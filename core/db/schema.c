@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewd's own tables, made by numbered migrations, each in a transaction. A migration that was released
- * is never changed; a new one is appended. Two hosts that start at once: one makes, the other waits.
+ * Creates renewd's own tables by numbered migrations, each in a transaction. A released migration is never changed;
+ * a new one is appended. When two hosts start at once, one migrates and the other waits.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -158,7 +158,7 @@ int store_behind(struct db *db, struct error *e)
     return r < 0 ? r : version < NEWEST;
 }
 
-/* Held until the transaction ends. SQLite's BEGIN IMMEDIATE is such a lock by itself. */
+/* The lock is held until the transaction ends. On SQLite, BEGIN IMMEDIATE takes such a lock. */
 static int lock_migrations(struct db *db, struct error *e)
 {
     if (!db_is_postgresql(db))
@@ -199,7 +199,7 @@ static int schema_apply(struct db *db, int64_t number, struct error *e)
     return db_run(db, sql, NULL, 0, NULL, e);
 }
 
-/* One migration more, in one transaction. 1 = there may be more to do, 0 = up to date. */
+/* Runs the next migration in one transaction. 1 = there may be more, 0 = up to date. */
 static int one_more(struct db *db, struct error *e)
 {
     int64_t version = 0;
@@ -224,7 +224,7 @@ static int one_more(struct db *db, struct error *e)
 static int migrate(struct db *db, struct error *e)
 {
     int64_t version = 0;
-    int r = version_now(db, &version, e); /* a role that may not create is enough from here on */
+    int r = version_now(db, &version, e); /* from here on no right to create tables is needed */
     if (r == 0 && version >= NEWEST)
         return refuse_newer(version, e);
     if (r < 0 && r != -ENOENT)
@@ -238,7 +238,8 @@ static int migrate(struct db *db, struct error *e)
     return r;
 }
 
-/* With what gives them. A schema of somebody else's may be written, and its tables not be altered. */
+/* The error names the GRANTs that are missing. A role may write to a schema of another owner without being able
+ * to alter its tables. */
 static int lacks_rights(struct db *db, const struct error *why, struct error *e)
 {
     cleanup(buf_done) struct buf grants = {0};

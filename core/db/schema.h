@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * renewd's own tables: are they there, made, writable.
+ * Creates renewd's own tables, and checks that they exist and are writable.
  */
 #ifndef CORE_DB_SCHEMA_H
 #define CORE_DB_SCHEMA_H
@@ -10,13 +10,13 @@
  * newer than this renewd is refused. */
 int store_migrate(struct db *db, struct error *e);
 
-/* 1 when renewd's own tables are there, whatever their version, 0 when not. Writes nothing. */
+/* 1 when renewd's own tables exist, in any version, 0 when not. Writes nothing. */
 int store_made(struct db *db, struct error *e);
-/* 1 = the next start has a migration to make, 0 = none; -EINVAL with a sentence: a newer renewd made these. */
+/* 1 = the next start will run a migration, 0 = none; -EINVAL with a sentence: a newer renewd created the tables. */
 int store_behind(struct db *db, struct error *e);
 
-/* Does it take writes? keep: one is committed, since a full disk shows only then. -ENOTCONN for a database that
- * only lets itself be read. */
+/* Checks that the database can be written. keep: commits a write, because a full disk shows only then. -ENOTCONN
+ * for a read-only database. */
 int store_probe(struct db *db, bool keep, struct error *e);
 
 #endif

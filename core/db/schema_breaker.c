@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A migration: a job that its breaker holds, for all hosts.
+ * A migration: stores that the breaker holds a job, for all hosts.
  */
 #include "core/db/schema_internal.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A migration: a call in SQL for a job whose file says enabled = false is told so, and which file.
+ * A migration: a call in SQL for a job with enabled = false in its file gets an error that says so and names the
+ * file.
  */
 #include "core/db/schema_internal.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The migration for events that wait for their provider: the events, and the keys by which one that comes
- * again is known. Each index serves one question of the store: what is due (1), what a record has to send (2),
- * what people list and count (3), what has become too old (4), what can go (5), what a process had in its hands
- * (6), what was sent more than once (7).
+ * The migration for events that wait for their provider: the events, and the keys by which a repeated event is
+ * recognised. Each index serves one query of the store: due events (1), the events of a record (2), lists and
+ * counts (3), expired events (4), events that can be deleted (5), the events that a process had claimed (6), events
+ * that were sent more than once (7).
  */
 #include "core/db/schema_internal.h"
 
-/* The indexes name the states by number: store/events/internal.h asserts them. */
+/* The indexes use the states' numbers, which core/store/events/internal.h asserts. */
 #define COLUMNS                                                                                            \
     " job text NOT NULL, rkey text NOT NULL, event_id text NOT NULL, name text, text text,"                \
     " state integer NOT NULL, sends integer NOT NULL DEFAULT 0, event_time bigint NOT NULL DEFAULT 0,"     \

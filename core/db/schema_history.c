@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Migrations: old attempts and spent credentials are found by their time when they are removed.
+ * Migrations: indexes by time, with which old attempts and spent credentials are found for removal.
  */
 #include "core/db/schema_internal.h"
 

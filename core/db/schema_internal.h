@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: MIT
- * What the migrations' files share; nobody else includes it.
+ * What the files of the migrations share; no other file includes it.
  */
 #ifndef CORE_DB_SCHEMA_INTERNAL_H
 #define CORE_DB_SCHEMA_INTERNAL_H
 
 #include <stddef.h>
 
-/* One statement; where the dialects differ, one for each; NULL for both = nothing to do there. */
+/* One statement, or one for each dialect where they differ; NULL for both = nothing to do there. */
 struct step {
     const char *both;
     const char *postgresql, *sqlite;
 };
 
-/* schema_requests.c: requests out of SQL. */
+/* schema_requests.c: requests made in SQL. */
 extern const struct step migration_requests[];
 extern const size_t migration_requests_count;
 extern const struct step migration_asking[];
 extern const size_t migration_asking_count;
-/* schema_breaker.c: a job that its breaker holds. */
+/* schema_breaker.c: jobs held by the breaker. */
 extern const struct step migration_breaker[];
 extern const size_t migration_breaker_count;
 
-/* schema_leases.c: leases of hosts that are gone, presentations without an answer. */
+/* schema_leases.c: leases of dead hosts, presentations without an answer. */
 extern const struct step migration_leases[];
 extern const size_t migration_leases_count;
 
-/* schema_watch.c: changed rows are told of by triggers. */
+/* schema_watch.c: triggers that notify renewd of changed rows. */
 extern const struct step migration_watch[];
 extern const size_t migration_watch_count;
 
-/* schema_served.c: which daemons have which jobs; the functions and views of SQL. */
+/* schema_served.c: which daemon runs which job; the functions and views for use in SQL. */
 extern const struct step migration_served[];
 extern const size_t migration_served_count;
 
-/* schema_history.c: old attempts are found when they go. */
+/* schema_history.c: indexes for the removal of old attempts. */
 extern const struct step migration_history[];
 extern const size_t migration_history_count;
 extern const struct step migration_spent[];
@@ -47,7 +47,7 @@ extern const size_t migration_suspects_count;
 extern const struct step migration_events[];
 extern const size_t migration_events_count;
 
-/* schema_record_view.c: how a record stands, for an application's views on SQLite. */
+/* schema_record_view.c: the state of a record, for an application's views on SQLite. */
 extern const struct step migration_record_view[];
 extern const size_t migration_record_view_count;
 
@@ -55,7 +55,7 @@ extern const size_t migration_record_view_count;
 extern const struct step migration_wrote_error[];
 extern const size_t migration_wrote_error_count;
 
-/* schema_told.c: what `also` columns were told. */
+/* schema_told.c: what was written to `also` columns. */
 extern const struct step migration_told[];
 extern const size_t migration_told_count;
 
@@ -66,7 +66,7 @@ extern const struct step migration_expired[];
 extern const size_t migration_expired_count;
 extern const struct step migration_dead[];
 extern const size_t migration_dead_count;
-/* schema_shown.c: records without a credential, and those whose row is not the job's any more, in the views. */
+/* schema_shown.c: in the views, records without a credential, and those whose row no longer belongs to the job. */
 extern const struct step migration_shown[];
 extern const size_t migration_shown_count;
 extern const struct step migration_suspects_shown[];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The migration for hosts that are gone and answers that never came: how often a credential was presented
- * without an answer, until when nobody presents it, and which processes take no claims any more.
+ * The migration for dead hosts and missing answers: how often a credential was presented without an answer, until
+ * when it must not be presented, and which processes no longer claim records.
  */
 #include "core/db/schema_internal.h"
 

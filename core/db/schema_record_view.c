@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A migration: how a record stands, for views of an application, on SQLite as on PostgreSQL. A script of an application
- * that ran first has made an empty view of that name, which gives way.
+ * A migration: a view with the state of each record, for an application's views, on SQLite as on PostgreSQL. If a
+ * script of the application ran first, it created an empty view of that name, which is replaced.
  */
 #include "core/db/schema_internal.h"
 

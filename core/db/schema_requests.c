@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Two migrations: requests out of SQL are rows (a notification is only a hint), what is handed over is what the
- * run takes, and a run that was refused says why. What people call and look at in SQL is in schema_served.c.
+ * Two migrations: a request made in SQL is a row (a notification is only a hint), a run takes the records that its
+ * request names, and a refused run has a reason. The functions and views for use in SQL are in schema_served.c.
  */
 #include "core/db/schema_internal.h"
 

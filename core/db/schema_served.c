@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A migration: which daemons have which jobs; and on PostgreSQL the functions that people call and the views that
- * they and their monitoring look at. A job is active where it is not paused and a daemon that is alive has it; a
- * run asked for of one that nobody has is warned of; resuming ends what the breaker holds, too. The functions
- * run with their owner's rights and are revoked from PUBLIC: whoever was granted EXECUTE on one needs no other
- * right. Nothing was released with another form of them, so each stands here once, and replaces what an earlier
- * state of the development may have left.
+ * A migration: which daemon runs which job; and on PostgreSQL the functions and views for people and their
+ * monitoring. A job is active if it is not paused and a live daemon runs it. Requesting a run of a job that no
+ * daemon runs gives a warning. Resuming a job also ends the breaker's hold. The functions run with their owner's
+ * rights and are revoked from PUBLIC; a role with EXECUTE on one needs no other right. No other form of them was
+ * released, so each is here once, and replaces what a development version may have left.
  */
 #include "core/db/schema_internal.h"
 
@@ -79,7 +78,7 @@ const struct step migration_served[] = {
                    " WHEN point > 0 THEN to_timestamp(point) END AS next_at,"
                    " generation, last_code, last_text,"
                    " CASE WHEN last_at > 0 THEN to_timestamp(last_at) END AS last_at FROM renewd.records"},
-    /* replacing a view forgets its options */
+    /* replacing a view drops its options */
     {.postgresql = "DO $do$ BEGIN IF current_setting('server_version_num')::int >= 150000 THEN"
                    " ALTER VIEW renewd.job SET (security_invoker = true);"
                    " ALTER VIEW renewd.job_run_details SET (security_invoker = true);"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Migrations: the views of records show the states that are only shown (rules/record.h, record_shown): of a row without
- * a credential, and of one that is gone or that the job's `only` leaves out; later also that a suspect has expired.
+ * Migrations: the views of records show the states that are not stored (core/rules/record.h, record_shown): those
+ * of a row without a credential, and of a row that was deleted or that the job's `only` leaves out. A later one
+ * also shows that a suspect has expired.
  */
 #include "core/db/schema_internal.h"
 

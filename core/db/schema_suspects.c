@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A migration: suspects and the breaker of a job under its settings (rule 10), in place of a breaker that was the
- * job's alone. Times of the two tables are milliseconds.
+ * A migration: suspects, and a breaker for each job and its settings (rule 10), instead of one breaker for each
+ * job. Times in the two tables are milliseconds.
  */
 #include "core/db/schema_internal.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A migration: of which records `also` columns were told, by the column and the value that finds its row, so that
- * one is cleared when none of them needs a person any more.
+ * A migration: stores which records were written to which `also` columns, by the column and the value that finds
+ * its row. A column is cleared when none of these records needs a person any more.
  */
 #include "core/db/schema_internal.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Records that are not ok are found by themselves: before a run their rows are looked at, and they are counted when it
- * ends (store/due_records.h).
+ * A migration: an index that finds the records that are not ok. Their rows are read before a run, and they are
+ * counted when it ends (core/store/due_records.h).
  */
 #include "core/db/schema_internal.h"
 
@@ -9,7 +9,7 @@ const struct step migration_trouble[] = {
 };
 const size_t migration_trouble_count = sizeof migration_trouble / sizeof *migration_trouble;
 
-/* That a token has expired is seen when somebody looks. */
+/* Whether a token has expired is computed when the view is read. */
 const struct step migration_expired[] = {
     {.sqlite = "DROP VIEW IF EXISTS renewd_record"},
     {.sqlite =
@@ -37,8 +37,8 @@ const struct step migration_expired[] = {
 };
 const size_t migration_expired_count = sizeof migration_expired / sizeof *migration_expired;
 
-/* For an application's own views: a yes or no that needs USAGE on the schema and no right on a table. Who was given
- * USAGE before the first start (sql/postgresql/grants-meta.sql) may call it; others need a GRANT of their own. */
+/* For an application's own views: a boolean that needs USAGE on the schema and no right on a table. A role that
+ * had USAGE before the first start (sql/postgresql/grants-meta.sql) may call it; others need a GRANT. */
 const struct step migration_dead[] = {
     {.postgresql =
          "CREATE FUNCTION renewd.grant_is_dead(p_source text, p_key text) RETURNS boolean LANGUAGE sql STABLE"

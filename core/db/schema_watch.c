@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A migration: renewd.watch(job) has the job's table tell which rows its application changed, by triggers.
- * The application's transaction comes first: the trigger's function reads and writes no table, waits for
- * nothing, keeps its own errors to itself, and says nothing where saying it could make a COMMIT fail.
- * What renewd writes (its transactions say so, postgresql.c) is not told.
+ * A migration: renewd.watch(job) creates triggers on the job's table that notify renewd of rows that the
+ * application changed. They must not harm the application's transaction: the trigger's function reads and writes no
+ * table, waits for nothing, catches its own errors, and sends no notification where that could make a COMMIT fail.
+ * Changes by renewd itself (its transactions are marked, see postgresql.c) are not notified.
  */
 #include "core/db/schema_internal.h"
 

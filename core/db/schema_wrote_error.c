@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A migration: a record knows what renewd last wrote into last_error, as a hash, to take back that and nothing else.
+ * A migration: a record stores a hash of what renewd last wrote into last_error, so that only this text is cleared.
  */
 #include "core/db/schema_internal.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The SQLite driver: the only file that knows sqlite3.h. synchronous=FULL, writes begin
- * IMMEDIATE, deleted values are overwritten. Errors tell codes and names, never values.
+ * The SQLite driver, the only file that includes sqlite3.h. synchronous=FULL; writes begin with BEGIN IMMEDIATE;
+ * deleted values are overwritten. Errors give codes and names, never values.
  */
 #include "core/db/db.h"
 
@@ -24,7 +24,7 @@ enum { BUSY_MS = 1000, OPEN_TRIES = 60, OPEN_PAUSE_MS = 50, VALUE_MAX = 64 * 102
 struct outcome_of {
     int code; /* extended or primary */
     int result;
-    const char *state; /* the SQLSTATE that PostgreSQL would give */
+    const char *state; /* the SQLSTATE that PostgreSQL would return */
 };
 
 static const struct outcome_of outcomes[] = {
@@ -64,7 +64,7 @@ static const struct outcome_of *outcome_of(int code)
     return &unknown;
 }
 
-/* SQLite's own words hold names alone for these; the message of a trigger may hold anything. */
+/* SQLite's message holds only names for these errors; the message of a trigger may hold anything. */
 static bool words_are_names(int code, bool parsing)
 {
     return parsing || code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ||
@@ -92,7 +92,7 @@ static int sqlite_simple(struct db *db, const char *sql, struct error *e)
     return 0;
 }
 
-/* Switching to the log needs the file for itself for a moment, and does not wait by itself. */
+/* Switching to write-ahead logging needs exclusive access for a moment, and does not wait by itself. */
 static int patiently(struct db *db, const char *sql, struct error *e)
 {
     int r = -EBUSY;
@@ -120,7 +120,7 @@ static int compile(struct db *db, const char *sql, sqlite3_stmt **ret, struct er
     while (tail && *tail && strchr(" \t\r\n;", *tail))
         tail++;
     if (tail && *tail) {
-        sqlite3_stmt *more = NULL; /* a comment makes no statement */
+        sqlite3_stmt *more = NULL; /* a comment is not a statement */
         int code = sqlite3_prepare_v2(db->connection, tail, -1, &more, NULL);
         bool second = code != SQLITE_OK || more;
         sqlite3_finalize(more);
@@ -146,7 +146,7 @@ static int application_id(struct db *db, int64_t *ret, struct error *e)
     return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : sqlite_refused(db, false, e);
 }
 
-/* In the log readers and the writer do not wait for each other. */
+/* With write-ahead logging, readers and the writer do not wait for each other. */
 static int set_journal(struct db *db, const struct store_options *o, bool made, struct error *e)
 {
     char sql[64];
@@ -174,8 +174,8 @@ static int set_up(struct db *db, const struct store_options *o, bool made, struc
     return r;
 }
 
-/* A new file is ours alone. One that exists is not opened here: closing it again would drop the locks
- * that another connection of this process holds on it. */
+/* A new file is created with access for its owner only. An existing file is not opened here: closing it would
+ * drop the locks that another connection of this process holds on it. */
 static int create_file(const char *path, bool *ret_made, struct error *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -296,7 +296,7 @@ static int sqlite_run(struct db *db, sqlite3_stmt *s, struct db_result *r, struc
         take_row(s, r, values, lens);
     if (code != SQLITE_DONE)
         return sqlite_refused(db, false, e);
-    /* sqlite3_changes() keeps telling of the statement before when this one changes nothing */
+    /* sqlite3_changes() still reports the previous statement when this one changes nothing */
     if (!sqlite3_stmt_readonly(s) && sqlite3_total_changes(db->connection) != before)
         db_result_set_affected(r, sqlite3_changes64(db->connection));
     return 0;

@@ -30,7 +30,7 @@ int sqlite_file_place(const char *path, bool allowed, struct error *e)
 {
     struct statfs there;
     int res = statfs(path, &there);
-    if (res < 0 && errno == ENOENT) { /* it is to be made: its folder says where */
+    if (res < 0 && errno == ENOENT) { /* the file does not exist yet: its folder is checked */
         const char *slash = strrchr(path, '/');
         cleanup(free_p) char *dir = slash == path ? xstrdup("/")
                                     : slash       ? xstrndup(path, (size_t)(slash - path))
