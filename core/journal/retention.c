@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See retention.h. What is kept, by the credential that it brought; the files are in retention_files.c.
+ * See retention.h. The retained pairs by the fingerprint of their credential; the files are in retention_files.c.
  */
 #include "core/journal/retention.h"
 
@@ -113,7 +113,7 @@ void retention_supersede(struct retention *k, struct retained_pair *p)
     }
 }
 
-/* What this one replaces: that credential, and what that one had replaced within a day. */
+/* The credentials that this one replaces: its predecessor, and what that one had replaced within a day. */
 static char *replaced_by(const struct retention *k, const char *replaced, const char *newest, int64_t now)
 {
     const struct retained_pair *before = map_get(k->by_newest, replaced);

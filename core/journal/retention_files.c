@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The files of what is kept (retention.h): made, appended to, taken over from dead processes, given back.
+ * The files of retention (retention.h): created, appended to, taken over from dead processes, removed.
  */
 #include "config.h" /* _GNU_SOURCE */
 
@@ -78,7 +78,7 @@ static int head_write(const struct retention *k, int fd, off_t *ret_end)
     return r;
 }
 
-/* It gets its name when it is locked and has its head. A file that does not say whose it is would be nobody's. */
+/* The file gets its name only after it is locked and has its head, which names its host and installation. */
 static int retention_file_file_make(struct retention *k, struct error *e)
 {
     if (k->installation[0] == '\0')
@@ -123,7 +123,7 @@ int retention_file_room(struct retention *k, off_t more, struct error *e)
         if (fallocate(f->fd, FALLOC_FL_KEEP_SIZE, f->end, need + ahead - f->end) == 0) {
             f->reserved = need + ahead;
         } else if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG) {
-            return 0; /* file systems that cannot say go without */
+            return 0; /* file systems without fallocate skip this */
         } else if (ahead == 0) {
             return error_set(e, -errno, "the file %s could not be extended: %s; make room on that disk", f->path,
                              strerror(errno));
@@ -169,7 +169,7 @@ static int pair_move(struct retention *k, struct retained_pair *p)
     return 0;
 }
 
-/* What the oldest file keeps goes into the newest, which is on the disk before the oldest goes. */
+/* Copies the retained pairs of the oldest file into the newest, which is synced before the oldest is removed. */
 static int oldest_move(struct retention *k)
 {
     struct retention_file *f = TAILQ_FIRST(&k->files);
@@ -191,7 +191,7 @@ void retention_tidy(struct retention *k)
     off_t max = retention_file_max(k);
     struct retained_pair *p;
 
-    /* Half of the bound is what is kept, half what is not any more in files that still keep something. */
+    /* Half of the limit is for retained pairs, half for dropped ones in files that still hold a retained pair. */
     while (k->bytes > k->setup.bound / 2 - KEEP_FILES * max && (p = TAILQ_FIRST(&k->pairs)) != NULL)
         retention_forget(k, p);
     for (size_t most = k->file_count; most > 0 && k->file_count > KEEP_FILES + (size_t)(2 * k->bytes / max); most--)
@@ -253,8 +253,8 @@ static int retention_file_entry_take(void *ctx, const struct spool_head *head, c
     return 0;
 }
 
-/* An earlier renewd gave a file no installation when it was made while a dead process's results were drained.
- * One process has one: one pair that is ours makes all of them ours. */
+/* An earlier renewd wrote no installation into a file that it created while it drained a dead process's results.
+ * A process belongs to one installation, so if one pair is of ours, all are. */
 static int unnamed_ours(const struct taking *t, struct error *e)
 {
     const struct retained_pair *p;
@@ -274,7 +274,7 @@ static int unnamed_ours(const struct taking *t, struct error *e)
                      t->file->path);
 }
 
-/* Locks and reads one file. -EAGAIN: it is not for us. */
+/* Locks and reads one file. -EAGAIN: it must not be taken over. */
 static int retention_file_file_take(struct retention *k, const char *name, struct error *e)
 {
     struct taking t = {.k = k};
@@ -320,7 +320,7 @@ static int by_age(const void *a, const void *b)
     return ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
 }
 
-/* The oldest first, and of each credential the newest alone. */
+/* Adds the pairs, the oldest first; only the newest of each credential is retained. */
 static void retention_file_sort_out(struct retention *k)
 {
     size_t count = 0, n = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Writing the spool: this incarnation's file, which attempts in it are still wanted, and giving the
- * room of the others back. All of it on the loop's thread. Reading what others left is in
+ * Writes the spool: this incarnation's file, the list of attempts in it that are still wanted, and the release of
+ * the space of the others. Everything runs on the loop's thread. Reading the files of dead incarnations is in
  * spool_read.c.
  */
 #include "config.h" /* _GNU_SOURCE */
@@ -25,12 +25,12 @@
 #include "core/journal/state_dir.h"
 
 enum {
-    GIVE_BACK = 1024 * 1024, /* so much unwanted at the file's beginning is worth a call */
-    RESULT_ROOM = 16 * 1024, /* kept free for each result that may still come */
+    GIVE_BACK = 1024 * 1024, /* free the beginning of the file when it has so many unwanted bytes */
+    RESULT_ROOM = 16 * 1024, /* reserved for each result that may still come */
     ROOM_AHEAD = 256 * 1024,
 };
 
-/* One attempt that is still wanted; the list is in the order of their first entries. */
+/* An attempt that is still wanted; the list is in the order of the first entries. */
 struct wanted {
     struct wanted *next, *prev;
     char id[ID_SIZE], fingerprint[FINGERPRINT_SIZE];
@@ -46,8 +46,8 @@ struct spool {
     char *path;
     int fd;
     off_t head_end, end; /* the file's beginning that stays; its end */
-    off_t given_back;    /* from head_end to here the file is a hole */
-    off_t reserved;      /* up to here the disk has room for certain */
+    off_t given_back;    /* the file is a hole from head_end to here */
+    off_t reserved;      /* disk space is reserved up to here */
     uint64_t sequence;
     bool stays;
     struct map *wanted;
@@ -68,7 +68,7 @@ static struct spool_field field(const char *text)
     return (struct spool_field){text, text ? strlen(text) : 0};
 }
 
-/* Whole or not at all: a failure leaves no torn entry between others. */
+/* Writes the whole entry or nothing: a failure leaves no torn entry between others. */
 static int spool_append(struct spool *s, int type, const struct spool_field fields[SPOOL_FIELDS], struct error *e)
 {
     cleanup(buf_done) struct buf entry = {0};
@@ -95,7 +95,7 @@ static int spool_append(struct spool *s, int type, const struct spool_field fiel
             continue;
         if (n <= 0) {
             r = n < 0 ? -errno : -EIO;
-            (void)!ftruncate(s->fd, s->end); /* the next entry is written over what stays */
+            (void)!ftruncate(s->fd, s->end); /* the next entry overwrites what remains */
             s->reserved = s->end;
             return error_set(e, r, "spool file %s: writing failed: %s; make room on that disk", s->path,
                              strerror(-r));
@@ -126,7 +126,8 @@ static struct wanted *spool_remember(struct spool *s, const char *attempt_id, co
     return w;
 }
 
-/* Nothing is sent whose answer a full disk could not take. File systems that cannot say go without. */
+/* Reserves disk space, so that no request is sent whose result a full disk could not store. File systems without
+ * fallocate skip this. */
 static int spool_reserve(struct spool *s, struct error *e)
 {
     off_t need = s->end + (off_t)(map_count(s->wanted) + 1) * RESULT_ROOM;
@@ -183,7 +184,8 @@ int spool_result(struct spool *s, const char *attempt_id, const char *text, size
     return r;
 }
 
-/* The room before the oldest wanted entry: all after the head, or a hole where the file system can.
+/* Frees the space before the oldest wanted entry: everything after the head, or a hole if the file system supports
+ * it.
  */
 static void spool_give_back(struct spool *s)
 {
@@ -207,7 +209,8 @@ void spool_settled(struct spool *s, const char *attempt_id)
     *(w->prev ? &w->prev->next : &s->first) = w->next;
     *(w->next ? &w->next->prev : &s->last) = w->prev;
     wanted_free(w);
-    (void)spool_append(s, SPOOL_SETTLED, fields, NULL); /* without it a crash reports one more leftover */
+    (void)spool_append(s, SPOOL_SETTLED, fields, NULL); /* if this fails, one more leftover is reported after a
+                                                           crash */
     spool_give_back(s);
 }
 
@@ -251,7 +254,7 @@ static void spool_free(struct spool *s)
     free(s);
 }
 
-/* What tells this file from a copy of it, as in a copied state directory. */
+/* Identifies this file, so that a copy of it (in a copied state directory) is recognised. */
 static void inode_text(int fd, char ret[24])
 {
     struct stat st;
@@ -261,7 +264,7 @@ static void inode_text(int fd, char ret[24])
         snprintf(ret, 24, "%ju", (uintmax_t)st.st_ino);
 }
 
-/* The file gets its name when it is locked and has its head: nobody finds it unlocked before. */
+/* The file gets its name only after it is locked and has its head, so no process finds it unlocked. */
 static int spool_file_make(struct spool *s, const char *dir, const char *host, struct error *e)
 {
     cleanup(free_p) char *new_path = xasprintf("%s/%s.new", dir, s->incarnation);

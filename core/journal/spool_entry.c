@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One entry of the spool as bytes and back. It knows nothing of files.
+ * Encodes and decodes one entry of the spool. Does no input or output.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static uint64_t spool_entry_get_number(const unsigned char *from, size_t size)
     return value;
 }
 
-/* What an entry is bound to beside the incarnation. */
+/* What an entry is bound to besides the incarnation. */
 static void entry_slot(char ret[40], int type, uint64_t sequence)
 {
     snprintf(ret, 40, "%d.%llu", type, (unsigned long long)sequence);
@@ -155,7 +155,7 @@ int spool_entry_open(const struct keyring *ring, const char *incarnation, const 
     return 0;
 }
 
-/* Where /proc holds processes alone (ProcSubset=pid) the service manager hands it over, as 32 digits. */
+/* With ProcSubset=pid, /proc has only processes; the service manager then passes the boot id as 32 digits. */
 static int handed_boot_id(char ret[40])
 {
     const char *id = getenv("RENEWD_BOOT_ID");

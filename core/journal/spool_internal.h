@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the parts of the spool share: one entry on the disk (spool_entry.c), the writer (spool.c),
- * the sync thread (spool_sync.c). For core/store/spool*.c alone.
+ * What the parts of the spool share: one entry on the disk (spool_entry.c), the writer (spool.c), the sync thread
+ * (spool_sync.c). Only core/journal includes it.
  *
  * An entry is a head of 32 bytes and a sealed text that is bound to incarnation, type and sequence:
  *   0 magic (4)  4 version  5 type  6 zero (2)  8 length (4)  12 zero (4)  16 sequence (8)  24
@@ -41,8 +41,9 @@ struct spool_head {
     uint64_t sequence;
 };
 
-/* An entry's content: HEAD host, boot, installation, inode (KEPT's the first three); KEPT attempt, newest,
- * replaced, text; INTENT attempt, fingerprint, source, key; RESULT the same and the text; SETTLED attempt. */
+/* An entry's content. HEAD: host, boot, installation, inode (in a retention file only the first three). KEPT:
+ * attempt, newest, replaced, text. INTENT: attempt, fingerprint, source, key. RESULT: the same and the text.
+ * SETTLED: attempt. */
 struct spool_field {
     const char *data; /* NULL = absent */
     size_t len;
@@ -50,7 +51,7 @@ struct spool_field {
 
 int spool_entry_write(struct buf *to, const struct keyring *ring, const char *incarnation, int type,
                       uint64_t sequence, const struct spool_field fields[SPOOL_FIELDS]);
-/* False when these 32 bytes are no head of an entry. */
+/* False when these 32 bytes are not the head of an entry. */
 bool spool_head_read(const unsigned char bytes[SPOOL_HEAD_SIZE], struct spool_head *ret);
 bool spool_check_fits(const unsigned char bytes[SPOOL_HEAD_SIZE], const char *text, size_t len);
 /* The fields point into *ret_plain. Negative errno and a half sentence when it does not open. */
@@ -60,10 +61,9 @@ int spool_entry_open(const struct keyring *ring, const char *incarnation, const 
 
 void spool_field_copy(char *to, size_t size, const struct spool_field *from);
 
-/* Whole or negative errno; -ENODATA past the end. */
+/* Reads all bytes or returns a negative errno; -ENODATA past the end. */
 int spool_read_at(int fd, void *to, size_t len, off_t at);
-/* Going through a file: entry is called with each whole entry and where it begins; a negative errno of it
- * ends. */
+/* Scans a file: entry is called with each complete entry and its offset; a negative errno from it ends the scan. */
 struct spool_scan {
     int fd;
     const char *path;
@@ -82,17 +82,17 @@ struct spool_waiter {
     void *ctx;
 };
 
-/* The sync thread and those who wait for it. Lists and timer belong to the loop's thread; wanted,
- * stop and result are under the lock. */
+/* The sync thread and its waiters. Lists and timer belong to the loop's thread; the lock protects wanted, stop
+ * and result. */
 struct spool_sync {
     struct loop *loop;
     struct loop_timer *timer;
     struct loop_watch *watch;
     struct spool_waiter *running, *waiting, **waiting_end;
-    bool busy;    /* a sync was asked for and has not reported */
-    bool hurry;   /* somebody in waiting does not want the 20 ms */
-    int broken;   /* the first failure: what the disk holds since is unknown */
-    int fd, bell; /* the spool file; the eventfd that rings when a sync is over */
+    bool busy;    /* a sync was requested and has not reported */
+    bool hurry;   /* a waiter wants the sync at once, not within 20 ms */
+    int broken;   /* the first failure; what is on the disk since then is unknown */
+    int fd, bell; /* the spool file; the eventfd that signals the end of a sync */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -102,7 +102,7 @@ struct spool_sync {
 
 int spool_sync_start(struct spool_sync *s, struct loop *loop, int fd);
 void spool_sync_ask(struct spool_sync *s, bool now, void (*done)(void *ctx, int result), void *ctx);
-/* Joins the thread; those who still wait are told the result of one last sync. */
+/* Joins the thread; the remaining waiters get the result of one last sync. */
 void spool_sync_end(struct spool_sync *s);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reading the spool files that dead incarnations left: what was sent without an answer, and which
- * tokens came and may not have been stored. What is cut off or damaged is left out and said; every
- * entry that is whole is found, whatever stands before it.
+ * Reads the spool files that dead incarnations left: requests without an answer, and tokens that may not have been
+ * stored. Damaged or cut off parts are left out and reported; every complete entry is found, whatever precedes it.
  */
 #include "config.h" /* _GNU_SOURCE */
 
@@ -19,7 +18,7 @@
 #include "core/base/cleanup.h"
 #include "core/journal/spool_internal.h"
 
-/* Reading one file. known: attempt id -> its place in file->leftovers + 1. */
+/* The state while one file is read. known: attempt id -> its index in file->leftovers + 1. */
 struct reader {
     const struct keyring *ring;
     struct spool_file *file;
@@ -143,7 +142,8 @@ static void file_done(struct spool_file *f)
     *f = (struct spool_file){.fd = -1};
 }
 
-/* Locks and reads one file. 0 with it, -EAGAIN when it is not for us: locked, or just removed. */
+/* Locks and reads one file. -EAGAIN when it must be skipped: another process has locked it, or it was just
+ * removed. */
 static int spool_read_file_take(const char *dir, const char *name, const struct keyring *ring,
                                 struct spool_file *ret, struct error *e)
 {

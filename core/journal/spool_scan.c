@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Going through a file of spool entries: every entry that is whole is found, whatever stands before it; what
- * is cut off or damaged is left out and said. It opens nothing.
+ * Scans a file of spool entries: every complete entry is found, whatever precedes it; damaged or cut off parts are
+ * left out and reported. It does not unseal entries.
  */
 #include "config.h" /* _GNU_SOURCE */
 
@@ -32,7 +32,7 @@ int spool_read_at(int fd, void *to, size_t len, off_t at)
     return 0;
 }
 
-/* 1 and the entry when a whole one begins here, 0 when none does. */
+/* 1 and the entry when a complete one begins here, else 0. */
 static int entry_at(const struct spool_scan *r, off_t at, struct spool_head *ret)
 {
     unsigned char bytes[SPOOL_HEAD_SIZE];
@@ -51,7 +51,7 @@ static int entry_at(const struct spool_scan *r, off_t at, struct spool_head *ret
     return spool_check_fits(bytes, r->text, ret->length);
 }
 
-/* The place of the next magic at or after `at`, or the file's size; tells whether all between is
+/* The offset of the next magic at or after `at`, or the file's size; also returns whether all bytes between are
  * zero. */
 static int next_magic(const struct spool_scan *r, off_t at, off_t *ret_at, bool *ret_zero)
 {
@@ -84,7 +84,7 @@ static int next_magic(const struct spool_scan *r, off_t at, off_t *ret_at, bool 
     return 0;
 }
 
-/* All whole entries of the file, in their order. */
+/* Calls the callback for all complete entries of the file, in their order. */
 int spool_scan(struct spool_scan *r, spool_entry_fn *entry, void *ctx, struct error *e)
 {
     struct spool_head head;
@@ -106,7 +106,7 @@ int spool_scan(struct spool_scan *r, spool_entry_fn *entry, void *ctx, struct er
         }
         if (result == 0)
             result = next_magic(r, at, &found, &zero);
-        if (result == 0 && found == at) { /* a head that lies: look behind its magic */
+        if (result == 0 && found == at) { /* a false head: continue behind its magic */
             lost = true;
             result = next_magic(r, at + 1, &found, &zero);
         }

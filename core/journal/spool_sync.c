@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The sync thread of the spool: one fdatasync at a time, for all who asked before it began. The
- * loop hears of its end through an eventfd. After a failed sync nobody knows what the disk holds,
- * so the failure is everybody's answer from then on.
+ * The sync thread of the spool: one fdatasync at a time, for all requests made before it began. An eventfd tells
+ * the loop that it ended. After a failed sync it is unknown what is on the disk, so all later requests get the same
+ * error.
  */
 #include <errno.h>
 #include <stdlib.h>

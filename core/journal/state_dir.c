@@ -51,7 +51,7 @@ static int directory_make(const char *path, struct error *e)
 
     for (char *p = strchr(part + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
         *p = '\0';
-        (void)mkdir(part, 0755); /* what matters is the last one */
+        (void)mkdir(part, 0755); /* only the last one matters */
         *p = '/';
     }
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -84,8 +84,8 @@ static int host_read(const char *file, char ret[ID_SIZE], struct error *e)
     return 0;
 }
 
-/* Under a name of its own first: the file `host` is whole from the moment it is seen, and when two
- * processes make one the first wins. */
+/* Written under a temporary name first, so that the file `host` is always complete. When two processes create
+ * it, the first wins. */
 static int host_make(const char *dir, const char *file, const char *unique, struct error *e)
 {
     cleanup(free_p) char *temporary = xasprintf("%s/host.%s", dir, unique);
@@ -167,7 +167,7 @@ int state_dir_open(const char *path, bool daemon, struct state_dir **ret, struct
     return 0;
 }
 
-/* "INSTALLATION SEQUENCE": another installation's number says nothing about this one. */
+/* "INSTALLATION SEQUENCE": the number of another installation does not apply to this one. */
 int state_dir_seen(const struct state_dir *s, const char *installation, int64_t *ret, struct error *e)
 {
     cleanup(free_p) char *file = xasprintf("%s/seen", s->path);
@@ -204,7 +204,7 @@ static int write_whole(const char *file, const char *line, size_t len)
     return fdatasync(fd) < 0 ? -errno : 0;
 }
 
-/* A daemon and a --once may both do this; the lower number of the two only guards less. */
+/* A daemon and a --once may both write it; if the lower number remains, it only protects less. */
 int state_dir_see(const struct state_dir *s, const char *installation, int64_t sequence, struct error *e)
 {
     cleanup(free_p) char *file = xasprintf("%s/seen", s->path);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The state directory: who this host is, and that one daemon alone uses it. A host keeps its id
- * here; an empty directory is a new host. Used by the programs before the store and the spool are
- * opened.
+ * The state directory: holds the host's id and the lock that allows only one daemon. An empty directory is a new
+ * host. The programs open it before the store and the spool.
  */
 #ifndef CORE_JOURNAL_STATE_DIR_H
 #define CORE_JOURNAL_STATE_DIR_H
@@ -19,17 +18,17 @@ struct state_dir {
     int lock;                  /* of daemon.lock; -1 unless opened as a daemon */
 };
 
-/* Creates the directory (0700) and the host id when they are missing. With daemon true it is
- * locked: -EBUSY with the process id of the daemon that has it. Without, any number may open it
- * (--once). */
+/* Creates the directory (0700) and the host id when they are missing. With daemon true it is locked: -EBUSY with
+ * the process id of the daemon that has it. With daemon false any number of processes may open it (--once). */
 int state_dir_open(const char *path, bool daemon, struct state_dir **ret, struct error *e);
-/* How far this host has seen an installation's database count (store/guard.h); 0 = never seen. Kept in the file
- * `seen`, with the one installation that was seen last. */
+/* The highest counter of an installation's database that this host has seen (core/store/guard.h); 0 = never
+ * seen. Stored in the file `seen`, for the last seen installation only. */
 int state_dir_seen(const struct state_dir *s, const char *installation, int64_t *ret, struct error *e);
 int state_dir_see(const struct state_dir *s, const char *installation, int64_t sequence, struct error *e);
 void state_dir_free(struct state_dir *s);
 
-/* Whether a folder of renewd's own may be used: no link (unless allowed), not everybody's to write, nobody else's. */
+/* Whether a folder of renewd's own may be used: not a link (unless allowed), not writable by others, and not
+ * owned by another user. */
 int state_dir_fit(const char *path, bool link_allowed, struct error *e);
 
 #endif
