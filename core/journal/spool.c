@@ -209,8 +209,7 @@ void spool_settled(struct spool *s, const char *attempt_id)
     *(w->prev ? &w->prev->next : &s->first) = w->next;
     *(w->next ? &w->next->prev : &s->last) = w->prev;
     wanted_free(w);
-    (void)spool_append(s, SPOOL_SETTLED, fields, NULL); /* if this fails, one more leftover is reported after a
-                                                           crash */
+    (void)spool_append(s, SPOOL_SETTLED, fields, NULL); /* on failure a crash reports one more leftover */
     spool_give_back(s);
 }
 

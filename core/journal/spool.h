@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The spool: records on the local disk, sealed, what this process is about to send and what it has received, before
- * anything else can lose it (rules 2, 3 and 6 of ARCHITECTURE.md). One append-only file for each incarnation,
- * state_dir/spool/INCARNATION.spool, locked while its process runs.
+ * The spool: sealed entries on the local disk for what this process is about to send and what it has received,
+ * written before anything else can lose it (rules 2, 3 and 6 of ARCHITECTURE.md). One append-only file for each
+ * incarnation, state_dir/spool/INCARNATION.spool, locked while its process runs.
  *
  * The loop thread writes (pwrite only); the sync thread, created here, calls fdatasync and reports to the loop.
  * Every entry is sealed with the key ring and has its length and a checksum. A torn last entry is recognised and
