@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Allocation that never returns NULL: out of memory ends the process with a message.
- * Used everywhere; what a peer can make grow is bounded before it gets here.
+ * Allocation that never returns NULL: out of memory ends the process with a message. Used everywhere; sizes that a
+ * peer controls are limited before they get here.
  */
 #ifndef CORE_BASE_ALLOC_H
 #define CORE_BASE_ALLOC_H
 
 #include <stddef.h>
 
-/* What these return belongs to the caller, who frees it with free(). */
+/* The caller frees what these return with free(). */
 void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See arena.h. A chain of blocks; a big request gets its own.
+ * See arena.h. A chain of blocks; a big allocation gets its own block.
  */
 #include "core/base/arena.h"
 

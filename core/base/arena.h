@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Memory that lives and dies together and is wiped at its end: an attempt's scratch, a reply's
- * strings. Bounded.
+ * An arena: allocations that are freed and wiped together, such as an attempt's scratch memory or a reply's
+ * strings. Its size is limited.
  */
 #ifndef CORE_BASE_ARENA_H
 #define CORE_BASE_ARENA_H
@@ -9,7 +9,7 @@
 
 struct arena;
 
-/* max bounds the sum of what is handed out. */
+/* max limits the sum of all allocations. */
 struct arena *arena_new(size_t max);
 void arena_free(struct arena *a);
 void arena_free_p(struct arena **a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * All time comes from here. What is written, waited for and shown uses clock_now; whether a record is due by its
- * window alone uses clock_due, which --at moves; leases, deadlines and timers use clock_boot_ms, which nothing moves
- * and which counts suspension.
+ * The source of all time in renewd. clock_now is for times that are stored, waited for or shown. clock_due, which
+ * --at moves, only decides whether a record is due by its window. clock_boot_ms is for leases, deadlines and
+ * timers; nothing moves it, and it counts suspension.
  */
 #ifndef CORE_BASE_CLOCK_H
 #define CORE_BASE_CLOCK_H
@@ -12,13 +12,13 @@
 /* Unix seconds and milliseconds: the real time plus the offset. */
 int64_t clock_now(void);
 int64_t clock_now_ms(void);
-/* For tests: somebody sets the system's clock. */
+/* For tests: as if the system's clock were set. */
 void clock_set_offset(int64_t seconds);
 
-/* The time at which records are to be due: clock_now, or what --at says. */
+/* The time by which records are due: clock_now, or the argument of --at. */
 int64_t clock_due(void);
 bool clock_due_moved(void);
-/* Once, before threads start. */
+/* To be called once, before threads start. */
 void clock_set_due(int64_t at);
 
 /* The real time. */

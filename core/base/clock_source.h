@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The raw clocks behind clock.h; tests may link their own. Nobody but clock.c calls these.
+ * The raw clocks behind clock.h; tests may link their own. Only clock.c calls these.
  */
 #ifndef CORE_BASE_CLOCK_SOURCE_H
 #define CORE_BASE_CLOCK_SOURCE_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Reading plain digits out of text, bounded: what durations, sizes, dates and cron have in common.
+ * Reads plain digits from text, with limits. Shared by durations, sizes, dates and cron.
  */
 #ifndef CORE_BASE_DIGITS_H
 #define CORE_BASE_DIGITS_H
 
 #include <stdint.h>
 
-/* Reads the digits at *text and moves past them. -EINVAL without one, -ERANGE past INT64_MAX. */
+/* Reads the digits at *text and moves past them. -EINVAL if there is none, -ERANGE past INT64_MAX. */
 int digits_read(const char **text, int64_t *ret);
 
 /* Reads exactly count (at most 9) digits and moves past them. -EINVAL when there are fewer. */

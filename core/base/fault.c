@@ -98,7 +98,7 @@ static const char *const action_names[ACTION_COUNT] = {
     [ACTION_ERROR] = "error", [ACTION_CLOCK] = "clock", [ACTION_SLEEP] = "sleep",
 };
 
-/* Written by fault_setup alone, before there are threads. */
+/* Written only by fault_setup, before threads start. */
 static struct order orders[ORDERS_MAX];
 static size_t order_count;
 static bool off[DEFENCE_COUNT];
@@ -222,7 +222,7 @@ bool fault_setup(char *ret, size_t size)
     return false;
 }
 
-/* One write a line: whole, and there for good even if we are killed next. */
+/* One write for each line: it is complete and stays in the file even if the process is killed next. */
 static void trace(const char *mark, enum fault_point p, const char *what)
 {
     char line[256];
@@ -255,7 +255,7 @@ static int fault_act(const struct order *o)
         kill(getpid(), SIGKILL);
         break;
     case ACTION_STOP:
-        raise(SIGSTOP); /* to this thread, which else may go on until another one has taken it */
+        raise(SIGSTOP); /* sent to this thread, which could otherwise continue until another thread handles it */
         break;
     case ACTION_PAUSE:
         pause_ms(o->number);
@@ -273,7 +273,7 @@ static int fault_act(const struct order *o)
     return 0;
 }
 
-/* Counts the passing. The order that is due, or NULL. */
+/* Counts the passing and returns the order to execute, or NULL. */
 static const struct order *pass(enum fault_point p, const char *record)
 {
     unsigned n = atomic_fetch_add(&passed[p], 1) + 1;

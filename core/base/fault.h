@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Fault points and switched-off defences, for tests alone. A point is a named step of renewd at
- * which a test may have it killed, stopped, delayed, refused or put into another time; a defence is
- * a rule without which something would be lost or spent twice, and which a test turns off to see
- * that it notices. Both exist in a build that was configured with --enable-fault-points; in any
- * other one these functions are empty, and the program has neither their names nor a trace of them.
+ * Fault points and switched-off defences, only for tests. A point is a named step of renewd at which a test can
+ * kill, stop or delay the process, make the step fail, or move the clock. A defence is a rule that prevents a loss
+ * or a credential spent twice; a test turns it off to check that the test notices. Both exist only in a build
+ * configured with --enable-fault-points; in any other build these functions are empty and the program does not
+ * contain their names.
  *
  * To add a point: a name in the enumeration, its text in fault.c, one call where the step is. To
  * add a defence: the same, `if (!defence_off(DEFENCE_X))` around what it does, and a case in
@@ -20,43 +20,43 @@
 enum fault_point {
     FAULT_START,
     FAULT_READY,
-    FAULT_DISCOVERED,  /* a page of rows was looked at and is stored */
+    FAULT_DISCOVERED,  /* a page of rows was read and is stored */
     FAULT_CLAIM_READY, /* before the claim's COMMIT */
     FAULT_CLAIM_COMMITTED,
     FAULT_CLAIMED, /* one record, its row read */
     FAULT_INTENT,  /* before the intent is written */
     FAULT_INTENT_WRITTEN,
     FAULT_REQUEST,       /* connected, the first byte leaves next */
-    FAULT_WIRE,          /* something was sent or received */
-    FAULT_REPLY,         /* an answer or a failure is there, before the plugin sees it */
-    FAULT_TOKEN_SET,     /* the plugin has set a token, which is in memory alone */
+    FAULT_WIRE,          /* data was sent or received */
+    FAULT_REPLY,         /* a reply or a failure arrived, before the plugin sees it */
+    FAULT_TOKEN_SET,     /* the plugin has set a token, which is only in memory */
     FAULT_SEAL,          /* before a value is sealed for its row */
     FAULT_SPOOL_WRITE,   /* an entry of any kind is written next */
     FAULT_SPOOL_TORN,    /* half of a result is written */
-    FAULT_SPOOL_WRITTEN, /* the result is on the spool, not yet surely on the disk */
+    FAULT_SPOOL_WRITTEN, /* the result is written to the spool, not yet synced */
     FAULT_SYNC,          /* before fdatasync of the spool */
     FAULT_SYNCED,
     FAULT_COMMIT_BEGIN,
-    FAULT_COMMIT_READY, /* all is written, before COMMIT */
-    FAULT_COMMIT_SENT,  /* COMMIT has gone to the server; PostgreSQL alone */
+    FAULT_COMMIT_READY, /* all statements ran, before COMMIT */
+    FAULT_COMMIT_SENT,  /* COMMIT was sent to the server; only PostgreSQL */
     FAULT_COMMIT_ANSWERED,
-    FAULT_COMMITTED, /* the loop has heard of it, the spool not */
+    FAULT_COMMITTED, /* the loop knows of it, the spool does not */
     FAULT_SETTLED,
-    FAULT_FAILED,  /* an attempt failed, before that is submitted */
-    FAULT_RELEASE, /* before a lease is given back */
+    FAULT_FAILED,  /* an attempt failed, before its failure is submitted */
+    FAULT_RELEASE, /* before a lease is released */
     FAULT_RELEASED,
-    FAULT_KEEP, /* before a pair that its row did not take is set aside */
+    FAULT_KEEP, /* before a pair that its row refused is parked */
     FAULT_KEPT,
     FAULT_DRAIN,   /* a dead process's result was read, before it is submitted */
-    FAULT_DRAINED, /* all are committed, their files are there still */
+    FAULT_DRAINED, /* all are committed, their files still exist */
     FAULT_STOPPING,
     FAULT_POINT_COUNT
 };
 
 enum defence {
-    DEFENCE_LEASE,            /* a credential out on lease is not claimed (1) */
+    DEFENCE_LEASE,            /* a credential under a lease is not claimed (1) */
     DEFENCE_INTENT,           /* an intent is on the spool before a request leaves (2) */
-    DEFENCE_SEND_ONCE,        /* libcurl's own repeat is refused (2) */
+    DEFENCE_SEND_ONCE,        /* a repeat by libcurl is refused (2) */
     DEFENCE_LATE,             /* nothing is sent when the lease is about to end (2) */
     DEFENCE_READ_ONCE_MORE,   /* the socket is read again before a transfer is given up (2) */
     DEFENCE_SPOOL,            /* a fresh token is written to the spool (3) */
@@ -66,12 +66,12 @@ enum defence {
     DEFENCE_WRITE_BACK,       /* a spent credential in a row is replaced by the newest (5) */
     DEFENCE_SPENT,            /* a credential that has a successor is not claimed (7) */
     DEFENCE_SILENCE,          /* one that may be spent waits for the last safe moment (11) */
-    DEFENCE_PLACE,            /* a database that stands elsewhere is only read (13) */
+    DEFENCE_PLACE,            /* a database that was moved is only read (13) */
     DEFENCE_SEQUENCE,         /* so is one that is older than what this host has seen (13) */
-    DEFENCE_BREAKER,          /* many refusals alike hold their job (10) */
-    DEFENCE_RETENTION,        /* what a set back database has lost is committed again (6) */
+    DEFENCE_BREAKER,          /* many similar refusals hold their job (10) */
+    DEFENCE_RETENTION,        /* what a restored database has lost is committed again (6) */
     DEFENCE_ONCE,             /* after two presentations without an answer there is no third (11) */
-    DEFENCE_GONE,             /* the lease of a process that is gone is its own until the last safe moment (6) */
+    DEFENCE_GONE,             /* the lease of a dead process is kept until the last safe moment (6) */
     DEFENCE_COUNT
 };
 
@@ -80,13 +80,13 @@ enum defence {
 /* Reads RENEWD_FAULT, RENEWD_FAULT_TRACE and RENEWD_DEFENCES_OFF. On a mistake in them false, and
  * what is wrong in ret. */
 bool fault_setup(char *ret, size_t size);
-/* The step is passed, by this record (NULL: by none in particular); what was ordered is done. */
+/* The step is passed by this record (NULL: no particular one); executes what was ordered for it. */
 void fault_point(enum fault_point p, const char *record);
-/* The same where the step can fail: 0, or the negative errno that it is told to fail with. */
+/* The same for a step that can fail: 0, or the negative errno that was ordered. */
 int fault_error(enum fault_point p, const char *record);
-/* The same in the middle of a write: half of it is written before anything is done. */
+/* The same in the middle of a write: half of it is written before the order is executed. */
 void fault_torn(enum fault_point p, int fd, const void *data, size_t len, off_t at);
-/* How long this process believes that the machine slept, in milliseconds. */
+/* How long the machine slept according to the orders, in milliseconds. */
 int64_t fault_slept_ms(void);
 bool defence_off(enum defence d);
 

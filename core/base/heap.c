@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See heap.h. items[] counts from 0; an item's index is its place + 1.
+ * See heap.h. items[] begins at 0; an item's index is its position + 1.
  */
 #include "core/base/heap.h"
 

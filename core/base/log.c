@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See log.h. A line is built in one buffer and leaves in one write, so that threads do not mix.
+ * See log.h. A line is built in one buffer and written by one call, so that lines of threads do not mix.
  */
 #include "core/base/log.h"
 
@@ -24,7 +24,7 @@
 static _Atomic int max_level = LEVEL_INFO;
 static _Atomic bool to_journal;
 
-/* JOURNAL_STREAM is inherited: stderr may be another file by now. */
+/* JOURNAL_STREAM is inherited, so stderr may be another file now. */
 static bool is_journal(const char *stream)
 {
     char *end;
@@ -102,7 +102,7 @@ static void log_write_all(const char *data, size_t len)
     }
 }
 
-/* As syslog(3) numbers them. */
+/* The priorities of syslog(3). */
 static int priority(enum log_level level)
 {
     return level == LEVEL_ERROR ? 3 : level == LEVEL_WARNING ? 4 : level == LEVEL_INFO ? 6 : 7;

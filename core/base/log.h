@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One line of key=value to stderr, for the engine and the programs; libraries below return errors
- * instead. No secret is ever given to it.
+ * Logs one line of key=value to stderr, for the engine and the programs; the libraries below return errors instead.
+ * Callers never pass a secret.
  */
 #ifndef CORE_BASE_LOG_H
 #define CORE_BASE_LOG_H
@@ -9,9 +9,9 @@
 
 enum log_level { LEVEL_ERROR, LEVEL_WARNING, LEVEL_INFO, LEVEL_DEBUG };
 
-/* Lines above max are dropped. The default is LEVEL_INFO. Before the first line and before there are threads: a line
- * begins with the time (RFC 3339, UTC), or, where stderr is the journal (JOURNAL_STREAM, see systemd.exec(5)), with its
- * priority ("<3>"), for the journal knows the time. */
+/* Lines above max are dropped. The default is LEVEL_INFO. Call it before the first line and before threads
+ * start. A line begins with the time (RFC 3339, UTC). If stderr is the journal (JOURNAL_STREAM, see
+ * systemd.exec(5)), it begins with its priority ("<3>") instead, since the journal adds the time. */
 void log_setup(enum log_level max);
 bool log_enabled(enum log_level level);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See map.h. Entries lie in insertion order in one array; a table of their numbers finds them by a
- * seeded hash, so that a peer that chooses keys cannot choose collisions.
+ * See map.h. The entries are in one array in insertion order. A table of their numbers finds them by a seeded hash,
+ * so that a peer that chooses keys cannot produce collisions.
  */
 #include "core/base/map.h"
 
@@ -19,7 +19,7 @@ struct entry {
 
 struct map {
     struct entry *entries;
-    size_t used, cap, count; /* slots taken (removed ones too), room, live entries */
+    size_t used, cap, count; /* used entries (including removed ones), capacity, live entries */
     uint32_t *table;         /* entry number + 1, 0 = empty; 2 * cap places */
     uint64_t seed;
 };
@@ -78,7 +78,7 @@ static void place(struct map *m, size_t number)
     m->table[at] = (uint32_t)number + 1;
 }
 
-/* Closes the gaps of removed entries and doubles when more than half are live. */
+/* Removes the gaps of removed entries, and doubles the capacity when more than half are live. */
 static void rebuild(struct map *m)
 {
     size_t cap = m->cap == 0 ? 8 : m->count * 2 > m->cap ? m->cap * 2 : m->cap;

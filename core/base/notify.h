@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a daemon tells its service manager: systemd's datagrams to NOTIFY_SOCKET, without its library. Where nobody
- * listens nothing happens.
+ * Notifications to the service manager: systemd's datagrams to NOTIFY_SOCKET, without its library. Without a
+ * listener nothing happens.
  */
 #ifndef CORE_BASE_NOTIFY_H
 #define CORE_BASE_NOTIFY_H
@@ -9,7 +9,7 @@
 
 /* "READY=1", "STOPPING=1", "WATCHDOG=1". */
 void notify_send(const char *text);
-/* How often "WATCHDOG=1" is wanted at least, in milliseconds; 0: not at all. */
+/* The longest allowed interval between two "WATCHDOG=1", in milliseconds; 0: none are wanted. */
 int64_t notify_watchdog_ms(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See redact.h. Every layer of a text is searched for the secrets and for pieces of them; what is found is
- * marked in the text itself.
+ * See redact.h. Every layer of a text is searched for the secrets and for pieces of them; each hit is marked in the
+ * text itself.
  */
 #include "config.h" /* _GNU_SOURCE */
 
@@ -18,16 +18,16 @@
 
 enum {
     SECRETS_MAX = 512,
-    TEXT_MAX = 4 * 1024, /* of it what goes beyond is not looked at, and not shown */
+    TEXT_MAX = 4 * 1024, /* the rest of a longer text is neither searched nor shown */
     LEARN_MAX = 16 * 1024,
     LEARN_RUN = 24,
-    EDGE_PIECE = 4, /* bytes of a secret at an end of the text, where it may have been cut */
+    EDGE_PIECE = 4, /* bytes of a secret at the start or end of the text, where it may be cut */
     WORD_PIECE = 6, /* the same where a word begins and ends */
-    BROKEN_MAX = 6, /* what a text may begin with that is the end of an escape */
+    BROKEN_MAX = 6, /* bytes at the start of a text that may be the end of an escape */
     GRAM_BITS = 14,
     DEPTH = 3,          /* encodings within each other */
-    RUN_SHORTEST = 6,   /* letters of base64 that are worth a look */
-    WINDOW = 32 * 1024, /* of data that is passed on, at once */
+    RUN_SHORTEST = 6,   /* shortest run of base64 that is decoded */
+    WINDOW = 32 * 1024, /* bytes of passed on data that are searched at once */
 };
 
 struct redact {
@@ -108,7 +108,7 @@ static bool is_word(const unsigned char *p, size_t n)
     return n == 0;
 }
 
-/* Whether the n bytes at p are in a secret; what is a word in it does not count where words do not. */
+/* Whether the n bytes at p occur in a secret; unless words count, not if they are a word in it. */
 static bool redact_is_piece(const struct search *s, const unsigned char *p, size_t n, bool words)
 {
     for (size_t i = 0; i < s->known->count; i++) {
@@ -142,7 +142,7 @@ static void find_pieces(struct search *s)
     }
 }
 
-/* Whether these bytes begin a longer secret, or end one. A word with which one begins is a word. */
+/* Whether a longer secret begins or ends with these bytes. A word with which a secret begins does not count. */
 static bool is_end_of_one(const struct search *s, const unsigned char *p, size_t n, bool first, bool hard)
 {
     for (size_t i = 0; i < s->known->count; i++) {
@@ -166,7 +166,7 @@ static bool word_byte(const struct redact_layer *l, size_t at)
     return at < l->len && (isalnum(l->data[at]) || (l->data[at] && strchr("-._~+/=", l->data[at])));
 }
 
-/* What is too short to be a piece by itself, where a text may have been cut. */
+/* Marks pieces at the ends of the text, where it may have been cut, that are too short to count elsewhere. */
 static void find_at_edges(struct search *s)
 {
     const struct redact_layer *l = s->layer;
@@ -244,7 +244,7 @@ static void hide_window(const struct redact *r, char *data, size_t len, size_t s
     free(s.marks);
 }
 
-/* Windows overlap by as much as a secret may become. */
+/* Windows overlap by the greatest length of a secret. */
 void redact_bytes(const struct redact *r, char *data, size_t len)
 {
     size_t longest = 0, shortest = SIZE_MAX / 4;

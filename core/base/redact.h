@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Takes secrets out of text that comes from outside, before it is cut: as they are, percent-encoded, escaped as
- * JSON or HTML does it, in base64 and base64url at any alignment, and these within each other; also pieces of
- * them. What nobody knows but is called a token or a secret where it stands goes too.
+ * Removes secrets from text that comes from outside, before the text is cut. It finds them in plain form,
+ * percent-encoded, with the escapes of JSON or HTML, in base64 and base64url at any alignment, and in nested
+ * encodings; it also finds pieces of them. Unknown values that the text itself names as a token or a secret are
+ * removed, too.
  *
- * A piece counts from REDACT_PIECE bytes anywhere; from REDACT_GRAM where it stands alone, as in "it ends in
- * Zm9vYmFy"; from four where the text may have been cut. Shorter ones are in ordinary words: "facebook.com" has nine
- * bytes of a secret that begins with "facebook.at.". A word of letters that is a word in the secret too stays.
+ * A piece of at least REDACT_PIECE bytes counts anywhere; of at least REDACT_GRAM if it is a word by itself, as in
+ * "it ends in Zm9vYmFy"; of at least four where the text may have been cut. Shorter pieces occur in ordinary words:
+ * "facebook.com" has nine bytes of a secret that begins with "facebook.at.". A word of letters that is also a word
+ * in the secret is kept.
  */
 #ifndef CORE_BASE_REDACT_H
 #define CORE_BASE_REDACT_H
@@ -13,9 +15,9 @@
 #include <stddef.h>
 
 enum {
-    REDACT_SHORTEST = 6, /* shorter secrets would tear ordinary words apart */
-    REDACT_GRAM = 8,     /* so many bytes in a row of a secret are one where they stand alone */
-    REDACT_PIECE = 12,   /* and so many are one wherever they stand */
+    REDACT_SHORTEST = 6, /* shorter secrets would match parts of ordinary words */
+    REDACT_GRAM = 8,     /* so many consecutive bytes of a secret count as a word by themselves */
+    REDACT_PIECE = 12,   /* and so many count anywhere */
 };
 
 /* The secrets that are known. */
@@ -23,16 +25,16 @@ struct redact;
 struct redact *redact_new(void);
 void redact_free(struct redact *r); /* wipes; NULL is none */
 
-/* NULL and secrets under REDACT_SHORTEST bytes are left out. It is copied. */
+/* Adds a copy. NULL and secrets under REDACT_SHORTEST bytes are ignored. */
 void redact_add(struct redact *r, const char *secret, size_t len);
-/* What text says to be a token or a secret by the name of its member is known from now on. */
+/* Adds the values in text that the name of their member marks as a token or a secret. */
 void redact_learn(struct redact *r, const char *text, size_t len);
 
-/* text as it may be shown: each secret is "***", each invalid byte "?", each control " "; at most max bytes. NULL
- * gives NULL; the caller frees it. */
+/* A copy of text that may be shown: each secret becomes "***", each invalid byte "?", each control character "
+ * "; at most max bytes. NULL gives NULL; the caller frees the copy. */
 char *redact_text(const struct redact *r, const char *text, size_t max);
 
-/* Whole secrets alone become stars, as many as they are long: for data that is passed on. */
+/* Replaces only whole secrets, by as many stars as they are long: for data that is passed on. */
 void redact_bytes(const struct redact *r, char *data, size_t len);
 
 #endif

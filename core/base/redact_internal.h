@@ -10,7 +10,7 @@
 
 #include "core/base/redact.h"
 
-/* A text, or what it is when something in it is decoded: byte i stands for [from[i], to[i]) of the text. */
+/* A text, or a decoded form of it: byte i was decoded from [from[i], to[i]) of the text. */
 struct redact_layer {
     unsigned char *data;
     uint32_t *from, *to;
@@ -20,13 +20,13 @@ struct redact_layer {
 
 /* redact_layers.c */
 typedef void redact_layer_fn(void *ctx, const struct redact_layer *l);
-/* Calls see for the text itself and for everything that can be read from it by decoding, so many steps deep; of
- * base64 those runs that are at least so long. */
+/* Calls see for the text itself and for all its decoded forms, up to the given depth; runs of base64 must have
+ * at least the given length. */
 void redact_layers(const char *text, size_t len, int depth, size_t run, redact_layer_fn *see, void *ctx);
 
 /* redact_names.c */
 typedef void redact_found_fn(void *ctx, size_t at, size_t len);
-/* The values in l that by their name, or by their look, are secrets. */
+/* The values in l that are secrets by their name or their form. */
 void redact_named(const struct redact_layer *l, redact_found_fn *found, void *ctx);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A text as it reads when what is encoded in it is decoded: percent-encoding, escapes of JSON, entities of
- * HTML, base64 at each of its four alignments; one within another three deep. What is cut short at the end
- * counts as decoded.
+ * Decodes a text in all ways: percent-encoding, escapes of JSON, entities of HTML, base64 at each of its four
+ * alignments, nested up to three deep. An encoding that is cut off at the end counts as decoded.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +51,7 @@ static int layer_hex(int c)
                                   : -1;
 }
 
-/* To the text's end, or to that of a run of base64, as far as an escape may reach. */
+/* The end of the text or of a run of base64, at most as far as an escape may extend. */
 static size_t layer_rest(const struct redact_layer *l, size_t at)
 {
     size_t n = 0;
@@ -61,7 +60,7 @@ static size_t layer_rest(const struct redact_layer *l, size_t at)
     return n;
 }
 
-/* So many digits at p; -1: they are none; -2: the text ends within them. */
+/* The value of so many digits at p; -1: not digits; -2: the text ends within them. */
 static long hex_number(const unsigned char *p, size_t left, size_t digits)
 {
     long n = 0;
@@ -90,7 +89,8 @@ static void put_character(struct redact_layer *l, const struct redact_layer *par
         layer_put(l, parent, at, n, 0x80 | (unsigned)(c >> (6 * more) & 63));
 }
 
-/* Each decoder takes what stands at `at` and says how many bytes of the parent that was; 0: nothing of its kind. */
+/* Each decoder decodes what is at `at` and returns how many bytes of the parent it used; 0: no encoding of its
+ * kind. */
 typedef size_t decode_fn(struct redact_layer *l, const struct redact_layer *parent, size_t at);
 
 static size_t percent(struct redact_layer *l, const struct redact_layer *parent, size_t at)
@@ -194,7 +194,7 @@ static size_t entity(struct redact_layer *l, const struct redact_layer *parent, 
     return i + 2;
 }
 
-/* False when there is nothing of the kind: the layer is its parent. */
+/* False when nothing was decoded: the layer equals its parent. */
 static bool decode_with(const struct redact_layer *parent, decode_fn *one, const char *starts,
                         struct redact_layer *ret)
 {
@@ -241,7 +241,7 @@ static void decode_run(struct redact_layer *l, const struct redact_layer *parent
     }
 }
 
-/* All runs of base64's letters, the first `skip` of each left out, with a NUL after each. */
+/* Decodes all runs of base64 letters without the first `skip` letters of each, with a NUL after each. */
 static bool decode_base64(const struct redact_layer *parent, size_t run, size_t skip, struct redact_layer *ret)
 {
     bool any = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Secrets that nobody knows yet: a new token in a refused answer, a code, the secret of somebody's form. They are
- * known by the name of the member that holds them, after "Bearer", or by the look of a JSON Web Token.
+ * Finds secrets that are not known yet: a new token in a rejected reply, a code, a secret in a form. They are found
+ * by the name of the member that holds them, after "Bearer", or by the form of a JSON Web Token.
  */
 #include <ctype.h>
 #include <string.h>
@@ -9,9 +9,9 @@
 #include "core/base/redact_internal.h"
 
 enum {
-    STRONG = 1, /* names a secret: whatever stands there is one */
-    WEAK,       /* has to do with one: what is no word is one */
-    CODE,       /* a code of an error, or one that buys a token: what looks random is one */
+    STRONG = 1, /* the name of a secret: any value is one */
+    WEAK,       /* related to secrets: a value that is not a word is one */
+    CODE,       /* an error code or an authorization code: a value that looks random is one */
     NAME_MAX_BYTES = 64,
     RANDOM_SHORTEST = 12,
 };
@@ -56,7 +56,7 @@ static bool blank(const unsigned char *v, size_t n)
     return false;
 }
 
-/* Letters, with what stands between words. */
+/* Only letters and what separates words. */
 static bool words(const unsigned char *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -65,7 +65,7 @@ static bool words(const unsigned char *v, size_t n)
     return true;
 }
 
-/* A piece between separators that mixes letters and digits and is long. */
+/* Whether a long piece between separators mixes letters and digits. */
 static bool looks_random(const unsigned char *v, size_t n)
 {
     size_t letters = 0, digits = 0;
@@ -100,7 +100,7 @@ static bool value_after(const struct redact_layer *l, size_t at, size_t *ret_at,
     const unsigned char *d = l->data;
     unsigned char quote = 0;
 
-    while (at < l->len && d[at] && strchr("\"' \t", d[at])) /* what is escaped is read where it is decoded */
+    while (at < l->len && d[at] && strchr("\"' \t", d[at])) /* an escaped value is read in its decoded layer */
         at++;
     if (at == l->len || (d[at] != ':' && d[at] != '='))
         return false;
@@ -135,7 +135,7 @@ static size_t name_at(const struct redact_layer *l, size_t at, char ret[NAME_MAX
     return n;
 }
 
-/* "Bearer abc": its value is what follows the blank. A JSON Web Token begins with {" in base64. */
+/* "Bearer abc": the value follows the blank. A JSON Web Token begins with {" in base64. */
 static void by_look(const struct redact_layer *l, size_t at, size_t n, const char *name, redact_found_fn *found,
                     void *ctx)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See sandbox.h. By system calls of its own, since the C library has none for it.
+ * See sandbox.h. Uses system calls directly, since the C library has no functions for Landlock.
  */
 #include "config.h" /* _GNU_SOURCE */
 
@@ -40,7 +40,7 @@ static uint64_t writes(int abi)
     return all;
 }
 
-/* A file counts as itself, which takes no rights that are a folder's. */
+/* A path may be a file, for which rights of folders are not allowed. */
 static uint64_t fitting(int fd, uint64_t all)
 {
     struct stat st;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Landlock: from here on this process, and what it starts, writes beneath the given folders alone, whatever its user
- * may do elsewhere. Reading, and the network, stay as they are.
+ * Landlock: restricts writing of this process and its children to the given folders, whatever its user may do
+ * elsewhere. Reading and the network are not restricted.
  */
 #ifndef CORE_BASE_SANDBOX_H
 #define CORE_BASE_SANDBOX_H
 
-/* paths: NULL-terminated; of one that is not there the nearest folder above it that is counts. Before any thread is
- * started: it holds for the calling one and its own. 0; -ENOSYS or -EOPNOTSUPP where the kernel has none (nothing is
- * restricted); else why not. */
+/* paths: NULL-terminated; if one does not exist, its nearest existing parent is used. Call it before any thread
+ * starts: it applies to the calling thread and those that it creates. 0; -ENOSYS or -EOPNOTSUPP if the kernel
+ * does not support it (nothing is restricted); else the error. */
 int sandbox_writes(const char *const *paths);
 
 #endif

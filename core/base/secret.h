@@ -10,7 +10,8 @@ struct secret;
 
 /* A copy of len bytes (the caller wipes its own). Freed by secret_free. */
 struct secret *secret_new(const void *data, size_t len);
-/* The same in pages of its own, out of core dumps and swap (vault.h): for keys and what configuration names. */
+/* The same in separate pages, kept out of core dumps and swap (vault.h): for keys and secrets of the
+ * configuration. */
 struct secret *secret_keep(const void *data, size_t len);
 /* NULL for NULL. */
 struct secret *secret_from_text(const char *text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Makes text from outside fit for a log, a column or a terminal.
+ * Makes text from outside safe for a log, a column or a terminal.
  */
 #ifndef CORE_BASE_UTF8_H
 #define CORE_BASE_UTF8_H
@@ -11,7 +11,7 @@
  * without splitting a character. The text never grows. */
 void utf8_clean(char *text, size_t max);
 
-/* The length of the valid character at text (1..4), 0 when it is not one or left is too small. */
+/* The length of the valid character at text (1..4), 0 when it is not valid or left is too small. */
 size_t utf8_char(const char *text, size_t left);
 
 /* Whether all len bytes are valid UTF-8 (no surrogates, no overlong forms). */

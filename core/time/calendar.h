@@ -13,8 +13,8 @@
  * own day. The result is kept within years 1..9999. */
 int64_t calendar_add_months(int64_t unix_time, int anchor_day, int months);
 
-/* The same by the calendar of a zone: what its wall shows. A time that it skips counts as by the clock before the
- * change (02:30 becomes 03:30), one that it shows twice as the later. */
+/* The same by the local time of a zone. A time that a clock change skips is read by the offset before the change
+ * (02:30 becomes 03:30); of a time that occurs twice the later one is used. */
 int64_t calendar_add_months_in(const struct zone *z, int64_t unix_time, int anchor_day, int months);
 
 /* The day of the month, 1..31. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Dates of the proleptic Gregorian calendar from and to seconds, in 64 bits and without the C
- * library's notion of a zone. "Seconds" are Unix seconds, or the wall clock's counted alike.
+ * Converts dates of the proleptic Gregorian calendar to seconds and back, in 64 bits and without the C library's
+ * time zone. "Seconds" are Unix seconds, or seconds of local time counted in the same way.
  */
 #ifndef CORE_TIME_CIVIL_H
 #define CORE_TIME_CIVIL_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The first second of year 1 and the last of year 9999: what text forms can say. */
+/* The first second of year 1 and the last of year 9999: the range of the text forms. */
 #define CIVIL_FIRST INT64_C(-62135596800)
 #define CIVIL_LAST INT64_C(253402300799)
 

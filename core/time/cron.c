@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See cron.h: finding ticks, by days and then by minutes of a day, never minute by minute.
+ * See cron.h: finds ticks by day and then by minute of the day, never minute by minute.
  */
 #include "core/time/cron.h"
 
@@ -96,7 +96,7 @@ static int in_range(int64_t at, int64_t *ret)
     return 0;
 }
 
-/* The instant of a fixed-hour tick. It never falls while local grows. */
+/* The instant of a fixed-hour tick. It never decreases while local increases. */
 static int64_t instant_of(const struct zone *z, int64_t local)
 {
     int64_t first, last;
@@ -138,8 +138,8 @@ int cron_next(const struct cron *c, const struct zone *z, int64_t after, int64_t
     return c->every_hour ? next_wall(c, z, after, ret) : next_fixed(c, z, after, ret);
 }
 
-/* The latest wall clock time whose first occurrence can lie at or before at: where the clock was
- * turned back a moment ago, later times than it shows now have already been. */
+/* The latest local time whose first occurrence can be at or before `at`: shortly after the clock was turned
+ * back, local times later than the present one have already occurred. */
 static int64_t highest_local(const struct zone *z, int64_t at)
 {
     int64_t from, to, high = INT64_MIN;

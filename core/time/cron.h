@@ -10,7 +10,7 @@
  * - A job at fixed hours runs exactly once: what falls into the skipped stretch fires at the first
  *   instant after it (several such ticks are one), and in the repeated stretch only the first
  *   occurrence fires.
- * - A job whose hour field begins with an asterisk (or names all 24 hours) goes by the wall clock
+ * - A job whose hour field begins with an asterisk (or names all 24 hours) follows the local time
  *   as it passes: it fires in both occurrences of a repeated hour and not in a skipped one.
  */
 #ifndef CORE_TIME_CRON_H
@@ -22,7 +22,7 @@
 #include "core/base/error.h"
 #include "core/time/zone.h"
 
-/* Bit n set: n matches. Filled by cron_parse, read by nobody else. */
+/* Bit n set: n matches. Filled by cron_parse; only cron.c and cron_parse.c read it. */
 struct cron {
     uint64_t minutes;
     uint32_t hours, days, months;
@@ -31,8 +31,8 @@ struct cron {
     bool every_hour;
 };
 
-/* -EINVAL with a sentence that names the wrong field ("minute", "hour", "day of month", "month",
- * "day of week"). What can never fire (30 Feb) is refused. */
+/* -EINVAL with a sentence that names the wrong field ("minute", "hour", "day of month", "month", "day of week").
+ * An expression that can never fire (30 Feb) is refused. */
 int cron_parse(const char *expr, struct cron *ret, struct error *e);
 
 /* The first tick strictly after `after`. -ENOENT when there is none up to year 9999, -ERANGE for a

@@ -134,8 +134,8 @@ static int read_field(const char *text, const struct field *f, uint64_t *ret, co
     return 0;
 }
 
-/* Cuts expr into its fields. Returns how many there are; those past the fifth are only counted,
- * -E2BIG for one too long. */
+/* Splits expr into its fields. Returns their number; those past the fifth are only counted. -E2BIG for a field
+ * that is too long. */
 static int cron_split(const char *expr, char parts[FIELDS][FIELD_MAX + 1])
 {
     int count = 0;
