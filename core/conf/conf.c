@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Looking around in a loaded configuration tree. Knows no library; nothing here fails or allocates.
+ * Reads a loaded configuration tree. It uses no library; no function here fails or allocates.
  */
 #include "core/conf/conf.h"
 
@@ -15,7 +15,7 @@ static void item_done(struct conf_item *item)
         item_done(&item->items[i]);
     free(item->items);
     free(item->name);
-    /* A secret has no place in a file, but somebody will put one there. */
+    /* The file may hold a secret, although it should not, so it is wiped. */
     wipe_free(item->text);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Configuration files in libconfig syntax as a tree in which each setting knows its file and line.
- * Used by the readers of renewd.conf and conf.d/; it knows no setting by name. @include is refused,
- * a file is at most 1 MiB, 32 levels deep.
+ * Configuration files in libconfig syntax as a tree in which each setting knows its file and line. Used by the
+ * readers of renewd.conf and conf.d/; it knows no names of settings. @include is refused; a file has at most 1 MiB
+ * and 32 levels.
  */
 #ifndef CORE_CONF_CONF_H
 #define CORE_CONF_CONF_H
@@ -28,13 +28,13 @@ enum conf_kind {
     CONF_ARRAY, /* [ scalars of one kind, ... ] */
 };
 
-/* The sentence is "FILE:LINE: what" or, where there is no line, "FILE: what". -ENOENT, -EACCES and
- * their like when the file cannot be read, -EINVAL for what is in it, -EFBIG. */
+/* The sentence is "FILE:LINE: what" or, without a line, "FILE: what". -ENOENT, -EACCES and similar when the file
+ * cannot be read, -EINVAL for a mistake in it, -EFBIG. */
 int conf_load(const char *path, struct conf **ret_conf, struct error *e);
 void conf_free(struct conf *conf);
 void conf_free_p(struct conf **conf);
 
-/* Items live as long as their conf. In every function below NULL is an item that is empty. */
+/* Items are valid as long as their conf. In every function below NULL is an empty item. */
 const struct conf_item *conf_root(const struct conf *conf); /* a CONF_GROUP without a name */
 const struct conf_item *conf_child(const struct conf_item *group, const char *name);
 /* Of a group, a list or an array. */

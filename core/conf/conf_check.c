@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The typed getters of conf_check.h: what is missing or wrong becomes a mistake that names file,
- * line, setting, what was found and what is expected.
+ * The typed getters of conf_check.h: a missing or wrong setting becomes a mistake that names file, line, setting,
+ * what was found and what is expected.
  */
 #include "core/conf/conf_check.h"
 

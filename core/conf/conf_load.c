@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Loads a configuration file through libconfig, the only file that sees its header, and copies what
- * it found into renewd's own tree; nothing of libconfig outlives conf_load.
+ * Loads a configuration file with libconfig and copies it into renewd's own tree. Only this file includes
+ * libconfig's header; all of libconfig's memory is freed before conf_load returns.
  */
 #include <errno.h>
 #include <libconfig.h>
@@ -39,7 +39,7 @@ static int copy_items(const struct loading *l, const config_setting_t *from, uns
         return 0;
     to->items = xcalloc((size_t)count, sizeof *to->items);
     for (int i = 0; i < count; i++) {
-        /* Counted first: a half copied item is freed with the rest. */
+        /* The count is set first, so that a partly copied item is freed with the rest. */
         to->count++;
         int r = copy_item(l, config_setting_get_elem(from, (unsigned)i), depth + 1, to->line, &to->items[i]);
         if (r < 0)
@@ -109,7 +109,7 @@ static int conf_load_refuse_file(const char *path, int code, struct error *e)
     }
 }
 
-/* libconfig's words for what people get wrong most, in ours. */
+/* Clearer texts for the most frequent errors of libconfig. */
 static const char *conf_load_say(const char *text)
 {
     if (text == NULL || strcmp(text, "syntax error") == 0)
@@ -124,8 +124,8 @@ static const char *conf_load_say(const char *text)
     return text;
 }
 
-/* When a text stands where the grammar fails, libconfig 1.5 loses it: a few bytes for each faulty
- * file that is read. Leak checkers are told not to count them. */
+/* If the grammar fails at a text, libconfig 1.5 leaks the text: a few bytes for each faulty file. Leak checkers
+ * are told to ignore it. */
 static bool conf_load_parse(config_t *config, const char *text)
 {
 #ifdef __SANITIZE_ADDRESS__

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The collector of mistakes and warnings, and the check for unknown settings with a guess at what was meant.
+ * Collects mistakes and warnings, and checks for unknown settings, with a suggestion of what was meant.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,7 +107,7 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* How many letters must be added, dropped, changed or swapped with their neighbour. */
+/* The edit distance: how many letters must be added, dropped, changed or swapped with their neighbour. */
 static unsigned distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     unsigned rows[3][NAME_MAX_COMPARED + 1];
@@ -134,7 +134,7 @@ const char *conf_nearest(const char *name, const char *const *known)
 {
     const char *nearest = NULL;
     size_t len = strlen(name);
-    unsigned best = len < 4 ? 2 : len < 9 ? 3 : 4; /* only what is nearer than this was meant */
+    unsigned best = len < 4 ? 2 : len < 9 ? 3 : 4; /* a suggestion must be nearer than this */
 
     if (len == 0 || len > NAME_MAX_COMPARED)
         return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A first look at a configuration text with the lexical rules of libconfig: strings, comments,
- * names, numbers. It judges only what libconfig itself would take without a word.
+ * Scans a configuration text with the lexical rules of libconfig (strings, comments, names, numbers) before
+ * libconfig reads it. It only rejects what libconfig would accept silently.
  */
 #include <ctype.h>
 #include <errno.h>

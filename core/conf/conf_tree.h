@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How a configuration tree is kept; conf.c reads it, conf_load.c builds it, nobody else includes
- * this.
+ * The structs of a configuration tree. conf.c reads it and conf_load.c builds it; no other file includes this.
  */
 #ifndef CORE_CONF_CONF_TREE_H
 #define CORE_CONF_CONF_TREE_H
@@ -25,9 +24,8 @@ struct conf {
     struct conf_item root;
 };
 
-/* What libconfig takes silently or dangerously, found before it reads the text: @include, NUL (also
- * written \x00), integers that it would wrap. NULL when there is nothing, else the sentence and its
- * line. */
+/* Finds what libconfig accepts silently although it is dangerous: @include, NUL (also written \x00), integers
+ * that it would wrap. NULL when there is nothing, else the sentence and its line. */
 const char *conf_scan(const char *text, size_t len, unsigned *ret_line);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reads secrets where references point: the environment, a file, systemd's credentials directory.
- * Needs no library and prints no value; a text that is no reference is taken for a secret and not
- * printed either.
+ * Reads the secrets to which references point: in the environment, a file, or systemd's credentials directory. It
+ * uses no library and prints no value. A text that is not a reference may be a secret and is not printed either.
  */
 #include "core/conf/secretref.h"
 
@@ -54,7 +53,7 @@ int secretref_check(const char *ref)
     return -EINVAL;
 }
 
-/* What was taken out of the environment, which everybody who may see the process's own shows; for a reload. */
+/* Values removed from the environment, which other programs of the same user can read; kept for a reload. */
 struct taken {
     struct taken *next;
     char *name;
@@ -70,7 +69,7 @@ static struct taken *taken_find(const char *name)
     return NULL;
 }
 
-/* The bytes are overwritten where they stand; the list of variables stays, since other threads read it. */
+/* The bytes are overwritten in place; the list of variables stays, since other threads read it. */
 static struct taken *secretref_take_out(const char *name, char *value)
 {
     struct taken *t = taken_find(name);
@@ -182,7 +181,7 @@ static bool is_quoted(const char *text, size_t len)
     return is_quote(text + len - 1, 1) || (len >= 6 && is_quote(text + len - 3, 3));
 }
 
-/* Line ends within are those of PEM and JSON. */
+/* Line ends within the value are allowed, for PEM and JSON. */
 static bool secretref_has_control(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Looks whether a file holds CA certificates before anything relies on it.
+ * Checks that a file holds CA certificates before it is used.
  */
 #include "core/crypto/crypto.h"
 
@@ -17,7 +17,7 @@
 
 enum { CA_FILE_MAX = 16 * 1024 * 1024 };
 
-/* How many certificates the text holds; -EBADMSG when one of them is damaged. */
+/* The number of certificates in the text; -EBADMSG when one of them is damaged. */
 static int certificates(const struct buf *text)
 {
     BIO *in = BIO_new_mem_buf(text->data, (int)text->len);

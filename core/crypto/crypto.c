@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The primitives of crypto.h over OpenSSL 3: the only file that sees its headers. It keeps no state
- * and no key; what OpenSSL copies for itself it wipes when its contexts are freed.
+ * The primitives of crypto.h over OpenSSL 3. It keeps no state and no key; OpenSSL wipes its own copies when its
+ * contexts are freed.
  */
 #include "core/crypto/crypto.h"
 
@@ -68,7 +68,7 @@ bool crypto_equal_text(const char *a, const char *b)
 
     if (a == NULL || b == NULL)
         return false;
-    /* Hashes make the comparison independent of where the texts, or their lengths, differ. */
+    /* Hashes are compared, so that the time does not depend on where the texts or their lengths differ. */
     if (crypto_sha256(a, strlen(a), hash_a) < 0 || crypto_sha256(b, strlen(b), hash_b) < 0)
         return false;
     bool equal = crypto_equal(hash_a, hash_b, sizeof hash_a);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The cryptographic primitives of renewd over OpenSSL 3: random bytes, SHA-256, HMAC, AES-256-GCM.
- * Used by the key ring, the store, the service table of plugins and the programs. Includes the text
- * encodings and the key ring, so that one header gives all of it. It knows nothing of where keys
- * come from.
+ * The cryptographic primitives of renewd over OpenSSL 3: random bytes, SHA-256, HMAC, AES-256-GCM. Used by the key
+ * ring, the store, the service table of plugins and the programs. Includes the text encodings and the key ring, so
+ * that one header gives all of it. It does not read keys from anywhere.
  */
 #ifndef CORE_CRYPTO_CRYPTO_H
 #define CORE_CRYPTO_CRYPTO_H
@@ -15,14 +14,14 @@
 
 enum { CRYPTO_HASH = 32, CRYPTO_KEY = 32, CRYPTO_TAG = 16, CRYPTO_NONCE = 12 };
 
-/* Fill data with random bytes; -EIO when the system gives none (then nothing may be sealed). */
+/* Fills data with random bytes; -EIO when the system has none (then nothing may be sealed). */
 int crypto_random(void *data, size_t len);
 
 int crypto_sha256(const void *data, size_t len, unsigned char ret_hash[CRYPTO_HASH]);
 int crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                        unsigned char ret_hash[CRYPTO_HASH]);
 
-/* A hash over a row of texts, one after the other: io_hash begins as zeros. */
+/* A hash over a sequence of texts, one after the other: io_hash begins as zeros. */
 void crypto_hash_on(unsigned char io_hash[CRYPTO_HASH], const void *data, size_t len);
 
 /* True when both hold the same bytes; the time taken depends on len alone. */
@@ -39,8 +38,8 @@ struct crypto_gcm {
     size_t aad_len;
 };
 
-/* AES-256-GCM. The output is exactly as long as the input; the tag stands apart.
- * crypto_gcm_open returns -EBADMSG, and leaves nothing in ret_plain, when the tag does not fit. */
+/* AES-256-GCM. The output is exactly as long as the input; the tag is separate. crypto_gcm_open returns
+ * -EBADMSG, and leaves nothing in ret_plain, when the tag does not match. */
 int crypto_gcm_seal(const struct crypto_gcm *how, const void *plain, size_t len, unsigned char *ret_cipher,
                     unsigned char ret_tag[CRYPTO_TAG]);
 int crypto_gcm_open(const struct crypto_gcm *how, const void *cipher, size_t len,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The keys and what is told apart by them: the ring itself, check values, fingerprints. Keys live
- * in secrets and are wiped with the ring. Sealing stands in seal.c.
+ * The key ring, check values and fingerprints. Keys are stored as secrets and wiped with the ring. Sealing is in
+ * seal.c.
  */
 #include "core/crypto/keyring.h"
 

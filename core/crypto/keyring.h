@@ -26,20 +26,19 @@ const char *keyring_first(const struct keyring *ring);
 size_t keyring_count(const struct keyring *ring);
 const char *keyring_id_at(const struct keyring *ring, size_t index); /* NULL past the end */
 bool keyring_has(const struct keyring *ring, const char *id);
-/* The bytes of one key for other sealed forms (32 of them, owned by the ring); NULL when unknown.
+/* The 32 bytes of one key for other sealed forms, owned by the ring; NULL when unknown.
  */
 const unsigned char *keyring_key(const struct keyring *ring, const char *id);
 
-/* Seal with the ring's first key. Table, key and slot are bound in: the text opens only there.
- * ret_text is malloc'd. -ENOKEY empty ring, -EFBIG too long, -EIO no random bytes. */
+/* Seals with the ring's first key. The text is bound to table, key and slot and opens only there. ret_text is
+ * malloc'd. -ENOKEY empty ring, -EFBIG too long, -EIO no random bytes. */
 int seal(const struct keyring *ring, const char *table, const char *key, const char *slot, const void *plain,
          size_t len, char **ret_text);
-/* -EINVAL not of the sealed form, -ENOKEY its key id is not in the ring, -EBADMSG does not open
- * (wrong key, other place, changed). ret_why (may be NULL) gets a constant half sentence on
- * failure. */
+/* -EINVAL: not of the sealed form; -ENOKEY: its key id is not in the ring; -EBADMSG: it does not open (wrong
+ * key, other place, changed). ret_why (may be NULL) gets a constant half sentence on failure. */
 int seal_open(const struct keyring *ring, const char *table, const char *key, const char *slot, const char *text,
               struct secret **ret_plain, const char **ret_why);
-/* True when the text has the sealed form from beginning to end; says nothing about opening. */
+/* True when the whole text has the sealed form; it need not open. */
 bool seal_is_sealed(const char *text);
 /* The key id in a sealed text, malloc'd; -EINVAL when it is not of the sealed form. */
 int seal_key_id(const char *text, char **ret_id);

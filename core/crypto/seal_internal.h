@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What keyring.c and seal.c share; nobody else includes it.
+ * What keyring.c and seal.c share; no other file includes it.
  */
 #ifndef CORE_CRYPTO_SEAL_INTERNAL_H
 #define CORE_CRYPTO_SEAL_INTERNAL_H
@@ -9,9 +9,9 @@
 struct buf;
 struct keyring;
 
-/* How many leading bytes of the text may stand in a key id. */
+/* The number of leading bytes of the text that are allowed in a key id. */
 size_t key_id_span(const char *text);
-/* Append data with its length before it (8 bytes, big endian), so that parts cannot run together.
+/* Appends data with its length before it (8 bytes, big endian), so that the parts stay distinct.
  */
 int part_append(struct buf *to, const void *data, size_t len);
 /* seal() with the key of this id. */

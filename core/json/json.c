@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Documents of json.h over json-c, the only file that sees its headers. The text is checked by
- * json_scan first. Freeing wipes every string that a document held and the parser's last working
- * buffer; names, digits and what json-c left behind when that buffer grew are not wiped.
+ * The documents of json.h over json-c. Only this file includes json-c's headers. json_scan checks the text first.
+ * Freeing a document wipes all its strings and the parser's last working buffer. Names, digits and what json-c
+ * freed when that buffer grew are not wiped.
  */
 #include "core/json/json.h"
 
@@ -16,7 +16,7 @@
 #include "core/base/cleanup.h"
 #include "core/json/json_scan.h"
 
-/* Where json_member stands, so that walking a large object is not quadratic. */
+/* The position of json_member, so that iterating over a large object is not quadratic. */
 struct cursor {
     struct json_object *object;
     struct lh_entry *entry;
@@ -25,7 +25,7 @@ struct cursor {
 
 struct json {
     struct json_object *root;
-    bool oversized; /* integers at the ends of the 64-bit range may be cut ones */
+    bool oversized; /* integers at the limits of the 64-bit range may be clamped ones */
     struct cursor *cursor;
 };
 
@@ -58,7 +58,7 @@ static struct json_object *build(const char *text, size_t len, enum json_tokener
         return NULL;
     }
     struct json_object *root = json_tokener_parse_ex(tok, text, (int)len);
-    /* A bare number ends only at something after it. */
+    /* The parser ends a bare number only at a following byte. */
     if (json_tokener_get_error(tok) == json_tokener_continue)
         root = json_tokener_parse_ex(tok, "", 1);
     *ret_error = json_tokener_get_error(tok);
@@ -74,7 +74,7 @@ int json_parse(const char *text, size_t len, struct json **ret_doc, size_t *ret_
 
 int json_parse_up_to(const char *text, size_t len, size_t max, struct json **ret_doc, size_t *ret_offset)
 {
-    static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark at the very start is let pass */
+    static const char mark[] = "\xef\xbb\xbf"; /* a byte order mark at the start is accepted */
     size_t skip = len >= 3 && memcmp(text, mark, 3) == 0 ? 3 : 0;
     struct json_scan s = {.text = text, .len = len, .at = skip};
     enum json_tokener_error error;
@@ -115,7 +115,7 @@ void json_free_p(struct json **doc)
     json_free(*doc);
 }
 
-/* Take one segment off the path, unescaped in place. */
+/* Removes one segment from the path, unescaped in place. */
 static char *next_segment(char **path)
 {
     char *segment = *path, *to = *path, *from = *path;
@@ -233,7 +233,7 @@ static int from_digits(const char *text, size_t len, int64_t *ret_value)
     return JSON_FROM_TEXT;
 }
 
-/* json-c stops silently at the ends of its range. */
+/* json-c clamps silently at the limits of its range. */
 static bool is_cut(const struct json *doc, struct json_object *o)
 {
     return doc->oversized && (json_object_get_uint64(o) == UINT64_MAX || json_object_get_int64(o) == INT64_MIN);

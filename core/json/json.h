@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Reading JSON documents by path, over json-c. Used for replies of providers, requests of the API
- * and by plugins through the service table. Strict RFC 8259 within limits: 1 MiB, 32 levels, valid
- * UTF-8, no NUL in names; of a name given twice the last wins. What a document held is wiped when
- * it is freed.
+ * Reading JSON documents by path, over json-c. Used for replies of providers, requests of the API and by plugins
+ * through the service table. Strict RFC 8259 within limits: 1 MiB, 32 levels, valid UTF-8, no NUL in names; of
+ * duplicate names the last wins. The content of a document is wiped when it is freed.
  *
- * Paths: "a.b.0.c"; a segment is a member's name, in an array an index. A backslash takes the next
- * character literally ("a\\.b" is one name with a dot). "" is the document itself.
+ * Paths: "a.b.0.c"; a segment is a member's name or, in an array, an index. A backslash takes the next character
+ * literally ("a\\.b" is one name with a dot). "" is the document itself.
  */
 #ifndef CORE_JSON_JSON_H
 #define CORE_JSON_JSON_H
@@ -39,9 +38,9 @@ enum json_exact {
     JSON_BEYOND_53 = 3, /* past +-2^53; exact here, other parsers may have rounded it */
 };
 
-/* -EINVAL not JSON, -EFBIG too long or too deep, -EILSEQ a string that is no text: bytes that are no UTF-8, half a
- * surrogate pair (json_mend.h says in which member); ret_offset (may be NULL) gets the place of the
- * fault on failure. The text is not needed afterwards. */
+/* -EINVAL: not JSON; -EFBIG: too long or too deep; -EILSEQ: a string that is not text: invalid UTF-8 or half a
+ * surrogate pair (json_mend.h says in which member). On failure ret_offset (may be NULL) gets the offset of the
+ * fault. The text is not needed afterwards. */
 int json_parse(const char *text, size_t len, struct json **ret_doc, size_t *ret_offset);
 /* The same for a text of more than JSON_TEXT_MAX bytes. */
 int json_parse_up_to(const char *text, size_t len, size_t max, struct json **ret_doc, size_t *ret_offset);
@@ -52,20 +51,20 @@ enum json_kind json_kind(const struct json *doc, const char *path);
 
 /* All readers: -ENOENT absent, -ENODATA null, -EINVAL another type. */
 
-/* Lives as long as the document. With ret_len NULL a text that holds a NUL is -EILSEQ. */
+/* Valid as long as the document. With ret_len NULL a text that holds a NUL is -EILSEQ. */
 int json_text(const struct json *doc, const char *path, const char **ret_text, size_t *ret_len);
 /* One of enum json_exact, or -ERANGE beyond int64; a string that is no number is -EINVAL. */
 int json_integer(const struct json *doc, const char *path, int64_t *ret_value);
-/* A number, or a string that holds one, exactly as it was written; malloc'd. For ids past 2^53.
- * -ERANGE for a bare integer from 2^64 - 1 or to -2^63, which json-c does not keep. */
+/* A number, or a string that holds one, exactly as it was written; malloc'd. For ids past 2^53. -ERANGE for a
+ * bare integer from 2^64 - 1 upwards or from -2^63 downwards, which json-c cannot store. */
 int json_digits(const struct json *doc, const char *path, char **ret_digits);
 int json_boolean(const struct json *doc, const char *path, bool *ret_value);
 int json_array_length(const struct json *doc, const char *path, size_t *ret_length);
 /* The index-th member's name of the object at path, in the order of the text; false past the end
  * and where there is no object. Names may hold dots: see json_path_escape. */
 bool json_member(const struct json *doc, const char *path, size_t index, const char **ret_name);
-/* The value at path as JSON text, malloc'd; the caller wipes it (wipe_free) where it may hold
- * secrets. -ERANGE where an integer in it is one that json_digits cannot tell either. */
+/* The value at path as JSON text, malloc'd; the caller wipes it (wipe_free) where it may hold secrets. -ERANGE
+ * when it holds an integer that json_digits cannot return either. */
 int json_raw(const struct json *doc, const char *path, char **ret_text);
 /* A name as one path segment, malloc'd: dots and backslashes escaped. */
 char *json_path_escape(const char *name);

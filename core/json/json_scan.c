@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The strict check of JSON texts of json_scan.h. It builds nothing and knows no library; recursion
- * is bounded by the depth limit.
+ * The strict check of JSON texts of json_scan.h. It builds no tree and uses no library; the depth limit bounds the
+ * recursion.
  */
 #include "core/json/json_scan.h"
 
@@ -66,7 +66,7 @@ static int scan_number(struct json_scan *s, bool *ret_whole)
         if (skip_digits(s) == 0)
             return -EINVAL;
     }
-    /* Nineteen digits may or may not fit; treating all of them as doubtful costs nothing but care.
+    /* Nineteen digits may or may not fit; all such numbers are treated as doubtful, which is safe.
      */
     if (*ret_whole && digits >= 19)
         s->oversized = true;
@@ -89,7 +89,7 @@ static int scan_unit(struct json_scan *s, unsigned *ret)
     return 0;
 }
 
-/* After \u: one character, of two halves where it needs them. Half a pair is none: -EILSEQ. */
+/* After \u: one character, or a surrogate pair. Half a pair: -EILSEQ. */
 static int scan_unicode(struct json_scan *s, bool name)
 {
     size_t from = s->at;

@@ -12,15 +12,15 @@
 struct json_scan {
     const char *text;
     size_t len;
-    size_t at; /* where the scan stands; after a failure: the fault */
+    size_t at; /* the scan's position; after a failure: the fault */
     unsigned depth;
     bool oversized; /* an integer past 64 bits was seen */
 };
 
-/* The whole text is one value. -EINVAL, -EFBIG nested too deep, -EILSEQ a string that is no text. */
+/* 0 when the whole text is one value. -EINVAL; -EFBIG: nested too deep; -EILSEQ: a string that is not text. */
 int json_scan(struct json_scan *s);
 
-/* True when the text is a number from end to end; ret_whole: neither fraction nor exponent. */
+/* True when the whole text is a number; ret_whole: it has neither fraction nor exponent. */
 bool json_is_number(const char *text, size_t len, bool *ret_whole);
 
 #endif

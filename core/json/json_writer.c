@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The JSON writer of json_writer.h, by hand: it is shorter than building a tree and leaves no
- * copies of tokens in another library's memory.
+ * The JSON writer of json_writer.h. It does not use json-c: that would need a tree, and would leave copies of
+ * tokens in the library's memory.
  */
 #include "core/json/json_writer.h"
 
@@ -57,7 +57,7 @@ static void write_string(struct buf *to, const char *text, size_t len)
     buf_text(to, "\"");
 }
 
-/* What stands before every value. False when there can be none here. */
+/* Writes what precedes every value. False when no value is allowed here. */
 static bool begin_value(struct json_writer *w, const char *name)
 {
     if (w->error == 0 && (in_object(w) != (name != NULL) || (w->depth == 0 && w->comma)))

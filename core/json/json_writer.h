@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Writing JSON into a struct buf, without a tree in between. Used by the API, the store's JSON
- * column and plugins through the service table. Always writes valid JSON: what is not UTF-8 becomes
- * U+FFFD. Errors stick: write everything, then ask json_finish.
+ * Writing JSON into a struct buf, without a tree in between. Used by the API, the store's JSON column and plugins
+ * through the service table. Always writes valid JSON: invalid UTF-8 becomes U+FFFD. Errors are remembered: write
+ * everything, then check json_finish.
  */
 #ifndef CORE_JSON_JSON_WRITER_H
 #define CORE_JSON_JSON_WRITER_H
@@ -33,9 +33,9 @@ void json_put_text_n(struct json_writer *w, const char *name, const char *text, 
 void json_put_integer(struct json_writer *w, const char *name, int64_t value);
 void json_put_bool(struct json_writer *w, const char *name, bool value);
 void json_put_null(struct json_writer *w, const char *name);
-/* json is valid JSON, by the word of the caller. */
+/* The caller guarantees that json is valid JSON. */
 void json_put_raw(struct json_writer *w, const char *name, const char *json);
-/* RFC 3339 UTC; null for 0 and for what is no date. */
+/* RFC 3339 in UTC; null for 0 and for a time out of range. */
 void json_put_time(struct json_writer *w, const char *name, int64_t unix_time);
 
 /* 0, -ENOBUFS past the buffer's limit, -EINVAL when levels or names do not match. */

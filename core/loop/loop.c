@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The turn of the loop, its descriptors and its timers. What other threads and signals bring is in
- * loop_inbox.c.
+ * One turn of the loop, its descriptors and its timers. Work from other threads and signals is in loop_inbox.c.
  *
  * epoll_wait does not count the time that the machine sleeps, so a far timer is set on a timerfd of
  * the boot clock as well: it fires as soon as the machine wakes up.
@@ -31,7 +30,7 @@ struct loop_watch {
 };
 
 struct loop_timer {
-    struct heap_item item; /* first: the heap gives items back */
+    struct heap_item item; /* first: the heap returns items by it */
     struct loop *loop;
     loop_fn *cb;
     void *ctx;
@@ -92,7 +91,7 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
-/* epoll reports hang-ups even for an empty set: a watch without events is kept out of it. */
+/* epoll reports hang-ups even for an empty set, so a watch without events is not added to it. */
 static int watch_set(struct loop_watch *watch, uint32_t events)
 {
     struct epoll_event e = {.data.ptr = watch};
@@ -142,7 +141,7 @@ void loop_unwatch(struct loop_watch **watch_ptr)
         free(watch);
         return;
     }
-    watch->cb = NULL; /* its event may wait in this turn's batch */
+    watch->cb = NULL; /* its event may be in this turn's batch */
     watch->next_dead = loop->dead;
     loop->dead = watch;
 }
@@ -179,7 +178,7 @@ void loop_cancel(struct loop_timer **timer_ptr)
     free(timer);
 }
 
-/* At most as many as there were, so that a timer which sets itself anew cannot hold the turn. */
+/* Runs at most as many timers as there were, so that a timer that re-arms itself cannot block the turn. */
 static void run_timers(struct loop *loop)
 {
     int64_t now = clock_boot_ms();
@@ -206,7 +205,7 @@ static void set_far_timer(struct loop *loop, int64_t at, int64_t wait_ms)
         loop->far_at = at;
 }
 
-/* How long epoll may wait, in its milliseconds: -1 is for ever. */
+/* How long epoll may wait, in milliseconds; -1: forever. */
 static int turn_wait(struct loop *loop, int64_t max_wait_ms)
 {
     const struct heap_item *first = heap_first(&loop->timers);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What reaches the loop from outside its thread: work posted by other threads, and signals.
+ * The inbox of the loop: work posted by other threads, and signals.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static void inbox_ring(struct loop *loop)
 {
     uint64_t one = 1;
 
-    (void)!write(loop->inbox_fd, &one, sizeof one); /* full means that it rings already */
+    (void)!write(loop->inbox_fd, &one, sizeof one); /* a full counter is already readable */
 }
 
 int loop_post(struct loop *loop, loop_fn *fn, void *ctx)

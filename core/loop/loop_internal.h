@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The loop's own state, shared by loop.c and loop_inbox.c and by nobody else.
+ * The loop's internal state; only loop.c and loop_inbox.c include it.
  */
 #ifndef CORE_LOOP_LOOP_INTERNAL_H
 #define CORE_LOOP_LOOP_INTERNAL_H
@@ -25,7 +25,7 @@ struct loop_handler {
 
 struct loop {
     int epoll_fd;
-    int depth; /* turns on the stack */
+    int depth; /* number of nested turns */
     struct loop_watch *dead;
 
     struct heap timers;

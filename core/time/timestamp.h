@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Points in time as text: ISO 8601 / RFC 3339 in the forms that applications store and providers
+ * Reads and writes points in time as text: ISO 8601 / RFC 3339 in the forms that applications store and providers
  * send, and the dates of HTTP. Whole seconds; a fraction is read and dropped.
  */
 #ifndef CORE_TIME_TIMESTAMP_H
@@ -17,7 +17,7 @@ enum timestamp_zone {
     ZONE_STYLE_COLON, /* +00:00 */
 };
 
-/* How a text was written, so that another time can be written alike. */
+/* The form of a text, so that another time can be written in the same form. */
 struct timestamp_form {
     char separator;     /* 'T', 't' or ' ' */
     bool seconds;       /* whether there were any */
@@ -42,8 +42,8 @@ int timestamp_format(int64_t unix_time, const struct timestamp_form *form, char 
 /* 2026-11-21T14:00:00Z */
 int timestamp_rfc3339(int64_t unix_time, char *buf, size_t size);
 
-/* The three forms of RFC 9110 (IMF-fixdate, RFC 850, asctime). now resolves two-digit years: more
- * than 50 years ahead means the century before. The day's name is not held against the date. */
+/* The three forms of RFC 9110 (IMF-fixdate, RFC 850, asctime). now resolves two-digit years: more than 50 years
+ * ahead means the century before. The day's name is not compared with the date. */
 int httpdate_parse(const char *text, int64_t now, int64_t *ret_unix);
 
 /* Sat, 21 Nov 2026 14:00:00 GMT */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See tzrule.h. Zone names are checked in form and dropped.
+ * See tzrule.h. The form of zone names is checked; they are not stored.
  */
 #include "core/time/tzrule.h"
 
@@ -118,7 +118,7 @@ int tzrule_parse(const char *text, int len, struct tzrule *ret)
     return 0;
 }
 
-/* Local seconds at which the day's time comes in year. */
+/* The local seconds of the change in that year. */
 static int64_t local_of(const struct tzrule_day *d, int64_t year)
 {
     int64_t days;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The rule at the end of a TZif file ("CET-1CEST,M3.5.0,M10.5.0/3"), which holds for all times
- * past the file's table. For zone.c alone.
+ * The rule at the end of a TZif file ("CET-1CEST,M3.5.0,M10.5.0/3"), which holds for all times past the file's
+ * table. Only zone.c uses it.
  */
 #ifndef CORE_TIME_TZRULE_H
 #define CORE_TIME_TZRULE_H
@@ -20,10 +20,10 @@ struct tzrule {
     struct tzrule_day begin, end; /* of summer time */
 };
 
-/* len bytes of text. -EINVAL when it is no rule. */
+/* Parses len bytes of text. -EINVAL when it is not a rule. */
 int tzrule_parse(const char *text, int len, struct tzrule *ret);
 
-/* The stretch of one offset around unix_time, as zone_stretch. */
+/* The period of one offset around unix_time, as zone_stretch. */
 int64_t tzrule_stretch(const struct tzrule *r, int64_t unix_time, int64_t *ret_from, int64_t *ret_to);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See zone.h. Reads TZif versions 1 to 4; leap second tables ("right/") are passed over.
+ * See zone.h. Reads TZif versions 1 to 4; leap second tables ("right/") are skipped.
  */
 #include "core/time/zone.h"
 

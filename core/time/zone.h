@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Time zones out of the system's IANA database (TZif files under TZDIR or /usr/share/zoneinfo),
- * which this is the only part of core/time to read. UTC needs no file. Wall clock times are
- * counted in seconds as if they were UTC ("local seconds").
+ * Time zones from the system's IANA database (TZif files under TZDIR or /usr/share/zoneinfo). Only this part of
+ * core/time reads files. UTC needs no file. Local times are counted in seconds as if they were UTC ("local
+ * seconds").
  */
 #ifndef CORE_TIME_ZONE_H
 #define CORE_TIME_ZONE_H
@@ -21,19 +21,19 @@ void zone_free(struct zone *z);
 void zone_free_p(struct zone **z);
 const char *zone_name(const struct zone *z);
 
-/* A zone out of a TZif file's bytes; what zone_load does after reading. */
+/* A zone from the bytes of a TZif file; zone_load calls this after reading. */
 int zone_from_bytes(const char *name, const void *data, size_t len, struct zone **ret);
 
 /* Seconds east of UTC. */
 int64_t zone_offset(const struct zone *z, int64_t unix_time);
 void zone_to_local(const struct zone *z, int64_t unix_time, struct civil *ret);
 
-/* The stretch [ret_from, ret_to) around unix_time in which one offset holds (INT64_MIN and
- * INT64_MAX where it has no end); returns that offset. Neighbours may have the same. */
+/* The period [ret_from, ret_to) around unix_time with one offset (INT64_MIN and INT64_MAX where it has no end);
+ * returns that offset. Adjacent periods may have the same offset. */
 int64_t zone_stretch(const struct zone *z, int64_t unix_time, int64_t *ret_from, int64_t *ret_to);
 
-/* When the wall shows local: returns how often it does. 1: ret_first = ret_last. 2: the clock was
- * turned back and both are set. 0: skipped, and both are the first instant after the gap. */
+/* The instants at which the local time is `local`; returns their number. 1: ret_first = ret_last. 2: the clock
+ * was turned back and both are set. 0: the time is skipped, and both are the first instant after the gap. */
 int zone_to_unix(const struct zone *z, int64_t local, int64_t *ret_first, int64_t *ret_last);
 
 #endif
