@@ -38,7 +38,7 @@ static void checked_done(struct checked *k)
     plugins_free(k->plugins);
 }
 
-/* A mistake in renewd.conf ends nothing here: the jobs' own are named in the same breath. */
+/* A mistake in renewd.conf does not end the check: those of the jobs are listed, too. */
 static void check_read_all(const char *file, struct checked *ret)
 {
     struct stat st;
@@ -53,7 +53,7 @@ static void check_read_all(const char *file, struct checked *ret)
     api_check_functions(ret->jobs, ret->count, ret->m);
 }
 
-/* Outside of its service there are no credentials: how to have them. */
+/* Outside of the service there are no credentials; this says how to get them. */
 static void explain_credentials(const struct secret_uses *uses, const char *file)
 {
     cleanup(buf_done) struct buf names = {0};
@@ -100,7 +100,7 @@ static void say_database(void *ctx, enum check_level level, const char *job, con
            text);
 }
 
-/* An SQLite file that is not there is made by the daemon, not by a look. */
+/* A missing SQLite file is created by the daemon, not by a check. */
 static bool is_missing(const struct config *c, struct said *s)
 {
     if (strcmp(c->store_driver, "sqlite") != 0 || access(c->store_path, F_OK) == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewd --check: every mistake of every file at once, each secret by name; with --connect what the
- * database says of each job. Nothing that is written stays, nothing is sent.
+ * renewd --check: lists every mistake of every file at once, and each secret by name; with --connect it also checks
+ * each job against the database. All writes are rolled back; no request is sent.
  */
 #ifndef CORE_CHECK_H
 #define CORE_CHECK_H

@@ -22,8 +22,8 @@ enum {
     LATE_MS = 5000,
     SAY_MS = 10000,
     LINE_MAX_WIDTH = 79,
-    AWAY_MS = 30000,  /* so long it waits for a store that is away */
-    STUCK_MS = 120000 /* and so long, with the store there, for the first row or the next */
+    AWAY_MS = 30000,  /* how long it waits for an unavailable store */
+    STUCK_MS = 120000 /* and, with the store available, for the first row or the next */
 };
 
 struct again {
@@ -39,7 +39,7 @@ struct once {
     size_t waiting; /* runs under way */
     bool began, ended, terminal;
     int status;
-    struct again *again;                   /* jobs of which something is under way elsewhere */
+    struct again *again;                   /* jobs with records in progress in other processes */
     int64_t watched_ms, moved_ms, said_ms; /* by the boot clock */
     int64_t steps;                         /* engine_steps() then */
     struct map *left;                      /* job -> how many were due still after its last run */
@@ -88,8 +88,8 @@ static void log_so_far(const struct once *o, const struct job *j)
     }
 }
 
-/* One line that is written over again and again on a terminal, where log lines go over it; else a log line now and
- * then. */
+/* Progress: on a terminal one line that is overwritten, also by log lines; otherwise a log line from time to
+ * time. */
 static void once_say(struct once *o, int64_t now)
 {
     struct job *j;
@@ -164,7 +164,7 @@ static bool once_wanted(const struct once *o, const struct job *j)
     return false;
 }
 
-/* At the end, since a job may be held by what its first attempt finds out. */
+/* Checked at the end, since the result of its first attempt may hold a job. */
 static void all_ended(struct once *o)
 {
     struct job *j;
@@ -201,7 +201,7 @@ static void put_part(struct buf *text, int64_t count, const char *one, const cha
         buf_printf(text, "%s%" PRId64 " %s", text->len ? ", " : "", count, count == 1 ? one : many);
 }
 
-/* What was due and is not refreshed, and what cannot be: false when there is nothing of that kind. */
+/* Reports records that were due and not refreshed, and those that cannot be; false when there are none. */
 static bool say_left(const struct once *o, const struct run_result *r)
 {
     const struct left *l = &r->left;
@@ -242,9 +242,9 @@ static void run_again(void *ctx)
     engine_run(o->setup.engine, j, "once", false, once_run_ended, o);
 }
 
-/* Due although nothing keeps the job from them: of two processes that claim at the same time each leaves out what the
- * other looks at, and one may find no more. It looks again while fewer are left each time: where none became less,
- * another look would find the same. */
+/* Records are still due although nothing prevents the job from claiming them: when two processes claim at the
+ * same time, each skips the rows that the other has locked, so one may find none. It runs again while the number
+ * decreases each time; otherwise another run would find the same. */
 static bool left_out(struct once *o, const struct job *j, const struct run_result *r)
 {
     int64_t limit = job_configuration(j)->limit;
@@ -257,7 +257,7 @@ static bool left_out(struct once *o, const struct job *j, const struct run_resul
            !job_stands(j) && !job_paused(j);
 }
 
-/* Another process has some of them in its hands, for as long as a lease lasts at most: what comes of that decides. */
+/* Another process has leases on some of them; it waits for their results, at most as long as a lease lasts. */
 static bool wait_for_others(struct once *o, const struct run_result *r)
 {
     struct job *j = engine_job_by_name(o->setup.engine, r->job);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewd --once: one run of each job that is wanted, what is said meanwhile and in the end, and when it is given up.
- * It waits for a store that is away, for 30 s, and never for work that makes progress.
+ * renewd --once: runs each selected job once, reports progress and result, and decides when to give up. It waits 30
+ * s for an unavailable store; work that makes progress has no time limit.
  */
 #ifndef CORE_ONCE_H
 #define CORE_ONCE_H
@@ -17,10 +17,10 @@ struct once_setup {
     void *ctx;
 };
 
-/* Begins to watch. The caller calls once_ready() when the engine is. */
+/* Starts. The caller calls once_ready() when the engine is ready. */
 struct once *once_new(const struct once_setup *s);
 void once_ready(struct once *o);
-/* Nothing is watched or said any more. */
+/* Stops watching and reporting. */
 void once_stop(struct once *o);
 void once_free(struct once *o); /* may be NULL */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewctl: what a person or a script asks of renewd from a shell. Reads the command line, finds the
- * command, ends with its status: 0 done, 1 failed, 2 usage, 69 no daemon. The commands are in core/cli.
+ * renewctl: the command line client of renewd. Reads the command line, finds the command, and exits with its
+ * status: 0 done, 1 failed, 2 usage, 69 no daemon. The commands are in core/cli.
  */
 #include "config.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewd: the daemon. Reads its options and configuration, makes the parts, and turns the loop; also
- * --check and --once. What it does lies in core/engine; the door that renewctl knocks at in core/api.
+ * renewd: the daemon. Reads its options and configuration, creates the parts, and runs the loop; also --check and
+ * --once. The work is done in core/engine; the HTTP API that renewctl uses is in core/api.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -46,7 +46,7 @@ struct program {
     struct config *config;
     struct plugins *plugins;
     struct state_dir *state;
-    struct conf_mistakes *notes; /* of renewd.conf: its warnings are shown as long as it runs */
+    struct conf_mistakes *notes; /* of renewd.conf; its warnings are shown while the daemon runs */
     struct engine *engine;
     struct api *api;
     struct once *once;
@@ -81,7 +81,7 @@ static int parse_at(const char *text, int64_t *ret)
     return timestamp_parse(text, ret, NULL);
 }
 
-/* 0, or the exit status plus one: the program has said what there is to say. */
+/* 0, or the exit status plus one; the program has printed its message. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
     enum { OPT_CHECK = 256, OPT_CONNECT, OPT_ONCE, OPT_AT, OPT_VERSION, OPT_HELP, OPT_DEBUG };
@@ -159,8 +159,8 @@ static void want_descriptors(void)
     }
 }
 
-/* Large bodies and answers go back to the system when they are freed: left to itself glibc keeps such pieces in its
- * heap after the first one, with small ones between them. */
+/* Large bodies and replies are returned to the system when they are freed. By default glibc keeps such blocks in
+ * its heap after the first one is freed, with small ones between them. */
 static void give_memory_back(void)
 {
 #ifdef M_MMAP_THRESHOLD
@@ -168,7 +168,7 @@ static void give_memory_back(void)
 #endif
 }
 
-/* No core dump may ever hold a token; files that we make are ours alone. */
+/* No core dump may hold a token; files that renewd creates are accessible only to its user. */
 static void harden(void)
 {
     want_descriptors();
@@ -279,7 +279,7 @@ static int unknown_job(const struct program *p)
     return 0;
 }
 
-/* Alive is a loop that turns. */
+/* The watchdog is notified as long as the loop turns. */
 static void feed_watchdog(void *ctx)
 {
     struct program *p = ctx;
@@ -326,7 +326,7 @@ static int make_engine(struct program *p, struct error *e)
     jobs_load(p->config, p->plugins, m, &uses, &s.jobs, &s.job_count);
     print_mistakes(m);
     secret_uses_done(&uses);
-    int res = engine_new(&s, &p->engine, e); /* takes the jobs and what was said of them, unless it fails */
+    int res = engine_new(&s, &p->engine, e); /* takes the jobs and their mistakes, unless it fails */
     if (res < 0) {
         jobs_free(s.jobs, s.job_count);
         conf_mistakes_free(m);
@@ -344,8 +344,8 @@ static char *folder_of(const char *path)
     return copy;
 }
 
-/* Whatever gets in writes no more than renewd does. A program that it starts one day (a notice's command) would be held
- * to the same folders: who configures one must have sandbox = false, or this must be left out for him. */
+/* Restricts an intruder to the folders that renewd writes. A program that a future version starts (a command for
+ * notices) would be restricted, too: it would need sandbox = false, or an exception here. */
 static void confine(const struct config *c)
 {
     cleanup(free_p) char *database = folder_of(c->store_path), *door = folder_of(c->api_socket);
@@ -397,7 +397,7 @@ static bool faults_ordered(void)
     return false;
 }
 
-/* Whoever wants a reload may ask for it before there is anything to reload: the loop takes the signal up. */
+/* A reload may be requested before there is anything to reload: the loop handles the signal later. */
 static void keep_reloads(void)
 {
     sigset_t one;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * renewd.conf: folders, store, keys. The doors are read in config_api.c, the jobs in config_jobs.c.
+ * Reads renewd.conf: folders, store, keys. The listeners are read in config_api.c, the jobs in config_jobs.c.
  */
 #include "core/config/config.h"
 
@@ -127,7 +127,7 @@ static void public_url_read(struct reading *r, const struct conf_item *root, str
         conf_mistake(r->m, conf_child(root, "public_url"), NULL, "setting 'public_url' %s", wrong);
 }
 
-/* It may be a link, for who moves it to another disk; where that leads is said. */
+/* It may be a link, so that it can be moved to another disk; errors name the link's target. */
 static void state_dir_look(struct reading *r, const struct conf_item *item, const char *path)
 {
     struct stat st;
@@ -135,7 +135,7 @@ static void state_dir_look(struct reading *r, const struct conf_item *item, cons
     if (lstat(path, &st) < 0)
         return;
     bool linked = S_ISLNK(st.st_mode);
-    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) /* the daemon says so when it makes it */
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) /* the daemon reports a failure when it creates it */
         return;
     if (st.st_mode & S_IWOTH) {
         conf_mistake(
@@ -195,7 +195,7 @@ static int place_find(const char *path, struct config *c, struct error *e)
     return 0;
 }
 
-/* Of a file that does not parse: where its jobs lie if it says nothing else; where plugins lie is not known. */
+/* For a file that does not parse: the default folder of jobs; the folder of plugins is unknown. */
 static void unreadable(struct config *c)
 {
     c->conf_dir = path_in(c->dir, "conf.d");

@@ -38,22 +38,22 @@ struct config {
     struct secret *store_dsn;
     bool store_wal, store_network;
     struct keyring *keys;
-    char *api_socket; /* absolute; NULL: no socket door (socket = "") */
-    char *api_listen; /* NULL: no TCP door */
+    char *api_socket; /* absolute; NULL: no socket listener (socket = "") */
+    char *api_listen; /* NULL: no TCP listener */
     char *tls_certificate;
     struct secret *tls_key;
     struct api_client *clients;
     size_t client_count;
-    char **token_users;   /* who gets tokens over the socket beside root and renewd's own user; may be NULL */
+    char **token_users;   /* besides root and renewd's own user, who gets tokens over the socket; may be NULL */
     int64_t spool_keep;   /* bytes */
     char *public_url;     /* NULL: none */
-    char **api_hosts;     /* further names under which the door is called; NULL: none */
+    char **api_hosts;     /* further host names of the listener; NULL: none */
     bool sandbox;         /* default true */
-    char *tls_key_ref;    /* where tls_key comes from: read again at a reload */
-    int64_t stop_wait_ms; /* for attempts under way when renewd ends; default 45 */
+    char *tls_key_ref;    /* the source of tls_key: read again at a reload */
+    int64_t stop_wait_ms; /* wait for running attempts at the end; default 45 */
 };
 
-/* A secret by name for --check; the value is nowhere in here. */
+/* A secret by name for --check; it does not hold the value. */
 struct secret_use {
     char *file, *setting, *reference;
     int line;
@@ -70,9 +70,9 @@ void secret_uses_done(struct secret_uses *u);
  * how many mistakes there are. */
 size_t config_check_report(FILE *to, const struct conf_mistakes *m, const struct secret_uses *uses);
 
-/* Mistakes are appended to m; then -EINVAL, and *ret is what could be read of the file: enough to go on to
- * the jobs for further mistakes, never to run. NULL only where the file cannot be read. Secrets are appended
- * to uses. */
+/* Mistakes are appended to m; then it returns -EINVAL, and *ret is what could be read of the file: enough to
+ * check the jobs for further mistakes, not to run. *ret is NULL only when the file cannot be read. Secrets are
+ * appended to uses. */
 int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret);
 void config_free(struct config *c);
 
@@ -180,17 +180,16 @@ struct job_config {
     struct only_wish *wish_only;
 };
 
-/* Reads every *.conf of conf_dir in name order. Each file gives one job_config, held when it has
- * mistakes; two files of one job name, or two jobs on one table and credential column, hold both
- * and say so. The list and its items are the caller's. -ENOENT and alike when conf_dir cannot be
- * read. */
+/* Reads every *.conf of conf_dir in name order. Each file gives one job_config, held when it has mistakes. Two
+ * files of one job name, or two jobs on one table and credential column, are both held, with a reason. The
+ * caller frees the list and its items. -ENOENT and similar when conf_dir cannot be read. */
 int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m, struct secret_uses *uses,
               struct job_config ***ret, size_t *ret_count);
 /* One file of conf_dir alone: for a job whose secrets changed. Never NULL. */
 struct job_config *job_load(const struct config *c, struct plugins *plugins, const char *file,
                             struct conf_mistakes *m, struct secret_uses *uses);
-/* What the store asks of the job's table; its arrays live as long as the job. Only for a job
- * without a mistake. */
+/* What the store needs from the job's table; its arrays are valid as long as the job. Only for a job without a
+ * mistake. */
 void job_wish(const struct job_config *j, struct table_requirement *ret);
 void job_config_free(struct job_config *j);
 void jobs_free(struct job_config **list, size_t count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * `also`: columns of another table that say the same as a record's state.
+ * Reads `also`: columns of another table to which a record's state is written.
  */
 #include <stdio.h>
 #include <stdlib.h>

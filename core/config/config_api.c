@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The `api` group of renewd.conf: the operator's socket, the applications' door, its clients.
+ * Reads the `api` group of renewd.conf: the operator's socket, the TCP listener for applications, its clients.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +98,7 @@ static bool one_of(const char *text, const char *const *list)
     return false;
 }
 
-/* The secret itself is not kept. */
+/* The secret itself is not stored. */
 static void client_secret_read(struct reading *r, const struct conf_item *item, struct api_client *client)
 {
     cleanup(secret_free_p) struct secret *secret = NULL;

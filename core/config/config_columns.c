@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The column mapping of a job: the slots of its plugin and the core's own columns, and what of it
- * the store is asked for.
+ * Reads the column mapping of a job: the slots of its plugin and the core's own columns, and what the store needs
+ * of it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What applications may do through a job: `forward`, `events` and `webhooks`.
+ * Reads what applications may do through a job: `forward`, `events` and `webhooks`.
  */
 #include <string.h>
 #include <strings.h>
@@ -26,7 +26,7 @@ static void allow_read(struct job_reading *r, const struct conf_item *forward)
     }
 }
 
-/* A header's name, and none that renewd writes itself or never passes on. */
+/* A header's name, except those that renewd writes itself or never passes on. */
 static bool may_carry(const char *name)
 {
     size_t len = strlen(name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the readers of renewd.conf and conf.d share. Only core/config/config*.c includes it.
+ * What the readers of renewd.conf and conf.d share. Only core/config includes it.
  */
 #ifndef CORE_CONFIG_CONFIG_INTERNAL_H
 #define CORE_CONFIG_CONFIG_INTERNAL_H
@@ -30,14 +30,14 @@ struct job_reading {
 char *path_in(const char *dir, const char *path); /* path itself when it is absolute */
 char **texts_copy(const struct conf_item *list);  /* NULL-terminated */
 void texts_free(char **list);
-/* The text a reference at item leads to. -EINVAL with a mistake when the item is no text or no
- * reference, -ENOENT and alike when it is not set (a mistake only if secrets are needed). */
+/* The text of the reference at item. -EINVAL with a mistake when the item is not a text or not a reference,
+ * -ENOENT and similar when it is not set (a mistake only if secrets are needed). */
 int secret_read(struct reading *r, const struct conf_item *item, const char *setting, struct secret **ret);
 /* Optional texts that are copied: *to stays as it is when the setting is absent or wrong. */
 void text_take(struct reading *r, const struct conf_item *group, const char *name, char **to);
 void path_take(struct reading *r, const struct conf_item *group, const char *name, char **to);
-/* http(s) with a host, no blanks, no user; http:// only to loopback unless insecure. NULL, or what
- * is wrong as a half sentence that does not repeat the URL. */
+/* Checks for http(s) with a host, no blanks, no user; http:// only to loopback unless insecure. NULL, or the
+ * fault as a half sentence that does not repeat the URL. */
 const char *url_wrong(const char *url, bool insecure);
 bool host_is_loopback(const char *host);
 /* Scalars as text, NULL for the others; the caller's. */
@@ -45,8 +45,8 @@ char *scalar_text(const struct conf_item *item);
 /* ".. 'a', 'b' ..": a list of names for sentences, appended up to the buffer's limit. */
 void names_append(struct buf *to, const char *name);
 
-/* config_modes.c: warnings for what others than its owner may write or read; item NULL: `path` itself is the
- * place. */
+/* config_modes.c: warnings for files that users other than the owner may write or read; item NULL: the warning
+ * is for `path` itself. */
 void modes_look(struct conf_mistakes *m, const struct conf_item *item, const char *what, const char *path);
 void modes_look_secret(struct conf_mistakes *m, const struct conf_item *item, const char *reference,
                        const char *path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One job's file of conf.d: what is not about its table, its plugin's settings or statements.
+ * Reads one job's file of conf.d, except its table, its plugin's settings and statements.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -153,7 +153,7 @@ static void functions_read(struct job_reading *r)
     }
 }
 
-/* Of the names that RFC 2606 keeps for examples. */
+/* Whether the host is a name that RFC 2606 reserves for examples. */
 static bool is_example(const char *url)
 {
     static const char *const names[] = {"example.com", "example.org", "example.net", "example", "invalid", NULL};

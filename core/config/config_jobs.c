@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * All files of conf.d: one job each, and what must hold between them. A file's mistakes hold its
- * job.
+ * Reads all files of conf.d, one job each, and checks the rules between jobs. A file's mistakes hold its job.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,14 +13,14 @@
 
 enum { JOBS_MAX = 10000 };
 
-/* A job with its file still open for sentences about it. */
+/* A job with its parsed file, for mistakes that name its lines. */
 struct job_file {
     struct job_config *j;
     struct conf *conf; /* NULL: not readable */
     bool told_shared;  /* that another job has its column */
 };
 
-/* The first mistake since `before` is why the job is held. */
+/* The first mistake since `before` is the reason why the job is held. */
 static void hold(struct job_config *j, const struct conf_mistakes *m, size_t before)
 {
     if (j->mistake != NULL || conf_mistakes_count(m) == before)
@@ -118,7 +117,7 @@ static bool share_credential(const struct job_config *a, const struct job_config
            strcmp(of_a, of_b) == 0;
 }
 
-/* Says it at both, so that both are held; at each once, however many share its column. */
+/* Notes the mistake at both jobs, so that both are held; only once at each, however many share the column. */
 static void jobs_pair_check(struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
     struct job_file *pair[2] = {a, b};

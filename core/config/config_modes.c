@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Who else may write what renewd trusts like its own code, and read what is secret. Said, and nothing held for
- * it: some file systems show modes that mean nothing.
+ * Warns when other users may write files that renewd trusts like its own code, or read secrets. It only warns and
+ * holds no job: on some file systems the modes mean nothing.
  */
 #include <sys/stat.h>
 

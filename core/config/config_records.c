@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The `records` group of a job: which table, which rows of it, how its values are kept. The columns
- * are read in config_columns.c.
+ * Reads the `records` group of a job: its table, which rows of it, and how values are sealed. The columns are read
+ * in config_columns.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +146,7 @@ static void table_read(struct job_reading *r, const struct conf_item *records)
     }
 }
 
-/* What a time without a zone means. */
+/* The zone of times without a zone. */
 static void records_zone_read(struct job_reading *r, const struct conf_item *records)
 {
     struct zone *zone = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * When a job runs: its cron expressions, "auto", its time zone.
+ * Reads when a job runs: its cron expressions, "auto", its time zone.
  */
 #include <string.h>
 

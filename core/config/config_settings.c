@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The `settings` group of a job, held against what its plugin declares. Secrets are read in; any
- * text may be a reference, one declared secret must be.
+ * Reads the `settings` group of a job and checks it against what its plugin declares. Secrets are read here. Any
+ * text may be a reference; a setting that is declared secret must be one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +145,7 @@ static void given(struct job_reading *r, const struct conf_item *group, const st
     }
 }
 
-/* What the plugin's author wrote; a default of the wrong form is his mistake and reads as 0. */
+/* The default in the plugin's descriptor; one of the wrong form is a mistake of the plugin and reads as 0. */
 static void by_default(struct job_reading *r, const struct renewd_setting *s)
 {
     int64_t ms = 0;
@@ -181,7 +181,7 @@ static void settings_unknown_refuse(struct job_reading *r, const struct conf_ite
     conf_refuse_unknown(group, known, r->r.m);
 }
 
-/* Without its plugin nobody knows the settings; what is a reference is named all the same. */
+/* Without the plugin the settings are unknown; references are listed nevertheless. */
 static void references_read(struct job_reading *r, const struct conf_item *group)
 {
     for (size_t i = 0; i < conf_count(group); i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The files of a plugin's named statements. What they say is checked against the database later.
+ * Reads the files of a plugin's named statements. Their SQL is checked against the database later.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 enum { STATEMENT_MAX = 64 * 1024, FOLDERS = 2 };
 
-/* Where to look, in this order; NULL ends it early. */
+/* The folders to search, in this order; NULL ends the list early. */
 static void folders_of(const struct job_reading *r, const char *own, char *folders[FOLDERS])
 {
     const char *driver = r->c->store_driver;

@@ -51,7 +51,7 @@ static void use_note(struct reading *r, const struct conf_item *item, const char
     };
 }
 
-/* What is odd about a value and about its file. */
+/* Warnings about a value and about its file. */
 static void secret_look(struct reading *r, const struct conf_item *item, const char *setting,
                         const struct secret *secret)
 {
@@ -64,7 +64,7 @@ static void secret_look(struct reading *r, const struct conf_item *item, const c
         modes_look_secret(r->m, item, conf_text(item), path);
 }
 
-/* Before it is read: what changes meanwhile is seen afterwards. One that is not there yet, too. */
+/* Noted before the file is read, so that a change meanwhile is noticed. Also for a file that does not exist yet. */
 static void note_file(struct reading *r, const char *reference)
 {
     cleanup(free_p) char *path = secretref_path(reference, r->dir);

@@ -8,7 +8,7 @@
 
 #include "core/base/alloc.h"
 
-/* Follows links: who mounts secrets (Kubernetes) turns a link over. */
+/* Follows links: Kubernetes replaces a link when it updates mounted secrets. */
 static struct secret_file as_it_is(const char *path)
 {
     struct secret_file now = {NULL, NULL, 0, 0, -1, 0};

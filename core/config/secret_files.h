@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The files that a job's secrets were read from, and whether one of them is another by now. Costs a stat() a file
- * while nothing changes; no value is kept here.
+ * The files from which a job's secrets were read, and whether one of them has changed. A check costs one stat() for
+ * each file; no value is stored here.
  */
 #ifndef CORE_CONFIG_SECRET_FILES_H
 #define CORE_CONFIG_SECRET_FILES_H
@@ -19,8 +19,8 @@ struct secret_files {
 };
 
 void secret_files_add(struct secret_files *f, const char *reference, const char *path);
-/* The reference of the first one that is another file than before, or gone; NULL: none. From here on it counts as it
- * is now. */
+/* The reference of the first file that was changed or removed; NULL: none. Its present state is stored for the
+ * next check. */
 const char *secret_files_changed(struct secret_files *f);
 void secret_files_done(struct secret_files *f);
 

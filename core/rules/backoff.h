@@ -10,7 +10,7 @@
  * all of that. attempts counts failures so far (1 = the first); never less than 1 s. */
 int64_t backoff_next(int attempts, uint64_t jitter_seed, int64_t base_s, int64_t cap_s);
 
-/* What a provider asked for (Retry-After, a code's own time), kept within 1 s and an hour. */
+/* The wait that a provider requested (Retry-After, or the time of a code), limited to between 1 s and an hour. */
 int64_t backoff_rate_limited(int64_t asked_s);
 
 #endif

@@ -17,7 +17,7 @@ bool ident_valid(const char *name)
     return len > 0 && len <= NAME_MAX_BYTES && utf8_valid(name, len);
 }
 
-/* After the opening quote: up to the closing one. */
+/* Called after the opening quote: reads up to the closing one. */
 static int read_quoted(const char **p, struct buf *name)
 {
     for (; **p; (*p)++) {

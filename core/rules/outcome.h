@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The six outcomes of an attempt and the states of a record, the same numbers and names in the ABI, the store, the
- * API and the log. Eight states are stored; the others are seen when somebody looks (record_shown).
+ * The six outcomes of an attempt and the states of a record, with the same numbers and names in the ABI, the store,
+ * the API and the log. Eight states are stored; the others are computed when a record is shown (record_shown).
  */
 #ifndef CORE_RULES_OUTCOME_H
 #define CORE_RULES_OUTCOME_H
@@ -33,24 +33,25 @@ enum state {
 };
 enum { STATES_MAX = STATE_PAUSED + 1, STATES_SHOWN = STATE_DISCONNECTED + 1 };
 
-/* "none" for OUTCOME_NONE; NULL for a number that is none of these. */
+/* "none" for OUTCOME_NONE; NULL for an unknown number. */
 const char *outcome_name(int outcome);
 /* -EINVAL for an unknown name; "none" is not accepted. */
 int outcome_from_name(const char *name);
 
-/* NULL for a number that is no state. */
+/* NULL for an unknown number. */
 const char *state_name(int state);
 /* -EINVAL for an unknown name. */
 int state_from_name(const char *name);
-/* The code of a record that is misconfigured by its own row, which cannot be read; with any other it is a suspect. */
+/* The code of a record that is misconfigured because its row cannot be read; with any other code the record is a
+ * suspect. */
 #define CODE_ROW "row"
 /* The state in which an outcome leaves its record; 0 for OUTCOME_NONE and unknown numbers. */
 int state_after(int outcome);
-/* How badly off a record is, to say which of two stands: 0 = well. */
+/* The severity of a state, to choose the worse of two; 0 = ok. */
 int state_rank(int state);
-/* What a failure leaves in last_error: "code: text". Both may be NULL. The caller's. */
+/* The text of a failure for last_error: "code: text". Both may be NULL. The caller frees it. */
 char *failure_said(const char *code, int outcome, const char *text);
-/* By which such a text is known again: 16 hexadecimal digits. The caller's. */
+/* A hash by which such a text is recognised: 16 hexadecimal digits. The caller frees it. */
 char *error_mark(const char *text);
 
 #endif

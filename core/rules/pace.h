@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pacing of one job's requests: a least distance between two, a wider one while the provider says
- * that it is getting tight, and a full stop while it says "later". Times are clock_boot_ms.
+ * Paces one job's requests: a least interval between two, a longer one while the provider reports high usage, and a
+ * full stop while it says "later". Times are clock_boot_ms.
  */
 #ifndef CORE_RULES_PACE_H
 #define CORE_RULES_PACE_H
@@ -10,17 +10,17 @@
 struct pace {
     int64_t every_ms;      /* 0 = no pacing */
     int64_t next_ms;       /* no request before */
-    int64_t slow_until_ms; /* until then the distance is widened */
+    int64_t slow_until_ms; /* until then the interval is longer */
 };
 
 void pace_init(struct pace *p, int64_t every_ms);
 /* Milliseconds until the next request may go; 0 = now. */
 int64_t pace_wait(const struct pace *p, int64_t now_ms);
-/* A request goes now: the next one a distance later. */
+/* A request is sent now; the next one may go an interval later. */
 void pace_take(struct pace *p, int64_t now_ms);
-/* Widens the distance (8 times, at least a second) for for_ms, at most an hour; never shortens. */
+/* Makes the interval longer (8 times, at least a second) for for_ms, at most an hour; never shortens that time. */
 void pace_slow(struct pace *p, int64_t now_ms, int64_t for_ms);
-/* Nothing at all for for_ms (at most an hour), then paced again; never shortens. */
+/* Stops all requests for for_ms (at most an hour); never shortens that time. */
 void pace_hold(struct pace *p, int64_t now_ms, int64_t for_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Life and copy of struct record; see record.h.
+ * Frees and copies struct record; see record.h.
  */
 #include "core/rules/record.h"
 

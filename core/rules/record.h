@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewd's own row about one record, as the engine and the store pass it around: where it stands,
- * when it is due, what happened last. It never holds a token.
+ * renewd's own row about one record, as the engine and the store exchange it: its state, when it is due, its last
+ * outcome. It never holds a token.
  *
  * A record is known by `source` and `key`: source is "TABLE/CREDENTIAL COLUMN" of the user's table
  * as resolved ("public.lightspeed_connections/refresh_token_encrypted"; without a credential slot
@@ -22,8 +22,8 @@ struct record {
     char *source, *key, *job;
     char *account, *owner;       /* for people; may be NULL */
     int state;                   /* enum state */
-    int64_t generation;          /* how often the credential was replaced, by us or the application */
-    char hash[FINGERPRINT_SIZE]; /* of the mapped columns as last seen; "" = its row is not the job's any more */
+    int64_t generation;          /* how often renewd or the application replaced it */
+    char hash[FINGERPRINT_SIZE]; /* of the mapped columns as last seen; "" = its row no longer belongs to the job */
     char fingerprint[FINGERPRINT_SIZE]; /* of the credential as last seen */
     int without_credential;             /* the credential slot is NULL or empty: never due */
     int64_t expires_at;                 /* of the access token; 0 = unknown */
@@ -31,8 +31,8 @@ struct record {
     int64_t first_seen;                 /* when this credential was first seen */
     int64_t life;                       /* seconds of life last granted; 0 = unknown */
     struct window window;
-    int64_t point;      /* its place in the window; 0 = never due */
-    int64_t due_at;     /* when the daemon takes it up by itself; 0 = not by itself */
+    int64_t point;      /* its point in the window; 0 = never due */
+    int64_t due_at;     /* when the daemon starts it at its own time; 0 = never */
     int64_t not_before; /* backoff: no tick or run before this; 0 = none */
     int64_t ok_at;      /* last ok by renewd; 0 = never */
     int attempts;       /* since the last ok */
@@ -51,7 +51,7 @@ void record_done(struct record *r);
 /* Replaces one of its texts by a copy; NULL = none. */
 void record_set_text(char **field, const char *text);
 void record_copy(struct record *ret, const struct record *from);
-/* The state that people are told; store/read.c says the same in SQL. */
+/* The state that is shown to people; core/store/read.c has the same rule in SQL. */
 int record_shown(const struct record *r, int64_t now);
 
 #endif

@@ -73,7 +73,7 @@ int64_t window_point(const struct window *w, const char *source, const char *key
     return clean.preferred + (int64_t)part;
 }
 
-/* Nothing is known of its end: once, until it was ok. */
+/* The expiry is unknown: due until its first ok. */
 static bool unknown_and_new(const struct due *d)
 {
     return d->expires_at == 0 && d->ok_at == 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * When a credential that may be spent is presented again: the times of rules 6 and 11, shared by what
- * decides after a missing answer and by what looks for the leases of hosts that are gone.
+ * The times of rules 6 and 11: when a credential that may be spent is presented again. Shared by the decision after
+ * a missing answer and by the search for leases of dead hosts.
  */
 #ifndef CORE_RULES_REPLAY_H
 #define CORE_RULES_REPLAY_H
@@ -14,7 +14,7 @@ enum {
     SILENCE_AFTER_LEASE_S = 600, /* and never before so long after the lease's end */
 };
 
-/* A time that does not come: only a person or the application helps. */
+/* A time that never comes: only a person or the application can help. */
 #define SILENCE_FOR_EVER CIVIL_LAST
 
 static inline int64_t silence_last_moment(int64_t expires_at, int64_t lease_end)

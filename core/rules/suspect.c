@@ -5,15 +5,15 @@
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
 enum {
-    ASKINGS_LEAST = 5,     /* before a verdict that is not the ordinary one */
+    ASKINGS_LEAST = 5,     /* before an unusual verdict */
     RECOVERING = HOUR / 2, /* after so long recoveries count as never stopping, until an hour without one */
     LONG = 6 * HOUR,       /* of refusals alone, where recoveries never stop */
     CANARY_FIRST = 10 * SECOND,
     ONE_IN = 10, /* requests at least one is a suspect's */
 };
 
-/* 10 s, 1, 2, 4 ... minutes, at most an hour; once told hourly for a day, then daily. One that is not asked
- * again is looked at in such steps. */
+/* 10 s, 1, 2, 4 ... minutes, at most an hour; after it was shown, hourly for a day, then daily. A suspect that
+ * is not presented again is checked at the same times. */
 static int64_t wait_after(const struct suspect *s, bool unanswered, int64_t now)
 {
     int64_t passed = now - s->asked_at;
@@ -31,7 +31,7 @@ static bool witnessed(const struct suspect_job *job, int64_t since)
     return job->success_at > since;
 }
 
-/* Ten that become suspects within an hour are rather an outage of the provider than ten people. */
+/* Ten new suspects within an hour are more likely an outage of the provider than ten revoked grants. */
 static bool many(const struct suspect_limits *l, const struct suspect *s, const struct suspect_others *o)
 {
     return o->began(o->ctx, s->began_at - HOUR, s->began_at) + 1 >= l->records ||
@@ -43,15 +43,15 @@ static bool recoveries_never_stop(const struct suspect_job *job, int64_t now)
     return now - job->recovery_at < HOUR && job->recovery_at - job->recovering_from >= RECOVERING;
 }
 
-/* The provider's no means little. It has to say so for long, and twice as often as to anybody who was fine
- * after all. */
+/* The provider's refusals are unreliable. They must last long, and be twice as many as any recovered credential
+ * had. */
 static bool refused_for_long(const struct suspect_job *job, const struct suspect *s, int64_t now)
 {
     return now - s->began_at >= LONG && s->refusals >= ASKINGS_LEAST && s->refusals >= 2 * job->streak &&
            witnessed(job, s->began_at);
 }
 
-/* Nobody is left who could be a witness. */
+/* True when no other credential is left that could be a witness. */
 static bool refused_alone(const struct suspect_limits *l, const struct suspect_job *job, const struct suspect *s,
                           const struct suspect_refusal *r, const struct suspect_others *o, int64_t now)
 {
@@ -85,7 +85,8 @@ static int verdict_of(const struct suspect_limits *l, const struct suspect_job *
     return s->told_at || refused_alone(l, job, s, r, o, now) ? SUSPECT_NOT_FINAL : SUSPECT_WITHHELD;
 }
 
-/* Held: those that were fine are refused alike, and nobody was refreshed since, nor within `within`. */
+/* True when the job must be held: credentials that were fine are refused in the same way, and no refresh
+ * succeeded since, nor within `within`. */
 static void look_at_work(const struct suspect_limits *l, struct suspect_job *job, const struct suspect_others *o,
                          int64_t now, struct suspect_ruling *ret)
 {

@@ -16,7 +16,7 @@ static const char *const anywhere[] = {
 /* The last segment alone: oauth/token, api/1.0/token; devices/token/7 is something else. */
 static const char *const at_the_end[] = {"token", NULL};
 
-/* Without what servers take for a form of answer or a parameter: "token.json", "token;v=1". */
+/* Ignores what servers read as a format or a parameter: "token.json", "token;v=1". */
 static bool endpoint_is_one_of(const char *const *names, const char *segment, size_t len)
 {
     for (size_t i = 0; i < len; i++)

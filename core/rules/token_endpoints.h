@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Which paths of providers deal in tokens themselves: nothing is forwarded to them. One plain list. Pure.
+ * The list of paths with which providers issue or revoke tokens: no call is forwarded to them. Pure.
  */
 #ifndef CORE_RULES_TOKEN_ENDPOINTS_H
 #define CORE_RULES_TOKEN_ENDPOINTS_H
 
 #include <stdbool.h>
 
-/* url: https://host/path, its path as http/url.h writes it; the host is not looked at. */
+/* url: https://host/path, with its path as core/http/url.h writes it; the host is ignored. */
 bool endpoint_of_tokens(const char *url);
 
 #endif
