@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What an answer of the provider's API says about the access token that was used: the plugin's word,
- * or what holds for most where it has none.
+ * Decides what a reply of the provider's API says about the access token that was used: the plugin's decision, or a
+ * default if it has none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ int64_t retry_after_seconds(const struct http_reply *reply)
         seconds = at - clock_now();
     else
         return 0;
-    return seconds > 0 ? backoff_rate_limited(seconds) : 0; /* "at once" is no invitation to a storm */
+    return seconds > 0 ? backoff_rate_limited(seconds) : 0; /* a wait of 0 must not cause a storm of requests */
 }
 
 static struct answer_says answer_usual(const struct http_reply *reply, int64_t retry_after)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One refresh of one record by a plugin, step by step. A plugin that breaks the rules fails its
- * attempt with a sentence about itself; a token that it has set by then is never lost by that.
+ * One refresh of one record by a plugin, step by step. If the plugin breaks a rule, its attempt fails with a
+ * sentence about the plugin; a token that it has already set is never lost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ const struct effects *plugin_attempt_effects(const struct plugin_attempt *a)
     return &a->effects;
 }
 
-/* The rules of a step's result; what breaks them is remembered in the call. */
+/* Checks the rules of a step's result; a violation is stored in the call. */
 static void plugin_attempt_judge(struct renewd_call *c, int32_t result)
 {
     if (result == RENEWD_WAIT && !c->request)
@@ -64,7 +64,7 @@ static void plugin_attempt_judge(struct renewd_call *c, int32_t result)
     call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
 }
 
-/* A plugin that trips over a success has perhaps lost what replaced the credential. */
+/* A plugin that fails on a success may have lost the new credential. */
 static int broken_outcome(const struct plugin_attempt *a)
 {
     bool success = a->status >= 200 && a->status <= 299;
@@ -145,7 +145,7 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     reply_view_done(&view);
 }
 
-/* A changed decision counts where it makes sense; otherwise the core's own stands. */
+/* A changed decision is used if it is valid; otherwise the core's own is. */
 static void take_decision(const struct renewd_on_failure_out *out, struct decision *io)
 {
     if (out->outcome >= OUTCOME_TRANSIENT && out->outcome <= OUTCOME_AMBIGUOUS)

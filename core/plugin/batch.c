@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One batch of events on its way: send_events asked for its request, then what became of it. A plugin
- * that breaks the rules never makes an event count as sent.
+ * Sends one batch of events: calls send_events for its request, then for its result. If a plugin breaks a rule, no
+ * event counts as sent.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ void plugin_batch_free(struct plugin_batch *b)
     free(b);
 }
 
-/* The rules of a result; what breaks them is remembered in the call. */
+/* Checks the rules of a result; a violation is stored in the call. */
 static void batch_judge(struct renewd_call *c, int32_t result, bool asked)
 {
     if (result != RENEWD_DONE && result != RENEWD_FAILED && (asked || result != RENEWD_WAIT))
@@ -77,7 +77,7 @@ static void batch_judge(struct renewd_call *c, int32_t result, bool asked)
     call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
 }
 
-/* view is the caller's to end: what out says may point into it. */
+/* The caller frees view, since out may point into it. */
 static int32_t batch_ask(struct plugin_batch *b, struct renewd_call *c, const struct http_reply *reply, int64_t now,
                          struct reply_view *view, struct renewd_send_events_out *out)
 {
@@ -97,7 +97,7 @@ static int32_t batch_ask(struct plugin_batch *b, struct renewd_call *c, const st
     return result;
 }
 
-/* What out says, where it can be true. */
+/* Copies the valid members of out. */
 static void judge_word(struct renewd_call *c, const struct renewd_send_events_out *out, bool asked, bool answered)
 {
     if (out->became < RENEWD_SENT || out->became > RENEWD_SENT_UNKNOWN)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One callback of a plugin while it runs: its memory, what it asked for, what it recorded, what it
- * did wrong. The opaque types of the public header get their bodies here. Only core/plugin includes
- * it.
+ * One running callback of a plugin: its memory, its requests, the effects that it recorded, its mistakes. Defines
+ * the opaque types of the public header. Only core/plugin includes it.
  */
 #ifndef CORE_PLUGIN_CALL_H
 #define CORE_PLUGIN_CALL_H
@@ -84,11 +83,11 @@ void call_begin(struct renewd_call *c, struct renewd_host *host, const char *que
 /* Reports a slow callback; to be called right after it returned. */
 void call_returned(struct renewd_call *c);
 void call_done(struct renewd_call *c); /* wipes */
-/* Breaks the call where it used fail() in another way than for the result that says so. */
+/* Marks the call as broken if fail() was called with a result other than the one for failure. */
 void call_judge_fail(struct renewd_call *c, bool failed, const char *result);
-/* Why it failed: the rule that it broke, or what fail() was given, or a sentence that it said nothing. */
+/* Why it failed: the rule that it broke, or the text given to fail(), or a sentence that it gave no reason. */
 const char *call_why(const struct renewd_call *c);
-/* Remembers the first thing that the plugin did wrong. */
+/* Stores the plugin's first mistake. */
 void call_break(struct renewd_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void *call_alloc(struct renewd_call *c, size_t size);                       /* NULL past the limit */
 const char *call_text(struct renewd_call *c, const void *data, size_t len); /* "" past the limit */
@@ -96,7 +95,7 @@ const char *call_text(struct renewd_call *c, const void *data, size_t len); /* "
 /* services.c */
 extern const struct renewd_services host_services;
 
-/* outside_text.c: text of the plugin's, or of whom it quotes, without secrets, of at most size - 1 bytes. */
+/* outside_text.c: text from the plugin, which may quote others, without secrets, of at most size - 1 bytes. */
 void host_outside(const struct renewd_host *host, const char *text, char *ret, size_t size);
 
 /* view.c: the public forms of records and replies. */
@@ -112,10 +111,9 @@ struct reply_view {
     struct renewd_json json;
     struct buf spoiled; /* members whose text is none, by name, with ", " between */
 };
-/* What came in: its body byte by byte as it is, and where it is wanted read as JSON, if it is that to the
- * letter. */
+/* A received event: its body unchanged, and on request also parsed as JSON, if it is strictly valid. */
 void message_view_init(struct reply_view *v, const struct http_reply *message, bool parsed);
-/* NULL reply gives NULL. A reply that did not arrive whole has status 0 and no body. */
+/* NULL reply gives NULL. A reply that did not arrive completely has status 0 and no body. */
 const struct renewd_reply *reply_view_init(struct reply_view *v, const struct http_reply *reply);
 void reply_view_done(struct reply_view *v);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See check.h. Copies a descriptor and its lists into our own sizes, zero where the plugin
- * was built with an older header, and refuses what could not work, with one sentence each.
+ * See check.h. Copies a descriptor and its lists into structs of this version, with zeros where the plugin was
+ * built with an older header, and rejects what cannot work, with one sentence for each fault.
  */
 #include "core/plugin/check.h"
 

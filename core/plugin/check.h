@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The loaded plugin as the host's own files see it, and the check that makes one out of what a
- * plugin's entry function returned. Only core/plugin and its tests include it.
+ * The loaded plugin inside core/plugin, and the check that creates it from the result of a plugin's entry function.
+ * Only core/plugin and its tests include it.
  */
 #ifndef CORE_PLUGIN_CHECK_H
 #define CORE_PLUGIN_CHECK_H

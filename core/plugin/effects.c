@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a plugin wants changed, recorded in order and held against its own descriptor. Nothing is
- * done here; the engine commits the list or drops it.
+ * Records the effects that a plugin wants, in order, and checks them against its descriptor. Nothing is executed
+ * here; the engine commits the list or drops it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ void effects_done(struct effects *e)
     *e = (struct effects){0};
 }
 
-/* A new credential that cannot be taken: what it replaced is spent, and nothing took its place. */
+/* A new credential that cannot be stored: the old one is spent and has no successor. */
 static void refuse_credential(struct renewd_call *c, const struct renewd_slot *s, int index)
 {
     struct effects *all = c->effects;
@@ -47,7 +47,7 @@ static void refuse_credential(struct renewd_call *c, const struct renewd_slot *s
     all->credential_refused = true;
 }
 
-/* Whatever is recorded must find room in one spool entry. */
+/* Everything that is recorded must fit into one spool entry. */
 static bool has_room(const struct effects *all, size_t len)
 {
     for (size_t i = 0; all && i < all->count; i++) {

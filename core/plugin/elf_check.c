@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See elf_check.h. Every offset and size in the file is held against the file's own size.
+ * See elf_check.h. Every offset and size in the file is checked against the file's size.
  */
 #include "core/plugin/elf_check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Whether a file is a whole shared object of this machine, told from its headers alone. Used before
- * dlopen, which would run constructors of a wrong file and crash on a cut one.
+ * Checks by its headers that a file is a complete shared object for this machine. Used before dlopen, which would
+ * run constructors of a wrong file and crash on a truncated one.
  */
 #ifndef CORE_PLUGIN_ELF_CHECK_H
 #define CORE_PLUGIN_ELF_CHECK_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a plugin makes of an event that came in, held against the rules before anything of it is kept.
- * How events are sent is in batch.c.
+ * Calls take_event for an event that came in, and checks its result before anything is stored. Sending events is in
+ * batch.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -171,7 +171,7 @@ int instance_take_event(struct instance *i, const struct event_message *m, int64
     *ret = (struct taken_event){0};
     if (!d->take_event)
         return error_set(e, -EBADMSG, "the plugin %s takes no events", i->host.plugin->name);
-    /* Nothing reads a webhook before its signature is found good. */
+    /* A webhook is not parsed before its signature is verified. */
     message_view_init(&view, &message, !m->source || !*m->source);
     call_begin(&c, &i->host, "take_event");
     c.reply = &message;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One job's instance of a plugin and what it is asked, on the loop thread. Here the public
- * ABI ends: the engine deals in records, windows, effects and outcomes of its own. Every callback is
- * timed; one over 50 ms is reported by name.
+ * One job's instance of a plugin, and the calls of its callbacks, on the loop thread. The public ABI is not used
+ * above this header: the engine has its own records, windows, effects and outcomes. Every callback is timed; one
+ * over 50 ms is logged with its name.
  */
 #ifndef CORE_PLUGIN_INSTANCE_H
 #define CORE_PLUGIN_INSTANCE_H
@@ -17,11 +17,11 @@
 struct instance;
 struct zone;
 
-/* settings stay the caller's and must outlive the instance. */
+/* The caller owns settings and must not free them before the instance. */
 int instance_open(const struct plugin *p, const char *job, const struct settings *s, struct instance **ret,
                   struct error *e);
 void instance_free(struct instance *i);
-/* The zone that its plugin's months are counted in; kept by the caller for as long as the instance lives. */
+/* The zone in which its plugin counts months; the caller must not free it before the instance. */
 void instance_zone(struct instance *i, const struct zone *zone);
 int instance_replay(const struct instance *i, int64_t *ret_grace_s); /* RENEWD_REPLAY_... */
 
@@ -43,11 +43,11 @@ struct record_view {
     const char *hidden; /* its access token, where it is not shown and may stand in what is */
 };
 
-/* Text that others say of this job, without its secrets and those of values, which may be NULL; at most max bytes;
- * NULL gives NULL. The caller frees it. */
+/* Text from outside about this job, without its secrets and those of values, which may be NULL; at most max
+ * bytes; NULL gives NULL. The caller frees it. */
 char *instance_outside(const struct instance *i, const struct slot_value *values, const char *text, size_t max);
 
-/* -EBADMSG with a sentence when the callback fails; the window is as given, not yet sane. */
+/* -EBADMSG with a sentence when the callback fails; the window is as the plugin gave it, not cleaned. */
 int instance_window(struct instance *i, const struct record_view *r, int64_t now, int64_t refresh_before_s,
                     struct window *ret, struct error *e);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See load.h. Files are judged by their headers first, then loaded for good; a plugin that
- * was refused is looked at again when it is asked for again.
+ * See load.h. A file's headers are checked first; then it is loaded and never unloaded. A refused plugin is checked
+ * again at the next request.
  */
 #include "core/plugin/load.h"
 
@@ -47,7 +47,7 @@ void plugins_free(struct plugins *p)
     free(p);
 }
 
-/* A later major under its own symbol, so that its user is told what to do. */
+/* A later major version has its own symbol; finding it gives a more useful error. */
 static int no_entry(void *handle, const char *path, struct error *e)
 {
     for (int major = 2; major <= 9; major++) {

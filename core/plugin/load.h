@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Finds, checks and loads plugins. A loaded plugin is never unloaded; asking twice gives the same
- * one. Nothing of a bad file is run: name, ELF header and size are looked at before dlopen.
+ * Finds, checks and loads plugins. A loaded plugin is never unloaded; asking twice gives the same one. No code of a
+ * bad file is run: name, ELF header and size are checked before dlopen.
  */
 #ifndef CORE_PLUGIN_LOAD_H
 #define CORE_PLUGIN_LOAD_H

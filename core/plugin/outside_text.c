@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where text from outside enters: what a plugin says, which may quote a provider, and what the engine is told by
- * others. Every secret that can be in it is taken out here, before anything cuts it.
+ * Removes secrets from text that comes from outside: text of a plugin, which may quote a provider, and text that
+ * the engine receives. Every secret that it may hold is removed here, before the text is cut.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The HTTP request that a plugin builds. Everything is bounded and held against the rules of HTTP
- * here, so that no plugin can smuggle a second request into the first.
+ * The HTTP request that a plugin builds. Every part is limited and checked against the rules of HTTP, so that no
+ * plugin can smuggle a second request into the first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +127,7 @@ static bool header_value_valid(const char *value)
     return true;
 }
 
-/* What decides where a request ends is renewd's own business. */
+/* renewd itself sets the headers that decide where a request ends. */
 static bool header_ours(const char *name)
 {
     static const char *const ours[] = {"Host",       "Content-Length", "Transfer-Encoding",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * JSON for plugins: reading by path and writing, over the JSON adapter.
+ * JSON for plugins: reading by path and writing, over core/json.
  */
 #include <errno.h>
 #include <stdlib.h>

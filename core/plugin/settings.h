@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The checked settings of one job, as a plugin reads them through the service table. Made by the
- * job's configuration (config/config.h) from the plugin's descriptor; secrets are read in here.
+ * The checked settings of one job, as a plugin reads them through the service table. core/config creates them from
+ * the job's file and the plugin's descriptor; secrets are already read.
  */
 #ifndef CORE_PLUGIN_SETTINGS_H
 #define CORE_PLUGIN_SETTINGS_H

@@ -94,8 +94,8 @@ const struct renewd_value *service_slot(const struct renewd_record *record, cons
     return &absent;
 }
 
-/* A new token must not be lost over text that is none in some other member. The names of those that were hit go
- * into spoiled. */
+/* A new token must not be lost because another member is not valid text. The names of such members go into
+ * spoiled. */
 static struct json *parse_leniently(const char *body, size_t len, struct buf *spoiled)
 {
     struct json *doc = NULL;

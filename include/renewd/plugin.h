@@ -2,23 +2,22 @@
  *
  * renewd/plugin.h: the whole interface between renewd and a provider plugin.
  *
- * A plugin is one shared object, NAME.so, that knows one provider and answers three questions:
- * when does a record need a refresh, how is it refreshed, what follows from a failure. Where it likes
- * it says more: what an answer means for a token, how events get there. It is built with this header
- * alone:
+ * A plugin is one shared object, NAME.so, that knows one provider and answers three questions: when does a record
+ * need a refresh, how is it refreshed, what follows from a failure. Optionally it answers two more: what a reply
+ * means for a token, and how events are sent. It is built with this header only:
  *
  *     cc -std=c99 -fPIC -shared -fvisibility=hidden -Wl,-z,defs \
  *        $(pkg-config --cflags renewd) -o acme.so acme.c
  *
- * and exports one function, renewd_plugin_v1, that returns its descriptor. Everything it needs from
- * renewd arrives as a table of functions in `open`; it links against nothing of renewd, opens no
- * socket, starts no thread, keeps no global state and never blocks.
+ * and exports one function, renewd_plugin_v1, that returns its descriptor. It gets everything that it needs from
+ * renewd as a table of functions in `open`. It does not link against renewd, opens no socket, starts no thread,
+ * keeps no global state and never blocks.
  *
- * How the interface ages: the major version is in the entry symbol; members are only appended to
- * structs, `size` says how much of one its maker knew; a member that is zero means "as before". An
- * old plugin runs on every later renewd of the same major. Only fixed-width integers, size_t and
- * pointers cross. Strings given to a callback live until it returns; strings given to a service
- * are copied by it. Times are Unix seconds (UTC), 0 = none. Valid C99, C11 and C++.
+ * Compatibility: the major version is in the entry symbol. Members are only appended to structs; `size` is the size
+ * that the creator of a struct knew; a member that is zero means "as before". An old plugin runs on every later
+ * renewd of the same major version. Only fixed-width integers, size_t and pointers are passed. Strings given to a
+ * callback are valid until it returns; a service copies the strings given to it. Times are Unix seconds (UTC), 0 =
+ * none. Valid C99, C11 and C++.
  */
 #ifndef RENEWD_PLUGIN_H
 #define RENEWD_PLUGIN_H
@@ -42,16 +41,16 @@ extern "C" {
 #define RENEWD_OK 1
 #define RENEWD_TRANSIENT 2     /* nothing was sent, 5xx, "try later" */
 #define RENEWD_RATE_LIMITED 3  /* 429, usage headers, the provider's own codes */
-#define RENEWD_RECONNECT 4     /* this grant is dead, or lacks a scope: only a person can help */
-#define RENEWD_MISCONFIGURED 5 /* our client id, secret or request is wrong; no verdict on the grant */
-#define RENEWD_AMBIGUOUS 6     /* sent, and no answer came */
+#define RENEWD_RECONNECT 4     /* this grant is dead or lacks a scope: only a person can help */
+#define RENEWD_MISCONFIGURED 5 /* our client id, secret or request is wrong; says nothing about the grant */
+#define RENEWD_AMBIGUOUS 6     /* sent, but no answer came */
 
 /* What `refresh` returns. */
 #define RENEWD_DONE 1   /* the recorded effects are complete */
 #define RENEWD_WAIT 2   /* one HTTP request was queued: call again with its reply */
 #define RENEWD_FAILED 3 /* outcome, code and text were given to services->fail() */
 
-/* What repeating a spent credential means at this provider. */
+/* What presenting a spent credential again means at this provider. */
 #define RENEWD_REPLAY_SAFE 1       /* the provider does not rotate: repeating is harmless */
 #define RENEWD_REPLAY_GRACE 2      /* a spent one is taken for `replay_grace` seconds more;
                                       0 = until the new access token is first used */
@@ -61,14 +60,14 @@ extern "C" {
  * only of plugins that say they know them. */
 #define RENEWD_PURPOSE_REFRESH 1
 
-/* What became of an event that came in: what `take_event` returns. (minor 1) */
-#define RENEWD_EVENT_TAKE 1   /* out says what is to be kept and sent */
+/* The result of an event that came in: what `take_event` returns. (minor 1) */
+#define RENEWD_EVENT_TAKE 1   /* out says what is stored and sent */
 #define RENEWD_EVENT_REFUSE 2 /* it can never be sent: services->fail() says why; answered 400 */
 #define RENEWD_EVENT_FORGED 3 /* its signature is absent or wrong, fail() may say more; answered 401 */
-#define RENEWD_EVENT_IGNORE 4 /* in order, but of no use here; answered 200 and dropped */
+#define RENEWD_EVENT_IGNORE 4 /* valid, but of no use here; answered 200 and dropped */
 #define RENEWD_EVENT_UNKNOWN 5 /* a webhook of a source that it does not know; answered 404 */
 
-/* What became of a batch of events that was sent: out->became of `send_events`. (minor 1) */
+/* The result of a batch of events that was sent: out->became of `send_events`. (minor 1) */
 #define RENEWD_SENT 1          /* the provider has all of them */
 #define RENEWD_SENT_BAD 2      /* it refuses the batch for an event's sake: the batch is halved until that one
                                   stands alone, and is set aside */
@@ -106,8 +105,8 @@ extern "C" {
 #define RENEWD_LOG_DEBUG 3
 
 /* Opaque to plugins. */
-struct renewd_host;    /* one job's view of renewd; lives as long as the instance */
-struct renewd_call;    /* one callback; what it allocates lives until it returns */
+struct renewd_host;    /* one job's view of renewd; valid as long as the instance */
+struct renewd_call;    /* one callback; its allocations are valid until it returns */
 struct renewd_request; /* an HTTP request being built */
 struct renewd_json;    /* parsed JSON */
 struct renewd_writer;  /* JSON being written */
@@ -128,14 +127,14 @@ struct renewd_setting {
     const char *help;
 };
 
-/* One value that a record carries. The names access_token, refresh_token, expires_at,
- * refresh_expires_at and scope mean the same in every plugin; others are the plugin's own. */
+/* One value that a record carries. The names access_token, refresh_token, expires_at, refresh_expires_at and
+ * scope have the same meaning in every plugin; the plugin defines others. */
 struct renewd_slot {
     size_t size;
     const char *name;
     int32_t type;       /* TEXT, SECRET, TIME or INTEGER */
     int32_t direction;
-    int32_t required;   /* must be mapped by a job with `records` */
+    int32_t required;   /* a job with `records` must map it */
     int32_t credential; /* 1 for the one slot whose value a refresh presents */
     const char *help;
     int32_t destination; /* minor 1. 1: where events go (a pixel's id). Events of records that agree in their
@@ -223,10 +222,10 @@ struct renewd_needs_refresh_in {
  * All zero: nothing to do for this record. */
 struct renewd_needs_refresh_out {
     size_t size;
-    int64_t earliest;  /* the provider refuses, or it is pointless, before this; 0 = any time */
+    int64_t earliest;  /* before this the provider refuses or it is pointless; 0 = any time */
     int64_t preferred;
     int64_t latest;    /* should be done by then */
-    int64_t death;     /* nothing helps after this; 0 = does not die by itself */
+    int64_t death;     /* after this a refresh is impossible; 0 = does not end by itself */
 };
 
 struct renewd_refresh_in {
@@ -257,7 +256,7 @@ struct renewd_on_failure_in {
     const char *text;
     int32_t attempts;
     int32_t strikes;
-    int64_t seconds_to_death; /* negative = past it; INT64_MAX = does not die */
+    int64_t seconds_to_death; /* negative = past it; INT64_MAX = does not end */
     int64_t retry_after;      /* seconds, 1..3600, from the reply; 0 = none */
     int64_t now;
     void *scratch;
@@ -285,7 +284,7 @@ struct renewd_on_answer_in {
     int64_t retry_after; /* seconds, 1..3600, from the reply; 0 = none */
     int64_t now;
 };
-/* Filled before the call with what holds for most: 401 refuses the token, 429 slows. */
+/* Filled before the call with the usual decision: 401 refuses the token, 429 slows. */
 struct renewd_on_answer_out {
     size_t size;
     int32_t token_refused; /* 1: the access token, not the request: a fresh one is worth a try */
@@ -342,7 +341,7 @@ struct renewd_send_events_in {
     const struct renewd_record *const *records; /* NULL-terminated; one: whose token and destination serve */
     const struct renewd_event *const *events;   /* NULL-terminated; 1 .. event_batch */
     size_t count;
-    const struct renewd_reply *reply; /* status 0 = no whole answer came */
+    const struct renewd_reply *reply; /* status 0 = no complete answer came */
     int64_t retry_after;
     int64_t now;
 };
@@ -374,7 +373,7 @@ struct renewd_plugin {
     int32_t (*open)(void *instance, const struct renewd_open_in *in, struct renewd_open_out *out);
     /* Frees the instance. May be NULL. */
     int32_t (*close)(void *instance, const struct renewd_close_in *in, struct renewd_close_out *out);
-    /* Pure: the same input gives the same window. 0 = success. */
+    /* A pure function: the same input gives the same window. 0 = success. */
     int32_t (*needs_refresh)(void *instance, const struct renewd_needs_refresh_in *in,
                              struct renewd_needs_refresh_out *out);
     /* RENEWD_DONE, RENEWD_WAIT or RENEWD_FAILED. */
@@ -385,7 +384,7 @@ struct renewd_plugin {
                           struct renewd_on_failure_out *out);
 
     /* ---- minor 1; each may be NULL ---- */
-    /* What an answer says about the token that was used. 0 = success. */
+    /* Decides what an answer says about the token that was used. 0 = success. */
     int32_t (*on_answer)(void *instance, const struct renewd_on_answer_in *in,
                          struct renewd_on_answer_out *out);
     /* RENEWD_EVENT_... NULL: the job takes no events. */
@@ -403,10 +402,9 @@ struct renewd_plugin {
 
 /* ---- What renewd offers ------------------------------------------------------------------ */
 
-/* Services that are used wrongly (an unknown slot, a line break in a header, too much of anything)
- * do nothing, and the callback counts as failed with a sentence that says so; no need to check
- * each. Texts that they return live until the callback returns and are never NULL unless it says
- * so. */
+/* A service that is used wrongly (an unknown slot, a line break in a header, too much of anything) does nothing,
+ * and the callback counts as failed with a sentence that says so. A plugin need not check each call. Returned
+ * texts are valid until the callback returns and are never NULL unless the comment says so. */
 
 /* Kinds of a JSON value. */
 #define RENEWD_JSON_ABSENT 0
@@ -442,27 +440,26 @@ struct renewd_services {
     int32_t minor;
     int32_t reserved;
 
-    /* Settings, checked and with their defaults. NULL / 0 when absent. They live as long as the
-     * instance. */
+    /* Settings, checked and with their defaults. NULL / 0 when absent. They are valid as long as the instance. */
     const char *(*setting_text)(struct renewd_host *host, const char *name);
     int64_t (*setting_integer)(struct renewd_host *host, const char *name); /* also BOOLEAN, DURATION */
     /* The index-th member of a GROUP: 1 and its name and value, or 0. */
     int32_t (*setting_member)(struct renewd_host *host, const char *group, size_t index,
                               const char **ret_name, const char **ret_value);
 
-    /* The time, never the system's own. */
+    /* The present time of renewd. A plugin must not read the system's clock. */
     int64_t (*now)(struct renewd_host *host);
     /* One log line with the job's name. Never give it a token, a secret or a provider's body. */
     void (*log)(struct renewd_host *host, int32_t level, const char *text);
-    /* Says why; returns RENEWD_FAILED. code is the provider's own short word, or NULL. */
+    /* Stores the reason and returns RENEWD_FAILED. code is the provider's own short word, or NULL. */
     int32_t (*fail)(struct renewd_call *call, int32_t outcome, const char *code, const char *text);
 
-    /* Memory that lives until the callback returns; zeroed; NULL beyond 1 MiB a callback. */
+    /* Memory that is valid until the callback returns; zeroed; NULL beyond 1 MiB for each callback. */
     void *(*memory)(struct renewd_call *call, size_t size);
     /* The texts of a NULL-terminated array, one after the other. */
     const char *(*join)(struct renewd_call *call, const char *const *parts);
 
-    /* A slot of a record by name. Never NULL; one that was not declared is never present. */
+    /* A slot of a record by name. Never NULL; an undeclared slot is never present. */
     const struct renewd_value *(*slot)(const struct renewd_record *record, const char *name);
 
     /* HTTP. One request for each RENEWD_WAIT; never NULL. query and form percent-encode name and
@@ -481,8 +478,8 @@ struct renewd_services {
     /* Text as one segment of a path or one value of a query: all but A-Z a-z 0-9 - . _ ~ as %XX. */
     const char *(*percent_encode)(struct renewd_call *call, const char *text);
 
-    /* JSON reading. Paths are member names and array indexes: "data.0.access_token"; a backslash
-     * takes the next character as it is. json may be NULL everywhere: then all is absent. */
+    /* JSON reading. Paths are member names and array indexes: "data.0.access_token"; a backslash takes the next
+     * character as it is. json may be NULL everywhere: then every value is absent. */
     const struct renewd_json *(*json_parse)(struct renewd_call *call, const char *text, size_t length);
     int32_t (*json_kind)(const struct renewd_json *json, const char *path);
     /* A string's text, or NULL when the path leads to anything but a string. */
@@ -506,7 +503,7 @@ struct renewd_services {
     void (*write_close)(struct renewd_writer *writer);
     const char *(*written)(struct renewd_writer *writer, size_t *ret_length);
 
-    /* Crypto. hex, base64 and base64url return text that lives until the callback returns. */
+    /* Crypto. hex, base64 and base64url return text that is valid until the callback returns. */
     void (*sha256)(const void *data, size_t length, uint8_t *ret_32);
     void (*hmac_sha256)(const void *key, size_t key_length, const void *data, size_t length,
                         uint8_t *ret_32);
@@ -539,10 +536,10 @@ struct renewd_services {
     void (*once)(struct renewd_call *call, const char *key);
 
     /* ---- minor 2 ---- */
-    /* As add_months by the calendar of a time zone ("Asia/Kolkata"; NULL or "" = the job's `timezone`): the hour of
-     * the day there stays. A time that a change of clocks skips counts by the clock before it, one that it repeats
-     * is the later of the two.
-     * RENEWD_FOUND; RENEWD_WRONG_TYPE: this machine has no such zone; RENEWD_OUT_OF_RANGE: beyond the year 9999. */
+    /* Like add_months, by the calendar of a time zone ("Asia/Kolkata"; NULL or "" = the job's `timezone`): the
+     * local time of day stays the same. A local time that a clock change skips is read by the clock before the
+     * change; of one that it repeats the later is used. RENEWD_FOUND; RENEWD_WRONG_TYPE: this machine has no
+     * such zone; RENEWD_OUT_OF_RANGE: beyond the year 9999. */
     int32_t (*add_months_in)(struct renewd_host *host, int64_t time, int32_t anchor_day, int32_t months,
                              const char *zone, int64_t *ret);
     /* The day of the month there, 1..31; 0: no such zone. */
