@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See check_job.h. Each question that can still be asked is asked, so that all that is wrong is named at once.
+ * See check_job.h. Every check that can still be made is made, so that all mistakes are reported at once.
  */
 #include "core/engine/check_job.h"
 #include "core/engine/commit/commit.h"
@@ -211,7 +211,7 @@ static void ask_status_words(struct asking *a, const struct job *j, const struct
     }
 }
 
-/* The rows of other tables that belong to this one. */
+/* Rows of other tables that belong to this one. */
 static void ask_also(struct asking *a, const struct job *j, const struct row *row)
 {
     for (size_t i = 0; i < j->config->also_count; i++) {

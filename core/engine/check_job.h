@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What `renewd --check --connect` asks of the live database for one job. Writes nothing that stays, sends nothing.
+ * What `renewd --check --connect` checks in the live database for one job. It leaves no change behind and sends
+ * nothing.
  */
 #ifndef CORE_ENGINE_CHECK_JOB_H
 #define CORE_ENGINE_CHECK_JOB_H
@@ -10,7 +11,7 @@ struct db;
 
 enum check_level { CHECK_FINE, CHECK_WARNING, CHECK_MISTAKE };
 
-/* text has no line's end; it lives until say returns. */
+/* text contains no newline; it is valid until say returns. */
 typedef void check_say(void *ctx, enum check_level level, const char *job, const char *text);
 
 /* The database itself: rights on renewd's own schema, the keys, whether it is a copy. */

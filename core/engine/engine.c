@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The engine's life: made, started, stopped in the order that loses nothing, freed.
+ * Makes, starts, stops and frees the engine. The order of the stop loses no result.
  */
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
@@ -108,8 +108,8 @@ void engine_start(struct engine *e)
 
 /* ---- stopping ---- */
 
-/* While the store is away runs wait for it alone: what they received is on the spool, and the next start
- * ends their rows. */
+/* While the database is not available, runs wait only for it: what they received is on the spool, and the next
+ * start ends their rows. */
 static bool works(const struct job *j)
 {
     return j->active || (j->runs && j->engine->store_up) || events_at_work(j);
@@ -128,7 +128,7 @@ static bool quiet(const struct engine *e)
     return !e->retired || !e->store_up;
 }
 
-/* Those who wait for a run whose end the store would have to hear of. */
+/* Answers callers that wait for a run whose end the store would have to record. */
 static void tell_waiting(struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
@@ -173,8 +173,8 @@ static void stop_threads(void *ctx)
     thread_stopped(e);
 }
 
-/* Before the spool and the store end: nothing may come in any more that would want them. What was sent has its intent
- * on the spool. */
+/* Called before the spool and the store end: nothing that needs them may arrive any more. What was sent has its
+ * intent on the spool. */
 static void give_up(struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++) {
@@ -205,7 +205,7 @@ static bool job_idle(const struct job *j)
     return !j->active && !j->runs && !j->discovery.running && events_idle(j);
 }
 
-/* Jobs that a reload took out go when nothing refers to them any more. */
+/* Jobs that a reload removed are freed when nothing refers to them any more. */
 static void free_retired(struct engine *e)
 {
     if (e->busy || e->commits)
@@ -282,7 +282,7 @@ void engine_free(struct engine *e)
         e->retired = j->next_retired;
         job_free(j);
     }
-    http_client_free(e->http); /* after all that hold a transfer of its */
+    http_client_free(e->http); /* after everything that holds one of its transfers */
     commits_forget(e);
     store_thread_free(e->store);
     store_thread_free(e->reader);

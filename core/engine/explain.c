@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * "Nothing is refreshed" has an answer: a job's records counted by what keeps them, and one record's reason.
+ * Explains why nothing is refreshed: a job's records counted by what keeps them back, and one record's reason.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ struct explain_task {
     void *ctx;
 };
 
-/* As a run of the schedule would ask, here and now. */
+/* As a run of the schedule would decide, here and now. */
 static void explain_fill(const struct job *j, int64_t now, struct claim_request *ret)
 {
     const struct state_dir *s = j->engine->setup.state;
@@ -41,8 +41,8 @@ static void explain_fill(const struct job *j, int64_t now, struct claim_request 
                                   .held_under = breaker_holds(j) ? j->settings_id : NULL};
 }
 
-/* When a record whose point lies ahead is taken: at its own time, or at the tick that comes before the
- * point and has none after it. */
+/* When a record whose point is in the future is taken: at its own time, or at the last tick before the point (the
+ * next tick when there is none before it). */
 static int64_t taken_at(const struct job *j, int64_t point, int64_t now)
 {
     if (!point || j->config->automatic)
@@ -59,8 +59,8 @@ static char *with_underscores(const char *name)
     return text;
 }
 
-/* The endpoints that the job answers, and the functions in SQL of these names and of its old one. The endpoint that
- * several jobs share is told apart by the platform, which is the plugin. */
+/* The endpoints that the job answers, and the SQL functions of these names and of its old name. The endpoint that
+ * several jobs share is selected by the platform, which is the plugin. */
 static void find_pg_cron(struct db *db, const struct job_config *c, char *ret, size_t size)
 {
     struct cron_call calls[CALLS_MAX] = {{0}};
@@ -126,7 +126,7 @@ static int why_work(struct db *db, void *arg, struct error *e)
     int res = record_stands(db, t->job, t->key, e);
     if (res == -ENOENT || res == -ENODATA)
         return res;
-    /* a table that cannot be read holds its job, which is the reason */
+    /* a table that cannot be read holds its job, and that is the reason */
     return store_reason(db, &t->query, t->key, &t->record, &t->reason, &t->lease_until, e);
 }
 
@@ -150,7 +150,7 @@ static void why_ask(void *ctx)
     engine_async(t->job->engine, why_work, t, explain_why_known);
 }
 
-/* The row is looked at first: what is said is true of the row as it is. */
+/* The row is read first, so that the answer is true of the row as it is. */
 void engine_explain_record(struct engine *e, struct job *j, const char *key, why_done done, void *ctx)
 {
     struct why_task *t = xcalloc(1, sizeof *t);

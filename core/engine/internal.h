@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the files of core/engine itself share: the engine's life, its jobs', its keys and secrets. The folders below do
- * not include it; they reach up through state/listeners.h alone.
+ * Shared by the files of core/engine itself: the engine's start and stop, its jobs, keys and secrets. The folders
+ * below do not include it; they report upwards through state/listeners.h alone.
  */
 #ifndef CORE_ENGINE_INTERNAL_H
 #define CORE_ENGINE_INTERNAL_H
@@ -26,17 +26,17 @@ void startup_show(struct engine *e);
 struct job *job_new(struct engine *e, struct job_config *c);
 void job_free(struct job *j);
 void job_resolve(struct job *j);
-/* Where its records stand, so that they can be shown while the store is only read. */
+/* Counts its records by state, so that they can be shown while the store is only read. */
 void job_find_source(struct job *j);
-/* What a pause, ours or another's, means here. */
+/* Applies a pause of this process or of another one. */
 void job_set_paused(struct job *j, bool paused);
-/* Which column of the job's table holds which slot. */
+/* Finds the column of the job's table for each slot. */
 void job_map_slots(struct job *j);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);
 
 /* keys.c */
 struct keys_check {
-    struct job **jobs; /* those of the moment: a reload frees none meanwhile */
+    struct job **jobs; /* the jobs of this moment: a reload frees none meanwhile */
     size_t job_count;
     bool wrong; /* fatal */
     bool known[KEYRING_MAX];
@@ -47,22 +47,22 @@ int keys_check(struct engine *e, struct db *db, struct keys_check *c, struct err
  * ring or is another one; it stays NULL where a start would go on. */
 int keys_look(const struct keyring *ring, struct db *db, char **ret_wrong, struct error *err);
 void keys_checked(struct engine *e, const struct keys_check *c);
-/* The key has opened or sealed a value: from now on it is the database's. */
+/* The key has opened or sealed a value: from now on it is one of the database's keys. */
 void keys_proven(struct engine *e, const char *id);
 
-/* secrets.c: a secret in a file is another one by now. True: this job ends in a moment and another takes its place under
- * the new one, so that nothing should be concluded from what the old one met. To be asked before a job is held and
- * before each canary. */
+/* secrets.c: checks whether a secret in a file has changed. True: this job ends in a moment and another one
+ * replaces it with the new secret, so nothing should be concluded from failures under the old one. Called before a
+ * job is held and before each canary. */
 bool secrets_changed(struct job *j);
 void secrets_start(struct engine *e);
 void secrets_stop(struct engine *e);
-/* reload.c: c takes the place of j's configuration; both become the engine's. */
+/* reload.c: c replaces j's configuration; both become the engine's. */
 void engine_replace_job(struct engine *e, struct job *j, struct job_config *c);
 
 /* sql_requests.c */
 void requests_start(struct engine *e);
-void requests_serve(struct engine *e); /* notes which jobs are here */
-void requests_look(struct engine *e);  /* at once, or as soon as is bearable */
+void requests_serve(struct engine *e); /* notes which jobs are loaded */
+void requests_look(struct engine *e);  /* at once, or as soon as the rate limit allows */
 
 /* pg_notify.c */
 void pg_notify_start(struct engine *e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A job from its configuration to the moment when it may claim: its plugin opened, its table and
- * statements held against the live database. What does not fit holds the job, with the reason, and is
- * looked at again every half minute.
+ * A job from its configuration to the moment when it may claim: its plugin is opened, its table and statements are
+ * checked against the live database. A mismatch holds the job, with the reason, and is checked again every half
+ * minute.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static void open_instance(struct job *j)
 {
     struct error e;
     const struct job_config *c = j->config;
-    if (c->mistake && !j->engine->setup.daemon) { /* --once has named it with all others */
+    if (c->mistake && !j->engine->setup.daemon) { /* --once has reported it with all others */
         j->held = xstrdup(c->mistake);
         return;
     }
@@ -102,8 +102,8 @@ static int open_breaker(struct db *db, struct resolve_task *t, struct error *e)
     return store_breaker_open(db, &k, clock_now_ms(), &t->breaker, e);
 }
 
-/* A changed schedule counts from now on: its ticks of before were nobody's. One that the old schedule missed
- * while renewd was down is made up all the same. */
+/* A changed schedule counts from now on: its earlier ticks belong to no run. A tick that the old schedule missed
+ * while renewd was down is still made up. */
 static int take_schedule(struct db *db, struct resolve_task *t, struct error *e)
 {
     const struct job *j = t->job;
@@ -146,7 +146,7 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
-/* For the refusal of a wrong key: how many values of the job's table it should open. */
+/* For the refusal of a wrong key: how many values of the job's table the key should open. */
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix)
 {
     if (!j->instance)
@@ -197,8 +197,8 @@ static void resolved(struct job *j, struct resolve_task *t)
     job_release_hold(j);
 }
 
-/* One table under two names ("tokens", "public.tokens") shows here only. The job that ran before a reload goes
- * on; else both are held: which of them was meant, nobody can tell. True: j is held. */
+/* One table under two names ("tokens", "public.tokens") is detected only here. The job that ran before a reload
+ * goes on; else both are held, because it is not known which of them was meant. True: j is held. */
 static bool shares_source(struct job *j, const struct table *table)
 {
     struct job *other = job_by_source(j->engine, table->source);
@@ -231,7 +231,7 @@ static void resolve_done(void *arg, int result, const struct error *e)
             discovery_start(j, true);
         else
             recover_check(en);
-    } else if (!store_is_away(result) && !j->removed) { /* also for a lock: the others are not to wait for it */
+    } else if (!store_is_away(result) && !j->removed) { /* also for a lock: the other jobs do not wait for it */
         job_hold(j, e->text);
         if (!en->stopping)
             j->retry_timer =
@@ -244,7 +244,7 @@ static void resolve_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* Under which settings the provider answers (rule 10). The key that it is hashed with is the database's own. */
+/* Identifies the settings under which the provider answers (rule 10). The hash's key is the database's own. */
 static void name_settings(struct job *j)
 {
     unsigned char hash[32] = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The keys of renewd.conf held against the database (rule 15): a sealed check value tells which key it was sealed
- * with. A key becomes the database's only when it has opened or sealed a value: one that is wrong at the
- * first start leaves nothing by which the right one would be refused.
+ * Checks the keys of renewd.conf against the database (rule 15): a sealed check value shows with which key it was
+ * sealed. A key becomes one of the database's only when it has opened or sealed a value. So a wrong key at the
+ * first start leaves nothing behind that would refuse the right one.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -49,7 +49,7 @@ static int wrong_key(const struct engine *e, struct db *db, const struct keys_ch
                      id, count + in_tables, count, in_tables);
 }
 
-/* Which keys the database has seen at work. */
+/* Which keys the database has seen in use. */
 static int check_values(struct engine *e, struct db *db, struct keys_check *c, struct error *err)
 {
     const struct keyring *ring = e->setup.config->keys;

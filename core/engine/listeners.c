@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What follows in higher folders from what lower ones tell (state/listeners.h).
+ * What the higher folders do when the lower ones report something (state/listeners.h).
  */
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
@@ -33,8 +33,8 @@ static void commit_ended(struct engine *e, struct run *r, int outcome, bool ask_
     recover_check(e);
 }
 
-/* What is not sent yet is given back. A look asks for the rights at once, so that the job is held also when nothing is
- * due. */
+/* Claims that were not sent are given back. A round checks the rights at once, so that the job is held even when
+ * nothing is due. */
 static void right_lost(struct job *j)
 {
     attempt_abandon_unsent(j);
@@ -65,7 +65,7 @@ static void hold_ended(struct job *j)
     recover_kept(j->engine, true);
 }
 
-/* Everything is drained: from here on records may be discovered and claimed. */
+/* Everything is drained: from now on records may be discovered and claimed. */
 static void all_drained(struct engine *e)
 {
     e->drained = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * On PostgreSQL a request in SQL and a changed row are heard of at once: one connection listens, and what it
- * hears has the requests, or that row, looked at. Where that is not possible (a pooler), or not at this
- * moment, the poll and the rounds of discovery find them alone: nothing here is ever relied upon.
+ * Receives requests in SQL and changed rows at once on PostgreSQL: one connection listens, and each notification
+ * causes the requests, or that row, to be read. Where that is not possible (a pooler), or fails for a while, the
+ * poll and the rounds of discovery find them. Nothing relies on a notification.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static void listening(struct engine *e, struct listener *l)
         again_in(e, AGAIN_MS);
         return;
     }
-    requests_look(e); /* what was asked for, and changed, while nobody listened */
+    requests_look(e); /* what was requested and changed while the connection did not listen */
     change_feed_missed(e);
 }
 
@@ -90,7 +90,7 @@ static void listen_now(void *ctx)
 {
     struct engine *e = ctx;
     e->hints_timer = NULL;
-    if (!e->reader_up) { /* connecting may take seconds: the reader's, not the store's */
+    if (!e->reader_up) { /* connecting may take seconds: done on the reader's thread, not the store's */
         again_in(e, SOON_MS);
         return;
     }

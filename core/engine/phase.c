@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What happens when the store answers: the first time the keys are held against the installation, and
- * nothing is written when they are wrong (rule 15); each time the jobs' tables are looked at, what a
- * dead process left is drained, and only then is anything claimed.
+ * What happens when the store answers. The first time, the keys are checked against the installation, and nothing
+ * is written when they are wrong (rule 15). Each time, the jobs' tables are checked, the spool of dead processes is
+ * drained, and only then is anything claimed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -200,7 +200,7 @@ void startup_down(void *ctx, const char *why)
     lost_store(e, why, false);
 }
 
-/* A wrong password, a missing right: time does not mend it. */
+/* A wrong password, a missing right: waiting does not resolve it. */
 void startup_denied(void *ctx, const char *why)
 {
     struct engine *e = ctx;
@@ -222,7 +222,7 @@ int startup_admit(void *ctx, struct db *db, struct error *e)
     return guard_look(db, engine->setup.state, e);
 }
 
-/* The doors serve what there is to read. */
+/* The listeners of the API serve what can be read. */
 void startup_show(struct engine *e)
 {
     for (size_t i = 0; e->reader && e->reader_up && i < e->job_count; i++)
@@ -233,7 +233,7 @@ void startup_refused(void *ctx, const char *why)
 {
     struct engine *e = ctx;
     lost_store(e, why, true);
-    e->checked = false; /* what is adopted may be another installation's */
+    e->checked = false; /* the adopted database may be another installation's */
     if (!e->setup.daemon) {
         e->setup.fatal(e->setup.ctx, 1, why);
         return;

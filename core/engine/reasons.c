@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The reasons why records are refreshed or not (store/reason.h), as sentences: of one record, and of many.
+ * The reasons why records are refreshed or not (core/store/reason.h), as sentences: for one record, and for many.
  */
 #include "core/engine/reasons.h"
 #include "core/engine/refresh/refresh.h"
@@ -20,7 +20,7 @@ static const char *at_text(int64_t at, char ret[TIMESTAMP_SIZE])
     return ret;
 }
 
-/* When one that is due is taken: nothing of its own keeps it. */
+/* When a due record is taken: nothing of its own keeps it back. */
 static void due_text(const struct job *j, char *ret, size_t size)
 {
     char at[TIMESTAMP_SIZE];
@@ -37,7 +37,7 @@ static void due_text(const struct job *j, char *ret, size_t size)
         snprintf(ret, size, "due: the next run takes it");
 }
 
-/* Nothing about its job keeps it. */
+/* Nothing about its job keeps it back. */
 static void own_text(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until,
                      char *ret, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Reload: conf.d is read again. Each file counts for itself: one that changed replaces its job, unless it has
- * mistakes; a job whose file and secrets did not change goes on as if nothing had been. Attempts under way end under the
- * old configuration.
+ * Reload: conf.d is read again. Each file is handled alone. A changed file replaces its job, unless it has
+ * mistakes. A job whose file and secrets did not change continues undisturbed. Attempts under way end under the old
+ * configuration.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +39,15 @@ static struct job *reload_take_out(struct job **jobs, size_t count, const char *
     return NULL;
 }
 
-/* What is held is begun anew: what held it may be over. A hold of its breaker is no such: it ends by a success. */
+/* A held job starts anew: the reason for the hold may be over. A hold of its breaker is not ended: only a success
+ * ends it. */
 static bool goes_on(const struct job *old, const struct job_config *c)
 {
     return old && !old->config->mistake && !c->mistake && !old->held &&
            strcmp(old->config->content_hash, c->content_hash) == 0;
 }
 
-/* before: the jobs that nothing has taken the place of yet. */
+/* before: the jobs that are not replaced yet. */
 static struct job *next_job(struct engine *e, struct job **before, struct job_config *c, struct reload_result *ret)
 {
     struct job *old = reload_take_out(before, e->job_count, c->job);
@@ -111,7 +112,7 @@ void engine_reload(struct engine *e, struct reload_result *ret)
     struct job **jobs = xcalloc(count + 1, sizeof *jobs);
     engine_forget_disabled(e);
     e->disabled = xcalloc(count + 1, sizeof *e->disabled);
-    /* the engine's own list stays whole until the next one is: a job that is held looks through it */
+    /* the engine's own list stays complete until the next one is: a held job searches it */
     struct job **before = xmemdup(e->jobs, (e->job_count + 1) * sizeof *before);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {

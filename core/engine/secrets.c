@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Secrets in files that changed: looked at every five seconds, and before a job is held or asks its canary. A changed
- * one is a reload of its job alone: attempts under way end with the old, unsent ones take the new. What cannot be read
- * or is empty leaves the old in force, and is said.
+ * Watches secrets in files: they are checked every five seconds, and before a job is held or tries its canary. A
+ * changed secret reloads its job alone: attempts under way end with the old one, unsent ones take the new one. If a
+ * file cannot be read or is empty, the old secret stays in force, and this is reported.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static void secrets_take_next(void *ctx)
     }
 }
 
-/* Its file as it is now, when it differs from what runs in secrets alone. */
+/* Its file as it is now, when it differs from the running job in secrets alone. */
 static struct job_config *secrets_read_again(struct job *j)
 {
     struct engine *e = j->engine;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What people ask for in SQL: a run (its row is there already), a pause, a resume. Looked for every five
- * seconds, and at once upon a hint (pg_notify.c); the daemon alone does it, for the jobs that it has.
+ * Requests in SQL: a run (its row exists already), a pause, a resume. The store is polled for them every five
+ * seconds, and at once after a notification (pg_notify.c). Only the daemon does this, for the jobs that it has.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,12 +13,12 @@
 #include "core/engine/refresh/refresh.h"
 #include "core/store/requests.h"
 
-/* Whoever may connect may notify: hints come as fast as somebody likes. */
+/* NOTIFY needs no privilege, so the rate is limited here. */
 enum { POLL_MS = 5000, PAUSE_MS = 200 };
 
 struct poll_task {
     struct engine *engine;
-    char **names; /* of our jobs that can be asked */
+    char **names; /* of our jobs that can take requests */
     size_t name_count;
     struct sql_request *requests;
     size_t request_count;
@@ -26,7 +26,7 @@ struct poll_task {
     size_t job_count;
     struct held_job *held;
     size_t held_count;
-    struct disabled_job *disabled; /* their texts are ours */
+    struct disabled_job *disabled; /* the texts are owned here */
     size_t disabled_count;
 };
 
@@ -91,7 +91,7 @@ static void sql_requests_task_free(struct poll_task *t)
     free(t);
 }
 
-/* What the breakers' rows say of a job: its own, and those of hosts with other secrets. */
+/* What the breakers' rows say of a job: its own row, and those of hosts with other secrets. */
 static void look_at_breaker(const struct poll_task *t, struct job *j)
 {
     bool held = false, rivals = false;
@@ -139,7 +139,7 @@ static void poll(void *ctx)
         return;
     struct poll_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    name_jobs(t, true); /* the others' wait until they can run */
+    name_jobs(t, true); /* requests for the other jobs wait until these can run */
     engine_async(e, poll_work, t, poll_done);
 }
 

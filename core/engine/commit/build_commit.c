@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From a finished attempt to the commit that stores it: which columns are written, sealed; how the
- * record stands afterwards; what goes into the history.
+ * Builds the commit that stores a finished attempt: which columns are written (sealed where needed), the record's
+ * state afterwards, and the row for the history.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 
 enum { CODE_MAX = 100, TEXT_MAX = 500 };
 
-/* A commit of a fresh attempt id for one row. */
+/* A commit with a new attempt id for one row. */
 struct commit *outcome_begin(const struct job *j, const struct record *rec, const struct row *row)
 {
     struct commit *c = commit_new();
@@ -117,8 +117,8 @@ int outcome_write_slot(struct commit *c, const struct job *j, int slot, const ch
     return 0;
 }
 
-/* A token that cannot be sealed is not dropped: no row takes it as it is, so that it is kept with the whole
- * commit, which is sealed otherwise, and sealed for its row when that is tried again. */
+/* A token that cannot be sealed is not dropped. Its row cannot take it unsealed, so the whole commit is parked
+ * under renewd's own sealing. The token is sealed for its row when the pair is tried again. */
 static void write_plain(struct commit *c, const struct job *j, const struct effect *f)
 {
     struct write *w = add_write(c, j->slot_column[f->index]);
@@ -158,8 +158,8 @@ static char *as_read(const struct attempt *a, const char *slot)
     return text ? xstrdup(text) : NULL;
 }
 
-/* A time in the form of the table's own times: of the first of them that this row holds, since one
- * table may keep milliseconds, another one texts. */
+/* A time in the format of the table's own times. The first of them that this row holds decides, since one table may
+ * store milliseconds and another one texts. */
 static void bind_time(struct bound *b, const struct attempt *a, int64_t at)
 {
     static const int64_t ms_from = 100000000000; /* seconds reach this in the year 5138 */
@@ -278,7 +278,7 @@ static void take_credential(struct commit *c, struct job *j, const struct row_va
 {
     struct record *r = &c->after;
     char fp[FINGERPRINT_SIZE] = "";
-    if (row_fingerprint(j, r->key, after, fp) < 0) /* too long to be one: the next look says so */
+    if (row_fingerprint(j, r->key, after, fp) < 0) /* too long for an account; the next round reports it */
         return;
     if (strcmp(fp, r->fingerprint) != 0) {
         memcpy(r->fingerprint, fp, sizeof fp);
@@ -288,7 +288,7 @@ static void take_credential(struct commit *c, struct job *j, const struct row_va
     r->without_credential = fp[0] == '\0';
 }
 
-/* after: the values as they will stand. */
+/* after: the values as they will be after the commit. */
 void outcome_settle_ok(struct commit *c, struct job *j, const struct row_values *after)
 {
     struct record *r = &c->after;
@@ -435,11 +435,11 @@ void outcome_withhold(const struct job *j, struct commit *c, const struct suspec
         commit_drop_user_writes(c);
 }
 
-/* Of those that need a person these have a time. Row and people are told once. */
+/* These outcomes need a person and store a time. The row and the owner are notified once. */
 void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms)
 {
     c->dead = false;
-    if (c->after.state != STATE_RECONNECT) /* the plugin has a time of its own */
+    if (c->after.state != STATE_RECONNECT) /* the plugin gave a time of its own */
         return;
     c->after.not_before = seconds_up(next_at_ms);
     record_schedule(j, &c->after);
@@ -503,7 +503,7 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     struct row_values after = {.count = a->values.count};
     after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
     take_effects(c, a, after.list);
-    c->replaces = plugin_attempt_effects(a->plugin)->token_set; /* a refusal may bring a new one */
+    c->replaces = plugin_attempt_effects(a->plugin)->token_set; /* a refusal may bring a new token */
     if (c->replaces) {
         take_credential(c, a->job, &after);
         c->sealed_pair = sealed_pair(a, c->after.fingerprint);
@@ -512,20 +512,19 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     outcome_keep_answer(c, j, reply);
     if (d->strike)
         c->after.strikes++;
-    c->dead =
-        !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may heal by itself */
-    c->alone = !a->sent; /* what was never presented nobody has judged */
+    c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* otherwise it may recover */
+    c->alone = !a->sent; /* a credential that was never presented has not been judged */
     note_failure(c, j, d->next_at);
     return c;
 }
 
-/* ---- what follows from another record, or from a look ---- */
+/* ---- commits without an attempt: for another record's outcome, or after a row was read ---- */
 
 struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
                              const struct record *fate, bool tells)
 {
     struct commit *c = outcome_begin(j, rec, row);
-    c->release = false; /* nobody has a lease for it */
+    c->release = false; /* no process holds a lease for it */
     c->alone = true;
     c->outcome = fate->last_outcome;
     c->code = fate->last_code ? xstrdup(fate->last_code) : NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From a result to the store: what is written, the queue of commits, what follows for other records. What the engine's other folders may call.
+ * From a result to the store: what is written, the queue of commits, the effects on other records. The interface of
+ * this folder for the engine's other folders.
  */
 #ifndef CORE_ENGINE_COMMIT_COMMIT_H
 #define CORE_ENGINE_COMMIT_COMMIT_H
@@ -10,38 +11,39 @@
 void status_columns_make(struct job *j);
 void status_columns_free(struct job *j);
 int status_columns_check(struct db *db, const struct job *j, struct error *e);
-/* The same without renewd's own tables, which may not be there yet. */
+/* The same without renewd's own tables, which may not exist yet. */
 int status_columns_check_names(struct db *db, const struct job *j, struct error *e);
-/* Writes what the entry would write for a row, and rolls it back. 0: the row names none; 1: *ret_any, whether one was hit. */
+/* Writes what the entry would write for a row, and rolls it back. Returns 0 when the row names no other row, 1 when
+ * it does; *ret_any says whether a row was updated. */
 int status_columns_rehearse(struct db *db, const struct job *j, const struct row *row, size_t index, bool *ret_any,
                             struct error *e);
-/* Appends the GRANTs that are missing for `also`. */
+/* Appends the missing GRANTs for `also`. */
 int status_columns_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
 const char *status_columns_sql(const struct job *j, const char *name);
 void status_columns_add(struct commit *c, const struct job *j);
-/* The record wants its person: on_reconnect was written for it. */
+/* on_reconnect was written for the record: it needs its owner. */
 bool status_columns_person(const struct job *j, const struct record *r);
-/* What on_reconnect wrote, undone by on_ok, unless another record needs its person still. */
+/* on_ok undoes what on_reconnect wrote, unless another record still needs its owner. */
 void status_columns_take_back(struct commit *c, const struct job *j);
-/* on_reconnect for a record that needs its person, though nothing happened now. */
+/* on_reconnect for a record that needs its owner although no attempt was made now. */
 void status_columns_tell(struct commit *c, const struct job *j);
-/* On the store's thread: columns that were told of records that are gone, or well again. */
+/* On the store's thread: columns written for records that are gone, or well again. */
 int status_columns_settle(struct db *db, const struct job *j, struct error *e);
 
-/* sibling_jobs.c: other jobs that write this one's rows. */
+/* sibling_jobs.c: other jobs that write this job's rows. */
 void siblings_add(struct commit *c, const struct job *j);
-/* The status column's text for a state; NULL = left alone. */
+/* The status column's text for a state; NULL = the column is not written. */
 const char *status_value(const struct job_config *c, int state);
 
 /* grant_monitor.c */
 int grant_monitor_read(struct db *db, const char *job, struct granted *ret, struct error *e);
 void grant_monitor_take(struct job *j, const struct commit *c);
 
-/* parked_count.c: what was set aside. */
-enum { ORPHANS_S = 30 * 86400 }; /* a late one is kept for so long */
+/* parked_count.c: what is parked. */
+enum { ORPHANS_S = 30 * 86400 }; /* how long a late pair is parked */
 void parked_count(struct engine *e);
 
-/* share_credential.c: the newer pair into rows that hold what it replaced. */
+/* share_credential.c: writes the newer pair into rows that hold a credential that it replaced. */
 void propagate_credential(struct engine *e, struct job *j, const struct commit *c);
 void restore_newest_credential(struct engine *e, const char *fingerprint);
 
@@ -50,52 +52,54 @@ struct commit *outcome_begin(const struct job *j, const struct record *rec, cons
 int outcome_write_slot(struct commit *c, const struct job *j, int slot, const char *text, size_t len);
 void outcome_settle_ok(struct commit *c, struct job *j, const struct row_values *after);
 struct commit *outcome_ok(struct attempt *a);
-/* Of a commit that was kept: what could not be sealed then. What cannot be now either is kept again. */
+/* For a parked commit: seals what could not be sealed then. A value that still cannot be sealed is parked again. */
 void outcome_seal_plain(struct commit *c, const struct job *j);
-/* reply: what it was read from; NULL: nothing came. */
+/* reply: the answer from which it was read; NULL: there was no answer. */
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
                               const struct http_reply *reply);
 /* outside_text.c */
-/* Text that came from elsewhere, without the job's secrets and what v holds, which may be NULL. */
+/* Text from outside, without the job's secrets and the values in v, which may be NULL. */
 char *outside_text_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
-/* To be called before the failure is noted: its text says what is kept. */
+/* Call this before the failure is noted: its text mentions the parked answer. */
 void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply);
-/* What the database says of c, without the secrets that c writes; the caller frees it. */
+/* The database's message about c, without the secrets that c writes. The caller frees it. */
 char *outside_text_of_database(const struct job *j, const struct commit *c, const char *text);
-/* Its effects were refused: what was ok becomes this record's own failure. */
+/* The effects were refused: an `ok` becomes a failure of this record alone. */
 void commit_demote_to_failure(const struct job *j, struct commit *c, const char *code, const char *text);
-/* A refusal that is no verdict: nobody is told, the row and the credential stay as they are. */
+/* A refusal without a verdict: nothing is reported, the row and the credential stay as they are. */
 void outcome_withhold(const struct job *j, struct commit *c, const struct suspect_ruling *r);
-/* A verdict that is asked again all the same. */
+/* A verdict that is not final: its credential is presented again. */
 void outcome_not_final(const struct job *j, struct commit *c, int64_t next_at_ms);
-/* A verdict without an attempt of its own: what the provider said before. */
+/* A verdict without an attempt of its own: it repeats the provider's earlier answer. */
 void outcome_reconnect(const struct job *j, struct commit *c, const char *code, const char *text);
-/* What another record with this credential came to (fate), for this one. tells: also in the row. */
+/* Applies the outcome of another record with this credential (fate) to this record. tells: it is written to the
+ * row, too. */
 struct commit *outcome_share(const struct job *j, const struct record *rec, const struct row *row,
                              const struct record *fate, bool tells);
-/* What renewd wrote about a trouble that is over: "ok", NULL and 0 in its place. */
+/* Replaces what renewd wrote about a trouble that is over by "ok", NULL and 0. */
 void outcome_take_back(struct commit *c, const struct job *j, bool status, bool error, bool strikes);
-/* recovered_record.c. The record is well again, as `now` says, without an attempt: what renewd itself had written about its trouble is
- * taken back. NULL = there is nothing to take back, and nobody has written it. */
+/* recovered_record.c. The record is well again without an attempt, as `now` shows: what renewd itself had written
+ * about its trouble is taken back. NULL = there is nothing to take back, because renewd wrote nothing. */
 struct commit *outcome_recovered(const struct job *j, const struct record *known, const struct record *now,
                                  const struct row *row);
-/* The row cannot be read: text into its last_error, and the status of misconfigured where renewd keeps that. NULL = it
- * has no such column. */
+/* The row cannot be read: writes text into its last_error, and the status of misconfigured where renewd writes a
+ * status. NULL = it has no such column. */
 struct commit *outcome_unreadable(const struct job *j, const struct record *rec, const struct row *row,
                                   const char *text);
 void outcome_note(struct commit *c, const struct job *j, bool status, const char *text);
-/* The record needs its person, and `also` columns were not told: they are by this. NULL = it has none. */
+/* The record needs its owner, and its `also` columns have not been written: this commit writes them. NULL = it has
+ * none. */
 struct commit *outcome_told(const struct job *j, const struct record *rec, const struct row *row);
-/* The record as it is when its credential gets another chance. */
+/* The record as it is when its credential may be presented again. */
 void outcome_reopened(const struct job *j, const struct record *known, struct record *ret);
-/* A failure without what it would have written into the user's tables. */
+/* A failure without its writes to the user's tables. */
 void commit_drop_user_writes(struct commit *c);
 void outcome_leave_effects(struct commit *c);
 bool outcome_leave_status(struct commit *c); /* false: it writes none */
 
-/* share_outcome.c: what became of a credential, for the other records that hold it. j may be NULL. */
+/* share_outcome.c: applies a credential's outcome to the other records that hold it. j may be NULL. */
 void share_outcome(struct engine *e, struct job *j, const struct commit *c);
-/* A record was seen to hold a credential that is dead; or one that gets another chance with this record. */
+/* A record holds a credential that is dead; or a credential may be presented again, with this record. */
 void share_dead_outcome(struct engine *e, const char *fingerprint);
 void share_revival(struct job *j, const struct record *rec);
 
@@ -103,13 +107,13 @@ void share_revival(struct job *j, const struct record *rec);
 void claim_release(struct engine *e, const struct record *rec, const char *attempt_id);
 
 /* revive.c */
-/* A commit from its text, ready to be submitted; NULL when its job is not here. */
+/* A commit read from its text, ready to be submitted; NULL when its job is not loaded. */
 struct commit *commit_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
                              struct error *why);
 
 /* commit_queue.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool, bool kept);
-/* Again what the database has lost: `lost` is its name in engine->keep. */
+/* Commits again what the database has lost. `lost` is its name in engine->keep. */
 void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost);
 void commits_resume(struct engine *e);
 void commits_forget(struct engine *e);
@@ -126,21 +130,22 @@ struct twin {
 struct twins {
     struct engine *engine;
     char fingerprint[FINGERPRINT_SIZE];
-    struct job **jobs; /* whose tables are known; as they are now, for the store's thread */
+    struct job **jobs; /* jobs whose tables are known, as they are now; for the store's thread */
     size_t job_count;
     struct twin *list;
     size_t count;
 };
 
-/* On the loop, which keeps the engine busy until twins_done(). t is zeroed. */
+/* On the loop. The engine stays busy until twins_done(). t is zeroed. */
 void twins_begin(struct twins *t, struct engine *e, const char *fingerprint);
-/* On the store's thread. Records of jobs that are not here are left to those who have them. */
+/* On the store's thread. Records of jobs that are not loaded are left to the hosts that have these jobs. */
 int twins_find(struct db *db, struct twins *t, struct error *e);
 void twins_done(struct twins *t);
 
 /* w is the record itself. */
 bool twin_is(const struct twin *w, const struct record *rec);
-/* Its row still holds the credential, and is renewd's to write: its values, which are the caller's then. */
+/* Whether its row still holds the credential and renewd may write it. Returns its values, which the caller then
+ * owns. */
 bool twin_open(const struct twins *t, struct twin *w, struct row_values *ret);
 
 #endif

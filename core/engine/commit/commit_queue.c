@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Commits on their way to the store, and what follows from each result. A commit that the store could
- * not take because it is away waits here (and on the spool) until it answers again; a fresh pair that a
- * row does not take is kept sealed, never dropped (rules 4 and 5).
+ * The queue of commits to the store, and what follows from each result. A commit waits here (and on the spool)
+ * while the database is not available. A new pair that its row does not take is parked, sealed, and never dropped
+ * (rules 4 and 5).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -42,7 +42,7 @@ static void task_end(struct commit_task *t, int outcome, bool ask_again)
     engine_check_stopped(e);
 }
 
-/* Of a credential that may not be presented twice the newest pair stays for a day. */
+/* The newest pair of a credential that must not be presented twice is retained for a day. */
 static int retain(const struct commit_task *t, struct error *e)
 {
     const struct commit *c = t->commit;
@@ -70,7 +70,7 @@ static void queue_settled(struct commit_task *t)
                  "reason", e.text, NULL);
         for (size_t i = 0; i < t->engine->leftover_count; i++)
             t->engine->leftovers[i].stays = true;
-        return; /* it stays where it is, and is kept at the next start */
+        return; /* it stays in the spool, and is retained at the next start */
     }
     if (!t->from_spool && t->engine->spool)
         spool_settled(t->engine->spool, t->commit->attempt_id);
@@ -137,8 +137,8 @@ static void drop_kept(struct engine *e, const char *attempt_id)
     engine_async(e, drop_work, t, drop_done);
 }
 
-/* A record that is due again after its success, as one that is months behind: up to REPEATS_MAX times a
- * run. Beyond that its statements do not move it; the run takes nothing more, and it stays due. */
+/* A record that is due again after its success, such as one that is months behind, is taken up to REPEATS_MAX times
+ * a run. After that its statements clearly do not advance it: the run skips it, and it stays due. */
 static void count_repeat(struct run *r, const char *key)
 {
     if (!r->repeats)
@@ -155,12 +155,12 @@ static void count_repeat(struct run *r, const char *key)
     r->left = 0;
 }
 
-/* A credential that was replaced takes its other records with it; one that stays as it is, and one that was
- * refused, tell them how it stands. */
+/* A replaced credential is written to the other records that hold it. A credential that stays the same, or that was
+ * refused, passes its outcome to them. */
 static void queue_twins_follow(struct commit_task *t)
 {
     const struct commit *c = t->commit;
-    if (c->replaces) /* a refusal may bring a new one, too */
+    if (c->replaces) /* a refusal may bring a new token, too */
         propagate_credential(t->engine, t->job, c);
     if (strcmp(c->before.fingerprint, c->after.fingerprint) == 0)
         share_outcome(t->engine, t->job, c);
@@ -189,7 +189,7 @@ static void committed(struct commit_task *t)
     task_end(t, c->outcome, again);
 }
 
-/* ---- keeping what the row did not take ---- */
+/* ---- parking what the row did not take ---- */
 
 static void keep_now(void *ctx)
 {
@@ -198,7 +198,8 @@ static void keep_now(void *ctx)
     commits_resume(e);
 }
 
-/* Its lease and its spool entry stay, so that what it was paid with is not presented again. --once does not stay. */
+/* The lease and the spool entry stay, so that the spent credential is not presented again. --once does not wait for
+ * it. */
 static void keep_later(struct commit_task *t)
 {
     struct engine *e = t->engine;
@@ -243,7 +244,7 @@ static void keep_done(void *arg, int result, const struct error *e)
 {
     struct keep_task *k = arg;
     struct commit_task *t = k->commit;
-    if (result < 0) { /* it is on the spool still: tried again when the store comes back */
+    if (result < 0) { /* it is still on the spool: tried again when the database is available */
         log_line(LEVEL_ERROR,
                  "new tokens that their row did not take could not be parked in the database; they stay on the "
                  "spool, and renewd tries again",
@@ -312,7 +313,7 @@ static void queue_keep(struct commit_task *t, const char *kind, const char *code
     engine_async(t->engine, keep_work, k, keep_done);
 }
 
-/* ---- results that are no success ---- */
+/* ---- results that are not a success ---- */
 
 static bool current_fingerprint(struct commit_task *t, char ret[FINGERPRINT_SIZE])
 {
@@ -328,15 +329,15 @@ static bool current_fingerprint(struct commit_task *t, char ret[FINGERPRINT_SIZE
     return ret[0] != '\0';
 }
 
-/* Stored bytes differ. The same value in another wrapping is the same credential: decide again with it.
- * Anything else is the application's, and wins. */
+/* The stored bytes differ. The same value in another sealing is the same credential: the commit is submitted again
+ * with the new bytes. Any other value is the application's, and wins (rule 5). */
 static bool queue_same_credential(struct commit_task *t)
 {
     char fp[FINGERPRINT_SIZE];
     return current_fingerprint(t, fp) && strcmp(fp, t->commit->before.fingerprint) == 0;
 }
 
-/* The row of a lost credential holds one that it replaced, or that very one: it is written over that. */
+/* The row of a lost credential holds that credential, or one that it replaced: the row is overwritten. */
 static bool went_back(struct commit_task *t)
 {
     char fp[FINGERPRINT_SIZE];
@@ -346,7 +347,7 @@ static bool went_back(struct commit_task *t)
     return true;
 }
 
-/* A pair that was carried from another row is there: somebody was quicker to carry it. */
+/* A pair carried from another row is already there: another commit wrote it first. */
 static bool carried_before(struct commit_task *t)
 {
     const struct commit *c = t->commit;
@@ -399,8 +400,8 @@ static char *queue_said(const struct commit_task *t)
     return t->job ? outside_text_of_database(t->job, t->commit, t->commit->why) : xstrdup(t->commit->why);
 }
 
-/* Not even its verdict can be noted. Whether its credential is spent nobody knows then: the lease and the
- * intent stay, so that it is not presented again before a person has looked. */
+/* Not even the verdict can be stored, so it stays unknown whether the credential is spent. The lease and the intent
+ * stay, so that it is not presented again before an operator has looked. */
 static void verdict_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
@@ -414,7 +415,7 @@ static void verdict_refused(struct commit_task *t)
     task_end(t, OUTCOME_TRANSIENT, false);
 }
 
-/* Nothing more is spent: who claims next rehearses first. */
+/* No further credential is spent: the next claim rehearses first. */
 static void right_lost(const struct commit_task *t)
 {
     struct job *j = t->job;
@@ -425,7 +426,7 @@ static void right_lost(const struct commit_task *t)
     j->engine->on->right_lost(j);
 }
 
-/* A failure without what was refused of it: its statements, else its status, else its row. */
+/* A failure without the part that was refused: its statements, else its status, else its row. */
 static void without_refused(struct commit_task *t, const char *why)
 {
     struct commit *c = t->commit;
@@ -438,13 +439,13 @@ static void without_refused(struct commit_task *t, const char *why)
              "left_out", left_out, "reason", why, NULL);
     if (strcmp(left_out, "its row") == 0) {
         commit_drop_user_writes(c);
-        c->quiet = false; /* it is this row alone that took nothing */
+        c->quiet = false; /* only this row refused the write */
     }
     queue_submit(t);
 }
 
-/* The database refused this record and nothing was written. A success without a new token becomes its own
- * failure; a failure stays what it is, without what was refused of it. */
+/* The database refused this record and wrote nothing. A success without a new token becomes a failure of this
+ * record. A failure stays the same failure, without the part that was refused. */
 static void effects_refused(struct commit_task *t)
 {
     struct commit *c = t->commit;
@@ -474,7 +475,7 @@ static void resume_now(void *ctx)
     commits_resume(e);
 }
 
-/* A row that somebody locks, or a store that is away: asked again in a second, and when it is up. */
+/* A locked row is tried again in a second; so is a database that is not available, once it is back. */
 static void resume_later(struct engine *e)
 {
     if (!e->resume_timer)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What a job's provider grants: how long an access token lives, and whether a refresh replaces the refresh
- * token. A change is logged once, over restarts and hosts: the fact "granted:JOB" in the store has what
- * was seen last. Nothing is decided by it.
+ * What a job's provider grants: how long an access token is valid, and whether a refresh replaces the refresh
+ * token. A change is logged once, across restarts and hosts: the fact "granted:JOB" in the store holds the last
+ * observation. No decision depends on it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "core/engine/state/state.h"
 #include "core/rules/outcome.h"
 
-/* A provider that replaces it now and then only has not changed its mind each time. */
+/* A provider that replaces it only sometimes has not changed its behaviour each time. */
 enum { UNLIKE_MAX = 5, FACT_MAX = 80 };
 
 struct grant_monitor_task {
@@ -73,7 +73,7 @@ static bool lives_differ(int64_t a, int64_t b)
     return between > (a > b ? a : b) / 4;
 }
 
-/* Another host may have seen the same change first. */
+/* Another host may have stored the same change first. */
 static int note_work(struct db *db, void *arg, struct error *e)
 {
     struct grant_monitor_task *t = arg;
@@ -115,7 +115,7 @@ static void log_change(const struct grant_monitor_task *t)
 static void note_done(void *arg, int result, const struct error *err)
 {
     struct grant_monitor_task *t = arg;
-    (void)err; /* then it is told once more after a restart */
+    (void)err; /* then it is logged once more after a restart */
     if (t->now.changed_at != t->was.changed_at && !(result >= 0 && t->told))
         log_change(t);
     free(t->job);
@@ -132,7 +132,7 @@ static void grant_note(const struct job *j, const struct granted *was)
     engine_async(j->engine, note_work, t, note_done);
 }
 
-/* The record's own life must have changed: accounts of one job may be granted different ones. */
+/* The record's own lifetime must have changed: accounts of one job may be granted different ones. */
 static bool take_life(struct granted *g, const struct commit *c)
 {
     int64_t life = c->after.expires_at > c->finished_at ? c->after.life : 0;
@@ -148,8 +148,8 @@ static bool take_life(struct granted *g, const struct commit *c)
     return true;
 }
 
-/* True when it is a change to be told: `safe` would present a replaced token again, `single_use` is more
- * careful than it must be. An access token that is refreshed by itself is always a new one. */
+/* True when the change must be reported: `safe` would present a replaced token again, `single_use` is more careful
+ * than necessary. An access token that extends itself is always a new one. */
 static bool take_rotation(struct job *j, struct granted *g, const struct commit *c)
 {
     const char *slot = plugin_descriptor(j->config->plugin)->slots[j->credential_slot]->name;
@@ -180,7 +180,7 @@ void grant_monitor_take(struct job *j, const struct commit *c)
     if (life || rotation)
         now.changed_at = c->finished_at;
     if (rotation && was.rotates < 0)
-        was.rotates = 0; /* as it was thought */
+        was.rotates = 0; /* as the settings expect */
     j->granted = now;
     grant_note(j, &was);
 }

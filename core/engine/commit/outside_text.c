@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What others say, as a commit takes it: texts without secrets; answers that nobody could read, sealed.
+ * Text from outside, prepared for a commit: messages without secrets, and unreadable answers, sealed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +42,8 @@ static bool speaks_of_tokens(const char *body, size_t len)
     return false;
 }
 
-/* An answer that nobody could read may hold what replaced the credential. It is kept as it came, sealed: a part too, and
- * a large one where it speaks of tokens. */
+/* An unreadable answer may contain the token that replaced the credential. It is parked as it came, sealed. This
+ * includes a partial answer, and a large one if it mentions tokens. */
 void outcome_keep_answer(struct commit *c, const struct job *j, const struct http_reply *reply)
 {
     bool unread = c->outcome == OUTCOME_AMBIGUOUS ||

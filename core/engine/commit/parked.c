@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What is kept aside, for people: listed with its account, and written into its row by a person's word, where the row
- * still holds the credential that the pair replaced (rule 4).
+ * Parked pairs and answers, for operators: the list with their accounts, and writing a pair into its row on
+ * request, where the row still holds the credential that the pair replaced (rule 4).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static void list_known(void *arg, int result, const struct error *err)
     for (size_t i = 0; i < t->count; i++) {
         const struct kept *k = &t->list[i].kept;
         struct commit *c =
-            t->list[i].account ? NULL : open_kept(e, k); /* its row is gone: what it was called then */
+            t->list[i].account ? NULL : open_kept(e, k); /* its row is gone: the account as it was then */
         if (c && c->after.account)
             t->list[i].account = xstrdup(c->after.account);
         commit_free(c);
@@ -78,7 +78,7 @@ void engine_parked(struct engine *e, const char *job, parked_done *done, void *c
     engine_async_read(e, list_work, t, list_known);
 }
 
-/* ---- one of them into its row ---- */
+/* ---- writing one into its row ---- */
 
 struct apply_task {
     struct engine *engine;
@@ -86,7 +86,7 @@ struct apply_task {
     struct kept *kept;
     struct job *job;
     struct commit *commit;
-    struct record now;        /* its record as it stands; source NULL: it has none */
+    struct record now;        /* its record as it is now; source NULL: it has none */
     struct standing standing; /* of the pair's own credential */
     bool there;               /* the row holds the pair already */
     int rounds;
@@ -141,7 +141,7 @@ static void parked_submit(struct apply_task *t)
     engine_async(t->engine, apply_work, t, apply_done);
 }
 
-/* The row holds other bytes: the same credential in another wrapping, the pair itself, or another one. */
+/* The row holds other bytes: the same credential in another sealing, the pair itself, or another credential. */
 static void row_differs(struct apply_task *t)
 {
     struct commit *c = t->commit;
@@ -190,7 +190,7 @@ static void apply_done(void *arg, int result, const struct error *err)
     }
 }
 
-/* A late one is an attempt of its own: what the history has under its id is that it was set aside. */
+/* A late one becomes an attempt of its own: under its old id the history says that it was parked. */
 static void parked_fit(struct apply_task *t)
 {
     struct commit *c = t->commit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What was set aside (rules 4 and 5), for people: how many pairs wait for their rows, and how many came too
- * late. The late ones are kept sealed for 30 days.
+ * Counts of parked pairs (rules 4 and 5), for operators: how many wait for their rows, and how many came too late.
+ * Late ones are parked, sealed, for 30 days.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void parked_count_known(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* At start, with each heartbeat, and when one more was set aside. */
+/* At start, with each heartbeat, and when one more was parked. */
 void parked_count(struct engine *e)
 {
     if (!engine_may_work(e))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Commits of a look, without an attempt: a record is well again, and what renewd itself had written about its trouble is
- * taken back; or `also` columns are told what they had missed.
+ * Commits made after a row was read, without an attempt: what renewd wrote about a trouble is taken back when the
+ * record is well again; `also` columns that were missed are written.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +11,14 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
-/* The cell still holds what renewd wrote; what the application wrote is its own. */
+/* True while the cell holds what renewd wrote. A value of the application is not touched. */
 static bool still_ours(const struct job *j, const struct row *row, const char *slot, const char *ours)
 {
     const struct cell *cell = row_cell(j->table, row, slot);
     return cell && cell->text && ours && strcmp(cell->text, ours) == 0;
 }
 
-/* One of before that was kept is known by what the record says of its failure. */
+/* The record of an earlier version has no wrote_error: there the text of its last failure is compared. */
 static bool error_is_ours(const struct job *j, const struct row *row, const struct record *known)
 {
     const struct cell *cell = row_cell(j->table, row, "last_error");
@@ -33,7 +33,7 @@ static bool error_is_ours(const struct job *j, const struct row *row, const stru
     return ours;
 }
 
-/* A row from which the credential was taken has no trouble, and is not well either. */
+/* A row without a credential has no trouble, and is not well either. */
 static void take_back(struct commit *c, const struct job *j, const struct record *known, const struct record *now)
 {
     char strikes[24];
@@ -70,8 +70,8 @@ struct commit *outcome_recovered(const struct job *j, const struct record *known
     return NULL;
 }
 
-/* It is empty, holds what renewd wrote, or one of the values between which renewd moves it; another one is its
- * application's own. */
+/* The cell is empty, holds what renewd wrote, or one of the values between which renewd changes it. Any other value
+ * is the application's. */
 static bool status_is_ours(const struct job *j, const struct row *row, const struct record *rec)
 {
     const struct cell *cell = row_cell(j->table, row, "status");

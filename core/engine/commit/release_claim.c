@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A claim is given back: the lease goes, and the record is free for whoever claims next.
+ * Gives a claim back: the lease is removed, and the record can be claimed again.
  */
 #include <stdlib.h>
 #include <string.h>

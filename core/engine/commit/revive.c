@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * A commit from its text, as the spool and the table kept hold it.
+ * Reads a commit back from its text, as the spool and the table of parked pairs hold it.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "core/engine/commit/commit.h"
 
-/* Statements of a commit read from text find their SQL again by name. */
+/* A commit that was read from text looks its statements' SQL up by name. */
 static int find_statements(const struct job *j, struct commit *c)
 {
     for (size_t i = 0; i < c->effect_count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A newer pair into rows that still hold what it replaced: records that share a credential when one of them
- * was refreshed (rule 1), and a row into which its application saved a spent credential again (rule 5).
- * The row is written under the same condition as after an attempt, and leaves a row in the history.
+ * Writes a newer pair into rows that still hold a credential that it replaced: into the twins of a record that was
+ * refreshed (rule 1), and into a row in which the application stored a spent credential again (rule 5). The row is
+ * written under the same condition as after an attempt, and a row is added to the history.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,12 +16,12 @@
 #include "core/rules/outcome.h"
 
 struct propagate_task {
-    struct twins twins;            /* what a row holds that wants the newer pair */
-    char newest[FINGERPRINT_SIZE]; /* the pair's own; binds its sealing */
+    struct twins twins;            /* what a row holds that needs the newer pair */
+    char newest[FINGERPRINT_SIZE]; /* of the pair itself; its sealing is bound to it */
     char *sealed;                  /* NULL: to be looked up */
     const char *why;
-    struct record from; /* the record that has the pair already; source NULL: none */
-    struct job *job;    /* not NULL: the rows of this job alone */
+    struct record from; /* the record that already has the pair; source NULL: none */
+    struct job *job;    /* not NULL: only rows of this job */
 };
 
 static void share_task_free(struct propagate_task *t)
@@ -51,7 +51,7 @@ static void share_set_slot(struct row_values *after, size_t slot, const char *te
         (struct slot_value){.text = secret_text(after->owned[slot]), .len = len, .number = strtoll(text, NULL, 10)};
 }
 
-/* The commit that writes the pair into one row; NULL when the row holds something else by now. */
+/* The commit that writes the pair into one row; NULL when the row holds another credential by now. */
 static struct commit *carry(const struct propagate_task *t, struct twin *w, const struct json *pair)
 {
     struct job *j = w->job;
@@ -120,7 +120,7 @@ static void share_start(struct engine *e, struct propagate_task *t, const char *
     engine_async(e, propagate_work, t, propagate_known);
 }
 
-/* A credential that stays what it was brings a new access token for the other rows of its job; another job may
+/* A credential that was not replaced brings a new access token for the other rows of its job only: another job may
  * have asked for another scope. */
 void propagate_credential(struct engine *e, struct job *j, const struct commit *c)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What became of a credential becomes of every record that holds it: state, row, `also`, and what the token route
- * answers. A dead grant and a missing answer are the credential's own, in every job; a refused client, a limit
- * and a fault of the provider's are the job's. Records of a job that is not here follow when their table is read.
+ * Applies a credential's outcome to every record that holds it: state, row, `also`, and the answer of the token
+ * route. A dead grant and a missing answer belong to the credential, in every job. A refused client, a rate limit
+ * and a fault of the provider belong to the job. Records of a job that is not loaded follow when their table is
+ * read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +15,10 @@
 
 struct fate_task {
     struct twins twins;
-    struct job *job;    /* of the record that it happened to */
-    struct record fate; /* that record, as it stands; source NULL: to be learned from the others */
-    bool tells;         /* its row was told */
-    bool elsewhere;     /* within the job share_credential.c brings the token, too */
+    struct job *job;    /* of the record whose attempt had this outcome */
+    struct record fate; /* that record as it is now; source NULL: to be read from the others */
+    bool tells;         /* its row was written */
+    bool elsewhere;     /* within the job share_credential.c also writes the token */
 };
 
 static void outcome_share_task_free(struct fate_task *t)
@@ -33,7 +34,7 @@ static int fate_work(struct db *db, void *arg, struct error *e)
     return twins_find(db, &t->twins, e);
 }
 
-/* Of a credential that is only known to be dead: what was said of a record that has heard it, if one is left. */
+/* For a credential that is only known to be dead: a record that already has the verdict, if one is left. */
 static void learn(struct fate_task *t)
 {
     if (t->fate.source)
@@ -74,7 +75,7 @@ static struct commit *follow(const struct fate_task *t, struct twin *w)
     struct record now = {0};
     outcome_reopened(w->job, &w->record, &now);
     struct commit *c = outcome_recovered(w->job, &w->record, &now, &w->row);
-    if (!c) { /* its row was told nothing; its record is all there is to write */
+    if (!c) { /* its row was not written; only its record has to be */
         c = outcome_begin(w->job, &w->record, &w->row);
         c->release = false;
         c->alone = c->noticed = true;
@@ -128,7 +129,7 @@ void share_outcome(struct engine *e, struct job *j, const struct commit *c)
 {
     struct fate_task *t = outcome_share_task_new(e, j, c->before.fingerprint);
     record_copy(&t->fate, &c->after);
-    t->tells = !c->quiet || c->outcome == OUTCOME_RECONNECT; /* of a verdict each row is told once */
+    t->tells = !c->quiet || c->outcome == OUTCOME_RECONNECT; /* a verdict is written to each row once */
     t->elsewhere = c->outcome == OUTCOME_OK;
     outcome_share_start(t);
 }

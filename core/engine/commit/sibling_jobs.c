@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Siblings: other jobs that keep records in the same rows (a bot's and a user's tokens in one row) and write a
- * column that this job writes too: status, last_error, strikes. The worse of both stands; the store decides it
- * within the commit, by the records of the other jobs.
+ * Sibling jobs: other jobs that keep records in the same rows (a bot's and a user's tokens in one row) and write a
+ * column that this job writes too: status, last_error, strikes. The worse of both values stands. The store decides
+ * it within the commit, by the records of the other jobs.
  */
 #include <stdlib.h>
 #include <string.h>

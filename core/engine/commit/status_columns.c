@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * `also`: columns of another table that say what the records of one owner mean for him ("show a warning").
- * Written in the same transaction as the record: on_reconnect when only a person can help or at the
- * job's last strike, on_ok at the first success after that, when no other record of any job that writes the column
- * still needs its person. renewd's table {told} keeps for which records a column was written.
+ * `also`: columns of another table that tell an owner about the state of their records ("show a warning"). They are
+ * written in the record's own transaction: on_reconnect when only a person can help or at the job's last strike;
+ * on_ok at the first success after that, when no other record of any job that writes the column still needs its
+ * owner. renewd's table {told} stores for which records a column was written.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ static const char *status_columns_told(const struct job *j)
     return is_sqlite(j) ? "renewd_told" : "renewd.told";
 }
 
-/* One name for a column, however jobs write its table: "public.users/id/show_token_warning". */
+/* One name for a column, whatever notation the jobs use for its table: "public.users/id/show_token_warning". */
 static char *target_of(const struct job *j, const struct also *a, const char *column)
 {
     char *schema = NULL, *name = NULL, *target;
@@ -96,8 +96,8 @@ static char *update_sql(const struct also *a, const struct also_write *list, siz
     return buf_steal(&sql);
 }
 
-/* One column: $1 its value, $2 the key of the row, $3 the same as text. Not while another record is told of it; what
- * stands in it is not read, which may be forbidden. */
+/* One column: $1 its value, $2 the key of the row, $3 the same as text. It is not written while another record
+ * needs it. Its present value is not read, because reading may be forbidden. */
 static char *well_sql(const struct job *j, const struct also *a, const struct also_write *w)
 {
     char *target = target_of(j, a, w->column);
@@ -181,7 +181,7 @@ void status_columns_free(struct job *j)
     j->also = NULL;
 }
 
-/* The alias keeps SQLite from reading a quoted name that it does not know as a text. */
+/* Without the alias SQLite reads an unknown quoted name as a text. */
 static bool has_column(struct db *db, const char *table, const char *column)
 {
     cleanup(buf_done) struct buf sql = {0};
@@ -195,7 +195,7 @@ static bool has_column(struct db *db, const char *table, const char *column)
     return !sql.failed && store_check_statement(db, sql.data, 0, &ignored) >= 0;
 }
 
-/* What adds the columns that are missing; "; add: ALTER TABLE ...". */
+/* The statement that adds the missing columns; "; add: ALTER TABLE ...". */
 static void sql_append_alter(struct db *db, const struct also *a, const struct also_write *list, size_t count,
                              struct buf *to)
 {
@@ -370,7 +370,7 @@ static void put_bound(struct bound *b, const char *text)
     b->text = xstrdup(text);
 }
 
-/* NULL without SQL. Its parameters are to be bound. */
+/* NULL without SQL. The caller binds its parameters. */
 static struct bound *add_effect(struct commit *c, const struct job *j, size_t index, size_t kind, size_t bound)
 {
     char name[NAME_MAX_LEN];
@@ -410,7 +410,7 @@ static void add_well(struct commit *c, const struct job *j, size_t index, const 
     }
 }
 
-/* First who is told, then what: on_ok looks at who is left. */
+/* First the table {told}, then the columns: on_ok checks which records are left. */
 static void add(struct commit *c, const struct job *j, size_t index, bool ok)
 {
     const struct also *a = &j->config->also[index];
@@ -457,11 +457,11 @@ void status_columns_tell(struct commit *c, const struct job *j)
         add(c, j, i, false);
 }
 
-/* ---- columns that were told of records that are gone ---- */
+/* ---- columns written for records that are gone ---- */
 
 enum { STALE_MAX = 1000 };
 
-/* The one write of on_ok that is meant; NULL = none is any more. */
+/* The one on_ok write that is meant; NULL = it no longer exists. */
 static const struct also_write *write_of(const struct job *j, const char *target, const struct also **ret)
 {
     for (size_t i = 0; i < j->config->also_count; i++)

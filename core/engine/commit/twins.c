@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Twins: the records, of whatever job, that hold one credential, each with its row. What becomes of the credential
- * becomes of all of them (share_credential.c, share_outcome.c). Found on the store's thread, used on the loop.
+ * Twins: all records, of any job, that hold one credential, each with its row. The credential's outcome applies to
+ * all of them (share_credential.c, share_outcome.c). They are found on the store's thread and used on the loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 
 enum { TWINS_MAX = 1000 };
 
-/* A reload may change the engine's list at any time; the jobs stay while the engine is busy. */
+/* A reload may change the engine's list at any time. The jobs themselves stay allocated while the engine is
+ * busy. */
 void twins_begin(struct twins *t, struct engine *e, const char *fingerprint)
 {
     t->engine = e;
@@ -81,7 +82,7 @@ bool twin_open(const struct twins *t, struct twin *w, struct row_values *ret)
 {
     char fp[FINGERPRINT_SIZE];
     struct error e;
-    if (w->record.state == STATE_PENDING) /* its row refused the very pair, which is kept for it */
+    if (w->record.state == STATE_PENDING) /* its row refused this pair, which is parked */
         return false;
     if (row_is_filtered_out(w->job, &w->row, &w->record)) /* disconnected by its application */
         return false;

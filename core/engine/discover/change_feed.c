@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Rows of which a trigger said that their application changed them (renewd.watch): each is looked at, one after
- * the other, at once. Anybody may notify, and what is said is a hint: a row is read, nothing else. One that gets
- * lost, or that comes when nobody can look, costs a wait until the next round of its table.
+ * Rows that a trigger reported as changed by their application (renewd.watch). Each is read at once, one after the
+ * other. NOTIFY needs no privilege, so a report only causes a row to be read. A report that is lost, or that
+ * arrives when rows cannot be read, delays the change until the next round of its table.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +12,12 @@
 #include "core/engine/discover/discover.h"
 #include "core/engine/state/state.h"
 
-/* However fast a row changes it is read five times a second at most. */
+/* A row is read at most five times a second, however fast it changes. */
 enum { WAITING_MAX = 1000, PAUSE_MS = 200 };
 
 struct change_feed {
     struct map *rows; /* "JOB KEY" -> the key within it */
-    size_t left;      /* to be looked at before the next pause */
+    size_t left;      /* to be read before the next pause */
     bool looking;
     int64_t looked_boot_ms;
     struct loop_timer *timer;
@@ -52,7 +52,7 @@ static void begin_soon(struct engine *e)
         c->timer = loop_at(e->loop, c->looked_boot_ms + PAUSE_MS, change_feed_begin, e);
 }
 
-/* Takes rows until one is being read, which comes back here. */
+/* Takes rows until a read is under way; its callback continues here. */
 static void look_next(void *ctx)
 {
     struct engine *e = ctx;

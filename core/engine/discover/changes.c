@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a look found, into the store, and what follows from it: trouble that is taken back, a credential that is spent or
- * dead, or that gets another chance.
+ * Stores what reading a row found, and starts what follows from it: trouble that is taken back, and a credential
+ * that is spent, dead, or may be presented again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 #include "core/rules/outcome.h"
 #include "core/store/shared_credential.h"
 
-/* Trouble is taken back with the record. A row that does not take it is no reason to forget the record. */
+/* Trouble is taken back together with the record. If the row does not accept the write, the record is still
+ * stored. */
 static int put_recoveries(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
     int res = 0;
@@ -57,7 +58,7 @@ static int change_put_all(struct db *db, struct record_change *changes, size_t c
     return res;
 }
 
-/* A row may hold again what was replaced: saved back by its application, or restored. */
+/* A row may hold a replaced credential again: its application stored it, or it was restored. */
 static int changes_spent(struct db *db, const struct record_change *changes, size_t count, bool *ret_spent,
                          bool *ret_dead, struct error *e)
 {
@@ -83,8 +84,8 @@ void change_done(struct record_change *c)
     commit_free(c->note);
 }
 
-/* A record may have missed what became of its credential: the process died in between, its job was not there at
- * that moment, or its application gave it the credential of another one. */
+/* A record may have missed its credential's outcome: the process died in between, its job was not loaded at that
+ * moment, or its application gave it the credential of another record. */
 void change_catch_up(struct job *j, const struct record *rec, bool spent, bool dead)
 {
     if (spent && !j->safe && !defence_off(DEFENCE_WRITE_BACK))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Learns which records there are. A full round at start (and when the store comes back) reads every
- * row in pages by key; later rounds go slowly, at no more than 1 % of a core, every `rescan`. A round
- * ends with a sweep over renewd's own rows, which takes out those whose rows are gone.
+ * Finds the records of a job. A full round, at start and when the database is available again, reads every row in
+ * pages by key. Later rounds run every `rescan`, slowly, with at most 1 % of a core. A round ends with a sweep over
+ * renewd's own rows that removes records whose rows are gone.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +31,7 @@ struct page_task {
     char *hidden; /* row security that shows no row */
     struct page page;
     bool *spent, *dead; /* which of its records hold a credential that has a successor, or is dead */
-    bool *untold;       /* which of them need a person, though `also` columns were never told */
+    bool *untold;       /* which of them need their owner, though `also` columns were never written */
 };
 
 struct put_task {
@@ -88,8 +88,8 @@ static void round_failed(struct job *j, int result, const struct error *e)
     from_the_first(j);
 }
 
-/* The next step of the round: at once in a full round and in one that somebody waits for, otherwise after a rest 99
- * times as long as the work took. */
+/* Schedules the next step of the round: at once in a full round and in one that a caller waits for, otherwise after
+ * a pause 99 times as long as the work took. */
 static void discovery_go_on(struct job *j, void (*step)(void *))
 {
     struct discovery *d = &j->discovery;
@@ -111,17 +111,17 @@ static void hold_for(struct job *j, const char *why, int64_t again_s)
     struct discovery *d = &j->discovery;
     d->held = true;
     if (d->timer)
-        d->running = false; /* the round rests between two steps */
+        d->running = false; /* the round pauses between two steps */
     loop_cancel(&d->timer);
     if (d->running)
-        d->again = true; /* what it is about to hear ends it */
+        d->again = true; /* the result that is under way ends it */
     else if (j->engine->setup.daemon && !j->engine->stopping)
         d->timer = loop_after(j->engine->loop, again_s * 1000, next_round, j);
     looks_end(j, why);
     job_hold(j, why);
 }
 
-/* The job is held for what its table holds or refuses; a full round later looks again. */
+/* The job is held because of what its table contains or refuses; a full round later checks again. */
 void discovery_hold(struct job *j, const char *why)
 {
     hold_for(j, why, j->config->rescan_s);
@@ -133,7 +133,7 @@ void discovery_misfit(struct job *j, const char *why)
     hold_for(j, why, rescan < MISFIT_S ? rescan : MISFIT_S);
 }
 
-/* One page further than any round before that did not come to its end. */
+/* One page further than any earlier round that did not finish. */
 static void page_done_with(struct discovery *d)
 {
     if (++d->pages <= d->furthest)
@@ -294,7 +294,7 @@ static void put_done(void *arg, int result, const struct error *e)
     put_free(t);
 }
 
-/* Each credential is told once. */
+/* Each credential is handled once. */
 static void tell_once(const char *const *fingerprints, bool *spent, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -318,7 +318,7 @@ static int page_spent(struct db *db, struct page_task *t, struct error *e)
     return res;
 }
 
-/* They were dead before the job had its `also`, or before renewd kept whom it had told. */
+/* They were dead before the job had its `also`, or before renewd stored which records it had written it for. */
 static int page_untold(struct db *db, struct page_task *t, struct error *e)
 {
     size_t count = 0, *at = xcalloc(t->page.count + 1, sizeof *at);
@@ -346,7 +346,7 @@ static void tell_untold(struct job *j, const struct record *rec, const struct ro
         commits_submit(j->engine, j, NULL, c, false, false);
 }
 
-/* A table that looks empty, or that nobody may write, says so by its first page. */
+/* A table that looks empty, or that cannot be written, shows it with its first page. */
 static void look_hidden(struct db *db, struct page_task *t)
 {
     cleanup(table_look_done) struct table_look look = {0};
@@ -356,7 +356,7 @@ static void look_hidden(struct db *db, struct page_task *t)
         t->hidden = table_look_hidden(&look, t->job->table, t->page.count > 0);
 }
 
-/* A right that was withdrawn is told with all others that are missing, before a token is spent. */
+/* A withdrawn right is reported together with all other missing rights, before a token is spent. */
 static int first_page(struct db *db, struct page_task *t, struct error *e)
 {
     int res = t->after ? 0 : job_rights(db, t->job->config, t->job->table, t->full, e);
@@ -368,7 +368,7 @@ static int page_work(struct db *db, void *arg, struct error *e)
     struct page_task *t = arg;
     int res = first_page(db, t, e);
     if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
-        res = -ENOTCONN; /* else they are counted another time */
+        res = -ENOTCONN; /* otherwise they are counted another time */
     if (res >= 0 && !t->after && (t->full || !t->page.count))
         look_hidden(db, t);
     if (res < 0)
@@ -377,7 +377,7 @@ static int page_work(struct db *db, void *arg, struct error *e)
     return res < 0 || !t->job->config->also_count ? res : page_untold(db, t, e);
 }
 
-/* Rows that are added later mostly come behind it. */
+/* Rows that are added later mostly sort after it. */
 static void note_last(struct discovery *d, const char *key)
 {
     char *last = key ? xstrdup(key) : d->after ? xstrdup(d->after) : NULL;
@@ -418,7 +418,7 @@ static void look_through(struct job *j, struct page_task *t)
     put_free(put);
 }
 
-/* Read as points they would all have ended long ago, and every account would be refreshed at once. */
+/* Read as points in time they would all have ended long ago, and every account would be refreshed at once. */
 static void lengths_alone(struct job *j, const char *why)
 {
     j->discovery.running = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One row looked at again: it changed, or somebody asks for it.
+ * Reads one row again: it changed, or a caller asks for it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,7 +60,8 @@ static void one_put(void *arg, int result, const struct error *e)
     one_end(t);
 }
 
-/* Its row is gone, or no longer one of the job's: it rests until it is seen again, or swept away. */
+/* Its row is gone, or no longer one of the job's: the record is inactive until the row is seen again, or it is
+ * swept. */
 static void one_rest(const struct record *known, struct record_change *ret)
 {
     record_copy(&ret->now, known);

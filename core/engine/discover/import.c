@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Import into renewd's own table: JSON lines, one record each, sealed before they reach the store. All
- * lines or none.
+ * Import into renewd's own table: JSON lines, one record each, sealed before they reach the store. Either all lines
+ * are imported or none.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Before a run says what is due its job's table is looked at: rows that were added, repaired or changed since the last
- * round count. Up to SMALL_ROWS the whole table is read, at full speed. Of a larger one at first what is cheap to find
- * is: rows behind the greatest key that is known, and those of records that are in trouble; where nothing is due then,
- * and somebody waits for the answer, the whole of it all the same. Whoever asks while a look is under way shares the
- * next one.
+ * Reads a job's table before a run determines what is due, so that rows added, repaired or changed since the last
+ * round count. Up to SMALL_ROWS rows the whole table is read, at full speed. Of a larger table first only the cheap
+ * part is read: rows after the greatest known key, and rows of records in trouble. If nothing is due then and a
+ * caller waits for the answer, the whole table is read all the same. A caller that asks while a read is under way
+ * shares the next one.
  */
 #include <stdlib.h>
 
@@ -74,7 +74,7 @@ struct part_task {
     char *after;
     char **keys;
     size_t count, next;
-    bool more; /* than KEYS_MAX were added */
+    bool more; /* more than KEYS_MAX were added */
     look_done *then;
     void *ctx;
 };

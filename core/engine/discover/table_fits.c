@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Whether a job's table still is what its configuration says, and renewd's role may do there what it has to.
+ * Checks whether a job's table still matches its configuration, and whether renewd's role has the rights that it
+ * needs there.
  */
 #include <errno.h>
 
@@ -32,7 +33,7 @@ int job_check_statements(struct db *db, const struct job_config *c, struct error
     return 0;
 }
 
-/* Of each statement what PostgreSQL names first. */
+/* For each statement, the first object that PostgreSQL names. */
 static int statement_rights(struct db *db, const struct job_config *c, struct buf *refused, struct error *e)
 {
     for (size_t i = 0; i < c->statement_count; i++) {
@@ -46,7 +47,7 @@ static int statement_rights(struct db *db, const struct job_config *c, struct bu
     return 0;
 }
 
-/* All that is missing at once; a right is not waited for until the first row hangs on it. */
+/* Reports all missing rights at once, before a row depends on one. */
 int job_rights(struct db *db, const struct job_config *c, const struct table *table, bool statements,
                struct error *e)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Rows that cannot be read: damaged, sealed with another key or by another program, too long. Each is named, by key
- * and account and never by what it holds, in the log and in its own last_error; a round counts them, and
- * where nothing opened with the job's key it is the key that is wrong.
+ * Rows that cannot be read: damaged, too long, or sealed with another key or by another program. Each is named in
+ * the log and in its own last_error, by key and account and never by its contents. A round counts them. If no value
+ * opened with the job's key, the key is wrong.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
-enum { NAMED_MAX = 20 /* of one round; the rest is counted */, SHOWN_MAX = 120, LATER_MAX = 1000 };
+enum { NAMED_MAX = 20 /* of one round; the others are only counted */, SHOWN_MAX = 120, LATER_MAX = 1000 };
 
 static const char code[] = CODE_ROW;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What keeps the events of a record from leaving: see internal.h.
+ * Remembers what keeps the events of a record from leaving: see internal.h.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The claim of one batch: events that are due, each with its record's row as it is now. What goes beyond a request's
- * bounds, or no longer goes to the same place, is given back.
+ * The claim of one batch: events that are due, each with its record's row as it is now. Events that exceed a
+ * request's limits, or that now have another destination, are given back.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -51,8 +51,8 @@ static size_t from_of(const struct sending *s, const char *key)
     return i;
 }
 
-/* Rows may have changed since they were put together, the first one's by a refresh. Only what agrees with the
- * first one now goes with it. */
+/* Rows may have changed since the batch was put together, the first one's by a refresh. Only events that still
+ * agree with the first one stay in it. */
 static bool event_claim_strangers(struct sending *s, bool *drop)
 {
     struct job *j = s->of->job;
@@ -72,7 +72,7 @@ static bool event_claim_strangers(struct sending *s, bool *drop)
     return any;
 }
 
-/* A request has its bounds: what goes beyond comes with the next one. */
+/* A request has limits: events that exceed them go with the next one. */
 static bool too_many(struct sending *s, bool *drop)
 {
     size_t bytes = 0, kept = 0, large = 0;
@@ -92,7 +92,7 @@ static bool too_many(struct sending *s, bool *drop)
     return large > 0;
 }
 
-/* Those that go are moved to the front, in their order. */
+/* Events that stay in the batch are moved to the front, in their order. */
 static void keep_only(struct sending *s, const bool *drop)
 {
     struct event_row *list = xcalloc(s->count + 1, sizeof *list);
@@ -157,7 +157,7 @@ static void claimed(void *arg, int result, const struct error *err)
     events_say_expired(j, s->expired);
     s->presented = false;
     if (result < 0 || !s->count)
-        sending_end(s, 1000); /* what was claimed all the same comes back with the end of its lease */
+        sending_end(s, 1000); /* what was claimed all the same is due again when its lease ends */
     else
         event_claim_begin(s);
 }

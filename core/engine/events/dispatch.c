@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Whose events go out next: the store says which records have events that are due, those that share credential
- * and destination make one sending, the others wait for their turn or until what keeps them is over. A daemon's
- * matter alone; --once sends no events. A paused job's wait; while the breaker holds a job they go out with the
- * tokens that live.
+ * Decides which events are sent next. The store says which records have due events. Records that share credential
+ * and destination make one sending; the others wait for their turn, or until what blocks them is over. Only a
+ * daemon sends events, --once does not. The events of a paused job wait. While the breaker holds a job, its events
+ * are sent with the tokens that are still valid.
  */
 #include "core/engine/commit/commit.h"
 #include "core/engine/events/events.h"
@@ -23,11 +23,11 @@
 #include "core/base/map.h"
 
 enum {
-    KEYS_MAX = 200, /* records that are looked at in one go */
-    POLL_MS = 5000, /* for what another host took in, or left */
-    GATHER_MS = 20, /* what is posted one by one goes out together */
-    MORE_MS = 100,  /* until the rest is looked at, when there were more */
-    GONE_S = 600,   /* a record that cannot be read is looked at again */
+    KEYS_MAX = 200, /* records that are read in one query */
+    POLL_MS = 5000, /* for events that another host took in, or left */
+    GATHER_MS = 20, /* events that are posted one by one are sent together */
+    MORE_MS = 100,  /* until the rest is read, when there were more */
+    GONE_S = 600,   /* a record that cannot be read is read again */
 };
 
 static void event_dispatch_look(void *ctx);
@@ -141,7 +141,7 @@ void events_park(struct job_events *je, char *const *keys, size_t count, const s
     engine_async(je->job->engine, park_work, t, parked);
 }
 
-/* ---- who is due ---- */
+/* ---- which records are due ---- */
 
 struct due_task {
     struct job_events *of;
@@ -252,7 +252,7 @@ static void send_groups(struct job_events *je, struct map *groups)
     while (map_next(groups, &cursor, &destination, &value)) {
         struct group *g = value;
         if (under_way(je, destination) || je->active >= SENDINGS_MAX)
-            continue; /* each sending looks again when it ends */
+            continue; /* each sending checks again when it ends */
         sending_start(je, xstrdup(destination), g->keys, g->count);
         g->keys = NULL;
         g->count = 0;
@@ -302,7 +302,7 @@ static void event_dispatch_look(void *ctx)
     engine_async_read(je->job->engine, event_dispatch_due_work, t, event_dispatch_due_known);
 }
 
-/* ---- what happens to its record ---- */
+/* ---- when a record changes ---- */
 
 struct kick_task {
     struct job *job;
@@ -318,7 +318,7 @@ static int kick_work(struct db *db, void *arg, struct error *e)
 
 static void event_dispatch_kicked(void *arg, int result, const struct error *err)
 {
-    (void)result; /* then the slow look finds them */
+    (void)result; /* then the slow poll finds them */
     (void)err;
     struct kick_task *t = arg;
     if (t->job->events)
@@ -339,7 +339,7 @@ void events_record_changed(struct job *j, const char *key, bool is_new)
     engine_async(j->engine, kick_work, k, event_dispatch_kicked);
 }
 
-/* ---- life ---- */
+/* ---- start and stop ---- */
 
 bool job_takes_events(const struct job *j)
 {
@@ -368,7 +368,7 @@ bool events_idle(const struct job *j)
                           !j->events->posts && !j->events->looking);
 }
 
-/* What the store has yet to hear is not waited for while it is away: its leases end. */
+/* Results that the store does not have yet are not waited for while it is not available: their leases end. */
 bool events_at_work(const struct job *j)
 {
     for (const struct sending *s = j->events ? j->events->sendings : NULL; s; s = s->next)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Events of applications on their way to the provider. What the engine's other folders may call.
+ * Events of applications on their way to the provider. The interface of this folder for the engine's other folders.
  */
 #ifndef CORE_ENGINE_EVENTS_EVENTS_H
 #define CORE_ENGINE_EVENTS_EVENTS_H
@@ -11,13 +11,13 @@ void events_new(struct job *j);
 void events_free(struct job *j);
 void events_start(struct job *j);
 void events_stop(struct job *j);
-/* As attempts_give_up: the leases of what was sent end by themselves. */
+/* As attempts_give_up: the leases of what was sent expire. */
 void events_give_up(struct job *j);
-/* Some were added. */
+/* Some events were added. */
 void events_came(struct job *j);
-/* Those that wait for what only its application or its owner can change may be able to leave. A process that just
- * started, or did not send them itself, does not know what keeps them: it has them tried too, but for those of a
- * record that is_new. */
+/* Events that wait for a change by their application or owner may be able to leave. A process that has just
+ * started, or that did not send them itself, does not know what blocks them: it makes them due too, except those of
+ * a record that is_new. */
 void events_record_changed(struct job *j, const char *key, bool is_new);
 bool events_idle(const struct job *j);
 bool events_at_work(const struct job *j);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Events that come in: taken by the plugin, then added to the store; nobody is told that they are kept before they
- * are. What is posted while the store is busy goes into one transaction.
+ * Takes events in: the plugin reads them, then they are added to the store. They are acknowledged only when the
+ * store has them. Events that are posted while the store is busy go into one transaction.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ struct post {
     void *ctx;
     int result;
     struct error why;
-    bool looked; /* its row was looked at: where there is no record now, there is none */
+    bool looked; /* its row was read: if there is no record now, there is none */
     struct post *next;
 };
 
@@ -74,7 +74,7 @@ static int add_one(struct db *db, const struct job *j, struct post *p)
     return store_events_add(db, c->job, j->table->source, p->list, p->count, c->events_depth, clock_now(), &p->why);
 }
 
-/* All of them at once; false: one of them does not go, and each is tried by itself. */
+/* All of them in one transaction; false: one of them fails, and each is tried by itself. */
 static bool add_together(struct db *db, const struct job *j, struct post *first)
 {
     const struct job_config *c = j->config;
@@ -120,7 +120,7 @@ static void queue(struct post *p)
     *at = p;
 }
 
-/* A record that was made a moment ago is not known yet. */
+/* A record that was added a moment ago is not known yet. */
 static void looked(void *ctx)
 {
     struct post *p = ctx;
@@ -160,7 +160,7 @@ static void added(void *arg, int result, const struct error *err)
     event_intake_pump(je);
 }
 
-/* The first that waits, and those behind it that can go with it. */
+/* The first that waits, and those after it that can go with it. */
 static struct post *event_intake_take(struct job_events *je)
 {
     struct post *first = je->posts, **end = &first->next;
@@ -186,7 +186,7 @@ static void event_intake_pump(struct job_events *je)
     engine_async(e, add_work, t, added);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 int engine_take_event(struct job *j, const struct event_message *m, struct taken_event *ret, struct error *e)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * What the files of the engine's events share. The way of one event: taken and added (intake.c), due
- * (dispatch.c), claimed (claim.c), sent and judged (send.c), settled (settle.c). Inside core/engine only.
+ * Shared by the files of the engine's events. The way of one event: taken and added (intake.c), due (dispatch.c),
+ * claimed (claim.c), sent and judged (send.c), settled (settle.c). Inside core/engine only.
  *
  * Events of one destination (credential and destination slots) go out one batch after the other. What keeps a
- * record's events from leaving is remembered under its key (blocked.c): until when, and how often it
- * went wrong. Whatever is remembered here may be lost: the store holds every event with its state and time.
+ * record's events from leaving is remembered under its key (blocked.c): until when, and how often it failed. All
+ * that is remembered here may be lost: the store holds every event with its state and time.
  */
 #ifndef CORE_ENGINE_EVENTS_INTERNAL_H
 #define CORE_ENGINE_EVENTS_INTERNAL_H
@@ -15,7 +15,7 @@
 enum {
     SENDINGS_MAX = 8, /* of one job at a time, to as many destinations */
     RANGES_MAX = 32,  /* halves of halves of a batch that wait */
-    TRIAL = 10,       /* events of a batch that asks whether a refused destination is open again */
+    TRIAL = 10,       /* events of a batch that tests whether a refused destination accepts events again */
 };
 
 /* What keeps the events of a record from leaving. */
@@ -34,7 +34,7 @@ struct range {
 
 struct settle_task;
 
-/* Whose events they are, as it stands in the store. */
+/* The record whose events they are, as the store has it. */
 struct sent_from {
     char *key;
     struct row row;
@@ -42,11 +42,11 @@ struct sent_from {
     bool found;
 };
 
-/* One batch, from the question for its token until the store knows what became of each event. */
+/* One batch, from the request for its token until the store knows the result of each event. */
 struct sending {
     struct job_events *of;
     char *destination;
-    char **keys; /* the first: whose token and destination serve */
+    char **keys; /* the first: its token and destination are used */
     size_t key_count;
     int64_t generation; /* of the token that is used */
     char *token;        /* of that generation, once it was refused */
@@ -64,10 +64,10 @@ struct sending {
     size_t range_count;
     struct plugin_batch *batch;
     struct http_transfer *transfer;
-    struct settle_task *settles; /* what the store has yet to hear */
+    struct settle_task *settles; /* results that the store does not have yet */
     size_t sent;
     bool presented;               /* a request may have left since they were claimed */
-    bool token_refused, released; /* released: the events that were held with these are to wait again */
+    bool token_refused, released; /* released: the events that were held with these wait again */
     struct sending *next;
 };
 
@@ -82,35 +82,35 @@ struct job_events {
     bool started, looking, again;
     struct sending *sendings;
     size_t active;
-    size_t limit;         /* events in the next batch: less while they are large */
+    size_t limit;         /* events in the next batch: fewer while they are large */
     struct map *troubles; /* key -> struct trouble */
     struct post *posts;   /* not yet submitted */
     bool adding;          /* the store has some before it */
-    size_t searching;     /* posts whose record is looked for */
+    size_t searching;     /* posts whose record is being read */
 };
 
 /* dispatch.c */
 void events_look_in(struct job_events *je, int64_t ms);
-/* Which other records' events may travel with this one's; malloc'd, NULL with a sentence when the row cannot
+/* Says which other records' events may go out with this one's; malloc'd, NULL with a sentence when the row cannot
  * be read. */
 char *events_destination(struct job *j, const struct row *row, struct error *e);
-/* Their events do not leave now: noted in the store as `how` says. */
+/* Their events do not leave now; the store notes it as `how` says. */
 void events_park(struct job_events *je, char *const *keys, size_t count, const struct trouble *how);
 
 /* send.c: takes the keys over. */
 void sending_start(struct job_events *je, char *destination, char **keys, size_t count);
 void sending_free(struct sending *s);
-/* The events' next look comes in so many ms. */
+/* Schedules the next poll of the events in so many ms. */
 void sending_end(struct sending *s, int64_t look_ms);
 /* The next range, or the end. */
 void sending_next(struct sending *s);
-/* The store has noted what it was told of. */
+/* The store has noted the results. */
 void sending_go_on(struct sending *s);
 
-/* claim.c: goes on with sending_next, or ends. */
+/* claim.c: continues with sending_next, or ends. */
 void sending_claim(struct sending *s);
 
-/* settle.c. For a line of the log: the account of one of its records, where it is known; or NULL. */
+/* settle.c. For a log line: the account of one of its records, where it is known; or NULL. */
 const char *sending_account(const struct sending *s, const char *key);
 
 /* settle.c */

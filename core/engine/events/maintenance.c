@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Events that nobody can send any more are given up when their time is over; sent ones are forgotten after 30 days,
- * those that were set aside, dropped or given up after 90.
+ * Gives up events that are too old to be sent. Removes sent events after 30 days, and those that were refused
+ * (state aside), dropped or given up after 90 days.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A person says that events are to be tried again: whatever keeps their records' events is forgotten.
+ * An operator's retry of events: what blocked their records' events is forgotten.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One batch of events: its token (refreshed first when it ends soon), its request, and what follows from the answer.
- * What the provider may have got without our hearing of it goes out again with the same ids, and each claim counts;
- * a batch that is refused for one event's sake is halved until that one stands alone.
+ * One batch of events: its token (refreshed first when it ends soon), its request, and what follows from the
+ * answer. Events whose result is unknown are sent again with the same ids, and each claim is counted. A batch that
+ * is refused because of one event is halved until that event is alone.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,10 +23,10 @@ enum {
     MIN_VALID_S = 60, /* a token that ends sooner is refreshed first */
     SERVE_MS = 5000,
     WAIT_MS = 30000,
-    PERSON_S = 60, /* beside the kick of a changed record: other hosts see changes, too */
+    PERSON_S = 60, /* beside the wake-up by a changed record: other hosts see changes, too */
     GONE_S = 600,
     SHARED_MS = 200,         /* for a newer token to reach the other rows that hold the one before */
-    SETTLE_SPARE_MS = 10000, /* of the lease, for noting what became of the events */
+    SETTLE_SPARE_MS = 10000, /* of the lease, for storing the events' results */
     HOLD_S = 600,
     HOLD_MAX_S = 3600,
     LATER_S = 5,
@@ -37,7 +37,7 @@ enum {
     REFUSED_MAX_S = 3600, /* a fresh token that is refused again */
 };
 
-/* ---- life ---- */
+/* ---- start and end ---- */
 
 static void from_free(struct sending *s)
 {
@@ -81,7 +81,7 @@ void sending_end(struct sending *s, int64_t look_ms)
     engine_check_stopped(je->job->engine);
 }
 
-/* ---- what keeps them ---- */
+/* ---- what blocks them ---- */
 
 static int failures_of(const struct sending *s, int state)
 {
@@ -103,7 +103,7 @@ static void event_send_note(struct sending *s, int state, int64_t wait_s, bool f
         blocked_record_note(s->of, s->keys[i], state, clock_now() + wait_s, freed_by_change, code, why);
 }
 
-/* None of these records' events leave for so long. */
+/* These records' events do not leave for so long. */
 static void stay(struct sending *s, int64_t wait_s, bool freed_by_change, const char *code, const char *why)
 {
     event_send_note(s, EVENT_WAITING, wait_s, freed_by_change, code, why);
@@ -116,7 +116,7 @@ static void say_waiting(const struct sending *s, const char *message, const char
     const struct job *j = s->of->job;
     const struct trouble *t = blocked_record_of(s->of, s->keys[0]);
     if (t && t->why && why && strcmp(t->why, why) == 0)
-        return; /* said before */
+        return; /* logged before */
     log_line(LEVEL_WARNING, message, "job", j->config->job, "record", s->keys[0], "account",
              sending_account(s, s->keys[0]), "code", code, "reason", why, "reconnect_url", j->config->reconnect_url,
              NULL);
@@ -137,7 +137,7 @@ static void event_send_serve(struct sending *s, const struct token_answer *t)
         stay(s, backoff_next(refused, jitter(), REFUSED_S, REFUSED_MAX_S), true, "token",
              "the provider refuses this access token, as it refused the one before");
     else
-        sending_end(s, SHARED_MS); /* the events are due, and come again with the newer one */
+        sending_end(s, SHARED_MS); /* the events are due, and are sent with the newer token */
 }
 
 static void event_send_token_known(void *ctx, const struct token_answer *t)
@@ -160,7 +160,7 @@ static void event_send_token_known(void *ctx, const struct token_answer *t)
     case TOKEN_UNDER_WAY:
         stay(s, 1, true, "token", "its token is being refreshed");
         return;
-    default: /* the store is away, or renewd stops */
+    default: /* the database is not available, or renewd stops */
         sending_end(s, 1000);
     }
 }
@@ -227,7 +227,7 @@ static int make_request(struct sending *s, struct http_request *ret, struct erro
     if (res < 0)
         return res;
     size_t carried = plugin_batch_carried(s->batch);
-    if (carried < s->range.count) /* the others come next: the range that was taken off left room */
+    if (carried < s->range.count) /* the others come next: the range that was removed left room */
         s->ranges[s->range_count++] = (struct range){s->range.at + carried, s->range.count - carried};
     s->range.count = carried;
     ret->deadline_boot_ms = clock_boot_ms() + j->config->timeout_ms;
@@ -260,7 +260,7 @@ void sending_next(struct sending *s)
     }
     s->range = s->ranges[--s->range_count];
     int res = make_request(s, &q, &e);
-    if (res == -ECANCELED) { /* it is known already: there is nowhere to send to */
+    if (res == -ECANCELED) { /* known already: there is no destination */
         plugin_batch_decided(s->batch, &r);
         event_send_judged(s, &r);
         return;
@@ -301,7 +301,7 @@ static void was_sent(struct sending *s)
     sending_next(s);
 }
 
-/* One of several is bad: each half by itself. */
+/* One of several is bad: each half is sent by itself. */
 static void halve(struct sending *s)
 {
     size_t half = s->range.count / 2;
@@ -435,7 +435,7 @@ static void event_send_release_done(void *arg, int result, const struct error *e
     free(t);
 }
 
-/* The destination takes events again: all that were held for it go out. Takes the keys over. */
+/* The destination accepts events again: all that were held for it are sent. Takes the keys over. */
 static void event_send_release(struct sending *s)
 {
     struct release_task *t = xcalloc(1, sizeof *t);

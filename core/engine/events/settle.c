@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The store is told what became of claimed events. While it is away, or its disk is full, that is tried again for as long
- * as it takes: nobody claims them meanwhile, and this process has them in its hands. What somebody locks is tried until
- * the lease ends; afterwards they go out once more, which is counted.
+ * Stores the results of claimed events. While the database is not available, or its disk is full, the write is
+ * repeated without limit: no other process claims these events meanwhile, and this process still holds them. A
+ * locked row is tried again until the lease ends; after that the events are sent once more, which is counted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ struct settle_task {
     struct sending *of;
     int64_t *ids;
     size_t count;
-    struct fate fate; /* code and why are the task's own */
+    struct fate fate; /* code and why belong to the task */
     bool unsent;
     int64_t now;
     struct loop_timer *timer; /* until it is tried again */

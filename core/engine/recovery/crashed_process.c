@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * After a crash (rules 2 and 6): what dead processes of this host left on the spool is committed before
- * anything is claimed. A lease without an intent was never used and is given back; an intent without a
- * result is an attempt of which nobody knows the end: ambiguous. After a reboot an intent may be lost
- * with the machine's memory, so every such lease is. Here too: pairs that a row refused are tried again.
+ * Recovery after a crash (rules 2 and 6): the spool of dead processes of this host is committed before anything is
+ * claimed. A lease without an intent was never used and is given back. An intent without a result is an attempt
+ * with an unknown end: ambiguous. A reboot may lose an intent with the machine's memory, so after one every such
+ * lease is ambiguous. Also here: pairs that a row refused are tried again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +31,7 @@ struct lease_task {
     size_t file;
     struct lease_row *leases;
     size_t count;
-    int64_t events; /* that it had in its hands */
+    int64_t events; /* that the process held */
 };
 
 static void ask_leases(void *ctx);
@@ -43,8 +43,8 @@ static void ask_leases_again(struct engine *e, size_t file)
         e->recover_timer = loop_after(e->loop, ASK_AGAIN_MS, ask_leases, e);
 }
 
-/* A file that nobody locks tells that its process is dead, unless it is a copy or was written before a reboot,
- * which a copied machine looks like: then the process has to be silent first. */
+/* An unlocked file shows that its process is dead, unless the file is a copy or was written before a reboot, which
+ * a copied machine looks like. Then the process has to be silent first. */
 static int leases_work(struct db *db, void *arg, struct error *e)
 {
     struct lease_task *t = arg;
@@ -98,7 +98,7 @@ static void give_back_done(void *arg, int result, const struct error *err)
     recover_check(e);
 }
 
-/* The spool file stays until all of its leases are given back: it is what tells of them. */
+/* The spool file stays until all of its leases are given back, because it names them. */
 static void crashed_give_back(struct engine *e, struct spool_file *f, const struct lease_row *l)
 {
     struct give_back_task *t = xcalloc(1, sizeof *t);
@@ -110,14 +110,14 @@ static void crashed_give_back(struct engine *e, struct spool_file *f, const stru
     engine_async(e, give_back_work, t, give_back_done);
 }
 
-/* One lease of a dead process. Whose attempt may have been sent stays leased while its job is not here. */
+/* One lease of a dead process. If its attempt may have been sent, it stays leased while its job is not loaded. */
 static void settle_lease(struct engine *e, struct spool_file *f, struct lease_row *l)
 {
     struct job *j = l->record.source ? job_by_source(e, l->record.source) : NULL;
     const struct spool_leftover *left = crashed_leftover_of(f, l->attempt_id);
     if (left && left->text)
         return;                                         /* its result is on the way */
-    bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be what was damaged */
+    bool unsent = !left && f->same_boot && !f->damaged; /* its intent may be the damaged entry */
     if (j && !unsent) {
         struct commit *c =
             expired_lease_commit(e, j, l, "interrupted", "renewd was stopped between the request and its answer");
@@ -235,15 +235,15 @@ static bool tables_known(const struct engine *e)
     return true;
 }
 
-/* Called when the store answers and whenever a job's table got known: drains once all that could be
- * known is. */
+/* Called when the store answers and whenever a job's table becomes known: drains once all that can be known is
+ * known. */
 static void recover_start(struct engine *e)
 {
     if (e->recovering || e->drained || !tables_known(e))
         return;
     e->recovering = true;
     e->set_back = SET_BACK_TO_LOOK;
-    restored_database_take(e); /* before anything is drained, which is kept as well */
+    restored_database_take(e); /* before anything is drained, which is retained as well */
     struct error err;
     e->left_alone =
         spool_leftovers(e->setup.state->path, e->setup.config->keys, &e->leftovers, &e->leftover_count, &err) < 0;
@@ -270,7 +270,7 @@ static void finish_file(struct engine *e, size_t index)
         spool_file_remove(f);
 }
 
-/* What dead processes left is in the store. */
+/* The store has what dead processes left. */
 static bool leftovers_done(struct engine *e)
 {
     for (size_t i = 0; i < e->leftover_count; i++)
@@ -287,8 +287,8 @@ static bool leftovers_done(struct engine *e)
     return true;
 }
 
-/* With the heartbeat: a --once beside the daemon may have died. Files that were left where they are were
- * counted, so that they alone are no reason. */
+/* With the heartbeat: a --once beside the daemon may have died. Files that were left in place were counted, so that
+ * these files alone cause no new drain. */
 void recover_siblings(struct engine *e)
 {
     if (!engine_may_work(e) || e->recovering || !tables_known(e))
@@ -354,7 +354,7 @@ static void crashed_later_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* Waiting does not heal it: it is said again in an hour, or at the next start. */
+/* Waiting does not resolve it: it is logged again in an hour, or at the next start. */
 static void cannot_try(struct engine *e, const struct kept *k, const char *why)
 {
     log_line(LEVEL_WARNING, "parked tokens cannot be written into their row", "job", k->job, "record", k->key,
@@ -397,7 +397,7 @@ static void kept_known(void *arg, int result, const struct error *err)
     free(t);
 }
 
-/* all: also those whose minute is not over, as at a start. */
+/* all: also those whose minute has not passed, as at a start. */
 void recover_kept(struct engine *e, bool all)
 {
     if (!engine_may_work(e))

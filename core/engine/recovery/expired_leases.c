@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Leases whose holder is gone (rule 6). A lease that is not `safe` belongs to the process that took it, also
- * when it is over: that process alone may know what became of its request. It is ended here at the
- * record's last safe moment, or when the host was forgotten: the attempt is noted as one without an
- * answer, and rule 11 says when the credential is presented again. `safe` ones are simply claimed.
+ * Ends leases whose holder is gone (rule 6). A lease that is not `safe` belongs to the process that took it, even
+ * after its end, because only that process may know the result of its request. It is ended here at the record's
+ * last safe moment, or when the host was forgotten: the attempt is noted as one without an answer, and rule 11 says
+ * when the credential is presented again. `safe` leases are simply claimed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static void over_done(void *arg, int result, const struct error *err)
     free(t);
 }
 
-/* What a process of this host left is on the spool, as long as its file is there. */
+/* What a process of this host left is on the spool, as long as its file exists. */
 static bool file_is_there(const struct engine *e, const struct lease_row *l)
 {
     if (strcmp(l->host, e->setup.state->host) != 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * forget-host: the operator's word that a host does not come back. Until then what it attempted is its own.
+ * forget-host: the operator declares that a host does not come back. Until then its attempts belong to it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 struct forget_task {
     struct engine *engine;
     char *asked;          /* an id or a name */
-    struct host_row host; /* whose it is; id "" until found */
+    struct host_row host; /* the host's; id "" until found */
     char why[sizeof(struct error)];
     host_done *done;
     void *ctx;

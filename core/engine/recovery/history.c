@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * History older than 90 days goes, in small batches: in a daemon at no more than 1 % of a core, at start and then
- * every hour; in --once some batches on end. By the real clock: a rehearsal of next year removes nothing.
+ * Removes history older than 90 days in small batches: in a daemon with at most 1 % of a core, at start and then
+ * every hour; in --once some batches in a row. It uses the real clock: a rehearsal of next year removes nothing.
  */
 #include "core/engine/recovery/recovery.h"
 #include "core/store/history.h"
@@ -41,7 +41,7 @@ static void trimmed(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
                  err->text, NULL);
     if (result >= 0 && t->more && !e->setup.daemon && e->store_up && ++t->batches < ONCE_BATCHES) {
-        engine_async(e, trim_work, t, trimmed); /* its work may be done: it ends when this is, too */
+        engine_async(e, trim_work, t, trimmed); /* its work may be done: it ends when this is done, too */
         return;
     }
     if (e->setup.daemon && !e->stopping)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What other processes and other times left behind: spool files, leases, a restored database, old history. What the engine's other folders may call.
+ * What other processes and earlier times left: spool files, leases, a restored database, old history. The interface
+ * of this folder for the engine's other folders.
  */
 #ifndef CORE_ENGINE_RECOVERY_RECOVERY_H
 #define CORE_ENGINE_RECOVERY_RECOVERY_H
@@ -13,16 +14,16 @@ void recover_kept(struct engine *e, bool all);
 
 /* restored_database.c */
 void restored_database_check(struct engine *e);
-/* What dead processes of this installation kept, before anything more is kept. */
+/* What dead processes of this installation retained, before anything more is retained. */
 void restored_database_take(struct engine *e);
-/* Whether a kept commit is of this installation: the fingerprint of what it brought is made with our key. */
+/* Whether a retained commit is of this installation: the fingerprint of its new credential is made with our key. */
 bool restored_database_ours(void *engine, const char *newest, const char *text, size_t len);
 
 /* unowned_leases.c */
 void unowned_leases_check(struct engine *e);
 
 /* expired_leases.c: leases whose holder is gone. */
-/* What is noted of an attempt whose end nobody knows, under its own attempt id. */
+/* What is noted about an attempt with an unknown end, under its own attempt id. */
 struct commit *expired_lease_commit(struct engine *e, struct job *j, const struct lease_row *l, const char *code,
                                     const char *text);
 void expired_leases_check(struct engine *e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A database that was set back (a backup put back, a standby that lagged): credentials that it had are gone
- * from it, and its rows hold what was spent for them. What is kept for a day on the spool (store/keep.h) is
- * held against the history before anything is claimed, at start and after every reconnection; what the history
- * does not know is committed again, under its own attempt id (rule 6).
+ * A database that was restored from a backup, or a standby that lagged: credentials that it had are missing, and
+ * its rows hold those that were spent for them. What the spool retains for a day (core/journal/retention.h) is
+ * compared with the history before anything is claimed, at start and after every reconnection. A commit that the
+ * history does not have is made again, under its own attempt id (rule 6).
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Leases that nobody works on. When the store goes away in the middle of a claim, the claim may have been
- * committed without our knowing it; when it goes away before a lease is given back, it stays. Such leases
- * of this process are given back before anything else is claimed; and where renewd ends before the store
- * answers, its spool file stays and the next process does it (rule 2).
+ * Leases that belong to no work. If the connection is lost in the middle of a claim, the claim may have been
+ * committed without an answer. If it is lost before a lease is given back, the lease stays. Such leases of this
+ * process are given back before anything else is claimed. If renewd ends before the store answers, its spool file
+ * stays, and the next process gives them back (rule 2).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ enum { AGAIN_MS = 1000 };
 
 struct unowned_leases_task {
     struct engine *engine;
-    char **held; /* attempts that are at work, or whose result is on its way */
+    char **held; /* attempts that are under way, or whose result is being committed */
     size_t count, room;
     int64_t released;
 };
@@ -85,8 +85,8 @@ static void unowned_leases_done(void *arg, int result, const struct error *err)
     unowned_task_free(t);
 }
 
-/* The store runs work in order: what is claimed after this was submitted is not in its way, and before it
- * no claim may be under way. */
+/* The store runs work in order: a claim submitted after this is not affected, and no earlier claim may be under
+ * way. */
 void unowned_leases_check(struct engine *e)
 {
     if (!e->lost || e->lost_asked || e->claims || !e->store_up || !e->spool)

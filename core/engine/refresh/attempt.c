@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One attempt: the plugin's steps, each with its HTTP request between, on the loop. An intent is on
- * the spool before the first byte leaves (rule 2); as soon as a step has set a token it is on the
- * spool before anything else happens, and on the disk before another request (rule 3).
+ * One attempt: the plugin's steps, with the HTTP requests between them, on the loop. An intent is on the spool
+ * before the first byte leaves (rule 2). When a step has set a token, the token is on the spool before anything
+ * else happens, and on the disk before another request (rule 3).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ void attempts_give_up(struct job *j)
     }
 }
 
-/* On the spool as if the attempt ended here: a later result of the same attempt replaces it. */
+/* Written to the spool as if the attempt ended here: a later result of the same attempt replaces it. */
 static int spool_now(struct attempt *a, const struct commit *c)
 {
     struct error e = {"the answer is larger than the spool accepts"};
@@ -124,8 +124,8 @@ static void attempt_fail(struct attempt *a, struct failure *f, const struct http
     struct job *j = a->job;
     struct run *r = a->run;
     bool unanswered = a->claim.unanswered > 0;
-    bool token = c->replaces; /* the plugin has set one all the same: it is stored, whatever else is decided */
-    if (token || c->answer) { /* what nobody could read may hold what replaced the credential */
+    bool token = c->replaces; /* the plugin has set a token all the same: it is stored, whatever else is decided */
+    if (token || c->answer) { /* an unreadable answer may contain the token that replaced the credential */
         spool_now(a, c);
         spool_sync(j->engine->spool, false, synced, NULL);
     }
@@ -158,7 +158,7 @@ static void finish_ok(struct attempt *a)
     commits_submit(j->engine, j, r, c, false, false);
 }
 
-/* Nobody follows it; what it says is that the job's address is another one by now. Its query may hold secrets. */
+/* The redirect is not followed; it shows that the job's address has changed. Its query may contain secrets. */
 static bool redirected(struct attempt *a, const struct http_reply *reply)
 {
     const char *to = a->status >= 300 && a->status < 400 ? http_reply_header(reply, "Location") : NULL;
@@ -199,7 +199,7 @@ static void attempt_replied(void *ctx, const struct http_reply *reply)
     attempt_fail(a, &f, reply);
 }
 
-/* A further request that is not made: the plugin ends with what it has. */
+/* A further request is not made: the plugin ends with what it has. */
 static void not_asked(struct attempt *a, const char *why)
 {
     const struct http_reply none = {.failure = HTTP_NOT_SENT, .body = "", .why = why};
@@ -225,20 +225,20 @@ static void send_request(struct attempt *a)
         plain_failure(a, res == -EAGAIN ? OUTCOME_TRANSIENT : OUTCOME_MISCONFIGURED, "request", e.text);
 }
 
-/* Nothing further is asked before what came is safe (rule 3). */
+/* No further request is made before the answer is safe (rule 3). */
 static void on_disk(void *ctx, int result)
 {
     struct attempt *a = ctx;
     synced(NULL, result);
     if (a->job->engine->stop_begun)
-        return; /* what it has is on the spool, and the next start goes on */
+        return; /* its result so far is on the spool, and the next start continues */
     if (result < 0)
         not_asked(a, "the new token did not reach the disk");
     else
         send_request(a);
 }
 
-/* The intent, and room on the disk for all that may follow from it. */
+/* Writes the intent, and reserves room on the disk for all that may follow from it. */
 static int announce(struct attempt *a, struct error *e)
 {
     struct engine *engine = a->job->engine;
@@ -250,8 +250,8 @@ static int announce(struct attempt *a, struct error *e)
                    : spool_intent(engine->spool, a->claim.attempt_id, rec->fingerprint, rec->source, rec->key, e);
 }
 
-/* The spool takes nothing: the job's attempts stop. This one says so, the others are given back; --once does
- * not stay until there is room. */
+/* The spool accepts nothing: the job's attempts stop. This one reports it, the others are given back; --once does
+ * not wait until there is room. */
 static void no_room(struct attempt *a, const struct error *e)
 {
     struct job *j = a->job;
@@ -298,7 +298,7 @@ static void attempt_step(struct attempt *a, const struct http_reply *reply)
         finish_ok(a);
         return;
     default:
-        if (a->token_set) { /* whatever it says: the token is real */
+        if (a->token_set) { /* whatever it returns: the token is real */
             finish_ok(a);
         } else {
             struct failure f = {.outcome = a->step.outcome, .code = a->step.code, .text = a->step.text};

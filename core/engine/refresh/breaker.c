@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Rule 10 at work: each refusal is decided in the store (store/suspects.h) before it is committed, as a suspect's
- * or as a verdict; each success that matters is told to it. What keeps a held job from starving is in the claims,
- * whom it asks meanwhile in canary.c.
+ * Rule 10: each refusal is decided in the store (core/store/suspects.h) before it is committed, as a suspect's or
+ * as a verdict. Each success that matters is reported to the store. While a job is held, the claims keep its other
+ * records going, and canary.c asks the canaries.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
-enum { TELL_EACH_MS = 5000 /* successes of which nobody waits to hear */, AGAIN_MS = 10000 };
+enum { TELL_EACH_MS = 5000 /* successes whose result no caller waits for */, AGAIN_MS = 10000 };
 
 bool breaker_holds(const struct job *j)
 {
@@ -47,7 +47,7 @@ void breaker_take(struct job *j, struct breaker_row *row)
     breaker_row_done(&j->breaker.row);
     j->breaker.row = *row;
     memset(row, 0, sizeof *row);
-    if (seen) /* by us, and not told yet */
+    if (seen) /* by this process, and not reported yet */
         j->breaker.row.state.success_at = success_at;
     if (held && !breaker_holds(j))
         log_line(LEVEL_INFO, "the breaker no longer holds the job; each suspected record is tried once", "job",
@@ -79,7 +79,7 @@ struct refused_task {
     struct suspect_limits limits;
     struct refusal refusal;
     int64_t now;
-    char lease[ID_SIZE]; /* of one that is looked at without an asking */
+    char lease[ID_SIZE]; /* of a suspect that is looked at without a presentation */
     struct refused_ruling result;
 };
 
@@ -91,7 +91,8 @@ static int refused_work(struct db *db, void *arg, struct error *e)
     return store_breaker_refused(db, &k, &t->limits, &t->refusal, t->now, &t->result, e);
 }
 
-/* The job and its commit as the ruling wants them. A store that is away rules nothing: it is asked again soon. */
+/* The job and its commit as the decision needs them. While the database is not available there is no decision: the
+ * call is repeated soon. */
 static void rule(struct refused_task *t, int result)
 {
     struct job *j = t->job;
@@ -100,7 +101,7 @@ static void rule(struct refused_task *t, int result)
         r = (struct suspect_ruling){.verdict = SUSPECT_WITHHELD, .next_at = t->now + AGAIN_MS};
     else
         breaker_take(j, &t->result.job);
-    if (result >= 0 && r.held && !j->engine->on->secrets_changed(j)) /* under another secret the job begins anew */
+    if (result >= 0 && r.held && !j->engine->on->secrets_changed(j)) /* else the job starts anew */
         tell_held(j, &r);
     if (r.verdict < SUSPECT_NOT_FINAL)
         outcome_withhold(j, t->commit, &r);
@@ -155,7 +156,8 @@ void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswe
     engine_async(j->engine, refused_work, t, refused_done_loop);
 }
 
-/* ---- one that is not asked again: its refusal followed a presentation without an answer (rule 11) ---- */
+/* ---- a suspect that is not presented again: its refusal followed a presentation without an answer (rule 11)
+ * ---- */
 
 static void breaker_judged(void *arg, int result, const struct error *err)
 {
@@ -227,7 +229,8 @@ static void fine_done(void *arg, int result, const struct error *err)
     free(t);
 }
 
-/* Before its commit: should this process end between the two, a success is known that renewd has on its spool. */
+/* Called before its commit: if this process ends between the two, the success is known and its result is on the
+ * spool. */
 void breaker_fine(struct job *j, const struct commit *c)
 {
     struct breaker *b = &j->breaker;
@@ -245,7 +248,7 @@ void breaker_fine(struct job *j, const struct commit *c)
     engine_async(j->engine, fine_work, t, fine_done);
 }
 
-/* ---- a person's word, here or on another host ---- */
+/* ---- an operator's word, here or on another host ---- */
 
 struct resume_task {
     struct job *job;

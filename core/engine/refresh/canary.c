@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Whom a job asks beside those whose time has come (rule 10): while its breaker holds it one suspect or new record
- * after the other, the canaries; and a fine record ahead of its time where a suspect has no witness.
+ * The records that a job tries beside those that are due (rule 10). While its breaker holds it: one suspect or new
+ * record after the other, the canaries. Where a suspect has no witness: a good record ahead of its time.
  */
 #include <stdlib.h>
 
@@ -77,7 +77,7 @@ static void canary_ask(void *ctx)
     engine_async(j->engine, turn_work, t, turn_known);
 }
 
-/* A clock that was set back does not keep it from asking. */
+/* A clock that was set back does not stop the canaries. */
 void canary_arm(struct job *j)
 {
     struct breaker *b = &j->breaker;
@@ -89,7 +89,7 @@ void canary_arm(struct job *j)
     b->canary_timer = loop_after(j->engine->loop, wait, canary_ask, j);
 }
 
-/* Once its records are discovered. --once asks one whose time has come, and then works. */
+/* Called once its records are discovered. --once tries one whose time has come, and then works. */
 void canary_start(struct job *j)
 {
     if (!breaker_holds(j))
@@ -144,7 +144,7 @@ static void witness_ask(void *ctx)
     engine_async(j->engine, witness_work, t, witness_known);
 }
 
-/* The refusal's own commit goes first. */
+/* The commit of the refusal goes first. */
 void canary_want_witness(struct job *j)
 {
     if (!j->breaker.witness_timer && j->engine->setup.daemon && !j->engine->stopping && !j->removed)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What happens to a claim before it becomes an attempt: the row as it is now is held against what
- * renewd knew when it claimed. Another credential in it, or a row that is gone: the claim is given
- * back, and made again on what is there (rule 1).
+ * Checks a claim before it becomes an attempt: the row as it is now is compared with the row that renewd knew when
+ * it claimed. If the row is gone, or holds another credential, the claim is given back, and a new one is made for
+ * the present credential (rule 1).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
-/* True when the row still is what was claimed; then the record is brought up to date with it. */
+/* True when the row still is what was claimed; then the record is updated from it. */
 static bool still_valid(struct job *j, struct claimed *c)
 {
     if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record))
@@ -36,7 +36,7 @@ static bool still_valid(struct job *j, struct claimed *c)
     return same;
 }
 
-/* The provider refused the very token that the row still holds. */
+/* The row still holds the token that the provider rejected. */
 static bool still_refused(const struct run *r, const struct record *rec, const struct row_values *v)
 {
     int slot = plugin_slot(r->job->config->plugin, "access_token");
@@ -46,7 +46,7 @@ static bool still_refused(const struct run *r, const struct record *rec, const s
     return now >= rec->window.earliest && now >= rec->not_before && token_refused(&r->wish, &held, now);
 }
 
-/* Its time may be moved, its wait is real. */
+/* Its time may be moved; its backoff stays. */
 static bool waits(const struct run *r, const struct record *rec)
 {
     bool own = rec->state == STATE_RETRYING || rec->state == STATE_MISCONFIGURED;
@@ -77,7 +77,7 @@ static bool still_due(const struct run *r, const struct record *rec, const struc
     }
 }
 
-/* Asks the plugin again, now, with the row as it is. */
+/* Asks the plugin again, now, with the present row. */
 static bool plugin_agrees(struct run *r, struct claimed *c)
 {
     struct row_values v = {0};
@@ -97,7 +97,7 @@ static bool plugin_agrees(struct run *r, struct claimed *c)
 static void claim_take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
-    if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record)) { /* given back, it must not be due again */
+    if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record)) { /* it must not be due again */
         c->record.window = (struct window){0};
         c->record.point = c->record.due_at = 0;
     }
@@ -109,12 +109,12 @@ static void claim_take_one(struct run *r, struct claimed *c, int64_t lease_boot_
     if (!plugin_agrees(r, c)) {
         record_schedule(j, &c->record);
         claim_release(j->engine, &c->record, c->attempt_id);
-        if (!r->repeats || !map_get(r->repeats, c->record.key)) /* else it is done: it was asked once more */
+        if (!r->repeats || !map_get(r->repeats, c->record.key)) /* otherwise it is done */
             r->row.skipped++;
         return;
     }
     bool suspect = c->record.state == STATE_MISCONFIGURED || c->record.state == STATE_RECONNECT;
-    bool named = r->mode == CLAIM_MANUAL && !r->general; /* a canary is nobody's wish */
+    bool named = r->mode == CLAIM_MANUAL && !r->general; /* a canary was not requested by a caller */
     if (suspect && c->unanswered && !j->safe && !named) {
         breaker_judge(j, r, c);
         return;
@@ -137,7 +137,7 @@ struct rehearse_task {
 
 static void claim_take_all(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
 {
-    r->claiming = true; /* an attempt that ends at once must not end the run under us */
+    r->claiming = true; /* an attempt that ends at once must not end the run during this loop */
     for (size_t i = 0; i < count; i++) {
         if (job_may_claim(r->job))
             claim_take_one(r, &list[i], lease_boot_ms);
@@ -148,7 +148,7 @@ static void claim_take_all(struct run *r, struct claimed *list, size_t count, in
     r->claiming = false;
 }
 
-/* The store is away, or the row is locked: nothing is known of it, and nothing is spent for it. */
+/* The database is not available, or the row is locked: its state is unknown, and no credential is spent for it. */
 static void claim_not_now(struct run *r, struct claimed *list, size_t count, const char *why)
 {
     struct engine *e = r->job->engine;
@@ -184,7 +184,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     r->claiming = false;
     j->rehearsed = result >= 0;
     if (result == -EACCES)
-        discovery_misfit(j, e->text); /* it goes on soon after the GRANT */
+        discovery_misfit(j, e->text); /* it continues soon after the GRANT */
     else if (result < 0 && result != -ENOENT && !store_passes(result))
         discovery_hold(j, e->text);
     if (store_passes(result))
@@ -196,7 +196,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     run_pump(r);
 }
 
-/* list and what it holds are taken over. */
+/* list and its contents are taken over. */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms)
 {
     struct job *j = r->job;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A job none of whose records was refreshed by its last asking is failing, and says so everywhere: each single record
- * may look as if it only waits. Looked for in the store when attempts have ended since, at most each five seconds.
+ * A job is failing when none of its records was refreshed when all were tried last. This is reported everywhere,
+ * because each single record may look as if it only waits. The store is asked when attempts have ended since the
+ * last time, at most every five seconds.
  */
 #include <inttypes.h>
 #include <stdlib.h>

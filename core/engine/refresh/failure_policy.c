@@ -17,9 +17,9 @@ enum {
     RETRY_CAP_S = 3600,
     RATE_BASE_S = 60,
     MISCONFIGURED_AGAIN_S = 86400,
-    GRACE_REPEATS = 3, /* at once; with the backoff that follows no more than that in a minute */
+    GRACE_REPEATS = 3, /* at once; with the backoff that follows at most that many in a minute */
     GRACE_BASE_S = 120,
-    PRESENTED_MAX = 2, /* of a single_use credential whose answers do not come */
+    PRESENTED_MAX = 2, /* of a single_use credential without an answer */
 };
 
 static uint64_t seed(const struct attempt *a)
@@ -27,14 +27,15 @@ static uint64_t seed(const struct attempt *a)
     return strtoull(a->claim.attempt_id + 16, NULL, 16);
 }
 
-/* An answer that is not the provider's own, but of what stands before it: a proxy, a load balancer, a content network.
- * Behind it the request may have been taken. A 503 is theirs where it neither says when to come again nor is JSON. */
+/* An answer that does not come from the provider but from a gateway before it: a proxy, a load balancer, a CDN. The
+ * provider may have processed the request. A 503 is a gateway's when it neither says when to come again nor is
+ * JSON. */
 static bool from_gateway(const struct http_reply *reply)
 {
     switch (reply->status) {
     case 502:
     case 504:
-    case 520: /* Cloudflare: the answer was none */
+    case 520: /* Cloudflare: there was no valid answer */
     case 524: /* the answer did not come in time */
         return true;
     case 503:
@@ -45,8 +46,8 @@ static bool from_gateway(const struct http_reply *reply)
     }
 }
 
-/* A credential that may be used once is perhaps spent behind a gateway's answer, like behind none (rule 11). At its last
- * safe moment the same answer is no end: what a repeat could cost is lost by then, and the grant may live. */
+/* After a gateway's answer a single-use credential may be spent, as after no answer (rule 11). At its last safe
+ * moment the same answer ends nothing: a repeat can lose nothing more by then, and the grant may still be valid. */
 void failure_policy_read(const struct attempt *a, const struct http_reply *reply, struct failure *f)
 {
     const struct job *j = a->job;
@@ -63,7 +64,7 @@ void failure_policy_read(const struct attempt *a, const struct http_reply *reply
             : "a gateway answered instead of the provider; the provider may have processed the request";
 }
 
-/* When a credential of which nobody knows whether it is spent is presented again (rule 11). */
+/* When a credential is presented again if it is unknown whether it is spent (rule 11). */
 int64_t failure_policy_after_no_answer(const struct job *j, const struct no_answer *s)
 {
     int64_t now = clock_now();
@@ -81,7 +82,7 @@ int64_t failure_policy_after_no_answer(const struct job *j, const struct no_answ
     return at > now ? at : now;
 }
 
-/* A process that slept past its lease had its request under way until it woke: from then on the time counts. */
+/* If a process slept past its lease, its request was under way until it woke: the time counts from then on. */
 static int64_t after_silence(const struct attempt *a)
 {
     const struct record *r = &a->claim.record;
@@ -94,7 +95,7 @@ static int64_t after_silence(const struct attempt *a)
     return failure_policy_after_no_answer(a->job, &s);
 }
 
-/* A plugin may put an unanswered presentation off, never bring it forward. */
+/* A plugin may delay an unanswered presentation, never advance it. */
 void failure_policy_bound(const struct attempt *a, struct decision *d)
 {
     if (d->outcome != OUTCOME_AMBIGUOUS || a->job->safe)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A refresh by hand of a record that is being refreshed already: its run waits for that attempt and takes its result as
- * its own. Also: of a record whose new token was set aside, the run has failed.
+ * A manual refresh of a record that is being refreshed already: its run waits for that attempt and takes over its
+ * result. Also: the run has failed for a record whose new token was parked.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static void joined_append(struct run *r, struct failure_row *list, size_t count)
 static void joined_take(struct run *r, const struct under_way *u)
 {
     if (u->outcome == OUTCOME_NONE)
-        return; /* it is skipped, for the reason that it has now */
+        return; /* it is skipped, for the reason that applies now */
     if (u->outcome == OUTCOME_OK) {
         r->row.refreshed++;
     } else {
@@ -57,7 +57,7 @@ static int joined_look_work(struct db *db, void *arg, struct error *e)
     return store_under_way_ended(db, t->list, t->count, e);
 }
 
-/* A store that went away is asked again: what is under way ends when it answers. */
+/* After a lost connection the store is asked again: what is under way ends when it answers. */
 static void joined_looked(void *arg, int result, const struct error *err)
 {
     (void)err;
@@ -107,7 +107,7 @@ bool joined_waits(const struct run *r)
     return r->joining || r->joined_count;
 }
 
-/* Those of its keys that were not joined. */
+/* Its keys that were not joined. */
 static size_t keys_left(const struct run *r, const char **ret)
 {
     size_t count = 0;
@@ -117,7 +117,8 @@ static size_t keys_left(const struct run *r, const char **ret)
     return count;
 }
 
-/* Set aside before this run: of those that it skipped. Set aside in it: counted already, and no history has them yet. */
+/* Parked before this run: those that it skipped. Parked during the run: counted already, and not in the history
+ * yet. */
 static int joined_set_aside(struct db *db, struct run *r, const struct claim_request *q, struct error *e)
 {
     struct reason_count *because = r->skipped_because;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Settings that leave due records undone: a `limit` that ended run after run too early, a `pace` at which a run is not
- * over when the next tick comes. Said in the log and beside the job, with the number that would do. A job with "auto"
- * takes what a tick left at each record's own time, in further runs of that limit.
+ * Detects settings that leave due records undone: a `limit` that ends run after run too early, and a `pace` at
+ * which a run is not over when the next tick comes. The log and the job's status name the number that would
+ * suffice. A job with "auto" takes what a tick left at each record's own time, in further runs of that limit.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Whether the token that a provider refused is the one that a record still has.
+ * Decides whether the token that a provider refused is the one that a record still has.
  */
 #include <string.h>
 

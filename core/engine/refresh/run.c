@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A run: one pass of a job over its due records. Takes claims in batches while the job has room,
- * counts what became of them, writes its row, and tells those who wait for it. Attempts at a record's
- * own time share one run a minute.
+ * A run: one pass of a job over its due records. It takes claims in batches while the job has room, counts the
+ * results, writes its row, and notifies those that wait for it. Attempts at a record's own time share one run a
+ * minute.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,21 +19,21 @@
 #include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 
-enum { HOLD_MS = 30000 /* less than what a lease has to spare */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500 };
+enum { HOLD_MS = 30000 /* less than the margin of a lease */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500 };
 
 struct claim_task {
     struct run *run;
     struct claim_request query;
     struct claimed *list;
     size_t count;
-    struct under_way *others; /* of its keys, those that others present here */
+    struct under_way *others; /* of its keys, those that other runs of this process present */
     size_t other_count;
     int64_t lease_boot_ms;
 };
 
 static void run_check(struct run *r);
 
-/* By hand and on demand: records are named by key, each asked for once. */
+/* Manual and on demand: records are named by key, each taken once. */
 bool run_names_keys(const struct run *r)
 {
     return r->mode == CLAIM_MANUAL || r->mode == CLAIM_DEMAND;
@@ -166,7 +166,7 @@ static void finish_done(void *arg, int result, const struct error *e)
 {
     struct run *r = arg;
     struct engine *engine = r->job->engine;
-    if (store_passes(result) && !engine->stopping) { /* else it would look as if it ran for ever */
+    if (store_passes(result) && !engine->stopping) { /* otherwise it would look as if it ran for ever */
         r->timer = loop_after(engine->loop, FINISH_AGAIN_MS, finish_submit, r);
         return;
     }
@@ -183,7 +183,7 @@ static void run_finish(struct run *r)
     r->finishing = true;
     loop_cancel(&r->timer);
     r->row.finished_at = clock_now();
-    if (r->mode == CLAIM_AUTO) /* what was due is what was taken up */
+    if (r->mode == CLAIM_AUTO) /* all that was due was claimed */
         r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
     else if (r->row.due > r->row.refreshed + r->row.failed)
         r->row.skipped = r->row.due - r->row.refreshed - r->row.failed;
@@ -193,7 +193,7 @@ static void run_finish(struct run *r)
     finish_submit(r);
 }
 
-/* It never got a row: the store is away, the job is held, its ready statement said no. */
+/* It never got a row: the database is not available, the job is held, its ready statement refused. */
 void run_refuse(struct run *r, int error, const char *why)
 {
     r->refused_error = error;
@@ -247,7 +247,7 @@ static void note_progress(struct run *r)
     engine_async(t->engine, progress_work, t, progress_done);
 }
 
-/* Other records that hold what was refreshed get it in a moment: --once, which counts what is left over, stays for it. */
+/* Twins of a refreshed record get its pair in a moment: --once, which counts what is left over, waits for it. */
 static bool run_twins_follow(const struct job *j)
 {
     const struct engine *e = j->engine;
@@ -265,7 +265,7 @@ static void run_check(struct run *r)
         run_twins_follow(r->job))
         return;
     if (r->shares_minute && r->left > 0 &&
-        job_may_claim(r->job)) { /* what its limit leaves is the next run's, soon */
+        job_may_claim(r->job)) { /* what its limit leaves is taken by the next run, soon */
         int64_t left = 60 - clock_now() % 60;
         if (clock_now() / 60 == r->row.started_at / 60) {
             loop_cancel(&r->timer);
@@ -275,7 +275,8 @@ static void run_check(struct run *r)
         }
     }
     if (!r->twice && !r->shares_minute && !run_names_keys(r) && r->row.failed && !r->job->config->breaker_again_s) {
-        r->twice = true; /* who was refused here is asked once more, now that all others were (rule 10) */
+        r->twice = true; /* records that were refused in this run are presented once more, after all others (rule
+                          * 10) */
         r->exhausted = false;
         run_pump(r);
         return;
@@ -283,7 +284,7 @@ static void run_check(struct run *r)
     run_finish(r);
 }
 
-/* What this very claim took is no other's. */
+/* A record that this claim itself took is not another run's. */
 static void drop_own(struct claim_task *t)
 {
     size_t left = 0;
@@ -339,8 +340,8 @@ static void hold_over(void *ctx)
     run_pump(r);
 }
 
-/* Another's transaction holds what is due, or the store: nobody knows yet who will have it. --once, which has no next
- * run, asks again; as long as a lease lasts, since what is locked for longer is no claim. */
+/* Another transaction locks what is due, or the store: it is not known yet which host will have it. --once, which
+ * has no next run, asks again, for as long as a lease lasts: what is locked for longer is not a claim. */
 static bool claim_later(struct run *r)
 {
     struct job *j = r->job;
@@ -399,8 +400,8 @@ static void next_keys(struct run *r, struct claim_request *q)
     r->exhausted = r->keys_asked == r->key_count;
 }
 
-/* A job that its provider told to wait, or of a pace slower than leases live, claims nothing meanwhile: it
- * would only have to give it back. --once does not stay for it. */
+/* A job whose provider asked it to wait, or with a pace slower than the length of a lease, claims nothing
+ * meanwhile: it would only have to give the claim back. --once does not wait for it. */
 static bool run_held_back(struct run *r)
 {
     struct job *j = r->job;
@@ -434,13 +435,13 @@ void run_pump(struct run *r)
     if (run_held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
         return;
     size_t room = room_of(j);
-    if (r->mode == CLAIM_DEMAND && !room) /* somebody waits for it */
+    if (r->mode == CLAIM_DEMAND && !room) /* a caller waits for it */
         room = 1;
     if (r->exhausted || !room) {
         run_check(r);
         return;
     }
-    if (j->engine->lost) { /* pumped again when it is clear */
+    if (j->engine->lost) { /* pumped again when this is known */
         j->engine->on->leases_unowned(j->engine);
         return;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A refresh by hand: one record, an owner's, or all of a job. One record is looked at first, because its
- * application may have changed it a moment ago; where there is none, there is no run.
+ * A manual refresh: one record, an owner's, or all of a job. A single record is read first, because its application
+ * may have changed it a moment ago. If there is no such record, there is no run.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void manual_known(void *arg, int result, const struct error *e)
         t->done(t->ctx, &(struct run_result){.error = -ENOENT, .why = "there is no such record"});
     else if (result == -ENODATA)
         t->done(t->ctx, &(struct run_result){.error = -ENODATA, .why = e->text});
-    else /* a store that went away is the run's to say */
+    else /* if the database is not available, the run reports it */
         run_start(t->job, CLAIM_MANUAL, "hand", keys, 1, t->done, t->ctx);
     free(t->key);
     free(t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Runs that are asked for and act as at a tick, and how far they, and the rounds before them, are.
+ * Requested runs that act as at a tick; and the progress of runs, and of the rounds before them.
  */
 #include "core/engine/discover/discover.h"
 #include "core/engine/refresh/refresh.h"

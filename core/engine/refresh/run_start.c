@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How a run begins: whether it can, the look at the job's table before it, what is due then, and its row.
+ * How a run begins: whether it may, the read of the job's table before it, what is due then, and its row.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,10 +17,10 @@ struct start_task {
     struct run *run;
     struct claim_request query;
     char *not_ready;
-    bool not_looked; /* not_ready says why its table could not be */
+    bool not_looked; /* not_ready says why the table could not be read */
 };
 
-/* Records of one credential are asked for by one of them. */
+/* Of records with one credential, one is presented. */
 static void add_keys(struct run *r, const struct record *list, size_t count, struct map *seen)
 {
     r->keys = xrealloc(r->keys, (r->key_count + count + 1) * sizeof *r->keys);
@@ -32,7 +32,7 @@ static void add_keys(struct run *r, const struct record *list, size_t count, str
     }
 }
 
-/* By hand without keys means all records of the job. */
+/* A manual run without keys means all records of the job. */
 static int all_keys(struct db *db, struct run *r, struct map *seen, struct error *e)
 {
     cleanup(free_p) char *after = NULL;
@@ -52,8 +52,8 @@ static int all_keys(struct db *db, struct run *r, struct map *seen, struct error
     }
 }
 
-/* Somebody hears what it found, or acts by it. At a record's own time that record alone is meant, and looked at when it
- * is claimed; --once has just read the whole table. */
+/* A caller learns what the run found, or acts on it. A run at a record's own time concerns that record alone, which
+ * is read when it is claimed; --once has just read the whole table. */
 static bool looks_first(const struct run *r)
 {
     return r->job->engine->setup.daemon && !r->shares_minute && r->mode != CLAIM_DEMAND && !r->key_count;
@@ -64,7 +64,7 @@ static int start_work(struct db *db, void *arg, struct error *e)
     struct start_task *t = arg;
     struct run *r = t->run;
     const struct job_config *c = r->job->config;
-    int res = r->row.id ? 0 /* asked for in SQL: its row is there */
+    int res = r->row.id ? 0 /* requested in SQL: its row exists */
                         : store_run_start(db, c->job, r->trigger, t->query.host, r->row.started_at, &r->row.id, e);
     if (t->not_ready)
         return res;
@@ -88,7 +88,7 @@ static void start_done(void *arg, int result, const struct error *e)
     struct run *r = t->run;
     if (result >= 0 && !t->not_ready && !r->looked_all && !r->row.due && strcmp(r->trigger, "tick") != 0) {
         free(t);
-        look_all(r->job, run_start_looked, r); /* before anybody is told that nothing is */
+        look_all(r->job, run_start_looked, r); /* before the caller hears that nothing is due */
         return;
     }
     r->started = true;
@@ -106,7 +106,7 @@ static void start_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* cannot: known already, and taken over; the history has it all the same. */
+/* cannot: the reason, known already and taken over; the history has the run all the same. */
 static void run_start_start(struct run *r, char *cannot)
 {
     struct start_task *t = xcalloc(1, sizeof *t);

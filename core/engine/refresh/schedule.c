@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * When a job's runs begin: at the ticks of its cron expressions, and, with "auto", when the next
- * record's own time comes. A tick missed while renewd was down is made up once.
+ * When a job's runs begin: at the ticks of its cron expressions, and, with "auto", when the next record's own time
+ * comes. A tick missed while renewd was down is made up once.
  */
 #include <stdlib.h>
 
@@ -76,7 +76,7 @@ static void tick_now(void *ctx)
     arm_tick(j);
 }
 
-/* Long waits are cut, so that a clock that was set is noticed. */
+/* Long waits are split, so that a clock that was set is noticed. */
 static void arm_tick(struct job *j)
 {
     loop_cancel(&j->tick_timer);
@@ -116,7 +116,7 @@ static void schedule_due_known(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* The timer went off, or something changed: the store knows the soonest. */
+/* The timer fired, or something changed: the store knows the next due time. */
 static void ask_due(struct job *j)
 {
     struct due_task *t = calloc(1, sizeof *t);
@@ -154,7 +154,7 @@ static void arm_auto(struct job *j, int64_t due_at)
         if (wait <= 0) {
             struct run *r = auto_run(j);
             if (r) {
-                r->exhausted = false; /* of this minute, but there is more by now */
+                r->exhausted = false; /* of this minute, but more is due by now */
                 run_pump(r);
             } else {
                 run_start(j, CLAIM_AUTO, "auto", NULL, 0, NULL, NULL);

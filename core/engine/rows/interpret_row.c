@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a row means: which credential it holds, when it wants a refresh, and when renewd takes it up.
- * Pure but for the plugin's question; used by discovery, before an attempt and after one.
+ * What a row means: which credential it holds, when it wants a refresh, and when renewd takes it. It has no side
+ * effects except the plugin's question. Discovery uses it, and attempts before and after their requests.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +32,7 @@ int row_fingerprint(const struct job *j, const char *key, const struct row_value
                        ret);
 }
 
-/* The memo is kept as hex in renewd's row. */
+/* renewd's row stores the memo as hex. */
 void *record_memo(const struct record *r, size_t *ret_len)
 {
     struct buf b;
@@ -65,7 +65,8 @@ int ask_refresh_window(struct job *j, struct record *r, const struct row *row, c
     return 0;
 }
 
-/* A suspect, and one told of that is not final, have a time of their own, however far off the end of what was refused is. */
+/* A suspect, and a record with a reconnect verdict that is not final, have a time of their own, however far away
+ * the refused token's end is. */
 int64_t record_due_at(const struct record *r)
 {
     bool refused = r->state == STATE_MISCONFIGURED || r->state == STATE_RECONNECT;
@@ -80,7 +81,7 @@ void record_schedule(const struct job *j, struct record *r)
     r->due_at = 0;
     switch (r->state) {
     case STATE_RECONNECT:
-        if (r->not_before) /* told, and not final: it is asked again */
+        if (r->not_before) /* a verdict that is not final: it is presented again */
             r->due_at = record_due_at(r);
         break;
     case STATE_PENDING:
@@ -90,7 +91,7 @@ void record_schedule(const struct job *j, struct record *r)
         if (j->config->automatic)
             r->due_at = r->point;
         break;
-    default: /* what failed is tried again at its backoff time, whatever the schedule */
+    default: /* a failed record is tried again at its backoff time, whatever the schedule says */
         r->due_at = record_due_at(r);
         break;
     }
@@ -119,7 +120,8 @@ static void new_credential(struct record *r, const char *fp, bool first)
     record_set_text(&r->last_text, NULL);
 }
 
-/* Whose it is: also where nothing else of the row can be read, since then somebody has to look. */
+/* Its account and owner: also set where nothing else of the row can be read, because an operator has to look
+ * then. */
 static void take_names(const struct job *j, const struct row *row, struct record *r)
 {
     const struct cell *account = row_cell(j->table, row, "account");
@@ -158,7 +160,8 @@ static void row_count(const struct job *j, const struct row_values *v, int res, 
     of->wrong_key += res == -EBADMSG || res == -ENOKEY;
 }
 
-/* Its application has just stored a token, and the end of it is whole hours from where the provider's life puts it. */
+/* Its application has just stored a token, and the stored end is whole hours away from the end that the provider's
+ * lifetime gives. */
 static void tell_zone(struct job *j, const struct row *row, const struct record *r)
 {
     const struct column *c = j->expires_slot >= 0 && j->slot_column[j->expires_slot] >= 0
@@ -214,7 +217,7 @@ void interpret_row(struct job *j, const struct row *row, const struct record *kn
     if (first || strcmp(fp, ret->fingerprint) != 0)
         new_credential(ret, fp, first);
     else if (row_changed && !by_sibling(j, row, ret) && ret->state == STATE_MISCONFIGURED && is_refusal(ret))
-        ret->not_before = 0; /* it stays a suspect, and is asked now: the row may have been what was wrong */
+        ret->not_before = 0; /* it stays a suspect and is presented now: the row may have been the cause */
     else if (row_changed && !by_sibling(j, row, ret) &&
              (ret->state == STATE_RECONNECT || ret->state == STATE_MISCONFIGURED))
         new_credential(ret, fp, true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Between a row's stored bytes and what a plugin sees: opening what is sealed, sealing what is
- * written. Sealed values are bound to table, key and slot.
+ * Converts between a row's stored bytes and the values that a plugin sees: opens sealed values, seals written ones.
+ * Sealed values are bound to table, key and slot.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static const unsigned char *hex_key(const struct job *j)
     return keyring_key(ring, j->config->sealed_key ? j->config->sealed_key : keyring_first(ring));
 }
 
-/* What another program has sealed is no token: it would be presented, refused, and its owner told. */
+/* A value that another program has sealed is not a token. Otherwise it would be presented and refused, and its
+ * owner would be notified. */
 static int open_plain(const char *slot, const char *text, size_t len, struct secret **ret, struct error *e)
 {
     const char *by = sealed_by_other(text, len);

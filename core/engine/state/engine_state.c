@@ -62,7 +62,7 @@ void engine_check_ready(struct engine *e)
     e->setup.ready(e->setup.ctx);
 }
 
-/* The reader comes a little later than the store when the database is new. */
+/* The reader connects a little later than the store when the database is new. */
 void engine_read(struct engine *e, store_work work, void *arg, store_done done)
 {
     store_submit(e->reader && e->reader_up ? e->reader : e->store, work, arg, done);
@@ -76,7 +76,8 @@ struct job *engine_job_by_name(const struct engine *e, const char *name)
     return NULL;
 }
 
-/* Asked after everything that may have been the last; looks from the loop, where nobody is above us. */
+/* Called after everything that may have been the last work. The check runs from a timer, so no caller further up
+ * the stack still uses the engine. */
 void engine_check_stopped(struct engine *e)
 {
     if ((e->stopping && !e->stop_begun) || e->retired)

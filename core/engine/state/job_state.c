@@ -11,7 +11,7 @@
 
 enum { STORE_TIMEOUT_S = 5, LEASE_SPARE_S = 60 };
 
-/* Whoever shows the reason names the job. */
+/* Callers that show the reason name the job. */
 const char *job_unnamed(const struct job *j, const char *why)
 {
     size_t len = strlen(j->config->job);
@@ -78,11 +78,11 @@ int64_t job_lease_s(const struct job *j)
     return 3 * j->config->timeout_ms / 1000 + STORE_TIMEOUT_S + LEASE_SPARE_S;
 }
 
-/* Of two that name the same table the one that is not held for it. */
+/* Of two that name the same table, the one that is not held for it. */
 struct job *job_by_source(const struct engine *e, const char *source)
 {
     struct job *found = NULL;
-    for (size_t i = 0; source && i < e->job_count; i++) /* what was set aside by an old version names none */
+    for (size_t i = 0; source && i < e->job_count; i++) /* a pair parked by an old version names none */
         if (e->jobs[i]->table && strcmp(e->jobs[i]->table->source, source) == 0 && (!found || found->held))
             found = e->jobs[i];
     return found;

@@ -28,7 +28,7 @@ struct jobs_ready_waiter {
 
 struct engine {
     struct engine_setup setup;
-    const struct engine_listeners *on; /* what higher folders are told */
+    const struct engine_listeners *on; /* the higher folders' functions that are called */
     struct loop *loop;
     struct job **jobs;
     size_t job_count;
@@ -37,53 +37,53 @@ struct engine {
     struct http_client *http;
     struct store_thread *store, *reader;
     struct spool *spool;
-    struct retention *keep; /* what the store has taken, for a day */
+    struct retention *keep; /* what the store has, retained for a day */
     enum { SET_BACK_TO_LOOK, SET_BACK_LOOKING, SET_BACK_WRITING } set_back;
-    int64_t left_alone; /* spool files that are not for us */
+    int64_t left_alone; /* spool files of another host, installation or key */
     unsigned char fingerprint_key[32];
-    bool keys_known[KEYRING_MAX]; /* in the ring's order: the database has a check value of theirs */
+    bool keys_known[KEYRING_MAX]; /* in the ring's order: the database has a check value of the key */
     int64_t started_at;
     bool store_up, reader_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
-    int threads;         /* of those being stopped, how many still run */
-    struct job *retired; /* taken out by a reload, still at work */
+    int threads;         /* of the jobs being stopped, how many still run */
+    struct job *retired; /* removed by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
-    char *store_why; /* why it is away, or refused */
-    bool refused;    /* the clone guard: it is there, and only read (phase.c) */
+    char *store_why; /* why it is not available, or refused */
+    bool refused;    /* the clone guard: the database is available, and only read (phase.c) */
     char installation[ID_SIZE];
     unsigned beats; /* of the heartbeat */
     struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer,
         *history_timer;
     struct loop_timer *secrets_timer, *secrets_soon;
-    struct conf_mistakes *job_notes; /* of the jobs, as they were read last; its warnings are shown */
-    struct commit_task *commits;     /* submitted, or waiting for the store to come back */
-    size_t twins;                    /* records that share a credential are looked up, so often at once */
+    struct conf_mistakes *job_notes; /* of the jobs, as last read; its warnings are shown */
+    struct commit_task *commits;     /* submitted, or waiting for the database to be available again */
+    size_t twins;                    /* lookups of records that share a credential, under way at the same time */
     int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
     size_t leftover_count;
     size_t dead_files;                 /* spool files of processes that are over, as last counted */
-    struct jobs_ready_waiter *settled; /* who waits for all jobs to be discovered or held */
+    struct jobs_ready_waiter *settled; /* callers that wait for all jobs to be discovered or held */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
-    struct tokens *tokens;         /* remembered for those who ask */
-    struct token_request *demands; /* who waits for a token */
-    struct rate_limits *notes;     /* what calls with tokens were answered */
+    struct tokens *tokens;         /* remembered for callers that ask */
+    struct token_request *demands; /* callers that wait for a token */
+    struct rate_limits *notes;     /* how calls with tokens were answered */
     struct forwards *forwards;     /* calls that are passed on */
     size_t busy;                   /* store work under way that refers to jobs or runs */
     size_t claims;                 /* of it, claims, until they are attempts or given back */
-    bool lost, lost_asked;         /* leases may be out that nobody works on */
-    bool blocked;                  /* something waits for the store, and that was said */
+    bool lost, lost_asked;         /* leases may exist that belong to no work */
+    bool blocked;                  /* something waits for the store, and this was logged */
     struct parked_counts aside;    /* as last counted */
-    bool gone_asked;               /* leases of processes that are gone are being looked for */
+    bool gone_asked;               /* leases of processes that are gone are being searched */
     struct loop_timer *lost_timer;
     struct listener *listener; /* NULL = the poll finds requests alone */
     bool history_started;
-    struct change_feed *changed; /* rows to be looked at */
+    struct change_feed *changed; /* rows to be read */
     struct loop_watch *hints_watch;
     struct loop_timer *hints_timer;
-    int64_t requests_boot_ms; /* when requests were looked for last */
+    int64_t requests_boot_ms; /* when requests were last polled */
 };
 
-/* What one round has seen. */
+/* What one round has found. */
 struct round {
     int64_t rows, changed, removed;
     int64_t unreadable;
@@ -95,7 +95,7 @@ struct round {
 
 struct discovery {
     bool running, full, again;
-    bool changed_behind; /* rows were changed that this round may have passed already */
+    bool changed_behind; /* rows were changed that this round may already have passed */
     bool held;           /* the job is held because none of its rows opened */
     char *after;         /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
@@ -105,21 +105,21 @@ struct discovery {
     int64_t page_started_ms;
     int64_t pages, furthest, steps; /* of this round; the most of any since one was done; see engine_steps() */
     bool restart;                   /* from the first row again, when what was asked is answered */
-    int64_t table_rows;             /* in the last round that came to its end */
+    int64_t table_rows;             /* in the last round that finished */
     char *last_key;                 /* of the table then; NULL = it was empty */
-    struct look_waiter *looking, *waiting_look; /* discover/look_first.c: who waits for this round, for the next */
+    struct look_waiter *looking, *waiting_look; /* discover/look_first.c: waiting for this round, for the next */
     struct loop_timer *timer;
 };
 
 struct run;
 
-/* What rule 10 knows of a job, as the store had it last; its newest success is the newest here. */
+/* What rule 10 knows of a job, as last read from the store; its newest success is the newest of this process. */
 struct breaker {
     struct breaker_row row;
-    int64_t told_ms; /* when a success was told to the store last */
-    bool refused;    /* somebody was since */
+    int64_t told_ms; /* when a success was last reported to the store */
+    bool refused;    /* a record was refused since */
     struct loop_timer *canary_timer, *witness_timer;
-    bool asking; /* a canary is on its way */
+    bool asking; /* a canary is under way */
 };
 
 struct status_columns_update { /* SQL; NULL = nothing to write */
@@ -143,9 +143,9 @@ struct job {
     bool safe;
     char *held;
     bool zone_told;                 /* that times of its table seem to be of another zone */
-    char *hidden;                   /* row security that keeps its rows from it */
-    struct job_config *next_config; /* secrets.c: takes the place of config in a moment */
-    char *secret_why;               /* why a changed secret is not in force; NULL = none is */
+    char *hidden;                   /* row security that hides its rows from renewd */
+    struct job_config *next_config; /* secrets.c: replaces config in a moment */
+    char *secret_why;               /* why a changed secret is not in force; NULL = there is none */
     bool paused, resolving, discovered, rehearsed, removed;
     bool ran; /* before a reload, under another configuration */
     struct discovery discovery;
@@ -157,19 +157,19 @@ struct job {
     char *warning; /* about one of these, or NULL */
     struct breaker breaker;
     struct {
-        char *why; /* NULL = it is not, as last seen */
+        char *why; /* NULL = it is not failing, as last observed */
         int64_t records;
         struct loop_timer *timer;
     } failing;
     char settings_id[FINGERPRINT_SIZE]; /* a hash of the settings and their secrets' values */
     size_t others;                      /* requests since the last one for a suspect */
-    size_t ramp_up_limit;               /* after a hold at most so many attempts at once; grows; 0 = no matter */
+    size_t ramp_up_limit;               /* after a hold, the limit of attempts under way; grows; 0 = none */
     size_t active;                      /* attempts under way */
     struct run *runs;
     struct attempt *attempts;
     struct granted granted;
     bool granted_known;        /* read from the store */
-    int unlike;                /* successes in a row that rotate otherwise than `granted` says */
+    int unlike;                /* successes in a row whose rotation differs from `granted` */
     struct job_events *events; /* NULL: it takes none */
     struct job *next_retired;
 };
@@ -179,34 +179,34 @@ struct run {
     struct run_row row;
     int mode;                      /* enum claim_mode */
     struct token_requirement wish; /* CLAIM_DEMAND */
-    struct secret *refused_token;  /* the wish's */
+    struct secret *refused_token;  /* the requirement's */
     char *trigger;
     int64_t tick, next_tick;
     char **keys;
     size_t key_count, keys_asked;
     int64_t left, failing_left; /* of the job's limit; INT64_MAX = no limit */
     size_t active;
-    bool looked_all; /* the whole of its table was looked at, as far as it has to be */
+    bool looked_all; /* the whole of its table was read, as far as necessary */
     bool started, claiming, exhausted, finishing;
-    int64_t locked_ms;   /* by the boot clock: since when others keep what is due locked; 0 = they do not */
-    bool impatient;      /* what waits after a failure does not */
-    bool general;        /* nobody means the very record: by hand with a key alone does */
-    bool twice;          /* all were asked; who was refused is asked a second time */
+    int64_t locked_ms;   /* by the boot clock: since when other hosts have locked what is due; 0 = they have not */
+    bool impatient;      /* records that wait after a failure are not taken */
+    bool general;        /* no single record is meant: a manual run that names a key means it */
+    bool twice;          /* all were tried; those that were refused are tried a second time */
     bool shares_minute;  /* attempts at their own time, one run a minute */
     struct map *repeats; /* key -> how often it was ok here and due again; NULL = none */
     char *refused;       /* why it could not run */
     int refused_error;
     struct claim_request left_query;
-    struct left undone; /* for those who wait, like its failures */
+    struct left undone; /* for callers that wait, like its failures */
     struct reason_count skipped_because[REASONS_MAX];
-    struct failure_row *failures; /* for those who wait, when it has ended */
+    struct failure_row *failures; /* for callers that wait, when it has ended */
     size_t failure_count;
-    struct under_way *joined; /* attempts of others whose result is its own (refresh/joined.c) */
+    struct under_way *joined; /* attempts of other runs whose result it takes over (refresh/joined.c) */
     size_t joined_count;
-    bool joining; /* they are being looked at */
+    bool joining; /* they are being looked up */
     struct loop_timer *joined_timer;
-    struct map *joined_keys;     /* whose have ended */
-    bool counted, failures_read; /* those that it skipped; its failures */
+    struct map *joined_keys;     /* those that have ended */
+    bool counted, failures_read; /* the skipped ones; the failures */
     struct run_waiter *waiters;
     struct loop_timer *timer;
     struct run *next;
@@ -253,16 +253,17 @@ struct commit_task {
 };
 
 /* engine_state.c */
-/* To be called after whatever may have been the last work. */
+/* Call this after anything that may have been the last work. */
 void engine_check_stopped(struct engine *e);
-/* Work for the store: the engine is busy until done, and then looks whether it may stop. _read: on the reader, where it is up. */
+/* Work for the store: the engine is busy until done has run, and then checks whether it may stop. _read: on the
+ * reader, where it is available. */
 void engine_async(struct engine *e, store_work work, void *arg, store_done done);
 void engine_async_read(struct engine *e, store_work work, void *arg, store_done done);
 bool engine_may_work(const struct engine *e);
 /* All jobs are discovered or held, as far as that is the news. */
 void engine_check_ready(struct engine *e);
 void engine_tell_jobs_ready(struct engine *e);
-/* Said once until something is stored again. */
+/* Logged once until something is stored again. */
 void engine_blocked(struct engine *e, const char *what, const char *job, const char *why);
 
 /* job_state.c */
@@ -270,13 +271,13 @@ void engine_blocked(struct engine *e, const char *what, const char *job, const c
 const char *job_unnamed(const struct job *j, const char *why);
 void job_hold(struct job *j, const char *why);
 void job_release_hold(struct job *j);
-/* Why the job may not work now, and how a caller is told; NULL = it may: a run may begin. */
+/* Why the job may not work now, and how a caller is answered; NULL = it may: a run may begin. */
 const char *job_why_not(const struct job *j, int *ret_error);
-/* It may work, and nothing of before is in the way: neither what a dead process left, nor its end. */
+/* It may work, and nothing older is pending: neither a dead process's spool, nor its own end. */
 bool job_may_claim(const struct job *j);
 struct job *job_by_source(const struct engine *e, const char *source);
 int64_t job_lease_s(const struct job *j);
-/* Of one request: the configured one, or a third of a grace that is given in seconds. */
+/* Timeout of one request: the configured one, or a third of a grace that is given in seconds. */
 int64_t job_timeout_ms(const struct job *j);
 
 #endif

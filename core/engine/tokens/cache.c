@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See cache.h.
+ * The bounded memory of tokens; see internal.h.
  */
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
@@ -74,7 +74,7 @@ static bool same_token(const struct token_entry *a, const struct token_entry *b)
            strcmp(secret_text(a->token), secret_text(b->token)) == 0;
 }
 
-/* Put anew each time, so that the first of the map is the one that stood longest. */
+/* Inserted anew each time, so that the first entry of the map is the oldest one. */
 void tokens_put(struct tokens *t, const char *source, const char *key, struct token_entry *e)
 {
     cleanup(free_p) char *name = cache_name_of(source, key);
@@ -185,7 +185,7 @@ struct token_held token_held_of(const struct token_entry *t)
     return (struct token_held){secret_text(t->token), t->generation, t->due.ok_at, t->first_seen};
 }
 
-/* Asking once more for what was just brought again would bring it again. */
+/* A repeated request for what was just brought would bring the same again. */
 static bool just_brought(const struct token_entry *t, int64_t now)
 {
     return t->unchanged && refreshed_just_now(t->due.ok_at, now);
@@ -217,7 +217,7 @@ int token_judge(const struct job *j, const struct token_entry *t, const struct t
     return token_lives(t, now) && t->state != STATE_RECONNECT ? VERDICT_SERVE : VERDICT_REFUSE;
 }
 
-/* What the database said of a row may hold parts of it, and helps nobody who asks for a token. */
+/* A database's message about a row may contain parts of it, and does not help a caller that asks for a token. */
 static const char *text_for_caller(const struct token_entry *t)
 {
     if (t->state == STATE_PENDING)
@@ -239,7 +239,8 @@ static int64_t cache_later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Refused, and nobody is to blame yet: it is asked again by itself (rule 10). After strikes it needs a person. */
+/* Refused, without a verdict yet: it is presented again automatically (rule 10). After strikes it needs a
+ * person. */
 static bool suspected(const struct job *j, const struct token_entry *t)
 {
     return t->state == STATE_MISCONFIGURED && t->due.point &&
@@ -258,7 +259,7 @@ static int64_t next_try(const struct job *j, const struct token_entry *t, bool r
         at = cache_later(at, t->due.ok_at + FORCED_APART_S);
     int64_t paced = pace_wait(&j->pace, clock_boot_ms());
 
-    if (waits_for_canary(j, t)) /* whichever it is: its success has all others asked */
+    if (waits_for_canary(j, t)) /* any record: its success makes all others due */
         at = cache_later(at, j->breaker.row.state.canary_at / 1000);
     if (paced >= HOLD_MS && now + paced / 1000 > at)
         at = now + paced / 1000;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Of several jobs that may keep an account, the one whose column is filled: Instagram accounts were connected
- * in one of two ways, each with a column and a job of its own.
+ * Chooses among several jobs that may keep an account the one whose column is filled: Instagram accounts were
+ * connected in one of two ways, each with a column and a job of its own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static int choose_job_work(struct db *db, void *arg, struct error *e)
     return 0;
 }
 
-/* With the store away what was asked for lately stands in for it. */
+/* While the database is not available, the tokens asked for lately are used instead. */
 static void from_memory(struct choose_job_task *t, int *io_result)
 {
     for (size_t i = 0; i < t->count; i++)

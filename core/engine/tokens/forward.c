@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A call of the provider's API on its way: the record's token first, refreshed when it ends soon; then the call,
- * a few at a time; and once more with a fresh token when the provider refuses the one it got. Nothing else is
- * repeated: what was sent and not answered may have been done.
+ * A call of the provider's API: first the record's token, refreshed when it ends soon; then the call, a few at the
+ * same time; and once more with a fresh token when the provider refuses the one it got. Nothing else is repeated: a
+ * request that was sent and not answered may have been executed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +15,12 @@
 #include "core/engine/tokens/tokens.h"
 
 enum {
-    AT_ONCE = 128,                 /* calls under way; more wait their turn */
+    AT_ONCE = 128,                 /* calls under way; more wait for their turn */
     BODIES_MAX = 32 * 1024 * 1024, /* of all calls together */
-    SLOW_WAIT_MS = 3000,           /* a slowed record's call waits so long in all */
-    SERVE_MS = 4500,               /* then a token that lives is used, however its refresh goes on */
+    SLOW_WAIT_MS = 3000,           /* a slowed record's call waits at most so long in all */
+    SERVE_MS = 4500,               /* then a token that is still valid is used, whatever its refresh does */
     TOKEN_WAIT_MS = 25000,
-    UNSAFE_IDLE_MS = 2000, /* no older connection carries what must not be sent twice */
+    UNSAFE_IDLE_MS = 2000, /* no reused connection carries what must not be sent twice */
 };
 
 struct forward {
@@ -33,7 +33,7 @@ struct forward {
     bool repeated;         /* a fresh token was asked for after a refusal */
     bool sending;          /* has one of the places */
     bool queued, asking;   /* asking: for its token */
-    int64_t slow_until_ms; /* how long it waits at most for a record that is slowed; 0 = not yet */
+    int64_t slow_until_ms; /* how long it waits at most for a slowed record; 0 = not yet */
     struct http_transfer *transfer;
     struct loop_timer *timer;
     forward_done done;
@@ -167,7 +167,7 @@ static void forward_ask_token(struct forward *f, bool refused)
 
 static void forward_begin(void *ctx);
 
-/* A record that is slowed: its call waits a little, or is told when to come back. True: it is not to be sent. */
+/* A slowed record: its call waits a little, or is told when to come back. True: it must not be sent. */
 static bool forward_held_back(struct forward *f, int64_t wait)
 {
     int64_t now = clock_boot_ms();
@@ -268,7 +268,7 @@ static void forward_pump(void *ctx)
     while (all->sending < AT_ONCE && (f = next_of(all))) {
         f->queued = false;
         if (forward_held_back(f,
-                              rate_limits_limited_ms(f->job, f->key))) /* one that waits for its turn is not late */
+                              rate_limits_limited_ms(f->job, f->key))) /* a call that waits its turn is not late */
             continue;
         f->sending = true;
         all->sending++;
@@ -276,7 +276,7 @@ static void forward_pump(void *ctx)
     }
 }
 
-/* From the loop, where no callback is above. */
+/* Runs from a timer, so no caller further up the stack still uses the call. */
 static void pump_soon(struct engine *e)
 {
     if (!e->forwards->pump_timer && next_of(e->forwards))
@@ -289,7 +289,7 @@ static void take_turn(struct forward *f)
     pump_soon(f->engine);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static void forward_add(struct engine *e, struct forward *f)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a forwarded call is made of: where it goes, what of it goes along, where the token stands in it; and what
- * of the answer comes back.
+ * Builds a forwarded call: its URL, the headers and body that are passed on, and where the token is put; and
+ * selects what of the answer is passed back.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static bool is_header(const char *line, const char *name)
     return strlen(name) == name_len(line) && strncasecmp(line, name, strlen(name)) == 0;
 }
 
-/* Of the first header of that name, or NULL. */
+/* The value of the first header of that name, or NULL. */
 static const char *forward_request_value_of(const char *const *headers, const char *name)
 {
     for (; headers && *headers; headers++)
@@ -61,7 +61,7 @@ static bool is_form(const char *type)
     return type && strncasecmp(type, form_type, len) == 0 && (!type[len] || strchr(" \t;", type[len]));
 }
 
-/* A query makes no other endpoint of it. */
+/* A query does not make it another endpoint. */
 static bool same_url(const char *a, const char *b)
 {
     size_t la = strcspn(a, "?#"), lb = strcspn(b, "?#");
@@ -72,7 +72,7 @@ static bool same_url(const char *a, const char *b)
     return la == lb && strncasecmp(a, b, la) == 0;
 }
 
-/* Where the job itself refreshes: a URL among its settings that is one endpoint ("token_url"). */
+/* The endpoint where the job itself refreshes: a URL among its settings ("token_url"). */
 static bool is_setting(const struct job *j, const char *url)
 {
     const struct renewd_plugin *d = plugin_descriptor(j->config->plugin);
@@ -109,7 +109,7 @@ static int take_url(const struct job *j, const struct forward_call *c, struct fo
     return 0;
 }
 
-/* Name of the member in query or form that is the token's alone. */
+/* Name of the member in query or form that is reserved for the token. */
 static const char *own_member(const struct job *j, int put)
 {
     return j->config->forward_put == put ? j->config->forward_name : NULL;
@@ -189,7 +189,7 @@ void forward_parts_done(struct forward_parts *p)
     *p = (struct forward_parts){0};
 }
 
-/* ---- the token in its place ---- */
+/* ---- inserting the token ---- */
 
 static int put_token(const struct job *j, const char *token, struct buf *query, struct forward_request *r)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See rate_limits.h.
+ * Limits from providers' answers; see tokens.h.
  */
 #include "core/engine/tokens/tokens.h"
 
@@ -48,7 +48,7 @@ static const struct note *rate_limits_find(const struct job *j, const char *key)
     return map_get(j->engine->notes->by_name, name);
 }
 
-/* The one that stands longest gives way: what it says was said longest ago. */
+/* The oldest entry is evicted. */
 static void rate_limits_make_room(struct map *m)
 {
     const char *oldest;
@@ -79,7 +79,7 @@ static struct note note_of(const struct job *j, const char *key)
     return n ? *n : (struct note){0};
 }
 
-/* What may be said of a record without its secrets. */
+/* The values of a record that may be logged, without its secrets. */
 static struct record_view view_of(const struct job *j, const char *key)
 {
     const struct token_entry *t = j->table ? tokens_get(j->engine->tokens, j->table->source, key) : NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * An application called the provider itself and hands the answer in: the plugin says whether it refuses the
- * token, and then the newer one is found, by one refresh if need be. That refresh alone decides what becomes of
- * the record, never what the application says.
+ * An application called the provider itself and reports the answer. The plugin says whether the answer refuses the
+ * token. If so, the newer token is found, by one refresh if necessary. Only that refresh decides the record's
+ * state, never the application's report.
  */
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A token on demand. All who ask for one record at a time share one demand: one read of the row, and one
- * attempt if a refresh is due. A lease elsewhere, on this host or another, is waited for by reading the
- * record again. A token that is asked for again and again is read ahead of its next asker. While the store is
- * away what is remembered is served as long as it lives. A token that the provider has refused is not served:
- * one refresh follows, also shared by all, whatever life it should have.
+ * A token on demand. All callers that ask for one record at the same time share one request: one read of the row,
+ * and one attempt if a refresh is due. While another process or host holds the lease, the record is read again
+ * until it is over. A token that is asked for frequently is read ahead of its next caller. While the database is
+ * not available, the remembered token is served as long as it is valid. A token that the provider has refused is
+ * not served: one refresh follows, also shared, whatever its remaining lifetime.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,11 +21,11 @@
 #include "core/store/shared_credential.h"
 
 enum {
-    FRESH_MS = 500,      /* what was read so lately is not read again */
-    AHEAD_MS = 250,      /* what is asked for after that is read ahead, so that its next askers need not wait */
-    SLOW_READ_MS = 1500, /* a token at hand is served while the store does not answer */
+    FRESH_MS = 500,      /* what was read this recently is not read again */
+    AHEAD_MS = 250,      /* a token asked for after that is read ahead, so that its next callers need not wait */
+    SLOW_READ_MS = 1500, /* a remembered token is served while the store does not answer */
     POLL_MS = 100,       /* of a record that is leased elsewhere */
-    BARREN_MAX = 3,      /* runs that found nothing to do for a record that wants one, at growing pauses */
+    BARREN_MAX = 3,      /* runs that found nothing to do for a record that wants one, with growing pauses */
 };
 
 struct token_waiter {
@@ -33,9 +33,9 @@ struct token_waiter {
     struct token_requirement wish;
     token_done done;
     void *ctx;
-    struct secret *refused_token; /* the wish's */
-    bool tried;                   /* an attempt has ended since it asked */
-    bool looked;                  /* ok_at is what the record said when it asked */
+    struct secret *refused_token; /* the requirement's */
+    bool tried;                   /* an attempt has ended since the request */
+    bool looked;                  /* ok_at is the record's value at the time of the request */
     int64_t ok_at;
     int64_t until_ms;
     struct loop_timer *timer;
@@ -48,7 +48,7 @@ struct token_request {
     char *key;
     struct token_waiter *askers;
     bool reading, running, looked;
-    bool ahead;               /* to be read, though nobody waits for it */
+    bool ahead;               /* to be read, though no caller waits for it */
     struct loop_timer *timer; /* of the next read */
     struct row row;           /* of the read under way */
     struct record record;
@@ -142,7 +142,7 @@ static void answer_all(struct token_request *d, int status, const char *why)
         token_request_answer(d->askers, &said);
 }
 
-/* Nothing new can be learned: what is remembered is served while it lives. */
+/* Nothing new can be learned: the remembered token is served while it is valid. */
 static void answer_from_memory(struct token_request *d, int status, const char *why)
 {
     const struct token_entry *t = remembered(d);
@@ -154,9 +154,9 @@ static void answer_from_memory(struct token_request *d, int status, const char *
     answer_all(d, status, why);
 }
 
-/* ---- waiting has its bounds ---- */
+/* ---- limits of waiting ---- */
 
-/* A living token is served early; without one the asker waits for as long as it said. */
+/* While the present token is valid it is served early; without one the caller waits as long as it asked. */
 static void token_request_waited(void *ctx)
 {
     struct token_waiter *a = ctx;
@@ -201,7 +201,7 @@ static void run_over(void *ctx, const struct run_result *r)
     d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, token_request_read_again, d);
 }
 
-/* Of those who were refused the token that the record still has, one who knows it speaks for all. */
+/* Of the callers that were refused the record's present token, one that knows the token is used for all. */
 static void add_refused(const struct token_request *d, const struct token_waiter *a, struct token_requirement *io)
 {
     const struct token_held held = token_held_of(remembered(d));
@@ -243,7 +243,7 @@ static int token_request_read_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
-/* What became of the credential counts, also where it was another record that learned it. */
+/* The credential's state counts, even if another record learned it. */
 static void share_standing(struct token_request *d)
 {
     struct record *r = &d->record;
@@ -257,7 +257,8 @@ static void share_standing(struct token_request *d)
         share_dead_outcome(d->engine, r->fingerprint);
 }
 
-/* Somebody presents it, or it is spent and the newest is on its way to its row: that is waited for. */
+/* The credential is being presented, or it is spent and the newest one is on its way to its row: the request
+ * waits. */
 static bool in_other_hands(struct token_request *d)
 {
     if (!d->standing.spent)
@@ -274,8 +275,8 @@ static void token_request_end(struct token_request *d)
         token_request_free(d);
 }
 
-/* A refresh that ended well since it asked was its own, whichever host made it, also where it brought the same
- * token again. */
+/* A refresh that ended well since the request counts as its own, whichever host made it, even if it brought the
+ * same token again. */
 static void note_refresh(struct token_waiter *a, const struct token_entry *t)
 {
     if (a->looked && a->ok_at != t->due.ok_at) {
@@ -331,7 +332,7 @@ static void looked(void *ctx)
     token_request_read_again(d);
 }
 
-/* The row changed since it was last looked at: first what renewd knows of it follows. */
+/* The row changed since it was last read: renewd's record of it is updated first. */
 static bool must_look(const struct token_request *d)
 {
     return !d->looked && engine_may_work(d->engine) && d->job->discovered && !d->job->removed &&
@@ -407,7 +408,7 @@ static void token_request_read_again(void *ctx)
     engine_read(d->engine, token_request_read_work, d, token_request_was_read);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 static struct token_request *token_request_of(struct engine *e, const struct job *j, const char *key)
 {
@@ -429,7 +430,7 @@ static struct token_request *token_request_new(struct engine *e, struct job *j, 
     return d;
 }
 
-/* Whether what is remembered may be older than what the wish tells of. */
+/* Whether what is remembered may be older than what the requirement tells of. */
 static bool may_be_behind(const struct token_entry *t, const struct token_requirement *w)
 {
     return w->refused &&
@@ -445,7 +446,7 @@ static void read_ahead(struct engine *e, struct job *j, const char *key)
     token_request_read_again(d);
 }
 
-/* A moment ago it was read and will do. */
+/* It was read a moment ago and is used. */
 static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_requirement *w,
                              token_done done, void *ctx)
 {
@@ -457,8 +458,8 @@ static bool answered_at_once(struct engine *e, struct job *j, const char *key, c
     token_request_fill(t, &said);
     said.status = TOKEN_SERVED;
     if (age >= AHEAD_MS)
-        read_ahead(e, j, key); /* its answer comes later: said stays */
-    done(ctx, &said);          /* the caller's key may go with it */
+        read_ahead(e, j, key); /* its answer comes later: the texts stay */
+    done(ctx, &said);          /* the caller's key may be freed with it */
     return true;
 }
 
