@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Import into renewd's own table: all rows or none. Values come sealed; what they mean is the
- * caller's.
+ * Import into renewd's own table: all rows or none. Values come sealed; the caller knows what they mean.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #include "core/db/parameters.h"
 #include "core/store/user_row_write.h"
 
-/* 1 = inserted, 0 = the id is there. */
+/* 1 = inserted, 0 = the id exists. */
 static int insert_id(struct db *db, const struct table *t, const struct import_row *row, int64_t now,
                      struct error *e)
 {
@@ -28,7 +27,8 @@ static int insert_id(struct db *db, const struct table *t, const struct import_r
     return r < 0 ? r : db_affected(put) > 0;
 }
 
-/* What described the old tokens does not describe the new ones; what is not given stays. */
+/* Columns that describe the old tokens are cleared, because they do not describe the new ones; a column that is not
+ * given stays. */
 static int accounts_forget_old(struct db *db, const struct table *t, const struct import_row *row, struct error *e)
 {
     const char *texts[] = {t->job, row->id};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Taking due records: one committed transaction over renewd's own rows alone; the user's rows are read
- * after it (rule 1). Two hosts never hold one credential: its row is the lock.
+ * Claims due records: one committed transaction over renewd's own rows alone; the user's rows are read after it
+ * (rule 1). Two hosts never hold one credential at the same time: the credential's row is the lock.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,16 +18,17 @@
 #include "core/store/record_row.h"
 #include "core/store/user_rows.h"
 
-/* Of more than LOOK_AT due records those due first are put in order: a claim stays short however many wait. */
+/* If more than LOOK_AT records are due, only those due first are sorted: a claim takes a short time however many
+ * wait. */
 enum { TRIES = 4, LOOK_AT = 10000, OTHER_HOSTS = 5 };
 
-/* The words of the index on suspects. */
+/* The condition of the index on suspects, word for word. */
 static const char suspects[] = " AND r.due_at > 0 AND (r.state = 4 OR r.state = 5)";
 
 struct candidates {
     struct claimed *list;
     size_t count;
-    bool locked; /* others have some in their hands at this moment */
+    bool locked; /* other hosts hold locks on some at this moment */
 };
 
 static void candidates_done(struct candidates *c)
@@ -49,7 +50,7 @@ static bool tried_before(const char *which)
     return strstr(which, "attempts > 0") || strcmp(which, suspects) == 0;
 }
 
-/* Soonest death first, as death_of says; of those that keep failing the one that was tried longest ago. */
+/* Soonest death first, as death_of says; among records that keep failing, the one that was tried longest ago. */
 static void sql_append_order(const char *of, bool tried, size_t limit, struct buf *sql)
 {
     if (tried) {
@@ -62,8 +63,8 @@ static void sql_append_order(const char *of, bool tried, size_t limit, struct bu
                of, of, of, of, of, of, limit);
 }
 
-/* The keys worth locking: of the first LOOK_AT due ones those whose credential can be had. More of them
- * than wanted, because other hosts lock some of them at this moment; SQLite has one writer at a time. */
+/* The keys worth locking: among the first LOOK_AT due ones, those whose credential is available. More than wanted,
+ * because other hosts lock some of them at this moment; SQLite has one writer at a time. */
 static int find_keys(struct db *db, const struct claim_request *q, const char *which, size_t limit,
                      struct db_result **ret, struct error *e)
 {
@@ -83,7 +84,7 @@ static int find_keys(struct db *db, const struct claim_request *q, const char *w
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
 
-/* Those of the keys that still are due, locked; which: "" or a further condition on r. */
+/* Those of the keys that are still due, locked; which: "" or a further condition on r. */
 static int select_due(struct db *db, const struct claim_request *q, const char *which, size_t limit,
                       struct candidates *to, struct error *e)
 {
@@ -121,7 +122,7 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
     return 0;
 }
 
-/* A credential that does not die by itself goes by the end of its access token. */
+/* A credential without an end of its own is sorted by the end of its access token. */
 static int64_t death_of(const struct record *r)
 {
     if (r->window.death)
@@ -154,7 +155,8 @@ static void keep_marked(struct candidates *c, const bool *keep)
     c->count = n;
 }
 
-/* Those asked longest ago first. Those of whom was told too early go by their own time, whatever the schedule. */
+/* Those presented longest ago first. Those that got their verdict too early go by their own time, whatever the
+ * schedule. */
 static int pick_suspects(struct db *db, const struct claim_request *q, size_t limit, struct candidates *c,
                          struct error *e)
 {
@@ -162,12 +164,12 @@ static int pick_suspects(struct db *db, const struct claim_request *q, size_t li
     limit = limit < q->failing_limit ? limit : q->failing_limit;
     int r = select_due(db, q, suspects, limit, c, e);
     own.mode = CLAIM_AUTO;
-    if (r == 0 && q->mode == CLAIM_TICK) /* a tick leaves all out that need a person */
+    if (r == 0 && q->mode == CLAIM_TICK) /* a tick skips all that need a person */
         r = select_due(db, &own, suspects, limit, c, e);
     return r;
 }
 
-/* All others before suspects, of which some come along all the same (rule 10). */
+/* All others before suspects, of which a few are taken all the same (rule 10). */
 static int pick_by_time(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
 {
     int r = q->suspects_least ? pick_suspects(db, q, q->suspects_least, c, e) : 0;
@@ -185,7 +187,7 @@ static int pick_by_time(struct db *db, const struct claim_request *q, struct can
     return r;
 }
 
-/* Soonest death first; records that keep failing never crowd the others out. */
+/* Soonest death first; records that keep failing never displace the others. */
 static int claim_pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
 {
     bool named = q->mode == CLAIM_MANUAL || q->mode == CLAIM_DEMAND;
@@ -194,7 +196,7 @@ static int claim_pick(struct db *db, const struct claim_request *q, struct candi
         return r;
     qsort(c->list, c->count, sizeof(*c->list), by_death);
     cleanup(free_p) bool *keep = xcalloc(c->count, sizeof(*keep));
-    struct map *seen = map_new(); /* several records may hold one credential: one presents it */
+    struct map *seen = map_new(); /* several records may hold one credential: one of them presents it */
     size_t kept = 0;
     for (size_t i = 0; i < c->count && kept < q->limit; i++) {
         if (map_put(seen, c->list[i].record.fingerprint, &c->list[i]))
@@ -235,7 +237,7 @@ static void sql_append_take(const struct db *db, const struct claim_request *q, 
     buf_text(sql, " RETURNING fingerprint, lease_until, unanswered");
 }
 
-/* Takes the credentials' leases and drops the candidates whose credential somebody was quicker to take. */
+/* Takes the credentials' leases and drops the candidates whose credential another process has just taken. */
 static int take_leases(struct db *db, const struct claim_request *q, struct candidates *c, int64_t *ret_until,
                        struct error *e)
 {
@@ -273,7 +275,8 @@ static int take_leases(struct db *db, const struct claim_request *q, struct cand
     return 0;
 }
 
-/* Out of the due index until the lease ends. Not found by that index: it holds all that is not due yet. */
+/* Removed from the due index until the lease ends. Not found through that index: it holds everything that is not
+ * due yet. */
 static int move_due(struct db *db, const struct claim_request *q, const struct candidates *c, int64_t until,
                     struct error *e)
 {
@@ -360,7 +363,7 @@ int store_claim(struct db *db, const struct claim_request *q, struct claimed **r
         return error_set(e, r, "job %s: claiming due records: %s", q->table->job, why.text);
     *ret = NULL;
     *ret_count = c.count;
-    if (c.count) { /* else others were quicker with all of them, and the list goes here */
+    if (c.count) { /* otherwise other processes took all of them, and the list ends here */
         *ret = c.list;
         c = (struct candidates){0};
         return 0;

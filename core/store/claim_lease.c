@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What belongs to claims beside taking them: the conditions, counting what is due, when the next one is,
- * and giving leases back.
+ * The parts of claims beside taking them: the conditions, counting what is due, when the next record is due, and
+ * giving leases back.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 
 enum { LOOK_AHEAD = 1000, NEVER_PRESENTED_S = 60 };
 
-/* The words of the index on (source, point), so that it is used. */
+/* The condition of the index on (source, point), word for word, so that it is used. */
 static const char not_stopped[] = " AND r.state <> 4 AND r.state <> 7 AND r.state <> 8";
 _Static_assert(STATE_RETRYING == 2 && STATE_MISCONFIGURED == 5 && STATE_RECONNECT == 4 && STATE_PENDING == 7 &&
                    STATE_PAUSED == 8,
@@ -38,7 +38,8 @@ static void sql_append_tick(const struct claim_request *q, const char *plus, str
     buf_char(sql, ')');
 }
 
-/* Seconds are too coarse to tell a run from the one before it. Of no run is what a twin's attempt brought. */
+/* Seconds are too coarse to separate a run from the one before it. A result that a twin's attempt brought belongs
+ * to no run. */
 static void sql_append_not_of_this_run(const struct claim_request *q, struct buf *sql)
 {
     buf_printf(sql,
@@ -53,7 +54,7 @@ void claim_put_due(const struct db *db, const struct claim_request *q, bool find
     buf_printf(sql, "r.source = $%d AND r.without_credential = 0 AND r.fingerprint <> ''",
                args_text(a, q->table->source));
     switch (q->mode) {
-    case CLAIM_AUTO: /* of those that need a person, who were told of too early: they have a time */
+    case CLAIM_AUTO: /* of those that need a person, the ones with an early verdict: they have a time */
         buf_printf(sql,
                    " AND r.due_at%s > 0 AND r.due_at%s <= %" PRId64 " AND r.not_before <= %" PRId64
                    " AND r.state <> 7 AND r.state <> 8",
@@ -107,7 +108,7 @@ void claim_put_free(const struct db *db, bool safe, struct buf *sql)
     buf_text(sql, " AND (c.lease_until IS NULL");
     if (safe || defence_off(DEFENCE_GONE))
         buf_printf(sql, " OR c.lease_until < %s", db_now(db));
-    /* asked for one attempt at a time: EXISTS might have PostgreSQL read the whole history */
+    /* asked for one attempt at a time: with EXISTS PostgreSQL might read the whole history */
     buf_text(sql, " OR (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NOT NULL)");
 }
 
@@ -121,16 +122,16 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
                    " LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
     claim_put_due(db, q, true, &a, &sql);
     claim_put_alive(q, &sql);
-    buf_text(&sql, " GROUP BY r.fingerprint) x"); /* records of one credential are one to be presented */
+    buf_text(&sql, " GROUP BY r.fingerprint) x"); /* of records with one credential, one is presented */
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)
         *ret = db_integer(r, 0, 0);
     return res;
 }
 
-/* A record whose credential is out has its time when the lease ends; one whose credential is dead or
- * spent is looked at again later, should its row have changed; one that may be spent has it when its answer
- * is no longer waited for. */
+/* If a record's credential is leased, its time is the end of the lease. If the credential is dead or spent, the
+ * record is checked again later, in case its row has changed. If the credential may be spent, its time comes when
+ * its answer is no longer waited for. */
 int store_next_due(struct db *db, const struct table *t, bool safe, const char *held_under, int64_t *ret,
                    struct error *e)
 {
@@ -161,8 +162,8 @@ int store_next_due(struct db *db, const struct table *t, bool safe, const char *
     return res;
 }
 
-/* The record goes back to when it would be due, if nothing has happened to it meanwhile; its window too,
- * because it may have been given back for a window that has moved. */
+/* The record is due again when it would have been, if nothing has happened to it meanwhile. Its window is restored,
+ * too, because the claim may have been given back for a window that has moved. */
 static int put_back(struct db *db, const struct record *rec, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -211,7 +212,7 @@ int store_release(struct db *db, const struct record *rec, const char *attempt_i
     return r;
 }
 
-/* Which of an incarnation's leases: $1 host, $2 incarnation, and those that are to stay. */
+/* Selects an incarnation's leases: $1 host, $2 incarnation, and those that must stay. */
 static void sql_append_left(struct db *db, const char *host, const char *incarnation, const char *const *except,
                             size_t except_count, struct args *a, struct buf *sql)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Commits in batches: one transaction for all, halved when the database refuses something in it
- * until what it refuses stands alone. Used through the store thread; it decides nothing about a
- * record.
+ * Commits in batches: one transaction for all. When the database refuses something in a batch, the batch is halved
+ * until the refused commit is alone. Used through the store thread; it decides nothing about a record.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -117,7 +116,7 @@ static bool commit_names(const char *text, const struct record *rec)
     return !strncmp(text, rec->source, len) && text[len] == ' ' && !strcmp(text + len + 1, rec->key);
 }
 
-/* Whose credential other records hold too: as it was before this batch. */
+/* Finds credentials that other records hold, too: as it was before this batch. */
 static int mark_twins(struct db *db, struct commit_work *list, size_t count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -139,8 +138,8 @@ static int mark_twins(struct db *db, struct commit_work *list, size_t count, str
     return r;
 }
 
-/* Own rows are locked in key order before anything is written, as claims lock them: records, then
- * credentials. SQLite has locked everything by now. */
+/* renewd's own rows are locked in key order before anything is written, in the same order as claims lock them:
+ * records, then credentials. SQLite has locked everything by now. */
 static int lock_records(struct db *db, const struct commit_work *list, size_t count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -161,7 +160,7 @@ static int lock_records(struct db *db, const struct commit_work *list, size_t co
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
-/* And tells whose lease has passed on: to another attempt, or to nobody when it was over. */
+/* Also marks commits whose lease has passed on: to another attempt, or to none when it was over. */
 static int lock_credentials(struct db *db, struct commit_work *list, size_t count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -272,7 +271,7 @@ static int commit_write_all(struct db *db, struct commit_work *list, size_t coun
     return r < 0 ? r : 0;
 }
 
-/* The transaction has ended: what it found becomes the commit's result. */
+/* The transaction has ended: its findings become the commit's result. */
 static void commit_settle(struct commit_work *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -309,8 +308,8 @@ static bool is_blocked(int code)
     return code == -EBUSY || code == -ETIMEDOUT || code == -EDEADLK;
 }
 
-/* Without the one that is locked by somebody else: it keeps waiting, the rest need not. Where more
- * are locked the whole table may be, and all wait rather than the thread for each. */
+/* Without the one commit whose row is locked: it keeps waiting, the others need not. If more rows are locked, the
+ * whole table may be. Then all wait, so that the thread does not wait for each. */
 static size_t commit_set_aside(struct commit_work *list, size_t count, size_t at)
 {
     struct commit_work blocked = list[at];

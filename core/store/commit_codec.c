@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A commit as text for the spool and for what is kept aside, and back. JSON with every text in
- * base64: a key or a token is bytes, and comes back as the bytes that it was. Buffers are wiped.
+ * Converts a commit to text, for the spool and for parked pairs, and back. The text is JSON with every string in
+ * base64: a key or a token is bytes, and comes back as the same bytes. Buffers are wiped.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static void put_record(struct json_writer *w, const char *name, const struct rec
     json_end(w);
 }
 
-/* Neither what the row holds at great length nor other tokens than the one by which it is recognised. */
+/* Leaves out very long values of the row, and all tokens except the one that identifies it. */
 static bool is_kept(const struct commit *c, size_t i)
 {
     if (!c->table || c->table->credential < 0 || (size_t)c->table->credential == i)
@@ -174,7 +174,7 @@ int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len)
     return 0;
 }
 
-/* ---- reading: the first mistake stays in `error`, everything after it reads as empty ---- */
+/* ---- reading: the first mistake is kept in `error`, everything after it reads as empty ---- */
 
 struct reader {
     const struct json *doc;
@@ -239,7 +239,7 @@ static bool get_flag(struct reader *r, const char *path)
     return value;
 }
 
-/* One that is written only where it is true. */
+/* A flag that is written only when it is true. */
 static bool get_mark(struct reader *r, const char *path)
 {
     return !r->error && json_kind(r->doc, path) != JSON_ABSENT && get_flag(r, path);
@@ -257,7 +257,7 @@ static size_t get_count(struct reader *r, const char *path)
     return r->error ? 0 : count;
 }
 
-/* The index-th element of the list, its member or itself. */
+/* The index-th element of the list: its member, or the element itself. */
 static const char *at(char *path, const char *list, size_t index, const char *member)
 {
     snprintf(path, PATH_MAX_LEN, "%.60s.%zu%s%.20s", list, index, *member ? "." : "", member);
@@ -270,7 +270,7 @@ static void get_record(struct reader *r, const char *name, struct record *rec)
 
     for (size_t i = 0; i < RECORD_COLUMNS; i++) {
         snprintf(path, sizeof(path), "%s.%s", name, record_column(i));
-        if (json_kind(r->doc, path) == JSON_ABSENT) /* an older renewd did not have it */
+        if (json_kind(r->doc, path) == JSON_ABSENT) /* an older renewd did not write it */
             continue;
         cleanup(free_p) char *text = get(r, path, NULL);
         record_set(rec, i, text);
@@ -398,7 +398,7 @@ int commit_from_text(const char *text, size_t len, struct commit **ret, struct e
     return 0;
 }
 
-/* ---- a table again ---- */
+/* ---- assigning the table again ---- */
 
 static void move_cells(struct commit *c, const struct table *t)
 {

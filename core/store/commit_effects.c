@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The effects of a commit beyond its row: ledger keys and the plugin's named statements, in the
- * order in which they were recorded. Called inside the batch's transaction.
+ * The effects of a commit beyond its row: ledger keys and the plugin's named statements, in the order in which they
+ * were recorded. Called inside the batch's transaction.
  */
 #include "core/store/commit_internal.h"
 
@@ -16,7 +16,7 @@
 #include "core/db/parameters.h"
 #include "core/time/timestamp.h"
 
-/* 1 = the key is ours, 0 = another attempt had it: what follows is dropped. */
+/* 1 = the key belongs to this attempt, 0 = another attempt had it: what follows is dropped. */
 static int effect_once(struct db *db, const struct commit *c, const struct commit_effect *f, struct error *e)
 {
     char at[24];
@@ -36,7 +36,7 @@ static int effect_once(struct db *db, const struct commit *c, const struct commi
     return r < 0 ? r : db_rows(found) > 0;
 }
 
-/* Unix seconds in the form of the column that the parameter stands for. NULL = not a time. */
+/* Unix seconds in the form of the column that the parameter represents. NULL = not a time. */
 static char *time_in_form(int form, const char *text)
 {
     static const struct timestamp_form with_zone = {' ', true, '.', 0, 'Z', ZONE_STYLE_HH};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the files of the commit share: one commit's place in a batch, and the steps of writing it.
- * Nothing in a commit changes before its transaction has ended; until then verdicts stand in here.
+ * Shared by the files of the commit: one commit's place in a batch, and the steps of writing it. Nothing in a
+ * commit changes before its transaction has ended; until then its result is kept here.
  */
 #ifndef CORE_STORE_COMMIT_INTERNAL_H
 #define CORE_STORE_COMMIT_INTERNAL_H
@@ -10,7 +10,7 @@
 
 struct commit_work {
     struct commit *c;
-    size_t index;      /* where it stood in the caller's list */
+    size_t index;      /* its index in the caller's list */
     int verdict;       /* enum commit_result */
     bool already;      /* its attempt is in the history */
     bool twins;        /* see struct commit */
@@ -19,14 +19,14 @@ struct commit_work {
     char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */
     struct row current;          /* COMMIT_CHANGED */
     const char *failed_effect;
-    struct write *writes; /* the commit's, with what the worst off record of the row says; NULL: the commit's */
+    struct write *writes; /* the commit's, with the text of the row's worst record; NULL: the commit's */
     char **texts;         /* of these, owned */
     size_t text_count;
-    int unmoved; /* how often the row stood there fit and took no update */
+    int unmoved; /* how often the row matched the condition and took no update */
 };
 
-/* The user's row, on the condition that it holds the credential that was spent. Sets verdict to
- * COMMIT_CHANGED or COMMIT_GONE, or leaves it. */
+/* The user's row, on the condition that it holds the credential that was spent. Sets verdict to COMMIT_CHANGED or
+ * COMMIT_GONE, or leaves it. */
 int commit_row(struct db *db, struct commit_work *w, struct error *e);
 /* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
 int commit_siblings(struct db *db, struct commit_work *w, struct error *e);      /* before the row */
@@ -35,7 +35,7 @@ void commit_siblings_done(struct commit_work *w);
 int commit_effects(struct db *db, struct commit_work *w, struct error *e);
 /* renewd's own rows. */
 int commit_record(struct db *db, const struct commit_work *w, struct error *e);
-/* newest: the pair replaces a successor that is known already; an orphan does not. */
+/* newest: the pair replaces a known successor; an orphan does not. */
 int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e);
 int commit_history(struct db *db, const struct commit *c, struct error *e);
 int commit_answer(struct db *db, const struct commit *c, struct error *e); /* parked_pairs.c */

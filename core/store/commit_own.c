@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The part of a commit that goes into renewd's own tables: the record, its credential and the
- * successor, the history. Called inside the batch's transaction.
+ * The part of a commit that is written to renewd's own tables: the record, its credential and the successor, the
+ * history. Called inside the batch's transaction.
  */
 #include "core/store/commit_internal.h"
 
@@ -73,7 +73,7 @@ static int old_spent(struct db *db, const struct commit *c, bool newest, struct 
                    a.params, a.count, NULL, e);
 }
 
-/* A credential that the provider has just given is neither spent nor dead, whatever it was. */
+/* A credential that the provider has just given is neither spent nor dead, whatever it was before. */
 static int new_known(struct db *db, const struct commit *c, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -103,7 +103,7 @@ static int lease_clear(struct db *db, const struct commit *c, struct error *e)
                   texts, 2, NULL, e);
 }
 
-/* Presented without an answer: nobody presents it before its time, whatever record holds it. */
+/* Presented without an answer: it is not presented again before its time, by any record that holds it. */
 static int credential_silent(struct db *db, const struct commit *c, struct error *e)
 {
     cleanup(args_done) struct args a = {0};

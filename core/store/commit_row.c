@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The part of a commit that goes into the user's row: one UPDATE on the condition that the row
- * still holds the credential that was spent and still is one of the job's. Called inside the
- * batch's transaction.
+ * The part of a commit that is written to the user's row: one UPDATE on the condition that the row still holds the
+ * credential that was spent and still belongs to the job. Called inside the batch's transaction.
  */
 #include "core/store/commit_internal.h"
 
@@ -40,12 +39,12 @@ static void sql_append_key(const struct commit *c, struct args *a, struct buf *s
         buf_printf(sql, " AND job = $%d", args_text(a, c->table->job));
 }
 
-/* Bytes, not what a collation takes for equal. */
+/* Compares bytes, not what a collation treats as equal. */
 static void sql_append_credential(struct db *db, const struct commit *c, struct args *a, struct buf *sql)
 {
     int at = c->table->credential;
 
-    if (at < 0 || c->row.unfit || defence_off(DEFENCE_COMMIT_CONDITION)) /* it may be what could not be read */
+    if (at < 0 || c->row.unfit || defence_off(DEFENCE_COMMIT_CONDITION)) /* perhaps the unreadable value */
         return;
     buf_text(sql, " AND (");
     sql_append_stored(db, &c->table->columns[at], a, sql);
@@ -56,8 +55,8 @@ static void sql_append_credential(struct db *db, const struct commit *c, struct 
         buf_printf(sql, ") COLLATE BINARY IS $%d", number);
 }
 
-/* A row that the application has taken out of `only` is no longer ours; a status that renewd wrote
- * itself takes none out. */
+/* A row that the application has taken out of `only` is no longer a record; a status that renewd wrote itself takes
+ * no row out. */
 static void sql_append_only(const struct commit *c, struct args *a, struct buf *sql)
 {
     row_put_filter(c->table, "", a, sql);
@@ -77,7 +76,7 @@ static void sql_append_only(const struct commit *c, struct args *a, struct buf *
     }
 }
 
-/* How the row stands, when it took no update: gone, out of `only`, or with another credential. */
+/* Why the row took no update: it is gone, out of `only`, or holds another credential. */
 static int look_again(struct db *db, struct commit_work *w, struct error *e)
 {
     const struct commit *c = w->c;
@@ -116,8 +115,8 @@ static bool commit_row_same_credential(const struct commit *c, const struct row 
     return was->len == is->len && !memcmp(was->text, is->text, was->len);
 }
 
-/* Somebody may have changed the row and changed it back between two looks; a row that never takes
- * an update is another matter. */
+/* The row may have been changed and changed back between two reads. A row that never takes an update is treated
+ * differently. */
 static int unmoved(struct commit_work *w, struct error *e)
 {
     if (w->unmoved++ < UNMOVED_MAX)
@@ -140,7 +139,7 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
     return 0;
 }
 
-/* Without anything to write the condition alone is asked, and the row held until the end. */
+/* With nothing to write, only the condition is checked, and the row is locked until the end. */
 static int sql_append_statement(struct db *db, const struct commit_work *w, struct args *a, struct buf *sql,
                                 struct error *e)
 {
@@ -168,8 +167,8 @@ static int sql_append_statement(struct db *db, const struct commit_work *w, stru
     return r;
 }
 
-/* The row after its update. SQLite's RETURNING tells nothing of what a trigger did afterwards, and SQLite
- * has no other triggers that change a value. */
+/* Reads the row after its update. SQLite's RETURNING does not show what a trigger did afterwards, and SQLite has no
+ * other triggers that change a value. */
 static int read_written(struct db *db, const struct commit *c, const struct db_result *returned, struct row *ret,
                         struct error *e)
 {
@@ -192,8 +191,8 @@ static int read_written(struct db *db, const struct commit *c, const struct db_r
     return r < 0 ? r : row_from_result(db, c->table, found, 0, 0, ret);
 }
 
-/* A token that a trigger or the column's type has changed is no token any more, and the row would hold the
- * only one. */
+/* After the UPDATE the row is read back. If a trigger or the column's type changed the token, the commit is treated
+ * as refused: the changed value is not a token, and the row would hold the only copy. */
 static int as_written(const struct commit *c, const struct row *now, struct error *e)
 {
     for (size_t i = 0; i < c->write_count; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A row in which several jobs keep records, and a column that they all write: what stands in it is said by the record
- * that is worst off. Called inside the batch's transaction, in which the others' records are locked.
+ * Rows in which several jobs keep records and write the same column: its value is that of the worst record. Called
+ * inside the batch's transaction, in which the others' records are locked.
  */
 #include "core/store/commit_internal.h"
 
@@ -16,7 +16,7 @@
 #include "core/store/list.h"
 #include "core/store/record_row.h"
 
-/* A verdict that is withheld, and a credential that was taken out, say nothing in the row. */
+/* A withheld verdict, and a credential that was taken out, write nothing to the row. */
 static bool says(const struct record *r)
 {
     return !r->without_credential && !(r->last_code && !strcmp(r->last_code, "withheld"));
@@ -126,7 +126,7 @@ int commit_siblings(struct db *db, struct commit_work *w, struct error *e)
     return 0;
 }
 
-/* What stands in the row now is written by renewd for all of them: none of them takes it for its application's. */
+/* renewd writes this value for all of the jobs: none of them may take it for a value of the application. */
 static int know_status(struct db *db, const struct commit *c, const struct sibling *s, const char *text,
                        struct error *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Discovery's reading: pages of a job's table in key order, or one row, each with what renewd knows of
- * it. Decides nothing.
+ * Reads for discovery: pages of a job's table in key order, or one row, each with renewd's record of it. Decides
+ * nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static int read_key_list(struct db *db, const struct table *t, const char *after
     return rows_read(db, &bare, &a, sql.data, ret, ret_count, e);
 }
 
-/* A page that cannot be read as a whole: its keys, then the rows that can be, and the others named. */
+/* A page that cannot be read as a whole: first its keys, then the rows that can be read; the others are named. */
 static int read_in_parts(struct db *db, const struct table *t, const char *after, size_t limit, struct page *p,
                          struct error *e)
 {
@@ -63,7 +63,7 @@ static int read_in_parts(struct db *db, const struct table *t, const char *after
     db->statement_ms = ALONE_MS;
     r = count ? rows_of_keys(db, t, keys, count, &rows, &some, e) : 0;
     p->rows = xcalloc(count + 1, sizeof(*p->rows));
-    for (size_t i = 0; i < count && r == 0; i++) /* in the order of the keys, which the database alone knows */
+    for (size_t i = 0; i < count && r == 0; i++) /* in the order of the keys, which only the database knows */
         for (size_t k = 0; k < some; k++)
             if (rows[k].key && !strcmp(rows[k].key, keys[i])) {
                 p->rows[p->count++] = rows[k];

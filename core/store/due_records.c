@@ -55,7 +55,7 @@ static int count_trouble(struct db *db, const struct claim_request *q, struct le
     return 0;
 }
 
-/* Both at one moment. A claim moves due_at, so that the point tells. */
+/* Both at the same moment. A claim moves due_at, so the point is used. */
 static int count_due(struct db *db, const struct claim_request *q, struct left *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};

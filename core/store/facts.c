@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the database knows of the installation: facts made once by the first host, where it stands (rule
- * 13), and how many values a key has sealed.
+ * The database's facts about the installation: facts made once by the first host, the database's place (rule 13),
+ * and how many values a key has sealed.
  */
 #include <errno.h>
 #include <limits.h>
@@ -53,7 +53,7 @@ static int place_postgresql(struct db *db, char **ret_place, struct error *e)
                      NULL, 0, &r, e);
     if (res < 0)
         return res;
-    const char *system = db_text(r, 0, 1); /* some hosters take that right away */
+    const char *system = db_text(r, 0, 1); /* some hosting providers revoke that right */
     *ret_place = xasprintf("postgresql:%s:%s", system ? system : "unknown", db_text(r, 0, 0));
     return 0;
 }
@@ -95,7 +95,7 @@ static int facts_count(struct db *db, const char *sql, const struct args *a, int
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int before = db->statement_ms;
-    db->statement_ms = COUNT_MS; /* at start alone, before a refusal */
+    db->statement_ms = COUNT_MS; /* only at start, before a refusal */
     int res = db_exec(db, sql, a->params, a->count, &r, e);
     db->statement_ms = before;
     if (res == 0)
@@ -141,7 +141,7 @@ int store_count_sealed_in(struct db *db, const struct table *t, const char *pref
     return facts_count(db, sql.data, &a, ret, e);
 }
 
-/* What renewd does outside of a transaction would be refused. */
+/* Writes by renewd outside of a transaction would be refused. */
 static int refuse_read_only(struct db *db, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;

@@ -19,10 +19,11 @@
     "renewd only reads it, so that no token is presented twice; if this database is the one to use " \
     "from now on, run `renewctl adopt` (renewd(8), \"Copies and backups\")"
 
-/* Each host counts once in ten minutes and at each start: so far ahead of this one is no other. */
+/* Each host increments the count once in ten minutes and at each start: no other host can be further ahead than
+ * this. */
 enum { PAST_OTHERS = 1000 };
 
-/* NULL = the database does not know it. */
+/* NULL = the database does not have it. */
 static int fact(struct db *db, const char *name, char **ret, struct error *e)
 {
     int r = store_fact(db, name, NULL, ret, e);
@@ -55,7 +56,7 @@ static int look_sequence(struct db *db, const struct state_dir *s, struct error 
 
     if (r < 0 || !installation)
         return r;
-    /* In this order: another process of this host may count up meanwhile, and notes what it has counted. */
+    /* In this order: another process of this host may increment meanwhile, and stores its own count. */
     r = state_dir_seen(s, installation, &seen, e);
     if (r == 0)
         r = fact(db, "sequence", &text, e);
@@ -122,7 +123,7 @@ int guard_adopt(struct db *db, const struct state_dir *s, struct error *e)
     if (r == 0)
         r = store_fact(db, "installation", NULL, &installation, e);
     if (r == 0 && state_dir_seen(s, installation, &seen, e) < 0)
-        seen = 0; /* damaged: written anew below */
+        seen = 0; /* damaged: written again below */
     snprintf(number, sizeof number, "%" PRId64, seen + PAST_OTHERS);
     if (r == 0)
         r = store_fact_set(db, "place", here, e);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Removes old history, a batch at a time: attempts, runs, requests, the rows of hosts that have been silent since,
- * and spent credentials, so that a rotating account costs a bounded number of rows. An attempt stays while a
- * lease or a parked pair names it; a spent credential stays while a record still holds it (rule 7). A backup older
- * than that can no longer be told from a new connection. The ledger stays (an effect once done is never done
- * again), and so do dead credentials.
+ * Removes old history in batches: attempts, runs, requests, the rows of hosts that have been silent since, and
+ * spent credentials, so that a rotating account needs a bounded number of rows. An attempt stays while a lease or a
+ * parked pair names it; a spent credential stays while a record still holds it (rule 7). A backup older than that
+ * cannot be distinguished from a new connection. The ledger stays (an effect is never repeated), and so do dead
+ * credentials.
  */
 #include "core/store/history.h"
 

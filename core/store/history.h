@@ -6,7 +6,7 @@
 
 #include "core/db/db.h"
 
-/* One batch of what is older than `before`; ret_more: there may be more of it. */
+/* One batch of rows older than `before`; ret_more: there may be more of them. */
 int store_history_trim(struct db *db, int64_t before, bool *ret_more, struct error *e);
 
 #endif

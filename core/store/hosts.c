@@ -146,7 +146,7 @@ int store_leases_left(struct db *db, const char *host, const char *incarnation, 
     return leases_where(db, where, texts, 2, limit, ret, ret_count, e);
 }
 
-/* The lease becomes c's for as long as the transaction lasts: only one host gets it. */
+/* c takes the lease for as long as the transaction lasts: only one host gets it. */
 static int lease_over(struct db *db, const char *attempt_id, const struct commit *c, bool *ret_done,
                       struct error *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Jobs, runs and the failures of a run as rows of renewd's own. What a pause or a tick means is the
- * engine's business.
+ * Jobs, runs and the failures of a run as rows of renewd's own tables. The engine decides what a pause or a tick
+ * means.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -48,7 +48,7 @@ int leases_where(struct db *db, const char *where, const char *const *texts, siz
     size_t n = 0;
     for (size_t i = 0; i < db_rows(r); i++)
         if (!n || strcmp(list[n - 1].fingerprint, db_text(r, i, 1)) != 0)
-            leases_take(r, i, &list[n++]); /* several records of one credential: one of them speaks for it */
+            leases_take(r, i, &list[n++]); /* several records of one credential: one of them represents it */
     *ret = list;
     *ret_count = n;
     return 0;

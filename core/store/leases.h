@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Leases that a process left when it died, with the records they were taken for. Read by the engine's
- * recovery before anything is claimed, and when the lease of a host that is gone is over.
+ * Leases that a process left when it died, with the records for which they were taken. The engine's recovery reads
+ * them before anything is claimed, and when the lease of a host that is gone is over.
  */
 #ifndef CORE_STORE_LEASES_H
 #define CORE_STORE_LEASES_H

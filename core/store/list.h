@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Many texts as one statement parameter: an array literal on PostgreSQL, a JSON array on SQLite. Inside
+ * A list of texts as one statement parameter: an array literal on PostgreSQL, a JSON array on SQLite. Inside
  * core/store only.
  */
 #ifndef CORE_STORE_LIST_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pairs that a row did not take, kept sealed as "pending" or "orphan", and the newest pair that
- * came after a credential that is spent. What stands in here is sealed by the caller.
+ * Parked pairs: those that a row did not take, stored sealed as "pending" or "orphan"; and the newest pair that
+ * replaced a spent credential. The caller has sealed the contents.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -50,7 +50,7 @@ int commit_answer(struct db *db, const struct commit *c, struct error *e)
     return c->answer ? parked_pair_put(db, &k, e) : 0;
 }
 
-/* Not due until the row takes its pair; why, its record tells until then. */
+/* Not due until the row takes its pair; until then its record tells why. */
 static int record_pending(struct db *db, const struct kept *k, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -69,7 +69,7 @@ static int record_pending(struct db *db, const struct kept *k, struct error *e)
                    a.params, a.count, NULL, e);
 }
 
-/* An attempt that is kept anew has its row already. */
+/* An attempt that is parked again has its row already. */
 static int history_once(struct db *db, const struct kept *k, const struct commit *c, struct error *e)
 {
     const char *texts[] = {c->attempt_id};
@@ -78,7 +78,7 @@ static int history_once(struct db *db, const struct kept *k, const struct commit
 
     if (r < 0 || db_rows(found) > 0)
         return r;
-    struct commit aside = *c; /* what was refreshed at the provider is not in its row */
+    struct commit aside = *c; /* its row does not hold what the provider has given */
     char code[] = "set_aside";
     char *text = xasprintf("the new token was parked: %s; renewctl parked shows it", k->why);
     aside.outcome = OUTCOME_TRANSIENT;

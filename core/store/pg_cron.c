@@ -11,7 +11,7 @@
 
 enum { SQL_MAX = 8192, NAMED_MAX = 5 };
 
-/* Asked of the catalog alone: naming a table that may not be read is an error. */
+/* Asks the catalog only: a statement that names an unreadable table fails. */
 static bool may_read(struct db *db)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -27,7 +27,7 @@ static bool may_read(struct db *db)
     return res == 0 && db_rows(r) == 1;
 }
 
-/* A name counts where no letter, digit, - or _ stands beside it. */
+/* A name matches only where no letter, digit, - or _ is next to it. */
 static void sql_append_call(struct args *a, const struct cron_call *c, struct buf *sql)
 {
     int name = args_text(a, c->name);

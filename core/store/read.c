@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Records as people ask for them: in pages by key, one by one, counted by state. Reads renewd's own
- * rows only; no token is in them.
+ * Reads records for operators: in pages by key, one by one, counted by state. Reads renewd's own rows only; they
+ * contain no token.
  */
 #include <errno.h>
 #include <inttypes.h>

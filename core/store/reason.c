@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See reason.h. The reasons are asked for in an order: what only a person can change comes before what time
- * changes, and the first that holds is the one.
+ * See reason.h. The reasons are tested in order: first those that only a person can change, then those that time
+ * changes. The first that holds is the answer.
  */
 #include "core/store/reason.h"
 
@@ -55,7 +55,7 @@ static void sql_append_held(const struct claim_request *q, struct args *a, struc
     sql_append_unless(&goes_on, then, sql);
 }
 
-/* By hand a verdict and a wait stop nothing. */
+/* A verdict and a backoff do not stop a manual refresh. */
 static void sql_append_reason(struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
 {
     bool by_hand = q->mode == CLAIM_MANUAL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Why a record is taken by a run now, or is not: one reason, made of the very conditions under which claims take
- * records (claim_internal.h). What people are told and what the scheduler does cannot differ.
+ * Why a run takes a record now, or does not: one reason, made of the same conditions under which claims take
+ * records (claim_internal.h). So what operators are shown cannot differ from what the scheduler does.
  */
 #ifndef CORE_STORE_REASON_H
 #define CORE_STORE_REASON_H
@@ -19,12 +19,12 @@ enum reason {
     REASON_LEASED_ELSEWHERE,
     REASON_SPENT,
     REASON_DEAD,
-    REASON_NO_ANSWER, /* presented without an answer; not again before its time */
-    REASON_HELD,      /* the breaker holds the job, and this record is none of those that go on */
-    REASON_SUSPECT,   /* refused, and asked again at its time */
+    REASON_NO_ANSWER, /* presented without an answer; not presented again before its time */
+    REASON_HELD,      /* the breaker holds the job, and this record is not exempt */
+    REASON_SUSPECT,   /* refused, and presented again at its time */
     REASON_BACKOFF,   /* failed, and tried again at its time */
     REASON_EARLY,     /* not before its `earliest` */
-    REASON_LATER,     /* its point lies ahead */
+    REASON_LATER,     /* its point is in the future */
     REASONS_MAX
 };
 

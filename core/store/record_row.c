@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A struct record as a row of renewd's own table: one list of columns that reading and writing
- * share, so that neither can forget one.
+ * A struct record as a row of renewd's own table: reading and writing share one list of columns, so that neither
+ * can miss one.
  */
 #include "core/store/record_row.h"
 

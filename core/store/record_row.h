@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A struct record as a row of renewd's own table: the list of its columns, reading it from a result
- * and writing it. Inside core/store only, by discovery, claims, commits and the lists for people.
+ * A struct record as a row of renewd's own table: the list of its columns, reading it from a result and writing it.
+ * Inside core/store only, by discovery, claims, commits and the lists for operators.
  */
 #ifndef CORE_STORE_RECORD_ROW_H
 #define CORE_STORE_RECORD_ROW_H
@@ -14,12 +14,12 @@ enum { RECORD_COLUMNS = 32 };
 /* Appends "p.source, p.rkey, ..." (RECORD_COLUMNS of them); prefix "" = without one, else with its
  * dot. */
 void record_columns(const char *prefix, struct buf *sql);
-/* Fills *ret, which the caller ends with record_done, from RECORD_COLUMNS columns at first_column.
- * A row that an outer join left empty gives a zeroed record. */
+/* Fills *ret, which the caller frees with record_done, from RECORD_COLUMNS columns at first_column. The empty row
+ * of an outer join gives a zeroed record. */
 void record_from_result(const struct db_result *r, size_t row, size_t first_column, struct record *ret);
 
-/* One column by its place: its name, and setting it from text (NULL = SQL NULL) in a record in
- * which it was not set before. */
+/* One column by its index: its name, and setting it from text (NULL = SQL NULL) in a record in which it was not set
+ * before. */
 const char *record_column(size_t i);
 void record_set(struct record *rec, size_t i, const char *text);
 
@@ -29,14 +29,13 @@ struct record_params {
     const char *texts[RECORD_COLUMNS];
     char numbers[RECORD_COLUMNS][24];
 };
-/* The texts live as long as the record and `ret`. */
+/* The texts are valid as long as the record and `ret`. */
 void record_params(const struct record *rec, struct record_params *ret);
-/* Appends "account = PREFIXaccount, ..." for all columns but the key; with prefix
- * "excluded." it serves ON CONFLICT DO UPDATE, with NULL "column = $n" in the order of
- * record_params. */
+/* Appends "account = PREFIXaccount, ..." for all columns but the key; with prefix "excluded." for ON CONFLICT DO
+ * UPDATE, with NULL "column = $n" in the order of record_params. */
 void record_assignments(const char *prefix, struct buf *sql);
 
-/* Inserts or replaces; touches seen_at of a new row alone, which becomes `seen_at`. */
+/* Inserts or replaces; seen_at is set for a new row alone, to `seen_at`. */
 int record_upsert(struct db *db, const struct record *rec, int64_t seen_at, struct error *e);
 
 #endif

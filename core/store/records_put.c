@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Writes what discovery concluded into renewd's own rows, unless somebody was quicker.
+ * Writes the results of discovery to renewd's own rows, unless another process changed them first.
  */
 #include <errno.h>
 #include <stdio.h>

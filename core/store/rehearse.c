@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Before a job's first attempt: writes a row's own values back and rolls that back, so that a missing
- * right, row security or a trigger is found out before a token hangs on it. What one row alone refuses is
- * that row's matter: others are asked before the table is blamed.
+ * The rehearsal before a job's first attempt: writes a row's own values back and rolls back, so that a missing
+ * right, row security or a trigger is found before a token depends on it. What only one row refuses concerns that
+ * row: other rows are tried before the table is reported.
  */
 #include <errno.h>
 #include <string.h>
@@ -121,13 +121,13 @@ int store_rehearse_status(struct db *db, const struct table *t, const char *key,
                  : 0;
 }
 
-/* What may be wrong with this row and no other. */
+/* An error that may concern this row alone. */
 static bool is_of_a_row(int result)
 {
     return result == -EIO || result == -EPERM || result == -ENOENT;
 }
 
-/* True when the answer speaks for the table; else *ret and *e keep what is worth telling of the rows so far. */
+/* True when the answer applies to the table; else *ret and *e keep the most useful error of the rows so far. */
 static bool speaks_for_all(struct db *db, const struct table *t, const char *key, int *ret, struct error *e)
 {
     struct error why = {""};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What was asked for in SQL: runs as rows of {requests}, pauses as flags of {jobs}. Polled by the engine.
+ * Requests in SQL: runs as rows of {requests}, pauses as flags of {jobs}. The engine polls them.
  */
 #include "core/store/requests.h"
 
@@ -28,7 +28,7 @@ static int requests_take(struct db *db, const char *const *jobs, size_t job_coun
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
 
-/* Should we end before they do, our next start ends them. */
+/* If this process ends before they do, its next start ends them. */
 static int own_runs(struct db *db, const char *host, const struct db_result *taken, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -88,7 +88,7 @@ static int serve(struct db *db, const char *host, const char *incarnation, const
     return res;
 }
 
-/* By this a call in SQL can say why nobody has the job. */
+/* A call in SQL can use this to say why no daemon has the job. */
 static int note_disabled(struct db *db, const struct disabled_job *list, size_t count, struct error *e)
 {
     int res = db_run(db, "UPDATE {jobs} SET disabled_in = NULL WHERE disabled_in IS NOT NULL", NULL, 0, NULL, e);

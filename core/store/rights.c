@@ -23,7 +23,7 @@ static bool rights_in(const char *const *list, const char *name)
     return false;
 }
 
-/* What of the columns asked for is not granted, as "SELECT (a, b)"; column: which of r's says so. */
+/* The columns that are not granted, as "SELECT (a, b)"; column: the column of r that says so. */
 static void sql_append_missing(const struct db_result *r, int column, const char *const *asked, const char *right,
                                struct buf *to)
 {
@@ -42,8 +42,8 @@ static void sql_append_missing(const struct db_result *r, int column, const char
         buf_text(to, ")");
 }
 
-/* What a view stands on, and that on other views. A view reads as its owner does, or with security_invoker
- * as renewd's role, wherever it stands in another one; functions in it run as renewd's role. */
+/* The tables below a view, also through other views. A view reads with its owner's rights, or with security_invoker
+ * as renewd's role, wherever another view uses it; functions in it run as renewd's role. */
 static int sql_append_below(struct db *db, const struct catalog *c, struct buf *grants, struct error *e)
 {
     static const char sql[] =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Records that hold one credential, for whoever replaced it.
+ * Records that hold one credential, for the code that replaced it.
  */
 #ifndef CORE_STORE_SHARED_CREDENTIAL_H
 #define CORE_STORE_SHARED_CREDENTIAL_H
@@ -10,22 +10,22 @@
 int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct record **ret, size_t *ret_count,
                   struct error *e);
 
-/* A changed row gives a dead credential another chance (rule 7). */
+/* After its row changed, a dead credential may be presented again (rule 7). */
 int store_revive(struct db *db, const char *fingerprint, struct error *e);
-/* Which of the fingerprints are spent: have a successor; and which are dead. Both have count places. */
+/* Which of the fingerprints are spent (have a successor), and which are dead. Both arrays have count entries. */
 int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent, bool *ret_dead,
                 struct error *e);
 
-/* How a credential stands for whoever wants a token of it. */
+/* A credential's state, for a caller that wants a token of it. */
 struct standing {
-    bool leased; /* somebody presents it now */
+    bool leased; /* an attempt presents it now */
     bool spent, dead;
-    int64_t hold_until; /* presented without an answer: nobody presents it before; 0 = no matter */
+    int64_t hold_until; /* presented without an answer: not presented again before this time; 0 = any time */
 };
-/* safe: a lease that has ended counts for nothing, nor do a successor and a missing answer. */
+/* safe: a lease that has ended is ignored, and so are a successor and a missing answer. */
 int store_standing(struct db *db, const char *fingerprint, bool safe, struct standing *ret, struct error *e);
 
-/* Which of these attempts the store knows: in the history, or as a pair that is kept aside. */
+/* Which of these attempts the store has: in the history, or as a parked pair. */
 int store_attempts_known(struct db *db, const char *const *attempt_ids, size_t count, bool *ret_known,
                          struct error *e);
 

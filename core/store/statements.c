@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Named statements before they are used: do they parse, do they take the parameters that their
- * plugin gives, may renewd's role do what they do; and ready.sql. Statements run in commits, nowhere else.
+ * Checks named statements before they are used: whether they parse, whether they take the parameters that their
+ * plugin gives, and whether renewd's role may do what they do. Also runs ready.sql. The statements themselves run
+ * in commits only.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "core/db/parameters.h"
 #include "core/store/store.h"
 
-/* In a transaction, so that a pooler keeps both halves of it on one connection. */
+/* In a transaction, so that a pooler runs both parts on one connection. */
 int store_check_statement(struct db *db, const char *sql, size_t parameters, struct error *e)
 {
     size_t takes = 0;
@@ -26,8 +27,8 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
     return r;
 }
 
-/* What a statement writes to, as it names it: the word behind UPDATE, INSERT INTO, DELETE FROM. *ret_right NULL: it
- * begins otherwise. */
+/* The table that a statement writes to, as it names it: the word after UPDATE, INSERT INTO, DELETE FROM. *ret_right
+ * NULL: it begins otherwise. */
 static int written_table(const char *sql, const char **ret_right, const char **ret_table)
 {
     static const struct {
@@ -48,7 +49,7 @@ static int written_table(const char *sql, const char **ret_right, const char **r
     return *ret_right ? (int)strcspn(*ret_table, " \t\r\n(") : 0;
 }
 
-/* A right that is missing is told as what gives it. */
+/* A missing right is reported as the GRANT that gives it. */
 int store_statement_refused(const char *name, const char *sql, int result, const char *words, struct error *e)
 {
     const char *right, *table = "";
@@ -62,7 +63,8 @@ int store_statement_refused(const char *name, const char *sql, int result, const
                      name, words, right, len < 100 ? len : 100, table);
 }
 
-/* Planned and not run. PostgreSQL looks at the rights on all its tables then, and names the first that is refused. */
+/* Planned but not run. PostgreSQL then checks the rights on all its tables, and names the first one that is
+ * refused. */
 int store_statement_rights(struct db *db, const char *name, const char *sql, size_t parameters, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -79,7 +81,7 @@ int store_statement_rights(struct db *db, const char *name, const char *sql, siz
     db_rollback(db);
     if (r == -EACCES)
         return store_statement_refused(name, sql, r, why.text, e);
-    return r == -ENOTCONN ? error_set(e, r, "%s", why.text) : 0; /* what else it says is store_check_statement's */
+    return r == -ENOTCONN ? error_set(e, r, "%s", why.text) : 0; /* store_check_statement reports it */
 }
 
 int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e)

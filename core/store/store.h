@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The port of the store: everything that renewd asks of a database, as blocking calls on one
- * connection, the same over PostgreSQL and SQLite. The store thread (thread.h) runs them; the
- * read thread and tests may too, each on a connection of its own.
+ * The port of the store: everything that renewd asks of a database, as blocking calls on one connection, the same
+ * over PostgreSQL and SQLite. The store thread (thread.h) runs them; the read thread and tests may too, each on a
+ * connection of its own.
  *
- * Every call returns 0 or a positive count, or a negative errno: -ENOTCONN and -ETIMEDOUT mean the
- * store is away (nothing was committed, unless it was a commit: then ask again, attempt ids tell),
- * -EBUSY a lock that stayed, -ENOSPC a full disk, anything else is this request's own fault. All
- * times here are Unix seconds; leases run by the database's real clock, all else by the caller's.
+ * Every call returns 0 or a positive count, or a negative errno. -ENOTCONN and -ETIMEDOUT: the database is not
+ * available. Nothing was committed, except possibly by a commit: ask again, the attempt ids tell. -EBUSY: a lock
+ * that stayed. -ENOSPC: a full disk. Anything else is an error of this request. All times here are Unix seconds.
+ * Leases use the database's real clock, everything else the caller's.
  */
 #ifndef CORE_STORE_STORE_H
 #define CORE_STORE_STORE_H
@@ -18,67 +18,67 @@
 #include "core/rules/record.h"
 #include "core/store/user_table.h"
 
-/* ---- Facts about the installation ---- */
-/* The value of a name, made with `fresh` when absent (first host wins). *ret_value is the caller's. */
+/* ---- facts about the installation ---- */
+/* The value of a name, made with `fresh` when absent (the first host's value stays). *ret_value is the caller's. */
 int store_fact(struct db *db, const char *name, const char *fresh, char **ret_value, struct error *e);
 int store_fact_set(struct db *db, const char *name, const char *value, struct error *e);
 /* "postgresql:SYSTEM IDENTIFIER:DATABASE" or "sqlite:REAL PATH:INODE" (rule 13). */
 int store_place(struct db *db, char **ret_place, struct error *e);
-/* A number that only rises, one more at each call (rule 13). */
+/* A number that only increases, by one at each call (rule 13). */
 int store_sequence(struct db *db, int64_t *ret, struct error *e);
 /* How many sealed values begin with `prefix` ("r1.KEY.") in renewd's own tables. */
 int store_count_sealed(struct db *db, const char *prefix, int64_t *ret, struct error *e);
 /* The same in a user's table, over its mapped secret columns. */
 int store_count_sealed_in(struct db *db, const struct table *t, const char *prefix, int64_t *ret, struct error *e);
 
-/* ---- Discovery ---- */
+/* ---- discovery ---- */
 struct page {
     struct row *rows;
     size_t count;
     bool last;         /* no row after these */
-    bool parted;       /* it could not be read as a whole: rows that cannot be read are among these, unfit */
-    char *next;        /* the next page begins after this key; NULL: it has none */
-    int64_t long_keys; /* rows that are left out, because their keys are too long; store_long_keys() */
+    bool parted;       /* the page could not be read as a whole: it includes rows that cannot be read, as unfit */
+    char *next;        /* the next page begins after this key; NULL: there is none */
+    int64_t long_keys; /* rows that are skipped because their keys are too long; store_long_keys() */
     char *long_key;    /* how the first of them begins */
-    char
-        *lengths; /* of a first page: why none of its times is a point in time; NULL: some are, or there are none */
+    char *lengths; /* of a first page: why all of its times are lengths; NULL: some are points, or there are none */
     struct record *records; /* count entries, index as rows: known records; source NULL = unknown */
 };
-/* Rows with key > after (NULL = from the first), in key order, with what renewd knows of each. */
+/* Rows with key > after (NULL = from the first), in key order, with renewd's records of them. */
 int store_page(struct db *db, const struct table *t, const char *after, size_t limit, struct page *ret,
                struct error *e);
-/* Once a round, beside its first page. */
+/* Called once a round, with its first page. */
 int store_long_keys(struct db *db, const struct table *t, struct page *p, struct error *e);
 void page_done(struct page *p);
-/* The first row within `only`, without what renewd knows of it: also where renewd's own tables are not there. */
+/* The first row within `only`, without its record: works also where renewd's own tables do not exist. */
 int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* The first row, of the first 1000, that cannot be taken as it is. */
 int store_first_unfit(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* How many records of a source have rows that cannot be read. */
 int store_unreadable(struct db *db, const char *source, int64_t *ret, struct error *e);
-/* One row with its record. -ENOENT = no such row (a record may be known all the same). */
+/* One row with its record. -ENOENT = no such row (its record may exist all the same). */
 int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row, struct record *ret_record,
               bool *ret_known, struct error *e);
-/* Inserts new records, updates those whose generation, hash and last_at still are what `old_*` say
- * (otherwise the row is left alone: somebody was quicker; noticed at the next look). */
+/* Inserts new records. Updates those whose generation, hash and last_at still equal `old_*`; otherwise the record
+ * is left as it is, because another process changed it, and the next read of the row notices. */
 struct commit;
 struct record_change {
     struct record now;
     bool is_new;
     char old_hash[FINGERPRINT_SIZE];
     int64_t old_generation, old_last_at;
-    bool revives;            /* the row changed: its credential is no longer taken for dead */
-    struct commit *recovery; /* not NULL: it is written by this instead, with the row's trouble taken back */
+    bool revives;            /* the row changed: its credential is no longer considered dead */
+    struct commit *recovery; /* not NULL: writes the record instead, and takes the row's trouble back */
     struct commit
-        *note; /* not NULL: it cannot be read, and its row is told so by this, after the record is written */
+        *note; /* not NULL: the row cannot be read, and this commit writes that to the row after the record is
+                * written */
 };
 int store_records_put(struct db *db, const struct record_change *changes, size_t count, struct error *e);
-/* Records of the table whose rows are gone (or outside `only` by somebody else): removed, unless a
- * lease is running. Works through `limit` records after `after`; *ret_next NULL = through. */
+/* Removes records of the table whose rows are gone (or were taken out of `only`, not by renewd), unless a lease is
+ * running. Checks `limit` records after `after`; *ret_next NULL = all are checked. */
 int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,
                 int64_t *ret_removed, struct error *e);
 
-/* ---- Claims (rule 1) ---- */
+/* ---- claims (rule 1) ---- */
 enum claim_mode {
     CLAIM_AUTO,   /* due_at <= now */
     CLAIM_TICK,   /* earliest <= now, not_before <= now, and (point <= now, or
@@ -90,23 +90,23 @@ struct claim_request {
     const struct table *table;
     const char *plugin;
     int mode;
-    int64_t now, tick, next_tick; /* now: at which it is to be due, which --at may move */
+    int64_t now, tick, next_tick; /* now: the time at which records must be due, which --at may move */
     int64_t real_now;             /* of waits; 0 = now */
-    bool once;                    /* now is moved: what this run has refreshed is due again by real_now alone */
-    const char *const *keys;      /* CLAIM_HAND, CLAIM_DEMAND */
+    bool once;                    /* now is moved: records refreshed in this run are due by real_now alone */
+    const char *const *keys;      /* CLAIM_MANUAL, CLAIM_DEMAND */
     size_t key_count;
-    bool general;         /* CLAIM_HAND that means no single record: a missing answer keeps its time */
-    bool impatient;       /* CLAIM_TICK: what waits after a failure of its own is taken all the same */
+    bool general;         /* CLAIM_MANUAL that names no single record: a missing answer keeps its time */
+    bool impatient;       /* CLAIM_TICK: records that wait after a failure of their own are taken, too */
     size_t limit;         /* at most so many */
     size_t failing_limit; /* at most so many of them with attempts > 0 */
     const char *host, *incarnation;
     int64_t lease_s;
-    bool safe; /* an expired lease of anybody may be taken over */
+    bool safe; /* an expired lease of any process may be taken over */
     int64_t run_id;
-    int64_t since;          /* not 0: what this run, which began then, has tried in vain is left out */
-    bool twice;             /* but for those that were refused once: their second asking is at once */
-    const char *held_under; /* the job is held, under these settings: those that were fine are taken alone */
-    size_t suspects_least;  /* of the limit: so many at least are suspects, should any be due */
+    int64_t since;          /* not 0: skips what this run, which began then, has tried without success */
+    bool twice;             /* except those that were refused once: they are presented a second time at once */
+    const char *held_under; /* the job is held, under these settings: only records that were fine are taken */
+    size_t suspects_least;  /* of the limit: at least so many are suspects, if any are due */
 };
 struct claimed {
     struct record record;
@@ -115,18 +115,18 @@ struct claimed {
     char attempt_id[ID_SIZE];
     int unanswered; /* how often its credential was presented without an answer before */
 };
-/* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the
- * lease's end, commits; then reads their rows. Skips held, spent and dead credentials. Also tells how
- * many were due in all. 1: none could be had, but others were looking at some just now, and may leave them.
- * -EOWNERDEAD: this process was declared over, or its host forgotten. */
+/* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the lease's end,
+ * commits; then reads their rows. Skips held, spent and dead credentials. Also returns how many were due in all. 1:
+ * none was available, but other processes hold locks on some now, and may leave them. -EOWNERDEAD: this process was
+ * declared over, or its host forgotten. */
 int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
                 struct error *e);
 void claimed_free(struct claimed *list, size_t count);
 /* Counts the credentials that CLAIM_TICK / CLAIM_AUTO would find, leased or not. */
 int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e);
-/* Gives a claim back unused: lease released, due_at restored to what the record says. */
+/* Gives a claim back unused: the lease is released, due_at is set as the record says. */
 int store_release(struct db *db, const struct record *r, const char *attempt_id, struct error *e);
-/* When the next record of the table is due by itself; 0 = none. */
+/* When the next record of the table is due at its own time; 0 = none. */
 int store_next_due(struct db *db, const struct table *t, bool safe, const char *held_under, int64_t *ret,
                    struct error *e);
 /* After a crash in the same boot (rule 2): releases leases of dead incarnations of this host whose
@@ -134,12 +134,12 @@ int store_next_due(struct db *db, const struct table *t, bool safe, const char *
 int store_release_incarnation(struct db *db, const char *host, const char *incarnation, const char *const *except,
                               size_t except_count, int64_t *ret, struct error *e);
 
-/* ---- Commits (rules 4 and 5) ---- */
+/* ---- commits (rules 4 and 5) ---- */
 struct write {
     int column; /* index in the table */
     char *text; /* NULL = SQL NULL; times as Unix seconds */
     size_t len;
-    bool plain; /* a secret that could not be sealed yet: no row gets it, it is kept (rule 4) */
+    bool plain; /* a secret that could not be sealed yet: no row gets it, it is parked (rule 4) */
 };
 struct bound {  /* a statement's parameter */
     int type;   /* RENEWD_TEXT, RENEWD_INTEGER, RENEWD_TIME or RENEWD_AS_READ */
@@ -158,17 +158,17 @@ struct commit_effect {
 enum commit_result {
     COMMIT_WAITING = 0,
     COMMIT_DONE,
-    COMMIT_ALREADY,  /* the attempt id is in the history: committed before; noticed: somebody was quicker */
+    COMMIT_ALREADY,  /* the attempt id is in the history: committed before; noticed: another process was first */
     COMMIT_CHANGED,  /* the row holds other credential bytes: see `current`; nothing written */
     COMMIT_GONE,     /* no such row, or taken out of `only`; nothing written */
     COMMIT_ROWS,     /* a statement touched another number of rows: `failed_effect` */
-    COMMIT_REJECTED, /* the database refuses this row for good: `why` (SQLSTATE, constraint, table) */
+    COMMIT_REJECTED, /* the database refuses this row permanently: `why` (SQLSTATE, constraint, table) */
 };
 /* Another job that keeps records in the same rows, and which of the columns are the same. */
 struct sibling {
     char *source;
     bool status, last_error, strikes, refreshed_at;
-    char *values[STATES_MAX]; /* its status for each state; NULL = left alone */
+    char *values[STATES_MAX]; /* its status for each state; NULL = not written */
 };
 struct commit {
     char attempt_id[ID_SIZE];
@@ -182,18 +182,18 @@ struct commit {
     bool replaces;               /* a new credential pair: the condition of rule 4 applies */
     bool safe;
     bool dead;    /* the credential gets marked dead (outcome reconnect) */
-    bool alone;   /* says nothing about the credential's other records, or follows one of them */
-    bool quiet;   /* a failure of which its row is not told */
-    bool noticed; /* of a look, not of an attempt: no lease, no history; written only while the
-                                    record is as `before` says */
+    bool alone;   /* does not affect the credential's other records, or follows from one of them */
+    bool quiet;   /* a failure that is not written to its row */
+    bool noticed; /* made after a row was read, without an attempt: no lease, no history; written only while the
+                   * record is as `before` says */
     struct write *writes;
     size_t write_count;
     char **slots; /* of a commit read from text: the slot of each column as it was then */
     size_t slot_count;
     struct commit_effect *effects;
     size_t effect_count;
-    char *answer;      /* of a failure: what came and could not be read, sealed; NULL: nothing is kept */
-    char *sealed_pair; /* newest pair, sealed; NULL when safe or nothing was set */
+    char *answer;      /* of a failure: the unreadable answer, sealed; NULL: nothing is parked */
+    char *sealed_pair; /* newest pair, sealed; NULL when safe or when no token was set */
     int outcome;       /* enum outcome */
     int http_status;
     char *code, *text; /* cleaned; NULL when ok */
@@ -211,32 +211,33 @@ struct commit {
 };
 struct commit *commit_new(void);
 void commit_free(struct commit *c); /* wipes */
-/* One transaction for all; on a refusal halved until the bad one stands alone (its result says so).
- * Returns 0 when every commit has a result, or a negative errno when the store is away. */
+/* One transaction for all; on a refusal it is halved until the refused commit is alone (its result says so).
+ * Returns 0 when every commit has a result, or a negative errno when the database is not available. */
 int store_commit(struct db *db, struct commit *const *list, size_t count, struct error *e);
-/* As text for the spool and back: everything but `table` and effects' sql, which are looked up again
- * by source and statement name. Holds secrets: to be sealed by the caller. */
+/* As text for the spool and back: everything but `table` and effects' sql, which are looked up again by source and
+ * statement name. Holds secrets: the caller must seal it. */
 int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len);
 int commit_from_text(const char *text, size_t len, struct commit **ret, struct error *e);
-/* Gives a commit read from text its table, which may have other columns by now: writes and the row are
- * moved by slot. -ENOENT with the slot's name when one that is to be written is no longer mapped. */
+/* Gives a commit read from text its table, which may have other columns by now: writes and the row are moved by
+ * slot. -ENOENT with the slot's name when a slot that must be written is no longer mapped. */
 int commit_attach(struct commit *c, const struct table *t, struct error *e);
 
-/* ---- Kept aside ---- */
-/* A pair that the row does not take: kept sealed, as "pending" (retried) or "orphan" (30 days); and an "answer" that
- * may hold one and could not be read (30 days), as it came. */
+/* ---- parked pairs and answers ---- */
+/* What a row does not take is parked, sealed: a pair as "pending" (tried again) or "orphan" (30 days); and as
+ * "answer" (30 days) an unreadable answer as it came, which may contain a pair. */
 struct kept {
     char attempt_id[ID_SIZE];
     char *kind; /* "pending" | "orphan" | "answer" */
     char *source, *key, *job;
     char *sealed; /* the commit's text, sealed */
     char *why;
-    char *code; /* of a pending one, for its record's last error; not kept itself */
+    char *code; /* of a pending one, for its record's last error; not stored itself */
     int64_t created_at, retry_at;
 };
-/* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair),
- * its lease given back; a successor that an orphan's credential has already stays the one; "pending" also sets the record to STATE_PENDING, never due; "orphan" leaves a row in
- * the history. An attempt that is kept already is kept anew. */
+/* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair), its lease
+ * given back. If an orphan's credential already has a successor, that one stays. "pending" also sets the record to
+ * STATE_PENDING, never due; "orphan" leaves a row in the history. An attempt that is parked already is parked
+ * again. */
 int store_park(struct db *db, const struct kept *k, const struct commit *c, struct error *e);
 int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
                       size_t *ret_count, struct error *e);
@@ -244,28 +245,28 @@ int store_parked_later(struct db *db, const char *attempt_id, int64_t retry_at, 
 struct parked_counts {
     int64_t pending, orphans, answers, removed;
 };
-/* How many there are of each kind, once orphans and answers from before that time are removed. */
+/* How many of each kind are parked, after orphans and answers from before that time were removed. */
 int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret, struct error *e);
 int store_parked_drop(struct db *db, const char *attempt_id, struct error *e);
 void parked_pair_free(struct kept *list, size_t count);
-/* The newest pair that came after `fingerprint`, following successors; -ENOENT = none is known. */
+/* The newest pair that replaced `fingerprint`, following successors; -ENOENT = none is known. */
 int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE], char **ret_sealed,
                     struct error *e);
 
-/* ---- Jobs, runs, history ---- */
+/* ---- jobs, runs, history ---- */
 struct job_row {
     char *job;
     bool paused;
     int64_t last_tick;
-    int64_t next_tick; /* after last_tick, of the schedule it had; store_job_put alone */
-    bool rescheduled;  /* it was there with another schedule; store_job_put alone */
+    int64_t next_tick; /* after last_tick, of its earlier schedule; store_job_put alone */
+    bool rescheduled;  /* the job existed with another schedule; store_job_put alone */
 };
 int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule, const char *legacy_name,
                   int64_t limit, struct job_row *ret, struct error *e);
 /* Where its rows are, for renewd.watch(job). */
 int store_job_watchable(struct db *db, const struct table *t, struct error *e);
 int store_job_pause(struct db *db, const char *job, bool paused, struct error *e);
-/* Only forward; next_tick is for those who ask in SQL. */
+/* Only forward; next_tick is for queries in SQL. */
 int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e);
 void job_row_done(struct job_row *j);
 
@@ -279,11 +280,11 @@ struct run_row {
 int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
                     int64_t *ret_id, struct error *e);
 int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
-/* Runs of this host's dead processes are over. One that still runs elsewhere says so again when it ends. */
+/* Ends the runs of this host's dead processes. A run that still continues elsewhere says so again when it ends. */
 int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e);
 int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
                size_t *ret_count, struct error *e);
-/* The newest run of a job that has ended; *ret is NULL where there is none. For runs_free. */
+/* The newest run of a job that has ended; *ret is NULL where there is none. Freed with runs_free. */
 int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e);
 void runs_free(struct run_row *list, size_t count);
 struct failure_row {
@@ -292,35 +293,35 @@ struct failure_row {
 int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failure_row **ret, size_t *ret_count,
                        struct error *e);
 void failures_free(struct failure_row *list, size_t count);
-/* How many different records of a run were attempted, and with which end: one that was ok and failed later
+/* How many different records of a run were attempted, and with which outcome: a record that was ok and failed later
  * counts for both. */
 struct run_people {
     int64_t all, ok, failed;
 };
 int store_run_people(struct db *db, int64_t run_id, struct run_people *ret, struct error *e);
 
-/* ---- Reading for people ---- */
+/* ---- reading for operators ---- */
 struct records_query {
     const char *source;
-    int state;         /* as shown; 0 = any */
+    int state;         /* as displayed; 0 = any */
     const char *after; /* NULL = from the first */
     size_t limit;
-    const char *owner; /* NULL = anybody's */
+    const char *owner; /* NULL = of any owner */
 };
 int store_records(struct db *db, const struct records_query *q, struct record **ret, size_t *ret_count,
                   struct error *e);
 int store_record(struct db *db, const char *source, const char *key, struct record *ret, struct error *e);
 void records_free(struct record *list, size_t count);
-/* How many records were asked, where none of them was refreshed by its last asking; 0 where one was, or none was
- * asked. With what was said last. */
+/* How many records were tried, if none of them was refreshed when it was tried last; 0 if one was, or none was
+ * tried. With their last messages. */
 struct failing_seen {
     int64_t records;
     char *code, *text;
 };
 int store_failing(struct db *db, const char *source, struct failing_seen *ret, struct error *e);
 void failing_seen_done(struct failing_seen *f);
-/* counts[state] of a source, as they are shown (rules/outcome.h); counts[0] = all, counts[COUNT_OVERDUE] = those that
- * a refresh should have reached by now: their token has ended, or their latest time has come. */
+/* counts[state] of a source, as displayed (core/rules/outcome.h); counts[0] = all, counts[COUNT_OVERDUE] = those
+ * that should have been refreshed by now: their token has ended, or their latest time has passed. */
 enum { COUNT_OVERDUE = 15 };
 int store_state_counts(struct db *db, const char *source, int64_t counts[16], struct error *e);
 
@@ -330,24 +331,25 @@ struct import_row {
     const struct write *writes; /* columns of the own table as resolved for the job; already sealed */
     size_t write_count;
 };
-/* -EEXIST = the id is there and replace is false; *ret_at says which row. All or none. */
+/* -EEXIST = the id exists and replace is false; *ret_at says which row. All or none. */
 int store_import(struct db *db, const struct table *t, const struct import_row *rows, size_t count, bool replace,
                  int64_t now, size_t *ret_at, struct error *e);
 
-/* ---- Named statements and rehearsal ---- */
-/* Prepares sql to learn that it parses and takes `parameters` parameters. */
+/* ---- named statements and rehearsal ---- */
+/* Prepares sql to check that it parses and takes `parameters` parameters. */
 int store_check_statement(struct db *db, const char *sql, size_t parameters, struct error *e);
-/* -EACCES: renewd's role may not do what it does, as far as PostgreSQL says so without running it. */
+/* -EACCES: renewd's role may not do what the statement does, as far as PostgreSQL says so without running it. */
 int store_statement_rights(struct db *db, const char *name, const char *sql, size_t parameters, struct error *e);
-/* A statement's refusal in words; for a right that is missing with the GRANT that mends it. Returns result. */
+/* A message about a statement's refusal; for a missing right with the GRANT that gives it. Returns result. */
 int store_statement_refused(const char *name, const char *sql, int result, const char *words, struct error *e);
 /* Runs a statement that returns one text; NULL = ready. */
 int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e);
-/* Writes the word as the row's status and rolls back; what the table refuses is said with its constraint. */
+/* Writes the text as the row's status and rolls back; a refusal is reported with its constraint. */
 int store_rehearse_status(struct db *db, const struct table *t, const char *key, const char *word, struct error *e);
 /* Writes a row's own values back and rolls back: -EPERM/-EACCES/-EIO with a sentence when refused. */
 int store_rehearse(struct db *db, const struct table *t, const char *key, struct error *e);
-/* The same for a table: 0 as soon as one row takes it, of those with these keys or else of its first ones. -ENOENT = none is there. */
+/* The same for a table: 0 as soon as one row accepts it, of those with these keys or else of its first ones.
+ * -ENOENT = there is none. */
 int store_rehearse_any(struct db *db, const struct table *t, const char *const *keys, size_t count,
                        struct error *e);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * See suspects.h: reading and writing the two rows, and the facts about others that a decision asks for. The row
+ * See suspects.h: reads and writes the two rows, and the facts about other records that a decision needs. The row
  * of the job is locked first, so that two hosts decide one after the other.
  */
 #include "core/store/suspects.h"
@@ -152,7 +152,7 @@ static int suspect_load(struct db *db, const struct breaker_key *k, const char *
     return 0;
 }
 
-/* It stays for a while, and counts among those of its hour. */
+/* It stays for a while, and is counted for its hour. */
 static int suspect_end(struct db *db, const struct breaker_key *k, const char *fingerprint, int64_t now,
                        struct error *e)
 {
@@ -189,7 +189,7 @@ static int suspect_save(struct db *db, const struct breaker_key *k, const struct
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
-/* ---- what a decision asks about the others ---- */
+/* ---- facts about other records for a decision ---- */
 
 struct others {
     struct db *db;
@@ -255,7 +255,7 @@ static bool others_fine(void *ctx)
 
 /* ---- refusals ---- */
 
-/* Records of the same credential are one: none of them is asked before its time. */
+/* Records of the same credential count as one: none of them is presented before its time. */
 static int twins_wait(struct db *db, const struct breaker_key *k, const struct refusal *r, int64_t next_at,
                       int64_t now, struct error *e)
 {
@@ -343,7 +343,7 @@ int store_breaker_refused(struct db *db, const struct breaker_key *k, const stru
     return res;
 }
 
-/* ---- successes, and a person's word ---- */
+/* ---- successes, and an operator's word ---- */
 
 static int all_due(struct db *db, const struct breaker_key *k, int64_t now, struct error *e)
 {
@@ -365,7 +365,7 @@ static int all_due(struct db *db, const struct breaker_key *k, int64_t now, stru
 }
 
 struct change {
-    const char *fingerprint; /* of a success; NULL: a person's word */
+    const char *fingerprint; /* of a success; NULL: an operator's word */
     bool believe;
     int64_t now;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The part of suspects.h that finds somebody to ask: canaries of a held job, witnesses ahead of their time; and
+ * The part of suspects.h that finds records to try: canaries of a held job, and witnesses ahead of their time; also
  * what a start or a reload finds.
  */
 #include <errno.h>
@@ -17,7 +17,7 @@ int store_breaker_read(struct db *db, const struct breaker_key *k, struct breake
     return breaker_load(db, k, false, ret, e);
 }
 
-/* Those of other settings alone begin anew. */
+/* Suspects under other settings only start again. */
 int store_breaker_free(struct db *db, const struct breaker_key *k, int64_t now, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -79,7 +79,7 @@ int store_breaker_open(struct db *db, const struct breaker_key *k, int64_t now, 
 
 /* ---- canaries ---- */
 
-/* The next by its fingerprint, which is a keyed hash: suspects, and those of which nothing is known yet. */
+/* The next one by its fingerprint, which is a keyed hash: suspects, and those of which nothing is known yet. */
 static int find_canary(struct db *db, const struct breaker_key *k, bool again, int64_t now, char **ret_key,
                        char **ret_fingerprint, struct error *e)
 {
@@ -166,7 +166,7 @@ static int ask_count_waiting(struct db *db, const struct breaker_key *k, int64_t
     return res;
 }
 
-/* Who was refreshed longest ago. */
+/* The record that was refreshed longest ago. */
 static int find_witness(struct db *db, const struct breaker_key *k, int64_t now, char **ret_key, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -204,7 +204,7 @@ int store_breaker_witness(struct db *db, const struct breaker_key *k, int64_t no
     return res < 0 || !db_affected(taken) ? res : find_witness(db, k, now, ret_key, e);
 }
 
-/* ---- for those who ask ---- */
+/* ---- for operators ---- */
 
 int store_breakers_held(struct db *db, int64_t now, struct held_job **ret, size_t *ret_count, struct error *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the files of suspects.h share; nobody else includes it.
+ * Shared by the files of suspects.h; no other file includes it.
  */
 #ifndef CORE_STORE_SUSPECTS_INTERNAL_H
 #define CORE_STORE_SUSPECTS_INTERNAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Takes out records whose rows are gone, or were taken out of `only` by somebody else. A record whose
- * credential is out on a lease stays until that is over.
+ * Removes records whose rows are gone, or were taken out of `only`, not by renewd. A record whose credential is
+ * leased stays until the lease is over.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static bool stays(const struct table *t, const struct row *row, const char *wrot
     return status && wrote_status && !strcmp(status, wrote_status);
 }
 
-/* The keys, of those known, whose rows do not count any more. They borrow from known. */
+/* The known keys whose rows no longer count. They borrow from known. */
 static int find_gone(struct db *db, const struct table *t, const struct db_result *known, const char **gone,
                      size_t *ret_count, struct error *e)
 {

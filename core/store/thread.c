@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See thread.h. One list of jobs under one mutex; the thread takes the first, and with a
- * commit those that directly follow it, so that nothing overtakes what was submitted before it.
- * Results are posted to the loop in the order of their work.
+ * See thread.h. One list of jobs under one mutex. The thread takes the first one, and with a commit those that
+ * directly follow it, so that nothing overtakes earlier work. Results are posted to the loop in the order of their
+ * work.
  */
 #include "core/store/thread.h"
 
@@ -33,7 +33,7 @@ struct job {
     bool past_refusal;
 };
 
-/* What was told last; each differs from the one before, a denial in its reason too. */
+/* The last report; each differs from the one before, a denial also by its reason. */
 enum told { TOLD_NOTHING, TOLD_UP, TOLD_DOWN, TOLD_REFUSED, TOLD_DENIED };
 
 struct store_thread {
@@ -46,24 +46,24 @@ struct store_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct job *first, **last;    /* under lock */
-    bool stopping, away, refused; /* under lock; refused: the connection is there, away is true too */
+    struct job *first, **last;    /* protected by lock */
+    bool stopping, away, refused; /* protected by lock; refused: the connection exists, away is true too */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     bool joined;
 
-    struct db *db; /* the thread's own from here; NULL = away */
+    struct db *db; /* only used by the thread from here on; NULL = not connected */
     enum told told;
     char *told_why;
     int64_t pause_ms, retry_at;
-    int64_t up_at; /* 0 = never yet */
+    int64_t up_at; /* 0 = never */
 };
 
 static int64_t now_ms(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t); /* the clock of the condition variable */
+    clock_gettime(CLOCK_MONOTONIC, &t); /* the clock that the condition variable uses */
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
@@ -112,7 +112,7 @@ static void tell_stopped(void *ctx)
 
 /* ---- on the store's thread ---- */
 
-/* The loop takes a million calls; more than that waits for it to turn. */
+/* The loop's inbox takes a million calls; with more, the thread waits until the loop has read some. */
 static void post(struct store_thread *st, loop_fn *fn, void *ctx)
 {
     const struct timespec moment = {0, 1000000};
@@ -141,7 +141,7 @@ static void store_thread_finish(struct store_thread *st, struct job *j, int resu
     post(st, job_done, j);
 }
 
-/* Spread, so that many hosts do not come back at one instant. */
+/* Spread at random, so that many hosts do not reconnect at the same time. */
 static void retry_later(struct store_thread *st, int64_t pause_ms)
 {
     st->retry_at = now_ms() + pause_ms -
@@ -149,7 +149,7 @@ static void retry_later(struct store_thread *st, int64_t pause_ms)
     st->pause_ms = pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms * 2;
 }
 
-/* A full disk is waited for like a store that is away: nothing new is attempted meanwhile. */
+/* A full disk is treated like a database that is not available: nothing new is attempted meanwhile. */
 static bool is_lost(const struct store_thread *st, int result)
 {
     return st->db && (result == -ENOTCONN || result == -ENOSPC || !db_alive(st->db));
@@ -159,13 +159,13 @@ static void store_thread_lost(struct store_thread *st, int result, const char *w
 {
     db_close(st->db);
     st->db = NULL;
-    if (now_ms() - st->up_at > STEADY_MS) /* else it came back for a moment only */
+    if (now_ms() - st->up_at > STEADY_MS) /* otherwise it was available for a moment only */
         st->pause_ms = RETRY_FIRST_MS;
     retry_later(st, result == -ENOSPC ? RETRY_MAX_MS : st->pause_ms);
     store_thread_tell(st, TOLD_DOWN, why);
 }
 
-/* From here on work is taken; before `up` is told, so that none submitted there is refused. */
+/* From here on work is taken; set before `up` is called, so that no work submitted there is refused. */
 static void take_work(struct store_thread *st, bool taken, bool refused)
 {
     pthread_mutex_lock(&st->lock);
@@ -211,7 +211,7 @@ static void run_work(struct store_thread *st, struct job *j)
     struct error e = j->error;
     if (is_lost(st, r)) {
         store_thread_lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
-        if (r < 0 && r != -ENOSPC) /* however the driver put it: the connection ended under the work */
+        if (r < 0 && r != -ENOSPC) /* whatever the driver reported: the connection ended during the work */
             r = -ENOTCONN;
     }
     if (j->past_refusal)
@@ -259,7 +259,7 @@ static void wait_until(struct store_thread *st, int64_t at_ms)
     pthread_cond_timedwait(&st->changed, &st->lock, &at);
 }
 
-/* With the first commit those that follow it: what has come, and what comes within 3 ms. */
+/* With the first commit those that follow it: those in the list, and those that arrive within 3 ms. */
 static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
 {
     int64_t end = now_ms() + GATHER_MS;
@@ -323,7 +323,7 @@ static void *thread_main(void *arg)
 
 /* ---- on the loop's thread again ---- */
 
-/* While the store is away nothing waits for it. */
+/* While the database is not available nothing waits for it. */
 static void store_thread_submit(struct store_thread *st, struct job *j)
 {
     pthread_mutex_lock(&st->lock);

@@ -50,7 +50,8 @@ static char *aside_text(const char *why)
                      why ? why : "the database refused the row");
 }
 
-/* A history row is its end; a pair that waits for its row has none yet; else its lease says whether it goes on. */
+/* A row in the history is its end. A pair that waits for its row has no such row yet. Otherwise its lease says
+ * whether it goes on. */
 static int ended(struct db *db, struct under_way *u, struct error *e)
 {
     const char *id = u->attempt_id;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Attempts of this process that are under way, and what became of them: for who asks for a record that is just being
- * refreshed, by itself or by another record with the same credential.
+ * Attempts of this process that are under way, and their results: for a caller that asks for a record that is just
+ * being refreshed, by its own attempt or by a twin's.
  */
 #ifndef CORE_STORE_UNDER_WAY_H
 #define CORE_STORE_UNDER_WAY_H
@@ -10,7 +10,7 @@
 struct under_way {
     char *key;                /* of the record that was asked for */
     char attempt_id[ID_SIZE]; /* which presents its credential */
-    int outcome;              /* OUTCOME_NONE = it came to nothing */
+    int outcome;              /* OUTCOME_NONE = it ended without a result */
     bool over;
     char *code, *text; /* of a failure */
 };
@@ -18,12 +18,12 @@ struct under_way {
 /* Those of q's keys whose credential this process presents now. */
 int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count,
                     struct error *e);
-/* Sets what became of them, of those that are over by now. */
+/* Sets the results of those that are over by now. */
 int store_under_way_ended(struct db *db, struct under_way *list, size_t count, struct error *e);
 void under_way_done(struct under_way *u);
 
-/* Pairs that the database refused are set aside, and their records (pending) wait: as failures. Of all where no keys are
- * named, since that time (0 = whenever). */
+/* Pairs that the database refused are parked, and their records (pending) wait: listed as failures. Of all records
+ * where no keys are named, since that time (0 = any time). */
 int store_set_aside(struct db *db, const char *source, const char *const *keys, size_t key_count, int64_t since,
                     struct failure_row **ret, size_t *ret_count, struct error *e);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * See user_row.h. Values come out of the database as text and are brought to one form here: times as Unix
- * seconds, whatever the column holds.
+ * See user_row.h. Values come out of the database as text and are normalised here: times as Unix seconds, whatever
+ * the column holds.
  */
 #include "core/store/user_row.h"
 
@@ -37,7 +37,7 @@ void table_quoted(const struct db *db, const struct table *t, struct buf *sql)
     ident_quote(t->name, sql);
 }
 
-/* Seconds, a bar, and the value to its last digit in a form that no session's settings change. */
+/* Seconds, a bar, and the exact value in a form that no session setting changes. */
 static void sql_append_exact(const struct column *c, const char *name, struct buf *sql)
 {
     bool zone = c->form == FORM_TIMESTAMPTZ;
@@ -113,7 +113,7 @@ void row_put_filter(const struct table *t, const char *of, struct args *a, struc
     }
 }
 
-/* A row without a value is written like most of the others. */
+/* A row without a value is written in the form that most rows have. */
 static long long usual_number(const struct column *c)
 {
     return c->usual && strspn(c->usual, "0123456789") == strlen(c->usual) ? strtoll(c->usual, NULL, 10) : 0;
@@ -240,7 +240,7 @@ static bool outside(const struct table *t, const struct row *row)
     return false;
 }
 
-/* Each value with its slot and length before it, so that no two rows read alike. */
+/* Each value is preceded by its slot and length, so that two different rows never give the same input. */
 static int hash_row(const struct table *t, struct row *row)
 {
     unsigned char hash[CRYPTO_HASH];

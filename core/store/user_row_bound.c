@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * How long a value of a user's row may be. The database looks before it sends one: a longer value stays where it
- * is, and the row tells its column and its length instead. See user_row.h.
+ * How long a value of a user's row may be. The database checks the length before it sends a value. A longer value
+ * is not sent; the row reports its column and its length instead. See user_row.h.
  */
 #include "core/store/user_row.h"
 
@@ -12,7 +12,7 @@
 #include "core/rules/ident.h"
 
 enum {
-    SECRET_MAX = 1024 * 1024, /* an access token that is about to be replaced may have been anything */
+    SECRET_MAX = 1024 * 1024, /* an access token that is about to be replaced may be any value */
     NAME_MAX = 16 * 1024,     /* account and owner, which renewd keeps in its own rows as well */
     NUMBER_MAX = 1024,
     OTHER_MAX = 64 * 1024,
@@ -47,15 +47,15 @@ void row_put_key_length(const struct db *db, const struct table *t, struct buf *
     buf_text(sql, db_is_postgresql(db) ? " AS text))" : " AS blob))");
 }
 
-/* What stands in another table is cut there; renewd's own rows were bounded when they were written; numbers and
- * times of PostgreSQL have a length of their own. */
+/* Values in another table are cut there; renewd's own rows were limited when they were written; numbers and times
+ * of PostgreSQL have a limited length. */
 static bool may_be_long(const struct db *db, const struct table *t, const struct column *c)
 {
     return !t->own && !c->lookup && !c->extra &&
            (!db_is_postgresql(db) || c->form == FORM_TEXT || c->form == FORM_TIME_TEXT);
 }
 
-/* Nothing hangs on a last_error that an application has written. */
+/* A last_error that an application has written is not needed. */
 static bool is_wanted(const struct column *c)
 {
     return c->hashed || !c->core || !strcmp(c->slot, "status");

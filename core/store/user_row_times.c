@@ -21,7 +21,7 @@ static bool without_zone(const struct column *c, const struct cell *cell)
     return cell->raw && timestamp_parse(cell->raw, &ignored, &form) == 0 && form.zone == ZONE_STYLE_NONE;
 }
 
-/* Only in an hour that is repeated do two instants show the same on the wall. */
+/* Only in a repeated hour do two different times look the same. */
 static void own_instant(const struct table *t, struct row *row, const char *slot, int64_t known)
 {
     int i = table_column(t, slot);

@@ -15,8 +15,7 @@
 
 static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5138 */
 
-/* A time kept as text goes back in the form in which it was read: a number, milliseconds, or a
- * date. */
+/* A time stored as text is written in the form in which it was read: a number, milliseconds, or a date. */
 static int time_as_read(const struct table *t, const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
 {
     struct timestamp_form form;
@@ -33,14 +32,14 @@ static int time_as_read(const struct table *t, const char *raw, int64_t at, char
     return timestamp_rfc3339(at, out, TIMESTAMP_SIZE);
 }
 
-/* The row's own value; where it has none, one of those that most rows hold. */
+/* The row's own value; where it has none, a value in the form that most rows have. */
 static const char *read_as(const struct column *column, const struct row *row, size_t at)
 {
     const struct cell *cell = row && at < row->count ? &row->cells[at] : NULL;
     return cell && (cell->raw || cell->text) ? cell->raw : column->usual;
 }
 
-/* SQLite keeps a date in a column of numbers as well. */
+/* SQLite stores a date in a column of numbers, too. */
 static bool dated(const struct db *db, const struct column *column, const char *raw)
 {
     struct timestamp_form form;
@@ -67,7 +66,7 @@ static int put_value(const struct db *db, const struct table *t, const struct ro
     return args_own(a, xstrdup(out));
 }
 
-/* renewd's own table keeps a plugin's own slots as members of one JSON column. */
+/* renewd's own table stores a plugin's own slots as members of one JSON column. */
 static void row_write_sql_append_member(struct db *db, const struct column *column, int number, bool first,
                                         struct args *a, struct buf *sql)
 {

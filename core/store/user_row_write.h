@@ -11,8 +11,8 @@
 
 enum { ROW_SQL_MAX = 256 * 1024 };
 
-/* Appends "a = ..., b = ..." (count > 0). row is the row as last read, in whose forms times are
- * written; NULL = none. -EINVAL for a time that cannot be written. */
+/* Appends "a = ..., b = ..." (count > 0). row is the row as last read, whose time formats are used; NULL = none.
+ * -EINVAL for a time that cannot be written. */
 int row_put_assignments(struct db *db, const struct table *t, const struct row *row, const struct write *writes,
                         size_t count, struct args *a, struct buf *sql, struct error *e);
 

@@ -32,7 +32,7 @@ void rows_begin(const struct db *db, const struct table *t, struct args *a, stru
     row_put_filter(t, ROW_TABLE, a, sql);
 }
 
-/* A view has no unique index: what a table guarantees is looked at here. */
+/* A view has no unique index: what a table guarantees is checked here. */
 static int refuse_twins(const struct table *t, const struct row *rows, size_t count, struct error *e)
 {
     for (size_t i = 1; t->view && i < count; i++)
@@ -104,7 +104,7 @@ static char *why_unfit(const struct db *db, const struct column *c, const struct
     return xasprintf("column \"%s\" cannot be read: %s", c->name, why->text);
 }
 
-/* Each column alone: which one it is, and what the others hold (the account, above all). */
+/* Reads each column alone, to find the bad one and what the others hold (the account, above all). */
 static char *user_rows_read_columns(struct db *db, const struct table *t, const char *key, struct row *to)
 {
     char *unfit = NULL;
@@ -174,7 +174,7 @@ static int read_keys(struct db *db, const struct table *t, const char *const *ke
 struct found {
     struct row *rows;
     size_t count;
-    int slow; /* how many of them may still miss their time */
+    int slow; /* how many of them may still run out of time */
 };
 
 static int add_rows(struct found *to, struct row *rows, size_t count)
@@ -186,8 +186,8 @@ static int add_rows(struct found *to, struct row *rows, size_t count)
     return 0;
 }
 
-/* A text that is none of the key's type ("me" for a bigint) is the key of no row: SQLite compares it and finds none,
- * PostgreSQL refuses to. */
+/* A text that is not of the key's type ("me" for a bigint) is the key of no row: SQLite compares it and finds none,
+ * PostgreSQL refuses the comparison. */
 static bool is_no_key(struct db *db, const struct table *t, const char *key)
 {
     cleanup(args_done) struct args a = {0};
@@ -204,7 +204,7 @@ static bool is_no_key(struct db *db, const struct table *t, const char *key)
            !strncmp(db->sqlstate, "22", 2);
 }
 
-/* One row that cannot be read fails all that are read with it: halved until it stands alone. */
+/* One row that cannot be read makes the whole statement fail: the list is halved until that row is alone. */
 static int read_halved(struct db *db, const struct table *t, const char *const *keys, size_t count,
                        struct found *to, struct error *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Holds a job's table against the live database: every name, type and the key's unique index, all
- * mistakes told at once with what to do about them. See user_table.h.
+ * Checks a job's table against the live database: every name, type and the key's unique index. All mistakes are
+ * reported at once, each with its remedy. See user_table.h.
  */
 #include "core/store/user_table.h"
 
@@ -68,7 +68,7 @@ static const char *other_case(const struct resolving *r, const char *name)
     return NULL;
 }
 
-/* The type that a column to be added should have: times like those that are there. */
+/* The type for a column that must be added: times like the existing ones. */
 static const char *type_for(const struct resolving *r, int type)
 {
     bool pg = db_is_postgresql(r->db);
@@ -115,7 +115,7 @@ static void put_unfit(struct resolving *r, const char *column, const char *why)
     buf_printf(&r->unfit, "%scolumn \"%s\" %s", r->unfit.len ? "; " : "", column, why);
 }
 
-/* -1 = the column cannot hold a time as the job asks for it. */
+/* -1 = the column cannot hold a time in the form that the job asks for. */
 static int time_form(const struct catalog_column *c, const char *times, struct column *column)
 {
     bool as_unix = !strcmp(times, "unix"), as_ms = !strcmp(times, "unix_ms");

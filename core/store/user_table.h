@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A job's table as it stands in the live database: which column holds which slot, in what form,
- * and a row read from it. Made from the job's configuration by table_resolve(), which checks every
- * name against the catalogue; used by discovery, claims and commits.
+ * A job's table in the live database: which column holds which slot, in what form, and a row read from it. Made
+ * from the job's configuration by table_resolve(), which checks every name against the catalogue; used by
+ * discovery, claims and commits.
  */
 #ifndef CORE_STORE_USER_TABLE_H
 #define CORE_STORE_USER_TABLE_H
@@ -47,9 +47,9 @@ struct only_wish {
 /* The owner of a row is found by its column `via` in another table. */
 struct owner_requirement {
     const char *via;         /* a column of the job's table */
-    const char *table, *key; /* where, and the column that `via` is looked up in */
+    const char *table, *key; /* the table, and its column that is compared with `via` */
     const char *column;      /* holds the owner; NULL: what `via` holds is the owner itself */
-    const char *others[4];   /* further columns that must be there; NULL-terminated */
+    const char *others[4];   /* further columns that must exist; NULL-terminated */
 };
 
 struct table_requirement {
@@ -63,22 +63,22 @@ struct table_requirement {
     const struct owner_requirement *owner; /* NULL: none, or a column like any other */
     const char *times;                     /* "auto" "unix" "unix_ms" "text" */
     const char *zone;                      /* what a time without a zone means; NULL: UTC */
-    bool through_statements;               /* the plugin writes by named statements only: a view will do */
-    bool statements;                       /* it has some, which may want a time exactly as it stands */
+    bool through_statements;               /* the plugin writes by named statements only: a view is sufficient */
+    bool statements;                       /* it has named statements, which may need a time exactly as stored */
 };
 
 struct column {
     char *slot, *name;
-    char *lookup; /* the expression that reads it in another table by renewd_t.NAME; NULL: none */
+    char *lookup; /* the expression that reads it from another table by renewd_t.NAME; NULL: none */
     int type;
     int form; /* enum column_form */
     bool core, credential, written;
     bool hashed;    /* a change of it by the application is a change of the record */
     bool extra;     /* renewd's own table: a member of its JSON column */
-    bool as_text;   /* a number that stands in a text column */
+    bool as_text;   /* a number in a text column */
     bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
-    char *usual;    /* a time as most rows hold it, where a column holds several forms; NULL: it tells nothing */
-    bool exact;     /* a time that is kept as it stands, too, in a cell's raw */
+    char *usual;    /* a time in the form of most rows, where a column holds several forms; NULL: not known */
+    bool exact;     /* a time whose stored text is kept, too, in a cell's raw */
 };
 
 struct only {
@@ -106,7 +106,7 @@ struct table {
 struct cell {
     char *text;
     size_t len;
-    char *raw; /* FORM_TIME_TEXT, exact columns: the value as it stood; otherwise NULL */
+    char *raw; /* FORM_TIME_TEXT, exact columns: the value as stored; otherwise NULL */
 };
 
 struct row {
@@ -115,21 +115,21 @@ struct row {
     size_t count;
     char hash[65]; /* SHA-256 over the hashed columns and membership in `only` */
     bool outside;  /* its status is not in `only` */
-    char *unfit;   /* why it cannot be read, without any of its values; NULL: it could be */
+    char *unfit;   /* why it cannot be read, without any of its values; NULL: it can be read */
 };
 
-/* A record's name; rows with longer keys are no records. */
+/* A record's name; rows with longer keys are not records. */
 enum { ROW_KEY_MAX = 4096 };
 
-/* Checks all names, types and the key's unique index at once. A failure's text names the table, the
- * column and the remedy (S5: a missing column prints the ALTER TABLE that adds it). -ENOENT table or
- * column missing, -EINVAL unfit, -ENOTCONN and alike: the store is away. */
+/* Checks all names, types and the key's unique index at once. The error text names the table, the column and the
+ * remedy (for a missing column the ALTER TABLE that adds it). -ENOENT table or column missing, -EINVAL unfit,
+ * -ENOTCONN and similar: the database is not available. */
 int table_resolve(struct db *db, const struct table_requirement *wish, struct table **ret, struct error *e);
-/* After a refused read: result, or -ESTALE with the sentence of table_resolve() when the names no longer fit the
- * database. */
+/* After a refused read: returns result, or -ESTALE with the sentence of table_resolve() when the names no longer
+ * match the database. */
 int table_still_fits(struct db *db, const struct table_requirement *wish, int result, struct error *e);
-/* Between a point in time and what a wall clock in the table's zone shows then, as if that were UTC. An hour that the
- * clock repeats is its earlier pass. */
+/* Converts between a point in time and the local time of the table's zone, counted as if it were UTC. An hour that
+ * the clock repeats is its earlier pass. */
 int64_t table_from_wall(const struct table *t, int64_t wall);
 int64_t table_to_wall(const struct table *t, int64_t unix_time);
 void table_free(struct table *t);

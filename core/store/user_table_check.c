@@ -91,7 +91,7 @@ static int look_sqlite(struct db *db, const struct table *t, struct table_look *
     return res;
 }
 
-/* Locking a row asks the policies of UPDATE, as writing it would. A row that somebody else holds tells nothing. */
+/* Locking a row applies the policies of UPDATE, as writing it would. A row that is locked already shows nothing. */
 static int look_frozen(struct db *db, const struct table *t, struct table_look *l, struct error *e)
 {
     cleanup(args_done) struct args a = {0};

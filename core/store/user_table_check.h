@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What beside its names decides whether a job's table takes what renewd writes: triggers, row security, lengths.
- * For --check --connect; on SQLite there are triggers alone.
+ * What, beside its names, decides whether a job's table accepts what renewd writes: triggers, row security,
+ * lengths. For --check --connect; on SQLite there are only triggers.
  */
 #ifndef CORE_STORE_USER_TABLE_CHECK_H
 #define CORE_STORE_USER_TABLE_CHECK_H
@@ -21,12 +21,13 @@ struct table_look {
     int64_t rows;             /* as the statistics have it; -1 = not known */
     int64_t bytes;            /* of its files */
     int64_t frozen;           /* of its first rows: they can be read and not updated */
-    struct narrow *narrow;    /* columns that hold no longer text; count of them */
+    struct narrow *narrow;    /* columns that hold no longer text; there are count of them */
     size_t narrow_count;
 };
 
 int table_look(struct db *db, const struct table *t, struct table_look *ret, struct error *e);
-/* Row security that keeps all rows of the table from renewd's role, in a sentence for people; NULL: none does. */
+/* A sentence for operators about row security that hides all rows of the table from renewd's role; NULL: none
+ * does. */
 char *table_look_hidden(const struct table_look *l, const struct table *t, bool any_row);
 void table_look_done(struct table_look *l); /* accepts a zeroed one */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the catalogue of the live database says about one table, in words that both drivers share.
- * Filled by user_table_postgresql.c and user_table_sqlite.c, judged by user_table.c.
+ * The catalogue's description of one table, in terms that both drivers share. Filled by user_table_postgresql.c and
+ * user_table_sqlite.c, judged by user_table.c.
  */
 #ifndef CORE_STORE_USER_TABLE_INTERNAL_H
 #define CORE_STORE_USER_TABLE_INTERNAL_H
@@ -19,7 +19,7 @@ enum type_class {
 
 struct catalog_column {
     char *name;
-    char *type;     /* for people */
+    char *type;     /* for messages */
     int class;      /* enum type_class */
     bool text_only; /* SQLite: keeps numbers as text */
     bool unique;    /* a unique index of this column alone, neither partial nor of an expression */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The owner of a row that stands in another table: its names held against that table's catalogue, and
- * the expression by which every reading of a row finds it, one look into a unique index a row.
+ * The owner of a row, stored in another table: its names are checked against that table's catalogue, and the
+ * expression that every read of a row uses finds the owner with one lookup in a unique index.
  */
 #include "core/store/user_table_internal.h"
 
@@ -82,7 +82,7 @@ static char *expression(const struct db *db, const struct owner_requirement *w, 
     return buf_steal(&sql);
 }
 
-/* Types that do not compare show when it is run. */
+/* Types that cannot be compared are detected when it is run. */
 static int try_it(struct db *db, const struct table *t, const struct owner_requirement *w, const char *sql,
                   struct error *e)
 {
@@ -93,7 +93,7 @@ static int try_it(struct db *db, const struct table *t, const struct owner_requi
     table_quoted(db, t, &all);
     buf_text(&all, " AS renewd_t LIMIT 0");
     int res = db_run(db, all.data, NULL, 0, NULL, &why);
-    if (res == -EACCES) /* rights_job() names it with all others that are missing */
+    if (res == -EACCES) /* rights_job() reports it with all other missing rights */
         return 0;
     if (res < 0)
         return error_set(e, res, "job %s: the owner cannot be read in table %s by its column %s: %s", t->job,

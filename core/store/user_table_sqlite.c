@@ -26,7 +26,7 @@ static bool has_any(const char *type, const char *const *words)
     return false;
 }
 
-/* SQLite's own rules of affinity, but for dates and times: those hold text unless declared a number. */
+/* SQLite's own rules of affinity, except for dates and times: those hold text unless declared as a number. */
 static int sqlite_table_class_of(const char *type)
 {
     static const char *const number[] = {"INT", "REAL", "NUM", "DOUB", "FLOA", "DEC", NULL};
@@ -74,7 +74,7 @@ static int sqlite_table_read_columns(struct db *db, struct catalog *c, struct er
         column->class = sqlite_table_class_of(column->type);
         column->text_only = keeps_text(column->type);
         column->generated = db_integer(r, i, 3) != 0;
-        /* the rowid by another name has no index of its own */
+        /* the rowid under another name has no index of its own */
         column->unique = keys == 1 && db_integer(r, i, 2) > 0 && !strcasecmp(column->type, "INTEGER");
     }
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * In which form most rows of a table hold a time: the one in which a row without a value gets its first.
+ * Finds the form in which most rows of a table hold a time: a row without a value gets its first value in this
+ * form.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 enum { LOOKED_AT = 1000, COMPARED = 200, LETTERS = 64, FORM_SIZE = 32 };
 
-/* Two values of one form have the same name; empty: it is no time. */
+/* Two values of one form give the same name; empty: it is not a time. */
 static void name_form(const char *text, char ret[FORM_SIZE])
 {
     static const long long ms_from = 100000000000, first = 1000000000;
@@ -67,7 +68,7 @@ static char *times_usual(struct db *db, const struct table *t, const struct colu
     buf_printf(&sql, " LIMIT %d) x WHERE v IS NOT NULL AND length(v) <= %d LIMIT %d", LOOKED_AT, LETTERS, COMPARED);
     return db_run(db, sql.data, NULL, 0, &r, &ignored) < 0
                ? NULL
-               : most(r); /* a hint: who may not look goes by the type */
+               : most(r); /* only a hint: without the right to read it, the column's type decides */
 }
 
 void table_usual_times(struct db *db, struct table *t)

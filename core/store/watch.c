@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What renewd.watch(job) has to know of a job's table: where it is, its key, and the columns whose change is a
- * change of the record. Ready to stand in a statement.
+ * What renewd.watch(job) needs to know of a job's table: where it is, its key, and the columns whose change is a
+ * change of the record. Quoted for use in a statement.
  */
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"

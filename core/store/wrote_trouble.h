@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What `also` columns were told, by record: a row of {told} for each column, with the value that finds its row. Written
- * by the effects of commits; read and put right here.
+ * What was written to `also` columns, by record: a row of {told} for each column, with the value that finds its
+ * row. The effects of commits write it; it is read and corrected here.
  */
 #ifndef CORE_STORE_WROTE_TROUBLE_H
 #define CORE_STORE_WROTE_TROUBLE_H
@@ -11,10 +11,11 @@ struct told_row {
     char *key, *target, *value;
 };
 
-/* Which of these records have no such row. ret has count places. */
+/* Which of these records have no such row. ret has count entries. */
 int store_told_missing(struct db *db, const char *source, const char *const *keys, size_t count, bool *ret,
                        struct error *e);
-/* At most limit rows whose record is gone, or needs no person: neither dead nor at that many strikes (0: no matter). */
+/* At most limit rows whose record is gone, or does not need a person: neither dead nor at that many strikes (0:
+ * strikes are ignored). */
 int store_told_stale(struct db *db, const char *source, int64_t strikes, size_t limit, struct told_row **ret,
                      size_t *ret_count, struct error *e);
 /* Removes the row. sql, unless NULL, then writes the column with the parameters, in the same transaction. */

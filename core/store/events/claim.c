@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Events on their way to the provider: taking them, what became of them, what a dead process had in its hands.
- * A claim is counted as a sending when it is made, so that a process that is killed with it leaves a trace. Its
- * lease ends by the database's clock; until then the event is out of the index of what is due.
+ * Events on their way to the provider: claiming them, storing their results, and releasing those that a dead
+ * process held. A claim counts as a sending when it is made, so that a process that is killed with it leaves a
+ * trace. Its lease ends by the database's clock; until then the event is not in the index of due events.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -89,7 +89,7 @@ static int event_rows_claim_mark(struct db *db, const struct claiming *c, bool o
     return db_exec(db, sql.data, p.params, p.count, NULL, e);
 }
 
-/* Those that are too old are not handed out. */
+/* Events that are too old are not returned. */
 static void keep_young(struct claiming *c)
 {
     size_t n = 0;
@@ -124,7 +124,7 @@ int store_events_claim(struct db *db, const struct event_claim *q, struct event_
     struct claiming c = {.q = q};
     int64_t before;
     int r;
-    do { /* a batch of too old ones does not mean that there is nothing behind them */
+    do { /* a batch of too old ones does not mean that nothing follows */
         before = c.expired;
         r = events_transaction(db, claim, &c, e);
         if (r == 0)
@@ -140,7 +140,7 @@ int store_events_claim(struct db *db, const struct event_claim *q, struct event_
     return r;
 }
 
-/* ---- What became of them ---- */
+/* ---- their results ---- */
 
 static void sql_append_settled(const struct event_settle *s, struct args *p, struct buf *sql)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Whose events come next: never a scan of all that waits, however many that are.
+ * Finds the records whose events are sent next, without a scan of all waiting events.
  */
 #include <inttypes.h>
 
@@ -7,8 +7,8 @@
 #include "core/base/cleanup.h"
 #include "core/store/events/internal.h"
 
-/* Of more than LOOK_AT due events those due first say whose they are; should that be too few records, the first
- * RECORDS_AT ones with events are asked one by one. */
+/* If more than LOOK_AT events are due, those due first determine the records. If these are too few records, the
+ * first RECORDS_AT records with events are queried one by one. */
 enum { LOOK_AT = 2000, RECORDS_AT = 1000 };
 
 static int due_first(struct db *db, const char *job, int64_t now, size_t limit, struct db_result **ret,
@@ -60,7 +60,7 @@ static int next_due(struct db *db, const char *job, int64_t now, int64_t *ret, s
     return res;
 }
 
-/* Whether the events looked at were all there are. */
+/* Whether these events were all. */
 static bool saw_all(const struct db_result *r)
 {
     int64_t seen = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Taking events in: all or none, in one transaction. An event that comes again is known by its keys; of two
- * hosts that are handed the same one at the same moment the second waits at the key's row, begins anew and
- * finds it.
+ * Takes events in: all or none, in one transaction. An event that comes again is recognised by its keys. If two
+ * hosts receive the same event at the same moment, the second one waits at the key's row, starts again, and finds
+ * it.
  */
 #include "core/store/events/events.h"
 
@@ -21,8 +21,8 @@
 
 enum { TRIES = 10, ROWS_MAX = 32 * 1024 * 1024, KEY_MAX = 64 * 1024, HEX_SIZE = 2 * CRYPTO_HASH + 1 };
 
-/* One way by which an event is known again: the hash of its job, its record and what it came with. A hash,
- * because what it came with may be long, and personal. */
+/* One way to recognise an event: the hash of its job, its record and the key that came with it. A hash, because the
+ * key may be long, and personal. */
 struct event_key {
     char hex[HEX_SIZE];
     size_t event; /* its index */
@@ -37,11 +37,11 @@ struct adding {
     size_t key_count;
 };
 
-/* One attempt's view of it. */
+/* The state of one try of the transaction. */
 struct round {
-    struct map *at;       /* key -> where the id of its event stands or will stand */
+    struct map *at;       /* key -> where its event's id is or will be */
     int64_t *known;       /* ids that the store gave */
-    const int64_t **from; /* for each event the one that it is again; NULL = it is new */
+    const int64_t **from; /* for each event the one that it repeats; NULL = it is new */
     const struct event_key **fresh;
     size_t fresh_count, new_count;
 };
@@ -94,7 +94,7 @@ static bool text_fits(const char *text, size_t len)
     return !memchr(text, '\0', len) && utf8_valid(text, len);
 }
 
-/* What is no text is refused here, on both stores alike. */
+/* A value that is not text is refused here, on both stores alike. */
 static int check_event(struct adding *a, size_t i, struct error *e)
 {
     const struct new_event *n = &a->list[i];
@@ -156,7 +156,7 @@ static int find_known(struct db *db, const struct adding *a, struct round *w, st
     return 0;
 }
 
-/* Tells the new ones from those that are here, or that stand earlier in the list. */
+/* Separates the new ones from those that exist, or that come earlier in the list. */
 static void event_rows_sort_out(const struct adding *a, struct round *w)
 {
     size_t first = 0, next;
@@ -175,8 +175,8 @@ static void event_rows_sort_out(const struct adding *a, struct round *w)
     }
 }
 
-/* The oldest of a state, by the index of the list alone: a planner that looked for it by id might go through all
- * that were ever sent. */
+/* The oldest event of a state, through the index of the list alone: searched by id, a planner might read all events
+ * ever sent. */
 static int oldest_of(struct db *db, const struct adding *a, int state, int64_t *io_oldest, struct error *e)
 {
     cleanup(buf_done) struct buf sql = {0};
@@ -192,8 +192,8 @@ static int oldest_of(struct db *db, const struct adding *a, int state, int64_t *
     return res;
 }
 
-/* From the oldest that waits to the newest of all there are at most so many ids: nobody counts while that is
- * below the depth. */
+/* Between the oldest waiting event and the newest of all there are at most so many ids: events are not counted
+ * while that is below the depth. */
 static int span(struct db *db, const struct adding *a, int64_t *ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *newest = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Events that applications handed in, kept until the provider has them. Read and written by the engine's
- * events and by the API; what may be sent together, and when, is decided there.
+ * Events that applications handed in, kept until the provider has them. Read and written by the engine's events and
+ * by the API. The engine decides what may be sent together, and when.
  */
 #ifndef CORE_STORE_EVENTS_EVENTS_H
 #define CORE_STORE_EVENTS_EVENTS_H
@@ -9,11 +9,11 @@
 
 enum event_state {
     EVENT_WAITING = 1,
-    EVENT_HELD,    /* its destination is refused; tried again at growing spacing, or by hand */
-    EVENT_SENT,    /* kept without its text, so that it is known when it comes again */
+    EVENT_HELD,    /* its destination refuses events; tried again at growing intervals, or on request */
+    EVENT_SENT,    /* kept without its text, so that a repetition is recognised */
     EVENT_ASIDE,   /* the provider refuses this one event */
-    EVENT_EXPIRED, /* given up: it had become too old */
-    EVENT_DROPPED, /* taken in, and never to be sent: a test, say; kept without its text */
+    EVENT_EXPIRED, /* given up: it became too old */
+    EVENT_DROPPED, /* taken in, but never sent: a test, for example; kept without its text */
     EVENT_STATES,
 };
 const char *event_state_name(int state); /* "waiting" "held" "sent" "aside" "expired" "dropped"; NULL = unknown */
@@ -25,18 +25,18 @@ struct new_event {
     const char *const *same;     /* NULL-terminated or NULL; name and event_id are always among them */
     int64_t event_time, last_at; /* last_at 0 = never given up */
     const char *dropped;         /* why it is never sent; NULL = it waits */
-    int64_t id;                  /* result: its own, or that of the event that it is again */
+    int64_t id;                  /* result: its own id, or that of the event that it repeats */
     bool duplicate;              /* result */
 };
 /* All or none, committed when it returns. -ENOENT: the job has no such record; -EILSEQ: a text is not valid UTF-8
- * or holds a NUL; -EDQUOT: `depth` (0 = no matter) events of the job wait already, and there is a new one among
- * these. Two of one batch may be the same event. -ENOTCONN: it may have been committed; handed in again, they are
- * known. */
+ * or contains a NUL; -EDQUOT: `depth` (0 = no limit) events of the job wait already, and at least one of these is
+ * new. Two of one batch may be the same event. -ENOTCONN: the transaction may have been committed; if they are
+ * handed in again, they are recognised. */
 int store_events_add(struct db *db, const char *job, const char *source, struct new_event *list, size_t count,
                      int64_t depth, int64_t now, struct error *e);
 
-/* Whose events come next: keys of records with an event that is due and not leased, those whose event has
- * waited longest first. *ret_next: when the next one becomes due that is not now; 0 = none. */
+/* Whose events come next: keys of records with an event that is due and not leased; first those whose event has
+ * waited longest. *ret_next: when the next event that is not due now becomes due; 0 = none. */
 int store_events_due(struct db *db, const char *job, int64_t now, size_t limit, char ***ret_keys, size_t *ret_count,
                      int64_t *ret_next, struct error *e);
 
@@ -44,15 +44,15 @@ struct event_row {
     int64_t id;
     char *key, *event_id, *name, *text; /* text: NULL once it is sent */
     size_t len;
-    int state, sends; /* sends: how often it was presented, this time not counted */
+    int state, sends; /* sends: how often it was sent before */
     int64_t event_time, last_at, created_at, due_at, finished_at;
     char *code, *why; /* of the last refusal; may be NULL */
 };
 void event_rows_free(struct event_row *list, size_t count);
 
-/* Takes due events of these keys, oldest first, and counts the sending; nobody else takes them before lease_s
- * seconds are over by the database's clock. Those whose last_at has passed are expired instead; with
- * *ret_count 0 there is nothing more at this time. Oldest: due longest, then taken in first. */
+/* Claims due events of these keys, oldest first, and counts the sending; no other process claims them before
+ * lease_s seconds have passed by the database's clock. Those whose last_at has passed are expired instead; with
+ * *ret_count 0 there are no more at this time. Oldest: due longest, then taken in first. */
 struct event_claim {
     const char *job, *host, *incarnation;
     const char *const *keys;
@@ -62,7 +62,7 @@ struct event_claim {
 int store_events_claim(struct db *db, const struct event_claim *q, struct event_row **ret, size_t *ret_count,
                        int64_t *ret_expired, struct error *e);
 
-/* What became of claimed events: only those still leased to this incarnation. EVENT_SENT drops the text.
+/* Stores the results of claimed events: only those still leased to this incarnation. EVENT_SENT drops the text.
  * unsent: they never left, the sending does not count. */
 struct event_settle {
     const char *host, *incarnation;
@@ -71,23 +71,23 @@ struct event_settle {
     int state;
     int64_t due_at, now;
     bool unsent;
-    const char *code, *why; /* NULL: what was there stays */
+    const char *code, *why; /* NULL: the old value stays */
 };
 int store_events_settle(struct db *db, const struct event_settle *s, struct error *e);
 
-/* Every other waiting or held event of these keys, not leased: as the settled ones (state WAITING or HELD). Writes
- * each of them that is not so already: for what changes rarely. */
+/* Every other waiting or held event of these keys that is not leased gets the same state (WAITING or HELD) as the
+ * settled ones. Writes each event whose state differs: for rare changes. */
 int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count, int state,
                       int64_t due_at, const char *code, const char *why, struct error *e);
 
-/* Waiting and held events of the job whose last_at has passed are given up, also those that nobody claims
- * (their record needs a person); at most limit of them. */
+/* Gives up waiting and held events of the job whose last_at has passed, even those that no process claims (their
+ * record needs a person); at most limit of them. */
 int store_events_expire(struct db *db, const char *job, int64_t now, size_t limit, int64_t *ret, struct error *e);
 
-/* Leases of a process of ours that is over; their events are due at once. */
+/* Releases the leases of a dead process of this host; their events are due at once. */
 int store_events_release(struct db *db, const char *host, const char *incarnation, int64_t *ret, struct error *e);
 
-/* ---- For people ---- */
+/* ---- for operators ---- */
 struct event_query {
     const char *job;
     int state;     /* 0 = any */
@@ -97,15 +97,15 @@ struct event_query {
 /* Without their text. */
 int store_events(struct db *db, const struct event_query *q, struct event_row **ret, size_t *ret_count,
                  struct error *e);
-/* Held, aside and expired ones (ids NULL: all held ones of the job) wait again, due now; their texts are there.
- * An expired or set aside one is sent however old it is. Those that are in somebody's hands, wait or are sent
- * are left as they are. -ENOENT: an id is no event of the job; then nothing is done. */
+/* Held, aside and expired ones (ids NULL: all held ones of the job) wait again and are due now; their texts are
+ * still there. An expired or aside one is sent however old it is. Those that are leased, waiting or sent are not
+ * changed. -ENOENT: an id is no event of the job; then nothing is done. */
 int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_t count, int64_t now, int64_t *ret,
                        struct error *e);
-/* counts[state], but for the sent ones, which are many; counts[0] = sendings beyond the first of each event. */
+/* counts[state], except the sent ones, which are many; counts[0] = sendings after the first of each event. */
 int store_event_counts(struct db *db, const char *job, int64_t counts[EVENT_STATES], struct error *e);
-/* Removes events of that state (EVENT_SENT, EVENT_ASIDE, EVENT_EXPIRED, EVENT_DROPPED) that came into it before that time, with
- * their keys: at most limit of them, and at most 2,000. */
+/* Removes events that entered that state (EVENT_SENT, EVENT_ASIDE, EVENT_EXPIRED, EVENT_DROPPED) before that time,
+ * with their keys: at most limit of them, and at most 2,000. */
 int store_events_sweep(struct db *db, int state, int64_t before, size_t limit, int64_t *ret, struct error *e);
 
 #endif

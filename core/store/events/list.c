@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Events as people ask for them: in pages, counted, and swept when they are old. The index of the list serves any
- * state; the sent ones are not counted, because they are many.
+ * Events for operators: listed in pages, counted, and removed when they are old. The index of the list serves every
+ * state. The sent ones are not counted, because they are many.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -94,7 +94,8 @@ void event_rows_free(struct event_row *list, size_t count)
     free(list);
 }
 
-/* Written so that only the index of the list gives this order: by id, a planner may go through all the others'. */
+/* Written so that only the index of the list gives this order: by id, a planner might read all events of other
+ * states. */
 static void sql_append_page(const struct event_query *q, int state, struct buf *sql)
 {
     buf_printf(sql,
@@ -173,7 +174,7 @@ static int drop(struct db *db, const char *from, const char *column, const struc
     return db_exec(db, sql.data, NULL, 0, NULL, e);
 }
 
-/* Keys and events go together: keys without their event would keep one that comes again out for ever. */
+/* Keys and events are removed together: keys without their event would block a repeated event for ever. */
 static int event_rows_list_sweep(struct db *db, void *arg, struct error *e)
 {
     struct sweeping *s = arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Events that nobody has in his hands: held or let go with their destination, tried again by hand, given up. A
- * hundred thousand of them are moved in pieces, so that no statement takes long.
+ * Moves events that are not leased between states: held or released with their destination, retried on request,
+ * given up. A hundred thousand of them are moved in pieces, so that no statement takes long.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -53,7 +53,7 @@ void events_put_expired(int64_t now, struct buf *sql)
                EVENT_EXPIRED, now, too_old);
 }
 
-/* ---- In pieces ---- */
+/* ---- in pieces ---- */
 
 /* One piece: `set` is "UPDATE ... WHERE ..." for events of which `ids` says which. */
 struct piece {
@@ -96,7 +96,7 @@ static int change_all(struct db *db, const struct db_result *found, struct piece
     return r;
 }
 
-/* ---- With their destination ---- */
+/* ---- with their destination ---- */
 
 struct moving {
     int state;
@@ -133,7 +133,7 @@ int store_events_move(struct db *db, const char *job, const char *const *keys, s
     return r < 0 ? r : change_all(db, found, &p, NULL, e);
 }
 
-/* ---- By hand ---- */
+/* ---- on request ---- */
 
 static void sql_append_retry(const struct db *db, const void *what, struct args *a, struct buf *sql)
 {
@@ -146,7 +146,7 @@ static void sql_append_retry(const struct db *db, const void *what, struct args 
                EVENT_HELD, EVENT_WAITING, *now, EVENT_HELD, EVENT_ASIDE, EVENT_EXPIRED);
 }
 
-/* An id that is none of the job's refuses the whole request. */
+/* An id that does not belong to the job refuses the whole request. */
 static int find_named(struct db *db, const char *job, const int64_t *ids, size_t count, struct db_result **ret,
                       struct error *e)
 {
@@ -186,7 +186,7 @@ int store_events_retry(struct db *db, const char *job, const int64_t *ids, size_
     return r < 0 || !found ? r : change_all(db, found, &p, ret, e);
 }
 
-/* ---- Given up ---- */
+/* ---- given up ---- */
 
 static void sql_append_expired(const struct db *db, const void *what, struct args *a, struct buf *sql)
 {
