@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The API's life: its doors are opened, closed to newcomers, closed.
+ * Starts and stops the API: its listeners are opened, closed to new connections, and closed.
  */
 #include "core/api/api.h"
 
@@ -16,7 +16,7 @@
 
 enum { SOCKET_MODE = 0660, DIRECTORY_MODE = 0755 };
 
-/* /run is empty after a reboot. Only the last directory is made: a missing one above it is a mistake. */
+/* /run is empty after a reboot. Only the last directory is made: a missing directory above it is a mistake. */
 static int make_directory(const char *socket, struct error *err)
 {
     cleanup(free_p) char *dir = xstrdup(socket);

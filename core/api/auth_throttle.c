@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Callers with a wrong secret are answered later and later, so that secrets cannot be tried at speed. Who has
- * the right one is never kept waiting.
+ * Delays the answers to callers with a wrong secret more and more, so that secrets cannot be guessed fast. A caller
+ * with the right secret is never delayed.
  */
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ enum {
     FREE = 5, /* wrong ones in a minute that are answered at once */
     STEP_MS = 100,
     DELAY_MAX_MS = 1000,
-    HELD_MAX = 64, /* that wait at a time; more are told to come back */
+    HELD_MAX = 64, /* that wait at the same time; further ones are told to come back */
     MINUTE_MS = 60000,
     HOOK_LINES = 16, /* of webhooks, a second */
 };
@@ -104,7 +104,7 @@ static int64_t delay(struct auth_throttle *d)
 
     if (now - d->since_ms > MINUTE_MS) {
         d->since_ms = now;
-        d->wrong /= 2; /* a long try is not forgotten at once */
+        d->wrong /= 2; /* a long series of tries is not forgotten at once */
     }
     d->wrong++;
     int64_t ms = d->wrong > FREE ? (d->wrong - FREE) * STEP_MS : 0;

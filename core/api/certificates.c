@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The certificate of the applications' door: read at start and at each reload. Another one serves the connections that
- * come from then on; those that exist end with the one they began with.
+ * The certificate of the applications' listener: read at start and at each reload. A new certificate serves the
+ * connections that come afterwards; existing ones keep the one with which they began.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Who may do what over the TCP door: bearer secrets of the named clients of renewd.conf, each with what it
- * may do and for which jobs. Secrets are compared as hashes, all of them, in constant time.
+ * The callers of the TCP listener: bearer secrets of the named clients of renewd.conf, each with what it may do and
+ * for which jobs. Secrets are compared as hashes, all of them, in constant time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static const struct api_client *client_of(const struct config *c, const char *se
 
     if (!*secret || crypto_sha256(secret, strlen(secret), given) < 0)
         return NULL;
-    for (size_t i = 0; i < c->client_count; i++) /* all of them, whichever it is */
+    for (size_t i = 0; i < c->client_count; i++) /* all of them are compared, whichever matches */
         if (crypto_equal(given, c->clients[i].secret_hash, sizeof given) && c->clients[i].has_secret)
             found = &c->clients[i];
     crypto_wipe(given, sizeof given);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the API's own files share: one request from its arrival to its answer, the routes, the shapes.
- * Nobody outside core/api and its tests includes it.
+ * Shared by the API's own files: one request from its arrival to its answer, the routes, the JSON forms. Only
+ * core/api and its tests include it.
  */
 #ifndef CORE_API_INTERNAL_H
 #define CORE_API_INTERNAL_H
@@ -30,33 +30,33 @@ struct api {
     struct engine *engine;
     struct loop *loop;
     const struct config *config;
-    struct plugins *plugins; /* for describe: loaded here are the same as the engine's */
+    struct plugins *plugins; /* for describe: the plugins loaded here are the engine's */
     struct http_server *socket, *tcp;
-    struct old_server *old; /* with a certificate of before, until their connections end */
+    struct old_server *old; /* with an earlier certificate, until its connections end */
     struct loop_timer *old_timer;
-    char *certificate;          /* that tcp has, as PEM; NULL: none */
-    unsigned char tls_hash[32]; /* of the certificate and key that tcp has */
-    bool ready;                 /* the engine said so */
-    struct auth_throttle *door; /* slows wrong secrets down */
+    char *certificate;          /* that tcp uses, as PEM; NULL: none */
+    unsigned char tls_hash[32]; /* of the certificate and key that tcp uses */
+    bool ready;                 /* the engine has reported it */
+    struct auth_throttle *door; /* delays wrong secrets */
     struct requests requests;   /* not answered yet */
     struct incomings incomings; /* large bodies of events, of which the first is being read */
     struct loop_timer *incomings_timer;
 };
 
-/* Answered exactly once, by answer_json or answer_error, which free it. Work under way may outlive the
- * API itself: then call is NULL, and an answer frees the request and goes nowhere. */
+/* Answered exactly once, by answer_json or answer_error, which free it. Work under way may outlive the API itself:
+ * then call is NULL, and an answer only frees the request. */
 struct request {
     LIST_ENTRY(request) link;
     struct api *api;        /* NULL when the API is gone */
     struct http_call *call; /* likewise */
     const struct route *route;
     char *memory, *segments[SEGMENTS_MAX];
-    char *called;                    /* the job's own name, where the path has the one of before; NULL */
-    const char *rest;                /* of the path, as it came: what follows .../forward/; NULL elsewhere */
-    char *job, *id;                  /* of the path: what stands for {job}, {id}, {name}; in memory */
-    const struct api_client *client; /* over TCP: who asks; NULL over the socket */
+    char *called;                    /* the job's present name, where the path has its earlier one; else NULL */
+    const char *rest;                /* of the path, as received: what follows .../forward/; NULL elsewhere */
+    char *job, *id;                  /* of the path: the segments for {job}, {id}, {name}; in memory */
+    const struct api_client *client; /* over TCP: the client; NULL over the socket */
     bool anonymous;                  /* over TCP, a function: without a key */
-    bool tcp;                        /* else over the socket, where the kernel says who calls: */
+    bool tcp;                        /* otherwise over the socket, where the kernel identifies the caller: */
     bool known;                      /* it did */
     uid_t uid;
     gid_t gid;
@@ -68,7 +68,7 @@ enum body_kind {
     BODY_NONE, /* nothing, or an empty JSON object */
     BODY_JSON,
     BODY_LINES,
-    BODY_ANY, /* of any type; the handler's matter */
+    BODY_ANY, /* of any type; the handler checks it */
 };
 
 struct route {
@@ -80,31 +80,31 @@ struct route {
 };
 
 /* ---- routes.c ---- */
-/* All of them; NULL behind the last. */
+/* All of them; NULL after the last. */
 const struct route *route_at(size_t index);
-/* The route of a path and method, or NULL: then *ret_allow, when it is not NULL afterwards, lists the
- * path's methods ("GET, POST"), the caller's to free; NULL: no such path. */
+/* The route of a path and method, or NULL. Then *ret_allow, when it is not NULL afterwards, lists the path's
+ * methods ("GET, POST"), the caller's to free; NULL: no such path. */
 const struct route *route_find(const char *method, char *const segments[], size_t count, struct request *q,
                                char **ret_allow);
 
 /* ---- request.c ---- */
-/* The server's handler: from the raw call to the route. */
+/* The server's handler: from the received call to the route. */
 void request_arrived(void *ctx, struct http_call *call);
-/* For api_free: the request no longer belongs to a call. */
+/* For api_free: separates the request from its call. */
 void requests_detach(struct requests *list);
-/* The body as an object with no other members than `known` (names, each followed by a blank). An empty
- * body is an empty object. -EINVAL: it was answered. *ret is freed by json_free. */
+/* The body as an object with no other members than `known` (names, each followed by a blank). An empty body is an
+ * empty object. -EINVAL: the request was answered. *ret is freed by json_free. */
 int request_object(struct request *q, const char *known, struct json **ret);
-/* 0 with *ret: the parameter `limit`, or fallback. -EINVAL: it was answered. */
+/* 0 with *ret: the parameter `limit`, or fallback. -EINVAL: the request was answered. */
 int request_limit(struct request *q, size_t *ret);
-/* 0 with *ret, which is NULL when the parameter is absent. -EINVAL: it was answered. */
+/* 0 with *ret, which is NULL when the parameter is absent. -EINVAL: the request was answered. */
 int request_parameter(struct request *q, const char *name, const char **ret);
 
-/* The answer to come says when to ask again. */
+/* Adds to the next answer when to ask again. */
 void request_retry_after(struct request *q, int64_t seconds);
 
 /* ---- api/compat/functions.c ---- */
-/* The path, in count segments, is one of a function. */
+/* Whether the path, in count segments, is that of a function. */
 bool is_function(const struct request *q, size_t count);
 void function_arrived(struct request *q);
 
@@ -117,21 +117,21 @@ bool local_peer_may_have_tokens(const struct request *q);
 const char *local_peer_group(void);
 
 /* ---- origin.c ---- */
-/* Called under a name of ours. False: it was answered, 421. */
+/* Whether the request names one of our hosts. False: it was answered, 421. */
 bool origin_host_fits(struct request *q);
-/* Not asked for by a page of another origin. False: it was answered, 403. */
+/* Whether the request does not come from a page of another origin. False: it was answered, 403. */
 bool origin_fits(struct request *q);
 
 /* ---- certificates.c ---- */
-/* Opens the door with the pair of the configuration. */
+/* Opens the listener with the certificate and key of the configuration. */
 int tls_open(struct api *a, struct error *err);
 void old_servers_free(struct api *a);
 
 /* ---- rights.c ---- */
 struct wish {
     const char *right; /* what a client's `allow` must hold */
-    const char *job;   /* NULL: what concerns all jobs */
-    bool tokens;       /* a token of the job is handed out, or sent for the caller */
+    const char *job;   /* NULL: for all jobs */
+    bool tokens;       /* a token of the job is handed out, or used for the caller */
     bool anonymous;    /* the job answers callers without a key */
 };
 
@@ -139,30 +139,30 @@ struct wish {
     "over this socket only root, renewd's own user and the users of api.token_users may have tokens " \
     "and have them used"
 
-/* Every route and every function asks here. */
+/* Every route and every function checks here. */
 bool caller_may(const struct request *q, const struct wish *w);
-/* The route is known. False: it was answered, 403. */
+/* For a known route. False: it was answered, 403. */
 bool caller_may_route(struct request *q);
 /* What a client must be allowed to use the route. */
 const char *route_right(const struct route *r);
-/* Who has it gets tokens, or has renewd send them. */
+/* Its holder gets tokens, or has renewd use them. */
 bool right_is_of_tokens(const char *right);
 
 /* ---- clients.c ---- */
 enum { CLIENT_KNOWN, CLIENT_NO_HEADER, CLIENT_WRONG };
-/* Over TCP: whose secret came with the request. */
+/* Over TCP: the client whose secret came with the request. */
 int client_identify(struct request *q);
 bool client_allows(const struct api_client *c, const char *right, const char *job);
 /* ---- auth_throttle.c ---- */
 struct auth_throttle *auth_throttle_new(void);
-/* Answers those it holds. */
+/* Answers the requests that it delays. */
 void auth_throttle_free(struct auth_throttle *d);
-/* One line of the log a second for each sort of refusal, however many there are. */
+/* One log line a second for each kind of refusal, however many there are. */
 enum refusal { REFUSED_NO_HEADER, REFUSED_WRONG, REFUSED_LATER, REFUSED_HOST, REFUSALS };
 bool auth_throttle_may_log(struct auth_throttle *d, int refusal);
-/* Sixteen lines a second of webhooks; *ret_silent: how many had none since the last one that had. */
+/* Sixteen log lines a second for webhooks; *ret_silent: how many had none since the last one that had. */
 bool auth_throttle_may_log_webhook(struct auth_throttle *d, int64_t *ret_silent);
-/* Answers by answer(q), later when such answers have become many. */
+/* Answers by answer(q), delayed when there have been many such answers. */
 void auth_throttle_delay(struct request *q, void (*answer)(struct request *q));
 /* False: it was answered, 401. */
 bool client_enter(struct request *q);
@@ -176,24 +176,24 @@ void answer_begin(struct answer *a);
 /* An object whose one member is a list: begun here, ended and sent by answer_list. */
 void answer_begin_list(struct answer *a, const char *name);
 void answer_list(struct request *q, struct answer *a);
-/* Sends and frees; status 500 when the answer did not fit its limit. Ends both. */
+/* Sends and frees; status 500 when the answer exceeds its limit. Ends both. */
 void answer_json(struct request *q, int status, struct answer *a);
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* Marks the answer to come as renewd's own refusal: with the header Renewd-Error. */
+/* Marks the next answer as renewd's own refusal: with the header Renewd-Error. */
 void answer_mark(struct request *q, const char *code);
 void answer_bytes(struct request *q, int status, const char *type, const void *body, size_t len);
-/* The engine's or the store's refusal: away 503, refused 409, what it says otherwise. */
+/* A refusal by the engine or the store: not available 503, refused 409, otherwise its own status. */
 void answer_failure(struct request *q, int result, const char *why);
 
-/* ---- json_shapes.c: what the API promises of records and runs, into a writer ---- */
+/* ---- json_shapes.c: the API's documented JSON of records and runs, into a writer ---- */
 /* Where the owners of the request's job connect an account again, or NULL. */
 const char *reconnect_url_of(const struct request *q);
 void json_record(struct json_writer *w, const char *name, const struct record *r, const char *reconnect_url);
 void json_run(struct json_writer *w, const char *name, const struct run_row *r);
-/* The members of a run that was waited for, without braces. */
+/* The members of a run that a caller waited for, without braces. */
 void json_run_members(struct json_writer *w, const struct run_row *r);
-/* What kept those that a run skipped; NULL: nothing was. */
+/* Why a run skipped records; NULL: it skipped none. */
 void json_skipped(struct json_writer *w, const struct reason_count *because);
 void json_failures(struct json_writer *w, const struct failure_row *list, size_t count);
 /* counts as of store_state_counts; NULL: null. */
@@ -201,7 +201,7 @@ void json_failures(struct json_writer *w, const struct failure_row *list, size_t
 const char *run_status(const struct run_row *r);
 void json_counts(struct json_writer *w, const char *name, const int64_t *counts);
 void json_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now);
-/* When a record comes up next; 0 = not by itself. */
+/* When a record is due next; 0 = not automatically. */
 int64_t record_next_at(const struct record *r);
 
 /* ---- the handlers ---- */
@@ -238,10 +238,10 @@ void handle_record(struct request *q);
 void handle_import(struct request *q);
 /* api/routes/token.c */
 void handle_token(struct request *q);
-/* Why there is none: 404, 409 with state and reconnect_url, 503 with Retry-After. */
+/* Why there is no token: 404, 409 with state and reconnect_url, 503 with Retry-After. */
 void answer_no_token(struct request *q, const struct token_answer *t);
 void shape_token(struct json_writer *w, const struct token_answer *t);
-/* False when its job cannot be asked, or its records hold no access token; then it was answered. */
+/* False when its job cannot be asked, or its records hold no access token; then the request was answered. */
 bool job_has_token(struct request *q);
 /* api/routes/forward.c */
 void handle_forward(struct request *q);
@@ -249,9 +249,9 @@ void handle_forward(struct request *q);
 void handle_refused(struct request *q);
 /* api/routes/events.c */
 void handle_events(struct request *q);
-/* For api_free: answers those that are not read yet. */
+/* For api_free: answers the bodies that are not read yet. */
 void incomings_stop(struct api *a);
-/* False when its job cannot be asked: held, or its table not looked up yet; then it was answered. */
+/* False when its job cannot be asked: held, or its table not resolved yet; then the request was answered. */
 bool job_has_records(struct request *q);
 
 #endif

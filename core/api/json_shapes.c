@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The shapes that the API shows to the letter: a record, a run, a failure, counts, the status. Ids are
- * texts, times RFC 3339 UTC or null. Nothing here ever holds a token.
+ * The documented JSON of the API: a record, a run, a failure, counts, the status. Ids are texts, times RFC 3339 UTC
+ * or null. It never contains a token.
  */
 #include "config.h"
 
@@ -12,7 +12,7 @@
 #include "core/rules/outcome.h"
 #include "core/rules/replay.h"
 
-/* A list of failures ends before the answer gets too long for a reader of JSON with our own limits. */
+/* A list of failures ends before the answer exceeds our own limit for JSON documents. */
 enum { STATES = 16, ID_TEXT = 24, FAILURES_MAX = JSON_TEXT_MAX - 64 * 1024 };
 
 static void shape_put_id(struct json_writer *w, const char *name, int64_t id)
@@ -23,8 +23,8 @@ static void shape_put_id(struct json_writer *w, const char *name, int64_t id)
     json_put_text(w, name, text);
 }
 
-/* Before a first failure's wait is over nothing happens, and a wait that has passed says nothing;
- * a pending record waits for its row. */
+/* During the wait after a first failure nothing happens, and a wait that has passed is not shown; a pending record
+ * waits for its row. */
 int64_t record_next_at(const struct record *r)
 {
     if (r->state == STATE_RECONNECT || r->state == STATE_PENDING || r->without_credential)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Who may operate renewd over the socket: the kernel says who called, nothing in the request does.
+ * The callers that may operate renewd over the socket: the kernel identifies the caller, not the request.
  */
 #include <grp.h>
 #include <pwd.h>

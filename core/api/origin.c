@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Requests that a browser was led to send. A page elsewhere may have its own name point at this machine, so the name
- * under which a TCP door is called must be one of ours; and what a page of another origin asks for is not done where no
- * secret, or a token, is in it. Over the socket no browser calls.
+ * Refuses requests that a web page made a browser send. A page may have its own host name resolve to this machine,
+ * so the host name of a request over TCP must be one of ours. A request from a page of another origin is refused
+ * where it carries no secret, or its answer contains a token. No browser calls over the socket.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
 
-/* The name in "name:port", "[::1]:port", without its brackets and its last dot. The caller's. */
+/* The name in "name:port", "[::1]:port", without its brackets and its last dot. The caller frees it. */
 static char *name_in(const char *text)
 {
     bool bracket = *text == '[';
@@ -36,7 +36,7 @@ static bool origin_is_loopback(const char *name)
     return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-/* No name leads a browser to a number but that number itself; a door of this machine alone has its own. */
+/* An address as host name leads to that address alone. A loopback listener accepts only loopback addresses. */
 static bool is_own_number(const struct api *a, const char *name)
 {
     unsigned char address[sizeof(struct in6_addr)];

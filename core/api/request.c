@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A request on its way to its route: who calls, which route, is its body what the route takes. What is
- * wrong is answered here; a handler sees only what fits.
+ * A request until its route: who calls, which route, and whether the body is what the route takes. Mistakes are
+ * answered here; a handler sees only valid requests.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static int check_query(struct request *q)
     return 0;
 }
 
-/* Parameters after the type ("; charset=utf-8") say nothing that JSON leaves open. */
+/* Parameters after the type ("; charset=utf-8") change nothing for JSON. */
 static bool is_type(const char *header, const char *type)
 {
     size_t len = strlen(type);
@@ -98,7 +98,8 @@ static bool is_health(const char *path)
     return strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0;
 }
 
-/* What of a path follows count pieces, from the "/" on; NULL in them: any. NULL: it begins otherwise. */
+/* The rest of a path after count segments, from the "/" on; NULL in them: any segment. NULL: it begins
+ * otherwise. */
 static const char *behind(const char *path, const char *const *pieces, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -117,7 +118,7 @@ enum { RECORD_PIECES = 5, HOOK_PIECES = 4 };
 static const char *const of_record[] = {"v1", "jobs", NULL, "records", NULL, "forward"};
 static const char *const of_hook[] = {"webhooks", NULL, NULL, NULL};
 
-/* What of a path is the provider's own: behind /v1/jobs/{job}/records/{id}/forward/, as it came. Or NULL. */
+/* The provider's part of a path: after /v1/jobs/{job}/records/{id}/forward/, as received. Or NULL. */
 static const char *rest_of(const char *path)
 {
     const char *rest = behind(path, of_record, RECORD_PIECES + 1);
@@ -142,7 +143,7 @@ static int api_request_split(struct request *q)
     return path_split(head, key_at(head), q->segments, SEGMENTS_MAX, &q->memory);
 }
 
-/* A job answers to the name that it had before renewd, as in SQL. */
+/* A job is also found by the name that it had before renewd, as in SQL. */
 static void take_name(struct request *q)
 {
     const struct job *j = q->job ? engine_job_called(q->api->engine, q->job) : NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The one place where it is asked what a caller may do: over TCP by its client's `allow` and `jobs`, over the socket by
- * who called. Above all: may it have a record's token, or have renewd use one for it?
+ * The only place that decides what a caller may do: over TCP by its client's `allow` and `jobs`, over the socket by
+ * the calling user. The main question: may it get a record's token, or have renewd use one for it?
  */
 #include <string.h>
 
@@ -25,7 +25,7 @@ bool caller_may(const struct request *q, const struct wish *w)
     return local_peer_may_operate(q) && (!w->tokens || local_peer_may_have_tokens(q));
 }
 
-/* Over the socket: whoever may not operate has been refused before. */
+/* Over the socket: a caller that may not operate renewd was refused before. */
 static void rights_refuse(struct request *q, const char *right)
 {
     if (q->client)

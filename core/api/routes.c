@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The table of routes, and how a path and a method find theirs.
+ * The table of routes, and how a path and a method are matched.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,7 @@ static bool route_is_piece(const char *pattern, size_t len, const char *text)
     return strlen(text) == len && memcmp(pattern, text, len) == 0;
 }
 
-/* Tells whether segments fit a pattern; *ret_job and *ret_id get what stands in its braces. */
+/* Whether segments match a pattern; *ret_job and *ret_id get the segments for its braces. */
 static bool route_match(const char *pattern, char *const segments[], size_t count, char **ret_job, char **ret_id)
 {
     char *job = NULL, *id = NULL;

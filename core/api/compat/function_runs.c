@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Functions that have whole jobs run, as at a tick: refresh-lightspeed-tokens and allocate-periodic-tokens. A
- * run that takes longer than a caller waits is answered for with what it did so far, and goes on.
+ * Functions that run whole jobs, as at a tick: refresh-lightspeed-tokens and allocate-periodic-tokens. A run that
+ * takes longer than a caller waits is answered with its result so far, and goes on.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@ struct part {
     size_t failure_count;
 };
 
-/* What the store says of the runs, until it may be looked at. */
+/* The store's results of the runs, until they may be read. */
 struct report {
     int64_t run;
     struct run_people people;
@@ -35,7 +35,7 @@ struct report {
 };
 
 struct run_call {
-    struct request *q; /* NULL once it is answered */
+    struct request *q; /* NULL after the answer */
     struct engine *engine;
     struct loop *loop;
     void (*answer)(struct run_call *c);
@@ -60,7 +60,7 @@ static void function_run_call_free(struct run_call *c)
     free(c);
 }
 
-/* ---- what came of the runs ---- */
+/* ---- results of the runs ---- */
 
 static int function_run_read_work(struct db *db, void *arg, struct error *e)
 {
@@ -89,7 +89,7 @@ static void function_run_was_read(void *arg, int result, const struct error *e)
 {
     struct run_call *c = arg;
 
-    (void)result; /* then the counts of the runs themselves have to do */
+    (void)result; /* then the counts of the runs themselves are used */
     (void)e;
     c->reading = false;
     for (size_t i = 0; i < c->count; i++) {
@@ -102,7 +102,7 @@ static void function_run_was_read(void *arg, int result, const struct error *e)
     function_run_call_free(c);
 }
 
-/* The store takes its time: an answer without names, but in time. */
+/* The store is slow: an answer without names, but in time. */
 static void too_late(void *ctx)
 {
     struct run_call *c = ctx;
@@ -111,7 +111,7 @@ static void too_late(void *ctx)
     answer_now(c);
 }
 
-/* All are over, or time is. */
+/* All are over, or the time is. */
 static void sum_up(struct run_call *c)
 {
     c->reports = xcalloc(c->count, sizeof *c->reports);
@@ -180,7 +180,7 @@ static void function_run_start(struct request *q, void (*answer)(struct run_call
         c->parts[i].call = c;
         c->parts[i].job = xstrdup(job_configuration(jobs.list[i])->job);
     }
-    c->running++; /* a run that is refused at once must not end the call under us */
+    c->running++; /* a run that is refused at once must not end the call during this loop */
     for (size_t i = 0; i < jobs.count; i++)
         engine_run(c->engine, jobs.list[i], "function", false, part_over, &c->parts[i]);
     c->running--;
@@ -272,7 +272,7 @@ static void answer_not_allocated(struct request *q, const struct run_result *no)
         function_error(q, 500, "Internal Server Error", "details", why);
 }
 
-/* Of users, not of periods: one who was paid three of them is one. */
+/* Counts users, not periods: a user who got three of them is counted once. */
 static struct run_people people(const struct run_call *c)
 {
     struct run_people all = {0};

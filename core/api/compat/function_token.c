@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * POST /functions/v1/refresh-token {"platform","creator_unique_identifier"}: the token of one account, refreshed
- * when it is due as at a tick. The platform is the plugin; of several jobs the one whose column is filled.
+ * when it is due as at a tick. The platform is the plugin. Of several jobs the one whose column is filled is used.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -78,7 +78,7 @@ static void answer_failed(const struct token_call *c, const struct token_answer 
     function_error(c->q, 500, t->why && *t->why ? t->why : "Internal Server Error", NULL, NULL);
 }
 
-/* The provider, or its last answer, is what stands in the way; everything else is ours. */
+/* The cause is the provider, or its last answer; every other failure is renewd's own. */
 static bool provider_refuses(const struct token_answer *t)
 {
     return t->state != 0 && t->state != STATE_OK && t->state != STATE_PENDING && t->state != STATE_PAUSED;
@@ -123,7 +123,7 @@ static void function_token_ask_token(struct token_call *c)
     engine_token(c->q->api->engine, c->job, c->key, &w, function_token_token_known, c);
 }
 
-/* Without what a refresh presents: TikTok's callers are used to get the old token then. */
+/* Without the credential that a refresh presents: TikTok's callers expect the old token then. */
 static void answer_empty(struct token_call *c)
 {
     const struct plugin *p = job_configuration(c->job)->plugin;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The way of a call under /functions/v1/: CORS, who calls, which function, which jobs name it. Status and
- * body of each case are what its callers are used to.
+ * A call under /functions/v1/: CORS, the caller, the function, and the jobs that name it. Status and body of each
+ * case are those that its callers expect.
  */
 #include "core/api/compat/functions.h"
 
@@ -38,7 +38,7 @@ static const struct function *function_find(const char *name)
     return NULL;
 }
 
-/* What the callers were told before when the credentials of a platform were missing. */
+/* The earlier answer when the credentials of a platform were missing. */
 static const struct {
     const char *plugin, *sentence;
 } unset[] = {
@@ -104,7 +104,7 @@ void function_error(struct request *q, int status, const char *error, const char
     answer_json(q, status, &a);
 }
 
-/* ---- refusals at the door ---- */
+/* ---- refusals before a function is called ---- */
 
 static void refuse_caller(struct request *q, const char *code, const char *message, const char *hint)
 {
@@ -130,7 +130,7 @@ static void refuse_no_header(struct request *q)
     refuse_caller(q, "UNAUTHORIZED_NO_AUTH_HEADER", "Missing authorization header", HINT_NO_HEADER);
 }
 
-/* Three parts between dots: callers know another answer for these. */
+/* A JWT (three parts between dots): callers expect another answer for these. */
 static bool looks_like_jwt(const char *header)
 {
     const char *first = header ? strchr(header, '.') : NULL;
@@ -158,7 +158,7 @@ static void refuse_named(struct request *q, int status, const char *code, const 
     answer_json(q, status, &a);
 }
 
-/* That would answer this function; NULL = none, or none that this caller may hear of. */
+/* The jobs that would answer this function; NULL = none, or none that this caller may know of. */
 static const struct job_config *disabled_job(const struct request *q)
 {
     const struct job_config *c;
@@ -211,9 +211,9 @@ void function_held(struct request *q, const struct job *j)
     }
 }
 
-/* ---- the way ---- */
+/* ---- a call ---- */
 
-/* A token is for no page but those of our own hosts. What answers a preflight holds none. */
+/* A token may be read only by pages of our own hosts. The answer to a preflight contains none. */
 static void allow_browsers(struct request *q, bool tokens)
 {
     const char *origin = http_call_header(q->call, "Origin");
@@ -239,7 +239,7 @@ static void wrong_method(struct request *q)
         function_error(q, 405, text, NULL, NULL);
 }
 
-/* The job works without it, and whoever calls it hears 404: nothing is held for that. */
+/* The job works without the function, and its callers get 404: nothing is held for that. */
 void api_check_functions(struct job_config *const *jobs, size_t count, struct conf_mistakes *m)
 {
     cleanup(buf_done) struct buf known = {0};
@@ -254,7 +254,7 @@ void api_check_functions(struct job_config *const *jobs, size_t count, struct co
                              "setting 'functions': there is no function \"%s\"; there are %s", *name, known.data);
 }
 
-/* A file that cannot be read names no functions: one that used to may be in it. */
+/* A file that cannot be read names no functions: it may contain one that was named before. */
 static const struct job *unreadable_job(const struct engine *e)
 {
     const struct job *j;

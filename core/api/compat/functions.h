@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The drop-in functions: calls under /functions/v1/ that applications made before, answered as before.
+ * The compatible functions: calls under /functions/v1/ that applications made before renewd, answered as before.
  * Inside core/api only.
  */
 #ifndef CORE_API_COMPAT_FUNCTIONS_H
@@ -9,11 +9,11 @@
 
 enum {
     FUNCTION_JOBS = 64,      /* that name one function */
-    FUNCTION_SOFT_MS = 4000, /* then the work so far is answered for */
+    FUNCTION_SOFT_MS = 4000, /* then it is answered with the work so far */
     FUNCTION_HARD_MS = 4700,
 };
 
-/* The jobs that a call may reach, of those that name its function. */
+/* The jobs that a call may use, of those that name its function. */
 struct function_jobs {
     struct job *list[FUNCTION_JOBS];
     size_t count;
@@ -23,21 +23,21 @@ struct function_jobs {
 struct function {
     const char *name;
     void (*handle)(struct request *q);
-    bool tokens; /* its answer holds one */
+    bool tokens; /* its answer holds a token */
 };
 
 /* functions.c */
 /* All of them; NULL behind the last. */
 const struct function *function_at(size_t index);
-/* This caller may have the function done for the job. */
+/* Whether this caller may call the function for the job. */
 bool function_open(const struct request *q, const struct function *f, const struct job_config *c);
 /* platform: NULL, or the jobs' plugin. */
 void function_jobs(const struct request *q, const char *platform, struct function_jobs *ret);
-/* Nobody may, or none is there: 401, 403 or 404. */
+/* No caller may, or there is none: 401, 403 or 404. */
 void function_no_jobs(struct request *q, const struct function_jobs *jobs);
 /* {"error": text}, with a second member when name is not NULL. */
 void function_error(struct request *q, int status, const char *error, const char *name, const char *text);
-/* The job is held: what its callers were told when their credentials were missing, else why. 500. */
+/* The job is held: the earlier answer for missing credentials, else why. 500. */
 void function_held(struct request *q, const struct job *j);
 
 /* function_token.c, function_runs.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Routes about the events that a job keeps: pages of them without what they say, and sending held, set aside or
- * given up ones once more.
+ * Routes about the events of a job: listing them in pages without their texts, and sending again those that are
+ * held, aside or given up.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -28,7 +28,7 @@ static bool takes_events(struct request *q)
     return false;
 }
 
-/* Digits alone, as the list shows them. */
+/* Digits only, as the list shows them. */
 static bool read_id(const char *text, int64_t *ret)
 {
     char *end;
@@ -49,7 +49,7 @@ struct page_task {
     size_t count, limit;
 };
 
-/* One more than asked for tells whether there is a next page. */
+/* One more than requested shows whether there is a next page. */
 static int event_list_route_read_page(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
@@ -121,7 +121,7 @@ static void page_read(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* -EINVAL: it was answered. */
+/* -EINVAL: the request was answered. */
 static int event_list_route_take_query(struct request *q, struct event_query *ret)
 {
     const char *state, *after;
@@ -157,7 +157,7 @@ void handle_event_list(struct request *q)
     engine_read(q->api->engine, event_list_route_read_page, t, page_read);
 }
 
-/* ---- once more ---- */
+/* ---- sending again ---- */
 
 static void event_list_route_retried(void *ctx, int64_t count, int result, const char *why)
 {
@@ -191,7 +191,7 @@ static int take_id(struct request *q, const struct json *doc, size_t i, int64_t 
     return -EINVAL;
 }
 
-/* *ret: malloc'd; NULL when there is no member ids. -EINVAL: it was answered. */
+/* *ret: malloc'd; NULL when there is no member ids. -EINVAL: the request was answered. */
 static int take_ids(struct request *q, const struct json *doc, int64_t **ret, size_t *ret_count)
 {
     if (json_kind(doc, "ids") == JSON_ABSENT)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The route that takes events of an application: one, or up to a thousand, all of them or none. It answers 202 only
- * when the store has them. A large body is read by and by, one after the other, so that all else on the loop goes on.
+ * when the store has them. Large bodies are read in parts, one body after the other, so that other work on the loop
+ * goes on.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -20,8 +21,8 @@
 enum {
     EVENTS_MAX = 1000,
     DEPTH_RETRY_S = 30,
-    AT_ONCE = 16 * 1024, /* bytes of a body that is read as it comes; larger ones wait for each other */
-    TURN_MS = 10,        /* of the loop's, for reading the larger ones */
+    AT_ONCE = 16 * 1024, /* bytes of a body that is read as it arrives; larger ones wait for each other */
+    TURN_MS = 10,        /* time on the loop for reading the larger ones */
 };
 
 struct incoming {
@@ -30,10 +31,10 @@ struct incoming {
     char *beside;     /* its other members; NULL = none */
     const char *path; /* of the list in it */
     bool is_list;
-    size_t next; /* the first that the plugin has not seen */
+    size_t next; /* the first one that the plugin has not read */
     struct taken_event *list;
-    size_t count;  /* of the body; list holds those that are to be kept */
-    size_t *place; /* of each that is to be kept, in the body */
+    size_t count;  /* of the body; list holds those that are to be stored */
+    size_t *place; /* of each that is to be stored, in the body */
     size_t kept;
     TAILQ_ENTRY(incoming) link;
 };
@@ -78,7 +79,7 @@ static int find_list(struct request *q, const struct json *doc, const char **ret
     return 0;
 }
 
-/* What stands beside the list, for the plugin. Its names are the plugin's own, without dots. */
+/* The members beside the list, for the plugin. Their names are the plugin's own, without dots. */
 static int read_beside(struct incoming *in)
 {
     cleanup(buf_done) struct buf b = {0};
@@ -127,7 +128,7 @@ static int count_events(struct request *q, const struct json *doc, const char *p
     return 0;
 }
 
-/* ---- the plugin's word ---- */
+/* ---- the plugin's result ---- */
 
 static int events_route_refuse(struct request *q, size_t index, bool list, const char *why)
 {
@@ -176,7 +177,7 @@ static int events_route_take_one(struct incoming *in, size_t index)
     return res;
 }
 
-/* -EINVAL: it was answered. */
+/* -EINVAL: the request was answered. */
 static int events_route_read_body(struct incoming *in)
 {
     struct request *q = in->q;
@@ -258,11 +259,11 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         json_end(&a.json);
         answer_json(q, 202, &a);
     }
-    in->kept = 0; /* the engine has them */
+    in->kept = 0; /* the engine has taken them */
     incoming_free(in);
 }
 
-/* ---- by and by ---- */
+/* ---- reading in parts ---- */
 
 static void events_route_keep(struct incoming *in)
 {

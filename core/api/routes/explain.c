@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Why nothing, or this one, is refreshed.
+ * The routes that explain why nothing, or one record, is refreshed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@ static void reason(struct json_writer *w, int64_t count, const char *why)
     json_end(w);
 }
 
-/* Those that are due, and what keeps them. */
+/* Those that are due, and what keeps them back. */
 static void put_due(struct json_writer *w, int64_t due, const struct job *j)
 {
     char over[120];
@@ -38,7 +38,7 @@ static void put_due(struct json_writer *w, int64_t due, const struct job *j)
     }
 }
 
-/* What is known beside the reason itself: where to go, which column, when. */
+/* Details beside the reason itself: where to connect again, which column, when. */
 static char *with_details(enum reason why, const struct explanation *x, const struct job *j, const char *url)
 {
     char at[TIMESTAMP_SIZE] = "";
@@ -136,7 +136,7 @@ static void explain_route_why_known(void *ctx, const struct record *r, int resul
         failed ? xasprintf("%s%s%s", r->last_code ? r->last_code : "", r->last_code && r->last_text ? ": " : "",
                            r->last_text ? r->last_text : "")
                : NULL;
-    json_put_text(&a.json, "last_error", said); /* the reason that a record's own answer has */
+    json_put_text(&a.json, "last_error", said); /* the same reason as in a single record's answer */
     if (r->state == STATE_RECONNECT)
         json_put_text(&a.json, "reconnect_url", reconnect_url_of(q));
     json_end(&a.json);

@@ -48,7 +48,7 @@ static void collected_free(struct collected *c)
     free(c->lines);
 }
 
-/* The server puts each header before those it has: the last goes first. */
+/* The server puts each header before the existing ones: the last is added first. */
 static void pass_headers(struct request *q, const char *const *headers)
 {
     size_t count = 0;

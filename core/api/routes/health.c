@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Routes about renewd itself: its status, whether it lives and is ready, reading conf.d again, what a
- * plugin is.
+ * Routes about renewd itself: its status, whether it runs and is ready, reading conf.d again, describing a plugin.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +33,7 @@ static void answer_ok(struct request *q)
     answer_json(q, 200, &a);
 }
 
-/* It is ready, and says which jobs do not do what they are for. */
+/* renewd is ready; the answer names the jobs that do not work. */
 static void answer_ready(struct request *q)
 {
     struct answer a;
@@ -62,13 +61,13 @@ static void answer_ready(struct request *q)
     answer_json(q, 200, &a);
 }
 
-/* That this runs at all is what was asked. */
+/* That the process answers is all that was asked. */
 void handle_healthz(struct request *q)
 {
     answer_ok(q);
 }
 
-/* The first job that is neither held nor has found its table; NULL when there is none. */
+/* The first job that is neither held nor has a resolved table; NULL when there is none. */
 static const struct job *unready_job(const struct engine *e)
 {
     const struct job *j;
@@ -100,7 +99,7 @@ void handle_readyz(struct request *q)
         answer_ready(q);
 }
 
-/* For the tables of the jobs that changed; large ones are read on afterwards. */
+/* Waits for the tables of the changed jobs; large tables are read on afterwards. */
 enum { RELOAD_WAIT_MS = 2000, RELOAD_WAITS = 10 };
 
 struct reload_task {
@@ -110,7 +109,7 @@ struct reload_task {
     struct reload_result result;
 };
 
-/* A job whose files are good may be held all the same, by what its table or its rows are. */
+/* A job with correct files may still be held because of its table or its rows. */
 static void add_held(const struct engine *e, struct reload_result *r)
 {
     struct job *j;

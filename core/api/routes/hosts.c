@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Routes about the hosts that work on this database: who is there, and that one does not come back.
+ * Routes about the hosts that work on this database: listing them, and forgetting one that does not come back.
  */
 #include <errno.h>
 #include <stdlib.h>

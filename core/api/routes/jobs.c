@@ -20,7 +20,7 @@ struct job_counts {
     size_t failures;
 };
 
-/* The job itself may be gone by a reload when the counts arrive, so it is looked up again by name. */
+/* A reload may have removed the job when the counts arrive, so it is looked up again by name. */
 struct jobs_task {
     struct request *q;
     struct engine *engine;
@@ -76,7 +76,7 @@ static void put_granted(struct json_writer *w, const struct job *j)
     json_end(w);
 }
 
-/* Null for a job that takes none. */
+/* Null for a job that takes no events. */
 static void jobs_route_put_events(struct json_writer *w, const struct job_counts *counts)
 {
     static const int states[] = {EVENT_WAITING, EVENT_HELD, EVENT_ASIDE, EVENT_EXPIRED};
@@ -94,7 +94,7 @@ static void jobs_route_put_events(struct json_writer *w, const struct job_counts
     json_end(w);
 }
 
-/* What became of it, and of a record that it failed at. */
+/* The run's result, and that of a record that failed in it. */
 static void put_last_run(struct json_writer *w, const struct job_counts *c)
 {
     if (!c || !c->last) {
@@ -146,7 +146,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     json_end(w);
 }
 
-/* Files with enabled = false are no jobs, and no mistakes either. */
+/* Files with enabled = false are neither jobs nor mistakes. */
 static void put_disabled(struct json_writer *w, const struct engine *e)
 {
     const struct job_config *c;
@@ -182,7 +182,7 @@ static void jobs_route_task_free(struct jobs_task *t)
     free(t);
 }
 
-/* The list is answered without counts when the store is away: that is when it is needed most. */
+/* While the database is not available the list is answered without counts: it is needed most then. */
 static void count_done(void *arg, int result, const struct error *e)
 {
     struct jobs_task *t = arg;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Routes about pairs that are kept aside: which there are, and that one of them goes into its row.
+ * Routes about parked pairs: listing them, and writing one into its row.
  */
 #include <errno.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Routes about records: pages of them, one, and import into renewd's own table.
+ * Routes about records: pages of them, a single one, and import into renewd's own table.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ struct records_task {
     struct record *list;
 };
 
-/* One more than asked for tells whether there is a next page. */
+/* One more than requested shows whether there is a next page. */
 static int records_work(struct db *db, void *arg, struct error *e)
 {
     struct records_task *t = arg;

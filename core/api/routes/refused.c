@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The route for applications that call a provider themselves: POST .../records/{id}/refused hands the provider's
- * answer in, and brings the verdict and, where the token was refused, the newer one.
+ * The route for applications that call a provider themselves: POST .../records/{id}/refused takes the provider's
+ * answer and returns the verdict and, where the token was refused, the newer one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -154,7 +154,7 @@ static void refused_route_ask(struct task *t, struct job *j)
     engine_refused(t->q->api->engine, j, t->q->id, &c, &w, refused_route_judged, t->q);
 }
 
-/* While the store is away, what is remembered answers. */
+/* While the database is not available, the remembered token is used. */
 static void refused_route_known(void *arg, int result, const struct error *e)
 {
     (void)e;

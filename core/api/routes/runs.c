@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Routes that make a job work and wait for it: a run, a refresh of one record, of an owner's, of all;
- * and the list of past runs.
+ * Routes that make a job work and wait for it: a run, a refresh of one record, of an owner's, of all; and the list
+ * of past runs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +11,10 @@
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 
-/* One owner's records are a handful; this bounds what one request can make grow. */
+/* One owner has only a few records; this limits the memory that one request can use. */
 enum { OWNED_MAX = 100000 };
 
-/* A hold of the breaker keeps no run from those that are fine, and nobody by hand. */
+/* A hold of the breaker stops neither runs, for records that are fine, nor manual refreshes. */
 /* False when the job is held or paused; then it was answered. */
 static bool job_may_run(struct request *q)
 {
@@ -59,7 +59,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
     answer_json(q, 200, &a);
 }
 
-/* Its own statement said no, or it never started. */
+/* Its own statement refused, or it never started. */
 static bool runs_route_refused(struct request *q, const struct run_result *r)
 {
     if (r->error == 0 && !r->why)
@@ -129,7 +129,7 @@ struct owner_task {
     char *source, *owner;
     char **keys;
     size_t count;
-    bool all; /* the whole table was looked at */
+    bool all; /* the whole table was read */
 };
 
 static int owner_work(struct db *db, void *arg, struct error *e)
@@ -164,7 +164,7 @@ static void owner_free(struct owner_task *t)
 
 static void owner_look(void *ctx, bool all, const char *why);
 
-/* Without keys the engine would take all records of the job, so nobody's records end here. */
+/* Without keys the engine would take all records of the job, so an owner without records is answered here. */
 static void runs_route_owner_done(void *arg, int result, const struct error *e)
 {
     static const struct run_result nothing;
@@ -186,7 +186,7 @@ static void runs_route_owner_done(void *arg, int result, const struct error *e)
     owner_free(t);
 }
 
-/* Rows that were added a moment ago are the owner's too. */
+/* Rows that were added a moment ago belong to the owner, too. */
 static void owner_look(void *ctx, bool all, const char *why)
 {
     struct owner_task *t = ctx;

@@ -11,7 +11,7 @@
 enum {
     MIN_VALID = 300, /* seconds, when the caller does not say */
     MIN_VALID_MAX = 400 * 86400,
-    SERVE_MS = 4500, /* then a token that lives is served, however the refresh goes on */
+    SERVE_MS = 4500, /* then a token that is still valid is served, whatever the refresh does */
     WAIT_MS = 25000,
 };
 
@@ -50,7 +50,7 @@ static void token_route_serve(struct request *q, const struct token_answer *t)
     answer_json(q, 200, &a);
 }
 
-/* A word for programs: the state, or what stands before it. */
+/* A code for programs: the state, or the reason that comes before it. */
 static const char *person_word(const struct job *j, const struct token_answer *t)
 {
     const char *name = state_name(t->state);

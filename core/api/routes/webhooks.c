@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Webhooks: /webhooks/WORD/JOB/ID. Whoever knows one of the job's secrets may send; what the word means and how a
- * message is signed, the job's plugin knows. Senders read the status alone: 2xx is theirs to forget, anything else is
- * sent again. So a message is answered 200 only when the store has it.
+ * Webhooks: /webhooks/WORD/JOB/ID. A sender needs one of the job's secrets. The job's plugin knows what the word
+ * means and how a message is signed. Senders read only the status: after 2xx they forget the message, after any
+ * other they send it again. So a message is answered 200 only when the store has it.
  */
 #include "core/api/routes/webhooks.h"
 
@@ -20,13 +20,13 @@
 #include "core/plugin/instance.h"
 
 enum {
-    PATIENCE_MS = 4000, /* senders hang up after five seconds */
+    PATIENCE_MS = 4000, /* senders disconnect after five seconds */
     HEADERS_ROOM = 64 * 1024,
     RETRY_S = 30,
-    BODY_MAX = 1024 * 1024, /* of every other request */
+    BODY_MAX = 1024 * 1024, /* for every other request */
 };
 
-/* One that is being kept: the sender may be answered before. */
+/* A message that is being stored: the sender may be answered earlier. */
 struct hook {
     struct request *q; /* NULL: answered */
     struct loop_timer *timer;
@@ -47,7 +47,8 @@ static const char *whose(const struct request *q)
     return engine_account(q->api->engine, q->found, q->id);
 }
 
-/* A line for each that is refused; only strangers who send many at a time get fewer, which says how many more. */
+/* One log line for each refused message. Only unknown senders that send many get fewer lines, each of which counts
+ * the others. */
 static void note_refusal(struct api *a, const struct request *q, const char *message, const char *record,
                          const char *why)
 {
@@ -80,7 +81,7 @@ static void webhook_route_later(struct request *q, const char *why)
     webhook_route_say(q, 503, "not stored; send it again\n");
 }
 
-/* ---- keeping ---- */
+/* ---- storing ---- */
 
 static void impatient(void *ctx)
 {
@@ -140,7 +141,7 @@ static bool webhook_route_add_header(void *ctx, const char *name, const char *va
     return buf_printf(b, "%s: %s", name, value) >= 0 && buf_char(b, '\0') >= 0;
 }
 
-/* Whoever signs it may fill the log. */
+/* Any sender that signs it may fill the log. */
 static void webhook_route_refused(struct request *q, const char *why)
 {
     log_line(LEVEL_WARNING, "a webhook was refused", "job", q->job, "record", q->id, "account", whose(q), "reason",
