@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Asking the daemon through its socket, and saying what came of it.
+ * Asks the daemon through its socket, and prints errors.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ void ctl_encode(struct buf *to, const char *text)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
-    bool dots = strcmp(text, ".") == 0 || strcmp(text, "..") == 0; /* else they would be steps of the path */
+    bool dots = strcmp(text, ".") == 0 || strcmp(text, "..") == 0; /* "." and ".." would be resolved */
 
     for (const unsigned char *c = (const unsigned char *)text; *c; c++)
         if (strchr(plain, *c) && !dots)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The commands that make renewd do something and wait for it: run, refresh, pause, resume, reload.
+ * The commands that make renewd work and wait for it: run, refresh, pause, resume, reload.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
     print_failures(d->json);
 }
 
-/* Not due, and not well either. */
+/* Records that are neither due nor well. */
 static void print_left(const struct json *doc, const char *job)
 {
     int64_t waiting = print_integer(doc, "waiting"), unreadable = print_integer(doc, "unreadable");
@@ -125,7 +125,7 @@ static int refresh_owner(const struct ctl *c, const char *job, bool named, struc
     io->refreshed += refreshed;
     io->failed = io->failed || failed || skipped;
     if (!named && !refreshed && !failed && !skipped)
-        return 0; /* none of this job's records is that owner's */
+        return 0; /* no record of this job belongs to that owner */
     if (!named && c->json) {
         fputs(io->runs ? "," : "", stdout);
     } else if (!named) {
@@ -239,7 +239,7 @@ int ctl_adopt(const struct ctl *c)
     return EXIT_DONE;
 }
 
-/* Each mistake stands on a line of its own. */
+/* Each mistake is printed on its own line. */
 static void print_lines(const char *text)
 {
     while (*text) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewctl describe: what a plugin takes and carries. The daemon is asked; when none answers the
- * plugin is loaded here.
+ * renewctl describe: a plugin's settings and slots. The daemon is asked; if none answers, the plugin is loaded
+ * here.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static int load_here(const struct ctl *c, struct answer_doc *ret)
     return 0;
 }
 
-/* A cell: a list joined by blanks, no value as "". */
+/* A cell: a list separated by blanks, no value as "". */
 static char *cell(const struct json *doc, const char *list, size_t i, const char *name)
 {
     cleanup(free_p) char *path = xasprintf("%s.%zu.%s", list, i, name);

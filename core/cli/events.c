@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The commands about events that wait for a provider: the list, and sending some of them once more.
+ * The commands about events that wait for a provider: the list, and sending some of them again.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "core/cli/cli.h"
 #include "core/json/json_writer.h"
 
-/* So many events of the longest texts fit the limit of a JSON document. */
+/* So many events with the longest texts fit the limit of a JSON document. */
 #define PAGE_LIMIT "300"
 
 enum { BODY_MAX = 64 * 1024 };

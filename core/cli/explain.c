@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * explain JOB [ID]: why nothing, or this one, is refreshed.
+ * explain JOB [ID]: why nothing, or one record, is refreshed.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "core/base/cleanup.h"
 #include "core/cli/cli.h"
 
-/* A time that is over is none that anything comes at. */
+/* A time in the past is not shown as the next one. */
 static void print_next(const struct json *doc, const char *next)
 {
     cleanup(free_p) char *run = print_time(doc, "next_run_at");
@@ -57,7 +57,7 @@ static void print_job(const struct json *doc)
         printf("%8" PRId64 "  %s\n", print_integer(doc, n), why);
     }
     if (paused || strcmp(held, "-") != 0 || !print_integer(doc, "rows"))
-        return; /* no time is known: somebody or something else comes first */
+        return; /* no time is known: a person or another event comes first */
     print_next(doc, next);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * forget-host [HOST]: the hosts that work on the database, and that one of them does not come back.
+ * forget-host [HOST]: lists the hosts that work on the database, or forgets one that does not come back.
  */
 #include <inttypes.h>
 #include <stdio.h>

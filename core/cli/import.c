@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * renewctl import: a file of JSON lines goes to the daemon in parts of whole lines, each of which is
- * taken whole or not at all. The file holds tokens: what was read is wiped.
+ * renewctl import: sends a file of JSON lines to the daemon in parts of whole lines, each of which is imported
+ * completely or not at all. The file holds tokens: what was read is wiped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@ enum { PART_MAX = 960 * 1024, READ_SIZE = 64 * 1024 };
 
 struct import {
     const struct ctl *c;
-    const char *name; /* of the file, for people */
+    const char *name; /* of the file, for messages */
     char *path;
     int fd;
     struct buf held; /* read, not sent yet */
@@ -89,7 +89,7 @@ static int send_part(struct import *m, size_t len)
     return 0;
 }
 
-/* Sends the whole lines of the first PART_MAX bytes and moves the rest up. */
+/* Sends the whole lines of the first PART_MAX bytes and moves the rest to the front. */
 static int ctl_import_next_part(struct import *m)
 {
     size_t len = m->held.len < PART_MAX ? m->held.len : PART_MAX;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The commands that need no daemon: when a schedule fires, and a fresh key.
+ * The commands that need no daemon: the next times of a schedule, and a new key.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Lists that come page by page: as a table that is printed while it comes, or as one JSON document.
+ * Lists that arrive in pages: printed as a table page by page, or as one JSON document.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static int one_page(struct pages *p, const char *job, char **io_after)
     if (r != 0)
         return r;
     (void)json_array_length(d.json, p->name, &count);
-    if (p->c->json && !p->begun) /* only now, so that a refusal stands alone */
+    if (p->c->json && !p->begun) /* only now, so that a refusal is printed alone */
         printf("{\"%s\":[", p->name);
     p->begun = true;
     for (size_t i = 0; i < count; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * parked [JOB], parked apply ID: pairs that are kept aside, and one of them into its row.
+ * parked [JOB], parked apply ID: lists parked pairs, and writes one into its row.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static char *when(const struct json *doc, size_t index, const char *name)
     return print_time(doc, path);
 }
 
-/* A late one ends after 30 days; one that its row refused stays until the row takes it. */
+/* A late one is deleted after 30 days; one that its row refused stays until the row takes it. */
 static char *until(const struct json *doc, size_t index)
 {
     cleanup(free_p) char *kind = ctl_parked_member(doc, index, "kind");

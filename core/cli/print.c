@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What renewctl says: sentences, pairs, members of a document as text. What came from outside is
- * cleaned, so that it cannot steer a terminal.
+ * Output of renewctl: sentences, pairs, members of a document as text. Text from outside is cleaned, so that it
+ * cannot control a terminal.
  */
 #include <errno.h>
 #include <inttypes.h>

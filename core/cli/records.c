@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The commands that show records: lists of them, page by page, and one.
+ * The commands that show records: lists in pages, and a single one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "core/cli/cli.h"
 #include "core/rules/outcome.h"
 
-/* So many records of the longest texts fit the limit of a JSON document. */
+/* So many records with the longest texts fit the limit of a JSON document. */
 #define PAGE_LIMIT "150"
 
 /* "reconnect invalid_grant: Token has been expired or revoked." */
@@ -37,7 +37,7 @@ static void ctl_records_list_row(struct table_output *s, const struct json *doc,
     table_output_row(s, cells);
 }
 
-/* A job that cannot be listed (held) does not hide the others'. */
+/* A job that cannot be listed (held) does not hide the other jobs' records. */
 static int list_all(struct pages *p)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The commands that show how renewd, its jobs and their runs stand.
+ * The commands that show the status of renewd, its jobs and their runs.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -247,7 +247,7 @@ static void print_granted(const struct json *doc, size_t count)
     }
 }
 
-/* Events that need somebody; what waits its turn is told beside them. */
+/* Events that need a person; those that only wait are printed beside them. */
 static void print_events(const struct json *doc, size_t count)
 {
     static const struct {
@@ -287,7 +287,7 @@ static bool ctl_show_is_named(const struct json *doc, size_t i, const char *memb
     return json_text(doc, path, &text, NULL) == 0 && text && strcmp(text, name) == 0;
 }
 
-/* Makes the list that of one job, by its name or the one that it had before renewd. */
+/* Reduces the list to one job, by its name or its earlier one. */
 static bool keep_job(struct answer_doc *d, size_t *io_count, const char *name)
 {
     static const char *const members[] = {"job", "legacy_name"};
@@ -339,7 +339,7 @@ static void print_last_runs(const struct json *doc, size_t count)
     }
 }
 
-/* The file of a job with enabled = false, by either name; NULL = it is none of these. */
+/* The file of a job with enabled = false, by either name; NULL = there is none. */
 static char *disabled_file(const struct json *doc, const char *name)
 {
     static const char *const members[] = {"job", "legacy_name"};
@@ -432,7 +432,7 @@ static void print_refused(const struct json *doc, size_t count)
     }
 }
 
-/* In the words of renewd.job_run_details. */
+/* In the terms of renewd.job_run_details. */
 static char *run_status(const struct json *doc, size_t i)
 {
     cleanup(free_p) char *refused = xasprintf("runs.%zu.refused", i), *failed = xasprintf("runs.%zu.failed", i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Tables for people: columns as wide as their widest cell, two blanks between them. On a terminal they are made to fit,
- * and what is cut ends in an ellipsis; elsewhere nothing is cut but what no table can hold, and one cell that is very
- * wide moves the rest of its own line alone.
+ * Prints tables: columns as wide as their widest cell, two blanks between them. On a terminal the columns are
+ * fitted to its width, and what is cut ends in an ellipsis. Elsewhere only extremely long texts are cut, and one
+ * very wide cell only moves the rest of its own line.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@
 
 enum {
     CELL_MAX = 4000,   /* bytes of one text, as in sentences */
-    PADDED_MAX = 60,   /* columns that others are moved for, where nothing is cut */
-    ROWS_HELD = 10000, /* until the widths are settled */
+    PADDED_MAX = 60,   /* a wider cell does not widen its column, where nothing is cut */
+    ROWS_HELD = 10000, /* until the widths are fixed */
     LEAST = 5,
     GAP = 2,
     TIME_LONG = 23,
@@ -82,7 +82,7 @@ static size_t table_output_sum(const struct table_output *s)
     return n;
 }
 
-/* What a column can give way by: times by their parts. */
+/* How a column can be shortened: times by their parts. */
 static size_t narrower(const struct table_output *s, size_t i)
 {
     size_t n = s->width[i];
@@ -92,7 +92,7 @@ static size_t narrower(const struct table_output *s, size_t i)
     return n > LEAST ? n - 1 : n;
 }
 
-/* The widest gives way first. */
+/* The widest is shortened first. */
 static void table_output_fit(struct table_output *s)
 {
     for (size_t i = 0; i < s->columns; i++)
@@ -109,7 +109,7 @@ static void table_output_fit(struct table_output *s)
     }
 }
 
-/* The last column is not padded: lines end where their text does. */
+/* The last column is not padded: lines end with their text. */
 static void print_line(const struct table_output *s, const char *const *cells)
 {
     for (size_t i = 0; i < s->columns; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text from outside as a terminal may have it: what would steer it, or turn the direction of the line, is shown
- * escaped; and how many columns a text takes.
+ * Makes text from outside safe for a terminal: characters that could control it, or change the direction of the
+ * line, are escaped; also counts the columns of a text.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ struct range {
     uint32_t from, to;
 };
 
-/* Controls, marks and switches of direction, line ends of Unicode, blanks without width, tags. */
+/* Controls, marks, direction switches, Unicode line ends, zero-width blanks, tags. */
 static const struct range steering[] = {{0, 0x1f},        {0x7f, 0x9f},      {0x61c, 0x61c},   {0x200b, 0x200b},
                                         {0x200e, 0x200f}, {0x2028, 0x202e},  {0x2060, 0x206f}, {0xfeff, 0xfeff},
                                         {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
@@ -108,7 +108,7 @@ void shown_cut(char *io_text, size_t columns)
             break;
         cut = at + n;
     }
-    /* three bytes follow in any case: the text is longer than a column more */
+    /* three bytes follow in any case: the text is longer than one more column */
     if (strlen(cut) >= 3)
         memcpy(cut, "\xe2\x80\xa6", 4);
     else
