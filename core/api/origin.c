@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Refuses requests that a web page made a browser send. A page may have its own host name resolve to this machine,
- * so the host name of a request over TCP must be one of ours. A request from a page of another origin is refused
- * where it carries no secret, or its answer contains a token. No browser calls over the socket.
+ * so the host name of a request over TCP must be one of ours. A request from a page of another origin is refused,
+ * except to a webhook, or to a function that was called with a key and returns no token. No browser calls over the
+ * socket.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>

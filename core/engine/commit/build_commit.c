@@ -512,7 +512,7 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
     outcome_keep_answer(c, j, reply);
     if (d->strike)
         c->after.strikes++;
-    c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* otherwise it may recover */
+    c->dead = !c->replaces && d->outcome == OUTCOME_RECONNECT && !d->next_at; /* else the grant may recover */
     c->alone = !a->sent; /* a credential that was never presented has not been judged */
     note_failure(c, j, d->next_at);
     return c;
