@@ -3,6 +3,7 @@
  */
 #include "core/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,15 @@ static void checked_done(struct checked *k)
     plugins_free(k->plugins);
 }
 
+/* The daemon says so when it makes it. */
+static void check_state_dir(const struct config *c, struct conf_mistakes *m)
+{
+    struct stat st;
+
+    if (stat(c->state_dir, &st) == 0 ? !S_ISDIR(st.st_mode) : errno == ENOTDIR || lstat(c->state_dir, &st) == 0)
+        conf_mistake(m, NULL, c->file, "setting 'state_dir': %s is not a directory", c->state_dir);
+}
+
 /* A mistake in renewd.conf does not end the check: those of the jobs are listed, too. */
 static void check_read_all(const char *file, struct checked *ret)
 {
@@ -45,6 +55,8 @@ static void check_read_all(const char *file, struct checked *ret)
 
     ret->m = conf_mistakes_new();
     config_load(file, ret->m, &ret->uses, &ret->c);
+    if (ret->c && ret->c->state_dir)
+        check_state_dir(ret->c, ret->m);
     if (!ret->c || stat(ret->c->conf_dir, &st) < 0)
         return;
     if (ret->c->plugin_dir && plugins_new(ret->c->plugin_dir, &ret->plugins) < 0)
@@ -100,15 +112,47 @@ static void say_database(void *ctx, enum check_level level, const char *job, con
            text);
 }
 
-/* A missing SQLite file is created by the daemon, not by a check. */
-static bool is_missing(const struct config *c, struct said *s)
+static bool folder_is_there(const struct config *c)
 {
+    cleanup(free_p) char *folder = xstrdup(c->store_path);
+    char *slash = strrchr(folder, '/');
+    struct stat st;
+
+    if (!slash || slash == folder)
+        return true;
+    *slash = '\0';
+    return strcmp(folder, c->state_dir) == 0 || stat(folder, &st) == 0;
+}
+
+/* A missing SQLite file is created by the daemon, not by a check. Its folder and the jobs' tables are not created. */
+static bool is_missing(const struct checked *k, struct said *s)
+{
+    const struct config *c = k->c;
+    cleanup(free_p) char *text = NULL;
+    const struct job_config *first = NULL;
+
     if (strcmp(c->store_driver, "sqlite") != 0 || access(c->store_path, F_OK) == 0)
         return false;
-    cleanup(free_p) char *text = xasprintf("%s is not there yet; renewd makes it at its first start, and jobs with "
-                                           "tables of their own need them there before",
-                                           c->store_path);
-    say_database(s, CHECK_WARNING, NULL, text);
+    for (size_t i = 0; i < k->count && !first; i++)
+        if (k->jobs[i]->enabled && k->jobs[i]->table)
+            first = k->jobs[i];
+    if (!folder_is_there(c))
+        text = xasprintf(
+            "the folder of %s is not there, and renewd does not make it: correct the path of store, or make "
+            "the folder",
+            c->store_path);
+    else if (first)
+        text = xasprintf(
+            "%s is not there, and job %s needs its table %s in it: correct the path of store, or make the "
+            "database with the table",
+            c->store_path, first->job, first->table);
+    else
+        text =
+            xasprintf("%s is not there yet; renewd makes it at its first start, and jobs with tables of their own "
+                      "need them there before",
+                      c->store_path);
+    bool mistake = first || !folder_is_there(c);
+    say_database(s, mistake ? CHECK_MISTAKE : CHECK_WARNING, NULL, text);
     return true;
 }
 
@@ -124,8 +168,8 @@ static size_t check_database(const struct checked *k)
     struct error e = {""};
     struct db *db = NULL;
 
-    if (is_missing(c, &s))
-        return 0;
+    if (is_missing(k, &s))
+        return s.mistakes;
     if (db_open(&o, &db, &e) < 0) {
         say_database(&s, CHECK_MISTAKE, NULL, e.text);
         return s.mistakes;
@@ -143,6 +187,18 @@ static bool may_connect(const struct config *c)
            (strcmp(c->store_driver, "sqlite") == 0 ? c->store_path != NULL : c->store_dsn != NULL);
 }
 
+static void say_well(const char *file, const struct checked *k)
+{
+    size_t off = 0;
+
+    for (size_t i = 0; i < k->count; i++)
+        off += !k->jobs[i]->enabled;
+    printf("%s: %zu job%s", file, k->count, k->count == 1 ? "" : "s");
+    if (off)
+        printf(" (%zu disabled)", off);
+    printf(", no mistakes\n");
+}
+
 int check_configuration(const char *file, bool connect)
 {
     cleanup(checked_done) struct checked k = {0};
@@ -157,6 +213,6 @@ int check_configuration(const char *file, bool connect)
     else if (connect)
         printf("database: it was not looked at, since renewd.conf does not say where it is\n");
     if (k.c && !mistakes)
-        printf("%s: %zu job%s, no mistakes\n", file, k.count, k.count == 1 ? "" : "s");
+        say_well(file, &k);
     return mistakes || !k.c ? EXIT_CONFIG : 0;
 }

@@ -385,6 +385,8 @@ static int main_start(struct program *p)
         return EXIT_FAILED;
     }
     int res = unknown_job(p);
+    if (!res && p->options->once && !engine_job(p->engine, 0))
+        fprintf(stderr, "renewd: no job is enabled in %s\n", p->config->conf_dir);
     return res ? res : main_run(p);
 }
 

@@ -103,6 +103,17 @@ state_dirs() {
     run_renewd --check
     check_match "one for its group is named" 'warning: .*the state directory may be written by its group' "$(cat "$DIR/renewd.log")"
     rmdir "$DIR/state"
+    echo > "$DIR/state"
+    run_renewd --check
+    check_equal "a state_dir that is a file: 78" 78 $?
+    check_match "it is named" "renewd.conf: setting 'state_dir': $DIR/state is not a directory" "$(logs)"
+    run_renewd --once
+    check_equal "and nothing starts: 1" 1 $?
+    sed -i 's,^state_dir = .*,state_dir = "state/below";,' "$CONF"
+    run_renewd --check
+    check_equal "a state_dir below a file: 78" 78 $?
+    sed -i 's,^state_dir = .*,state_dir = "state";,' "$CONF"
+    rm "$DIR/state"
     mkdir -m 700 "$DIR/elsewhere"
     ln -s "$DIR/elsewhere" "$DIR/state"
     run_renewd --check
@@ -129,7 +140,28 @@ state_dirs() {
     check_match "a spool for everybody" 'the spool cannot be used: .*may be written by everybody' "$(cat "$DIR/renewd.log")"
 }
 
-for t in both_files warnings ca_files credentials state_dirs; do
+# An exit of 0 does not look like work where there is none.
+no_jobs() {
+    run_renewd --once
+    check_equal "no job: --once exits 0" 0 $?
+    check_match "and says why nothing was done" "^renewd: no job is enabled in $DIR/conf.d\$" "$(logs)"
+    healthy
+    run_renewd --once
+    check_no_match "a job is there: no such word" 'no job is enabled' "$(logs)"
+    google_job two of_two 'enabled = false;'
+    run_renewd --check
+    check_match "--check counts who is disabled" '2 jobs \(1 disabled\), no mistakes' "$(logs)"
+    rm "$DIR/conf.d/healthy.conf"
+    mv "$DIR/conf.d/two.conf" "$DIR/conf.d/acme.cnf"
+    run_renewd --once
+    check_match "a file of another name is none" "^renewd: no job is enabled in $DIR/conf.d\$" "$(logs)"
+    mv "$DIR/conf.d/acme.cnf" "$DIR/conf.d/two.conf"
+    run_renewd --once
+    check_equal "the only one is disabled: 0" 0 $?
+    check_match "and that is said" "^renewd: no job is enabled in $DIR/conf.d\$" "$(logs)"
+}
+
+for t in no_jobs both_files warnings ca_files credentials state_dirs; do
     stage sqlite
     rm -rf "$DIR/state"
     $t

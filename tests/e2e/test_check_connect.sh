@@ -232,6 +232,19 @@ away() {
         look
         says "a database that is not there yet" "^warning: database: $SQLITE_DB is not there yet"
         check_fails "sqlite: it is not made" test -e "$SQLITE_DB"
+        check_equal "sqlite: without a job that needs it: 0" 0 $LOOKED
+        google_job healthy healthy
+        look
+        check_equal "sqlite: with a job whose table would be there: 78" 78 $LOOKED
+        says "the job and its table" "^database: $SQLITE_DB is not there, and job healthy needs its table healthy in it"
+        check_fails "sqlite: it is not made for that" test -e "$SQLITE_DB"
+        rm "$DIR/conf.d/healthy.conf"
+        sed -i "s,$SQLITE_DB,$DIR/no-folder/x.db," "$CONF"
+        look
+        check_equal "sqlite: no folder for it: 78" 78 $LOOKED
+        says "the folder" "^database: the folder of $DIR/no-folder/x.db is not there"
+        check_fails "sqlite: the start does not make it" run_renewd --once
+        check_fails "sqlite: indeed" test -e "$DIR/no-folder"
     else
         export RENEWD_TEST_STORE="host=127.0.0.1 port=1 user=x password=Qsecret dbname=x"
         look
