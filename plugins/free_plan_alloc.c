@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * free_plan_alloc.so: the monthly credit of a free plan. No provider is asked: a subscription whose
- * period has ended gets the period moved by a month, a transaction, and its wallet's balance
- * raised, all three in one database transaction by named statements, or none. once() lets each
- * period of each subscription be paid a single time, whatever happens. Months are counted from the
- * day of the month and the time of day at which the subscription began (31 Jan, 28 Feb, 31 Mar), by the
- * calendar of the account's own time zone or of the job's.
+ * free_plan_alloc.so: the monthly credit of a free plan. It calls no provider. When a subscription's period has
+ * ended, it moves the period by a month, adds a transaction and raises the wallet's balance, by named statements in
+ * one database transaction. once() ensures that each period of each subscription is paid only once. Months are
+ * counted from the day of the month and the time of day at which the subscription began (31 Jan, 28 Feb, 31 Mar),
+ * by the calendar of the account's own time zone or of the job's.
  */
 #include <renewd/plugin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MONTHS_MAX 12000 /* a period that ended before the year 1000 is a mistake */
+#define MONTHS_MAX 12000 /* a period that ended before the year 1000 is an error */
 #define MONTH 2629746    /* seconds, on average */
 #define DAY 86400
 
@@ -219,7 +218,7 @@ static int32_t free_plan_needs_refresh(void *instance, const struct renewd_needs
 
     if (end->present && end->number > 0)
         out->earliest = end->number;
-    else /* no end: asked for once more, so that somebody hears of it */
+    else /* no end: refreshed once more, so that the error is shown */
         out->earliest = r->first_seen > 0 ? r->first_seen : in->now;
     out->preferred = out->latest = out->earliest;
     return 0;
@@ -227,7 +226,7 @@ static int32_t free_plan_needs_refresh(void *instance, const struct renewd_needs
 
 /* ---- Months ------------------------------------------------------------------------------ */
 
-/* Whose calendar it is, and an end or start of a period of long ago: all others lie whole months from it. */
+/* The calendar's zone, and the anchor: an early end or start of a period. All others are whole months from it. */
 struct anchor {
     const char *zone; /* NULL = the job's */
     int32_t day;      /* of the month, months allowing */
@@ -245,7 +244,7 @@ static int64_t months_later(const struct free_plan *p, const struct anchor *a, i
     return s->add_months_in(p->host, a->from, a->day, months, a->zone, &at) == RENEWD_FOUND ? at : -1;
 }
 
-/* 1 = time lies whole months from the anchor, so many. */
+/* 1 = time is a whole number of months from the anchor, which is returned. */
 static int months_to(const struct free_plan *p, const struct anchor *a, int64_t time, int32_t *ret)
 {
     int64_t about = (time - a->from) / MONTH;
@@ -399,7 +398,7 @@ static void move_period(const struct free_plan *p, const struct renewd_refresh_i
     p->services->run(in->call, "advance", list);
     if (months_to(p, &here, period->anchor.from, &months))
         snprintf(memo, sizeof(memo), "day %d", (int)here.day);
-    else /* a change of clocks skipped its time of day, which is to come back */
+    else /* a clock change skipped its time of day, which the next period uses again */
         snprintf(memo, sizeof(memo), "day %d at %lld", (int)here.day, (long long)period->anchor.from);
     p->services->memo(in->call, memo, strlen(memo));
 }
@@ -420,7 +419,7 @@ static void pay(const struct free_plan *p, const struct renewd_refresh_in *in, c
     const struct renewd_parameter *const credited[] = {&user, &worth, NULL};
     const struct renewd_parameter *const noted[] = {&user, &type, &worth, &by, &named, &at, NULL};
 
-    s->once(in->call, key); /* paid before: the period moves, and nothing else happens */
+    s->once(in->call, key); /* already paid: only the period moves */
     s->run(in->call, "credit", credited);
     s->run(in->call, "transaction", noted);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See graph.h: errors, usage headers, lifetimes. The Graph API's free text is never repeated: it
- * may hold a token. Its HTTP status says little, so errors go by code, then subcode, then
- * is_transient, then status.
+ * See graph.h: errors, usage headers, lifetimes. The Graph API's free text is never repeated, because it may hold a
+ * token. Its HTTP status says little, so errors are classified by code, then subcode, then is_transient, then
+ * status.
  */
 #include "graph.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define HOUR INT64_C(3600)
-#define LIMIT_USUAL 300                /* seconds without a call where nobody says how long a limit lasts */
+#define LIMIT_USUAL 300                /* seconds without a call if the reply does not say how long a limit lasts */
 #define LIMIT_NEAR 60                  /* and just before it */
 #define NAME_LENGTH 64                 /* of an account or a measure; the provider's have 20 */
 #define LONGEST_LIFE (400 * GRAPH_DAY) /* more is not believed */
@@ -127,7 +127,7 @@ static const char *code_text(const struct renewd_services *s, struct renewd_call
     return s->join(call, parts);
 }
 
-/* A few codes mean different things, told apart by the sentence alone. */
+/* A few codes have several meanings, which only the message distinguishes. */
 static void judge_message(const char *message, const char *type, int64_t code, struct graph_verdict *v)
 {
     if ((code == 1 || code == 100) && begins(message, "Error validating client secret")) {
@@ -146,7 +146,7 @@ static void judge_message(const char *message, const char *type, int64_t code, s
 
 static void judge_status(const struct renewd_reply *reply, int named, int says_later, struct graph_verdict *v)
 {
-    v->outcome = RENEWD_TRANSIENT; /* a status alone condemns nobody */
+    v->outcome = RENEWD_TRANSIENT; /* a status alone is never a verdict */
     if (reply->status == 0)
         v->outcome = RENEWD_AMBIGUOUS;
     else if (reply->status == 429 && !says_later)
@@ -422,7 +422,7 @@ static int code_heals(const char *code)
     return 0;
 }
 
-/* What was learned stays learned, whatever became of the exchange that followed. */
+/* What was learned is kept, also if the exchange that followed failed. */
 static void keep_learned(const struct graph *g, const struct renewd_on_failure_in *in)
 {
     const struct renewd_services *s = g->services;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What instagram.so and meta.so share of Meta's Graph API: what its errors mean, what its usage
- * headers ask for, and the exchange of a Facebook token for one that lives longer. Linked into
- * both; sees the public header only.
+ * What instagram.so and meta.so share of Meta's Graph API: what its errors mean, what its usage headers ask for,
+ * and the exchange of a Facebook token for one with a longer life. Linked into both; includes only the public
+ * header.
  */
 #ifndef PLUGINS_GRAPH_H
 #define PLUGINS_GRAPH_H
@@ -16,7 +16,7 @@ extern const struct renewd_slot graph_access_token, graph_expires_at, graph_data
 #define GRAPH_HASH 16 /* hex digits of a token's hash */
 #define GRAPH_LOOKS 32
 
-/* One job. The texts are settings: they live as long as this. */
+/* One job. The texts are settings, valid as long as this struct. */
 struct graph {
     const struct renewd_services *services;
     struct renewd_host *host;
@@ -42,12 +42,12 @@ int graph_version_ok(const char *version);
 /* What an answer that is no success means. */
 struct graph_verdict {
     int32_t outcome;
-    int32_t strike;      /* this record was refused, and nobody knows why */
+    int32_t strike;      /* this record was refused for an unknown reason */
     int32_t unsupported; /* Instagram's "Unsupported request", which may mean anything */
     int32_t secret;      /* the app's secret is wrong */
-    int32_t unparsable;  /* the token is none of this host's: the wrong family, or cut */
+    int32_t unparsable;  /* the token is not for this host: the wrong family, or cut */
     int32_t blocked;     /* for policy: come back late */
-    int32_t heals;       /* once the person has acted this very token may work again */
+    int32_t heals;       /* this token may work again after the person has acted */
     const char *code;    /* "190/463"; NULL = none */
     const char *why;     /* what befell the grant, for people; "" = not said */
 };
@@ -102,7 +102,7 @@ void graph_mark(const struct graph *g, struct renewd_call *call, int what, const
 /* appsecret_proof, where the job wants it: that this caller knows the secret, and not the token alone. */
 void graph_proof(const struct graph *g, struct renewd_call *call, struct renewd_request *r, const char *token);
 
-/* Whether renewd (or who else writes refreshed_at) has refreshed this very token. */
+/* Whether renewd (or another program that writes refreshed_at) has refreshed this token. */
 int graph_refreshed(const struct renewd_record *r);
 
 void graph_window(const struct graph *g, const struct renewd_needs_refresh_in *in,

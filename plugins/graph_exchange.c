@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See graph.h: a Facebook token is exchanged for its own successor (fb_exchange_token) while it is
- * valid; an expired one never is. Where an answer does not say how long the token lives, or nobody
- * knows whether it ends at all, debug_token is asked: many tokens never expire, and are left alone.
+ * See graph.h: a Facebook token is exchanged for its own successor (fb_exchange_token) while it is valid; an
+ * expired one never is. If a reply does not give the token's lifetime, or it is unknown whether the token expires,
+ * debug_token is called: many tokens never expire and are not exchanged.
  */
 #include "graph.h"
 
@@ -73,7 +73,7 @@ int graph_refreshed(const struct renewd_record *r)
     return r->refreshed_at > 0 && r->refreshed_at >= r->first_seen;
 }
 
-/* Nothing ends by itself before its time is known: once now, then daily. */
+/* The end is unknown: refreshed once now, then daily. */
 static void window_unknown(const struct graph *g, const struct renewd_needs_refresh_in *in,
                            struct renewd_needs_refresh_out *out)
 {
@@ -102,7 +102,7 @@ void graph_window(const struct graph *g, const struct renewd_needs_refresh_in *i
     int mark = graph_marked(g, in->call, r, NULL);
     if (graph_refreshed(r) && (mark == GRAPH_SAME || mark == GRAPH_SAME_SYSTEM)) {
         out->earliest = out->preferred = r->refreshed_at + GRAPH_DAY;
-    } else if (graph_refreshed(r)) { /* what is granted short is not asked for all the time */
+    } else if (graph_refreshed(r)) { /* a short lifetime must not cause constant refreshes */
         if (r->life > 0 && before > r->life / 2)
             before = r->life / 2;
         if (r->life > 0 && spread > r->life / 4)

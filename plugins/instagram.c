@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * instagram.so: tokens of the Instagram API, in the two families that must not be mixed.
- * "instagram_login": graph.instagram.com extends a token that is at least a day old and has not
- * expired (ig_refresh_token, without any secret); a short-lived one is exchanged first, which takes
- * the app's secret. "facebook_login": tokens of Facebook, exchanged as meta.so does. A token knows
- * not to which family it belongs: its first letters are a hint, for people alone.
+ * instagram.so: tokens of the Instagram API, in the two families that must not be mixed. "instagram_login":
+ * graph.instagram.com extends a token that is at least a day old and has not expired (ig_refresh_token, without any
+ * secret); a short-lived one is exchanged first, which takes the app's secret. "facebook_login": tokens of
+ * Facebook, exchanged as meta.so does. A token does not show its family: its first letters are only a hint for
+ * people.
  */
 #include <renewd/plugin.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #define DAY GRAPH_DAY
 #define LIFE (60 * DAY)
 #define TOO_EARLY "too_early"
-#define SHORT (2 * HOUR) /* a short-lived token lives an hour */
+#define SHORT (2 * HOUR) /* a short-lived token is valid for an hour */
 
 enum { ASKED_REFRESH = 11, ASKED_SHORT };
 
@@ -146,7 +146,7 @@ static int32_t instagram_close(void *instance, const struct renewd_close_in *in,
 
 /* ---- When -------------------------------------------------------------------------------- */
 
-/* A token that nobody has refreshed yet and that ends within two hours, or nobody knows when. */
+/* A token that was not refreshed yet and that ends within two hours or at an unknown time. */
 static int looks_short(const struct instagram *i, const struct renewd_record *r)
 {
     int64_t expires = i->graph.services->slot(r, "expires_at")->number;
@@ -161,9 +161,9 @@ static int64_t surely_old(const struct renewd_record *r)
     return (graph_refreshed(r) ? r->refreshed_at : r->first_seen) + DAY;
 }
 
-/* Before this the token may be under a day old, and is refused. Where nobody knows when it was issued
- * its end tells, as it lives for 60 days at most; an end that is wrong, or a shorter life, makes it
- * look older than it is: refuse() survives that. */
+/* Before this the token may be under a day old and would be refused. If its time of issue is unknown it follows
+ * from its end, since a token is valid for at most 60 days. A wrong end or a shorter life makes it look older
+ * than it is; refuse() handles that. */
 static int64_t old_enough(const struct instagram *i, const struct renewd_record *r)
 {
     int64_t expires = i->graph.services->slot(r, "expires_at")->number, issued;
@@ -241,8 +241,8 @@ static int looks_foreign(const struct instagram *i, const struct renewd_record *
     return strncmp(i->graph.services->slot(r, "access_token")->text, "EAA", 3) == 0;
 }
 
-/* Whether the answer leaves open what is wrong. Nobody documents how a token under a day old is
- * refused; one that is revoked or has expired is told so. */
+/* Whether the reply does not say what is wrong. How a token under a day old is refused is not documented; for a
+ * revoked or expired one the reply says so. */
 static int unclear(const struct graph_verdict *v)
 {
     return v->strike || (v->outcome == RENEWD_MISCONFIGURED && !v->secret);
@@ -283,7 +283,7 @@ static int32_t store(const struct instagram *i, const struct renewd_refresh_in *
     return RENEWD_DONE;
 }
 
-/* The exchange says no to a token that lives long already: then it is refreshed, if it may be. */
+/* The exchange rejects a token that is already long-lived; it is then refreshed, if that is allowed. */
 static int32_t read_short(const struct instagram *i, const struct renewd_refresh_in *in)
 {
     const struct renewd_record *r = in->records[0];

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * lightspeed.so: Lightspeed Retail, R-Series and X-Series, chosen by the setting `series`.
  *
- * R-Series: one host. Access tokens live 30 or 60 minutes. Every refresh replaces the pair, but a
- * used refresh token is taken again until the new access token is first used (at most 5 times a
- * minute), so that an answer that was lost can be asked for again: store first, use afterwards. A
- * refresh token that nobody uses for 30 days dies.
+ * R-Series: one host. Access tokens live 30 or 60 minutes. Every refresh replaces the pair, but a used refresh
+ * token is taken again until the new access token is first used (at most 5 times a minute), so that a lost reply
+ * can be requested again: store first, use afterwards. A refresh token that is unused for 30 days expires.
  *
  * X-Series: a host for each retailer, named by the record's domain_prefix. The used refresh token
  * is revoked at once. Lifetimes are whatever `expires_in`, or `expires` as a point in time, says.
@@ -239,7 +238,7 @@ static int32_t lightspeed_close(void *instance, const struct renewd_close_in *in
     return 0;
 }
 
-/* R-Series: every refresh token has 30 days to be used in, however long its access token lives. */
+/* R-Series: every refresh token must be used within 30 days, whatever the lifetime of its access token. */
 static int32_t lightspeed_needs_refresh(void *instance, const struct renewd_needs_refresh_in *in,
                                         struct renewd_needs_refresh_out *out)
 {
@@ -259,8 +258,8 @@ static int32_t lightspeed_needs_refresh(void *instance, const struct renewd_need
     return 0;
 }
 
-/* Where to ask, or NULL when the record's domain_prefix is none. It becomes part of a host's name:
- * nothing but letters, digits and dashes may stand there. */
+/* The URL of the token endpoint, or NULL when the record's domain_prefix is not valid. It becomes part of a
+ * host's name, so only letters, digits and dashes are allowed. */
 static const char *token_url(const struct lightspeed *l, const struct renewd_refresh_in *in)
 {
     static const char mark[] = "{domain_prefix}";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Lightspeed's rate limits as its replies tell them in headers. Part of lightspeed.so.
+ * Reads Lightspeed's rate limits from the headers of its replies. Part of lightspeed.so.
  */
 #ifndef PLUGINS_LIGHTSPEED_LIMITS_H
 #define PLUGINS_LIGHTSPEED_LIMITS_H

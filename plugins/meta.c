@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * meta.so: long-lived tokens of Meta's Graph API, of users, pages and system users. A token is
- * exchanged for its successor some days before it ends; one that never ends is left alone. The old
- * token keeps its own life, so repeating a request does no harm. Events for the Conversions API are in
- * meta_events.c, meta_send.c and shopify.c.
+ * meta.so: long-lived tokens of Meta's Graph API, of users, pages and system users. A token is exchanged for its
+ * successor some days before it ends; one that never ends is not exchanged. The old token keeps its own life, so
+ * repeating a request does no harm. Events for the Conversions API are in meta_events.c, meta_send.c and shopify.c.
  */
 #include <renewd/plugin.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See meta_events.h: an application's event. What Meta requires is checked, what belongs to a person is
- * hashed, all else stays to the letter. An event without an id of its own gets one that follows from
- * what it says, so that it is known when it is handed in again.
+ * See meta_events.h: an application's event. Checks what Meta requires, hashes personal data, and leaves everything
+ * else unchanged. An event without an id gets one that is computed from its content, so that it is recognised when
+ * it is sent in again.
  */
 #include "meta_events.h"
 
@@ -304,7 +304,8 @@ static const char *check_time(struct making *m, int64_t now, int64_t life, int64
     return NULL;
 }
 
-/* The id that it came with, or one that every copy of it gets: over all that is sent but the time as mended. */
+/* The event's own id, or one that is the same for each copy: a hash over all that is sent except a corrected
+ * time. */
 static const char *event_id(struct making *m, const char *text, size_t length)
 {
     const struct renewd_services *s = m->services;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * meta.so's events: what the Conversions API takes of an application's event or a shop's webhook, and how a
- * batch is sent. Sees the public header only.
+ * meta.so's events: converts an application's event or a shop's webhook for the Conversions API, and sends batches.
+ * Includes only the public header.
  */
 #ifndef PLUGINS_META_EVENTS_H
 #define PLUGINS_META_EVENTS_H

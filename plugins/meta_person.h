@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What identifies a person in an event of the Conversions API: brought into the form that Meta compares, then
- * hashed. Linked into meta.so; sees the public header only.
+ * Normalises the personal data in an event of the Conversions API into the form that Meta compares, then hashes it.
+ * Linked into meta.so; includes only the public header.
  */
 #ifndef PLUGINS_META_PERSON_H
 #define PLUGINS_META_PERSON_H

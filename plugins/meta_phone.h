@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A telephone number as people write it in their own country, as the digits that are dialled from any other: country
- * code first, no +. A number that can be read in two ways, or in none, is left out. Linked into meta.so.
+ * Converts a telephone number as written in its own country into international digits: country code first, no +. A
+ * number that is ambiguous or cannot be read is left out. Linked into meta.so.
  */
 #ifndef PLUGINS_META_PHONE_H
 #define PLUGINS_META_PHONE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * See meta_events.h: a batch on its way to a pixel, and what Meta's answer says of it. One bad event spoils a
- * whole batch there, so a refusal is sorted by whose fault it is: an event's, the token's, the pixel's,
- * the app's or nobody's. In doubt the events go out again with the same ids, of which Meta keeps one.
+ * See meta_events.h: a batch on its way to a pixel, and what Meta's answer says of it. Meta rejects a whole batch
+ * for one bad event, so a refusal is classified by its cause: an event, the token, the pixel, the app, or none of
+ * these. In doubt the events are sent again with the same ids; Meta drops the duplicates.
  */
 #include "meta_events.h"
 
@@ -18,7 +18,7 @@
 
 static const char check_pixel[] = "; check the pixel id, the user's access to it, the app's permissions";
 
-/* It becomes part of the path, beside the token: "..", say, would lead elsewhere. */
+/* It becomes part of the path; ".." for example would change the destination. */
 static int is_id(const char *text)
 {
     size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
@@ -223,7 +223,7 @@ static void explain(const struct meta *m, const struct renewd_send_events_in *in
 
 /* ---- The answer --------------------------------------------------------------------------- */
 
-/* Whether the answer tells how many it received; then it is told in out. */
+/* Whether the reply says how many events were received; then out gets the result. */
 static int counted(const struct meta *m, const struct renewd_send_events_in *in, struct renewd_send_events_out *out)
 {
     const struct renewd_services *s = m->graph.services;

@@ -84,7 +84,7 @@ static const struct oauth_verdict verdicts[] = {
     {NULL, 0},
 };
 
-/* A success that cannot be read has perhaps spent the refresh token. */
+/* A success that cannot be read may have spent the refresh token. */
 static const struct oauth_provider generic = {
     .name = "the provider",
     .verdicts = verdicts,

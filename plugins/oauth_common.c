@@ -165,7 +165,7 @@ int32_t oauth_judge(const struct oauth_call *c, const char *code)
             return v->outcome;
     if (!code && reply->status >= 200 && reply->status < 300)
         return c->provider->unreadable;
-    return RENEWD_TRANSIENT; /* a status alone condemns nobody */
+    return RENEWD_TRANSIENT; /* a status alone is never a verdict */
 }
 
 static const char *explain(int32_t outcome, int readable)
@@ -207,8 +207,8 @@ int32_t oauth_fail(const struct oauth_call *c, int32_t outcome, const char *code
 
 /* ---- Success ----------------------------------------------------------------------------- */
 
-/* When a grant ends may have no column in its table: it is remembered beside the record, with the
- * time of saying so. */
+/* The table may have no column for the end of a grant: it is then stored in the memo, with the time of the
+ * reply. */
 static void remember_grant_end(const struct oauth_call *c, int64_t end)
 {
     char text[64];
@@ -217,7 +217,7 @@ static void remember_grant_end(const struct oauth_call *c, int64_t end)
     c->services->memo(c->in->call, text, (size_t)len);
 }
 
-/* What was remembered, unless the credential has been replaced by somebody else since. */
+/* The stored end, unless another program has replaced the credential since. */
 static int64_t remembered_grant_end(const struct renewd_record *r)
 {
     char text[64];
@@ -232,8 +232,8 @@ static int64_t remembered_grant_end(const struct renewd_record *r)
     return end;
 }
 
-/* When the grant itself ends. A life that is not named again stands, unless it has passed or
- * belonged to a token that is now replaced. */
+/* When the grant itself ends. An end that the reply does not repeat stays valid, unless it has passed or
+ * belonged to a token that was replaced. */
 static void store_grant_end(const struct oauth_call *c, int replaced)
 {
     const struct renewd_services *s = c->services;
@@ -294,7 +294,7 @@ static int32_t refuse_type(const struct oauth_call *c, const char *type)
                              c->services->join(c->in->call, parts));
 }
 
-/* A new refresh token that none can be has perhaps replaced the old one, and cannot be kept in its place. */
+/* An invalid new refresh token may have replaced the old one, but it cannot be stored in its place. */
 static int32_t unusable(const struct oauth_call *c)
 {
     const char *const parts[] = {c->provider->name,
@@ -402,11 +402,11 @@ void oauth_window(const struct renewd_services *s, const struct renewd_needs_ref
         before = life / 2;
     int64_t spread = !life ? 900 : life / 4 < DAY ? life / 4 : DAY;
     out->latest = expires - before;
-    /* A grant that ends before its access token is used once more while it lives. */
+    /* A grant that ends before its access token is used once more before its end. */
     if (out->death > 0 && out->latest > out->death - before && r->refreshed_at < out->death - before - spread)
         out->latest = out->death - before;
     out->preferred = out->latest - spread;
-    /* Never twice within seconds, however short a life is or whatever the table says. */
+    /* Never twice within seconds, for any lifetime and any content of the table. */
     if (r->refreshed_at > 0 && r->refreshed_at <= in->now && out->preferred < r->refreshed_at + 10)
         out->preferred = r->refreshed_at + 10;
     if (out->preferred < 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What providers that speak OAuth 2 share: reading a token endpoint's answer, and the window that
- * follows from lifetimes. Linked into each plugin that uses it; sees the public header only.
+ * What the plugins for OAuth 2 share: reading a token endpoint's reply, and computing the window from lifetimes.
+ * Linked into each plugin that uses it; includes only the public header.
  */
 #ifndef PLUGINS_OAUTH_COMMON_H
 #define PLUGINS_OAUTH_COMMON_H
@@ -56,8 +56,8 @@ const char *oauth_error(const struct renewd_services *s, const struct renewd_jso
 /* Whether the answer's words for people complain of the refresh token, and not of its absence. */
 int oauth_blames_grant(const struct renewd_services *s, const struct renewd_json *json);
 
-/* What an answer that is no success means: words of trouble, then the status where it settles the
- * matter, then the provider's verdicts. Never reconnect by the status. */
+/* What a reply that is not a success means: first the codes for temporary trouble, then the status if it is
+ * decisive, then the provider's verdicts. The status alone never means reconnect. */
 int32_t oauth_judge(const struct oauth_call *c, const char *code);
 
 /* Fails with a sentence of ours for that outcome. code may be NULL. */

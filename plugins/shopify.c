@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A shop's webhook becomes an event of the Conversions API: an order a Purchase, a cart an AddToCart, a checkout
- * an InitiateCheckout. Only the body is signed, so nothing is read before its signature is found good,
- * and a header decides no more than which event it is and whether it came before. Ids are beyond 2^53 and
- * money is a decimal text: both are carried over digit by digit.
+ * Converts a shop's webhook into an event of the Conversions API: an order a Purchase, a cart an AddToCart, a
+ * checkout an InitiateCheckout. Only the body is signed, so nothing is parsed before the signature is verified, and
+ * a header only decides which event it is and whether it came before. Ids are beyond 2^53 and amounts are decimal
+ * texts: both are copied digit by digit.
  */
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static const char *header(const struct hook *h, const char *name)
     return text && *text ? text : s->reply_header(h->message, s->join(h->call, newer));
 }
 
-/* The shop's host name as the delivery says; NULL = none that could be one. Nobody signed it. */
+/* The shop's host name from the delivery's header, which is not signed; NULL = none that is valid. */
 static const char *shop_of(const struct hook *h)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.";
@@ -284,7 +284,7 @@ static void write_user_data(struct hook *h, const char *event_id)
     }
     put_plain(h, "fbp", cookie(h, "fbp"));
     put_plain(h, "fbc", cookie(h, "fbc"));
-    /* A cart knows no customer, and Meta takes no event of nobody: it is then that cart's visitor. */
+    /* A cart names no customer, and Meta requires one: the cart's own id stands for its visitor. */
     put_hash(h, "external_id", either(value(h, "customer.id"), h->told ? NULL : event_id), NULL);
     h->services->write_close(h->writer);
 }

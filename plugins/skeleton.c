@@ -2,21 +2,21 @@
  * skeleton.so: the file to copy for a provider of your own. It is complete: it refreshes tokens at
  * a small invented provider. To make your plugin of it:
  *
- *   1. Copy it to NAME.c and write NAME instead of "skeleton" at the very end.
+ * 1. Copy it to NAME.c and write NAME instead of "skeleton" at the end of the file.
  *   2. List what must be configured (settings) and what a record carries (slots).
  *   3. Write how to ask (ask) and how to read the answer (read_reply).
  *   4. cc -std=c99 -fPIC -shared -fvisibility=hidden -Wl,-z,defs \
  *         $(pkg-config --cflags renewd) -o NAME.so NAME.c
  *      and put NAME.so into the folder that `pkg-config --variable=plugindir renewd` prints.
  *
- * A plugin never blocks, sleeps, opens a socket, reads the clock or writes to a database: it says
- * what it wants, renewd does it. Texts that it is given live until its callback returns.
+ * A plugin never blocks, sleeps, opens a socket, reads the clock or writes to a database: it says what it wants,
+ * renewd does it. Texts given to a callback are valid until it returns.
  */
 #include <renewd/plugin.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One per job: renewd's table of functions, and the settings, which live as long as this. */
+/* One per job: renewd's table of functions, and the settings, which are valid as long as this struct. */
 struct skeleton {
     const struct renewd_services *services;
     const char *base_url, *api_key;
@@ -32,7 +32,7 @@ static const struct renewd_setting api_key = {
     .secret = 1, /* written as "env:NAME", "file:PATH" or "credential:NAME"; never shown */
     .help = "The key that the provider gave to this application",
 };
-/* Every provider's address is a setting, so that tests and proxies can have it elsewhere. */
+/* Every provider's address is a setting, so that tests and proxies can replace it. */
 static const struct renewd_setting base_url = {
     .size = sizeof(struct renewd_setting),
     .name = "base_url",
@@ -112,7 +112,7 @@ static int32_t skeleton_needs_refresh(void *instance, const struct renewd_needs_
         out->latest = expires->number - before;
         out->preferred = out->latest - before;
     } else {
-        /* Nobody knows: now if it was never refreshed, then every hour. */
+        /* The expiry is unknown: now if it was never refreshed, then every hour. */
         out->preferred = out->latest = record->refreshed_at ? record->refreshed_at + 3600 : in->now;
     }
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * tiktok.so: TikTok's Login Kit, version 2 of its token endpoint. Every refresh replaces the
- * refresh token, and the old one must not come again. Both lifetimes are read from each answer:
- * access tokens have lived 24 hours and may live 2, refresh tokens 365 days or 180.
+ * tiktok.so: TikTok's Login Kit, version 2 of its token endpoint. Every refresh replaces the refresh token, and the
+ * old one must not be presented again. Both lifetimes are read from each reply: access tokens were valid for 24
+ * hours and may be for 2, refresh tokens for 365 days or 180.
  *
  * Errors are told apart by the answer, not by its status: OAuth errors often come with 200.
  *   1. `error` is a word                      an OAuth error
@@ -25,7 +25,7 @@
 struct tiktok {
     const struct renewd_services *services;
     struct renewd_host *host;
-    const char *base_url, *client_key, *client_secret; /* settings: they live as long as this */
+    const char *base_url, *client_key, *client_secret; /* settings, valid as long as this */
 };
 
 /* ---- Settings and slots ------------------------------------------------------------------ */
@@ -96,7 +96,7 @@ static const struct oauth_verdict verdicts[] = {
     {NULL, 0},
 };
 
-/* A 200 that holds neither error nor token has perhaps spent the refresh token. */
+/* A 200 without an error or a token may have spent the refresh token. */
 static const struct oauth_provider tiktok = {
     .name = "TikTok",
     .verdicts = verdicts,

@@ -19,7 +19,7 @@ enum { REASONS = 8 }; /* of one error, as many as are looked at */
 struct youtube {
     const struct renewd_services *services;
     struct renewd_host *host;
-    const char *base_url, *client_id, *client_secret; /* settings: they live as long as this */
+    const char *base_url, *client_id, *client_secret; /* settings, valid as long as this */
     int warned_testing;
 };
 
