@@ -27,7 +27,9 @@ enum state {
     STATE_AMBIGUOUS,
     STATE_PENDING,
     STATE_PAUSED,
-    STATE_EXPIRED, /* from here on shown, never stored: its access token has ended, nobody is to blame yet: it was ok, or a suspect */
+    /* The states from here on are shown, never stored. Expired: its access token has ended, and the cause is not
+     * known yet; its stored state is ok, or it is a suspect. */
+    STATE_EXPIRED,
     STATE_WITHOUT_CREDENTIAL, /* its row holds none */
     STATE_DISCONNECTED,       /* its row is gone, or no longer one of the job's */
 };
