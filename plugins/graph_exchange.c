@@ -258,7 +258,8 @@ static void learn_kind(struct graph *g, const struct renewd_refresh_in *in)
     g->services->log(g->host, RENEWD_LOG_WARNING, g->services->join(in->call, text));
 }
 
-/* The token may outlive this, and fail at every call for data: a person has to use the app again. */
+/* The token may be valid for longer, but every call for data fails after this: a person has to use the app
+ * again. */
 static void store_access(struct graph *g, const struct renewd_refresh_in *in)
 {
     const struct renewd_services *s = g->services;
@@ -278,7 +279,7 @@ static void store_access(struct graph *g, const struct renewd_refresh_in *in)
     s->log(g->host, RENEWD_LOG_WARNING, s->join(in->call, text));
 }
 
-/* The token is kept whatever this says; an unknown end is looked at again in a day. */
+/* The token is stored whatever debug_token says; an unknown end is checked again in a day. */
 static int32_t read_debug_after(struct graph *g, const struct renewd_refresh_in *in)
 {
     const struct graph_steps *steps = in->scratch;

@@ -170,7 +170,7 @@ static int64_t old_enough(const struct instagram *i, const struct renewd_record 
 
     if (graph_refreshed(r) || expires <= 0)
         return surely_old(r);
-    issued = expires - LIFE + HOUR; /* an hour for lives a little shorter */
+    issued = expires - LIFE + HOUR; /* an hour, for lifetimes that are a little shorter */
     if (issued < r->refreshed_at && r->refreshed_at < r->first_seen)
         issued = r->refreshed_at;
     return (issued < r->first_seen ? issued : r->first_seen) + DAY;
@@ -235,7 +235,7 @@ static int32_t ask(const struct instagram *i, const struct renewd_refresh_in *in
 
 /* ---- Reading ----------------------------------------------------------------------------- */
 
-/* The other family's tokens begin otherwise: a hint, which alone decides nothing. */
+/* The other family's tokens have another prefix: only a hint, which decides nothing. */
 static int looks_foreign(const struct instagram *i, const struct renewd_record *r)
 {
     return strncmp(i->graph.services->slot(r, "access_token")->text, "EAA", 3) == 0;
@@ -320,8 +320,8 @@ static int32_t instagram_refresh(void *instance, const struct renewd_refresh_in 
     return steps->asked == ASKED_SHORT ? read_short(i, in) : refuse(i, in);
 }
 
-/* When one that may be too young is presented again: as soon as it cannot be. If it is said to end
- * before that, also in between, as it may be old after all. */
+/* When a token that may be too young is presented again: as soon as it is old enough for certain. If its stated
+ * end is before that, also in between, since it may be old enough. */
 static int64_t when_older(const struct instagram *i, const struct renewd_record *r, int64_t now)
 {
     int64_t expires = i->graph.services->slot(r, "expires_at")->number, old = surely_old(r);
@@ -332,7 +332,7 @@ static int64_t when_older(const struct instagram *i, const struct renewd_record 
     return now + half < old ? now + half : old;
 }
 
-/* One "Unsupported request" says little: the second, an hour later, is believed. */
+/* One "Unsupported request" is not conclusive: the second, an hour later, is believed. */
 static int32_t instagram_on_failure(void *instance, const struct renewd_on_failure_in *in,
                                     struct renewd_on_failure_out *out)
 {

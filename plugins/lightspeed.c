@@ -118,17 +118,17 @@ static int32_t judge(const struct lightspeed *l, const struct oauth_call *c, con
     const struct renewd_reply *reply = c->in->reply;
     int32_t outcome = oauth_judge(c, code);
 
-    /* So R-Series' older servers refuse a refresh token. With 400 it is the request. */
+    /* R-Series' older servers refuse a refresh token in this way. With 400 the request is at fault. */
     if (!l->x_series && reply->status == 401 && code && strcmp(code, "invalid_request") == 0 &&
         oauth_blames_grant(l->services, reply->json))
         return RENEWD_RECONNECT;
-    /* X-Series' words for a wrong client are not known; its status is. */
+    /* X-Series' codes for a wrong client are not known; the status is. */
     if (l->x_series && reply->status == 401 && outcome == RENEWD_TRANSIENT)
         return RENEWD_MISCONFIGURED;
     return outcome;
 }
 
-/* Seconds until requests are welcome again, from whichever headers the series has. */
+/* Seconds until requests are allowed again, from the headers of the series. */
 static int64_t until_free(const struct lightspeed *l, const struct renewd_reply *reply, int64_t now)
 {
     int64_t wait =
@@ -157,7 +157,7 @@ static int64_t assumed_life(const struct lightspeed *l, const struct renewd_refr
     return HOUR;
 }
 
-/* A retailer that was renamed: the new pair belongs to the new host. */
+/* For a renamed retailer the new pair belongs to the new host. */
 static void store_prefix(const struct lightspeed *l, const struct renewd_refresh_in *in)
 {
     const struct renewd_services *s = l->services;
@@ -281,7 +281,7 @@ static const char *token_url(const struct lightspeed *l, const struct renewd_ref
     return s->join(in->call, url);
 }
 
-/* A form without scope or anything else: more has been refused as invalid_grant. */
+/* A form without scope or other members: those have been refused as invalid_grant. */
 static int32_t ask(const struct lightspeed *l, const struct renewd_refresh_in *in)
 {
     const struct renewd_services *s = l->services;
@@ -323,7 +323,7 @@ static int32_t lightspeed_on_failure(void *instance, const struct renewd_on_fail
     return 0;
 }
 
-/* R-Series says in `hint` what it has against a token; any 401 of X-Series is about it. */
+/* R-Series gives the reason for refusing a token in `hint`; any 401 of X-Series refers to the token. */
 static int refuses_token(const struct lightspeed *l, const struct renewd_reply *reply)
 {
     const char *hint = l->x_series ? NULL : l->services->json_text(reply->json, "hint");

@@ -6,10 +6,9 @@
 
 #include <renewd/plugin.h>
 
-/* R-Series' leaky bucket: X-LS-API-Bucket-Level is "level/size", X-LS-API-Drip-Rate what drains of
- * it a second (1 where it is absent), X-LS-API-Request-Cost what a request like this one takes.
- * Seconds until that and a tenth of it are free; 0 = they are now. Others use the account's bucket
- * too. */
+/* R-Series' leaky bucket: X-LS-API-Bucket-Level is "level/size", X-LS-API-Drip-Rate what drains from it in a
+ * second (1 if absent), X-LS-API-Request-Cost the cost of a request like this one. Seconds until that and a
+ * tenth of it are free; 0 = they are now. Other programs use the account's bucket, too. */
 int64_t lightspeed_bucket_wait(const struct renewd_services *s, const struct renewd_reply *reply);
 
 /* R-Series' second limit, X-LS-API-Burst-Level: requests in one second. 1 when it is reached. */

@@ -18,7 +18,7 @@
 #define PATH 1024
 #define DEEPEST 32
 
-/* One event on its way from what came to what is sent. */
+/* One event while it is converted. */
 struct making {
     const struct meta *meta;
     const struct renewd_services *services;
@@ -27,7 +27,7 @@ struct making {
     struct renewd_writer *writer;
     char path[PATH]; /* where it is read */
     size_t length;
-    const char *wrong; /* what the value at path should be; NULL = all is well */
+    const char *wrong; /* what the value at path should be; NULL = no fault */
 };
 
 int32_t meta_refuse_event(const struct meta *m, struct renewd_call *call, const char *const *parts)
@@ -40,7 +40,7 @@ int32_t meta_refuse_event(const struct meta *m, struct renewd_call *call, const 
 
 /* ---- A walk through what came ------------------------------------------------------------- */
 
-/* Steps down to a member; back with leave(). */
+/* Enters a member; leave() returns to its parent. */
 static size_t enter(struct making *m, const char *name)
 {
     size_t before = m->length, at = before;
@@ -300,7 +300,7 @@ static const char *check_time(struct making *m, int64_t now, int64_t life, int64
         return life == META_LIFE ? "within the last 7 days; Meta accepts no older event"
                                  : "within the last 62 days; Meta accepts no older event";
     if (*ret_time > now)
-        *ret_time = now; /* another clock is a little ahead; Meta would refuse the whole batch */
+        *ret_time = now; /* the sender's clock is a little ahead; Meta would refuse the whole batch */
     return NULL;
 }
 
@@ -329,7 +329,7 @@ static const char *event_id(struct making *m, const char *text, size_t length)
 
 /* ---- The event ---------------------------------------------------------------------------- */
 
-/* Members of Meta's request, which some put into the event. */
+/* Members of Meta's request, which some applications put into the event. */
 static int is_of_request(const char *name)
 {
     return strcmp(name, "test_event_code") == 0 || strcmp(name, "partner_agent") == 0;

@@ -36,7 +36,7 @@ static int ends(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("#;,*", c) != NULL;
 }
 
-/* 1 = there are digits, and nothing between them that might be some. */
+/* 1 = there are digits, and nothing between them that may be a digit. */
 static int take(const char *text, struct number *n)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -89,7 +89,7 @@ static const struct phone_plan *plan_of(const char *country)
     return NULL;
 }
 
-/* What stands behind such a beginning; NULL = it begins otherwise. */
+/* The text after this prefix; NULL = it has another prefix. */
 static const char *after(const char *digits, const char *beginning)
 {
     size_t length = strlen(beginning);
@@ -116,7 +116,7 @@ static int give(const char *code, const char *rest, char *ret)
     return 1;
 }
 
-/* With its country code; some leave the 0 in that is dialled inside the country. */
+/* A number with its country code; some people keep the 0 that is dialled inside the country. */
 static int international(const char *digits, char *ret)
 {
     for (size_t i = 0; i < phone_plan_count; i++) {
@@ -128,7 +128,7 @@ static int international(const char *digits, char *ret)
     return give("", digits, ret);
 }
 
-/* Behind what is dialled for another country; NULL = nothing of that kind stands there. */
+/* The text after the international prefix; NULL = there is none. */
 static const char *abroad(const struct phone_plan *plan, const char *digits)
 {
     static const char *const before[] = {"00", "011", "810", "010", "0011", ""};

@@ -10,7 +10,7 @@
 
 #define PHONE_SIZE 20
 
-/* What is dialled before a foreign number: 00, 011, 810, 010, 0011, or something that we do not read. */
+/* What is dialled before a foreign number: 00, 011, 810, 010, 0011, or something that is not supported. */
 enum { PHONE_PLAIN, PHONE_NANP, PHONE_EAST, PHONE_JAPAN, PHONE_AUSTRALIA, PHONE_OTHER };
 
 /* One country's plan: meta_phone_plans.c. */

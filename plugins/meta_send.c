@@ -25,7 +25,7 @@ static int is_id(const char *text)
     return len > 0 && len <= LONGEST_ID && !text[len];
 }
 
-/* Where the event itself begins in what was kept of it; before it stands what its request says beside it. */
+/* Where the event begins in its stored text, after the members of the request. */
 static const char *event_in(const struct renewd_event *e, size_t *ret_length)
 {
     const char *at = strstr(e->text, META_EVENT);
@@ -51,7 +51,7 @@ static const char *copy_event(const struct renewd_services *s, struct renewd_cal
     return text;
 }
 
-/* The events of one request, as far as what stands beside them is the same; gives out how many. */
+/* The leading events with the same members of the request; returns their number. */
 static size_t write_events(const struct renewd_services *s, struct renewd_call *call, struct renewd_writer *w,
                            const struct renewd_event *const *events)
 {
@@ -144,7 +144,7 @@ static int says(const char *message, const char *what)
     return message && strstr(message, what) != NULL;
 }
 
-/* Code 100 is a bad parameter: of an event, unless it says that it is one of the request. */
+/* Code 100 is a bad parameter: of an event, unless the reply says that it belongs to the request. */
 static struct fault bad_parameter(const char *message, int64_t subcode)
 {
     if (subcode == 33 || says(message, "does not exist"))

@@ -94,7 +94,7 @@ static const struct oauth_provider generic = {
 
 /* ---- Callbacks --------------------------------------------------------------------------- */
 
-/* What makes these settings unfit together, or NULL. */
+/* Why these settings cannot be combined, or NULL. */
 static const char *mistake(const struct oauth2 *o)
 {
     static const char *const ours[] = {"grant_type", "refresh_token", "client_id", "client_secret", "scope", NULL};

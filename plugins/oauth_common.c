@@ -110,7 +110,7 @@ const char *oauth_error(const struct renewd_services *s, const struct renewd_jso
     return "error";
 }
 
-/* Words that mean "try later" wherever they stand and whatever the status. */
+/* Codes that mean "try later" with any status. */
 static int says_later(const char *text)
 {
     return text && (strcmp(text, "internal_failure") == 0 || strcmp(text, "server_error") == 0 ||
@@ -248,7 +248,7 @@ static void store_grant_end(const struct oauth_call *c, int replaced)
         s->set_null(c->in->call, "refresh_expires_at");
 }
 
-/* The slot's words are separated by blanks, whatever the provider takes. */
+/* The slot's words are separated by blanks, whatever separator the provider uses. */
 static void store_scope(const struct oauth_call *c)
 {
     const struct renewd_services *s = c->services;

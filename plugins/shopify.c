@@ -122,7 +122,7 @@ static int decode_mac(const char *text, uint8_t *ret_32)
     return (bits & ((1u << held) - 1)) == 0;
 }
 
-/* Every secret is tried, so that time does not tell which one it was. */
+/* Every secret is tried, so that the time does not show which one matched. */
 static int is_genuine(const struct hook *h, const char *const *secrets)
 {
     const char *claimed = header(h, "Hmac-Sha256");
@@ -202,7 +202,7 @@ static void put_plain(struct hook *h, const char *key, const char *text)
     h->told++;
 }
 
-/* What the shop's page left with the order for the pixel: note_attributes of the cookies' names. */
+/* The pixel's cookies that the shop's page stored with the order: note_attributes with the cookies' names. */
 static const char *cookie(const struct hook *h, const char *name)
 {
     static const char *const lists[] = {"note_attributes", "attributes", NULL};
@@ -227,7 +227,7 @@ static const char *cookie(const struct hook *h, const char *name)
     return found;
 }
 
-/* An address's member of whichever address has it. */
+/* A member of the first address that has it. */
 static const char *of_address(const struct hook *h, const char *member)
 {
     static const char *const addresses[] = {"billing_address", "shipping_address", "customer.default_address",
@@ -242,8 +242,8 @@ static const char *of_address(const struct hook *h, const char *member)
     return text;
 }
 
-/* The first number that can be dialled from everywhere. A country belongs to the number beside it; the customer's own
- * stands for that of the first address. */
+/* The first number that can be dialled internationally. Each number is read with the country beside it; the
+ * customer's own number with that of the first address. */
 static const char *phone(const struct hook *h, const char *country, char ret[PHONE_SIZE])
 {
     static const char *const places[][2] = {
@@ -396,7 +396,7 @@ static const char *event_id(const struct hook *h, const struct topic *t)
     return h->services->join(h->call, parts);
 }
 
-/* By what a delivery is known again; NULL when the header is absent. */
+/* The key by which a repeated delivery is recognised; NULL when the header is absent. */
 static const char *same_key(const struct hook *h, const struct topic *t, const char *name)
 {
     const struct renewd_services *s = h->services;
@@ -442,7 +442,7 @@ static int64_t when(const struct hook *h, int64_t now)
 
 /* ---- What kind it is ---------------------------------------------------------------------- */
 
-/* Where it happened, as far as the body tells: a shopper's browser shows itself by its agent. */
+/* Where it happened, according to the body: a user agent means a shopper's browser. */
 static const char *source_of(const struct hook *h)
 {
     static const char *const clerks[] = {"shopify_draft_order", "iphone", "android", NULL};

@@ -155,7 +155,7 @@ static int32_t judge(const struct oauth_call *c, const char *word)
 
 /* ---- A success --------------------------------------------------------------------------- */
 
-/* The pair is stored whatever open_id stands beside it: the token it replaces is spent. */
+/* The pair is stored with any open_id, because the token that it replaces is spent. */
 static void check_open_id(const struct tiktok *t, const struct oauth_call *c)
 {
     const struct renewd_services *s = c->services;
