@@ -284,7 +284,7 @@ static void write_user_data(struct hook *h, const char *event_id)
     }
     put_plain(h, "fbp", cookie(h, "fbp"));
     put_plain(h, "fbc", cookie(h, "fbc"));
-    /* A cart names no customer, and Meta requires one: the cart's own id stands for its visitor. */
+    /* A cart names no customer, and Meta requires one: the event's id stands for that cart's visitor. */
     put_hash(h, "external_id", either(value(h, "customer.id"), h->told ? NULL : event_id), NULL);
     h->services->write_close(h->writer);
 }

@@ -15,7 +15,7 @@ static void item_done(struct conf_item *item)
         item_done(&item->items[i]);
     free(item->items);
     free(item->name);
-    /* The file may hold a secret, although it should not, so it is wiped. */
+    /* The text may be a secret, although a file should not hold one, so it is wiped. */
     wipe_free(item->text);
 }
 

@@ -127,7 +127,7 @@ static void public_url_read(struct reading *r, const struct conf_item *root, str
         conf_mistake(r->m, conf_child(root, "public_url"), NULL, "setting 'public_url' %s", wrong);
 }
 
-/* It may be a link, so that it can be moved to another disk; errors name the link's target. */
+/* It may be a link, so that it can be moved to another disk; a warning says that it is one. */
 static void state_dir_look(struct reading *r, const struct conf_item *item, const char *path)
 {
     struct stat st;

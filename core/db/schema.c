@@ -224,7 +224,7 @@ static int one_more(struct db *db, struct error *e)
 static int migrate(struct db *db, struct error *e)
 {
     int64_t version = 0;
-    int r = version_now(db, &version, e); /* from here on no right to create tables is needed */
+    int r = version_now(db, &version, e); /* up-to-date tables need no right to create */
     if (r == 0 && version >= NEWEST)
         return refuse_newer(version, e);
     if (r < 0 && r != -ENOENT)

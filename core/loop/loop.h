@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The epoll loop of one thread: descriptors, timers, signals, and work handed over by other threads. Used by
- * core/http and by the engine, whose callbacks all run on it. It does not limit the time that a callback takes.
+ * The epoll loop of one thread: descriptors, timers, signals, and work posted by other threads. Used by core/http
+ * and by the engine, whose callbacks all run on it. It does not limit the time that a callback takes.
  *
  * All functions must be called on the loop's own thread, except loop_post and loop_stop.
  */

@@ -90,10 +90,10 @@ struct step_result {
     int outcome;             /* FAILED: enum outcome */
     const char *code, *text; /* FAILED: valid until the attempt is freed; code may be NULL */
 };
-/* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no
- * fail() before FAILED, DONE without effects is allowed) gives FAILED with the code "plugin":
- * ambiguous when the reply was a success, else transient. Once a token is set every end is DONE, unless
- * it was the new credential that could not be taken: ambiguous, with nothing set. */
+/* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no fail() before
+ * FAILED; DONE without effects is allowed) gives FAILED with the code "plugin": ambiguous when the reply was a
+ * success, else transient. Once a token is set every end is DONE, unless it was the new credential that could
+ * not be taken: ambiguous, with nothing set. */
 void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
                          struct step_result *ret);
 const struct effects *plugin_attempt_effects(const struct plugin_attempt *a);
@@ -121,13 +121,13 @@ struct answer_says {
     bool token_refused;
     int64_t slow_for; /* seconds, 0..86400 */
 };
-/* Without the callback, and when it fails: 401 refuses the token, 429 slows. A reply that did not come
- * whole says nothing. r shows no values: its `values` is NULL. */
+/* Without the callback, or when it fails: 401 refuses the token, 429 slows. An incomplete reply says nothing. r
+ * shows no values: its `values` is NULL. */
 void instance_answer(struct instance *i, const struct record_view *r, const struct http_reply *reply, int64_t now,
                      struct answer_says *ret);
 
 bool instance_takes_events(const struct instance *i);
-/* Whether a member of that name may stand beside the list of events that a body brings. */
+/* Whether a body may have a member of that name beside its list of events. */
 bool instance_event_member(const struct instance *i, const char *name);
 size_t instance_event_batch(const struct instance *i); /* at least 1 */
 
@@ -170,7 +170,7 @@ struct batch_event {
     int64_t event_time;
     int sends;
 };
-/* One batch on its way: made with everything that it needs, asked twice. */
+/* One batch that is being sent: created with all its data, then called twice. */
 struct plugin_batch;
 struct plugin_batch *plugin_batch_new(struct instance *i, const struct record_view *r,
                                       const struct batch_event *events, size_t count); /* copies all */

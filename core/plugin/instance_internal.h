@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The body of struct instance, shared by instance.c and attempt.c alone.
+ * The definition of struct instance, for the files of core/plugin.
  */
 #ifndef CORE_PLUGIN_INSTANCE_INTERNAL_H
 #define CORE_PLUGIN_INSTANCE_INTERNAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The listening sockets of the HTTP server. A Unix socket's file is created without permissions; its group and mode
- * are set afterwards.
+ * The listening sockets of the HTTP server. A Unix socket's file is created with mode 0600; its group and mode are
+ * set afterwards.
  */
 #include "config.h"
 
