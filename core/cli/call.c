@@ -104,3 +104,13 @@ int ctl_call(const struct ctl *c, const char *method, const char *path, struct a
         return ctl_no_answer(c, r, &e);
     return ret->status >= 200 && ret->status < 300 ? 0 : ctl_refused(c, ret);
 }
+
+bool ctl_is_over(const struct ctl *c, const char *method, const char *path, struct answer_doc *ret, int *ret_status)
+{
+    *ret_status = ctl_call(c, method, path, ret);
+    if (*ret_status != 0)
+        return true;
+    if (c->json)
+        fputs(ret->body.data, stdout);
+    return c->json;
+}

@@ -60,6 +60,8 @@ int ctl_ask(const struct ctl *c, const char *method, const char *path, const cha
             const struct buf *body, struct answer_doc *ret, struct error *e);
 /* The same for commands: 0 and a 2xx answer, or an exit status after the error was printed. */
 int ctl_call(const struct ctl *c, const char *method, const char *path, struct answer_doc *ret);
+/* ctl_call(), and with --json the answer is printed as it came. True: the command is over, with *ret_status. */
+bool ctl_is_over(const struct ctl *c, const char *method, const char *path, struct answer_doc *ret, int *ret_status);
 /* Prints why ctl_ask failed, or the message of a refusal; returns the exit status. */
 int ctl_no_answer(const struct ctl *c, int result, const struct error *e);
 int ctl_refused(const struct ctl *c, const struct answer_doc *d);

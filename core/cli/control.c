@@ -198,14 +198,9 @@ static int switch_job(const struct ctl *c, const char *route, const char *done)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = ctl_path(route, c->args[0], NULL);
-    int r = ctl_call(c, "POST", path, &d);
-
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "POST", path, &d, &status))
+        return status;
     fputs("job ", stdout);
     print_text(c->args[0]);
     puts(done);

@@ -34,13 +34,9 @@ static int ctl_hosts_list(const struct ctl *c)
     size_t count = 0;
 
     table_output_begin(&s, titles);
-    int r = ctl_call(c, "GET", "/v1/hosts", &d);
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "GET", "/v1/hosts", &d, &status))
+        return status;
     (void)json_array_length(d.json, "hosts", &count);
     for (size_t i = 0; i < count; i++) {
         cleanup(free_p) char *at = xasprintf("hosts.%zu.heartbeat_at", i);
@@ -59,13 +55,9 @@ int ctl_forget_host(const struct ctl *c)
     if (!c->arg_count)
         return ctl_hosts_list(c);
     cleanup(free_p) char *path = ctl_path("/v1/hosts/%s/forget", c->args[0], NULL);
-    int r = ctl_call(c, "POST", path, &d);
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "POST", path, &d, &status))
+        return status;
     cleanup(free_p) char *host = print_member(d.json, "host");
     printf("host %s is forgotten; %" PRId64 " leases of it end by the database's clock\n", host,
            print_integer(d.json, "leases"));

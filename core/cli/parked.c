@@ -40,13 +40,9 @@ static int ctl_parked_list(const struct ctl *c)
     size_t count = 0;
 
     table_output_begin(&s, titles);
-    int r = ctl_call(c, "GET", path, &d);
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "GET", path, &d, &status))
+        return status;
     (void)json_array_length(d.json, "parked", &count);
     for (size_t i = 0; i < count; i++) {
         char *cells[] = {ctl_parked_member(d.json, i, "id"),
@@ -70,14 +66,9 @@ static int ctl_parked_apply(const struct ctl *c)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = ctl_path("/v1/parked/%s/apply", c->args[1], NULL);
-    int r = ctl_call(c, "POST", path, &d);
-
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "POST", path, &d, &status))
+        return status;
     cleanup(free_p) char *job = print_member(d.json, "job");
     cleanup(free_p) char *record = print_member(d.json, "record");
     fputs("the tokens were written into their row: job ", stdout);

@@ -96,14 +96,9 @@ int ctl_show(const struct ctl *c)
     };
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = ctl_path("/v1/jobs/%s/records/%s", c->args[0], c->args[1]);
-    int r = ctl_call(c, "GET", path, &d);
-
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "GET", path, &d, &status))
+        return status;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         cleanup(free_p) char *text = pagination_cell(d.json, "", names[i][1]);
         print_pair(names[i][0], text);

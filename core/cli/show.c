@@ -93,14 +93,9 @@ enum { STATUS_WARNINGS_MAX = 400 };
 int ctl_status(const struct ctl *c)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    int r = ctl_call(c, "GET", "/v1/status", &d);
-
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "GET", "/v1/status", &d, &status))
+        return status;
     pair_member(d.json, "version", "version");
     pair_member(d.json, "host", "host");
     pair_started(d.json);
@@ -458,13 +453,9 @@ int ctl_runs(const struct ctl *c)
     size_t count = 0;
 
     table_output_begin(&s, titles);
-    int r = ctl_call(c, "GET", path, &d);
-    if (r != 0)
-        return r;
-    if (c->json) {
-        fputs(d.body.data, stdout);
-        return EXIT_DONE;
-    }
+    int status;
+    if (ctl_is_over(c, "GET", path, &d, &status))
+        return status;
     (void)json_array_length(d.json, "runs", &count);
     for (size_t i = 0; i < count; i++) {
         char *cells[10];
