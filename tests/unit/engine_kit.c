@@ -129,6 +129,7 @@ struct submitted {
 static struct submitted *queue;
 static int store_error;
 static struct error store_text;
+static bool stalled;
 
 void store_submit(struct store_thread *st, store_work work, void *arg, store_done done)
 {
@@ -155,9 +156,14 @@ void kit_store_fails(int error, const char *text)
         error_set(&store_text, error, "%s", text);
 }
 
+void kit_store_stalls(bool stalls)
+{
+    stalled = stalls;
+}
+
 void kit_store_answers(void)
 {
-    while (queue) {
+    while (queue && !stalled) {
         struct submitted s = *queue;
         struct error e = {""};
         free(queue);

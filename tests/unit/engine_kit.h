@@ -37,5 +37,7 @@ void kit_store_answers(void);
 /* From now on nothing that was submitted is done; its result is this error instead. 0: it works again. */
 void kit_store_fails(int error, const char *text);
 size_t kit_store_waiting(void);
+/* It takes work and does none of it until it is told to go on. */
+void kit_store_stalls(bool stalls);
 
 #endif
