@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Asks a door for many things at a steady rate over kept connections, holds every answer against the one that is
  * expected, and prints how long they took: from the moment each was due, so that a server that stalls is not
- * spared those who would have asked meanwhile. For tests/bench/run.sh.
+ * spared those who would have asked meanwhile. For tests/bench/tokens.sh.
  *
  * load ADDRESS TARGETS RATE SECONDS CONNECTIONS [HEADERS]
  * ADDRESS: unix:PATH or PORT of 127.0.0.1. TARGETS: a file of lines "path TAB expected body". HEADERS: a file with
