@@ -3,7 +3,8 @@
  *
  * RENEWD_FAULT         POINT:NTH:ACTION[:ARGUMENT], several with commas. NTH: at which passing,
  *                      "3+" for every one from the third on. Actions: kill, stop (until SIGCONT),
- *                      pause:MS (this thread), error:NAME (ENOSPC, EIO, ENOTCONN), clock:SECONDS
+ *                      hold (this thread alone, until SIGCONT: a transaction of another thread goes on
+ *                      to its end), pause:MS (this thread), error:NAME (ENOSPC, EIO, ENOTCONN), clock:SECONDS
  *                      (the time of decisions is moved), sleep:SECONDS (as if the machine had slept
  *                      so long).
  * RENEWD_FAULT_TRACE   a file: a line "PID POINT RECORD" for each passing, "PID ! POINT ACTION" for
@@ -27,7 +28,16 @@
 
 enum { ORDERS_MAX = 8, NAME_MAX_LEN = 40 };
 
-enum action { ACTION_KILL, ACTION_STOP, ACTION_PAUSE, ACTION_ERROR, ACTION_CLOCK, ACTION_SLEEP, ACTION_COUNT };
+enum action {
+    ACTION_KILL,
+    ACTION_STOP,
+    ACTION_HOLD,
+    ACTION_PAUSE,
+    ACTION_ERROR,
+    ACTION_CLOCK,
+    ACTION_SLEEP,
+    ACTION_COUNT
+};
 
 struct order {
     enum fault_point point;
@@ -94,7 +104,7 @@ static const char *const defence_names[DEFENCE_COUNT] = {
 };
 
 static const char *const action_names[ACTION_COUNT] = {
-    [ACTION_KILL] = "kill",   [ACTION_STOP] = "stop",   [ACTION_PAUSE] = "pause",
+    [ACTION_KILL] = "kill",   [ACTION_STOP] = "stop",   [ACTION_HOLD] = "hold",   [ACTION_PAUSE] = "pause",
     [ACTION_ERROR] = "error", [ACTION_CLOCK] = "clock", [ACTION_SLEEP] = "sleep",
 };
 
@@ -106,6 +116,7 @@ static int trace_fd = -1;
 
 static _Atomic unsigned passed[FAULT_POINT_COUNT];
 static _Atomic int64_t slept_ms;
+static atomic_bool continued; /* SIGCONT came */
 
 static int index_of(const char *const *names, int count, const char *name)
 {
@@ -148,7 +159,7 @@ static bool read_argument(const char *text, struct order *o)
     } errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"ENOTCONN", ENOTCONN}};
     char *end;
 
-    if (o->action == ACTION_KILL || o->action == ACTION_STOP)
+    if (o->action == ACTION_KILL || o->action == ACTION_STOP || o->action == ACTION_HOLD)
         return *text == '\0';
     if (o->action != ACTION_ERROR) {
         o->number = strtoll(text, &end, 10);
@@ -207,9 +218,18 @@ static bool open_trace(const char *path)
     return trace_fd >= 0;
 }
 
+static void on_continue(int number)
+{
+    (void)number;
+    atomic_store(&continued, true);
+}
+
 bool fault_setup(char *ret, size_t size)
 {
     const char *file = getenv("RENEWD_FAULT_TRACE");
+    const struct sigaction go_on = {.sa_handler = on_continue, .sa_flags = SA_RESTART};
+
+    sigaction(SIGCONT, &go_on, NULL);
 
     if (!read_orders(getenv("RENEWD_FAULT")))
         snprintf(ret, size, "RENEWD_FAULT: write POINT:NTH:ACTION[:ARGUMENT] (core/base/fault.c)");
@@ -242,6 +262,18 @@ static void pause_ms(int64_t ms)
         ;
 }
 
+/* Ends with the test that ordered it, however that ends. */
+static void hold(void)
+{
+    pid_t parent = getppid();
+
+    while (!atomic_load(&continued)) {
+        if (getppid() != parent)
+            _exit(1);
+        pause_ms(10);
+    }
+}
+
 static void move_clock(int64_t seconds)
 {
     clock_set_offset((clock_now_ms() - clock_real_ms()) / 1000 + seconds);
@@ -256,6 +288,9 @@ static int fault_act(const struct order *o)
         break;
     case ACTION_STOP:
         raise(SIGSTOP); /* sent to this thread, which could otherwise continue until another thread handles it */
+        break;
+    case ACTION_HOLD:
+        hold();
         break;
     case ACTION_PAUSE:
         pause_ms(o->number);

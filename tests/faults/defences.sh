@@ -89,11 +89,12 @@ defence_late() {
     fault_jobs 5s 10
     more 5 0
     SETTLE_WITH="$(host_conf 1) $(host_conf 2)"
-    export RENEWD_FAULT=intent-written:1:sleep:4000,request:1:stop
+    # Its loop stands still, not the process: that might hold the database's lock.
+    export RENEWD_FAULT=intent-written:1:sleep:4000,request:1:hold
     once "$DIR/host1.conf"
     first=$PID
     unset RENEWD_FAULT
-    wait_until 20 grep -q '! request stop' "$TRACE"
+    await 60 grep -q '! request hold' "$TRACE"
     forget_leases
     once "$DIR/host2.conf"
     wait "$PID"
@@ -127,10 +128,10 @@ defence_gone() {
     SETTLE_WITH="$(host_conf 1) $(host_conf 2)"
     misbehave '"mode":"delay","ms":300,"when":"after"'
     once "$DIR/host1.conf"
-    wait_until 20 all_presented 8
+    await 60 all_presented 8
     kill -KILL "$PID"
     wait "$PID"
-    wait_until 20 all_answered 8
+    await 60 all_answered 8
     sim misbehave '{"clear":true}' > /dev/null
     sql "update $(own credentials) set lease_until = lease_until - 120 where lease_until is not null;
          update $(own records) set due_at = point"
@@ -149,7 +150,7 @@ defence_breaker() {
 # copy_to FILE: the database as it stands; SQLite alone.
 copy_to() {
     rm -f "$1"
-    sqlite3 -batch -cmd '.timeout 5000' "$SQLITE_DB" "vacuum into '$1'"
+    sql "vacuum into '$1'"
 }
 
 defence_place() {
@@ -204,6 +205,7 @@ try() {
         NR == 1 { split($0, name); next }
         { for (i = 2; i <= (which == "certain" ? 9 : 6); i++)
               if ($i > 0 && (which != "twice" || name[i] == "twice")) printf "%s%s %d", said++ ? ", " : "", name[i], $i }')
+    told "$STORE, $1${3:+ without it}: the round went as it was meant to"
     rm -rf "$DIR"/state "$DIR"/state? # what a defence less has left behind is nobody's any more
 }
 

@@ -6,6 +6,8 @@
 # The two jobs: "single" at the provider where a refresh token may be used once and reuse revokes the grant,
 # "shops" at the one where a used one is taken again until what it brought is used.
 
+. "$TOP/tests/faults/loud.sh"
+
 SHOPS_FROM=1000000000 # keys of the two tables are never alike, so that a trace tells them apart
 LATER=7200            # after so many seconds an attempt without an answer may be repeated
 TRACE=$DIR/trace

@@ -106,6 +106,7 @@ one_round() {
     # shellcheck disable=SC2086
     settle $SETTLE_WITH
     columns=$(judge $cause "$([ $changed = 0 ] && echo no || echo yes)")
+    told "the round went as it was meant to: tests/faults/run.sh repeat $1 $2 $3"
     echo "$1 $2 $3 $faults $columns $(($(date +%s%3N) - started))" >> "$STATE"
     if [ -s "$DIR/wrong" ]; then
         echo "not ok faults: tests/faults/run.sh repeat $1 $2 $3"
@@ -114,7 +115,7 @@ one_round() {
         cp "$DIR/renewd.all" "$STATE.log-$1-$2-$3"
     fi
     if grep -Eq 'AddressSanitizer|ThreadSanitizer|runtime error|Segmentation' "$DIR/renewd.all"; then
-        echo "not ok faults: a report of a sanitizer, or a crash: tests/faults/run.sh repeat $1 $2 $3"
+        not_ok "a report of a sanitizer, or a crash: tests/faults/run.sh repeat $1 $2 $3"
         cp "$DIR/renewd.all" "$STATE.log-$1-$2-$3"
     fi
 }
@@ -152,7 +153,7 @@ lanes() {
     for pid in $pids; do
         wait "$pid" || status=1
     done
-    [ $status = 0 ] || { echo 'not ok faults: a lane ended early'; tail -n 5 "$STATE".*.err | sed 's/^/#   /'; }
+    [ $status = 0 ] || { echo 'not ok faults: a lane failed or ended early'; tail -n 5 "$STATE".*.err | sed 's/^/#   /'; }
     return $status
 }
 

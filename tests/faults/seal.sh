@@ -5,6 +5,7 @@
 SUITE=faults/seal
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/../e2e/bad.sh"
+. "$(dirname "$0")/loud.sh"
 
 kept_pairs() {
     sql "select count(*) from $(own kept) where kind = 'pending' and sealed like 'r1.test.%'"
@@ -46,4 +47,5 @@ for store in sqlite postgresql; do
     not_sealed $store 'the second of a pair cannot be sealed' 'seal-value:2+:error:EIO'
 done
 no_tokens_in_logs
+told 'every statement was taken'
 finish

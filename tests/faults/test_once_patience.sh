@@ -6,6 +6,7 @@
 SUITE=faults/once_patience
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/../e2e/strict.sh"
+. "$(dirname "$0")/loud.sh"
 
 PAGES=40 # of 500 rows: 160 s by that clock
 
@@ -41,4 +42,5 @@ start_simulator
 for store in sqlite postgresql; do
     large_table $store
 done
+told 'every statement was taken'
 finish

@@ -6,6 +6,7 @@
 SUITE=faults/slept
 . "$(dirname "$0")/../e2e/lib.sh"
 . "$(dirname "$0")/../e2e/strict.sh"
+. "$(dirname "$0")/loud.sh"
 
 SLEEP=4000 # s, by the clock that counts; nobody waits
 
@@ -48,4 +49,5 @@ start_simulator
 for store in ${STORES:-sqlite postgresql}; do
     slept $store
 done
+told 'every statement was taken'
 finish
