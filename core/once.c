@@ -18,6 +18,7 @@
 
 enum {
     WATCH_MS = 500,
+    LINE_MS = 1000,
     OTHERS_MS = 1000,
     LATE_MS = 5000,
     SAY_MS = 10000,
@@ -58,14 +59,17 @@ static void end(struct once *o, int status, const char *why)
 static bool so_far(const struct once *o, const struct job *j, struct buf *text)
 {
     struct run_result r;
-    int64_t rows = job_rows_read(j);
+    struct progress reading;
     const char *name = job_configuration(j)->job;
-    if (o->began ? !engine_run_so_far(j, o, &r) : rows < 0)
+    bool runs = o->began && engine_run_so_far(j, o, &r);
+    if (!runs && !job_reading(j, &reading))
         return false;
-    buf_printf(text, "%s%s: ", text->len ? "; " : "", name);
-    if (!o->began)
-        buf_printf(text, "%" PRId64 " rows read", rows);
-    else if (r.due)
+    buf_printf(text, "%sjob %s: ", text->len ? "; " : "", name);
+    if (!runs) {
+        char read[PROGRESS_TEXT];
+        progress_text(&reading, read);
+        buf_text(text, read);
+    } else if (r.due)
         buf_printf(text, "%" PRId64 " of %" PRId64 " refreshed, %" PRId64 " failed", r.refreshed, r.due, r.failed);
     else
         buf_printf(text, "%" PRId64 " refreshed, %" PRId64 " failed", r.refreshed, r.failed);
@@ -75,12 +79,13 @@ static bool so_far(const struct once *o, const struct job *j, struct buf *text)
 static void log_so_far(const struct once *o, const struct job *j)
 {
     struct run_result r;
+    struct progress reading;
     char one[24], two[24], three[24];
     const char *name = job_configuration(j)->job;
-    if (!o->began && job_rows_read(j) >= 0) {
-        snprintf(one, sizeof one, "%" PRId64, job_rows_read(j));
-        log_line(LEVEL_INFO, "the job's table is being read", "job", name, "rows", one, NULL);
-    } else if (o->began && engine_run_so_far(j, o, &r)) {
+    bool runs = o->began && engine_run_so_far(j, o, &r);
+    if (!runs && job_reading(j, &reading)) {
+        job_log_reading(j, &reading);
+    } else if (runs) {
         snprintf(one, sizeof one, "%" PRId64, r.due);
         snprintf(two, sizeof two, "%" PRId64, r.refreshed);
         snprintf(three, sizeof three, "%" PRId64, r.failed);
@@ -94,7 +99,7 @@ static void once_say(struct once *o, int64_t now)
 {
     struct job *j;
     struct buf text;
-    if (!o->terminal && now - o->said_ms < SAY_MS)
+    if (now - o->said_ms < (o->terminal ? LINE_MS : SAY_MS))
         return;
     o->said_ms = now;
     buf_init(&text, 4096);
@@ -113,10 +118,11 @@ static void once_say(struct once *o, int64_t now)
 static void give_up_stuck(struct once *o)
 {
     struct job *j;
+    struct progress reading;
     const char *name = NULL;
     char text[512];
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)) && !name; i++)
-        if (job_rows_read(j) >= 0)
+        if (job_reading(j, &reading))
             name = job_configuration(j)->job;
     snprintf(text, sizeof text,
              "the database answers, but there was no progress for %d s: %s%s; the lines above say why. "

@@ -200,6 +200,8 @@ void json_failures(struct json_writer *w, const struct failure_row *list, size_t
 /* "refused", "failed" or "succeeded", of a run that has ended. */
 const char *run_status(const struct run_row *r);
 void json_counts(struct json_writer *w, const char *name, const int64_t *counts);
+/* How far the reading of its table is; null: none is under way. */
+void json_reading(struct json_writer *w, const struct job *j);
 void json_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now);
 /* When a record is due next; 0 = not automatically. */
 int64_t record_next_at(const struct record *r);

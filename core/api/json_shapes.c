@@ -162,6 +162,48 @@ static void put_store(struct json_writer *w, const struct engine_status *s)
     json_end(w);
 }
 
+/* Unknown members are null. */
+static void put_progress(struct json_writer *w, const struct progress *p)
+{
+    json_put_integer(w, "rows", p->rows);
+    if (p->about)
+        json_put_integer(w, "about", p->about);
+    else
+        json_put_null(w, "about");
+    if (p->left >= 0)
+        json_put_integer(w, "left", p->left);
+    else
+        json_put_null(w, "left");
+}
+
+void json_reading(struct json_writer *w, const struct job *j)
+{
+    struct progress p;
+    if (!job_reading(j, &p)) {
+        json_put_null(w, "reading");
+        return;
+    }
+    json_begin_object(w, "reading");
+    put_progress(w, &p);
+    json_end(w);
+}
+
+static void put_readings(struct json_writer *w, const struct engine *e)
+{
+    struct progress p;
+    const struct job *j;
+    json_begin_array(w, "reading");
+    for (size_t i = 0; (j = engine_job(e, i)); i++) {
+        if (!job_reading(j, &p))
+            continue;
+        json_begin_object(w, NULL);
+        json_put_text(w, "job", job_configuration(j)->job);
+        put_progress(w, &p);
+        json_end(w);
+    }
+    json_end(w);
+}
+
 void json_status(struct json_writer *w, const struct engine *e, const struct engine_status *s, int64_t now)
 {
     json_begin_object(w, NULL);
@@ -190,6 +232,7 @@ void json_status(struct json_writer *w, const struct engine *e, const struct eng
     json_put_integer(w, "kept_bytes", s->kept_bytes);
     json_put_integer(w, "left_alone", s->left_alone);
     json_end(w);
+    put_readings(w, e);
     const char *warning;
     json_begin_array(w, "warnings");
     for (size_t i = 0; (warning = engine_warning(e, i)); i++)

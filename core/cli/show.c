@@ -9,6 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/cli/cli.h"
+#include "core/rules/progress.h"
 
 static void pair_member(const struct json *doc, const char *name, const char *path)
 {
@@ -88,7 +89,33 @@ static void pair_spool(const struct json *doc)
     print_pair("left alone", files);
 }
 
-enum { STATUS_WARNINGS_MAX = 400 };
+enum { STATUS_LIST_MAX = 400 };
+
+/* How far the reading of a table is, in words. */
+static char *reading_text(const struct json *doc, const char *at)
+{
+    cleanup(free_p) char *rows = xasprintf("%s.rows", at), *about = xasprintf("%s.about", at);
+    cleanup(free_p) char *left = xasprintf("%s.left", at);
+    char text[PROGRESS_TEXT];
+    struct progress p = {.rows = print_integer(doc, rows), .about = print_integer(doc, about), .left = -1};
+
+    if (json_kind(doc, left) == JSON_INTEGER)
+        p.left = print_integer(doc, left);
+    progress_text(&p, text);
+    return xstrdup(text);
+}
+
+static void pair_readings(const struct json *doc)
+{
+    for (size_t i = 0; i < STATUS_LIST_MAX; i++) {
+        cleanup(free_p) char *at = xasprintf("reading.%zu", i), *job = xasprintf("%s.job", at);
+        const char *name = NULL;
+        if (json_text(doc, job, &name, NULL) < 0 || !name)
+            break;
+        cleanup(free_p) char *words = reading_text(doc, at), *text = xasprintf("%s: %s", name, words);
+        print_pair("reading", text);
+    }
+}
 
 int ctl_status(const struct ctl *c)
 {
@@ -105,7 +132,8 @@ int ctl_status(const struct ctl *c)
     pair_member(d.json, "waiting commits", "waiting_commits");
     pair_aside(d.json);
     pair_spool(d.json);
-    for (size_t i = 0; i < STATUS_WARNINGS_MAX; i++) {
+    pair_readings(d.json);
+    for (size_t i = 0; i < STATUS_LIST_MAX; i++) {
         cleanup(free_p) char *path = xasprintf("warnings.%zu", i);
         const char *text = NULL;
         if (json_text(d.json, path, &text, NULL) < 0 || !text)
@@ -194,6 +222,19 @@ static void print_why(const struct json *doc, size_t count, const char *member, 
         fputs(words, stdout);
         print_text(why);
         putchar('\n');
+    }
+}
+
+static void print_readings(const struct json *doc, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cleanup(free_p) char *at = xasprintf("jobs.%zu.reading", i);
+        if (json_kind(doc, at) != JSON_OBJECT)
+            continue;
+        cleanup(free_p) char *job = member_of(doc, "jobs", i, "job"), *text = reading_text(doc, at);
+        fputs("\njob ", stdout);
+        print_text(job);
+        printf(": %s\n", text);
     }
 }
 
@@ -404,6 +445,7 @@ int ctl_jobs(const struct ctl *c)
     print_why(d.json, count, "held", " is held: ");
     print_why(d.json, count, "failing", " is failing: ");
     print_last_runs(d.json, count);
+    print_readings(d.json, count);
     print_why(d.json, count, "row_security", ": ");
     print_overdue(d.json, count);
     print_granted(d.json, count);

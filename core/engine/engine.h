@@ -13,6 +13,7 @@
 #include "core/config/config.h"
 #include "core/journal/state_dir.h"
 #include "core/loop/loop.h"
+#include "core/rules/progress.h"
 #include "core/store/due_records.h"
 #include "core/store/explain.h"
 #include "core/store/store.h"
@@ -72,12 +73,13 @@ bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *
 /* Increases with each page of a table that is read for the first time in its round, and with each stored result.
  * While it does not change, there is no progress. */
 int64_t engine_steps(const struct engine *e);
-/* How many rows of its table the round under way has read; -1: no round is under way, or the job is held. */
 /* A sentence about row security that hides all rows of its table from renewd; NULL: none does. */
 const char *job_row_security(const struct job *j);
 /* Rows that could not be read, as its last full round counted them. */
 int64_t job_unreadable(const struct job *j);
-int64_t job_rows_read(const struct job *j);
+/* How far a reading of its whole table is. False: none is under way, or the job is held. */
+bool job_reading(const struct job *j, struct progress *ret);
+void job_log_reading(const struct job *j, const struct progress *p);
 /* Manual refresh of the records with these keys; count 0 = all of the job. */
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count, run_done done,
                     void *ctx);

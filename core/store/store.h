@@ -49,6 +49,8 @@ int store_page(struct db *db, const struct table *t, const char *after, size_t l
 /* Called once a round, with its first page. */
 int store_long_keys(struct db *db, const struct table *t, struct page *p, struct error *e);
 void page_done(struct page *p);
+/* How many rows there seem to be, inside the filter; 0: not known. */
+int64_t store_rows_about(struct db *db, const struct table *t);
 /* The first row within `only`, without its record: works also where renewd's own tables do not exist. */
 int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* The first row, of the first 1000, that cannot be taken as it is. */

@@ -11,6 +11,7 @@
 #include "core/rules/ident.h"
 #include "core/rules/outcome.h"
 #include "core/rules/pace.h"
+#include "core/rules/progress.h"
 #include "core/rules/record.h"
 #include "core/time/duration.h"
 #include "tests/unit/runner.h"
@@ -117,6 +118,33 @@ static void test_duration(void)
     CU_ASSERT_EQUAL(duration_parse("99999999999999999999999999w", &ms), -ERANGE);
     CU_ASSERT_EQUAL(duration_format(600000, text, 3), -ENOBUFS);
     CU_ASSERT_EQUAL(duration_format(INT64_MIN, text, sizeof(text)), 0);
+}
+
+static void test_progress(void)
+{
+    static const struct {
+        int64_t rows, about, ms;
+        const char *text;
+    } cases[] = {
+        {0, 0, 0, "0 rows read"},
+        {120000, 400000, 17143, "120,000 of about 400,000 rows read, 40 s left"},
+        {999, 0, 1000, "999 rows read"},
+        {1000, 1000, 1000, "1,000 rows read"}, /* the estimate was too low: nothing is known any more */
+        {1001, 1000, 1000, "1,001 rows read"},
+        {0, 1234567, 5000, "0 of about 1,234,567 rows read"},
+        {500, 1000, 0, "500 of about 1,000 rows read"},
+        {500, 1000, 119000, "500 of about 1,000 rows read, 119 s left"},
+        {500, 1000, 120000, "500 of about 1,000 rows read, 2 min left"},
+        {1000, 1000000, 7208, "1,000 of about 1,000,000 rows read, 2 h left"},
+        {1, INT64_MAX, 1, "1 of about 9,223,372,036,854,775,807 rows read, 2562047788015 h left"},
+    };
+    struct progress p;
+    char text[PROGRESS_TEXT];
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        progress_make(cases[i].rows, cases[i].about, cases[i].ms, &p);
+        progress_text(&p, text);
+        CU_ASSERT_STRING_EQUAL(text, cases[i].text);
+    }
 }
 
 static void test_size(void)
@@ -252,6 +280,7 @@ int main(void)
         {"outcomes and states", test_outcome},
         {"what has expired", test_expired},
         {"durations", test_duration},
+        {"how far a reading is", test_progress},
         {"sizes", test_size},
         {"backoff", test_backoff},
         {"pace", test_pace},

@@ -136,6 +136,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
     else
         json_put_null(w, "unreadable");
     json_put_text(w, "row_security", job_row_security(j));
+    json_reading(w, j);
     if (counts && counts->source)
         json_put_integer(w, "overdue", counts->counts[COUNT_OVERDUE]);
     else

@@ -22,13 +22,14 @@
 #include "core/store/user_table_check.h"
 #include "core/store/wrote_trouble.h"
 
-enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30 };
+enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30, SAY_MS = 10000 };
 
 struct page_task {
     struct job *job;
     char *after;
     bool full, looked;
-    char *hidden; /* row security that shows no row */
+    char *hidden;  /* row security that shows no row */
+    int64_t about; /* of a full round's first page */
     struct page page;
     bool *spent, *dead; /* which of its records hold a credential that has a successor, or is dead */
     bool *untold;       /* which of them need their owner, though `also` columns were never written */
@@ -58,6 +59,8 @@ static void from_the_first(struct job *j)
     d->restart = d->sweeping = false;
     unreadable_note_later(j, &d->round, false);
     d->round = (struct round){0};
+    d->started_ms = d->said_ms = clock_boot_ms();
+    d->about = 0;
     d->pages = 0;
     free(d->after);
     d->after = NULL;
@@ -259,10 +262,23 @@ static void put_free(struct put_task *t)
     free(t);
 }
 
+/* A large table takes minutes; with --once its caller says it. */
+static void say_so_far(struct job *j)
+{
+    struct discovery *d = &j->discovery;
+    struct progress p;
+    int64_t now = clock_boot_ms();
+    if (!j->engine->setup.daemon || now - d->said_ms < SAY_MS || !job_reading(j, &p))
+        return;
+    d->said_ms = now;
+    job_log_reading(j, &p);
+}
+
 static void page_taken(struct job *j, char **next, bool last)
 {
     struct discovery *d = &j->discovery;
     page_done_with(d);
+    say_so_far(j);
     if (d->restart) {
         begin_again(j);
         return;
@@ -371,6 +387,8 @@ static int page_work(struct db *db, void *arg, struct error *e)
         res = -ENOTCONN; /* otherwise they are counted another time */
     if (res >= 0 && !t->after && (t->full || !t->page.count))
         look_hidden(db, t);
+    if (res >= 0 && !t->after && t->full && !t->page.last)
+        t->about = store_rows_about(db, t->job->table);
     if (res < 0)
         return job_still_fits(db, t->job, res, e);
     res = page_spent(db, t, e);
@@ -431,6 +449,8 @@ static void page_arrived(void *arg, int result, const struct error *e)
     struct job *j = t->job;
     if (t->looked)
         job_hidden(j, t->hidden);
+    if (!t->after && t->full)
+        j->discovery.about = t->about;
     if (j->discovery.running) {
         if (result < 0)
             round_failed(j, result, e);

@@ -47,8 +47,3 @@ int64_t job_unreadable(const struct job *j)
 {
     return j->discovery.unreadable;
 }
-
-int64_t job_rows_read(const struct job *j)
-{
-    return j->discovery.running && !j->held ? j->discovery.round.rows : -1;
-}

@@ -103,6 +103,8 @@ struct discovery {
     bool opened;        /* a value of the job's table has opened, now or before */
     int64_t unreadable; /* of the last full round */
     int64_t page_started_ms;
+    int64_t about, started_ms,
+        said_ms;                    /* of a full round: how many rows there seem to be; since when; last logged */
     int64_t pages, furthest, steps; /* of this round; the most of any since one was done; see engine_steps() */
     bool restart;                   /* from the first row again, when what was asked is answered */
     int64_t table_rows;             /* in the last round that finished */
