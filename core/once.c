@@ -175,6 +175,12 @@ static void all_ended(struct once *o)
 {
     struct job *j;
     for (size_t i = 0; (j = engine_job(o->setup.engine, i)); i++) {
+        bool mistyped = false;
+        const char *unheld = once_wanted(o, j) ? job_only_unheld(j, &mistyped) : NULL;
+        if (unheld)
+            fprintf(stderr, "renewd: job %s: %s\n", job_configuration(j)->job, unheld);
+        if (mistyped)
+            o->status = EXIT_FAILURE;
         if (once_wanted(o, j) && job_row_security(j)) {
             fprintf(stderr, "renewd: job %s: %s\n", job_configuration(j)->job, job_row_security(j));
             o->status = EXIT_FAILURE;
@@ -276,6 +282,16 @@ static bool wait_for_others(struct once *o, const struct run_result *r)
     return true;
 }
 
+static void say_counts(const struct run_result *r)
+{
+    int64_t empty = r->left.without_credential;
+    printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed", r->job, r->due, r->refreshed,
+           r->failed);
+    if (empty)
+        printf("; %" PRId64 " record%s no credential", empty, empty == 1 ? " has" : "s have");
+    printf("\n");
+}
+
 static void once_run_ended(void *ctx, const struct run_result *r)
 {
     struct once *o = ctx;
@@ -291,8 +307,7 @@ static void once_run_ended(void *ctx, const struct run_result *r)
                r->failures[i].text ? r->failures[i].text : "");
     bool waits = wait_for_others(o, r);
     if (!waits || r->refreshed + r->failed)
-        printf("%s: %" PRId64 " due, %" PRId64 " refreshed, %" PRId64 " failed\n", r->job, r->due, r->refreshed,
-               r->failed);
+        say_counts(r);
     fflush(stdout);
     if (waits)
         return;

@@ -60,9 +60,12 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
     print_failures(d->json);
 }
 
-/* Records that are neither due nor well. */
+/* Records that are neither due nor well, and rows that are none. */
 static void print_left(const struct json *doc, const char *job)
 {
+    int64_t empty = print_integer(doc, "without_credential");
+    cleanup(free_p) char *only = print_member(doc, "only");
+
     int64_t waiting = print_integer(doc, "waiting"), unreadable = print_integer(doc, "unreadable");
     cleanup(free_p) char *until = print_time(doc, "waiting_until");
 
@@ -77,6 +80,10 @@ static void print_left(const struct json *doc, const char *job)
         print_text(job);
         puts(" --state misconfigured lists what is wrong");
     }
+    if (empty)
+        printf("%" PRId64 " record%s no credential\n", empty, empty == 1 ? " has" : "s have");
+    if (strcmp(only, "-") != 0)
+        printf("warning: %s\n", only);
 }
 
 int ctl_run(const struct ctl *c)

@@ -45,6 +45,9 @@ static void print_job(const struct json *doc)
     cleanup(free_p) char *hidden = print_member(doc, "row_security");
     if (strcmp(hidden, "-") != 0)
         printf("warning: %s\n", hidden);
+    cleanup(free_p) char *only = print_member(doc, "only");
+    if (strcmp(only, "-") != 0)
+        printf("warning: %s\n", only);
     if (strcmp(cron, "-") != 0)
         printf("warning: %s\n", cron);
     printf("%" PRId64 " rows, %" PRId64 " records, %" PRId64 " due now\n", print_integer(doc, "rows"),

@@ -447,6 +447,7 @@ int ctl_jobs(const struct ctl *c)
     print_last_runs(d.json, count);
     print_readings(d.json, count);
     print_why(d.json, count, "row_security", ": ");
+    print_why(d.json, count, "only", ": ");
     print_overdue(d.json, count);
     print_granted(d.json, count);
     print_events(d.json, count);

@@ -227,6 +227,36 @@ static void ask_also(struct asking *a, const struct job *j, const struct row *ro
     }
 }
 
+/* The row is the best to try with that was found: where it lacks something, so do the others. */
+static void say_read(struct asking *a, const struct job *j, const struct row *row, const struct table_look *look)
+{
+    const struct table *t = j->table;
+    const char *credential = t->credential < 0 ? NULL : t->columns[t->credential].name;
+    bool empty = !row_has_credential(t, row);
+
+    say(a, CHECK_FINE, "%s: row %s was read%s%s%s", t->name, row->key, empty ? "" : " and opened",
+        t->view ? "" : ", its update rehearsed and rolled back", look->triggers ? " with its triggers" : "");
+    if (row->outside)
+        say(a, CHECK_WARNING,
+            "%s: `only` leaves out row %s and all others that were looked at: nothing would be refreshed", t->name,
+            row->key);
+    else if (empty)
+        say(a, CHECK_WARNING,
+            "%s: row %s has no credential (column %s is empty), nor has another row that was looked at: nothing was opened, "
+            "and nothing would be refreshed",
+            t->name, row->key, credential);
+}
+
+static void ask_only(struct asking *a, const struct job *j)
+{
+    struct only_unheld found = {0};
+    struct error ignored;
+
+    if (only_unheld_look(a->db, j->config, j->table, &found, &ignored) == 0 && found.text)
+        say(a, found.doubtful ? CHECK_WARNING : CHECK_FINE, "%s", job_unnamed(j, found.text));
+    only_unheld_done(&found);
+}
+
 static void ask_row(struct asking *a, struct job *j, const struct table_look *look)
 {
     const struct table *t = j->table;
@@ -240,6 +270,7 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
         return;
     }
     ask_row_security(a, t, look, found);
+    ask_only(a, j);
     if (!found) {
         say(a, a->mistaken ? CHECK_FINE : CHECK_WARNING,
             "%s has no row%s: there is nothing to read or to rehearse with", t->name,
@@ -254,8 +285,7 @@ static void ask_row(struct asking *a, struct job *j, const struct table_look *lo
         ask_status_words(a, j, &row);
     ask_also(a, j, &row);
     if (!a->mistaken)
-        say(a, CHECK_FINE, "%s: row %s was read and opened%s%s", t->name, row.key,
-            t->view ? "" : ", its update rehearsed and rolled back", look->triggers ? " with its triggers" : "");
+        say_read(a, j, &row, look);
     row_done(&row);
 }
 

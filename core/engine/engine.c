@@ -345,6 +345,9 @@ const char *engine_warning(const struct engine *e, size_t index)
     for (size_t i = 0; i < e->job_count; i++)
         if (e->jobs[i]->secret_why && index-- == 0)
             return e->jobs[i]->secret_why;
+    for (size_t i = 0; i < e->job_count; i++)
+        if (e->jobs[i]->unheld.text && index-- == 0)
+            return e->jobs[i]->unheld.text;
     return NULL;
 }
 

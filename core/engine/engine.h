@@ -75,6 +75,9 @@ bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *
 int64_t engine_steps(const struct engine *e);
 /* A sentence about row security that hides all rows of its table from renewd; NULL: none does. */
 const char *job_row_security(const struct job *j);
+/* A sentence about values of its `only` that no row of its table holds; NULL: none, or it may be as it should be.
+ * mistyped: rows hold a value that is meant, as it seems. */
+const char *job_only_unheld(const struct job *j, bool *ret_mistyped);
 /* Rows that could not be read, as its last full round counted them. */
 int64_t job_unreadable(const struct job *j);
 /* How far a reading of its whole table is. False: none is under way, or the job is held. */

@@ -83,6 +83,7 @@ void job_free(struct job *j)
         job_config_free(j->next_config);
     free(j->secret_why);
     free(j->hidden);
+    free(j->unheld.text);
     free(j->held);
     free(j);
 }

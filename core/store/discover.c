@@ -119,19 +119,42 @@ int store_page(struct db *db, const struct table *t, const char *after, size_t l
     return 0;
 }
 
-int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e)
+static int read_first(struct db *db, const struct table *t, size_t limit, struct page *p, struct error *e)
 {
-    struct page p = {0};
     struct error why = {""};
     int before = db->statement_ms;
     db->statement_ms = PAGE_MS;
-    int r = discover_read_page(db, t, NULL, 1, &p, &why);
+    int r = discover_read_page(db, t, NULL, limit, p, &why);
     db->statement_ms = before;
+    return r < 0 ? error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text) : 0;
+}
+
+bool row_has_credential(const struct table *t, const struct row *row)
+{
+    return t->credential < 0 || row->cells[t->credential].len > 0;
+}
+
+/* How much of what a refresh does can be tried with it. */
+static int worth(const struct table *t, const struct row *row)
+{
+    return row->outside ? 0 : row->unfit || !row_has_credential(t, row) ? 1 : 2;
+}
+
+int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e)
+{
+    struct page p = {0};
+    size_t best = 0;
+    int r = read_first(db, t, LOOKED_AT, &p, e);
+    if (rows_one_of(db, r))
+        r = read_first(db, t, 1, &p, e);
     if (r < 0)
-        return error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text);
-    *ret_found = p.count == 1;
-    if (p.count == 1)
-        row_copy(ret, &p.rows[0]);
+        return r;
+    for (size_t i = 1; i < p.count; i++)
+        if (worth(t, &p.rows[i]) > worth(t, &p.rows[best]))
+            best = i;
+    *ret_found = p.count > 0;
+    if (p.count)
+        row_copy(ret, &p.rows[best]);
     page_done(&p);
     return 0;
 }
@@ -139,14 +162,10 @@ int store_first_row(struct db *db, const struct table *t, struct row *ret, bool 
 int store_first_unfit(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e)
 {
     struct page p = {0};
-    struct error why = {""};
-    int before = db->statement_ms;
-    db->statement_ms = PAGE_MS;
-    int r = discover_read_page(db, t, NULL, LOOKED_AT, &p, &why);
-    db->statement_ms = before;
+    int r = read_first(db, t, LOOKED_AT, &p, e);
     *ret_found = false;
     if (r < 0)
-        return error_set(e, r, "job %s: reading %s: %s", t->job, t->name, why.text);
+        return r;
     for (size_t i = 0; i < p.count && !*ret_found; i++)
         if (p.rows[i].unfit && !p.rows[i].outside) {
             row_copy(ret, &p.rows[i]);

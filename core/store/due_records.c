@@ -90,6 +90,17 @@ int store_left(struct db *db, const struct claim_request *q, struct left *ret, s
     return res < 0 ? res : count_trouble(db, q, ret, e);
 }
 
+int store_left_empty(struct db *db, const char *source, struct left *io, struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    int res =
+        db_run(db, "SELECT count(*) FROM {records} WHERE source = $1 AND without_credential <> 0 AND hash <> ''",
+               &source, 1, &r, e);
+    if (res >= 0)
+        io->without_credential = db_integer(r, 0, 0);
+    return res;
+}
+
 int store_trouble(struct db *db, const char *source, size_t limit, char ***ret, size_t *ret_count, struct error *e)
 {
     cleanup(args_done) struct args a = {0};

@@ -51,8 +51,11 @@ int store_long_keys(struct db *db, const struct table *t, struct page *p, struct
 void page_done(struct page *p);
 /* How many rows there seem to be, inside the filter; 0: not known. */
 int64_t store_rows_about(struct db *db, const struct table *t);
-/* The first row within `only`, without its record: works also where renewd's own tables do not exist. */
+/* Of the first 1000 rows the first with which most can be tried: within `only`, readable, with a credential. Without
+ * its record: works also where renewd's own tables do not exist. */
 int store_first_row(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
+/* Its column is not empty, or the job has none. */
+bool row_has_credential(const struct table *t, const struct row *row);
 /* The first row, of the first 1000, that cannot be taken as it is. */
 int store_first_unfit(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* How many records of a source have rows that cannot be read. */

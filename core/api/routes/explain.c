@@ -72,6 +72,7 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
 {
     struct request *q = ctx;
     struct answer a;
+    bool mistyped;
     struct job *j = q->api ? engine_job_by_name(q->api->engine, q->job) : NULL;
 
     if (result < 0 && j && job_held(j)) {
@@ -89,6 +90,7 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
     json_put_bool(&a.json, "paused", j && job_paused(j));
     json_put_text(&a.json, "last_run_refused", *x->refused ? x->refused : NULL);
     json_put_text(&a.json, "row_security", j ? job_row_security(j) : NULL);
+    json_put_text(&a.json, "only", j ? job_only_unheld(j, &mistyped) : NULL);
     json_put_text(&a.json, "pg_cron", *x->pg_cron ? x->pg_cron : NULL);
     json_put_integer(&a.json, "rows", x->rows);
     json_put_integer(&a.json, "records", x->records);

@@ -124,10 +124,27 @@ static void add_held(const struct engine *e, struct reload_result *r)
     }
 }
 
+/* It is not held, but may not be what was meant. */
+static void add_unheld(const struct engine *e, struct reload_result *r)
+{
+    struct job *j;
+    for (size_t i = 0; (j = engine_job(e, i)); i++) {
+        bool mistyped;
+        const char *why = job_only_unheld(j, &mistyped);
+        if (!why)
+            continue;
+        char *text = xasprintf("%swarning: job %s: %s\n", r->text ? r->text : "", job_configuration(j)->job, why);
+        free(r->text);
+        r->text = text;
+    }
+}
+
 static void answer_reload(struct reload_task *t)
 {
-    if (t->q->api)
+    if (t->q->api) {
         add_held(t->q->api->engine, &t->result);
+        add_unheld(t->q->api->engine, &t->result);
+    }
     const struct reload_result *r = &t->result;
     struct answer a;
 

@@ -113,7 +113,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
 {
     const struct job_config *c = job_configuration(j);
     int64_t failing;
-    bool stands = job_stands(j) || job_paused(j);
+    bool stands = job_stands(j) || job_paused(j), mistyped;
 
     json_begin_object(w, NULL);
     json_put_text(w, "job", c->job);
@@ -137,6 +137,7 @@ static void put_job(struct json_writer *w, const struct job *j, const struct job
         json_put_null(w, "unreadable");
     json_put_text(w, "row_security", job_row_security(j));
     json_reading(w, j);
+    json_put_text(w, "only", job_only_unheld(j, &mistyped));
     if (counts && counts->source)
         json_put_integer(w, "overdue", counts->counts[COUNT_OVERDUE]);
     else

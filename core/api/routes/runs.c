@@ -32,6 +32,9 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
 {
     struct answer a;
     char name[16];
+    bool mistyped;
+    const struct job *j = q->api ? engine_job_by_name(q->api->engine, q->job) : NULL;
+    const char *only = j ? job_only_unheld(j, &mistyped) : NULL;
     snprintf(name, sizeof name, "%s", trigger);
     const struct run_row row = {
         .id = r->id,
@@ -54,6 +57,8 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
         json_put_integer(&a.json, "waiting", r->left.waiting);
         json_put_time(&a.json, "waiting_until", r->left.next_at);
         json_put_integer(&a.json, "unreadable", r->left.unreadable);
+        json_put_integer(&a.json, "without_credential", r->left.without_credential);
+        json_put_text(&a.json, "only", only);
     }
     json_end(&a.json);
     answer_json(q, 200, &a);

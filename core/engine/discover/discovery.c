@@ -30,6 +30,8 @@ struct page_task {
     bool full, looked;
     char *hidden;  /* row security that shows no row */
     int64_t about; /* of a full round's first page */
+    bool ask_only, only_asked;
+    struct only_unheld unheld;
     struct page page;
     bool *spent, *dead; /* which of its records hold a credential that has a successor, or is dead */
     bool *untold;       /* which of them need their owner, though `also` columns were never written */
@@ -152,6 +154,7 @@ static void discovery_round_done(struct job *j)
     bool first = !j->discovered;
     d->running = false;
     d->table_rows = d->round.rows;
+    d->none_taken = !d->round.taken;
     free(d->after);
     d->after = NULL;
     if (d->full || d->round.changed || d->round.removed) {
@@ -382,6 +385,7 @@ static int first_page(struct db *db, struct page_task *t, struct error *e)
 static int page_work(struct db *db, void *arg, struct error *e)
 {
     struct page_task *t = arg;
+    struct error ignored;
     int res = first_page(db, t, e);
     if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
         res = -ENOTCONN; /* otherwise they are counted another time */
@@ -389,6 +393,8 @@ static int page_work(struct db *db, void *arg, struct error *e)
         look_hidden(db, t);
     if (res >= 0 && !t->after && t->full && !t->page.last)
         t->about = store_rows_about(db, t->job->table);
+    if (res >= 0 && t->ask_only)
+        t->only_asked = only_unheld_look(db, t->job->config, t->job->table, &t->unheld, &ignored) >= 0;
     if (res < 0)
         return job_still_fits(db, t->job, res, e);
     res = page_spent(db, t, e);
@@ -412,6 +418,8 @@ static void look_through(struct job *j, struct page_task *t)
     put->changes = xcalloc(p->count + 1, sizeof *put->changes);
     put->spent = xcalloc(p->count + 1, sizeof *put->spent);
     put->dead = xcalloc(p->count + 1, sizeof *put->dead);
+    for (size_t i = 0; i < p->count; i++)
+        of->taken += !p->rows[i].outside;
     for (size_t i = 0; i < p->count; i++)
         if (change_look(j, &p->rows[i], &p->records[i], &put->changes[put->count], of))
             put->count++;
@@ -451,6 +459,8 @@ static void page_arrived(void *arg, int result, const struct error *e)
         job_hidden(j, t->hidden);
     if (!t->after && t->full)
         j->discovery.about = t->about;
+    if (t->only_asked)
+        only_unheld_take(j, &t->unheld);
     if (j->discovery.running) {
         if (result < 0)
             round_failed(j, result, e);
@@ -461,6 +471,7 @@ static void page_arrived(void *arg, int result, const struct error *e)
     }
     page_done(&t->page);
     free(t->hidden);
+    only_unheld_done(&t->unheld);
     free(t->spent);
     free(t->dead);
     free(t->untold);
@@ -478,6 +489,7 @@ static void ask_page(void *ctx)
     t->job = j;
     t->after = d->after ? xstrdup(d->after) : NULL;
     t->full = d->full;
+    t->ask_only = !t->after && (t->full || j->unheld.text || d->none_taken);
     engine_async(j->engine, page_work, t, page_arrived);
 }
 

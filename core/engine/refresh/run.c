@@ -142,6 +142,8 @@ static int finish_work(struct db *db, void *arg, struct error *e)
         res = joined_failures(db, r, e);
     if (res >= 0 && r->waiters && !run_names_keys(r))
         res = store_left(db, &r->left_query, &r->undone, e);
+    if (res >= 0 && r->waiters && !run_names_keys(r) && strcmp(r->trigger, "function") != 0)
+        res = store_left_empty(db, r->left_query.table->source, &r->undone, e);
     if (res >= 0 && !run_names_keys(r)) {
         r->skipped_because[REASON_DUE].count = r->undone.due < r->row.skipped ? r->undone.due : r->row.skipped;
         r->skipped_because[REASON_LEASED_ELSEWHERE].count = r->undone.elsewhere;

@@ -86,11 +86,19 @@ struct engine {
 /* What one round has found. */
 struct round {
     int64_t rows, changed, removed;
+    int64_t taken; /* rows that `only` does not leave out */
     int64_t unreadable;
     int64_t wrong_key;     /* of them: sealed with another key, as it seems */
     int64_t opened;        /* rows of which a value opened, or that hold plain ones */
     struct commit **later; /* of wrong_key, seen before anything opened: to be noted if it is not the key */
     size_t later_count;
+};
+
+/* Values of `only` that no row holds (discover/only_unheld.c). */
+struct only_unheld {
+    char *text;    /* a sentence; NULL = there are none */
+    bool doubtful; /* that may be a mistake: operators are told */
+    bool mistyped; /* and a value that rows hold is so like one of them that it must be */
 };
 
 struct discovery {
@@ -108,6 +116,7 @@ struct discovery {
     int64_t pages, furthest, steps; /* of this round; the most of any since one was done; see engine_steps() */
     bool restart;                   /* from the first row again, when what was asked is answered */
     int64_t table_rows;             /* in the last round that finished */
+    bool none_taken;                /* all rows were left out then */
     char *last_key;                 /* of the table then; NULL = it was empty */
     struct look_waiter *looking, *waiting_look; /* discover/look_first.c: waiting for this round, for the next */
     struct loop_timer *timer;
@@ -144,8 +153,9 @@ struct job {
     int64_t grace_s;
     bool safe;
     char *held;
-    bool zone_told;                 /* that times of its table seem to be of another zone */
-    char *hidden;                   /* row security that hides its rows from renewd */
+    bool zone_told; /* that times of its table seem to be of another zone */
+    char *hidden;   /* row security that hides its rows from renewd */
+    struct only_unheld unheld;
     struct job_config *next_config; /* secrets.c: replaces config in a moment */
     char *secret_why;               /* why a changed secret is not in force; NULL = there is none */
     bool paused, resolving, discovered, rehearsed, removed;
