@@ -99,6 +99,8 @@ struct also {
     char slot[32]; /* "also:N": the name under which `from` is read */
     struct also_write *on_reconnect, *on_ok;
     size_t on_reconnect_count, on_ok_count;
+    char **other_keys; /* by which other entries, also of other jobs, write columns of on_ok */
+    size_t other_key_count;
 };
 struct owner_map {
     char *column;
@@ -191,6 +193,12 @@ struct job_config *job_load(const struct config *c, struct plugins *plugins, con
 /* What the store needs from the job's table; its arrays are valid as long as the job. Only for a job without a
  * mistake. */
 void job_wish(const struct job_config *j, struct table_requirement *ret);
+/* After a job was read alone: the keys of other jobs' `also` are as they were. */
+void job_also_keys_copy(struct job_config *to, const struct job_config *from);
+bool job_also_keys_same(const struct job_config *a, const struct job_config *b);
+/* One name for a column, whatever notation the jobs use for its table: "public.users/id/show_token_warning". The
+ * caller frees it. */
+char *also_target(const char *table, const char *key, const char *column, bool sqlite);
 void job_config_free(struct job_config *j);
 void jobs_free(struct job_config **list, size_t count);
 

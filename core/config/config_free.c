@@ -15,6 +15,9 @@ static void also_done(struct also *a)
         free(a->on_ok[i].column);
         free(a->on_ok[i].value);
     }
+    for (size_t i = 0; i < a->other_key_count; i++)
+        free(a->other_keys[i]);
+    free(a->other_keys);
     free(a->on_reconnect);
     free(a->on_ok);
     free(a->table);

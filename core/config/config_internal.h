@@ -64,6 +64,11 @@ bool seconds_take(struct job_reading *r, const struct conf_item *group, const ch
 void job_columns_read(struct job_reading *r, const struct conf_item *records);
 void job_columns_own(struct job_config *j);
 void job_also_read(struct job_reading *r);
+/* For all jobs: by which other keys the columns of their `also` are written. */
+void jobs_also_meet(const struct config *c, struct job_config *const *list, size_t count);
+/* Refuses an `also` of j that writes a column which the other job maps and writes. */
+void also_check_mapped(const struct config *c, const struct conf_item *root, const struct job_config *j,
+                       const struct job_config *other, struct conf_mistakes *m);
 void job_settings_read(struct job_reading *r);
 void job_statements_read(struct job_reading *r);
 void job_door_read(struct job_reading *r);

@@ -117,13 +117,14 @@ static bool share_credential(const struct job_config *a, const struct job_config
            strcmp(of_a, of_b) == 0;
 }
 
-/* Notes the mistake at both jobs, so that both are held; only once at each, however many share the column. */
-static void jobs_pair_check(struct job_file *a, struct job_file *b, struct conf_mistakes *m)
+/* A shared column is noted as a mistake at both jobs, so that both are held; only once at each, however many share
+ * it. */
+static void jobs_pair_check(const struct config *c, struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
     struct job_file *pair[2] = {a, b};
     bool same_name = strcmp(a->j->job, b->j->job) == 0, shared = share_credential(a->j, b->j);
 
-    for (size_t i = 0; i < 2 && (same_name || shared); i++) {
+    for (size_t i = 0; i < 2; i++) {
         const struct conf_item *root = conf_root(pair[i]->conf);
         const struct job_config *other = pair[1 - i]->j;
         size_t before = conf_mistakes_count(m);
@@ -138,6 +139,7 @@ static void jobs_pair_check(struct job_file *a, struct job_file *b, struct conf_
                          "disable one",
                          other->job, other->file);
         pair[i]->told_shared |= shared;
+        also_check_mapped(c, root, pair[i]->j, other, m);
         hold(pair[i]->j, m, before);
     }
 }
@@ -175,8 +177,9 @@ int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mista
         files[i] = file_read_job(c, plugins, entries[i]->d_name, m, uses);
         list[i] = files[i].j;
         for (size_t k = 0; k < i; k++)
-            jobs_pair_check(&files[k], &files[i], m);
+            jobs_pair_check(c, &files[k], &files[i], m);
     }
+    jobs_also_meet(c, list, count);
     for (size_t i = 0; i < (size_t)found; i++)
         free(entries[i]);
     free(entries);

@@ -44,7 +44,7 @@ static struct job *reload_take_out(struct job **jobs, size_t count, const char *
 static bool goes_on(const struct job *old, const struct job_config *c)
 {
     return old && !old->config->mistake && !c->mistake && !old->held &&
-           strcmp(old->config->content_hash, c->content_hash) == 0;
+           strcmp(old->config->content_hash, c->content_hash) == 0 && job_also_keys_same(old->config, c);
 }
 
 /* before: the jobs that are not replaced yet. */

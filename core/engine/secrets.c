@@ -53,6 +53,7 @@ static struct job_config *secrets_read_again(struct job *j)
         usable = true;
     if (usable)
         secrets_told(j, NULL);
+    job_also_keys_copy(c, j->config);
     bool same = strcmp(c->content_hash, j->config->content_hash) == 0 && !c->mistake == !j->config->mistake;
     conf_mistakes_free(m);
     secret_uses_done(&uses);

@@ -61,6 +61,7 @@ void commit_free(struct commit *c)
     free(c->failed_effect);
     for (size_t i = 0; i < c->sibling_count; i++) {
         free(c->siblings[i].source);
+        free(c->siblings[i].key);
         for (int state = 0; state < STATES_MAX; state++)
             free(c->siblings[i].values[state]);
     }
@@ -154,7 +155,8 @@ static int lock_records(struct db *db, const struct commit_work *list, size_t co
         int key = args_text(&a, c->before.key);
         buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", args_text(&a, c->before.source), key);
         for (size_t k = 0; k < c->sibling_count; k++)
-            buf_printf(&sql, ", ($%d, $%d)", args_text(&a, c->siblings[k].source), key);
+            buf_printf(&sql, ", ($%d, $%d)", args_text(&a, c->siblings[k].source),
+                       c->siblings[k].key ? args_text(&a, commit_sibling_key(&list[i], k)) : key);
     }
     buf_text(&sql, ") ORDER BY source, rkey FOR UPDATE");
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
@@ -249,6 +251,8 @@ static int commit_write_all(struct db *db, struct commit_work *list, size_t coun
     int r = db_begin(db, e);
     if (r == 0 && !defence_off(DEFENCE_ALREADY))
         r = mark_already(db, list, count, e);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = commit_siblings_find(db, &list[i], e);
     if (r == 0)
         r = lock_records(db, list, count, e);
     if (r == 0)

@@ -22,13 +22,17 @@ struct commit_work {
     struct write *writes; /* the commit's, with the text of the row's worst record; NULL: the commit's */
     char **texts;         /* of these, owned */
     size_t text_count;
-    int unmoved; /* how often the row matched the condition and took no update */
+    char **sibling_keys; /* the row's keys in jobs that name it by other columns; NULL: not looked up */
+    int unmoved;         /* how often the row matched the condition and took no update */
 };
 
 /* The user's row, on the condition that it holds the credential that was spent. Sets verdict to COMMIT_CHANGED or
  * COMMIT_GONE, or leaves it. */
 int commit_row(struct db *db, struct commit_work *w, struct error *e);
 /* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
+int commit_siblings_find(struct db *db, struct commit_work *w, struct error *e); /* before records are locked */
+/* The row's key in a sibling job; NULL: it has none there. */
+const char *commit_sibling_key(const struct commit_work *w, size_t sibling);
 int commit_siblings(struct db *db, struct commit_work *w, struct error *e);      /* before the row */
 int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e); /* after it */
 void commit_siblings_done(struct commit_work *w);

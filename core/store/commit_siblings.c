@@ -12,9 +12,12 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
+#include "core/rules/ident.h"
 #include "core/rules/outcome.h"
-#include "core/store/list.h"
 #include "core/store/record_row.h"
+#include "core/store/user_row.h"
+
+enum { SQL_MAX = 1 << 14 };
 
 /* A withheld verdict, and a credential that was taken out, write nothing to the row. */
 static bool says(const struct record *r)
@@ -82,21 +85,62 @@ static void weigh(struct commit_work *w, const struct record *list, size_t count
     }
 }
 
-static int read_others(struct db *db, const struct commit *c, struct record **ret, size_t *ret_count,
+/* Jobs may name one row by different columns. */
+int commit_siblings_find(struct db *db, struct commit_work *w, struct error *e)
+{
+    const struct commit *c = w->c;
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    size_t others = 0, at = 0;
+
+    buf_init(&sql, SQL_MAX);
+    for (size_t i = 0; i < c->sibling_count; i++) {
+        if (!c->siblings[i].key)
+            continue;
+        buf_text(&sql, others++ ? ", CAST(" : "SELECT CAST(");
+        ident_quote(c->siblings[i].key, &sql);
+        buf_text(&sql, " AS text)");
+    }
+    if (!others || !c->table || w->sibling_keys)
+        return 0;
+    buf_text(&sql, " FROM ");
+    table_quoted(db, c->table, &sql);
+    buf_text(&sql, " WHERE ");
+    ident_quote(c->table->key, &sql);
+    buf_printf(&sql, " = $%d", args_text(&a, c->before.key));
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    w->sibling_keys = xcalloc(c->sibling_count, sizeof *w->sibling_keys);
+    for (size_t i = 0; db_rows(r) && i < c->sibling_count; i++) {
+        const char *key = c->siblings[i].key ? db_text(r, 0, at++) : NULL;
+        w->sibling_keys[i] = key ? xstrdup(key) : NULL;
+    }
+    return 0;
+}
+
+const char *commit_sibling_key(const struct commit_work *w, size_t sibling)
+{
+    if (!w->c->siblings[sibling].key)
+        return w->c->before.key;
+    return w->sibling_keys ? w->sibling_keys[sibling] : NULL;
+}
+
+static int read_others(struct db *db, const struct commit_work *w, struct record **ret, size_t *ret_count,
                        struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    cleanup(free_p) const char **sources = xcalloc(c->sibling_count + 1, sizeof *sources);
 
-    for (size_t i = 0; i < c->sibling_count; i++)
-        sources[i] = c->siblings[i].source;
-    buf_init(&sql, 1 << 14);
+    buf_init(&sql, SQL_MAX);
     buf_text(&sql, "SELECT ");
     record_columns("", &sql);
-    buf_printf(&sql, " FROM {records} WHERE rkey = $%d AND ", args_text(&a, c->before.key));
-    list_put_in(db, "source", list_add(db, &a, sources, c->sibling_count), &sql);
+    buf_text(&sql, " FROM {records} WHERE");
+    for (size_t i = 0; i < w->c->sibling_count; i++)
+        buf_printf(&sql, "%s (source = $%d AND rkey = $%d)", i ? " OR" : "",
+                   args_text(&a, w->c->siblings[i].source), args_text(&a, commit_sibling_key(w, i)));
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;
@@ -115,7 +159,7 @@ int commit_siblings(struct db *db, struct commit_work *w, struct error *e)
 
     if (!c->sibling_count || !c->write_count)
         return 0;
-    int r = read_others(db, c, &list, &count, e);
+    int r = read_others(db, w, &list, &count, e);
     if (r < 0 || !count) {
         free(list);
         return r;
@@ -127,21 +171,19 @@ int commit_siblings(struct db *db, struct commit_work *w, struct error *e)
 }
 
 /* renewd writes this value for all of the jobs: none of them may take it for a value of the application. */
-static int know_status(struct db *db, const struct commit *c, const struct sibling *s, const char *text,
-                       struct error *e)
+static int know_status(struct db *db, const struct sibling *s, const char *key, const char *text, struct error *e)
 {
-    const char *texts[] = {s->source, c->before.key, text};
+    const char *texts[] = {s->source, key, text};
 
     return db_run(db, "UPDATE {records} SET wrote_status = $3 WHERE source = $1 AND rkey = $2", texts, 3, NULL, e);
 }
 
-static int know_time(struct db *db, const struct commit *c, const struct sibling *s, const char *text,
-                     struct error *e)
+static int know_time(struct db *db, const struct sibling *s, const char *key, const char *text, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
 
     args_text(&a, s->source);
-    args_text(&a, c->before.key);
+    args_text(&a, key);
     args_number(&a, strtoll(text, NULL, 10));
     return db_exec(db, "UPDATE {records} SET refreshed_at = $3 WHERE source = $1 AND rkey = $2", a.params, a.count,
                    NULL, e);
@@ -156,10 +198,11 @@ int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e)
 
     for (size_t i = 0; r == 0 && i < c->sibling_count; i++) {
         const struct sibling *s = &c->siblings[i];
+        const char *key = commit_sibling_key(w, i);
         if (s->status && status && status->text)
-            r = know_status(db, c, s, status->text, e);
+            r = know_status(db, s, key, status->text, e);
         if (r == 0 && s->refreshed_at && at && at->text)
-            r = know_time(db, c, s, at->text, e);
+            r = know_time(db, s, key, at->text, e);
     }
     return r;
 }
@@ -170,6 +213,10 @@ void commit_siblings_done(struct commit_work *w)
         free(w->texts[i]);
     free(w->texts);
     free(w->writes);
+    for (size_t i = 0; w->sibling_keys && i < w->c->sibling_count; i++)
+        free(w->sibling_keys[i]);
+    free(w->sibling_keys);
+    w->sibling_keys = NULL;
     w->texts = NULL;
     w->writes = NULL;
     w->text_count = 0;

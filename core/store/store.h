@@ -172,6 +172,7 @@ enum commit_result {
 /* Another job that keeps records in the same rows, and which of the columns are the same. */
 struct sibling {
     char *source;
+    char *key; /* its key's column, where that is another one; NULL: the same */
     bool status, last_error, strikes, refreshed_at;
     char *values[STATES_MAX]; /* its status for each state; NULL = not written */
 };

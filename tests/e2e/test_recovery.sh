@@ -199,9 +199,67 @@ several() { # STORE
     check_equal "$s: nobody else was touched" 0 "$(warned 2)"
 }
 
-# A bot's and a user's tokens in one row, with one status, one last_error, one refreshed_at.
-one_row() { # STORE
-    local s="$1, one row" time=integer
+# The other job leads to its owner by an address: the row is one all the same.
+by_address() {
+    sql "alter table owners add column email text"
+    sql "update owners set email = 'one@example.com' where id = '1'"
+    sql "alter table others add column owner_mail text not null default 'one@example.com'"
+    sed -i 's/key = "id"; from = "owner_id"/key = "email"; from = "owner_mail"/' "$DIR/conf.d/others.conf"
+}
+
+# Two jobs that lead to one row by different keys: the warning goes with the last of them.
+two_keys() { # STORE
+    local s="$1, two keys"
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    prepare "$1" others 1
+    by_address
+    refresh_all
+    check_equal "$s: both are dead" 1 "$(warned)"
+    connects tokens 1
+    run_renewd --once
+    check_equal "$s: one is well, the other warns still" 'active||0 1' "$(stands tokens 1) $(warned)"
+    refresh_all
+    check_equal "$s: a refresh that succeeds does not clear it" 'active||0 1' "$(stands tokens 1) $(warned)"
+    connects others 1
+    run_renewd --once
+    check_equal "$s: the last one does" 'active||0 0' "$(stands others 1) $(warned)"
+    sim revoke "{\"provider\":\"strict\",\"account\":\"$(cut -f 1 "$DIR/new.tsv")\"}" > /dev/null
+    refresh_all
+    check_equal "$s: dead again, by the address" 1 "$(warned)"
+    sql 'delete from tokens'
+    run_renewd --once
+    check_equal "$s: a row that is gone takes no other's warning away" 1 "$(warned)"
+}
+
+# The second job comes while the first one runs on.
+second_key_comes() { # STORE
+    local s="$1, a second key comes"
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    prepare "$1" others 1
+    by_address
+    sed -i '1a rescan = "1s";' "$DIR/conf.d/tokens.conf"
+    mv "$DIR/conf.d/others.conf" "$DIR/others.conf"
+    refresh_all
+    start_ready || exit 1
+    mv "$DIR/others.conf" "$DIR/conf.d/others.conf"
+    check "$s: a reload takes it" ctl reload
+    check "$s: its account is dead, too" wait_until 30 others_dead
+    connects tokens 1
+    check "$s: the first one's is well again" wait_until 30 tokens_well
+    stop_renewd
+    check_equal "$s: the warning stays" 1 "$(warned)"
+}
+others_dead() { [ "$(stands others 1)" = 'expired|invalid_grant|0' ]; }
+tokens_well() { [ "$(stands tokens 1)" = 'active||0' ]; }
+
+# A bot's and a user's tokens in one row, with one status, one last_error, one refreshed_at. The bots' job names the row
+# by its key KEY.
+one_row() { # STORE KEY
+    local s="$1, one row, $2" time=integer
     stage "$1"
     owners
     prepare "$1" tokens 1
@@ -213,9 +271,12 @@ one_row() { # STORE
     sql "update tokens set bot_access = '$(cut -f 2 "$DIR/new.tsv" | sed "s/'/''/g")',
              bot_refresh = '$(cut -f 3 "$DIR/new.tsv" | sed "s/'/''/g")'"
     job_of tokens bot_access bot_refresh bot_expires bots
+    sed -i "s/^records = { table = \"tokens\"; key = \"id\"/records = { table = \"tokens\"; key = \"$2\"/" "$DIR/conf.d/bots.conf"
     refresh_all
     check_equal "$s: the user's is dead, the bot's is well: the worse stands" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
     check_equal "$s: as records" '1 4' "$(sql "select state from $(own records) order by state" | tr '\n' ' ' | sed 's/ $//')"
+    check_equal "$s: each named as its job does" 2 "$(sql "select count(*) from $(own records) r join tokens t on r.rkey =
+        case r.job when 'bots' then cast(t.$2 as text) else cast(t.id as text) end")"
     # As where the bot's answer came in the second in which the user's was refused, and was stored after it.
     sql "update $(own records) set hash = 'before', last_at = (select max(refreshed_at) from $(own records)),
              refreshed_at = (select max(refreshed_at) from $(own records)) where state = 4"
@@ -239,7 +300,10 @@ for store in ${STORES:-sqlite postgresql}; do
     its_own $store
     earlier_words $store
     several $store
-    one_row $store
+    two_keys $store
+    second_key_comes $store
+    one_row $store id
+    one_row $store account
 done
 no_tokens_in_logs
 finish

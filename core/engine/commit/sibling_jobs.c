@@ -38,12 +38,13 @@ static bool same_column(const struct table *a, const struct table *b, const char
 static bool same_rows(const struct table *a, const struct table *b)
 {
     return !a->own && !b->own && strcmp(a->source, b->source) != 0 && same_text(a->schema, b->schema) &&
-           strcmp(a->name, b->name) == 0 && strcmp(a->key, b->key) == 0;
+           strcmp(a->name, b->name) == 0;
 }
 
 static void sibling_fill(const struct job *other, const struct table *mine, struct sibling *s)
 {
     s->source = xstrdup(other->table->source);
+    s->key = strcmp(mine->key, other->table->key) != 0 ? xstrdup(other->table->key) : NULL;
     s->last_error = same_column(mine, other->table, "last_error");
     s->strikes = same_column(mine, other->table, "strikes");
     s->refreshed_at = same_column(mine, other->table, "refreshed_at");

@@ -4,7 +4,6 @@
  * on_ok at the first success after that, when no other record of any job that writes the column still needs its
  * owner. renewd's table {told} stores for which records a column was written.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,21 +53,14 @@ static const char *status_columns_told(const struct job *j)
     return is_sqlite(j) ? "renewd_told" : "renewd.told";
 }
 
-/* One name for a column, whatever notation the jobs use for its table: "public.users/id/show_token_warning". */
+static char *target_by(const struct job *j, const struct also *a, const char *key, const char *column)
+{
+    return also_target(a->table, key, column, is_sqlite(j));
+}
+
 static char *target_of(const struct job *j, const struct also *a, const char *column)
 {
-    char *schema = NULL, *name = NULL, *target;
-    if (ident_split(a->table, &schema, &name, NULL) < 0)
-        name = xstrdup(a->table);
-    if (is_sqlite(j))
-        target = xasprintf("%s/%s/%s", name, a->key, column);
-    else
-        target = xasprintf("%s.%s/%s/%s", schema ? schema : "public", name, a->key, column);
-    for (char *p = target; is_sqlite(j) && *p; p++)
-        *p = (char)tolower((unsigned char)*p);
-    free(schema);
-    free(name);
-    return target;
+    return target_by(j, a, a->key, column);
 }
 
 static void status_columns_sql_append_update(const struct also *a, struct buf *sql)
@@ -96,22 +88,37 @@ static char *update_sql(const struct also *a, const struct also_write *list, siz
     return buf_steal(&sql);
 }
 
+/* Ends with what told.value is compared with. */
+static void sql_append_needed(const struct job *j, const char *target, struct buf *sql)
+{
+    buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", status_columns_told(j));
+    sql_append_text(target, sql);
+    buf_text(sql, " AND o.value = ");
+}
+
 /* One column: $1 its value, $2 the key of the row, $3 the same as text. It is not written while another record
- * needs it. Its present value is not read, because reading may be forbidden. */
+ * needs it, whichever key leads from there to the row. Its present value is not read, because reading may be
+ * forbidden. */
 static char *well_sql(const struct job *j, const struct also *a, const struct also_write *w)
 {
-    char *target = target_of(j, a, w->column);
+    cleanup(free_p) char *target = target_of(j, a, w->column);
     struct buf sql;
     buf_init(&sql, SQL_MAX);
     status_columns_sql_append_update(a, &sql);
-    buf_text(&sql, " SET ");
+    buf_text(&sql, " AS renewd_t SET ");
     ident_quote(w->column, &sql);
     buf_text(&sql, " = $1 WHERE ");
     ident_quote(a->key, &sql);
-    buf_printf(&sql, " = $2 AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", status_columns_told(j));
-    sql_append_text(target, &sql);
-    buf_text(&sql, " AND o.value = $3)");
-    free(target);
+    buf_text(&sql, " = $2");
+    sql_append_needed(j, target, &sql);
+    buf_text(&sql, "$3)");
+    for (size_t i = 0; i < a->other_key_count; i++) {
+        cleanup(free_p) char *other = target_by(j, a, a->other_keys[i], w->column);
+        sql_append_needed(j, other, &sql);
+        buf_text(&sql, "CAST(renewd_t.");
+        ident_quote(a->other_keys[i], &sql);
+        buf_text(&sql, " AS text))");
+    }
     return buf_steal(&sql);
 }
 
@@ -265,8 +272,11 @@ int status_columns_rights(struct db *db, const struct job_config *c, struct buf 
     for (size_t i = 0; i < c->also_count && res >= 0; i++) {
         const struct also *a = &c->also[i];
         cleanup(free_p) const char **writes = xcalloc(a->on_ok_count + a->on_reconnect_count + 1, sizeof *writes);
-        const char *reads[] = {a->key, NULL};
+        cleanup(free_p) const char **reads = xcalloc(a->other_key_count + 2, sizeof *reads);
         size_t n = 0;
+        reads[0] = a->key;
+        for (size_t k = 0; k < a->other_key_count; k++)
+            reads[k + 1] = a->other_keys[k];
         for (size_t k = 0; k < a->on_ok_count; k++)
             writes[n++] = a->on_ok[k].column;
         for (size_t k = 0; k < a->on_reconnect_count; k++)
