@@ -56,8 +56,9 @@ const struct renewd_slot *const oauth_slots[] = {
 
 /* ---- Lifetimes --------------------------------------------------------------------------- */
 
-int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
-                   int64_t longest)
+/* Seconds of life at path, however they are written; 0 = absent, not positive, or absurd. */
+static int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
+                          int64_t longest)
 {
     int64_t seconds = 0;
 
@@ -86,7 +87,8 @@ const char *oauth_token(const struct renewd_services *s, const struct renewd_jso
 
 /* ---- Errors ------------------------------------------------------------------------------ */
 
-int oauth_is_word(const char *code)
+/* Whether a code is a plain word, fit to be shown. */
+static int oauth_is_word(const char *code)
 {
     size_t len = strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
     return len > 0 && len <= 64 && !code[len];

@@ -36,18 +36,11 @@ struct oauth_call {
     int64_t assumed_life; /* seconds, where the answer does not say */
 };
 
-/* Seconds of life at path, however they are written; 0 = absent, not positive, or absurd. */
-int64_t oauth_life(const struct renewd_services *s, const struct renewd_json *json, const char *path,
-                   int64_t longest);
-
 /* The grant's own remaining life that a success names, in either spelling; 0 = not named. */
 int64_t oauth_grant_life(const struct renewd_services *s, const struct renewd_json *json);
 
 /* A non-empty text that could stand in a header, or NULL. */
 const char *oauth_token(const struct renewd_services *s, const struct renewd_json *json, const char *path);
-
-/* Whether a code is a plain word, fit to be shown. */
-int oauth_is_word(const char *code);
 
 /* The answer's error: NULL when it has none, "error" when it has one that is no word. Some servers
  * put an object there. */

@@ -41,11 +41,6 @@ void arena_free(struct arena *a)
     free(a);
 }
 
-void arena_free_p(struct arena **a)
-{
-    arena_free(*a);
-}
-
 void *arena_alloc(struct arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);

@@ -12,7 +12,6 @@ struct arena;
 /* max limits the sum of all allocations. */
 struct arena *arena_new(size_t max);
 void arena_free(struct arena *a);
-void arena_free_p(struct arena **a);
 
 /* Zeroed, aligned for any type, valid until arena_free; NULL past max. */
 void *arena_alloc(struct arena *a, size_t n);

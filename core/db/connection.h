@@ -29,7 +29,6 @@ int db_open(const struct store_options *o, struct db **ret, struct error *e);
  * (freed by the caller): the parameters that libpq does not know and that are left out, or NULL. */
 int store_dsn_check(const struct secret *dsn, char **ret_left_out, struct error *e);
 void db_close(struct db *db);
-const char *db_driver(const struct db *db);
 bool db_alive(const struct db *db);
 
 /* The only place that classifies negative results. Away: the connection is lost, or the disk is full; the

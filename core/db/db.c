@@ -43,11 +43,6 @@ void db_close(struct db *db)
     free(db);
 }
 
-const char *db_driver(const struct db *db)
-{
-    return db->driver->name;
-}
-
 bool db_alive(const struct db *db)
 {
     return !db->away && db->driver->alive(db);

@@ -203,7 +203,7 @@ static int pair_read(struct pairs *s, struct error *e)
     return dsn_pair_check(name, value.data, e);
 }
 
-int dsn_pairs(const char *text, bool (*known)(const char *name), struct dsn *d, struct error *e)
+static int dsn_pairs(const char *text, bool (*known)(const char *name), struct dsn *d, struct error *e)
 {
     struct pairs s = {.p = text + strspn(text, blanks), .d = d, .known = known};
     int r = 0;

@@ -18,6 +18,5 @@ int dsn_leave_out(struct dsn *d, const char *name, const char *value, bool after
 bool dsn_ports_fit(const char *text, size_t len);
 int dsn_check_sslmode(const char *value, struct error *e);
 int dsn_url(const char *text, bool (*known)(const char *name), struct dsn *d, struct error *e);
-int dsn_pairs(const char *text, bool (*known)(const char *name), struct dsn *d, struct error *e);
 
 #endif

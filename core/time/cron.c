@@ -66,7 +66,7 @@ int cron_local_next(const struct cron *c, int64_t local, int64_t *ret)
     return -ENOENT;
 }
 
-int cron_local_prev(const struct cron *c, int64_t local, int64_t *ret)
+static int cron_local_prev(const struct cron *c, int64_t local, int64_t *ret)
 {
     int64_t day = civil_day_number(local), last = day - CYCLE_DAYS;
     int minute = civil_second_of_day(local) / 60;

@@ -42,9 +42,8 @@ int cron_next(const struct cron *c, const struct zone *z, int64_t after, int64_t
 /* The latest tick at or before `at`; errors as cron_next. */
 int cron_prev(const struct cron *c, const struct zone *z, int64_t at, int64_t *ret);
 
-/* For cron.c and cron_parse.c: the first matching minute of the wall clock at or after `local`
- * (local seconds), the last at or before it. -ENOENT when 400 years hold none. */
+/* For cron.c and cron_parse.c: the first matching minute of the wall clock at or after `local` (local seconds).
+ * -ENOENT when 400 years hold none. */
 int cron_local_next(const struct cron *c, int64_t local, int64_t *ret);
-int cron_local_prev(const struct cron *c, int64_t local, int64_t *ret);
 
 #endif

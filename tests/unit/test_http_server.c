@@ -161,8 +161,6 @@ static size_t kept_count;
 static void keep(void *ctx, struct http_call *c)
 {
     (void)ctx;
-    CU_ASSERT_PTR_NULL(http_call_data(c));
-    http_call_set_data(c, kept);
     kept[kept_count++] = c;
 }
 
@@ -372,8 +370,6 @@ static void answer_later(void)
     CU_ASSERT_EQUAL(http_server_waiting(server), 2);
     CU_ASSERT_EQUAL(running, 2);
     for (size_t i = 0; i < 2; i++) {
-        CU_ASSERT_FALSE(http_call_gone(kept[i]));
-        CU_ASSERT_PTR_EQUAL(http_call_data(kept[i]), kept);
         char text[64];
         snprintf(text, sizeof text, "later %s", http_call_path(kept[i]));
         http_answer(kept[i], 200, NULL, text, strlen(text));
@@ -395,7 +391,6 @@ static void caller_hangs_up(void)
     while (kept_count < 1 || running > 0)
         loop_turn(loop, -1);
     pthread_join(c.thread, NULL);
-    CU_ASSERT_TRUE(http_call_gone(kept[0]));
     CU_ASSERT_STRING_EQUAL(http_call_path(kept[0]), "/gone");
     http_answer(kept[0], 200, "text/plain", "nobody", 6);
     for (int i = 0; i < 5; i++)

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -216,23 +215,6 @@ int http_call_peer(const struct http_call *call, uid_t *ret_uid, gid_t *ret_gid,
     *ret_gid = peer.gid;
     *ret_pid = peer.pid;
     return 0;
-}
-
-void http_call_set_data(struct http_call *call, void *data)
-{
-    call->data = data;
-}
-
-void *http_call_data(const struct http_call *call)
-{
-    return call->data;
-}
-
-bool http_call_gone(const struct http_call *call)
-{
-    struct pollfd p = {.fd = call_fd(call), .events = POLLRDHUP};
-
-    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
 /* libmicrohttpd writes these itself. */

@@ -42,7 +42,6 @@ struct http_call {
     bool handed;    /* given to the handler and not answered yet */
     bool suspended; /* its connection is suspended until the reply */
     bool last;      /* its connection is closed after the reply */
-    void *data;
     struct http_texts decoded;
     struct http_texts answer_headers;
     void *answer; /* struct MHD_Response, once given */

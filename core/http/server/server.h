@@ -100,10 +100,6 @@ int http_call_peer(const struct http_call *call, uid_t *ret_uid, gid_t *ret_gid,
 /* Marks the caller as known: its connection is not closed to make room for unknown callers. */
 void http_call_known(struct http_call *call);
 
-/* A pointer for the owner's use, NULL at first. */
-void http_call_set_data(struct http_call *call, void *data);
-void *http_call_data(const struct http_call *call);
-
 /* --- the answer --------------------------------------------------------------------------- */
 
 /* Adds a header to the reply. -EINVAL for a name or value that HTTP cannot carry. */
@@ -111,8 +107,5 @@ int http_answer_header(struct http_call *call, const char *name, const char *val
 
 /* Copies body; the call is freed. content_type may be NULL. */
 void http_answer(struct http_call *call, int status, const char *content_type, const void *body, size_t len);
-
-/* True when the caller has disconnected: the call must still be answered, but nothing is sent. */
-bool http_call_gone(const struct http_call *call);
 
 #endif
