@@ -60,7 +60,7 @@ bool store_passes(int result)
 
 bool db_is_postgresql(const struct db *db)
 {
-    return db->driver == &db_postgresql;
+    return db->driver->name == db_postgresql.name; /* also where a test stands between */
 }
 
 const char *db_now(const struct db *db)

@@ -39,6 +39,10 @@ extern const size_t migration_history_count;
 extern const struct step migration_spent[];
 extern const size_t migration_spent_count;
 
+/* schema_failing.c: an index on the records that keep failing. */
+extern const struct step migration_failing[];
+extern const size_t migration_failing_count;
+
 /* schema_suspects.c: rule 10. */
 extern const struct step migration_suspects[];
 extern const size_t migration_suspects_count;

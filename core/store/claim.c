@@ -18,9 +18,10 @@
 #include "core/store/record_row.h"
 #include "core/store/user_rows.h"
 
-/* If more than LOOK_AT records are due, only those due first are sorted: a claim takes a short time however many
- * wait. */
-enum { TRIES = 4, LOOK_AT = 10000, OTHER_HOSTS = 5 };
+/* A claim orders those at hand: the records that were due first, as many as some batches. It goes along the index to
+ * them, over at most LOOK_AT records whose credentials are not available: what it costs does not depend on how many
+ * wait. A run with a limit leaves some, and therefore chooses among more. */
+enum { TRIES = 4, BATCHES_AT_HAND = 4, LEAST_AT_HAND = 100, LIMITED_AT_HAND = 10000, LOOK_AT = 100000 };
 
 /* The condition of the index on suspects, word for word. */
 static const char suspects[] = " AND r.due_at > 0 AND (r.state = 4 OR r.state = 5)";
@@ -45,10 +46,8 @@ void claimed_free(struct claimed *list, size_t count)
     free(list);
 }
 
-static bool tried_before(const char *which)
-{
-    return strstr(which, "attempts > 0") || strcmp(which, suspects) == 0;
-}
+/* Likewise of the index on those that fail. */
+static const char failing[] = " AND r.attempts > 0 AND r.state <> 4 AND r.state <> 5";
 
 /* Soonest death first, as death_of says; among records that keep failing, the one that was tried longest ago. */
 static void sql_append_order(const char *of, bool tried, size_t limit, struct buf *sql)
@@ -63,52 +62,59 @@ static void sql_append_order(const char *of, bool tried, size_t limit, struct bu
                of, of, of, of, of, of, limit);
 }
 
-/* The keys worth locking: among the first LOOK_AT due ones, those whose credential is available. More than wanted,
- * because other hosts lock some of them at this moment; SQLite has one writer at a time. */
+/* The keys worth locking, in the order of the claim: of those due first, the ones whose credential is available. More
+ * than wanted, because other hosts may lock some of them at this moment; SQLite has one writer at a time. */
 static int find_keys(struct db *db, const struct claim_request *q, const char *which, size_t limit,
                      struct db_result **ret, struct error *e)
 {
-    const char *by = q->mode == CLAIM_AUTO ? "due_at" : q->mode == CLAIM_TICK ? "point" : "rkey";
+    const char *by = which == failing ? "last_at" : q->mode == CLAIM_AUTO ? "due_at" : "point";
+    size_t least = q->limited ? LIMITED_AT_HAND : LEAST_AT_HAND;
+    size_t at_hand = limit * BATCHES_AT_HAND < least ? least : limit * BATCHES_AT_HAND;
+    bool tried = which == failing || which == suspects;
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(
-        &sql,
-        "SELECT y.rkey FROM (SELECT r.rkey, r.fingerprint, r.death, r.expires_at, r.last_at FROM {records} r WHERE ");
-    claim_put_due(db, q, which != suspects, &a, &sql);
+    buf_text(&sql, "SELECT z.rkey FROM (SELECT y.rkey, y.death, y.expires_at, y.last_at FROM"
+                   " (SELECT r.rkey, r.fingerprint, r.death, r.expires_at, r.last_at FROM {records} r WHERE ");
+    claim_put_due(db, q, !tried, &a, &sql);
     buf_printf(&sql, "%s ORDER BY r.%s LIMIT %d) y", which, by, LOOK_AT);
     buf_text(&sql, " LEFT JOIN {credentials} c ON c.fingerprint = y.fingerprint WHERE 1 = 1");
     claim_put_alive(q, &sql);
     claim_put_free(db, q->safe, &sql);
-    sql_append_order("y", tried_before(which), db_is_postgresql(db) ? limit * OTHER_HOSTS : limit, &sql);
+    buf_printf(&sql, " LIMIT %zu) z", at_hand);
+    sql_append_order("z", tried, db_is_postgresql(db) ? limit * BATCHES_AT_HAND : limit, &sql);
     return db_exec(db, sql.data, a.params, a.count, ret, e);
 }
 
-/* Those of the keys that are still due, locked; which: "" or a further condition on r. */
-static int select_due(struct db *db, const struct claim_request *q, const char *which, size_t limit,
-                      struct candidates *to, struct error *e)
+/* On PostgreSQL each key is looked up for itself: for a list it might read all records of the source. */
+static void lock_sql(const struct db *db, const struct claim_request *q, const char *which, const char *const *keys,
+                     size_t count, struct args *a, struct buf *sql)
+{
+    bool pg = db_is_postgresql(db);
+    int list = list_add(db, a, keys, count);
+    if (pg)
+        buf_printf(sql, "SELECT x.* FROM unnest($%d::text[]) AS u(k), LATERAL (", list);
+    buf_text(sql, "SELECT ");
+    record_columns("r.", sql);
+    buf_text(sql, " FROM {records} r WHERE ");
+    claim_put_due(db, q, false, a, sql);
+    buf_printf(sql, "%s AND ", which);
+    if (pg)
+        buf_text(sql, "r.rkey = u.k FOR UPDATE OF r SKIP LOCKED) x");
+    else
+        list_put_in(db, "r.rkey", list, sql);
+}
+
+/* Those of the keys that are still due, locked. */
+static int lock_keys(struct db *db, const struct claim_request *q, const char *which, const char *const *keys,
+                     size_t count, struct candidates *to, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
-    cleanup(db_result_free_p) struct db_result *found = NULL, *r = NULL;
-    cleanup(free_p) const char **keys = NULL;
-    int res = limit ? find_keys(db, q, which, limit, &found, e) : 0;
-    if (res < 0 || !limit || !db_rows(found))
-        return res;
-    keys = xcalloc(db_rows(found), sizeof(*keys));
-    for (size_t i = 0; i < db_rows(found); i++)
-        keys[i] = db_text(found, i, 0);
+    cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(&sql, "SELECT ");
-    record_columns("r.", &sql);
-    buf_text(&sql, " FROM {records} r WHERE ");
-    claim_put_due(db, q, false, &a, &sql);
-    buf_printf(&sql, "%s AND ", which);
-    list_put_in(db, "r.rkey", list_add(db, &a, keys, db_rows(found)), &sql);
-    sql_append_order("r", tried_before(which), limit, &sql);
-    if (db_is_postgresql(db))
-        buf_text(&sql, " FOR UPDATE OF r SKIP LOCKED");
-    res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    lock_sql(db, q, which, keys, count, &a, &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;
     to->list = xrealloc(to->list, (to->count + db_rows(r) + 1) * sizeof(*to->list));
@@ -117,9 +123,38 @@ static int select_due(struct db *db, const struct claim_request *q, const char *
         memset(c, 0, sizeof(*c));
         record_from_result(r, i, 0, &c->record);
     }
-    if (db_rows(r) < limit && db_rows(r) < db_rows(found))
-        to->locked = true;
     return 0;
+}
+
+/* Where other hosts lock some, the next ones at hand are taken. */
+static int lock_some(struct db *db, const struct claim_request *q, const char *which, const char *const *keys,
+                     size_t count, size_t limit, struct candidates *to, struct error *e)
+{
+    size_t first = to->count, some;
+    int res = 0;
+    for (size_t i = 0; i < count && to->count - first < limit && res == 0; i += some) {
+        size_t wanted = limit - (to->count - first);
+        some = count - i < wanted ? count - i : wanted;
+        res = lock_keys(db, q, which, keys + i, some, to, e);
+    }
+    if (to->count - first < limit && to->count - first < count)
+        to->locked = true;
+    return res;
+}
+
+/* which: a further condition on r. */
+static int select_due(struct db *db, const struct claim_request *q, const char *which, size_t limit,
+                      struct candidates *to, struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    cleanup(free_p) const char **keys = NULL;
+    int res = limit ? find_keys(db, q, which, limit, &found, e) : 0;
+    if (res < 0 || !limit || !db_rows(found))
+        return res;
+    keys = xcalloc(db_rows(found), sizeof(*keys));
+    for (size_t i = 0; i < db_rows(found); i++)
+        keys[i] = db_text(found, i, 0);
+    return lock_some(db, q, which, keys, db_rows(found), limit, to, e);
 }
 
 /* A credential without an end of its own is sorted by the end of its access token. */
@@ -179,8 +214,7 @@ static int pick_by_time(struct db *db, const struct claim_request *q, struct can
     } else if (r == 0) {
         r = select_due(db, q, " AND r.attempts = 0 AND r.state <> 4 AND r.state <> 5", limit, c, e);
         if (r == 0)
-            r = select_due(db, q, " AND r.attempts > 0 AND r.state <> 4 AND r.state <> 5",
-                           q->failing_limit > first ? q->failing_limit - first : 0, c, e);
+            r = select_due(db, q, failing, q->failing_limit > first ? q->failing_limit - first : 0, c, e);
     }
     if (r == 0 && c->count < q->limit)
         r = pick_suspects(db, q, q->limit - c->count + first, c, e);
@@ -191,7 +225,7 @@ static int pick_by_time(struct db *db, const struct claim_request *q, struct can
 static int claim_pick(struct db *db, const struct claim_request *q, struct candidates *c, struct error *e)
 {
     bool named = q->mode == CLAIM_MANUAL || q->mode == CLAIM_DEMAND;
-    int r = named ? select_due(db, q, "", q->limit, c, e) : pick_by_time(db, q, c, e);
+    int r = named ? lock_some(db, q, "", q->keys, q->key_count, q->limit, c, e) : pick_by_time(db, q, c, e);
     if (r < 0 || !c->count)
         return r;
     qsort(c->list, c->count, sizeof(*c->list), by_death);
@@ -298,7 +332,9 @@ static int claim_once(struct db *db, const struct claim_request *q, struct candi
     int r = db_begin(db, e);
     if (r < 0)
         return r;
-    r = host_may_claim(db, q->host, q->incarnation, e);
+    r = claim_by_index(db, e);
+    if (r == 0)
+        r = host_may_claim(db, q->host, q->incarnation, e);
     if (r == 0)
         r = claim_pick(db, q, c, e);
     if (r == 0)
@@ -368,5 +404,5 @@ int store_claim(struct db *db, const struct claim_request *q, struct claimed **r
         c = (struct candidates){0};
         return 0;
     }
-    return c.locked;
+    return c.locked && !q->key_count; /* named ones are not asked for again */
 }

@@ -112,6 +112,32 @@ void claim_put_free(const struct db *db, bool safe, struct buf *sql)
     buf_text(sql, " OR (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NOT NULL)");
 }
 
+int claim_by_index(struct db *db, struct error *e)
+{
+    static const char sql[] =
+        "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),"
+        " set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),"
+        " set_config('max_parallel_workers_per_gather', '0', true), set_config('jit', 'off', true)";
+    return db_is_postgresql(db) ? db_run(db, sql, NULL, 0, NULL, e) : 0;
+}
+
+/* One statement that is run so. */
+static int exec_by_index(struct db *db, const char *sql, const struct args *a, struct db_result **ret,
+                         struct error *e)
+{
+    bool own = db_is_postgresql(db) && !db->in_transaction;
+    int r = own ? db_begin(db, e) : 0;
+    if (r == 0 && own)
+        r = claim_by_index(db, e);
+    if (r == 0)
+        r = db_exec(db, sql, a->params, a->count, ret, e);
+    if (own && r == 0)
+        r = db_commit(db, e);
+    if (own)
+        db_rollback(db);
+    return r;
+}
+
 int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -156,7 +182,7 @@ int store_next_due(struct db *db, const struct table *t, bool safe, const char *
                db_now(db), safe ? "" : left, db_now(db), NEVER_PRESENTED_S);
     claim_put_held(held_under, &a, &sql);
     buf_printf(&sql, " ORDER BY r.due_at LIMIT %d) x", LOOK_AHEAD);
-    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    int res = exec_by_index(db, sql.data, &a, &r, e);
     if (res == 0)
         *ret = db_integer(r, 0, 0);
     return res;

@@ -104,6 +104,7 @@ struct claim_request {
     bool impatient;       /* CLAIM_TICK: records that wait after a failure of their own are taken, too */
     size_t limit;         /* at most so many */
     size_t failing_limit; /* at most so many of them with attempts > 0 */
+    bool limited;         /* the run takes only a part of what is due */
     const char *host, *incarnation;
     int64_t lease_s;
     bool safe; /* an expired lease of any process may be taken over */
@@ -120,10 +121,10 @@ struct claimed {
     char attempt_id[ID_SIZE];
     int unanswered; /* how often its credential was presented without an answer before */
 };
-/* Picks due records, soonest death first, takes their credential's lease, moves their due_at to the lease's end,
- * commits; then reads their rows. Skips held, spent and dead credentials. Also returns how many were due in all. 1:
- * none was available, but other processes hold locks on some now, and may leave them. -EOWNERDEAD: this process was
- * declared over, or its host forgotten. */
+/* Picks due records, of those due first the ones that die first, takes their credential's lease, moves their due_at to
+ * the lease's end, commits; then reads their rows. Skips held, spent and dead credentials. 1: none was available, but
+ * other processes hold locks on some now, and may leave them. -EOWNERDEAD: this process was declared over, or its host
+ * forgotten. */
 int store_claim(struct db *db, const struct claim_request *q, struct claimed **ret, size_t *ret_count,
                 struct error *e);
 void claimed_free(struct claimed *list, size_t count);

@@ -453,6 +453,7 @@ void run_pump(struct run *r)
     t->query.limit = room < CLAIM_BATCH ? room : CLAIM_BATCH;
     if ((int64_t)t->query.limit > r->left)
         t->query.limit = (size_t)r->left;
+    t->query.limited = r->left != INT64_MAX;
     t->query.suspects_least = suspect_share(t->query.limit, j->others);
     t->query.failing_limit = r->failing_left < CLAIM_BATCH ? (size_t)r->failing_left : CLAIM_BATCH;
     if (run_names_keys(r))
