@@ -134,7 +134,7 @@ static void make_requests(struct bare *b, size_t count)
         curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, take_answer);
         curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
         curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
-        curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, 30000L);
+        curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, 600000L);
         b->idle[b->idle_count++] = r;
     }
     curl_multi_setopt(b->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);

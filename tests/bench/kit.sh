@@ -19,11 +19,11 @@ calculate() { # EXPRESSION: of awk
 
 # --- the databases -------------------------------------------------------------------------------
 
-# A cluster of our own with fsync and the usual settings; the tests' cluster has neither.
+# A cluster of our own with fsync and the usual settings; the tests' cluster has neither. BENCH_PG: more settings.
 start_durable_cluster() {
     main_shell start_durable_cluster || return 1
     local settings
-    settings=$("$TOP/tests/pg/start" "$DIR/pg" --fsync shared_buffers=128MB) || exit 1
+    settings=$("$TOP/tests/pg/start" "$DIR/pg" --fsync shared_buffers=128MB ${BENCH_PG:-}) || exit 1
     eval "$settings"
     export PG_DIR PGHOST PGPORT
     POSTMASTER=$(head -n 1 "$PG_DIR/data/postmaster.pid")
@@ -42,10 +42,10 @@ wal_bytes() { pg_admin -c "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '
 
 status_of() { awk -v name="$2:" '$1 == name { print $2 }' "/proc/$1/status"; } # PID NAME
 
-# new_store STORE: that of the run before goes.
+# new_store STORE: those of the runs before go, several at once.
 new_store() {
     main_shell new_store || return 1
-    if [ "$STORE" = postgresql ] && [ -n "$own_databases" ]; then
+    if [ "$(wc -w <<< "$own_databases")" -ge 8 ]; then
         local name
         for name in $own_databases; do pg_admin -c "drop database if exists $name with (force)"; done
         own_databases=''
@@ -54,7 +54,6 @@ new_store() {
     make_store "$1" || exit 1
     forget_renewd
     rm -f "$DIR/renewd.all"
-    write_conf
 }
 
 # What a measurement begins with: nothing is left to be written for what was before.
@@ -139,7 +138,9 @@ make_bare_rows() {
     [ "$STORE" = sqlite ] || sql 'vacuum analyze bare_records'
 }
 
-bench_job() { # KIND IN_FLIGHT [MORE]
+# The configuration of renewd, whose own tables are there then, and its job.
+bench_job() { # KIND IN_FLIGHT
+    write_conf
     write_job tokens <<JOB
 plugin = "oauth2";
 schedule = "0 0 1 1 *";
@@ -148,7 +149,6 @@ in_flight = $2;
 $(accounts_records tokens)
 settings = { token_url = "http://127.0.0.1:$PROVIDER_PORT/token"; client_id = "bench"; client_secret = "env:TEST_SECRET";
              client_auth = "post"; };
-${3:-}
 JOB
 }
 
@@ -169,20 +169,48 @@ took() {
     seconds=$(calculate "($4 - $(count_of first_us)) / 1000000")
     put "$scenario" "$who" rate "$(calculate "$rows / $seconds")"
     put "$scenario" "$who" cpu "$(calculate "1000 * $5 / $rows")"
-    if [ "$STORE" = postgresql ]; then
-        put "$scenario" "$who" pg_cpu "$(calculate "1000 * ($(pg_ticks) - $MARK_PG) / $TICK / $rows")"
-        put "$scenario" "$who" wal "$(calculate "($(wal_bytes) - $MARK_WAL) / $rows")"
-    fi
+    store_took "$scenario" "$who" "$rows"
     put "$scenario" "$who" rss "$(calculate "$6 / 1024")"
     put "$scenario" "$who" open "$(count_of most_open)"
     echo "# $scenario, round $ROUND, $who: $rows rows in $seconds s"
 }
 
+# The dearest statements of a run, where the cluster counts them (BENCH_PG).
+count_statements() {
+    [ "$STORE" = postgresql ] && [[ ${BENCH_PG:-} == *pg_stat_statements* ]] || return 0
+    pg_admin -c 'create extension if not exists pg_stat_statements; select pg_stat_statements_reset()' > "$DIR/reset.out"
+}
+
+show_statements() {
+    [ "$STORE" = postgresql ] && [[ ${BENCH_PG:-} == *pg_stat_statements* ]] || return 0
+    echo '# calls, ms planning, ms executing, WAL bytes, statement'
+    pg_admin -F ' ' -c "select '#', calls, round(total_plan_time), round(total_exec_time), wal_bytes, left(regexp_replace(query, '\s+', ' ', 'g'), 100)
+        from pg_stat_statements order by total_plan_time + total_exec_time desc limit 10"
+}
+
+store_took() { # SCENARIO WHO ROWS: of PostgreSQL since mark
+    [ "$STORE" = postgresql ] || return 0
+    put "$1" "$2" pg_cpu "$(calculate "1000 * ($(pg_ticks) - $MARK_PG) / $TICK / $3")"
+    put "$1" "$2" wal "$(calculate "($(wal_bytes) - $MARK_WAL) / $3")"
+}
+
+# start_and_discover NAME: a daemon that has read its tables.
+start_and_discover() {
+    main_shell start_and_discover || return 1
+    "$RENEWD" -c "$CONF" >> "$DIR/renewd.all" 2>&1 &
+    RENEWD_PID=$!
+    wait_until "$PATIENCE" ready_or_gone && daemon_is_ready > "$DIR/ready.out" 2>&1 && return 0
+    not_ok "$1: renewd reads its tables" "$(tail -n 5 "$DIR/renewd.all")"
+    exit 1
+}
+
+ready_or_gone() { ! kill -0 "$RENEWD_PID" || daemon_is_ready; }
+
 # The provider knows what is right: each row was refreshed, no token was spent twice, the newest are in the table.
 all_right() { # NAME ROWS
     check_equal "$1: every row was refreshed" "$2" "$(count_of refreshed)"
     check_equal "$1: no token was spent twice, none was made up" '0 0' "$(count_of spent) $(count_of unknown)"
-    provider_newest > "$DIR/newest.tsv"
+    provider_newest | awk -v rows="$2" 'NR <= rows' > "$DIR/newest.tsv"
     sql_tsv 'select id, access_token, refresh_token from tokens order by id' > "$DIR/table.tsv"
     check "$1: every row has the newest tokens" cmp "$DIR/newest.tsv" "$DIR/table.tsv"
 }

@@ -47,13 +47,14 @@ bare_said() { awk -v name="$1" '$1 == name { print $2 }' "$DIR/bare"; }
 refresh_by_renewd() { # SCENARIO KIND IN_FLIGHT ROWS
     local ended
     bench_job "$2" "$3"
-    start_renewd > "$DIR/start.out" || { cat "$DIR/start.out"; exit 1; }
-    wait_until "$PATIENCE" daemon_is_ready || not_ok "$1: renewd discovers the table" "$(tail -n 5 "$DIR/renewd.all")"
+    start_and_discover "$1, round $ROUND"
     settle
+    count_statements
     mark "$RENEWD_PID"
     ctl run tokens > "$DIR/run.out" 2>&1 || not_ok "$1: renewctl run ends well" "$(tail -n 5 "$DIR/run.out")"
     ended=${EPOCHREALTIME/./}
     took "$1" renewd "$4" "$ended" "$(calculate "($(process_ticks "$RENEWD_PID") - $MARK_OWN) / $TICK")" \
         "$(status_of "$RENEWD_PID" VmHWM)"
+    show_statements
     stop_renewd
 }

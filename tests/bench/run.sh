@@ -5,31 +5,41 @@
 # From the environment: QUICK=1 (three minutes), ONLY="safe idle" (some scenarios), ROWS, ROUNDS and the other sizes.
 . "$(dirname "$0")/../e2e/lib.sh"
 here=$(dirname "$0")
-. "$here/kit.sh"
-. "$here/refresh.sh"
+for part in kit refresh discover demand credits; do . "$here/$part.sh"; done
 
 SUITE=bench
 if [ -n "${QUICK:-}" ]; then
-    ROUNDS=${ROUNDS:-1} ROWS=${ROWS:-4000} WAVES=${WAVES:-8}
+    ROUNDS=${ROUNDS:-1} ROWS=${ROWS:-4000} WAVES=${WAVES:-6} DISCOVER=${DISCOVER:-20000} USERS=${USERS:-1000}
+    DURATION=${DURATION:-4} IDLE_SECONDS=${IDLE_SECONDS:-10}
 else
-    ROUNDS=${ROUNDS:-3} ROWS=${ROWS:-100000} WAVES=${WAVES:-30}
+    ROUNDS=${ROUNDS:-3} ROWS=${ROWS:-100000} WAVES=${WAVES:-30} DISCOVER=${DISCOVER:-200000} USERS=${USERS:-20000}
+    DURATION=${DURATION:-10} IDLE_SECONDS=${IDLE_SECONDS:-70}
 fi
-IN_FLIGHT=${IN_FLIGHT:-256} LATENCY_MS=${LATENCY_MS:-300} WIDE=${WIDE:-1024} PATIENCE=${PATIENCE:-600}
-RENEWD_START_SECONDS=120
-SCENARIOS='safe single_use sqlite_safe sqlite_single_use latency latency_wide'
+IN_FLIGHT=${IN_FLIGHT:-256} LATENCY_MS=${LATENCY_MS:-300} WIDE=${WIDE:-1024} RATE=${RATE:-2000} PATIENCE=${PATIENCE:-1800}
+ALL='safe single_use sqlite_safe sqlite_single_use latency latency_wide discovery sqlite_discovery tokens credits sqlite_credits'
 
 scenario() { # NAME
     case $1 in
         safe | single_use) refresh "$1" postgresql "$1" 0 "$IN_FLIGHT" "$ROWS" ;;
-        sqlite_*) refresh "$1" sqlite "${1#sqlite_}" 0 "$IN_FLIGHT" "$ROWS" ;;
+        sqlite_safe | sqlite_single_use) refresh "$1" sqlite "${1#sqlite_}" 0 "$IN_FLIGHT" "$ROWS" ;;
         latency) refresh "$1" postgresql safe "$LATENCY_MS" "$IN_FLIGHT" $((WAVES * IN_FLIGHT)) ;;
         latency_wide) refresh "$1" postgresql safe "$LATENCY_MS" "$WIDE" $((WAVES * WIDE)) ;;
-        *) not_ok "ONLY=$1: there are: $SCENARIOS"; finish ;;
+        discovery) discover postgresql ;;
+        sqlite_discovery) discover sqlite ;;
+        tokens) demand postgresql ;;
+        sqlite_tokens) demand sqlite ;;
+        credits) credits postgresql ;;
+        sqlite_credits) credits sqlite ;;
     esac
 }
 
-if [ -n "${ONLY:-}" ]; then SCENARIOS=${ONLY//,/ }; fi
-case " $SCENARIOS " in *" sqlite_"*) ;; esac
+SCENARIOS=${ONLY:-$ALL}
+SCENARIOS=${SCENARIOS//,/ }
+for name in $SCENARIOS; do
+    case " $ALL sqlite_tokens " in *" $name "*) continue ;; esac
+    not_ok "ONLY=$name: no scenario is called so; there are $ALL sqlite_tokens"
+    finish
+done
 start_durable_cluster
 load_before=$(cut -d ' ' -f 1 /proc/loadavg)
 for ROUND in $(seq "$ROUNDS"); do

@@ -5,8 +5,8 @@ BEGIN {
     FS = "\t"
     units["rate"] = "refreshes/s"; units["users"] = "users/s"; units["rows"] = "rows/s"
     units["cpu"] = "own CPU, s/1000"; units["pg_cpu"] = "PostgreSQL CPU, s/1000"; units["wal"] = "WAL, bytes each"
-    units["rss"] = "peak RSS, MiB"; units["open"] = "connections open"; units["bound"] = "of in flight/latency"
-    units["idle_cpu"] = "% of a core"; units["wakeups"] = "wake-ups/s"; units["p50"] = "p50, ms"; units["p99"] = "p99, ms"
+    units["rss"] = "peak RSS, MiB"; units["rss_now"] = "RSS, MiB"; units["open"] = "connections open"; units["bound"] = "of in flight/latency"
+    units["idle_cpu"] = "own CPU, % of a core"; units["idle_pg"] = "PostgreSQL, % of a core"; units["wakeups"] = "wake-ups/s"; units["p50"] = "p50, ms"; units["p99"] = "p99, ms"
 }
 {
     key = $1 SUBSEP $4
@@ -55,7 +55,7 @@ function member(scenario, metric, who) {
     return sprintf(", \"%s\": {\"median\": %.6g, \"min\": %.6g, \"max\": %.6g}", who, median, least, most)
 }
 END {
-    line = "%-18s %-22s | %-22s | %-22s | %-22s | %6s %6s\n"
+    line = "%-18s %-24s | %-22s | %-22s | %-22s | %6s %6s\n"
     printf line, "scenario", "what", "renewd", "bare: update only", "bare: promises too", "/upd.", "/prom."
     printf "{\"version\": \"%s\", \"at\": \"%s\", \"rounds\": %d, \"processors\": %d, \"load_before\": %s, \"results\": [", \
         version, when, rounds, processors, load > json
