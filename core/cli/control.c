@@ -221,10 +221,13 @@ int ctl_pause(const struct ctl *c)
 
 int ctl_resume(const struct ctl *c)
 {
-    return switch_job(c, c->believe ? "/v1/jobs/%s/resume?believe=1" : "/v1/jobs/%s/resume",
-                      c->believe
-                          ? " goes on; an account that its provider refuses once more has to be connected again"
-                          : " goes on");
+    return switch_job(
+        c, c->believe ? "/v1/jobs/%s/resume?believe=1" : "/v1/jobs/%s/resume",
+        c->believe
+            ? " goes on; an account has to be connected again if its provider says once more that its grant is "
+              "dead. Accounts that are refused for another reason (misconfigured) are only tried again: correct "
+              "the job's settings for those"
+            : " goes on");
 }
 
 int ctl_adopt(const struct ctl *c)

@@ -86,7 +86,7 @@ void job_log_reading(const struct job *j, const struct progress *p);
 /* Manual refresh of the records with these keys; count 0 = all of the job. */
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count, run_done done,
                     void *ctx);
-/* believe: the resume accepts the provider's refusals of those that are suspects now. */
+/* believe: of those that are suspects now, the next refusal that calls the grant dead is accepted. */
 void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
                   void (*done)(void *ctx, int result, const char *why), void *ctx);
 struct reload_result {

@@ -71,7 +71,7 @@ the_word() { # STORE
     check_match "$s: resume alone is done" 'goes on' "$(ctl resume tokens 2>&1)"
     check "$s: each is asked once more" wait_until 60 many_suspects_that 12 'refusals >= 2'
     nobody_was_told "$s"
-    check_match "$s: resume --believe is done" 'that its provider refuses once more has to be connected again' "$(ctl resume tokens --believe 2>&1)"
+    check_match "$s: resume --believe is done" 'an account has to be connected again if its provider says once more that its grant is dead\. Accounts that are refused for another reason \(misconfigured\) are only tried again' "$(ctl resume tokens --believe 2>&1)"
     check "$s: all are told" wait_until 60 told_all 12
     check_equal "$s: that is final" '12 0' "$(sql "select count(*) from $(own credentials) where dead <> 0") \
 $(sql "select count(*) from $(own records) where due_at <> 0")"

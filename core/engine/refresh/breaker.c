@@ -66,7 +66,7 @@ static void tell_held(const struct job *j, const struct suspect_ruling *r)
         r->alarm ? "job held by its breaker" : "job held by its breaker again", "job", j->config->job, "reason",
         j->breaker.row.why, "remedy",
         "correct the settings and run renewctl reload (restart renewd for a secret of env:); the job goes on by itself "
-        "when a record is refreshed; renewctl resume tries now; renewctl resume --believe accepts the refusals as final",
+        "when a record is refreshed; renewctl resume tries now; renewctl resume --believe accepts refusals of dead grants as final",
         NULL);
 }
 
