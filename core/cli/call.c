@@ -2,14 +2,17 @@
  * Asks the daemon through its socket, and prints errors.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/clock.h"
 #include "core/cli/cli.h"
 #include "core/http/unix_client.h"
+#include "core/time/timestamp.h"
 
 enum { ANSWER_LIMIT = JSON_TEXT_MAX, PATH_LIMIT = 1024 * 1024, SENTENCE_MAX = 8 * 1024 };
 
@@ -51,7 +54,7 @@ int ctl_ask(const struct ctl *c, const char *method, const char *path, const cha
     memset(ret, 0, sizeof *ret);
     buf_init(&ret->body, ANSWER_LIMIT);
     int r = http_unix_call(c->socket, method, path, content_type, body ? body->data : NULL, body ? body->len : 0, 0,
-                           &ret->status, &ret->body, e);
+                           &ret->status, &ret->retry_after, &ret->body, e);
     if (r < 0)
         return r;
     if (json_parse(ret->body.data, ret->body.len, &ret->json, NULL) < 0)
@@ -81,6 +84,17 @@ int ctl_no_answer(const struct ctl *c, int result, const struct error *e)
     return ctl_fail(c, EXIT_FAILED, "no_answer", "%s", e->text);
 }
 
+/* The end of the sentence. */
+static void say_again(int64_t seconds)
+{
+    char at[TIMESTAMP_SIZE];
+
+    if (seconds > 0 && timestamp_rfc3339(clock_now() + seconds, at, sizeof at) == 0)
+        fprintf(stderr, "; ask again in %" PRId64 " s, at %.10s %.8s UTC\n", seconds, at, at + 11);
+    else
+        fputc('\n', stderr);
+}
+
 int ctl_refused(const struct ctl *c, const struct answer_doc *d)
 {
     const char *message = NULL;
@@ -89,7 +103,8 @@ int ctl_refused(const struct ctl *c, const struct answer_doc *d)
         message = "the daemon refused without a reason";
     fputs("renewctl: ", stderr);
     cleanup(free_p) char *shown = shown_text(message, SENTENCE_MAX);
-    fprintf(stderr, "%s\n", shown);
+    fputs(shown, stderr);
+    say_again(d->retry_after);
     if (c->json)
         fputs(d->body.data, stdout);
     return EXIT_FAILED;

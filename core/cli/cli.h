@@ -50,7 +50,8 @@ int ctl_describe(const struct ctl *c);
 
 /* ---- call.c: asking the daemon ---- */
 struct answer_doc {
-    int status; /* of HTTP */
+    int status;          /* of HTTP */
+    int64_t retry_after; /* seconds; 0 = the answer says none */
     struct buf body;
     struct json *json;
 };

@@ -112,11 +112,12 @@ static int call_failed(const struct unix_call *call, CURLcode code, const char *
 }
 
 int http_unix_call(const char *socket_path, const char *method, const char *path, const char *content_type,
-                   const void *body, size_t len, int64_t timeout_ms, int *ret_status, struct buf *ret_body,
-                   struct error *error)
+                   const void *body, size_t len, int64_t timeout_ms, int *ret_status, int64_t *ret_retry_after,
+                   struct buf *ret_body, struct error *error)
 {
     cleanup(call_done) struct unix_call call = {.body = ret_body};
     cleanup(free_p) char *url = xasprintf("http://localhost%s", path);
+    curl_off_t after = 0;
     long status = 0;
 
     if (path[0] != '/')
@@ -130,10 +131,13 @@ int http_unix_call(const char *socket_path, const char *method, const char *path
     CURLcode code = curl_easy_perform(call.easy);
     if (code == CURLE_OK)
         code = curl_easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK)
+        code = curl_easy_getinfo(call.easy, CURLINFO_RETRY_AFTER, &after);
     if (code != CURLE_OK)
         return call_failed(&call, code, socket_path, error);
     if (!ret_body->data)
         (void)buf_text(ret_body, "");
     *ret_status = (int)status;
+    *ret_retry_after = after;
     return 0;
 }

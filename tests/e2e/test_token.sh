@@ -185,6 +185,10 @@ provider_away() { # STORE
     check "$s: a dead one is not" wait_until 2 answers 503
     check_equal "$s: the answer says so" retry_later "$(member_of error.code)"
     check_match "$s: and when to ask again" '^Retry-After: [0-9]+' "$(cat "$DIR/headers")"
+    ctl token tokens "$id" > "$DIR/token.out" 2>&1
+    check_equal "$s: renewctl token fails" 1 $?
+    check_match "$s: and says when to ask again" \
+        '^renewctl: .*; ask again in [0-9]+ s, at 2[0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} UTC$' "$(cat "$DIR/token.out")"
     sim misbehave '{"clear":true}' > /dev/null
     id=$(id_of 2)
     sim revoke '{"provider":"strict","account":"acct-2"}' > /dev/null

@@ -41,6 +41,7 @@ struct caller {
     size_t raw_len;
     bool hang_up; /* without waiting for the answer */
     int result, status;
+    int64_t retry_after;
     struct buf answer;
 };
 
@@ -79,7 +80,7 @@ static void *call_thread(void *ctx)
         call_raw(c);
     else
         c->result = http_unix_call(path, c->method, c->target, c->type, c->body, c->len, 10000, &c->status,
-                                   &c->answer, NULL);
+                                   &c->retry_after, &c->answer, NULL);
     loop_post(loop, caller_over, NULL);
     return NULL;
 }
@@ -433,6 +434,7 @@ static void busy_and_stale_sockets(void)
     struct buf body = {.max = 10};
     struct caller c;
     char other[64];
+    int64_t after;
     int status;
 
     begin_unix(echo);
@@ -442,14 +444,15 @@ static void busy_and_stale_sockets(void)
     CU_ASSERT_EQUAL(c.status, 207); /* the first one lives */
     buf_done(&c.answer);
     end();
-    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &body, &error), -ENOENT);
+    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &after, &body, &error), -ENOENT);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "is renewd running"));
 
     memcpy(address.sun_path, path, sizeof address.sun_path - 1);
     int stale = socket(AF_UNIX, SOCK_STREAM, 0);
     CU_ASSERT_EQUAL(bind(stale, (struct sockaddr *)&address, sizeof address), 0);
     close(stale);
-    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &body, &error), -ECONNREFUSED);
+    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &after, &body, &error),
+                    -ECONNREFUSED);
     begin_unix(echo); /* replaces it */
     end();
 
