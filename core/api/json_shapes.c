@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/api/internal.h"
 #include "core/base/clock.h"
@@ -100,13 +101,19 @@ void json_run_members(struct json_writer *w, const struct run_row *r)
 
 const char *run_status(const struct run_row *r)
 {
-    return r->refused ? "refused" : r->failed ? "failed" : "succeeded";
+    return r->waiting                                               ? "waiting"
+           : r->refused && strcmp(r->refused, RUN_INTERRUPTED) == 0 ? "interrupted"
+           : r->refused                                             ? "refused"
+           : !r->finished_at                                        ? "running"
+           : r->failed                                              ? "failed"
+                                                                    : "succeeded";
 }
 
 void json_run(struct json_writer *w, const char *name, const struct run_row *r)
 {
     json_begin_object(w, name);
     json_run_members(w, r);
+    json_put_text(w, "status", run_status(r));
     json_end(w);
 }
 

@@ -347,7 +347,7 @@ static bool keep_job(struct answer_doc *d, size_t *io_count, const char *name)
     return false;
 }
 
-/* A last run that was refused or failed: when, and why. */
+/* A last run that was refused, interrupted or failed: when, and why. */
 static void print_last_runs(const struct json *doc, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -360,13 +360,14 @@ static void print_last_runs(const struct json *doc, size_t count)
         cleanup(free_p) char *id = member_of(doc, "jobs", i, "last_run.failures.0.id");
         cleanup(free_p) char *code = member_of(doc, "jobs", i, "last_run.failures.0.code");
         cleanup(free_p) char *text = member_of(doc, "jobs", i, "last_run.failures.0.text");
-        bool refused = strcmp(status, "refused") == 0;
-        if (!refused && strcmp(status, "failed") != 0)
+        bool refused = strcmp(status, "refused") == 0, cut = strcmp(status, "interrupted") == 0;
+        if (!refused && !cut && strcmp(status, "failed") != 0)
             continue;
         cleanup(free_p) char *first =
             strcmp(id, "-") == 0 ? xstrdup("") : xasprintf("; record %s: %s: %s", id, code, text);
         cleanup(free_p) char *line =
             refused ? xasprintf("job %s: its last run (%s) was refused at %s: %s", job, run, at, why)
+            : cut   ? xasprintf("job %s: its last run (%s, ended %s) was %s", job, run, at, why)
                     : xasprintf("job %s: its last run (%s, ended %s) failed for %s of its records%s", job, run, at,
                                 failed, first);
         putchar('\n');
@@ -463,31 +464,18 @@ static void print_refused(const struct json *doc, size_t count)
         cleanup(free_p) char *refused = xasprintf("runs.%zu.refused", i);
         if (json_text(doc, refused, &why, NULL) < 0 || !why)
             continue;
-        cleanup(free_p) char *id = member_of(doc, "runs", i, "id");
-        printf("\nrun %s was refused: ", id);
+        cleanup(free_p) char *id = member_of(doc, "runs", i, "id"), *status = member_of(doc, "runs", i, "status");
+        printf("\nrun %s was %s", id, strcmp(status, "refused") == 0 ? "refused: " : "");
         print_text(why);
         putchar('\n');
     }
-}
-
-/* In the terms of renewd.job_run_details. */
-static char *run_status(const struct json *doc, size_t i)
-{
-    cleanup(free_p) char *refused = xasprintf("runs.%zu.refused", i), *failed = xasprintf("runs.%zu.failed", i);
-    cleanup(free_p) char *finished = xasprintf("runs.%zu.finished_at", i);
-
-    if (json_kind(doc, refused) == JSON_STRING)
-        return xstrdup("refused");
-    if (json_kind(doc, finished) != JSON_STRING)
-        return xstrdup("running");
-    return xstrdup(print_integer(doc, failed) ? "failed" : "succeeded");
 }
 
 int ctl_runs(const struct ctl *c)
 {
     static const char *const titles[] = {"RUN", "JOB",       "TRIGGER", "STATUS",  "STARTED", "FINISHED",
                                          "DUE", "REFRESHED", "FAILED",  "SKIPPED", NULL};
-    static const char *const names[] = {"id",          "job", "trigger",   NULL,     "started_at",
+    static const char *const names[] = {"id",          "job", "trigger",   "status", "started_at",
                                         "finished_at", "due", "refreshed", "failed", "skipped"};
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(table_output_done) struct table_output s;
@@ -503,9 +491,8 @@ int ctl_runs(const struct ctl *c)
     for (size_t i = 0; i < count; i++) {
         char *cells[10];
         for (size_t k = 0; k < 10; k++)
-            cells[k] = !names[k]                 ? run_status(d.json, i)
-                       : strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
-                                                 : member_of(d.json, "runs", i, names[k]);
+            cells[k] = strstr(names[k], "_at") ? time_of(d.json, "runs", i, names[k])
+                                               : member_of(d.json, "runs", i, names[k]);
         table_output_row(&s, cells);
     }
     table_output_flush(&s);

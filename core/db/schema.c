@@ -109,6 +109,7 @@ static const struct migration migrations[] = {
     {migration_suspects_shown, &migration_suspects_shown_count},
     {migration_disabled, &migration_disabled_count},
     {migration_failing, &migration_failing_count},
+    {migration_waiting, &migration_waiting_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

@@ -79,4 +79,8 @@ extern const size_t migration_suspects_shown_count;
 extern const struct step migration_disabled[];
 extern const size_t migration_disabled_count;
 
+/* schema_waiting.c: runs that wait for a renewd. */
+extern const struct step migration_waiting[];
+extern const size_t migration_waiting_count;
+
 #endif

@@ -135,8 +135,9 @@ int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e
 
     args_text(&a, host);
     args_number(&a, now);
-    return db_exec(db, "UPDATE {runs} SET finished_at = $2 WHERE host = $1 AND finished_at = 0", a.params, a.count,
-                   NULL, e);
+    args_text(&a, RUN_INTERRUPTED);
+    return db_exec(db, "UPDATE {runs} SET finished_at = $2, refused = $3 WHERE host = $1 AND finished_at = 0",
+                   a.params, a.count, NULL, e);
 }
 
 static void run_read(const struct db_result *r, size_t row, struct run_row *run)
@@ -151,6 +152,7 @@ static void run_read(const struct db_result *r, size_t row, struct run_row *run)
     run->failed = db_integer(r, row, 7);
     run->skipped = db_integer(r, row, 8);
     run->refused = jobs_copy(r, row, 9);
+    run->waiting = !run->finished_at && !db_text(r, row, 10);
 }
 
 int store_runs(struct db *db, const char *job, size_t limit, struct run_row **ret, size_t *ret_count,
@@ -164,9 +166,9 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
         args_text(&a, job);
     int r = db_exec(db,
                     job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-                          " skipped, refused FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
+                          " skipped, refused, host FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
                         : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-                          " skipped, refused FROM {runs} ORDER BY id DESC LIMIT $1",
+                          " skipped, refused, host FROM {runs} ORDER BY id DESC LIMIT $1",
                     a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -180,10 +182,11 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
 int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *found = NULL;
-    int r = db_run(db,
-                   "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused"
-                   " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
-                   &job, 1, &found, e);
+    int r = db_run(
+        db,
+        "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host"
+        " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
+        &job, 1, &found, e);
 
     if (r < 0 || !db_rows(found))
         return r;

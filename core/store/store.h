@@ -280,14 +280,17 @@ void job_row_done(struct job_row *j);
 struct run_row {
     int64_t id;
     char *job, *trigger;             /* tick auto once hand start */
-    int64_t started_at, finished_at; /* 0 = running */
+    int64_t started_at, finished_at; /* 0 = waiting or running */
+    bool waiting;                    /* SQL requested it, and no renewd has taken it yet */
     int64_t due, refreshed, failed, skipped;
-    char *refused; /* why it could not run; NULL = it could */
+    char *refused; /* why it could not run, or not to its end; NULL = it could */
 };
+/* The refused of a run whose process ended before it did. */
+#define RUN_INTERRUPTED "interrupted: its renewd ended before the run did; what it had received is stored"
 int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
                     int64_t *ret_id, struct error *e);
 int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
-/* Ends the runs of this host's dead processes. A run that still continues elsewhere says so again when it ends. */
+/* Ends the runs of this host's dead processes, as interrupted. A run that still continues elsewhere says so again when it ends. */
 int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e);
 int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
                size_t *ret_count, struct error *e);

@@ -49,6 +49,11 @@ asked_of_nobody() {
     check_match "lightspeed: the words of today" '^Token refresh triggered with request ID: [0-9]+$' "$out"
     check_match "lightspeed: so many were handed over" 'NOTICE.*lightspeed: 4 records handed over' "$out"
     check_equal "the free plan" 5 "$(sql "select allocate_periodic_tokens()" 2> /dev/null)"
+    check_equal "none is taken, and none is shown as running" 'waiting 5' \
+        "$(sql "select status || ' ' || count(*) from renewd.job_run_details where end_time is null group by status")"
+    check_match "its message says so" '^no renewd has taken it yet; 12 were due' \
+        "$(sql "select return_message from renewd.job_run_details d join renewd.job j using (jobid)
+                where jobname = 'refresh-expired-youtube-tokens' order by runid desc limit 1")"
     check_match "an unknown job is an error with a hint" 'knows no job nonsense' \
         "$(sql "select renewd.run('nonsense')" 2>&1)"
     check_equal "without pg_net" 0 "$(sql "select count(*) from pg_extension where extname = 'pg_net'")"
@@ -166,6 +171,7 @@ other_host() {
     sql "select renewd.run('tiktok'); select renewd.run('instagram')" > /dev/null 2>&1
     taken() { [ "$(sql "select count(*) from renewd.requests where taken_at = 0")" = "$1" ]; }
     check "the other job's request is taken" wait_until 20 taken 3
+    check_match "those that wait are shown so" '^[0-9]+ +tiktok +sql +waiting ' "$(ctl runs tiktok 2>&1 || ctl runs)"
     mv "$DIR/tiktok.away" "$DIR/conf.d/tiktok.conf"
     check "the job comes back" ctl reload
     check "and is active" wait_until 20 active_is refresh-expired-tiktok-tokens t

@@ -269,7 +269,7 @@ static void test_run(void)
     CU_ASSERT_EQUAL(json_finish(&a.json), 0);
     CU_ASSERT_STRING_EQUAL(a.body.data, "{\"id\":\"12\",\"job\":\"shop\",\"trigger\":\"demand\","
                                         "\"started_at\":\"2026-11-02T13:00:00Z\",\"finished_at\":null,\"due\":3,"
-                                        "\"refreshed\":2,\"failed\":1,\"skipped\":0}");
+                                        "\"refreshed\":2,\"failed\":1,\"skipped\":0,\"status\":\"running\"}");
     buf_done(&a.body);
 }
 

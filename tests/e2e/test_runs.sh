@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The status of runs: one that no renewd has taken yet, one that goes on, and one whose renewd ended before it did.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/strict.sh"
+
+begun_run() { # JOB HOST (an expression): a run that has not ended; its id
+    sql "insert into $(own runs) (job, \"trigger\", host, started_at) values ('$1', 'sql', $2, $(date +%s))"
+    sql "select max(id) from $(own runs)"
+}
+
+in_sql() { # RUN
+    sql "select status || ': ' || return_message from renewd.job_run_details where runid = $1"
+}
+
+statuses() { # STORE
+    local s=$1 waits goes cut
+    stage "$s"
+    make_accounts_table tokens
+    load_accounts strict tokens 2 runs
+    strict_job tokens tokens
+    check "$s: a first run" run_renewd --once
+    waits=$(begun_run away null) # as renewd.request_run() leaves it, for a job that no daemon has
+    sql "insert into $(own requests) (job, run_id, created_at) values ('away', $waits, $(date +%s))"
+    goes=$(begun_run tokens "'of another host'")
+    cut=$(begun_run tokens "(select id from $(own hosts) limit 1)")
+    start_ready || exit 1
+    ctl runs > "$DIR/runs.out"
+    check_match "$s: a request that no renewd has taken waits" "^$waits +away +sql +waiting " "$(cat "$DIR/runs.out")"
+    check_match "$s: one that a host has taken is running" "^$goes +tokens +sql +running " "$(cat "$DIR/runs.out")"
+    check_match "$s: one of a process that was killed did not succeed" "^$cut +tokens +sql +interrupted " "$(cat "$DIR/runs.out")"
+    check_match "$s: which is said below" "^run $cut was interrupted: its renewd ended before the run did" "$(cat "$DIR/runs.out")"
+    check_match "$s: for programs" "\"id\":\"$waits\",[^}]*\"finished_at\":null,[^}]*\"status\":\"waiting\"" "$(ctl --json runs)"
+    if [ "$s" = postgresql ]; then
+        check_match "$s: in SQL it waits" '^waiting: no renewd has taken it yet' "$(in_sql "$waits")"
+        check_match "$s: in SQL it is running" '^running: ' "$(in_sql "$goes")"
+        check_match "$s: in SQL it failed" '^failed: interrupted: its renewd ended' "$(in_sql "$cut")"
+    fi
+    stop_renewd
+}
+
+start_simulator
+for store in sqlite postgresql; do statuses $store; done
+no_tokens_in_logs
+finish
