@@ -317,12 +317,16 @@ static void report(const struct bare *b)
 int main(int argc, char **argv)
 {
     static struct bare b = {.timeout_ms = -1, .db_fd = -1};
+    struct rlimit files;
 
     if (argc != 7) {
         fprintf(stderr, "usage: bare postgresql|sqlite WHERE URL safe|single_use update|promises IN_FLIGHT\n");
         return 2;
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
     curl_global_init(CURL_GLOBAL_ALL);
     b.store = strcmp(argv[1], "sqlite") == 0 ? &bare_sqlite : &bare_postgresql;
     b.options = (struct bare_options){strcmp(argv[4], "single_use") == 0, strcmp(argv[5], "promises") == 0};

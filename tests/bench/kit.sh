@@ -32,8 +32,8 @@ start_durable_cluster() {
 # In ticks: of the cluster's processes, those that ended too.
 pg_ticks() {
     { cat "/proc/$POSTMASTER/stat"
-      for child in $(cat "/proc/$POSTMASTER/task/$POSTMASTER/children"); do cat "/proc/$child/stat" 2> /dev/null; done
-    } | awk -v main="$POSTMASTER" '{ n += $14 + $15 } $1 == main { n += $16 + $17 } END { print n }'
+      for child in $(pgrep -P "$POSTMASTER"); do cat "/proc/$child/stat" 2> /dev/null; done
+    } | awk -v main="$POSTMASTER" '{ n += $14 + $15 } $1 == main { n += $16 + $17 } END { print n + 0 }'
 }
 
 process_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; } # PID
