@@ -172,6 +172,28 @@ int db_exec(struct db *db, const char *sql, const struct db_param *params, size_
     return db_exec_as_is(db, expanded.data ? expanded.data : "", params, count, ret, e);
 }
 
+int db_exec_each(struct db *db, const char *sql, const struct db_param *params, size_t count, size_t sets,
+                 int64_t *ret_affected, struct error *e)
+{
+    cleanup(buf_done) struct buf expanded = {0};
+    buf_init(&expanded, SQL_MAX);
+    int r = usable(db, e);
+    if (r == 0 && (r = db_expand(db, sql, &expanded)) < 0)
+        error_set(e, r, "store: a statement of renewd itself is malformed or too long");
+    if (r < 0)
+        return r;
+    *ret_affected = 0;
+    db->sqlstate[0] = '\0';
+    if (db->driver->exec_each)
+        return db->driver->exec_each(db, expanded.data, params, count, sets, ret_affected, e);
+    for (size_t i = 0; r == 0 && i < sets; i++) {
+        cleanup(db_result_free_p) struct db_result *result = NULL;
+        r = db_exec_as_is(db, expanded.data, params + i * count, count, &result, e);
+        *ret_affected += r == 0 ? db_affected(result) : 0;
+    }
+    return r;
+}
+
 int db_run(struct db *db, const char *sql, const char *const *texts, size_t count, struct db_result **ret,
            struct error *e)
 {

@@ -34,6 +34,9 @@ struct db_driver {
     void (*rollback)(struct db *db);
     int (*exec)(struct db *db, const char *sql, const struct db_param *params, size_t count, struct db_result **ret,
                 struct error *e);
+    /* See db_exec_each; NULL: the statement is run again and again. */
+    int (*exec_each)(struct db *db, const char *sql, const struct db_param *params, size_t count, size_t sets,
+                     int64_t *ret_affected, struct error *e);
     /* Parses sql, one statement, and returns the number of its parameters; inside a transaction. */
     int (*prepare)(struct db *db, const char *sql, size_t *ret_params, struct error *e);
 };
@@ -67,7 +70,11 @@ void db_rollback(struct db *db); /* may be called when nothing is open */
  * a lock; -ENOSPC; -EEXIST: unique constraint; -EINVAL: any other error. */
 int db_exec(struct db *db, const char *sql, const struct db_param *params, size_t count, struct db_result **ret,
             struct error *e);
-/* The same for a user's own statement: nothing in braces is replaced. */
+/* Runs one statement, which returns no rows, for each of `sets` sets of `count` parameters, set after set. SQLite
+ * compiles it once. */
+int db_exec_each(struct db *db, const char *sql, const struct db_param *params, size_t count, size_t sets,
+                 int64_t *ret_affected, struct error *e);
+/* db_exec for a user's own statement: nothing in braces is replaced. */
 int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params, size_t count,
                   struct db_result **ret, struct error *e);
 /* db_exec with NUL-terminated texts (NULL = SQL NULL), for the usual case. */

@@ -253,13 +253,25 @@ static int parameter_number(sqlite3_stmt *s, int index)
     return *end || n < 1 || n > SHRT_MAX ? 0 : (int)n;
 }
 
-static int bind_all(struct db *db, sqlite3_stmt *s, const struct db_param *params, size_t count, struct error *e)
+/* The numbers of the statement's parameters, in its own order: each is 1 or more, and at most count. */
+static int numbers_of(sqlite3_stmt *s, size_t count, int **ret, struct error *e)
+{
+    cleanup(free_p) int *numbers = xcalloc((size_t)sqlite3_bind_parameter_count(s) + 1, sizeof(*numbers));
+    for (int i = 1; i <= sqlite3_bind_parameter_count(s); i++) {
+        numbers[i - 1] = parameter_number(s, i);
+        if (numbers[i - 1] < 1 || (size_t)numbers[i - 1] > count)
+            return error_set(e, -EINVAL, "SQLite: the statement wants a parameter that is not given");
+    }
+    *ret = numbers;
+    numbers = NULL;
+    return 0;
+}
+
+static int bind_all(struct db *db, sqlite3_stmt *s, const int *numbers, const struct db_param *params,
+                    struct error *e)
 {
     for (int i = 1; i <= sqlite3_bind_parameter_count(s); i++) {
-        int n = parameter_number(s, i);
-        if (n < 1 || (size_t)n > count)
-            return error_set(e, -EINVAL, "SQLite: the statement wants a parameter that is not given");
-        const struct db_param *p = &params[n - 1];
+        const struct db_param *p = &params[numbers[i - 1] - 1];
         char *end = NULL;
         long long number = p->text && p->integer ? strtoll(p->text, &end, 10) : 0;
         int code;
@@ -306,9 +318,12 @@ static int sqlite_exec(struct db *db, const char *sql, const struct db_param *pa
                        struct db_result **ret, struct error *e)
 {
     cleanup(statement_end) sqlite3_stmt *s = NULL;
+    cleanup(free_p) int *numbers = NULL;
     int r = compile(db, sql, &s, e);
     if (r == 0)
-        r = bind_all(db, s, params, count, e);
+        r = numbers_of(s, count, &numbers, e);
+    if (r == 0)
+        r = bind_all(db, s, numbers, params, e);
     if (r < 0)
         return r;
     struct db_result *result = db_result_new((size_t)sqlite3_column_count(s));
@@ -319,6 +334,28 @@ static int sqlite_exec(struct db *db, const char *sql, const struct db_param *pa
     }
     *ret = result;
     return 0;
+}
+
+static int sqlite_exec_each(struct db *db, const char *sql, const struct db_param *params, size_t count,
+                            size_t sets, int64_t *ret_affected, struct error *e)
+{
+    cleanup(statement_end) sqlite3_stmt *s = NULL;
+    cleanup(free_p) int *numbers = NULL;
+    int r = compile(db, sql, &s, e);
+    if (r == 0)
+        r = numbers_of(s, count, &numbers, e);
+    for (size_t i = 0; r == 0 && i < sets; i++) {
+        int before = sqlite3_total_changes(db->connection), code = SQLITE_DONE;
+        r = bind_all(db, s, numbers, params + i * count, e);
+        if (r == 0)
+            code = sqlite3_step(s);
+        if (code != SQLITE_DONE)
+            return sqlite_refused(db, false, e);
+        if (sqlite3_total_changes(db->connection) != before)
+            *ret_affected += sqlite3_changes64(db->connection);
+        sqlite3_reset(s);
+    }
+    return r;
 }
 
 static int sqlite_prepare(struct db *db, const char *sql, size_t *ret_params, struct error *e)
@@ -348,5 +385,6 @@ const struct db_driver db_sqlite = {
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .exec = sqlite_exec,
+    .exec_each = sqlite_exec_each,
     .prepare = sqlite_prepare,
 };
