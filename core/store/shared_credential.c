@@ -3,6 +3,8 @@
  */
 #include "core/store/shared_credential.h"
 
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
@@ -35,23 +37,35 @@ int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct r
 int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent, bool *ret_dead,
                 struct error *e)
 {
-    if (!count)
-        return 0;
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
+    cleanup(free_p) const char **held = xcalloc(count + 1, sizeof(*held));
+    size_t some = 0;
+    for (size_t i = 0; i < count; i++)
+        if (*fingerprints[i])
+            held[some++] = fingerprints[i];
+    if (!some)
+        return 0;
     buf_init(&sql, 1 << 14);
     buf_text(&sql, "SELECT fingerprint, CASE WHEN successor IS NULL THEN 0 ELSE 1 END, dead FROM {credentials}"
                    " WHERE (successor IS NOT NULL OR dead <> 0) AND ");
-    list_put_in(db, "fingerprint", list_add(db, &a, fingerprints, count), &sql);
+    list_put_in(db, "fingerprint", list_add(db, &a, held, some), &sql);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
-    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
-        for (size_t k = 0; k < count; k++)
-            if (strcmp(fingerprints[k], db_text(r, i, 0)) == 0) {
-                ret_spent[k] = db_integer(r, i, 1) != 0;
-                ret_dead[k] = db_integer(r, i, 2) != 0;
-            }
-    return res;
+    if (res < 0 || !db_rows(r))
+        return res;
+    struct map *at = map_new();
+    for (size_t i = 0; i < db_rows(r); i++)
+        map_put(at, db_text(r, i, 0), (void *)(uintptr_t)(i + 1));
+    for (size_t k = 0; k < count; k++) {
+        size_t row = (size_t)(uintptr_t)map_get(at, fingerprints[k]);
+        if (!row)
+            continue;
+        ret_spent[k] = db_integer(r, row - 1, 1) != 0;
+        ret_dead[k] = db_integer(r, row - 1, 2) != 0;
+    }
+    map_free(at, NULL);
+    return 0;
 }
 
 int store_standing(struct db *db, const char *fingerprint, bool safe, struct standing *ret, struct error *e)

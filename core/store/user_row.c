@@ -243,6 +243,7 @@ static bool outside(const struct table *t, const struct row *row)
 /* Each value is preceded by its slot and length, so that two different rows never give the same input. */
 static int hash_row(const struct table *t, struct row *row)
 {
+    static const char digits[] = "0123456789abcdef";
     unsigned char hash[CRYPTO_HASH];
     cleanup(buf_done) struct buf all = {0};
     buf_init(&all, HASHED_MAX);
@@ -266,8 +267,11 @@ static int hash_row(const struct table *t, struct row *row)
     int r = crypto_sha256(all.data, all.len, hash);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < CRYPTO_HASH; i++)
-        snprintf(row->hash + 2 * i, 3, "%02x", hash[i]);
+    for (size_t i = 0; i < CRYPTO_HASH; i++) {
+        row->hash[2 * i] = digits[hash[i] >> 4];
+        row->hash[2 * i + 1] = digits[hash[i] & 15];
+    }
+    row->hash[2 * (size_t)CRYPTO_HASH] = '\0';
     return 0;
 }
 

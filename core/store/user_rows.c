@@ -240,6 +240,24 @@ int rows_of_keys(struct db *db, const struct table *t, const char *const *keys, 
     return 0;
 }
 
+/* Each key is looked up by itself. While renewd's table has no statistics, as in a first reading, PostgreSQL expects few
+ * records of a source and would read all of them for each page. */
+static void records_put_query(const struct db *db, int source, int keys, struct buf *sql)
+{
+    buf_text(sql, "SELECT ");
+    if (!db_is_postgresql(db)) {
+        record_columns("", sql);
+        buf_printf(sql, " FROM {records} WHERE source = $%d AND ", source);
+        list_put_in(db, "rkey", keys, sql);
+        return;
+    }
+    record_columns("r.", sql);
+    buf_printf(sql,
+               " FROM unnest($%d::text[]) AS k(v) CROSS JOIN LATERAL"
+               " (SELECT * FROM {records} WHERE source = $%d AND rkey = k.v OFFSET 0) AS r",
+               keys, source);
+}
+
 int records_of_keys(struct db *db, const char *source, const char *const *keys, size_t count, struct record *ret,
                     struct error *e)
 {
@@ -250,10 +268,7 @@ int records_of_keys(struct db *db, const char *source, const char *const *keys, 
     if (!count)
         return 0;
     buf_init(&sql, ROWS_SQL_MAX);
-    buf_text(&sql, "SELECT ");
-    record_columns("", &sql);
-    buf_printf(&sql, " FROM {records} WHERE source = $%d AND ", args_text(&a, source));
-    list_put_in(db, "rkey", list_add(db, &a, keys, count), &sql);
+    records_put_query(db, args_text(&a, source), list_add(db, &a, keys, count), &sql);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;

@@ -187,6 +187,62 @@ static void somebody_was_quicker(void)
     db_close(db);
 }
 
+/* Texts that a list of many would get wrong, and a page in which every column has its own value or the same. */
+static void a_page_of_records(void)
+{
+    static const char *const accounts[] = {"plain",   NULL,      "NULL",        "",        "a,b",
+                                           "{x}",     "qu\"ote", "back\\slash", "a\nline", "gr\xc3\xbc\xc3\x9f",
+                                           "'; DROP", " "};
+    enum { KINDS = sizeof accounts / sizeof *accounts };
+    struct db *db = kit_fresh();
+    struct error e = {""};
+    struct record_change list[KINDS + 1] = {0};
+    char source[] = "s", job[] = "j", keys[KINDS + 1][8], copies[KINDS][16];
+    for (size_t i = 0; i <= KINDS; i++) {
+        struct record *r = &list[i].now;
+        snprintf(keys[i], sizeof keys[i], "k\"%zu", i);
+        *r = (struct record){.source = source,
+                             .key = keys[i],
+                             .job = job,
+                             .state = STATE_OK,
+                             .generation = -(int64_t)i};
+        snprintf(r->hash, sizeof r->hash, "h%zu", i);
+        r->due_at = INT64_MAX - (int64_t)i;
+        if (i < KINDS && accounts[i])
+            r->account = strcpy(copies[i], accounts[i]);
+        list[i].is_new = true;
+    }
+    CU_ASSERT_EQUAL(store_records_put(db, list, KINDS, &e), KINDS);
+    CU_ASSERT_EQUAL(store_records_put(db, list, KINDS, &e), 0);
+    for (size_t i = 0; i < KINDS; i++) {
+        struct record r;
+        CU_ASSERT_EQUAL_FATAL(store_record(db, "s", keys[i], &r, &e), 0);
+        CU_ASSERT_EQUAL(r.generation, -(int64_t)i);
+        CU_ASSERT_EQUAL(r.due_at, INT64_MAX - (int64_t)i);
+        CU_ASSERT_EQUAL(r.state, STATE_OK);
+        CU_ASSERT_STRING_EQUAL(r.hash, list[i].now.hash);
+        CU_ASSERT_EQUAL(!r.account, !accounts[i]);
+        if (r.account && accounts[i])
+            CU_ASSERT_STRING_EQUAL(r.account, accounts[i]);
+        CU_ASSERT_PTR_NULL(r.memo);
+        record_done(&r);
+    }
+    /* One is new, one another process changed, one has another state, one is as it was; the others change. */
+    for (size_t i = 0; i < KINDS; i++) {
+        list[i].is_new = false;
+        memcpy(list[i].old_hash, list[i].now.hash, sizeof list[i].old_hash);
+        list[i].old_generation = list[i].now.generation;
+        list[i].now.strikes = (int)i;
+        list[i].now.state = i == 3 ? STATE_RETRYING : STATE_OK;
+    }
+    kit_sql(db, "UPDATE {records} SET hash = 'other' WHERE rkey = 'k\"5'");
+    CU_ASSERT_EQUAL(store_records_put(db, list, KINDS + 1, &e), KINDS);
+    CU_ASSERT_TRUE(kit_is(db, "61", "SELECT sum(strikes) FROM {records}")); /* 0 + ... + 11, without 5 */
+    CU_ASSERT_TRUE(kit_is(db, "k\"3", "SELECT min(rkey) FROM {records} WHERE state = %d", STATE_RETRYING));
+    CU_ASSERT_TRUE(kit_is(db, "other", "SELECT hash FROM {records} WHERE rkey = 'k\"5'"));
+    db_close(db);
+}
+
 static void the_sweep(void)
 {
     struct db *db = kit_fresh();
@@ -229,6 +285,7 @@ int main(void)
         {"only", filters},
         {"20,000 rows in pages, taken up again", many_rows_in_pages},
         {"a record that somebody was quicker with", somebody_was_quicker},
+        {"a page of records, each its own", a_page_of_records},
         {"the sweep", the_sweep},
         {NULL, NULL},
     };
