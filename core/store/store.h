@@ -78,6 +78,7 @@ struct record_change {
                 * written */
 };
 int store_records_put(struct db *db, const struct record_change *changes, size_t count, struct error *e);
+int store_records_count(struct db *db, const char *source, int64_t *ret, struct error *e);
 /* Removes records of the table whose rows are gone (or were taken out of `only`, not by renewd), unless a lease is
  * running. Checks `limit` records after `after`; *ret_next NULL = all are checked. */
 int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,

@@ -29,11 +29,11 @@ static int read_known(struct db *db, const struct table *t, const char *after, s
 }
 
 /* A status that renewd wrote itself never takes a record out. */
-static bool stays(const struct table *t, const struct row *row, const char *wrote_status)
+static bool stays(const struct table *bare, const struct row *row, const char *wrote_status)
 {
     if (!row->outside)
         return true;
-    const char *status = t->status >= 0 ? row->cells[t->status].text : NULL;
+    const char *status = bare->status >= 0 ? row->cells[bare->status].text : NULL;
     return status && wrote_status && !strcmp(status, wrote_status);
 }
 
@@ -44,9 +44,13 @@ static int find_gone(struct db *db, const struct table *t, const struct db_resul
     size_t count = db_rows(known), rows_count = 0, n = 0;
     cleanup(free_p) const char **keys = xcalloc(count + 1, sizeof(*keys));
     struct row *rows = NULL;
+    struct table bare = *t; /* of a row its status alone is needed */
+    bare.columns = t->status >= 0 ? &t->columns[t->status] : NULL;
+    bare.column_count = t->status >= 0;
+    bare.status = t->status >= 0 ? 0 : -1;
     for (size_t i = 0; i < count; i++)
         keys[i] = db_text(known, i, 0);
-    int r = rows_of_keys(db, t, keys, count, &rows, &rows_count, e);
+    int r = rows_of_keys(db, &bare, keys, count, &rows, &rows_count, e);
     if (r < 0)
         return r;
     struct map *there = map_new();
@@ -54,7 +58,7 @@ static int find_gone(struct db *db, const struct table *t, const struct db_resul
         map_put(there, rows[i].key, &rows[i]);
     for (size_t i = 0; i < count; i++) {
         const struct row *row = map_get(there, keys[i]);
-        if (!row || !stays(t, row, db_text(known, i, 1)))
+        if (!row || !stays(&bare, row, db_text(known, i, 1)))
             gone[n++] = keys[i];
     }
     map_free(there, NULL);
@@ -102,6 +106,24 @@ static int sweep_sweep(struct db *db, const struct table *t, const char *after, 
     *ret_next = count < limit ? NULL : xstrdup(db_text(known, count - 1, 0));
     *ret_removed = removed;
     return 0;
+}
+
+int store_records_count(struct db *db, const char *source, int64_t *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    cleanup(buf_done) struct buf sql = {0};
+    int before = db->statement_ms;
+    buf_init(&sql, ROWS_SQL_MAX);
+    buf_printf(&sql, "SELECT count(*) FROM {records} WHERE source = $%d", args_text(&a, source));
+    db->statement_ms = SWEEP_MS;
+    db->timed = true;
+    int res = rows_exec(db, sql.data, &a, &r, e);
+    db->timed = false;
+    db->statement_ms = before;
+    if (res == 0)
+        *ret = db_integer(r, 0, 0);
+    return res;
 }
 
 int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,

@@ -198,6 +198,7 @@ static void a_page_of_records(void)
     struct error e = {""};
     struct record_change list[KINDS + 1] = {0};
     char source[] = "s", job[] = "j", keys[KINDS + 1][8], copies[KINDS][16];
+    int64_t count = -1;
     for (size_t i = 0; i <= KINDS; i++) {
         struct record *r = &list[i].now;
         snprintf(keys[i], sizeof keys[i], "k\"%zu", i);
@@ -227,6 +228,10 @@ static void a_page_of_records(void)
         CU_ASSERT_PTR_NULL(r.memo);
         record_done(&r);
     }
+    CU_ASSERT_EQUAL(store_records_count(db, "s", &count, &e), 0);
+    CU_ASSERT_EQUAL(count, KINDS);
+    CU_ASSERT_EQUAL(store_records_count(db, "t", &count, &e), 0);
+    CU_ASSERT_EQUAL(count, 0);
     /* One is new, one another process changed, one has another state, one is as it was; the others change. */
     for (size_t i = 0; i < KINDS; i++) {
         list[i].is_new = false;

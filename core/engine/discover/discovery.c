@@ -16,26 +16,11 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
+#include "core/engine/discover/read_page.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
-#include "core/store/shared_credential.h"
-#include "core/store/user_table_check.h"
-#include "core/store/wrote_trouble.h"
 
-enum { SLOW_SHARE = 100, CHANGES_MAX = 500, BEHIND_MS = 1000, MISFIT_S = 30, SAY_MS = 10000 };
-
-struct page_task {
-    struct job *job;
-    char *after;
-    bool full, looked;
-    char *hidden;  /* row security that shows no row */
-    int64_t about; /* of a full round's first page */
-    bool ask_only, only_asked;
-    struct only_unheld unheld;
-    struct page page;
-    bool *spent, *dead; /* which of its records hold a credential that has a successor, or is dead */
-    bool *untold;       /* which of them need their owner, though `also` columns were never written */
-};
+enum { SLOW_SHARE = 100, BEHIND_MS = 1000, MISFIT_S = 30, SAY_MS = 10000 };
 
 struct put_task {
     struct job *job;
@@ -49,15 +34,34 @@ struct put_task {
 struct sweep_task {
     struct job *job;
     char *after, *next;
+    size_t limit;
+    int64_t standing; /* of the whole table's rows, as just read; -1: not known */
     int64_t removed;
 };
 
 static void ask_page(void *ctx);
 static void ask_sweep(void *ctx);
 
+/* What was read ahead is not current any more. */
+static void drop_ahead(struct discovery *d)
+{
+    struct page_task *t = d->ahead;
+    d->ahead = NULL;
+    if (t && t->ahead == AHEAD_THERE)
+        page_task_free(t);
+    else if (t)
+        t->ahead = AHEAD_DROPPED;
+}
+
+static size_t page_rows(const struct discovery *d)
+{
+    return d->full || d->looking ? FULL_PAGE_ROWS : PAGE_ROWS;
+}
+
 static void from_the_first(struct job *j)
 {
     struct discovery *d = &j->discovery;
+    drop_ahead(d);
     d->restart = d->sweeping = false;
     unreadable_note_later(j, &d->round, false);
     d->round = (struct round){0};
@@ -199,7 +203,13 @@ static void discovery_round_done(struct job *j)
 static int sweep_work(struct db *db, void *arg, struct error *e)
 {
     struct sweep_task *t = arg;
-    int res = store_sweep(db, t->job->table, t->after, PAGE_ROWS, &t->next, &t->removed, e);
+    int64_t count = 0;
+    struct error ignored;
+    /* Every row that was read has a record; as many records as that: none is of a row that is gone. */
+    if (t->standing >= 0 && store_records_count(db, t->job->table->source, &count, &ignored) == 0 &&
+        count == t->standing)
+        return status_columns_settle(db, t->job, e);
+    int res = store_sweep(db, t->job->table, t->after, t->limit, &t->next, &t->removed, e);
     return res < 0 || t->next ? res : status_columns_settle(db, t->job, e);
 }
 
@@ -237,6 +247,8 @@ static void ask_sweep(void *ctx)
     struct sweep_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->after = d->after ? xstrdup(d->after) : NULL;
+    t->limit = page_rows(d);
+    t->standing = !d->after && (d->full || d->looking) ? d->round.standing : -1;
     engine_async(j->engine, sweep_work, t, sweep_done);
 }
 
@@ -305,57 +317,15 @@ static void put_done(void *arg, int result, const struct error *e)
         if (result < 0) {
             round_failed(j, result, e);
         } else {
-            for (size_t i = 0; i < t->count; i++)
+            for (size_t i = 0; i < t->count; i++) {
                 change_put(j, &t->changes[i], t->spent[i], t->dead[i]);
+                if (t->changes[i].revives || t->changes[i].recovery)
+                    drop_ahead(&j->discovery); /* it may hold the same credential */
+            }
             page_taken(j, &t->next, t->last);
         }
     }
     put_free(t);
-}
-
-/* Each credential is handled once. */
-static void tell_once(const char *const *fingerprints, bool *spent, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = i + 1; spent[i] && k < count; k++)
-            if (spent[k] && strcmp(fingerprints[i], fingerprints[k]) == 0)
-                spent[k] = false;
-}
-
-static int page_spent(struct db *db, struct page_task *t, struct error *e)
-{
-    size_t count = t->page.count;
-    const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
-    t->spent = xcalloc(count + 1, sizeof *t->spent);
-    t->dead = xcalloc(count + 1, sizeof *t->dead);
-    for (size_t i = 0; i < count; i++)
-        fingerprints[i] = t->page.records[i].fingerprint;
-    int res = store_spent(db, fingerprints, count, t->spent, t->dead, e);
-    if (res >= 0)
-        tell_once(fingerprints, t->spent, count);
-    free(fingerprints);
-    return res;
-}
-
-/* They were dead before the job had its `also`, or before renewd stored which records it had written it for. */
-static int page_untold(struct db *db, struct page_task *t, struct error *e)
-{
-    size_t count = 0, *at = xcalloc(t->page.count + 1, sizeof *at);
-    const char **keys = xcalloc(t->page.count + 1, sizeof *keys);
-    bool *missing = xcalloc(t->page.count + 1, sizeof *missing);
-    t->untold = xcalloc(t->page.count + 1, sizeof *t->untold);
-    for (size_t i = 0; i < t->page.count; i++)
-        if (t->page.records[i].source && status_columns_person(t->job, &t->page.records[i])) {
-            at[count] = i;
-            keys[count++] = t->page.records[i].key;
-        }
-    int res = store_told_missing(db, t->job->table->source, keys, count, missing, e);
-    for (size_t i = 0; res >= 0 && i < count; i++)
-        t->untold[at[i]] = missing[i];
-    free(missing);
-    free(keys);
-    free(at);
-    return res;
 }
 
 static void tell_untold(struct job *j, const struct record *rec, const struct row *row)
@@ -363,42 +333,6 @@ static void tell_untold(struct job *j, const struct record *rec, const struct ro
     struct commit *c = outcome_told(j, rec, row);
     if (c)
         commits_submit(j->engine, j, NULL, c, false, false);
-}
-
-/* A table that looks empty, or that cannot be written, shows it with its first page. */
-static void look_hidden(struct db *db, struct page_task *t)
-{
-    cleanup(table_look_done) struct table_look look = {0};
-    struct error ignored;
-    t->looked = table_look(db, t->job->table, &look, &ignored) >= 0;
-    if (t->looked)
-        t->hidden = table_look_hidden(&look, t->job->table, t->page.count > 0);
-}
-
-/* A withdrawn right is reported together with all other missing rights, before a token is spent. */
-static int first_page(struct db *db, struct page_task *t, struct error *e)
-{
-    int res = t->after ? 0 : job_rights(db, t->job->config, t->job->table, t->full, e);
-    return res < 0 ? res : store_page(db, t->job->table, t->after, PAGE_ROWS, &t->page, e);
-}
-
-static int page_work(struct db *db, void *arg, struct error *e)
-{
-    struct page_task *t = arg;
-    struct error ignored;
-    int res = first_page(db, t, e);
-    if (res >= 0 && !t->after && t->full && store_long_keys(db, t->job->table, &t->page, e) == -ENOTCONN)
-        res = -ENOTCONN; /* otherwise they are counted another time */
-    if (res >= 0 && !t->after && (t->full || !t->page.count))
-        look_hidden(db, t);
-    if (res >= 0 && !t->after && t->full && !t->page.last)
-        t->about = store_rows_about(db, t->job->table);
-    if (res >= 0 && t->ask_only)
-        t->only_asked = only_unheld_look(db, t->job->config, t->job->table, &t->unheld, &ignored) >= 0;
-    if (res < 0)
-        return job_still_fits(db, t->job, res, e);
-    res = page_spent(db, t, e);
-    return res < 0 || !t->job->config->also_count ? res : page_untold(db, t, e);
 }
 
 /* Rows that are added later mostly sort after it. */
@@ -418,8 +352,10 @@ static void look_through(struct job *j, struct page_task *t)
     put->changes = xcalloc(p->count + 1, sizeof *put->changes);
     put->spent = xcalloc(p->count + 1, sizeof *put->spent);
     put->dead = xcalloc(p->count + 1, sizeof *put->dead);
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count; i++) {
         of->taken += !p->rows[i].outside;
+        of->standing += !row_is_filtered_out(j, &p->rows[i], &p->records[i]);
+    }
     for (size_t i = 0; i < p->count; i++)
         if (change_look(j, &p->rows[i], &p->records[i], &put->changes[put->count], of))
             put->count++;
@@ -451,46 +387,77 @@ static void lengths_alone(struct job *j, const char *why)
     discovery_hold(j, why);
 }
 
-static void page_arrived(void *arg, int result, const struct error *e)
+static void page_asked(struct job *j, const char *after, bool ahead);
+
+/* On the loop, in its turn. */
+static void page_taken_up(struct page_task *t, int result, const struct error *e)
 {
-    struct page_task *t = arg;
     struct job *j = t->job;
+    struct discovery *d = &j->discovery;
     if (t->looked)
         job_hidden(j, t->hidden);
     if (!t->after && t->full)
-        j->discovery.about = t->about;
+        d->about = t->about;
     if (t->only_asked)
         only_unheld_take(j, &t->unheld);
-    if (j->discovery.running) {
-        if (result < 0)
+    if (d->running) {
+        if (result < 0) {
             round_failed(j, result, e);
-        else if (t->full && t->page.lengths)
+        } else if (t->full && t->page.lengths) {
             lengths_alone(j, t->page.lengths);
-        else
+        } else {
+            if ((d->full || d->looking) && !t->page.last && t->page.next && !d->restart)
+                page_asked(j, t->page.next, true);
             look_through(j, t);
+        }
     }
-    page_done(&t->page);
-    free(t->hidden);
-    only_unheld_done(&t->unheld);
-    free(t->spent);
-    free(t->dead);
-    free(t->untold);
-    free(t->after);
-    free(t);
+    page_task_free(t);
+}
+
+static void page_arrived(void *arg, int result, const struct error *e)
+{
+    struct page_task *t = arg;
+    if (t->ahead == AHEAD_ASKED) {
+        t->ahead = AHEAD_THERE;
+        t->result = result;
+        t->why = *e;
+    } else if (t->ahead == AHEAD_DROPPED) {
+        page_task_free(t);
+    } else {
+        page_taken_up(t, result, e);
+    }
+}
+
+static void page_asked(struct job *j, const char *after, bool ahead)
+{
+    struct discovery *d = &j->discovery;
+    struct page_task *t = xcalloc(1, sizeof *t);
+    t->job = j;
+    t->after = after ? xstrdup(after) : NULL;
+    t->full = d->full;
+    t->limit = page_rows(d);
+    t->ask_only = !t->after && (t->full || j->unheld.text || d->none_taken);
+    if (ahead) {
+        t->ahead = AHEAD_ASKED;
+        d->ahead = t;
+    }
+    engine_async(j->engine, page_work, t, page_arrived);
 }
 
 static void ask_page(void *ctx)
 {
     struct job *j = ctx;
     struct discovery *d = &j->discovery;
+    struct page_task *t = d->ahead;
     d->timer = NULL;
     d->page_started_ms = clock_boot_ms();
-    struct page_task *t = xcalloc(1, sizeof *t);
-    t->job = j;
-    t->after = d->after ? xstrdup(d->after) : NULL;
-    t->full = d->full;
-    t->ask_only = !t->after && (t->full || j->unheld.text || d->none_taken);
-    engine_async(j->engine, page_work, t, page_arrived);
+    d->ahead = NULL;
+    if (!t)
+        page_asked(j, d->after, false);
+    else if (t->ahead == AHEAD_THERE)
+        page_taken_up(t, t->result, &t->why);
+    else
+        t->ahead = AHEAD_NO; /* it is taken up when it arrives */
 }
 
 void discovery_start(struct job *j, bool full)

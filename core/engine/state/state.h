@@ -18,7 +18,12 @@
 #include "core/store/thread.h"
 #include "core/store/under_way.h"
 
-enum { CLAIM_BATCH = 100, PAGE_ROWS = 500, ASK_AGAIN_MAX = 1000 /* of one record in one run */ };
+enum {
+    CLAIM_BATCH = 100,
+    PAGE_ROWS = 500,
+    FULL_PAGE_ROWS = 1000 /* at full speed */,
+    ASK_AGAIN_MAX = 1000 /* of one record in one run */
+};
 
 struct jobs_ready_waiter {
     void (*done)(void *ctx);
@@ -86,7 +91,8 @@ struct engine {
 /* What one round has found. */
 struct round {
     int64_t rows, changed, removed;
-    int64_t taken; /* rows that `only` does not leave out */
+    int64_t taken;    /* rows that `only` does not leave out */
+    int64_t standing; /* of the rows: those that have a record now */
     int64_t unreadable;
     int64_t wrong_key;     /* of them: sealed with another key, as it seems */
     int64_t opened;        /* rows of which a value opened, or that hold plain ones */
@@ -100,6 +106,8 @@ struct only_unheld {
     bool doubtful; /* that may be a mistake: operators are told */
     bool mistyped; /* and a value that rows hold is so like one of them that it must be */
 };
+
+struct page_task;
 
 struct discovery {
     bool running, full, again;
@@ -119,6 +127,7 @@ struct discovery {
     bool none_taken;                /* all rows were left out then */
     char *last_key;                 /* of the table then; NULL = it was empty */
     struct look_waiter *looking, *waiting_look; /* discover/look_first.c: waiting for this round, for the next */
+    struct page_task *ahead; /* the next page, asked for or there already, while this one is looked through */
     struct loop_timer *timer;
 };
 
