@@ -79,6 +79,8 @@ struct record_change {
 };
 int store_records_put(struct db *db, const struct record_change *changes, size_t count, struct error *e);
 int store_records_count(struct db *db, const char *source, int64_t *ret, struct error *e);
+/* After many records were added: the database learns about them, so that the first claims have a plan. */
+int store_statistics(struct db *db, struct error *e);
 /* Removes records of the table whose rows are gone (or were taken out of `only`, not by renewd), unless a lease is
  * running. Checks `limit` records after `after`; *ret_next NULL = all are checked. */
 int store_sweep(struct db *db, const struct table *t, const char *after, size_t limit, char **ret_next,

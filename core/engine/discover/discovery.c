@@ -20,7 +20,7 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
 
-enum { SLOW_SHARE = 100, BEHIND_MS = 1000, MISFIT_S = 30, SAY_MS = 10000 };
+enum { SLOW_SHARE = 100, BEHIND_MS = 1000, MISFIT_S = 30, SAY_MS = 10000, MANY = 1000 };
 
 struct put_task {
     struct job *job;
@@ -36,6 +36,7 @@ struct sweep_task {
     char *after, *next;
     size_t limit;
     int64_t standing; /* of the whole table's rows, as just read; -1: not known */
+    bool many;        /* a part of the records that counts was added or changed in this round */
     int64_t removed;
 };
 
@@ -200,6 +201,15 @@ static void discovery_round_done(struct job *j)
     looks_over(j);
 }
 
+/* The end of a round. What cannot be done here for another reason than the connection is done later. */
+static int round_settle(struct db *db, struct sweep_task *t, struct error *e)
+{
+    int res = status_columns_settle(db, t->job, e);
+    if (res >= 0 && t->many && store_statistics(db, e) == -ENOTCONN)
+        res = -ENOTCONN;
+    return res;
+}
+
 static int sweep_work(struct db *db, void *arg, struct error *e)
 {
     struct sweep_task *t = arg;
@@ -208,9 +218,9 @@ static int sweep_work(struct db *db, void *arg, struct error *e)
     /* Every row that was read has a record; as many records as that: none is of a row that is gone. */
     if (t->standing >= 0 && store_records_count(db, t->job->table->source, &count, &ignored) == 0 &&
         count == t->standing)
-        return status_columns_settle(db, t->job, e);
+        return round_settle(db, t, e);
     int res = store_sweep(db, t->job->table, t->after, t->limit, &t->next, &t->removed, e);
-    return res < 0 || t->next ? res : status_columns_settle(db, t->job, e);
+    return res < 0 || t->next ? res : round_settle(db, t, e);
 }
 
 static void sweep_done(void *arg, int result, const struct error *e)
@@ -248,6 +258,7 @@ static void ask_sweep(void *ctx)
     t->job = j;
     t->after = d->after ? xstrdup(d->after) : NULL;
     t->limit = page_rows(d);
+    t->many = d->full && d->round.changed >= MANY && d->round.changed >= d->round.rows / 10;
     t->standing = !d->after && (d->full || d->looking) ? d->round.standing : -1;
     engine_async(j->engine, sweep_work, t, sweep_done);
 }
