@@ -70,4 +70,19 @@ report "what the documents name exists" "$missing"
 report "each folder of core/ has a README" \
     "$(find core -name '*.[ch]' | sed 's,/[^/]*$,,' | sort -u | while read -r folder; do
            [ "$folder" = core ] || [ -e "$folder/README" ] || echo "$folder"; done)"
+
+# Links of an installed document lead to installed ones: they stand side by side in docdir.
+installed=$(awk '/^dist_pkgdoc_DATA/ { on = 1 } on { gsub(/^dist_pkgdoc_DATA [+]?=|\\\\/, ""); print } on && !/\\\\$/ { on = 0 }' \
+    contrib/fragment.am | tr -s ' \t' '\n' | grep .)
+links=0 dead=
+for document in $installed; do
+    for link in $(grep -oE '\]\([^)]+\)' "$document" | sed 's/^](//; s/)$//; s/#.*//'); do
+        case $link in *://* | mailto:*) continue ;; esac
+        links=$((links + 1))
+        grep -qxF "$link" <<< "$installed" || dead="$dead$document: $link is not installed beside it
+"
+    done
+done
+[ $links -gt 5 ] || dead="${dead}only $links links were found to follow"
+report "links of installed documents lead to installed ones" "$dead"
 exit $failed
