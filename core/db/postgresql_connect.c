@@ -147,9 +147,9 @@ int pg_open(struct db *db, const struct store_options *o, struct error *e)
     }
     const char *mode = pg_connect_value_of(options, "sslmode");
     const struct pg_target target = {pg_connect_value_of(options, "host"), pg_connect_value_of(options, "password"),
-                                     d.url, mode && (!strcmp(mode, "disable") || !strcmp(mode, "allow"))};
-    r = r == -ETIMEDOUT ? error_set(e, r, "PostgreSQL did not answer within %d seconds", CONNECT_MS / 1000)
-                        : pg_why(c, &target, e);
+                                     d.url, mode && (!strcmp(mode, "disable") || !strcmp(mode, "allow")),
+                                     pg_connect_value_of(options, "port") != NULL};
+    r = r == -ETIMEDOUT ? pg_why_slow(c, &target, CONNECT_MS / 1000, e) : pg_why(c, &target, e);
     PQfinish(c);
     return r;
 }

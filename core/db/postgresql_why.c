@@ -9,13 +9,14 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/cleanup.h"
 #include "core/base/utf8.h"
 #include "core/rules/ident.h"
 
-enum { WORDS_MAX = 300, NAME_MAX_BYTES = 140 };
+enum { WORDS_MAX = 300, NAME_MAX_BYTES = 140, PLACES_MAX = 5, PLACES_TEXT_MAX = 1024 };
 
 struct who {
     char role[NAME_MAX_BYTES], database[NAME_MAX_BYTES]; /* quoted */
@@ -205,25 +206,98 @@ static bool has_password(const struct pg_target *t, const char *text)
     return t->password && *t->password && strstr(text, t->password);
 }
 
-/* What follows "failed: " in the first line: the system's error for the connection. */
-static void tail_of(const char *text, char ret[WORDS_MAX])
+/* What follows "failed: " in each line: the system's error for an address that was tried. Each once. */
+static void tails_of(const char *text, char ret[WORDS_MAX])
 {
-    const char *tail = strstr(text, " failed: ");
-    size_t len = strcspn(text, "\n");
+    cleanup(buf_done) struct buf all = {0};
 
-    ret[0] = '\0';
-    if (!tail || (size_t)(tail - text) > len)
-        return;
-    tail += strlen(" failed: ");
-    snprintf(ret, WORDS_MAX, "%.*s", (int)strcspn(tail, "\n"), tail);
+    buf_init(&all, WORDS_MAX);
+    for (const char *at = text; (at = strstr(at, " failed: ")) != NULL;) {
+        char one[WORDS_MAX];
+        at += strlen(" failed: ");
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(at, "\n"), at);
+        if (!all.data || !strstr(all.data, one))
+            buf_printf(&all, "%s%s", all.len ? "; " : "", one);
+    }
+    snprintf(ret, WORDS_MAX, "%s", all.data ? all.data : "");
     utf8_clean(ret, WORDS_MAX - 1);
 }
 
-static int silent(const struct pg_target *t, const char *text, struct error *e)
+/* ---- where ------------------------------------------------------------------------------------ */
+
+static void options_end(PQconninfoOption **o)
 {
+    PQconninfoFree(*o);
+}
+
+static const char *option_of(const PQconninfoOption *o, const char *name)
+{
+    for (; o && o->keyword; o++)
+        if (!strcmp(o->keyword, name))
+            return o->val && *o->val ? o->val : NULL;
+    return NULL;
+}
+
+/* The item of that number in a list with commas; a list of one has it for all. */
+static void item_of(const char *list, size_t number, char ret[NAME_MAX_BYTES])
+{
+    const char *at = list;
+
+    for (size_t i = 0; i < number && at; i++)
+        at = (at = strchr(at, ',')) ? at + 1 : NULL;
+    if (!at)
+        at = strchr(list, ',') ? "" : list;
+    snprintf(ret, NAME_MAX_BYTES, "%.*s", (int)strcspn(at, ","), at);
+    utf8_clean(ret, NAME_MAX_BYTES - 1);
+}
+
+static void put_place(struct buf *b, const char *host, const char *port)
+{
+    if (host[0] == '/' || host[0] == '@')
+        buf_printf(b, "the socket %s/.s.PGSQL.%s", host, port);
+    else
+        buf_printf(b, "%s, port %s", host, port);
+}
+
+static bool is_port(const char *text)
+{
+    return *text && strspn(text, "0123456789") == strlen(text);
+}
+
+/* Every place that was tried, and who named the port; "" when it cannot be said. The values are those that libpq
+ * used: also from the environment. */
+static void put_places(PGconn *c, const struct pg_target *t, struct buf *b)
+{
+    cleanup(options_end) PQconninfoOption *used = PQconninfo(c);
+    const char *hosts = option_of(used, "host"), *ports = option_of(used, "port");
+
+    hosts = hosts ? hosts : option_of(used, "hostaddr");
+    hosts = hosts ? hosts : PQhost(c);
+    ports = ports ? ports : PQport(c);
+    if (!hosts || !*hosts || !ports)
+        return;
+    size_t count = 1;
+    for (const char *p = hosts; *p; p++)
+        count += *p == ',';
+    for (size_t i = 0; i < count && i < PLACES_MAX; i++) {
+        char host[NAME_MAX_BYTES], port[NAME_MAX_BYTES];
+        item_of(hosts, i, host);
+        item_of(ports, i, port);
+        buf_text(b, i ? " and " : "");
+        put_place(b, host, is_port(port) ? port : "5432");
+    }
+    if (!t->port)
+        buf_text(b, getenv("PGPORT") ? " (from PGPORT in the environment, since the dsn names no port)"
+                                     : " (the default, since the dsn names no port)");
+}
+
+static int silent(PGconn *c, const struct pg_target *t, const char *text, struct error *e)
+{
+    cleanup(buf_done) struct buf places = {0};
     char words[WORDS_MAX];
     int r = tls_refused(text, e);
 
+    buf_init(&places, PLACES_TEXT_MAX);
     if (r < 0)
         return r;
     if (pg_why_has(text, "could not translate host name") || pg_why_has(text, "could not look up") ||
@@ -236,11 +310,43 @@ static int silent(const struct pg_target *t, const char *text, struct error *e)
                          "machine cannot reach: use a host with IPv4 (at Supabase the pooler's, as its page "
                          "\"Connect\" shows it), or give this machine IPv6",
                          t->host);
-    tail_of(text, words);
+    tails_of(text, words);
     if (!words[0] || has_password(t, words))
-        return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached: the connection was not made");
-    return error_set(e, -ENOTCONN, "PostgreSQL cannot be reached%s%s: %s", t->host ? " at " : "",
-                     t->host ? t->host : "", words);
+        snprintf(words, sizeof words, "%s",
+                 pg_why_has(text, "invalid response") || pg_why_has(text, "expected authentication request")
+                     ? "what answers there is no PostgreSQL"
+                     : "the connection was not made, or was closed without an answer");
+    put_places(c, t, &places);
+    return error_set(
+        e, -ENOTCONN,
+        "PostgreSQL cannot be reached%s%s: %s. Correct host and port in the dsn, or start the server there",
+        places.len ? " at " : "", places.len ? places.data : "", words);
+}
+
+int pg_why_slow(PGconn *c, const struct pg_target *t, int seconds, struct error *e)
+{
+    cleanup(buf_done) struct buf places = {0};
+
+    buf_init(&places, PLACES_TEXT_MAX);
+    put_places(c, t, &places);
+    return error_set(
+        e, -ETIMEDOUT,
+        "PostgreSQL did not answer within %d seconds%s%s. Correct host and port in the dsn, or look for a "
+        "firewall that drops the connection",
+        seconds, places.len ? " at " : "", places.len ? places.data : "");
+}
+
+/* A port that leads to another server than was meant shows itself by the refusal of that one. */
+static int said_there(PGconn *c, int result, struct error *e)
+{
+    cleanup(buf_done) struct buf place = {0};
+    const char *host = PQhost(c), *port = PQport(c);
+
+    if (!e || !host || !*host || !port || !is_port(port))
+        return result;
+    buf_init(&place, PLACES_TEXT_MAX);
+    put_place(&place, host, port);
+    return error_set(e, result, "%s. This was said at %s", e->text, place.data);
 }
 
 int pg_why(PGconn *c, const struct pg_target *t, struct error *e)
@@ -252,5 +358,5 @@ int pg_why(PGconn *c, const struct pg_target *t, struct error *e)
     quoted(PQuser(c), w.role);
     quoted(PQdb(c), w.database);
     state_of(text, state);
-    return state[0] ? pg_why_answered(t, state, text, &w, e) : silent(t, text, e);
+    return state[0] ? said_there(c, pg_why_answered(t, state, text, &w, e), e) : silent(c, t, text, e);
 }

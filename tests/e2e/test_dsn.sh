@@ -157,6 +157,39 @@ permanent() {
     stop_process "$OTHER_PID"
 }
 
+away_says() { # WHAT REGEX [PGPORT]
+    env ${3:+PGPORT=$3} "$RENEWD" -c "$CONF" --check --connect > "$DIR/away.out" 2>&1
+    check_equal "$1: 78" 78 $?
+    check_match "$1: where it was tried, and what to do" "^database: $2\. Correct host and port in the dsn" "$(cat "$DIR/away.out")"
+    check_no_match "$1: without the password" Qfirst "$(cat "$DIR/away.out")"
+}
+
+# A port at which nobody listens, or somebody else.
+wrong_port() {
+    local port other db=${DSN##*dbname=}
+    port=$(free_port) || exit 1
+    other=$(free_port) || exit 1
+    export RENEWD_TEST_STORE="postgresql://app:Qfirst@127.0.0.1:$port/$db"
+    away_says "a wrong port in a URL" "PostgreSQL cannot be reached at 127.0.0.1, port $port: Connection refused"
+    RENEWD_TEST_STORE="host=127.0.0.1 port=$port user=app password=Qfirst dbname=$db"
+    away_says "a wrong port in pairs" "PostgreSQL cannot be reached at 127.0.0.1, port $port: Connection refused"
+    RENEWD_TEST_STORE="postgresql://app:Qfirst@127.0.0.1:$port,localhost:$other/$db"
+    away_says "several hosts" "PostgreSQL cannot be reached at 127.0.0.1, port $port and localhost, port $other: .*Connection refused"
+    RENEWD_TEST_STORE="host=127.0.0.1,localhost port=$port user=app password=Qfirst dbname=$db"
+    away_says "several hosts with one port" "PostgreSQL cannot be reached at 127.0.0.1, port $port and localhost, port $port: .*Connection refused"
+    RENEWD_TEST_STORE="postgresql://app:Qfirst@127.0.0.1/$db"
+    away_says "a port of the environment" \
+        "PostgreSQL cannot be reached at 127.0.0.1, port $port \(from PGPORT in the environment, since the dsn names no port\): Connection refused" "$port"
+    RENEWD_TEST_STORE="host=$PGHOST port=$port user=app dbname=$db"
+    away_says "a socket that is not there" "PostgreSQL cannot be reached at the socket $PGHOST/.s.PGSQL.$port: No such file or directory"
+    RENEWD_TEST_STORE="postgresql://app:Qfirst@127.0.0.1:${SIM_URL##*:}/$db"
+    away_says "another program's port" \
+        "PostgreSQL (did not answer within 5 seconds at 127.0.0.1, port ${SIM_URL##*:}|cannot be reached at 127.0.0.1, port ${SIM_URL##*:}: .*)"
+    RENEWD_TEST_STORE="postgresql://nobody_at_all:Qfirst@127.0.0.1:$PGPORT/$db"
+    "$RENEWD" -c "$CONF" --check --connect > "$DIR/away.out" 2>&1
+    check_match "another server than was meant says where it is" "This was said at 127.0.0.1, port $PGPORT" "$(cat "$DIR/away.out")"
+}
+
 # A host that has IPv6 alone, from a machine without any: in a network of our own, which leads nowhere.
 ipv6_only() {
     unshare -m -n true 2> /dev/null || { echo "# no namespaces here"; return 0; }
@@ -199,6 +232,7 @@ shapes
 daemon_says
 stage postgresql
 permanent
+wrong_port
 ipv6_only
 stage postgresql
 foreign
