@@ -11,6 +11,8 @@
 #include "core/base/cleanup.h"
 #include "core/config/config_internal.h"
 
+enum { CLIENT_SECRET_LEAST = 16, CLIENT_SECRET_DIFFERENT = 6 };
+
 static const char *const duties[] = {"functions", "token", "forward", "events", "read", "operate", NULL};
 
 static void socket_read(struct reading *r, const struct conf_item *api, struct config *c)
@@ -98,13 +100,34 @@ static bool one_of(const char *text, const char *const *list)
     return false;
 }
 
+/* Whether it can be guessed by trying. */
+static bool is_weak(const struct secret *secret)
+{
+    bool seen[256] = {false};
+    size_t different = 0;
+
+    for (size_t i = 0; i < secret_len(secret); i++) {
+        unsigned char c = (unsigned char)secret_text(secret)[i];
+        different += !seen[c];
+        seen[c] = true;
+    }
+    return secret_len(secret) < CLIENT_SECRET_LEAST || different < CLIENT_SECRET_DIFFERENT;
+}
+
 /* The secret itself is not stored. */
 static void client_secret_read(struct reading *r, const struct conf_item *item, struct api_client *client)
 {
     cleanup(secret_free_p) struct secret *secret = NULL;
 
-    if (secret_read(r, item, "secret", &secret) == 0)
-        client->has_secret = crypto_sha256(secret_text(secret), secret_len(secret), client->secret_hash) == 0;
+    if (secret_read(r, item, "secret", &secret) < 0)
+        return;
+    if (is_weak(secret))
+        conf_warning(
+            r->m, item, NULL,
+            "the secret of client '%s' (%s) can be guessed: it has fewer than %d characters, or hardly any "
+            "different ones. Make one with `renewctl keygen`, and give the same to the application",
+            client->name ? client->name : "?", conf_text(item), CLIENT_SECRET_LEAST);
+    client->has_secret = crypto_sha256(secret_text(secret), secret_len(secret), client->secret_hash) == 0;
 }
 
 static void client_read(struct reading *r, const struct conf_item *item, struct config *c)

@@ -63,7 +63,28 @@ changed() {
     stop_renewd
 }
 
+# A client's secret that can be guessed: the client and the file are named, the value never.
+weak_clients() {
+    local said='renewd\.conf:[0-9]+: the secret of client .?%s.? \(env:%s\) can be guessed.*renewctl keygen'
+    export SHORT_SECRET=hush-short FLAT_SECRET=hhhhhhhhhhhhuuuuuuuuuuuu GOOD_SECRET=hush-0123456789abcdef
+    stage sqlite
+    sed -i "s/^api = .*/api = { socket = \"${SOCKET//\//\\/}\"; clients = ( $(one_client shop SHORT_SECRET), \
+        $(one_client flat FLAT_SECRET), $(one_client good GOOD_SECRET) ); };/" "$CONF"
+    run_renewd --check
+    check_equal "weak secrets of clients: --check: 0" 0 $?
+    check_match "a short one is named" "^warning: .*$(printf "$said" shop SHORT_SECRET)" "$(cat "$DIR/renewd.log")"
+    check_match "one of few different characters" "^warning: .*$(printf "$said" flat FLAT_SECRET)" "$(cat "$DIR/renewd.log")"
+    check_no_match "a good one is not" "client 'good'" "$(cat "$DIR/renewd.log")"
+    start_renewd
+    check_match "the start says it" "level=warning msg=.*$(printf "$said" shop SHORT_SECRET)" "$(cat "$DIR/renewd.all")"
+    check_match "and status" "^warning: +.*$(printf "$said" flat FLAT_SECRET)" "$(ctl status)"
+    check_no_match "no value anywhere" 'hush-short|hhhhhhhh' "$(cat "$DIR/renewd.all" "$DIR/renewd.log"; ctl --json status)"
+    stop_renewd
+}
+one_client() { echo "{ name = \"$1\"; secret = \"env:$2\"; jobs = [ \"*\" ]; allow = [ \"read\" ]; }"; }
+
 start_simulator
+weak_clients
 for s in sqlite postgresql; do
     stage $s
     [ ! -f "$DIR/renewd.all" ] || mv "$DIR/renewd.all" "$DIR/before.out"
