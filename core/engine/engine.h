@@ -289,6 +289,8 @@ bool job_held_by_breaker(const struct job *j); /* the hold ends by itself, or wh
 const char *job_stands(const struct job *j);   /* why nothing of it runs; its breaker only holds some records */
 /* Why it counts as failing: no record was refreshed when all were tried last; NULL = it does not. */
 const char *job_failing(const struct job *j, int64_t *ret_records);
+/* Why its last run over what was due was refused, and when; NULL = it was not. */
+const char *job_last_refused(const struct job *j, int64_t *ret_at);
 bool job_paused(const struct job *j);
 const char *job_warning(const struct job *j); /* what its settings leave undone, with ones that suffice; or NULL */
 const char *job_source(const struct job *j);  /* NULL before its table was resolved */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What the higher folders do when the lower ones report something (state/listeners.h).
  */
+#include "core/base/clock.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/discover/discover.h"
 #include "core/engine/events/events.h"
@@ -18,6 +19,8 @@ static void record_committed(struct engine *e, const struct job *j, const struct
 static void job_committed(struct job *j, const struct commit *c)
 {
     failing_look(j, j->failing.why && c->outcome == OUTCOME_OK);
+    if (c->outcome == OUTCOME_OK && j->last_run.refused)
+        last_run_note(j, NULL, clock_now());
     if (c->after.due_at)
         schedule_due(j, c->after.due_at);
     if (c->outcome == OUTCOME_OK)

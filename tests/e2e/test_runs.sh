@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The status of runs: one that no renewd has taken yet, one that goes on, and one whose renewd ended before it did.
+# The status of runs: one that no renewd has taken yet, one that goes on, and one whose renewd ended before it did; and
+# what readyz says of held jobs and refused runs.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
@@ -39,7 +40,45 @@ statuses() { # STORE
     stop_renewd
 }
 
+ready() { curl -sS --max-time 20 --unix-socket "$SOCKET" http://localhost/readyz; }
+ready_says() { ready | grep -Eq "$1"; }
+
+# readyz is not "ok" while a job is held, or while nothing was refreshed since its last run was refused.
+readiness() { # STORE
+    local s="$1, readyz" port
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 2 ready
+    strict_job tokens tokens
+    google_job absent absent # it has no table
+    sed -i 's/^schedule = .*/schedule = "0 0 1 1 *";/' "$DIR"/conf.d/*.conf # no run but those that are asked for
+    port=$(free_port) || exit 1
+    sed -i "s/^api = .*/api = { socket = \"${SOCKET//\//\\/}\"; listen = \"127.0.0.1:$port\"; };/" "$CONF"
+    start_ready || exit 1
+    check_match "$s: a held job, with its reason" '"status":"failing",.*"held":\[\{"job":"absent","reason":"[^]]*there is no table' "$(ready)"
+    rm "$DIR/conf.d/absent.conf"
+    ctl reload > /dev/null
+    check "$s: without it all is well" wait_until 30 ready_says '^\{"status":"ok"\}$'
+    ctl pause tokens > /dev/null
+    check_equal "$s: paused by a person: well" '{"status":"ok"}' "$(ready)"
+    sql "insert into $(own requests) (job, run_id, created_at) values ('tokens', $(begun_run tokens null), $(date +%s))"
+    check "$s: a run that is refused" wait_until 30 ready_says \
+        '^\{"status":"failing","refused":\[\{"job":"tokens","at":"20[^"]*Z","reason":"the job is paused; resume it first"\}\]\}$'
+    check_match "$s: over TCP, where no secret is asked for, without the reason" \
+        '^\{"status":"failing","refused":\[\{"job":"tokens","at":"20[^"]*Z"\}\]\}$' "$(curl -sS --max-time 20 "http://127.0.0.1:$port/readyz")"
+    stop_renewd
+    start_ready || exit 1
+    check "$s: also after a restart" wait_until 30 ready_says '"refused":\[\{"job":"tokens"'
+    ctl resume tokens > /dev/null
+    ctl run tokens > /dev/null
+    check "$s: until a run is not" wait_until 30 ready_says '^\{"status":"ok"\}$'
+    stop_renewd
+}
+
 start_simulator
-for store in sqlite postgresql; do statuses $store; done
+for store in sqlite postgresql; do
+    statuses $store
+    readiness $store
+done
 no_tokens_in_logs
 finish

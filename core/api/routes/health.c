@@ -33,30 +33,92 @@ static void answer_ok(struct request *q)
     answer_json(q, 200, &a);
 }
 
-/* renewd is ready; the answer names the jobs that do not work. */
+/* What is wrong with a job; false = nothing of that kind. The first one begins the list. */
+typedef bool put_trouble(struct json_writer *w, const struct job *j, bool reasons, const char *list, bool begun);
+
+static void begin_job(struct json_writer *w, const struct job *j, const char *list, bool begun)
+{
+    if (!begun)
+        json_begin_array(w, list);
+    json_begin_object(w, NULL);
+    json_put_text(w, "job", job_configuration(j)->job);
+}
+
+static bool put_failing(struct json_writer *w, const struct job *j, bool reasons, const char *list, bool begun)
+{
+    int64_t records;
+
+    (void)reasons;
+    if (!job_failing(j, &records))
+        return false;
+    begin_job(w, j, list, begun);
+    json_put_integer(w, "records", records);
+    return true;
+}
+
+static bool put_held(struct json_writer *w, const struct job *j, bool reasons, const char *list, bool begun)
+{
+    if (!job_held(j))
+        return false;
+    begin_job(w, j, list, begun);
+    if (reasons)
+        json_put_text(w, "reason", job_held(j));
+    return true;
+}
+
+static bool put_refused(struct json_writer *w, const struct job *j, bool reasons, const char *list, bool begun)
+{
+    int64_t at;
+    const char *why = job_last_refused(j, &at);
+
+    if (!why)
+        return false;
+    begin_job(w, j, list, begun);
+    json_put_time(w, "at", at);
+    if (reasons)
+        json_put_text(w, "reason", why);
+    return true;
+}
+
+static void put_list(struct json_writer *w, const struct engine *e, bool reasons, const char *list,
+                     put_trouble *put)
+{
+    const struct job *j;
+    bool begun = false;
+
+    for (size_t i = 0; (j = engine_job(e, i)); i++)
+        if (put(w, j, reasons, list, begun)) {
+            json_end(w);
+            begun = true;
+        }
+    if (begun)
+        json_end(w);
+}
+
+static bool is_well(const struct engine *e)
+{
+    const struct job *j;
+    int64_t ignored;
+
+    for (size_t i = 0; (j = engine_job(e, i)); i++)
+        if (job_failing(j, &ignored) || job_held(j) || job_last_refused(j, &ignored))
+            return false;
+    return true;
+}
+
+/* renewd is ready; the answer names the jobs that do not work. Reasons are for the socket alone: over TCP no secret
+ * is asked for. */
 static void answer_ready(struct request *q)
 {
+    const struct engine *e = q->api->engine;
     struct answer a;
-    const struct job *j;
-    int64_t records;
-    struct engine_status s;
 
-    engine_status(q->api->engine, &s);
     answer_begin(&a);
     json_begin_object(&a.json, NULL);
-    json_put_text(&a.json, "status", s.failing ? "failing" : "ok");
-    for (size_t i = 0, begun = 0; s.failing && (j = engine_job(q->api->engine, i)); i++) {
-        if (!job_failing(j, &records))
-            continue;
-        if (!begun++)
-            json_begin_array(&a.json, "failing");
-        json_begin_object(&a.json, NULL);
-        json_put_text(&a.json, "job", job_configuration(j)->job);
-        json_put_integer(&a.json, "records", records);
-        json_end(&a.json);
-    }
-    if (s.failing)
-        json_end(&a.json);
+    json_put_text(&a.json, "status", is_well(e) ? "ok" : "failing");
+    put_list(&a.json, e, !q->tcp, "failing", put_failing);
+    put_list(&a.json, e, !q->tcp, "held", put_held);
+    put_list(&a.json, e, !q->tcp, "refused", put_refused);
     json_end(&a.json);
     answer_json(q, 200, &a);
 }

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/log.h"
@@ -16,12 +17,25 @@ enum { LOOK_AGAIN_MS = 5000 };
 struct failing_task {
     struct job *job;
     struct failing_seen seen;
+    bool ask_run; /* the last run, which another process or an earlier one may have had */
+    struct run_row *run;
 };
+
+void last_run_note(struct job *j, const char *refused, int64_t started_at)
+{
+    if (j->last_run.known && started_at < j->last_run.started_at)
+        return; /* one that began later has ended before it */
+    free(j->last_run.refused);
+    j->last_run.refused = refused ? xstrdup(refused) : NULL;
+    j->last_run.started_at = started_at;
+    j->last_run.known = true;
+}
 
 static int failing_work(struct db *db, void *arg, struct error *e)
 {
     struct failing_task *t = arg;
-    return store_failing(db, t->job->table->source, &t->seen, e);
+    int res = store_failing(db, t->job->table->source, &t->seen, e);
+    return res < 0 || !t->ask_run ? res : store_last_run(db, t->job->config->job, &t->run, e);
 }
 
 static void failing_take(struct job *j, const struct failing_seen *seen)
@@ -47,6 +61,10 @@ static void failing_known(void *arg, int result, const struct error *err)
     struct failing_task *t = arg;
     if (result >= 0)
         failing_take(t->job, &t->seen);
+    if (result >= 0 && t->run && !t->job->last_run.known)
+        last_run_note(t->job, t->run->refused && strcmp(t->run->refused, RUN_INTERRUPTED) ? t->run->refused : NULL,
+                      t->run->started_at);
+    runs_free(t->run, t->run ? 1 : 0);
     failing_seen_done(&t->seen);
     free(t);
 }
@@ -59,6 +77,7 @@ static void look(void *ctx)
         return;
     struct failing_task *t = xcalloc(1, sizeof *t);
     t->job = j;
+    t->ask_run = !j->last_run.known;
     engine_async(j->engine, failing_work, t, failing_known);
 }
 
@@ -72,6 +91,13 @@ void failing_done(struct job *j)
 {
     loop_cancel(&j->failing.timer);
     free(j->failing.why);
+    free(j->last_run.refused);
+}
+
+const char *job_last_refused(const struct job *j, int64_t *ret_at)
+{
+    *ret_at = j->last_run.started_at;
+    return j->last_run.refused;
 }
 
 const char *job_failing(const struct job *j, int64_t *ret_records)

@@ -87,6 +87,8 @@ void breaker_seen(struct job *j, bool held, bool rivals);
 /* failing.c: whether any record is refreshed. */
 void failing_look(struct job *j, bool soon);
 void failing_done(struct job *j);
+/* A run over what was due has ended; refused: why it attempted nothing, or NULL. */
+void last_run_note(struct job *j, const char *refused, int64_t started_at);
 
 /* canary.c: the records that a job tries beside those that are due. */
 void canary_arm(struct job *j);

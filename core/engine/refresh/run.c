@@ -127,6 +127,16 @@ static void log_run(const struct run *r)
              failed, "skipped", skipped, "reason", r->refused, NULL);
 }
 
+/* A run of named records says nothing of the job. */
+static void run_over(struct run *r)
+{
+    log_run(r);
+    if (!run_names_keys(r) && r->refused_error != -ESHUTDOWN)
+        last_run_note(r->job, r->refused, r->row.started_at);
+    run_tell(r);
+    run_free(r);
+}
+
 static int finish_work(struct db *db, void *arg, struct error *e)
 {
     struct run *r = arg;
@@ -175,9 +185,7 @@ static void finish_done(void *arg, int result, const struct error *e)
     if (result < 0)
         log_line(LEVEL_WARNING, "the run has ended, but its row of the history could not be written", "job",
                  r->job->config->job, "reason", e->text, NULL);
-    log_run(r);
-    run_tell(r);
-    run_free(r);
+    run_over(r);
 }
 
 static void run_finish(struct run *r)
@@ -206,9 +214,7 @@ void run_refuse(struct run *r, int error, const char *why)
         run_finish(r);
         return;
     }
-    log_run(r);
-    run_tell(r);
-    run_free(r);
+    run_over(r);
 }
 
 static void minute_over(void *ctx)

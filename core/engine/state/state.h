@@ -182,6 +182,11 @@ struct job {
         int64_t records;
         struct loop_timer *timer;
     } failing;
+    struct {
+        char *refused; /* why the last run over its due records was refused; NULL = it was not */
+        int64_t started_at;
+        bool known; /* from the store, or by a run of this process */
+    } last_run;
     char settings_id[FINGERPRINT_SIZE]; /* a hash of the settings and their secrets' values */
     size_t others;                      /* requests since the last one for a suspect */
     size_t ramp_up_limit;               /* after a hold, the limit of attempts under way; grows; 0 = none */
