@@ -45,15 +45,15 @@ refresh_by_bare() { # SCENARIO KIND IN_FLIGHT ROWS update|promises
 bare_said() { awk -v name="$1" '$1 == name { print $2 }' "$DIR/bare"; }
 
 refresh_by_renewd() { # SCENARIO KIND IN_FLIGHT ROWS
-    local ended
+    local end_us
     bench_job "$2" "$3"
     start_and_discover "$1, round $ROUND"
     settle
     count_statements
     mark "$RENEWD_PID"
     ctl run tokens > "$DIR/run.out" 2>&1 || not_ok "$1: renewctl run ends well" "$(tail -n 5 "$DIR/run.out")"
-    ended=${EPOCHREALTIME/./}
-    took "$1" renewd "$4" "$ended" "$(calculate "($(process_ticks "$RENEWD_PID") - $MARK_OWN) / $TICK")" \
+    end_us=${EPOCHREALTIME/./}
+    took "$1" renewd "$4" "$end_us" "$(calculate "($(process_ticks "$RENEWD_PID") - $MARK_OWN) / $TICK")" \
         "$(status_of "$RENEWD_PID" VmHWM)"
     show_statements
     stop_renewd
