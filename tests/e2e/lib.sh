@@ -6,7 +6,8 @@
 #
 # From the environment: RENEWD, RENEWCTL, SIMULATOR, PLUGIN_DIR (default: the build tree, which is the
 # current directory, as under make check); PG_DIR, PGHOST, PGPORT of a running cluster (tests/pg/start),
-# else a test that needs one starts its own; KEEP=1 keeps the working directory.
+# else a test that needs one starts its own; KEEP=1 keeps the working directory. A test that sets IN_MEMORY before works
+# in memory where it can (tests/in-memory).
 #
 # Set here: DIR (working directory), SUITE, CONF; by start_simulator SIM_URL, SIM_PID; by make_store
 # STORE (sqlite|postgresql), SQLITE_DB or DSN; by start_renewd RENEWD_PID, and SOCKET.
@@ -28,7 +29,10 @@ PLUGIN_DIR=${PLUGIN_DIR:-$BUILD/plugins/.libs}
 SUITE=${SUITE:-e2e/$(basename "$0" .sh)}
 
 # The socket's path must be short, and PostgreSQL's user must reach its directory.
-DIR=$(mktemp -d /tmp/renewd-test.XXXXXX)
+place=/tmp
+[ -z "${IN_MEMORY:-}" ] || place=$("$TOP/tests/in-memory")
+DIR=$(mktemp -d "$place/renewd-test.XXXXXX")
+unset place IN_MEMORY
 chmod 711 "$DIR"
 CONF=$DIR/renewd.conf
 SOCKET=$DIR/renewd.sock

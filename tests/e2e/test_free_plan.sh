@@ -3,6 +3,8 @@
 # The monthly credit of a free plan on both stores: every missed period is paid once, oldest first, from
 # the day on which the subscription began; the balance is the sum of its transactions; two processes at
 # once and kill -9 in between change nothing; one broken user fails alone and is due again.
+# shellcheck disable=SC2034
+IN_MEMORY=yes
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/free_plan.sh"
 

@@ -6,6 +6,8 @@
 # token of the database is held against the provider: it is found expired when it is not the account's live
 # one. Beside them the same accounts again in jobs with the cron lines alone, which run at their ticks. A week
 # on SQLite, two days on PostgreSQL.
+# shellcheck disable=SC2034
+IN_MEMORY=yes
 . "$(dirname "$0")/lib.sh"
 
 export TIKTOK_CLIENT_KEY_ALYAN=key-1 TIKTOK_CLIENT_SECRET_ALYAN=hush-tiktok \

@@ -4,7 +4,7 @@
 # Run from the build directory: run.sh [TEST...]. RENEWD_TEST_ONLY=sqlite or postgresql leaves the other out.
 set -u
 src=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d "${TMPDIR:-/tmp}/renewd-store.XXXXXX") || exit 99
+work=$(mktemp -d "$("$src/../in-memory")/renewd-store.XXXXXX") || exit 99
 stop() {
     [ ! -d "$work/pg/data" ] || "$src/../pg/stop" "$work/pg" > /dev/null 2>&1
     rm -rf "$work"
