@@ -3,6 +3,7 @@
  */
 #include "core/store/under_way.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "core/db/parameters.h"
 #include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
+#include "core/store/hosts.h"
 #include "core/store/list.h"
 
 static char *under_way_copy(const char *text)
@@ -92,6 +94,98 @@ int store_under_way_ended(struct db *db, struct under_way *list, size_t count, s
         if (!list[i].over)
             res = ended(db, &list[i], e);
     return res;
+}
+
+/* With "auto" a record's time is moved to the end of its lease; a tick goes by the point, which stays. */
+static void sql_append_would_take(struct db *db, const struct claim_request *q, struct args *a, struct buf *sql)
+{
+    if (q->mode != CLAIM_AUTO) {
+        claim_put_due(db, q, false, a, sql);
+        return;
+    }
+    buf_printf(sql,
+               "r.source = $%d AND r.due_at > 0 AND r.state <> %d AND r.state <> %d AND (r.due_at <= %" PRId64
+               " OR (r.due_at = c.lease_until AND (r.point <= %" PRId64 " OR r.attempts > 0)))",
+               args_text(a, q->table->source), STATE_PENDING, STATE_PAUSED, q->now, q->now);
+    claim_put_held(q->held_under, a, sql);
+}
+
+int store_under_way_due(struct db *db, const struct claim_request *q, struct under_way_due *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(
+        &sql,
+        "SELECT count(DISTINCT r.fingerprint), count(DISTINCT CASE WHEN r.due_at = c.lease_until AND r.due_at"
+        " > %" PRId64 " THEN r.fingerprint END) FROM {records} r"
+        " JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE c.lease_incarnation IN"
+        " (SELECT h.incarnation FROM {hosts} h WHERE h.over_at = 0 AND h.beat_at > %s - %d)"
+        " AND c.lease_until >= %s"
+        " AND (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL AND ",
+        q->now, db_now(db), HOST_ALIVE_S, db_now(db));
+    sql_append_would_take(db, q, &a, &sql);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    ret->due = db_integer(r, 0, 0);
+    ret->moved = q->mode == CLAIM_AUTO ? db_integer(r, 0, 1) : 0;
+    return 0;
+}
+
+/* What a twin's attempt brought, and what belonged to no run, is in no run's count. */
+static const char of_others[] = " a.source = $1 AND a.finished_at >= $2 AND a.run_id <> 0 AND a.run_id <> $3";
+
+int store_results_of_others(struct db *db, const char *source, int64_t since, int64_t run_id,
+                            struct others_results *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    args_text(&a, source);
+    args_number(&a, since);
+    args_number(&a, run_id);
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql,
+               "SELECT coalesce(sum(CASE WHEN a.outcome = 'ok' THEN 1 ELSE 0 END), 0), count(*)"
+               " FROM {attempts} a WHERE%s",
+               of_others);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    ret->ok = db_integer(r, 0, 0);
+    ret->failed = db_integer(r, 0, 1) - ret->ok;
+    return 0;
+}
+
+int store_failures_of_others(struct db *db, const char *source, int64_t since, int64_t run_id, size_t limit,
+                             struct failure_row **ret, size_t *ret_count, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    args_text(&a, source);
+    args_number(&a, since);
+    args_number(&a, run_id);
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql,
+               "SELECT a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r"
+               " ON r.source = a.source AND r.rkey = a.rkey WHERE%s AND a.outcome <> 'ok'"
+               " ORDER BY a.finished_at DESC, a.attempt_id LIMIT %zu",
+               of_others, limit);
+    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
+    if (res < 0)
+        return res;
+    *ret_count = db_rows(r);
+    *ret = xcalloc(*ret_count + 1, sizeof **ret);
+    for (size_t i = 0; i < *ret_count; i++)
+        (*ret)[i] = (struct failure_row){.key = under_way_copy(db_text(r, i, 0)),
+                                         .outcome = under_way_copy(db_text(r, i, 1)),
+                                         .code = under_way_copy(db_text(r, i, 2)),
+                                         .text = under_way_copy(db_text(r, i, 3)),
+                                         .owner = under_way_copy(db_text(r, i, 4))};
+    return 0;
 }
 
 void under_way_done(struct under_way *u)

@@ -149,8 +149,7 @@ large() { # STORE
     runs_are "$s: one in trouble comes at once, the other by the next run" 1 1 0
     check_equal "$s: they are" '1 1' "$(sim_account strict new-1 refresh_ok) $(sim_account strict mid-3 refresh_ok)"
     ends mid-4
-    check_match "$s: a function waits for it" '"refreshed":1,"failed":0' \
-        "$(curl -sS --max-time 100 --unix-socket "$SOCKET" -X POST http://localhost/functions/v1/refresh-lightspeed-tokens)"
+    a_function_waits "$s"
     sql "update tokens set owner = 'anna' where account = 'mid-5'"
     ends mid-5
     check_match "$s: a refresh of an owner's, too" '"refreshed":1,"failed":0' \
@@ -166,6 +165,19 @@ large() { # STORE
     check_equal "$s: nobody was asked twice" '' "$(presented_twice)"
     stop_renewd
 }
+
+# A function answers with the work so far after four seconds, which a machine with other work needs for the rows alone.
+a_function_waits() {
+    local s=$1 from=$SECONDS said
+    said=$(curl -sS --max-time 100 --unix-socket "$SOCKET" -X POST http://localhost/functions/v1/refresh-lightspeed-tokens)
+    if [ $((SECONDS - from)) -lt 4 ]; then
+        check_match "$s: a function waits for it" '"refreshed":1,"failed":0' "$said"
+    else
+        check_match "$s: a function answers in time" '"success":true' "$said"
+    fi
+    check "$s: and it is refreshed" wait_until 60 fourth_came
+}
+fourth_came() { [ "$(sim_account strict mid-4 refresh_ok)" = 1 ]; }
 
 again() { # ACCOUNT: its user connects it again, and the new access token has ended, too
     sim 'accounts?format=tsv' '{"provider":"strict","count":1,"prefix":"new","age":10800}' > "$DIR/new.tsv"

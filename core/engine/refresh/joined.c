@@ -168,6 +168,13 @@ int joined_failures(struct db *db, struct run *r, struct error *e)
         return res;
     joined_append(r, list, count);
     r->failures_read = true;
+    list = NULL;
+    size_t of_others = 0;
+    res = others_failures(db, r, &list, &of_others, e);
+    if (res < 0)
+        return res;
+    joined_append(r, list, of_others);
+    count += of_others;
     if (run_names_keys(r) || (int64_t)count >= r->row.failed)
         return 0;
     list = NULL;

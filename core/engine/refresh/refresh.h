@@ -108,6 +108,7 @@ struct run_waiter {
 bool run_names_keys(const struct run *r);
 void run_query(const struct run *r, struct claim_request *q);
 void run_refuse(struct run *r, int error, const char *why);
+void run_note_progress(struct run *r);
 
 /* run_start.c */
 /* As at a tick, but records that wait after a failure are taken, too. */
@@ -125,6 +126,18 @@ int joined_count_skipped(struct db *db, struct run *r, struct error *e);
 /* Each failure of it. */
 int joined_failures(struct db *db, struct run *r, struct error *e);
 void joined_free(struct run *r);
+
+/* others.c */
+/* Whether somebody asked for the run, and no record is named. */
+bool others_matter(const struct run *r);
+/* On the store's thread, before what is due is counted; and after it. */
+int others_begin(struct db *db, struct run *r, const struct claim_request *q, struct error *e);
+int others_add_due(struct db *db, struct run *r, const struct claim_request *q, struct error *e);
+/* Attempts of others at its due records are under way, or are being looked up: the run is not over. */
+bool others_wait(struct run *r);
+/* After its end, on the store's thread: what others brought is not skipped. */
+int others_count(struct db *db, struct run *r, struct error *e);
+int others_failures(struct db *db, struct run *r, struct failure_row **ret, size_t *ret_count, struct error *e);
 
 /* limits.c: settings that leave due records undone. */
 /* When a run is over. */

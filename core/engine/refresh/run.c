@@ -72,6 +72,7 @@ static void run_free(struct run *r)
             break;
         }
     loop_cancel(&r->timer);
+    loop_cancel(&r->others_timer);
     for (size_t i = 0; i < r->key_count; i++)
         free(r->keys[i]);
     free(r->keys);
@@ -147,6 +148,8 @@ static int finish_work(struct db *db, void *arg, struct error *e)
         res = 0; /* its row is written all the same */
     r->counted = r->counted || res >= 0;
     if (res >= 0)
+        res = others_count(db, r, e);
+    if (res >= 0)
         res = store_run_finish(db, &r->row, e);
     if (res >= 0 && r->waiters && r->row.failed && !r->failures_read)
         res = joined_failures(db, r, e);
@@ -193,7 +196,7 @@ static void run_finish(struct run *r)
     r->finishing = true;
     loop_cancel(&r->timer);
     r->row.finished_at = clock_now();
-    if (r->mode == CLAIM_AUTO) /* all that was due was claimed */
+    if (r->mode == CLAIM_AUTO && !others_matter(r)) /* all that was due was claimed */
         r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
     else if (r->row.due > r->row.refreshed + r->row.failed)
         r->row.skipped = r->row.due - r->row.refreshed - r->row.failed;
@@ -242,8 +245,8 @@ static void progress_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* A run that waits for its minute's end shows what it did so far. */
-static void note_progress(struct run *r)
+/* A run that waits shows what it did so far. */
+void run_note_progress(struct run *r)
 {
     struct progress_task *t = xcalloc(1, sizeof *t);
     t->engine = r->job->engine;
@@ -252,6 +255,8 @@ static void note_progress(struct run *r)
     t->row.failed = r->row.failed;
     t->row.skipped = r->row.skipped;
     t->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
+    if (r->row.due > t->row.due)
+        t->row.due = r->row.due;
     engine_async(t->engine, progress_work, t, progress_done);
 }
 
@@ -278,7 +283,7 @@ static void run_check(struct run *r)
         if (clock_now() / 60 == r->row.started_at / 60) {
             loop_cancel(&r->timer);
             r->timer = loop_after(r->job->engine->loop, left * 1000, minute_over, r);
-            note_progress(r);
+            run_note_progress(r);
             return;
         }
     }
@@ -289,7 +294,8 @@ static void run_check(struct run *r)
         run_pump(r);
         return;
     }
-    run_finish(r);
+    if (!others_wait(r))
+        run_finish(r);
 }
 
 /* A record that this claim itself took is not another run's. */

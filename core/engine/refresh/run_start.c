@@ -70,8 +70,12 @@ static int start_work(struct db *db, void *arg, struct error *e)
         return res;
     if (res >= 0 && c->ready_sql)
         res = store_ready(db, c->ready_sql, &t->not_ready, e);
+    if (res >= 0)
+        res = others_begin(db, r, &t->query, e);
     if (res >= 0 && (r->mode == CLAIM_TICK || (r->mode == CLAIM_AUTO && !r->shares_minute)))
         res = store_count_due(db, &t->query, &r->row.due, e);
+    if (res >= 0)
+        res = others_add_due(db, r, &t->query, e);
     if (res >= 0 && r->mode == CLAIM_MANUAL && !r->key_count) {
         struct map *seen = map_new();
         res = all_keys(db, r, seen, e);

@@ -231,8 +231,12 @@ struct run {
     size_t joined_count;
     bool joining; /* they are being looked up */
     struct loop_timer *joined_timer;
-    struct map *joined_keys;     /* those that have ended */
-    bool counted, failures_read; /* the skipped ones; the failures */
+    struct map *joined_keys;      /* those that have ended */
+    bool counted, failures_read;  /* the skipped ones; the failures */
+    struct others_results others; /* of other runs, before this one (refresh/others.c) */
+    int64_t others_failed;        /* failures of theirs that it counts */
+    bool others_looking, others_noted, others_over, others_counted;
+    struct loop_timer *others_timer;
     struct run_waiter *waiters;
     struct loop_timer *timer;
     struct run *next;
