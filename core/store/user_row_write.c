@@ -15,8 +15,7 @@
 
 static const int64_t MS_FROM = 100000000000; /* seconds reach this in the year 5138 */
 
-/* A time stored as text is written in the form in which it was read: a number, milliseconds, or a date. */
-static int time_as_read(const struct table *t, const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
+int row_time_like(const struct table *t, const char *raw, int64_t at, char out[TIMESTAMP_SIZE])
 {
     struct timestamp_form form;
     int64_t was = 0;
@@ -39,13 +38,17 @@ static const char *read_as(const struct column *column, const struct row *row, s
     return cell && (cell->raw || cell->text) ? cell->raw : column->usual;
 }
 
-/* SQLite stores a date in a column of numbers, too. */
-static bool dated(const struct db *db, const struct column *column, const char *raw)
+bool row_time_is_date(const char *text)
 {
     struct timestamp_form form;
     int64_t ignored;
-    return !db_is_postgresql(db) && column->form == FORM_UNIX && column->may_be_ms && raw &&
-           timestamp_parse(raw, &ignored, &form) == 0;
+    return text && timestamp_parse(text, &ignored, &form) == 0;
+}
+
+/* SQLite stores a date in a column of numbers, too. */
+static bool dated(const struct db *db, const struct column *column, const char *raw)
+{
+    return !db_is_postgresql(db) && column->form == FORM_UNIX && column->may_be_ms && row_time_is_date(raw);
 }
 
 static int put_value(const struct db *db, const struct table *t, const struct row *row, const struct write *w,
@@ -61,7 +64,7 @@ static int put_value(const struct db *db, const struct table *t, const struct ro
     if (!w->text || (column->form != FORM_TIME_TEXT && !*ret_date))
         return args_add(a, w->text, w->len);
     long long at = strtoll(w->text, &end, 10);
-    if (end == w->text || time_as_read(t, raw, at, out) < 0)
+    if (end == w->text || row_time_like(t, raw, at, out) < 0)
         return error_set(e, -EINVAL, "column %s of %s: not a time that can be written", column->name, t->name);
     return args_own(a, xstrdup(out));
 }

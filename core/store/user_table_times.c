@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Finds the form in which most rows of a table hold a time: a row without a value gets its first value in this
- * form.
+ * form, by renewd or by a plugin's statement.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,7 +76,7 @@ void table_usual_times(struct db *db, struct table *t)
     for (size_t i = 0; i < t->column_count && !db->in_transaction; i++) {
         struct column *c = &t->columns[i];
         bool open = c->form == FORM_TIME_TEXT || (c->form == FORM_UNIX && c->may_be_ms);
-        if (c->type == VALUE_TIME && c->written && open && !c->lookup)
+        if (c->type == VALUE_TIME && (c->written || c->exact) && open && !c->lookup)
             c->usual = times_usual(db, t, c);
     }
 }

@@ -138,10 +138,44 @@ missed() { # STORE: without "auto"
     stop_renewd
 }
 
+# An application's own forms: an end is a date as text, a start are milliseconds. Where a row has no start yet, the others
+# say what one looks like. On SQLite dates stand in a column of the type DATETIME.
+forms() { # STORE
+    local s="$1, forms" id=text end=text n
+    stage "$1"
+    [ "$STORE" = postgresql ] && id=uuid || end=datetime
+    sql "drop view free_plan_subscriptions"
+    sql "drop table user_subscriptions"
+    sql "create table user_subscriptions (id $id not null primary key, user_id $id not null, plan_id $id not null,
+             status text not null, current_period_start bigint, current_period_end $end)"
+    sql "create view free_plan_subscriptions as select s.id, s.user_id, s.plan_id, p.name as plan_name, p.item_id_internal,
+             p.tokens_to_award, s.status, s.current_period_start, s.current_period_end
+         from user_subscriptions s join subscription_plans p on p.id = s.plan_id"
+    [ "$STORE" = sqlite ] || sql "alter table token_wallet_transactions alter created_at drop default, alter created_at type text"
+    for n in 1 2 3; do
+        wallet $n > "$DIR/people.sql"
+        sql_file "$DIR/people.sql"
+        sql "insert into user_subscriptions values ('$(uuid $((1000 + n)))', '$(uuid $((1000 + n)))', '$(uuid 1)', 'free',
+                 $([ $n = 1 ] && echo null || echo 1778803200000), '2026-0$((5 + n))-15 00:00:00')"
+    done
+    AT=2026-07-01T00:00:00Z
+    check "$s: is paid" once
+    check_equal "$s: each time like the others of its column" "$(uuid 1001)|1781481600000|2026-07-15 00:00:00" \
+        "$(sql "select id, current_period_start, current_period_end from user_subscriptions where id = '$(uuid 1001)'")"
+    AT=2026-07-20T00:00:00Z
+    check "$s: is paid, with a start of its own" once
+    check_equal "$s: like its own" "$(uuid 1002)|1784073600000|2026-08-15 00:00:00" \
+        "$(sql "select id, current_period_start, current_period_end from user_subscriptions where id = '$(uuid 1002)'")"
+    check_equal "$s: as often as periods ended" 3 "$(sql "select count(*) from token_wallet_transactions")"
+    [ "$STORE" = postgresql ] || check_equal "$s: numbers are numbers, dates are texts" 'integer text' \
+        "$(sql "select distinct typeof(current_period_start) || ' ' || typeof(current_period_end) from user_subscriptions")"
+}
+
 for store in ${STORES:-sqlite postgresql}; do
     outages $store each
     outages $store latest
     own_time $store
     missed $store
+    forms $store
 done
 finish

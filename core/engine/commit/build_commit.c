@@ -18,7 +18,6 @@
 #include "core/engine/rows/rows.h"
 #include "core/rules/backoff.h"
 #include "core/rules/outcome.h"
-#include "core/time/timestamp.h"
 
 enum { CODE_MAX = 100, TEXT_MAX = 500 };
 
@@ -158,44 +157,11 @@ static char *as_read(const struct attempt *a, const char *slot)
     return text ? xstrdup(text) : NULL;
 }
 
-/* A time in the format of the table's own times. The first of them that this row holds decides, since one table may
- * store milliseconds and another one texts. */
-static void bind_time(struct bound *b, const struct attempt *a, int64_t at)
+/* number: the parameter's, $1 and on. */
+static void bind(struct bound *b, const struct attempt *a, const struct effect_parameter *p, const char *sql,
+                 size_t number)
 {
-    static const int64_t ms_from = 100000000000; /* seconds reach this in the year 5138 */
-    const struct table *t = a->job->table;
-    size_t i = 0;
-    while (i < t->column_count && t->columns[i].type != VALUE_TIME)
-        i++;
-    for (size_t k = i; k < t->column_count; k++)
-        if (t->columns[k].type == VALUE_TIME && a->claim.row.cells[k].raw) {
-            i = k;
-            break;
-        }
-    if (i == t->column_count)
-        return;
-    const char *raw = a->claim.row.cells[i].raw;
-    struct timestamp_form form;
-    int64_t was;
-    char text[TIMESTAMP_SIZE];
-    b->form = t->columns[i].form;
-    if (b->form == FORM_UNIX && t->columns[i].may_be_ms && raw && strtoll(raw, NULL, 10) > ms_from)
-        b->form = FORM_UNIX_MS;
-    if (b->form == FORM_TIMESTAMP && t->zone && b->text) {
-        free(b->text);
-        b->text = xasprintf("%" PRId64, table_to_wall(t, at));
-    }
-    if (b->form != FORM_TIME_TEXT || !raw || timestamp_parse(raw, &was, &form) < 0 ||
-        timestamp_format(form.zone == ZONE_STYLE_NONE ? table_to_wall(t, at) : at, &form, text, sizeof text) < 0)
-        return;
-    free(b->text);
-    b->text = xstrdup(text);
-    b->type = RENEWD_TEXT;
-}
-
-static void bind(struct bound *b, const struct attempt *a, const struct effect_parameter *p)
-{
-    char number[24];
+    char digits[24];
     b->type = p->type;
     if (p->is_null)
         return;
@@ -208,14 +174,14 @@ static void bind(struct bound *b, const struct attempt *a, const struct effect_p
     }
     case RENEWD_INTEGER:
     case RENEWD_TIME:
-        snprintf(number, sizeof number, "%" PRId64, p->number);
-        b->text = xstrdup(number);
+        snprintf(digits, sizeof digits, "%" PRId64, p->number);
+        b->text = xstrdup(digits);
         break;
     default:
         b->text = p->text ? xstrdup(p->text) : NULL;
     }
     if (p->type == RENEWD_TIME)
-        bind_time(b, a, p->number);
+        statement_time(b, a, sql, number, p->number);
 }
 
 static void take_effect(struct commit *c, const struct attempt *a, const struct effect *f)
@@ -236,7 +202,7 @@ static void take_effect(struct commit *c, const struct attempt *a, const struct 
     e->bound_count = f->parameter_count;
     e->bound = xcalloc(f->parameter_count + 1, sizeof *e->bound);
     for (size_t i = 0; i < f->parameter_count; i++)
-        bind(&e->bound[i], a, &f->parameters[i]);
+        bind(&e->bound[i], a, &f->parameters[i], e->sql, i + 1);
 }
 
 static void take_memo(struct commit *c, const struct effect *f)

@@ -57,6 +57,8 @@ void outcome_seal_plain(struct commit *c, const struct job *j);
 /* reply: the answer from which it was read; NULL: there was no answer. */
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
                               const struct http_reply *reply);
+/* statement_times.c: gives b the time in the form of the column that the statement's parameter stands for. */
+void statement_time(struct bound *b, const struct attempt *a, const char *sql, size_t number, int64_t at);
 /* outside_text.c */
 /* Text from outside, without the job's secrets and the values in v, which may be NULL. */
 char *outside_text_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
