@@ -10,7 +10,9 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/db/schema_rights.h"
+#include "core/db/parameters.h"
 #include "core/rules/ident.h"
+#include "core/store/list.h"
 #include "core/store/user_table_internal.h"
 
 enum { LIST_MAX = 4096, COLUMNS_MAX = 256 };
@@ -75,6 +77,46 @@ static int sql_append_below(struct db *db, const struct catalog *c, struct buf *
     return rights_put_found(db, sql, texts, 2, grants, e);
 }
 
+/* An UPDATE through views reaches the table below them with the rights of the views' owners, in columns of the same
+ * name; where a view renames them, or stands on several tables, it is not known which. */
+static int sql_append_written_below(struct db *db, const struct catalog *c, const char *const *writes,
+                                    struct buf *grants, struct error *e)
+{
+    static const char sql[] =
+        "WITH RECURSIVE reached(oid, first, who) AS ("
+        "SELECT c.oid, true, NULL::oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = $1 AND c.relname = $2"
+        " UNION SELECT b.oid, false, CASE WHEN (SELECT bool_or(o.option_value::boolean)"
+        " FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_invoker')"
+        " THEN (SELECT u.oid FROM pg_roles u WHERE u.rolname = current_user) ELSE c.relowner END"
+        " FROM reached x JOIN pg_class c ON c.oid = x.oid AND c.relkind = 'v'"
+        " AND pg_relation_is_updatable(c.oid, false) & 4 = 4"
+        " JOIN LATERAL (SELECT min(d.refobjid) AS oid FROM pg_rewrite w JOIN pg_depend d"
+        "  ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass"
+        "  AND d.refobjid <> c.oid WHERE w.ev_class = c.oid HAVING count(DISTINCT d.refobjid) = 1) b ON true)"
+        " SELECT format('GRANT UPDATE (%s) ON %I.%I TO %I',"
+        " string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), n.nspname, t.relname, pg_get_userbyid(x.who))"
+        " FROM reached x JOIN pg_class t ON t.oid = x.oid JOIN pg_namespace n ON n.oid = t.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped"
+        " WHERE NOT x.first AND a.attname = ANY($3) AND NOT has_column_privilege(x.who, t.oid, a.attnum, 'UPDATE')"
+        " GROUP BY n.nspname, t.relname, x.who ORDER BY 1";
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    size_t count = 0;
+
+    while (writes && writes[count])
+        count++;
+    if (!count)
+        return 0;
+    args_text(&a, c->schema);
+    args_text(&a, c->name);
+    list_add(db, &a, writes, count);
+    int res = db_exec(db, sql, a.params, a.count, &r, e);
+    for (size_t i = 0; res == 0 && i < db_rows(r); i++)
+        rights_put(grants, db_text(r, i, 0));
+    return res;
+}
+
 static int grants_of(struct db *db, const struct catalog *c, const char *const *reads, const char *const *writes,
                      struct buf *grants, struct error *e)
 {
@@ -104,7 +146,8 @@ static int grants_of(struct db *db, const struct catalog *c, const char *const *
         cleanup(free_p) char *grant = xasprintf("GRANT %s ON %s.%s TO %s", list.data, schema, name, role);
         rights_put(grants, grant);
     }
-    return sql_append_below(db, c, grants, e);
+    res = sql_append_below(db, c, grants, e);
+    return res < 0 ? res : sql_append_written_below(db, c, writes, grants, e);
 }
 
 int rights_table(struct db *db, const char *table, const char *const *reads, const char *const *writes,

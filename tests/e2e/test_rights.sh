@@ -129,6 +129,35 @@ GRANT SELECT (id, item_id_internal, name, tokens_to_award) ON public.subscriptio
     check_equal "an ordinary view: they are enough" 0 $LOOKED
 }
 
+# `also` writes through a view of a view: the owner of the lower one needs the right on the table.
+also_view() {
+    local said
+    stage_least
+    make_accounts_table tokens
+    load_accounts strict tokens 1 v- || exit 1
+    sql 'create table people (id text primary key, "Warned" boolean not null default true, note text)'
+    sql 'insert into people (id) select account from tokens'
+    sql 'create view known as select * from people'
+    sql 'create view shown as select * from known where id is not null'
+    admin "alter view known owner to $OTHER; grant usage on schema public to $OTHER"
+    admin "grant select on people to $OTHER; grant select, update on known to renewd_test"
+    sql "grant $TOKEN_RIGHTS to $LEAST; grant select (id), update (\"Warned\") on shown to $LEAST"
+    strict_job tokens tokens 'also = ( { table = "shown"; key = "id"; from = "account"; on_ok = { Warned = false; };
+        on_reconnect = { Warned = true; }; } );'
+    look
+    check_equal "also, a view: 78" 78 $LOOKED
+    said=$(grants_said "$(cat "$DIR/look.out")")
+    check_equal "also, a view: the right below it, for the role that owns the view" \
+        "GRANT UPDATE (\"Warned\") ON public.people TO $OTHER;" "$said"
+    sql "$said"
+    look
+    check_equal "also, a view: it is enough" '0 ' "$LOOKED $(grants_said "$(cat "$DIR/look.out")")"
+    start_renewd || exit 1
+    check "also, a view: it is written" wait_until 60 written
+    stop_renewd
+}
+written() { [ "$(sql 'select "Warned" from people')" = f ]; }
+
 look() {
     "$RENEWD" -c "$CONF" --check --connect > "$DIR/look.out" 2>&1
     LOOKED=$?
@@ -149,5 +178,6 @@ pg_admin -c "create role $LEAST login" -c "create role $OTHER"
 while_running
 reading
 views
+also_view
 no_tokens_in_logs
 finish
