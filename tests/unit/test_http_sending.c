@@ -145,6 +145,32 @@ static void reply_before_the_deadline_counts(void)
     end();
 }
 
+static void answer_late(void *ctx)
+{
+    answer_ok(ctx, "");
+}
+
+/* The process sleeps well past the deadline; the answer comes a moment after it woke. */
+static void sleep_and_answer(struct raw_connection *c, const char *request)
+{
+    (void)request;
+    while (clock_boot_ms() < sleep_past)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    loop_after(loop, 100, answer_late, c);
+}
+
+static void reply_after_a_sleep_counts(void)
+{
+    begin(answer_ok);
+    plain();
+    raw_server_set(server, sleep_and_answer);
+    sleep_past = clock_boot_ms() + 3500;
+    ask(&(struct http_request){.deadline_boot_ms = sleep_past - 1500});
+    expect(HTTP_OK_REPLY, 200, true);
+    CU_ASSERT_EQUAL(raw_server_requests(server), 2);
+    end();
+}
+
 static void lease(void)
 {
     begin(answer_ok);
@@ -346,6 +372,7 @@ int main(void)
         {"a handshake after no answer at all", asked_for_tls},
         {"deadline", deadline},
         {"a reply before the deadline counts", reply_before_the_deadline_counts},
+        {"a reply just after a sleep counts", reply_after_a_sleep_counts},
         {"lease", lease},
         {"refused port, the waiting fail along", refused_port},
         {"requests that are refused", refused_requests},

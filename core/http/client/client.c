@@ -23,6 +23,8 @@
 #define TRANSFERS_MAX 16384
 #define REPLY_LIMIT (1024 * 1024)
 
+enum { LATE_MS = 1000, AFTER_SLEEP_MS = 5000 };
+
 int http_client_new(struct loop *loop, const struct http_client_options *options, struct http_client **ret_client)
 {
     struct http_client *client = xcalloc(1, sizeof *client);
@@ -176,6 +178,19 @@ void http_client_kick(struct http_client *client)
         client->kick_timer = loop_after(client->loop, 0, client_kicked, client);
 }
 
+static void deadline_passed(void *ctx);
+
+/* The process slept past the deadline, or was held up: the network wakes with it, and the reply comes a moment later. */
+static bool waits_after_sleep(struct http_transfer *t)
+{
+    if (t->state != TRANSFER_RUNNING || !t->sent || t->woken || defence_off(DEFENCE_READ_ONCE_MORE) ||
+        clock_boot_ms() - t->deadline_boot_ms < LATE_MS)
+        return false;
+    t->woken = true;
+    t->deadline_timer = loop_after(t->client->loop, AFTER_SLEEP_MS, deadline_passed, t);
+    return true;
+}
+
 /* The reply may have arrived while this process slept, so the socket is read before the transfer is given up. */
 static void deadline_passed(void *ctx)
 {
@@ -185,6 +200,8 @@ static void deadline_passed(void *ctx)
     t->deadline_timer = NULL;
     if (t->state == TRANSFER_RUNNING && !defence_off(DEFENCE_READ_ONCE_MORE))
         http_handle_read_once_more(t);
+    if (waits_after_sleep(t))
+        return;
     if (t->state != TRANSFER_DONE) {
         t->timed_out = true;
         t->status = t->state == TRANSFER_RUNNING ? http_easy_status(t) : 0;

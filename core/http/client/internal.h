@@ -71,6 +71,7 @@ struct http_transfer {
     bool refused_late;  /* the pre-request callback refused: lease or deadline */
     bool refused_again; /* it refused a second send */
     bool timed_out;
+    bool woken; /* its deadline passed while the process slept, and it waits a little longer */
     bool unreachable; /* no connection to its origin could be made */
     bool probing;     /* easy is a TLS handshake that tests the port; the request had ended with: */
     int probed_code;
