@@ -110,6 +110,7 @@ static const struct migration migrations[] = {
     {migration_disabled, &migration_disabled_count},
     {migration_failing, &migration_failing_count},
     {migration_waiting, &migration_waiting_count},
+    {migration_fault, &migration_fault_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

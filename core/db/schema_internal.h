@@ -78,6 +78,9 @@ extern const size_t migration_suspects_shown_count;
 /* schema_disabled.c: which jobs are disabled, and in which file. */
 extern const struct step migration_disabled[];
 extern const size_t migration_disabled_count;
+/* schema_fault.c */
+extern const struct step migration_fault[];
+extern const size_t migration_fault_count;
 
 /* schema_waiting.c: runs that wait for a renewd. */
 extern const struct step migration_waiting[];

@@ -196,6 +196,7 @@ static void resolved(struct job *j, struct resolve_task *t)
     memset(&t->breaker, 0, sizeof t->breaker);
     job_map_slots(j);
     job_release_hold(j);
+    (void)job_fault_seen(j, &t->row);
 }
 
 /* One table under two names ("tokens", "public.tokens") is detected only here. The job that ran before a reload
@@ -326,12 +327,25 @@ static int pause_work(struct db *db, void *arg, struct error *e)
     return store_job_pause(db, t->job->config->job, t->paused, e);
 }
 
+/* An operator takes the risk: the plugin is asked again. */
+static void fault_over(struct job *j)
+{
+    j->at_fault = false;
+    job_release_hold(j);
+    if (!j->discovered)
+        discovery_start(j, true);
+    else if (!j->paused)
+        schedule_start(j);
+}
+
 static void job_pause_done(void *arg, int result, const struct error *e)
 {
     struct pause_task *t = arg;
     struct job *j = t->job;
     if (result >= 0 && !t->paused)
         breaker_resume(j, t->believe);
+    if (result >= 0 && !t->paused && j->at_fault)
+        fault_over(j);
     if (result >= 0)
         job_set_paused(j, t->paused);
     t->done(t->ctx, result, e->text);

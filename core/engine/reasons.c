@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/rules/outcome.h"
@@ -35,6 +36,12 @@ static void due_text(const struct job *j, char *ret, size_t size)
                  at_text(schedule_next(j, clock_now()), at), j->config->job);
     else
         snprintf(ret, size, "due: the next run takes it");
+}
+
+static const char *why_unknown(const struct record *r)
+{
+    return r->last_code && !strcmp(r->last_code, "plugin") ? "its plugin broke a rule when it read the answer"
+                                                           : "no answer came";
 }
 
 /* Nothing about its job keeps it back. */
@@ -80,7 +87,7 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
                      "its credential was presented twice and no answer came; it is not presented again by itself: "
                      "run renewctl refresh for this record, or have the account connected again");
         else
-            snprintf(ret, size, "no answer came, and its credential may be spent; it is presented again at %s",
+            snprintf(ret, size, "%s, and its credential may be spent; it is presented again at %s", why_unknown(r),
                      at_text(r->not_before, at));
         break;
     case REASON_SUSPECT:
@@ -90,14 +97,10 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
                  record_shown(r, clock_now()) == STATE_EXPIRED ? "; its access token has expired meanwhile" : "");
         break;
     case REASON_BACKOFF:
-        if (r->not_before == SILENCE_FOR_EVER)
+        if (r->not_before == SILENCE_FOR_EVER || r->state == STATE_AMBIGUOUS)
             own_text(j, r, REASON_NO_ANSWER, lease_until, ret, size);
         else
-            snprintf(ret, size,
-                     r->state == STATE_AMBIGUOUS ? "no answer came, and its credential may be spent; it is "
-                                                   "presented again at %s"
-                                                 : "it failed and is tried again at %s",
-                     at_text(r->not_before, at));
+            snprintf(ret, size, "it failed and is tried again at %s", at_text(r->not_before, at));
         break;
     case REASON_EARLY:
         snprintf(ret, size, "not before %s: plugin %s wants no refresh earlier", at_text(r->window.earliest, at),

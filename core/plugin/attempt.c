@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One refresh of one record by a plugin, step by step. If the plugin breaks a rule, its attempt fails with a
- * sentence about the plugin; a token that it has already set is never lost.
+ * sentence about the plugin; a token that it has set, before or after, is never lost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,11 +64,15 @@ static void plugin_attempt_judge(struct renewd_call *c, int32_t result)
     call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
 }
 
+static bool succeeded(const struct plugin_attempt *a)
+{
+    return a->status >= 200 && a->status <= 299;
+}
+
 /* A plugin that fails on a success may have lost the new credential. */
 static int broken_outcome(const struct plugin_attempt *a)
 {
-    bool success = a->status >= 200 && a->status <= 299;
-    return success ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
+    return succeeded(a) ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
 }
 
 static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c, struct step_result *ret)
@@ -80,7 +84,8 @@ static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c, s
     *ret = (struct step_result){.what = RENEWD_FAILED,
                                 .outcome = broken ? broken_outcome(a) : c->outcome,
                                 .code = a->code[0] ? a->code : NULL,
-                                .text = a->text};
+                                .text = a->text,
+                                .misused = c->misused && (a->effects.token_set || succeeded(a))};
 }
 
 static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t result, int64_t slow_for,
@@ -92,7 +97,7 @@ static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t
         effects_done(&a->effects);
     } else if (c->broken[0] || result == RENEWD_FAILED) {
         fill_failed(a, c, ret);
-        if (!a->effects.token_set)
+        if (!a->effects.token_set || c->broken[0])
             return;
         log_line(LEVEL_WARNING, "a step failed after it had a new token, which is kept", "plugin",
                  c->host->plugin->name, "job", c->host->job, "record", view_key(c->view), "account",
@@ -216,8 +221,13 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f, co
                  : c.text[0] ? c.text
                              : NULL,
                  NULL);
-        drop_after(&a->effects, before);
-        a->effects.token_set = had_token;
+        bool token = a->effects.token_set && !had_token;
+        if (token && c.misused) {
+            snprintf(a->text, sizeof(a->text), "%s", c.broken);
+            io->misused = a->text;
+        }
+        if (!token)
+            drop_after(&a->effects, before);
     }
     call_done(&c);
     reply_view_done(&view);

@@ -51,20 +51,38 @@ void call_done(struct renewd_call *c)
     explicit_bzero(c, sizeof(*c));
 }
 
-void call_break(struct renewd_call *c, const char *fmt, ...)
+static void call_note(struct renewd_call *c, const char *fmt, va_list ap)
 {
     char what[2 * TEXT_SIZE], shown[TEXT_SIZE];
+
+    vsnprintf(what, sizeof(what), fmt, ap);
+    host_outside(c->host, what, shown, sizeof(shown));
+    snprintf(c->broken, sizeof(c->broken), "the plugin %.63s is at fault: its %s %.400s", c->host->plugin->name,
+             c->question, shown);
+    utf8_clean(c->broken, sizeof(c->broken) - 1);
+}
+
+void call_break(struct renewd_call *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (c->misused)
+        return;
+    c->misused = true;
+    va_start(ap, fmt);
+    call_note(c, fmt, ap);
+    va_end(ap);
+}
+
+void call_unfit(struct renewd_call *c, const char *fmt, ...)
+{
     va_list ap;
 
     if (c->broken[0])
         return;
     va_start(ap, fmt);
-    vsnprintf(what, sizeof(what), fmt, ap);
+    call_note(c, fmt, ap);
     va_end(ap);
-    host_outside(c->host, what, shown, sizeof(shown));
-    snprintf(c->broken, sizeof(c->broken), "the plugin %.63s is at fault: its %s %.400s", c->host->plugin->name,
-             c->question, shown);
-    utf8_clean(c->broken, sizeof(c->broken) - 1);
 }
 
 void call_judge_fail(struct renewd_call *c, bool failed, const char *result)

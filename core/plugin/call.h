@@ -76,6 +76,7 @@ struct renewd_call {
     char code[CODE_SIZE]; /* "" = none */
     char text[TEXT_SIZE];
     char broken[TEXT_SIZE]; /* "" = the plugin did nothing wrong */
+    bool misused;           /* it broke a rule; false: all that is wrong is a value, which came from outside */
 };
 
 /* call.c */
@@ -89,6 +90,8 @@ void call_judge_fail(struct renewd_call *c, bool failed, const char *result);
 const char *call_why(const struct renewd_call *c);
 /* Stores the plugin's first mistake. */
 void call_break(struct renewd_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a value that cannot be stored: the provider gave it, and any other mistake is told before it. */
+void call_unfit(struct renewd_call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void *call_alloc(struct renewd_call *c, size_t size);                       /* NULL past the limit */
 const char *call_text(struct renewd_call *c, const void *data, size_t len); /* "" past the limit */
 

@@ -6,12 +6,14 @@
 #define CORE_PLUGIN_CHECK_H
 
 #include "core/base/error.h"
+#include "core/crypto/crypto.h"
 #include "renewd/plugin.h"
 
 /* The lists of `descriptor` point into the copies beside it. Texts stay where the plugin has them:
  * it is never unloaded. */
 struct plugin {
     char *name, *path;
+    char file_hash[2 * CRYPTO_HASH + 1]; /* "" = the file could not be read again */
     struct renewd_plugin descriptor;
     struct renewd_setting *settings;
     struct renewd_slot *slots;

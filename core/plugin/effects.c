@@ -151,18 +151,18 @@ void service_set_text(struct renewd_call *c, const char *slot, const char *text)
     if (len == 0 && s->credential && !access)
         return;
     if (len == 0 && s->type == RENEWD_SECRET) {
-        call_break(c, "set the slot %.63s to an empty secret", slot);
+        call_unfit(c, "set the slot %.63s to an empty secret", slot);
     } else if (len > EFFECT_TEXT_MAX) {
-        call_break(c, "set the slot %.63s to more than 64 KiB", slot);
+        call_unfit(c, "set the slot %.63s to more than 64 KiB", slot);
         refuse_credential(c, s, index);
     } else if (!has_room(c->effects, len)) {
-        call_break(c, "recorded more than 160 KiB of values in one attempt");
+        call_unfit(c, "recorded more than 160 KiB of values in one attempt");
         refuse_credential(c, s, index);
     } else if (!utf8_valid(text ? text : "", len)) {
-        call_break(c, "set the slot %.63s to text that is not UTF-8", slot);
+        call_unfit(c, "set the slot %.63s to text that is not UTF-8", slot);
         refuse_credential(c, s, index);
     } else if (s->type == RENEWD_SECRET && !fits_header(text)) {
-        call_break(c, "set the slot %.63s to a secret with a control character, which none holds", slot);
+        call_unfit(c, "set the slot %.63s to a secret with a control character, which none holds", slot);
         refuse_credential(c, s, index);
     } else if (s->type == RENEWD_TEXT && text && strchr(text, 0x7f)) {
         return; /* what the answer has there is no text: what stands in the row is better */

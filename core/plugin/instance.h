@@ -89,11 +89,14 @@ struct step_result {
     int64_t slow_for;        /* DONE */
     int outcome;             /* FAILED: enum outcome */
     const char *code, *text; /* FAILED: valid until the attempt is freed; code may be NULL */
+    /* FAILED: it broke a rule when the provider had answered with a success or a token was set: what it was given
+     * may be lost, and no other credential must be spent by it. */
+    bool misused;
 };
 /* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no fail() before
  * FAILED; DONE without effects is allowed) gives FAILED with the code "plugin": ambiguous when the reply was a
- * success, else transient. Once a token is set every end is DONE, unless it was the new credential that could
- * not be taken: ambiguous, with nothing set. */
+ * success, else transient. What is set stays set: the caller stores a token, whatever the result is. With a token
+ * fail() alone is DONE. A new credential that could not be taken: ambiguous, with nothing set. */
 void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
                          struct step_result *ret);
 const struct effects *plugin_attempt_effects(const struct plugin_attempt *a);
@@ -104,6 +107,8 @@ struct decision {
     int outcome;
     bool strike, notify;
     int64_t next_at;
+    const char *misused; /* the rule that on_failure broke beside a token that it set, which stays set; else NULL.
+                          * Valid until the attempt is freed */
 };
 struct failure {
     int outcome, status;

@@ -11,10 +11,15 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/map.h"
+#include "core/crypto/crypto.h"
+#include "core/crypto/encoding.h"
 #include "core/plugin/check.h"
 #include "core/plugin/elf_check.h"
+
+enum { FILE_MAX = 256 << 20 };
 
 typedef const struct renewd_plugin *entry_fn(void);
 
@@ -77,6 +82,28 @@ static int find_entry(const char *path, entry_fn **ret, struct error *e)
     return 0;
 }
 
+/* It was whole a moment ago. */
+static void hash_file(struct plugin *p)
+{
+    unsigned char hash[CRYPTO_HASH];
+    char piece[4096];
+    struct buf all, text;
+    size_t len;
+    FILE *f = fopen(p->path, "re");
+
+    buf_init(&all, FILE_MAX);
+    buf_init(&text, sizeof(p->file_hash));
+    while (f && (len = fread(piece, 1, sizeof(piece), f)) > 0)
+        buf_append(&all, piece, len);
+    if (f && !ferror(f) && !all.failed && crypto_sha256(all.data, all.len, hash) == 0 &&
+        hex_encode(&text, hash, sizeof(hash)) == 0)
+        snprintf(p->file_hash, sizeof(p->file_hash), "%s", text.data);
+    if (f)
+        fclose(f);
+    buf_done(&all);
+    buf_done(&text);
+}
+
 static int load(const struct plugins *p, const char *name, struct plugin **ret, struct error *e)
 {
     cleanup(free_p) char *path = xasprintf("%s/%s.so", p->dir, name);
@@ -91,7 +118,11 @@ static int load(const struct plugins *p, const char *name, struct plugin **ret, 
     if (r < 0)
         return r;
     r = find_entry(path, &entry, e);
-    return r < 0 ? r : plugin_check(entry(), name, path, ret, e);
+    if (r >= 0)
+        r = plugin_check(entry(), name, path, ret, e);
+    if (r >= 0)
+        hash_file(*ret);
+    return r;
 }
 
 int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, struct error *e)
@@ -119,6 +150,11 @@ const struct renewd_plugin *plugin_descriptor(const struct plugin *p)
 const char *plugin_name(const struct plugin *p)
 {
     return p->name;
+}
+
+const char *plugin_file_hash(const struct plugin *p)
+{
+    return p->file_hash;
 }
 
 int plugin_slot(const struct plugin *p, const char *name)

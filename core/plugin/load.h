@@ -20,6 +20,8 @@ int plugins_get(struct plugins *p, const char *name, const struct plugin **ret, 
 /* Our own copy, zero where the plugin was built with an older header; lists are checked. */
 const struct renewd_plugin *plugin_descriptor(const struct plugin *p);
 const char *plugin_name(const struct plugin *p);
+/* Of the file that was loaded, in hexadecimal. */
+const char *plugin_file_hash(const struct plugin *p);
 /* Index of a slot by name, or -1; of the credential slot, or -1. */
 int plugin_slot(const struct plugin *p, const char *name);
 int plugin_credential(const struct plugin *p);

@@ -138,9 +138,10 @@ static int credentials_replaced(struct db *db, const struct commit *c, bool newe
 int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e)
 {
     const char *old[] = {c->before.fingerprint};
+    bool same = !strcmp(c->before.fingerprint, c->after.fingerprint);
     int r = 0;
 
-    if (c->replaces)
+    if (c->replaces && !(same && c->outcome == OUTCOME_AMBIGUOUS)) /* else its successor may have been lost */
         return credentials_replaced(db, c, newest, e);
     if (!c->before.fingerprint[0])
         return 0;

@@ -9,7 +9,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
-#include "core/store/store.h"
+#include "core/store/requests.h"
 
 static char *jobs_copy(const struct db_result *r, size_t row, size_t column)
 {
@@ -32,6 +32,13 @@ static int schedule_before(struct db *db, const char *job, const char *schedule,
     return 0;
 }
 
+void job_row_fault(struct job_row *ret, const struct db_result *r, size_t row, size_t column)
+{
+    const char *file = db_text(r, row, column), *text = db_text(r, row, column + 1);
+    ret->fault_file = file ? xstrdup(file) : NULL;
+    ret->fault = xstrdup(text ? text : "");
+}
+
 int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule, const char *legacy_name,
                   int64_t limit, struct job_row *ret, struct error *e)
 {
@@ -49,7 +56,7 @@ int store_job_put(struct db *db, const char *job, const char *plugin, const char
                 " VALUES ($1, $2, $3, $4, 0, 0, $5)"
                 " ON CONFLICT (job) DO UPDATE SET plugin = excluded.plugin,"
                 " schedule = excluded.schedule, legacy_name = excluded.legacy_name,"
-                " run_limit = excluded.run_limit RETURNING paused, last_tick",
+                " run_limit = excluded.run_limit RETURNING paused, last_tick, fault_file, fault",
                 a.params, a.count, &found, e);
 
     if (r < 0)
@@ -57,6 +64,7 @@ int store_job_put(struct db *db, const char *job, const char *plugin, const char
     ret->job = xstrdup(job);
     ret->paused = db_integer(found, 0, 0) != 0;
     ret->last_tick = db_integer(found, 0, 1);
+    job_row_fault(ret, found, 0, 2);
     return 0;
 }
 
@@ -71,9 +79,18 @@ int store_job_pause(struct db *db, const char *job, bool paused, struct error *e
 {
     const char *texts[] = {job, paused ? "1" : "0"};
     cleanup(db_result_free_p) struct db_result *result = NULL;
-    int r = db_run(db, "UPDATE {jobs} SET paused = $2 WHERE job = $1", texts, 2, &result, e);
+    int r = db_run(db,
+                   paused ? "UPDATE {jobs} SET paused = $2 WHERE job = $1"
+                          : "UPDATE {jobs} SET paused = $2, fault_file = NULL, fault = NULL WHERE job = $1",
+                   texts, 2, &result, e);
 
     return one_row(r, result, job, e);
+}
+
+int store_job_fault(struct db *db, const char *job, const char *file, const char *text, struct error *e)
+{
+    const char *texts[] = {job, file, text};
+    return db_run(db, "UPDATE {jobs} SET fault_file = $2, fault = $3 WHERE job = $1", texts, 3, NULL, e);
 }
 
 int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e)
@@ -90,6 +107,8 @@ int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_ti
 void job_row_done(struct job_row *j)
 {
     free(j->job);
+    free(j->fault_file);
+    free(j->fault);
     memset(j, 0, sizeof(*j));
 }
 

@@ -197,7 +197,7 @@ int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret,
 
 int store_parked_drop(struct db *db, const char *attempt_id, struct error *e)
 {
-    return db_run(db, "DELETE FROM {kept} WHERE attempt_id = $1", &attempt_id, 1, NULL, e);
+    return db_run(db, "DELETE FROM {kept} WHERE attempt_id = $1 AND kind <> 'answer'", &attempt_id, 1, NULL, e);
 }
 
 void parked_pair_free(struct kept *list, size_t count)

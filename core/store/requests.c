@@ -121,15 +121,17 @@ int store_jobs_served(struct db *db, const char *host, const char *incarnation, 
 int store_paused_jobs(struct db *db, struct job_row **ret, size_t *ret_count, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db, "SELECT job, paused, last_tick FROM {jobs}", NULL, 0, &r, e);
+    int res = db_run(db, "SELECT job, paused, last_tick, fault_file, fault FROM {jobs}", NULL, 0, &r, e);
     if (res < 0)
         return res;
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
-    for (size_t i = 0; i < *ret_count; i++)
+    for (size_t i = 0; i < *ret_count; i++) {
         (*ret)[i] = (struct job_row){.job = xstrdup(db_text(r, i, 0)),
                                      .paused = db_integer(r, i, 1) != 0,
                                      .last_tick = db_integer(r, i, 2)};
+        job_row_fault(&(*ret)[i], r, i, 3);
+    }
     return 0;
 }
 

@@ -25,6 +25,9 @@ struct disabled_job {
 int store_jobs_served(struct db *db, const char *host, const char *incarnation, const char *const *jobs,
                       size_t count, const struct disabled_job *disabled, size_t disabled_count, struct error *e);
 /* All jobs as stored. */
+struct db_result;
+/* Of store_job_put and store_paused_jobs: from two columns of a row. */
+void job_row_fault(struct job_row *ret, const struct db_result *r, size_t row, size_t column);
 int store_paused_jobs(struct db *db, struct job_row **ret, size_t *ret_count, struct error *e);
 void job_rows_free(struct job_row *list, size_t count);
 

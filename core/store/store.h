@@ -257,6 +257,7 @@ struct parked_counts {
 };
 /* How many of each kind are parked, after orphans and answers from before that time were removed. */
 int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret, struct error *e);
+/* A pair that was written; an answer of the same attempt stays. */
 int store_parked_drop(struct db *db, const char *attempt_id, struct error *e);
 void parked_pair_free(struct kept *list, size_t count);
 /* The newest pair that replaced `fingerprint`, following successors; -ENOENT = none is known. */
@@ -270,12 +271,16 @@ struct job_row {
     int64_t last_tick;
     int64_t next_tick; /* after last_tick, of its earlier schedule; store_job_put alone */
     bool rescheduled;  /* the job existed with another schedule; store_job_put alone */
+    char *fault_file,
+        *fault; /* the plugin's file that broke a rule, by hash, and the reason to hold the job; or NULL */
 };
 int store_job_put(struct db *db, const char *job, const char *plugin, const char *schedule, const char *legacy_name,
                   int64_t limit, struct job_row *ret, struct error *e);
 /* Where its rows are, for renewd.watch(job). */
 int store_job_watchable(struct db *db, const struct table *t, struct error *e);
+/* An operator who resumes a job does not wait for another plugin. */
 int store_job_pause(struct db *db, const char *job, bool paused, struct error *e);
+int store_job_fault(struct db *db, const char *job, const char *file, const char *text, struct error *e);
 /* Only forward; next_tick is for queries in SQL. */
 int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e);
 void job_row_done(struct job_row *j);

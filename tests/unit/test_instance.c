@@ -15,19 +15,51 @@
 /* ---- A token is never lost by what comes after it ------------------------------------------ */
 
 WRONG(token_then_fail, s->set_text(c, "access_token", "new"); return s->fail(c, RENEWD_RECONNECT, NULL, "later");)
+WRONG(wrong_then_token, s->set_text(c, "no_such", "x"); s->set_text(c, "access_token", "new"); return RENEWD_DONE;)
 WRONG(token_then_wrong, s->set_text(c, "access_token", "new"); s->set_text(c, "no_such", "x"); return RENEWD_WAIT;)
 
+/* A failure that the plugin tells is a success with what it has; a broken rule is a failure, with the token all the
+ * same. */
 static void test_token_kept(void)
 {
-    act_fn *const acts[] = {token_then_fail, token_then_wrong};
+    act_fn *const acts[] = {token_then_fail, token_then_wrong, wrong_then_token};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         tester_begin();
-        CU_ASSERT_EQUAL(tester_step(acts[i], NULL).what, RENEWD_DONE);
+        struct step_result r = tester_step(acts[i], NULL);
+        CU_ASSERT_EQUAL(r.what, i == 0 ? RENEWD_DONE : RENEWD_FAILED);
+        CU_ASSERT_EQUAL(r.misused, i > 0);
+        CU_ASSERT(i == 0 || (r.code && strcmp(r.code, "plugin") == 0));
+        CU_ASSERT(i == 0 || strstr(r.text, "no_such"));
         CU_ASSERT(plugin_attempt_effects(tester.attempt)->token_set);
         CU_ASSERT_EQUAL(plugin_attempt_effects(tester.attempt)->count, 1);
         tester_end();
     }
+}
+
+WRONG(unfit_then_token, s->set_text(c, "note", "\xff"); s->set_text(c, "access_token", "new"); return RENEWD_DONE;)
+WRONG(wrong_alone, s->set_text(c, "no_such", "x"); return RENEWD_DONE;)
+
+/* A value that the provider gave is not the plugin's fault; a rule that is broken where nothing was given loses
+ * nothing. */
+static void test_not_misused(void)
+{
+    const struct http_reply refused = {.status = 400, .body = ""}, fine = {.status = 200, .body = ""};
+
+    tester_begin();
+    struct step_result r = tester_step(unfit_then_token, &fine);
+    CU_ASSERT_EQUAL(r.what, RENEWD_FAILED);
+    CU_ASSERT_FALSE(r.misused);
+    CU_ASSERT(plugin_attempt_effects(tester.attempt)->token_set);
+    tester_end();
+    tester_begin();
+    r = tester_step(wrong_alone, &refused);
+    CU_ASSERT_EQUAL(r.what, RENEWD_FAILED);
+    CU_ASSERT_FALSE(r.misused);
+    r = tester_step(wrong_alone, &fine);
+    CU_ASSERT_EQUAL(r.outcome, OUTCOME_AMBIGUOUS);
+    CU_ASSERT(r.misused);
+    tester_end();
 }
 
 /* ---- on_failure ---------------------------------------------------------------------------- */
@@ -48,6 +80,14 @@ static int32_t change_decision(const struct renewd_on_failure_in *in, struct ren
 static int32_t break_decision(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
 {
     tester.table->set_text(in->call, "note", "dead");
+    tester.table->set_text(in->call, "no_such", "dead");
+    out->next_at = 7;
+    return 0;
+}
+
+static int32_t token_and_break(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
+{
+    tester.table->set_text(in->call, "refresh_token", "new");
     tester.table->set_text(in->call, "no_such", "dead");
     out->next_at = 7;
     return 0;
@@ -86,6 +126,13 @@ static void test_on_failure(void)
     d = decide(break_decision);
     CU_ASSERT(d.outcome == OUTCOME_TRANSIENT && d.next_at == 100);
     CU_ASSERT_EQUAL(plugin_attempt_effects(tester.attempt)->count, 0);
+    tester_end();
+    tester_begin();
+    d = decide(token_and_break); /* what a refusal brought stays */
+    CU_ASSERT(d.outcome == OUTCOME_TRANSIENT && d.next_at == 100);
+    CU_ASSERT(d.misused && strstr(d.misused, "no_such"));
+    CU_ASSERT_EQUAL_FATAL(plugin_attempt_effects(tester.attempt)->count, 1);
+    CU_ASSERT(plugin_attempt_effects(tester.attempt)->token_set);
     tester_end();
     tester_begin();
     d = decide(absurd_decision);
@@ -316,6 +363,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"a token is kept", test_token_kept},
+        {"what is no misuse", test_not_misused},
         {"on_failure", test_on_failure},
         {"open", test_open},
         {"the window", test_window},

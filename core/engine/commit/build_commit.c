@@ -254,27 +254,35 @@ static void take_credential(struct commit *c, struct job *j, const struct row_va
     r->without_credential = fp[0] == '\0';
 }
 
+/* The record as the new values make it: what it holds, how long that lives, when it wants the next refresh. */
+static void settle_values(struct commit *c, struct job *j, const struct row_values *after)
+{
+    struct record *r = &c->after;
+    struct error e;
+    take_credential(c, j, after);
+    r->refreshed_at = c->finished_at;
+    if (j->expires_slot >= 0) {
+        r->expires_at = after->list[j->expires_slot].number;
+        if (r->expires_at > c->finished_at)
+            r->life = r->expires_at - c->finished_at;
+    }
+    if (ask_refresh_window(j, r, &c->row, after, &e) < 0)
+        r->window = (struct window){0};
+}
+
 /* after: the values as they will be after the commit. */
 void outcome_settle_ok(struct commit *c, struct job *j, const struct row_values *after)
 {
     struct record *r = &c->after;
-    take_credential(c, j, after);
     r->state = STATE_OK;
     r->attempts = r->strikes = 0;
     r->not_before = 0;
     r->last_outcome = OUTCOME_OK;
     record_set_text(&r->last_code, NULL);
     record_set_text(&r->last_text, NULL);
-    r->ok_at = r->refreshed_at = r->last_at = c->finished_at;
+    r->ok_at = r->last_at = c->finished_at;
     memcpy(r->ok_under, j->settings_id, sizeof r->ok_under);
-    if (j->expires_slot >= 0) {
-        r->expires_at = after->list[j->expires_slot].number;
-        if (r->expires_at > c->finished_at)
-            r->life = r->expires_at - c->finished_at;
-    }
-    struct error e;
-    if (ask_refresh_window(j, r, &c->row, after, &e) < 0)
-        r->window = (struct window){0};
+    settle_values(c, j, after);
     record_schedule(j, r);
     status_columns_add(c, j);
     if (j->table->view)
@@ -456,6 +464,33 @@ void commit_demote_to_failure(const struct job *j, struct commit *c, const char 
     record_done(&c->after);
     record_copy(&c->after, &c->before);
     note_failure(c, j, clock_now() + backoff_next(c->before.attempts + 1, (uint64_t)c->started_at, 30, 3600));
+}
+
+struct commit *outcome_with_token(struct attempt *a)
+{
+    struct commit *c = commit_of(a);
+    struct row_values after = {.count = a->values.count};
+    after.list = xmemdup(a->values.list, (after.count + 1) * sizeof *after.list);
+    take_effects(c, a, after.list);
+    c->replaces = true;
+    settle_values(c, a->job, &after);
+    c->sealed_pair = sealed_pair(a, c->after.fingerprint);
+    free(after.list);
+    return c;
+}
+
+void outcome_broken(struct commit *c, const struct attempt *a, bool lost, int64_t next_at,
+                    const struct http_reply *reply)
+{
+    const struct job *j = a->job;
+    c->outcome = lost ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
+    c->code = xstrdup("plugin");
+    c->text = outside_text_clean(j, a->values.list, a->step.text, TEXT_MAX);
+    if (lost)
+        outcome_keep_answer(c, j, reply);
+    if (!j->table->view)
+        write_integer(c, j, "refreshed_at", c->finished_at);
+    note_failure(c, j, next_at);
 }
 
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,

@@ -57,6 +57,11 @@ void outcome_seal_plain(struct commit *c, const struct job *j);
 /* reply: the answer from which it was read; NULL: there was no answer. */
 struct commit *outcome_failed(struct attempt *a, const struct failure *f, const struct decision *d,
                               const struct http_reply *reply);
+/* What an attempt set whose plugin broke a rule; then its failure: the rule is in the attempt's last step. lost: the
+ * credential that was presented may have a successor that was not taken; it is presented again at next_at. */
+struct commit *outcome_with_token(struct attempt *a);
+void outcome_broken(struct commit *c, const struct attempt *a, bool lost, int64_t next_at,
+                    const struct http_reply *reply);
 /* statement_times.c: gives b the time in the form of the column that the statement's parameter stands for. */
 void statement_time(struct bound *b, const struct attempt *a, const char *sql, size_t number, int64_t at);
 /* outside_text.c */

@@ -48,7 +48,8 @@ void outcome_keep_answer(struct commit *c, const struct job *j, const struct htt
 {
     bool unread = c->outcome == OUTCOME_AMBIGUOUS ||
                   (c->outcome == OUTCOME_MISCONFIGURED && c->http_status >= 200 && c->http_status <= 299);
-    if (!unread || j->safe || !reply || c->replaces)
+    bool replaced = c->replaces && strcmp(c->before.fingerprint, c->after.fingerprint) != 0;
+    if (!unread || j->safe || !reply || replaced)
         return;
     const char *body = reply->part ? reply->part : reply->body;
     size_t len = reply->part ? reply->part_len : reply->body ? reply->body_len : 0;

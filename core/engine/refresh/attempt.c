@@ -37,6 +37,7 @@ void attempt_free(struct attempt *a)
     plugin_attempt_free(a->plugin);
     row_values_done(&a->values);
     free(a->memo);
+    free(a->not_sent);
     record_done(&a->claim.record);
     row_done(&a->claim.row);
     free(a);
@@ -117,6 +118,13 @@ static void attempt_fail(struct attempt *a, struct failure *f, const struct http
     failure_policy_read(a, reply, f);
     failure_policy_default(a, f, &d);
     plugin_attempt_failed(a->plugin, f, reply, clock_now(), &d);
+    a->token_set = plugin_attempt_effects(a->plugin)->token_set;
+    if (d.misused) {
+        f->code = "plugin";
+        f->text = d.misused;
+    }
+    if (a->step.misused || d.misused)
+        job_plugin_at_fault(a->job, a, f->text);
     failure_policy_bound(a, &d);
     if (d.outcome == OUTCOME_RATE_LIMITED)
         pace_slow(&a->job->pace, clock_boot_ms(), (d.next_at - clock_now()) * 1000);
@@ -126,6 +134,7 @@ static void attempt_fail(struct attempt *a, struct failure *f, const struct http
     struct run *r = a->run;
     bool unanswered = a->claim.unanswered > 0;
     bool token = c->replaces; /* the plugin has set a token all the same: it is stored, whatever else is decided */
+    bool held = j->held != NULL;
     if (token || c->answer) { /* an unreadable answer may contain the token that replaced the credential */
         spool_now(a, c);
         spool_sync(j->engine->spool, false, synced, NULL);
@@ -135,6 +144,8 @@ static void attempt_fail(struct attempt *a, struct failure *f, const struct http
         commits_submit(j->engine, j, r, c, false, false);
     else
         breaker_failed(j, r, c, unanswered);
+    if (held)
+        attempt_abandon_unsent(j);
 }
 
 static void plain_failure(struct attempt *a, int outcome, const char *code, const char *text)
@@ -157,6 +168,25 @@ static void finish_ok(struct attempt *a)
     attempt_free(a);
     breaker_fine(j, c);
     commits_submit(j->engine, j, r, c, false, false);
+}
+
+/* The plugin broke a rule, or a value was unfit, and it had a new token: what it set is stored, and the attempt
+ * failed. If no new credential is among it, the one that was presented may have been replaced by one that was lost. */
+static void finish_broken(struct attempt *a, const struct http_reply *reply)
+{
+    struct job *j = a->job;
+    struct run *r = a->run;
+    struct commit *c = outcome_with_token(a);
+    bool lost = !j->safe && strcmp(c->before.fingerprint, c->after.fingerprint) == 0;
+    outcome_broken(c, a, lost, lost ? failure_policy_after_silence(a, c->after.expires_at) : 0, reply);
+    spool_now(a, c);
+    spool_sync(j->engine->spool, false, synced, NULL);
+    if (a->step.misused)
+        job_plugin_at_fault(j, a, a->step.text);
+    attempt_free(a);
+    commits_submit(j->engine, j, r, c, false, false);
+    if (j->held)
+        attempt_abandon_unsent(j);
 }
 
 /* The redirect is not followed; it shows that the job's address has changed. Its query may contain secrets. */
@@ -220,9 +250,14 @@ static void send_request(struct attempt *a)
     q->allow_insecure = j->config->allow_insecure;
     struct error e;
     int res = http_client_send(j->engine->http, q, attempt_replied, a, &a->transfer, &e);
-    if (res < 0 && a->token_set)
+    if (res < 0 && a->token_set) {
+        if (res != -EAGAIN && !a->not_sent)
+            a->not_sent =
+                xasprintf("the plugin %s is at fault: its refresh asked for a further request that cannot be "
+                          "made: %s",
+                          plugin_name(j->config->plugin), e.text);
         not_asked(a, e.text);
-    else if (res < 0)
+    } else if (res < 0)
         plain_failure(a, res == -EAGAIN ? OUTCOME_TRANSIENT : OUTCOME_MISCONFIGURED, "request", e.text);
 }
 
@@ -291,6 +326,9 @@ static void attempt_step(struct attempt *a, const struct http_reply *reply)
 {
     plugin_attempt_step(a->plugin, reply, clock_now(), &a->step);
     a->token_set = plugin_attempt_effects(a->plugin)->token_set;
+    if (a->not_sent && a->step.what != RENEWD_WAIT && !a->step.misused)
+        a->step =
+            (struct step_result){.what = RENEWD_FAILED, .code = "plugin", .text = a->not_sent, .misused = true};
     switch (a->step.what) {
     case RENEWD_WAIT:
         want_request(a);
@@ -300,7 +338,7 @@ static void attempt_step(struct attempt *a, const struct http_reply *reply)
         return;
     default:
         if (a->token_set) { /* whatever it returns: the token is real */
-            finish_ok(a);
+            finish_broken(a, reply);
         } else {
             struct failure f = {.outcome = a->step.outcome, .code = a->step.code, .text = a->step.text};
             attempt_fail(a, &f, reply);

@@ -83,11 +83,11 @@ int64_t failure_policy_after_no_answer(const struct job *j, const struct no_answ
 }
 
 /* If a process slept past its lease, its request was under way until it woke: the time counts from then on. */
-static int64_t after_silence(const struct attempt *a)
+int64_t failure_policy_after_silence(const struct attempt *a, int64_t expires_at)
 {
     const struct record *r = &a->claim.record;
     int64_t left_s = (a->lease_boot_ms - clock_boot_ms()) / 1000;
-    struct no_answer s = {.expires_at = r->expires_at,
+    struct no_answer s = {.expires_at = expires_at,
                           .failures = r->attempts + 1,
                           .presented = a->claim.unanswered + 1,
                           .lease_left_s = left_s > 0 ? left_s : 0,
@@ -100,7 +100,7 @@ void failure_policy_bound(const struct attempt *a, struct decision *d)
 {
     if (d->outcome != OUTCOME_AMBIGUOUS || a->job->safe)
         return;
-    int64_t soonest = after_silence(a);
+    int64_t soonest = failure_policy_after_silence(a, a->claim.record.expires_at);
     if (d->next_at < soonest)
         d->next_at = soonest;
 }
@@ -122,7 +122,7 @@ void failure_policy_default(const struct attempt *a, const struct failure *f, st
         ret->next_at = now + MISCONFIGURED_AGAIN_S;
         break;
     case OUTCOME_AMBIGUOUS:
-        ret->next_at = after_silence(a);
+        ret->next_at = failure_policy_after_silence(a, a->claim.record.expires_at);
         ret->notify = a->job->replay == RENEWD_REPLAY_SINGLE_USE;
         break;
     default:

@@ -54,6 +54,11 @@ void attempt_abandon_unsent(struct job *j);
 void attempts_give_up(struct job *j);
 void attempt_free(struct attempt *a);
 
+/* at_fault.c: the plugin broke a rule, and may have lost what the provider gave: no further credential is spent. */
+void job_plugin_at_fault(struct job *j, const struct attempt *a, const char *why);
+/* Held for that by another process, or before: true. */
+bool job_fault_seen(struct job *j, const struct job_row *row);
+
 /* failure_policy.c */
 /* Whether the failure came from a gateway. Its code and text may be replaced. */
 void failure_policy_read(const struct attempt *a, const struct http_reply *reply, struct failure *f);
@@ -66,6 +71,8 @@ struct no_answer {
     uint64_t jitter;
 };
 int64_t failure_policy_after_no_answer(const struct job *j, const struct no_answer *s);
+/* The same for this attempt, whose access token lives until expires_at. */
+int64_t failure_policy_after_silence(const struct attempt *a, int64_t expires_at);
 void failure_policy_bound(const struct attempt *a, struct decision *d);
 
 /* breaker.c: refusals before they are committed (rule 10). */

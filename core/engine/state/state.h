@@ -162,6 +162,7 @@ struct job {
     int64_t grace_s;
     bool safe;
     char *held;
+    bool at_fault;  /* held because its plugin broke a rule: refresh/at_fault.c */
     bool zone_told; /* that times of its table seem to be of another zone */
     char *hidden;   /* row security that hides its rows from renewd */
     struct only_unheld unheld;
@@ -265,6 +266,7 @@ struct attempt {
     int64_t retry_after;
     bool sent, token_set;
     struct step_result step; /* the request that waits for the disk */
+    char *not_sent; /* why a further request of the plugin's was not made: the plugin is at fault; or NULL */
     struct attempt *next;
 };
 
