@@ -60,6 +60,10 @@ last_run() { # STORE
         "$(ctl --json jobs | json '$.jobs[0].last_run.status') $(ctl --json jobs | json '$.jobs[0].last_run.failed')"
     ctl pause tokens > /dev/null
     ctl run tokens > "$DIR/run" 2>&1
+    check_equal "$s: a paused job runs not: exit status" 1 $?
+    check_match "$s: and why" 'job tokens is paused; resume it first' "$(cat "$DIR/run")"
+    check_equal "$s: and that is no run of it" 'failed 1' \
+        "$(ctl --json jobs | json '$.jobs[0].last_run.status') $(ctl --json jobs | json '$.jobs[0].last_run.failed')"
     sim misbehave '{"clear":true}' > /dev/null
     ctl resume tokens > /dev/null
     ctl refresh tokens > /dev/null 2>&1
