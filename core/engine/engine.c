@@ -51,7 +51,7 @@ int engine_new(const struct engine_setup *s, struct engine **ret, struct error *
                                          restored_database_ours,
                                          en};
     en->keep = retention_new(&keep);
-    en->notes = rate_limits_new();
+    en->rate_limits = rate_limits_new();
     en->forwards = forwards_new();
     en->jobs = xcalloc(s->job_count + 1, sizeof *en->jobs);
     en->disabled = xcalloc(s->job_count + 1, sizeof *en->disabled);
@@ -287,7 +287,7 @@ void engine_free(struct engine *e)
     store_thread_free(e->store);
     store_thread_free(e->reader);
     tokens_free(e->tokens);
-    rate_limits_free(e->notes);
+    rate_limits_free(e->rate_limits);
     spool_files_free(e->leftovers, e->leftover_count);
     explicit_bzero(e->fingerprint_key, sizeof e->fingerprint_key);
     free(e->store_why);
@@ -317,9 +317,9 @@ void engine_status(const struct engine *e, struct engine_status *ret)
         .started_at = e->started_at,
         .jobs = e->job_count,
         .waiting_commits = commits_waiting(e),
-        .orphans = e->aside.orphans,
-        .answers = e->aside.answers,
-        .pending = e->aside.pending,
+        .orphans = e->parked.orphans,
+        .answers = e->parked.answers,
+        .pending = e->parked.pending,
         .spool_entries = spool.entries,
         .spool_bytes = spool.bytes,
         .spool_oldest_at = spool.oldest_at,

@@ -97,7 +97,7 @@ void engine_reload(struct engine *e, struct reload_result *ret);
 void reload_result_done(struct reload_result *r);
 /* done is called once, when every job's records are discovered or the job is held; at once when the database is not
  * available or renewd stops. After a reload: a request that follows finds the jobs. */
-void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx);
+void engine_when_jobs_ready(struct engine *e, void (*done)(void *ctx), void *ctx);
 
 /* ---- parked pairs and answers ---- */
 struct parked {

@@ -222,7 +222,7 @@ void begin(int64_t life)
 
 void end(void)
 {
-    CU_ASSERT_PTR_NULL(kit.engine.demands);
+    CU_ASSERT_PTR_NULL(kit.engine.token_requests);
     token_requests_free(&kit.engine);
     tokens_free(kit.engine.tokens);
     kit_end();

@@ -269,7 +269,7 @@ void handle_reload(struct request *q)
         t->result.text = text;
         t->result.held++;
     }
-    engine_when_settled(q->api->engine, reloaded, t);
+    engine_when_jobs_ready(q->api->engine, reloaded, t);
 }
 
 static void adopted(void *ctx, int result, const char *why)

@@ -64,7 +64,7 @@ void outcome_broken(struct commit *c, const struct attempt *a, bool lost, int64_
                     const struct http_reply *reply);
 /* statement_times.c: gives b the time in the form of the column that the statement's parameter stands for. */
 void statement_time(struct bound *b, const struct attempt *a, const char *sql, size_t number, int64_t at);
-/* outside_text.c */
+/* cleaned_text.c */
 /* Text from outside, without the job's secrets and the values in v, which may be NULL. */
 char *outside_text_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);
 /* Call this before the failure is noted: its text mentions the parked answer. */

@@ -30,7 +30,7 @@ static void parked_count_known(void *arg, int result, const struct error *e)
     char removed[24];
     (void)e;
     if (result >= 0)
-        engine->aside = t->counts;
+        engine->parked = t->counts;
     snprintf(removed, sizeof removed, "%" PRId64, t->counts.removed);
     if (result >= 0 && t->counts.removed)
         log_line(LEVEL_INFO, "parked tokens that are 30 days old were removed", "tokens", removed, NULL);

@@ -43,7 +43,7 @@ static bool still_refused(const struct run *r, const struct record *rec, const s
     const struct token_held held = {slot < 0 ? NULL : v->list[slot].text, rec->generation, rec->ok_at,
                                     rec->first_seen};
     int64_t now = clock_now();
-    return now >= rec->window.earliest && now >= rec->not_before && token_refused(&r->wish, &held, now);
+    return now >= rec->window.earliest && now >= rec->not_before && token_refused(&r->requirement, &held, now);
 }
 
 /* Its time may be moved; its backoff stays. */
@@ -68,8 +68,8 @@ static bool still_due(const struct run *r, const struct record *rec, const struc
     case CLAIM_MANUAL:
         return due_by_hand(&d, now);
     case CLAIM_DEMAND:
-        return (r->wish.min_valid >= 0 && due_on_demand(&d, now, r->wish.min_valid)) ||
-               (r->wish.as_tick && due_tick(&d, now, r->tick, r->next_tick)) || still_refused(r, rec, v);
+        return (r->requirement.min_valid >= 0 && due_on_demand(&d, now, r->requirement.min_valid)) ||
+               (r->requirement.as_tick && due_tick(&d, now, r->tick, r->next_tick)) || still_refused(r, rec, v);
     case CLAIM_TICK:
         return due_tick(&d, now, r->tick, r->next_tick);
     default:

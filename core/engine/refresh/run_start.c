@@ -192,9 +192,9 @@ void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx)
 
 void run_set_requirement(struct run *r, const struct token_requirement *w)
 {
-    r->wish = *w;
+    r->requirement = *w;
     r->refused_token = secret_from_text(w->refused_token);
-    r->wish.refused_token = secret_text(r->refused_token);
+    r->requirement.refused_token = secret_text(r->refused_token);
 }
 
 int job_run_mode(const struct job *j)

@@ -22,7 +22,7 @@ bool engine_may_work(const struct engine *e)
     return e->store_up && e->drained && !e->stopping;
 }
 
-static bool engine_settled(const struct engine *e)
+static bool engine_jobs_ready(const struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
         if (!e->jobs[i]->held && (!e->jobs[i]->discovered || e->jobs[i]->breaker.asking))
@@ -32,28 +32,28 @@ static bool engine_settled(const struct engine *e)
 
 void engine_tell_jobs_ready(struct engine *e)
 {
-    while (e->settled) {
-        struct jobs_ready_waiter *w = e->settled;
-        e->settled = w->next;
+    while (e->ready_waiters) {
+        struct jobs_ready_waiter *w = e->ready_waiters;
+        e->ready_waiters = w->next;
         w->done(w->ctx);
         free(w);
     }
 }
 
-void engine_when_settled(struct engine *e, void (*done)(void *ctx), void *ctx)
+void engine_when_jobs_ready(struct engine *e, void (*done)(void *ctx), void *ctx)
 {
-    if (!engine_may_work(e) || engine_settled(e)) {
+    if (!engine_may_work(e) || engine_jobs_ready(e)) {
         done(ctx);
         return;
     }
     struct jobs_ready_waiter *w = xcalloc(1, sizeof *w);
-    *w = (struct jobs_ready_waiter){done, ctx, e->settled};
-    e->settled = w;
+    *w = (struct jobs_ready_waiter){done, ctx, e->ready_waiters};
+    e->ready_waiters = w;
 }
 
 void engine_check_ready(struct engine *e)
 {
-    if (!e->drained || !engine_settled(e))
+    if (!e->drained || !engine_jobs_ready(e))
         return;
     engine_tell_jobs_ready(e);
     if (e->ready_told)

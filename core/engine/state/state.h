@@ -65,20 +65,20 @@ struct engine {
     int64_t stored;                  /* of them, how many are over */
     struct spool_file *leftovers;
     size_t leftover_count;
-    size_t dead_files;                 /* spool files of processes that are over, as last counted */
-    struct jobs_ready_waiter *settled; /* callers that wait for all jobs to be discovered or held */
+    size_t dead_files;                       /* spool files of processes that are over, as last counted */
+    struct jobs_ready_waiter *ready_waiters; /* callers that wait for all jobs to be discovered or held */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
-    struct tokens *tokens;         /* remembered for callers that ask */
-    struct token_request *demands; /* callers that wait for a token */
-    struct rate_limits *notes;     /* how calls with tokens were answered */
-    struct forwards *forwards;     /* calls that are passed on */
-    size_t busy;                   /* store work under way that refers to jobs or runs */
-    size_t claims;                 /* of it, claims, until they are attempts or given back */
-    bool lost, lost_asked;         /* leases may exist that belong to no work */
-    bool blocked;                  /* something waits for the store, and this was logged */
-    struct parked_counts aside;    /* as last counted */
-    bool gone_asked;               /* leases of processes that are gone are being searched */
+    struct tokens *tokens;                /* remembered for callers that ask */
+    struct token_request *token_requests; /* callers that wait for a token */
+    struct rate_limits *rate_limits;      /* how calls with tokens were answered */
+    struct forwards *forwards;            /* calls that are passed on */
+    size_t busy;                          /* store work under way that refers to jobs or runs */
+    size_t claims;                        /* of it, claims, until they are attempts or given back */
+    bool lost, lost_asked;                /* leases may exist that belong to no work */
+    bool blocked;                         /* something waits for the store, and this was logged */
+    struct parked_counts parked;          /* as last counted */
+    bool gone_asked;                      /* leases of processes that are gone are being searched */
     struct loop_timer *lost_timer;
     struct listener *listener; /* NULL = the poll finds requests alone */
     bool history_started;
@@ -204,9 +204,9 @@ struct job {
 struct run {
     struct job *job;
     struct run_row row;
-    int mode;                      /* enum claim_mode */
-    struct token_requirement wish; /* CLAIM_DEMAND */
-    struct secret *refused_token;  /* the requirement's */
+    int mode;                             /* enum claim_mode */
+    struct token_requirement requirement; /* CLAIM_DEMAND */
+    struct secret *refused_token;         /* the requirement's */
     char *trigger;
     int64_t tick, next_tick;
     char **keys;

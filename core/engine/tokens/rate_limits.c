@@ -45,7 +45,7 @@ static char *rate_limits_name_of(const struct job *j, const char *key)
 static const struct note *rate_limits_find(const struct job *j, const char *key)
 {
     cleanup(free_p) char *name = rate_limits_name_of(j, key);
-    return map_get(j->engine->notes->by_name, name);
+    return map_get(j->engine->rate_limits->by_name, name);
 }
 
 /* The oldest entry is evicted. */
@@ -62,7 +62,7 @@ static void rate_limits_make_room(struct map *m)
 
 static void rate_limits_put(struct job *j, const char *key, struct note n)
 {
-    struct map *m = j->engine->notes->by_name;
+    struct map *m = j->engine->rate_limits->by_name;
     cleanup(free_p) char *name = rate_limits_name_of(j, key);
     int64_t now = clock_boot_ms();
 

@@ -29,8 +29,8 @@ enum {
 };
 
 struct token_waiter {
-    struct token_request *demand;
-    struct token_requirement wish;
+    struct token_request *request;
+    struct token_requirement requirement;
     token_done done;
     void *ctx;
     struct secret *refused_token; /* the requirement's */
@@ -46,7 +46,7 @@ struct token_request {
     struct engine *engine;
     struct job *job;
     char *key;
-    struct token_waiter *askers;
+    struct token_waiter *waiters;
     bool reading, running, looked;
     bool ahead;               /* to be read, though no caller waits for it */
     struct loop_timer *timer; /* of the next read */
@@ -70,7 +70,7 @@ static const struct token_entry *remembered(const struct token_request *d)
 static void token_request_free(struct token_request *d)
 {
     struct engine *e = d->engine;
-    for (struct token_request **p = &e->demands; *p; p = &(*p)->next)
+    for (struct token_request **p = &e->token_requests; *p; p = &(*p)->next)
         if (*p == d) {
             *p = d->next;
             break;
@@ -89,8 +89,8 @@ static void token_request_free(struct token_request *d)
 
 static void token_request_answer(struct token_waiter *a, const struct token_answer *said)
 {
-    struct token_request *d = a->demand;
-    for (struct token_waiter **p = &d->askers; *p; p = &(*p)->next)
+    struct token_request *d = a->request;
+    for (struct token_waiter **p = &d->waiters; *p; p = &(*p)->next)
         if (*p == a) {
             *p = a->next;
             break;
@@ -128,27 +128,27 @@ static void token_request_refuse(struct token_waiter *a, const struct token_entr
 {
     struct token_answer said;
     token_request_fill(t, &said);
-    token_refusal(a->demand->job, t, &a->wish, &said);
+    token_refusal(a->request->job, t, &a->requirement, &said);
     said.tried = a->tried;
-    if (said.status == TOKEN_LATER && a->demand->refused)
-        said.why = a->demand->refused;
+    if (said.status == TOKEN_LATER && a->request->refused)
+        said.why = a->request->refused;
     token_request_answer(a, &said);
 }
 
 static void answer_all(struct token_request *d, int status, const char *why)
 {
     const struct token_answer said = {.status = status, .why = why, .retry_after = 1};
-    while (d->askers)
-        token_request_answer(d->askers, &said);
+    while (d->waiters)
+        token_request_answer(d->waiters, &said);
 }
 
 /* Nothing new can be learned: the remembered token is served while it is valid. */
 static void answer_from_memory(struct token_request *d, int status, const char *why)
 {
     const struct token_entry *t = remembered(d);
-    for (struct token_waiter *a = d->askers, *next; a && t; a = next) {
+    for (struct token_waiter *a = d->waiters, *next; a && t; a = next) {
         next = a->next;
-        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+        if (token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE)
             token_request_serve(a, t);
     }
     answer_all(d, status, why);
@@ -160,11 +160,11 @@ static void answer_from_memory(struct token_request *d, int status, const char *
 static void token_request_waited(void *ctx)
 {
     struct token_waiter *a = ctx;
-    struct token_request *d = a->demand;
+    struct token_request *d = a->request;
     const struct token_entry *t = remembered(d);
     int64_t now = clock_boot_ms();
     a->timer = NULL;
-    if (t && token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE) {
+    if (t && token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE) {
         token_request_serve(a, t);
         return;
     }
@@ -195,7 +195,7 @@ static void run_over(void *ctx, const struct run_result *r)
     if (d->barren >= BARREN_MAX)
         d->refused =
             xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
-    for (struct token_waiter *a = d->askers; a && !nothing; a = a->next)
+    for (struct token_waiter *a = d->waiters; a && !nothing; a = a->next)
         a->tried = true;
     loop_cancel(&d->timer);
     d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, token_request_read_again, d);
@@ -205,22 +205,22 @@ static void run_over(void *ctx, const struct run_result *r)
 static void add_refused(const struct token_request *d, const struct token_waiter *a, struct token_requirement *io)
 {
     const struct token_held held = token_held_of(remembered(d));
-    if (!token_refused(&a->wish, &held, clock_now()))
+    if (!token_refused(&a->requirement, &held, clock_now()))
         return;
     io->refused = true;
-    io->refused_generation = a->wish.refused_generation;
-    if (a->wish.refused_token)
-        io->refused_token = a->wish.refused_token;
+    io->refused_generation = a->requirement.refused_generation;
+    if (a->requirement.refused_token)
+        io->refused_token = a->requirement.refused_token;
 }
 
 static void start_run(struct token_request *d)
 {
     const char *keys[] = {d->key};
     struct token_requirement most = {.min_valid = -1};
-    for (const struct token_waiter *a = d->askers; a; a = a->next) {
-        most.as_tick = most.as_tick || a->wish.as_tick;
-        if (!a->wish.as_tick && a->wish.min_valid > most.min_valid)
-            most.min_valid = a->wish.min_valid;
+    for (const struct token_waiter *a = d->waiters; a; a = a->next) {
+        most.as_tick = most.as_tick || a->requirement.as_tick;
+        if (!a->requirement.as_tick && a->requirement.min_valid > most.min_valid)
+            most.min_valid = a->requirement.min_valid;
         add_refused(d, a, &most);
     }
     d->running = true;
@@ -271,7 +271,7 @@ static bool in_other_hands(struct token_request *d)
 
 static void token_request_end(struct token_request *d)
 {
-    if (!d->askers && !d->running && !d->reading)
+    if (!d->waiters && !d->running && !d->reading)
         token_request_free(d);
 }
 
@@ -281,7 +281,7 @@ static void note_refresh(struct token_waiter *a, const struct token_entry *t)
 {
     if (a->looked && a->ok_at != t->due.ok_at) {
         a->tried = true;
-        a->wish.refused = false;
+        a->requirement.refused = false;
     }
     a->looked = true;
     a->ok_at = t->due.ok_at;
@@ -289,9 +289,9 @@ static void note_refresh(struct token_waiter *a, const struct token_entry *t)
 
 static void refuse_all(struct token_request *d, const struct token_entry *t)
 {
-    for (struct token_waiter *a = d->askers, *next; a; a = next) {
+    for (struct token_waiter *a = d->waiters, *next; a; a = next) {
         next = a->next;
-        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+        if (token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE)
             token_request_serve(a, t);
         else
             token_request_refuse(a, t);
@@ -302,10 +302,10 @@ static void token_request_settle(struct token_request *d)
 {
     const struct token_entry *t = remembered(d);
     bool try = false;
-    for (struct token_waiter *a = d->askers, *next; a; a = next) {
+    for (struct token_waiter *a = d->waiters, *next; a; a = next) {
         next = a->next;
         note_refresh(a, t);
-        switch (token_judge(d->job, t, &a->wish, !a->tried)) {
+        switch (token_judge(d->job, t, &a->requirement, !a->tried)) {
         case VERDICT_SERVE:
             token_request_serve(a, t);
             break;
@@ -382,9 +382,9 @@ static void slow(void *ctx)
     struct token_request *d = ctx;
     const struct token_entry *t = remembered(d);
     d->timer = NULL;
-    for (struct token_waiter *a = d->askers, *next; a && t; a = next) {
+    for (struct token_waiter *a = d->waiters, *next; a && t; a = next) {
         next = a->next;
-        if (token_judge(d->job, t, &a->wish, false) == VERDICT_SERVE)
+        if (token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE)
             token_request_serve(a, t);
     }
 }
@@ -393,7 +393,7 @@ static void token_request_read_again(void *ctx)
 {
     struct token_request *d = ctx;
     d->timer = NULL;
-    if (!d->askers && !d->ahead) {
+    if (!d->waiters && !d->ahead) {
         token_request_end(d);
         return;
     }
@@ -412,7 +412,7 @@ static void token_request_read_again(void *ctx)
 
 static struct token_request *token_request_of(struct engine *e, const struct job *j, const char *key)
 {
-    for (struct token_request *d = e->demands; d; d = d->next)
+    for (struct token_request *d = e->token_requests; d; d = d->next)
         if (d->job == j && strcmp(d->key, key) == 0)
             return d;
     return NULL;
@@ -424,8 +424,8 @@ static struct token_request *token_request_new(struct engine *e, struct job *j, 
     d->engine = e;
     d->job = j;
     d->key = xstrdup(key);
-    d->next = e->demands;
-    e->demands = d;
+    d->next = e->token_requests;
+    e->token_requests = d;
     e->busy++;
     return d;
 }
@@ -481,24 +481,24 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
     if (fresh)
         d = token_request_new(e, j, key);
     struct token_waiter *a = xcalloc(1, sizeof *a);
-    *a = (struct token_waiter){.demand = d,
-                               .wish = *w,
+    *a = (struct token_waiter){.request = d,
+                               .requirement = *w,
                                .done = done,
                                .ctx = ctx,
-                               .next = d->askers,
+                               .next = d->waiters,
                                .refused_token = secret_from_text(w->refused_token)};
-    a->wish.refused_token = secret_text(a->refused_token);
+    a->requirement.refused_token = secret_text(a->refused_token);
     a->until_ms = clock_boot_ms() + w->wait_ms;
     a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, token_request_waited, a);
-    d->askers = a;
+    d->waiters = a;
     if (fresh)
         token_request_read_again(d);
 }
 
 void token_requests_free(struct engine *e)
 {
-    while (e->demands) {
-        answer_all(e->demands, TOKEN_AWAY, "renewd is stopping");
-        token_request_free(e->demands);
+    while (e->token_requests) {
+        answer_all(e->token_requests, TOKEN_AWAY, "renewd is stopping");
+        token_request_free(e->token_requests);
     }
 }
