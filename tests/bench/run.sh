@@ -46,6 +46,8 @@ for name in $SCENARIOS; do
     finish
 done
 start_durable_cluster
+of=$(git -C "$TOP" describe --always --dirty 2> /dev/null || "$RENEWD" --version)
+[ "$RENEWD" = "$BUILD/core/renewd" ] || of="$RENEWD, bench of $of"
 load_before=$(cut -d ' ' -f 1 /proc/loadavg)
 for ROUND in $(seq "$ROUNDS"); do
     for name in $SCENARIOS; do
@@ -58,6 +60,6 @@ for ROUND in $(seq "$ROUNDS"); do
 done
 echo
 awk -f "$here/summary.awk" -v json="${BENCH_JSON:-$PWD/bench.json}" -v load="$load_before" \
-    -v version="$(git -C "$TOP" describe --always --dirty 2> /dev/null || "$RENEWD" --version)" \
+    -v version="$of" \
     -v when="$(date -u +%FT%TZ)" -v processors="$(nproc)" "$RESULTS"
 finish
