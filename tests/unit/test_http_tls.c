@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -202,6 +204,42 @@ static void past_its_time(void)
     stop_server(pid);
 }
 
+/* A server that reads something and closes, by FIN or by RST; what it wrote before may be lost with the connection. */
+static void close_each(int listener)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct linger at_once = {.l_onoff = 1};
+        char some[4096];
+        int fd = accept(listener, NULL, NULL);
+        (void)!read(fd, some, sizeof some);
+        if (i == 1)
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close(fd);
+    }
+}
+
+static void closed_in_handshake(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CU_ASSERT_EQUAL_FATAL(bind(listener, (struct sockaddr *)&at, len), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(listener, 2), 0);
+    CU_ASSERT_EQUAL_FATAL(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close_each(listener);
+        _exit(0);
+    }
+    for (int i = 0; i < 2; i++) {
+        ask("127.0.0.1", ntohs(at.sin_port), NULL);
+        expect_refused("perhaps this port does not speak TLS; check the port");
+    }
+    close(listener);
+    stop_server(pid);
+}
+
 /* s_server closes at once on what is no handshake, without a word. */
 static void plain_to_tls(void)
 {
@@ -230,6 +268,7 @@ int main(void)
         {"an authority that is not known", authorities},
         {"an expired certificate", past_its_time},
         {"a request without TLS", plain_to_tls},
+        {"closed in the handshake", closed_in_handshake},
         {NULL, NULL},
     };
     const char *tmp = getenv("TMPDIR");

@@ -303,6 +303,10 @@ static void easy_say(struct http_transfer *t, const char *what, const char *deta
     utf8_clean(t->why, sizeof t->why - 1);
 }
 
+#define CLOSED_IN_HANDSHAKE                                                                               \
+    "the connection was closed before the TLS handshake was over; perhaps this port does not speak TLS; " \
+    "check the port, or write http:// where that is allowed"
+
 /* Texts of OpenSSL's errors, and the explanation for each. */
 static const char *tls_words(CURLcode code, const char *text)
 {
@@ -314,6 +318,11 @@ static const char *tls_words(CURLcode code, const char *text)
         {"packet length too long",
          "this port does not speak TLS; check the port, or write http:// where that is allowed"},
         {"http request", "this port does not speak TLS; check the port, or write http:// where that is allowed"},
+        /* What a port without TLS answers may be lost with the connection that it closes. */
+        {"SSL_ERROR_SYSCALL", CLOSED_IN_HANDSHAKE},
+        {"SSL_ERROR_ZERO_RETURN", CLOSED_IN_HANDSHAKE},
+        {"unexpected eof", CLOSED_IN_HANDSHAKE},
+        {"reset by peer", CLOSED_IN_HANDSHAKE},
         {"has expired", "its certificate has expired, or this machine's clock is wrong"},
         {"not yet valid", "its certificate is not valid yet, or this machine's clock is wrong"},
         {"self-signed certificate in certificate chain",
