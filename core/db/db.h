@@ -51,6 +51,7 @@ struct db {
     bool read_only;
     int statement_ms; /* limit for the next statements; the function that sets it restores it */
     bool timed;       /* PostgreSQL itself ends a SELECT that takes too long; the connection stays usable */
+    bool by_index;    /* PostgreSQL reads no table from end to end where an index serves, whatever it estimates */
     bool away;        /* the connection can no longer be used */
     char sqlstate[6]; /* of the last refusal */
     char *schema;     /* from the dsn: the schema of tables named without one; NULL = the role's search_path */

@@ -48,3 +48,19 @@ int args_number(struct args *a, int64_t number)
 {
     return args_own(a, xasprintf("%lld", (long long)number));
 }
+
+void args_put(const struct args *a, int number, struct buf *sql)
+{
+    buf_printf(sql, a->of_rows ? "renewd_u.p%d" : "$%d", number);
+}
+
+void args_put_as(const struct args *a, int number, const char *type, struct buf *sql)
+{
+    bool cast = a->of_rows && type;
+
+    if (cast)
+        buf_text(sql, "CAST(");
+    args_put(a, number, sql);
+    if (cast)
+        buf_printf(sql, " AS %s)", type);
+}

@@ -218,6 +218,8 @@ static int pg_begin(struct db *db, struct error *e)
                " SET LOCAL statement_timeout = %d;"
                " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
                db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
+    if (db->by_index) /* a plan of last resort would seem dear enough to be compiled */
+        buf_text(&sql, "; SET LOCAL enable_seqscan = off; SET LOCAL jit = off");
     put_search_path(db, &sql);
     int r = pg_simple(db, sql.data ? sql.data : "", e);
     if (r < 0 && !db->away)

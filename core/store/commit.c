@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Commits in batches: one transaction for all. When the database refuses something in a batch, the batch is halved
- * until the refused commit is alone. Used through the store thread; it decides nothing about a record.
+ * Commits in batches: one transaction for all, and on PostgreSQL one statement for all that are alike
+ * (commit_set.c). When the database refuses something in a batch, the batch is halved until the refused commit is
+ * alone. Used through the store thread; it decides nothing about a record.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,11 +12,16 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
+#include "core/base/map.h"
 #include "core/base/secret.h"
 #include "core/db/parameters.h"
 #include "core/store/commit_internal.h"
+#include "core/store/list.h"
+#include "core/store/many.h"
 
-enum { BATCH_MAX = 100, REPEATS = 5, ASIDE_MAX = 2 };
+/* ALONE_MAX: of a batch that is written one commit at a time on PostgreSQL, where each takes several round trips under
+ * the locks of all. FALL_BACK: a batch of so many that is refused is written one at a time at once. */
+enum { BATCH_MAX = 500, ALONE_MAX = 100, FALL_BACK = 64, REPEATS = 5, ASIDE_MAX = 2 };
 
 struct commit *commit_new(void)
 {
@@ -84,11 +90,48 @@ static int work_order(const void *a, const void *b)
 static void work_reset(struct commit_work *w)
 {
     w->verdict = COMMIT_WAITING;
-    w->already = w->hashed = w->twins = false;
+    w->already = w->hashed = w->twins = w->shared = false;
     w->lease_passed = w->c->release;
     w->failed_effect = NULL;
     row_done(&w->current);
     memset(&w->current, 0, sizeof(w->current));
+}
+
+/* The commits of a batch by a text of theirs; several may have the same. */
+struct by_text {
+    struct map *first;
+    struct commit_work **next; /* of the same text; by the index in the list */
+};
+
+static const char *attempt_of(const struct commit_work *w)
+{
+    return w->c->attempt_id;
+}
+
+static const char *fingerprint_of(const struct commit_work *w)
+{
+    return w->c->before.fingerprint;
+}
+
+static void by_text_done(struct by_text *b)
+{
+    map_free(b->first, NULL);
+    free(b->next);
+}
+
+/* Adds the texts as one parameter, too. */
+static int by_text_make(struct db *db, struct commit_work *list, size_t count,
+                        const char *(*text)(const struct commit_work *w), struct args *a, struct by_text *ret)
+{
+    cleanup(free_p) const char **texts = xcalloc(count, sizeof(*texts));
+
+    ret->first = map_new();
+    ret->next = xcalloc(count, sizeof(*ret->next));
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = text(&list[i]);
+        ret->next[i] = map_put(ret->first, texts[i], &list[i]);
+    }
+    return list_add(db, a, texts, count);
 }
 
 /* Which of these attempts are in the history. */
@@ -97,17 +140,15 @@ static int mark_already(struct db *db, struct commit_work *list, size_t count, s
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     cleanup(buf_done) struct buf sql = {0};
+    cleanup(by_text_done) struct by_text works = {0};
 
     buf_init(&sql, 4096);
-    buf_text(&sql, "SELECT attempt_id FROM {attempts} WHERE attempt_id IN (");
-    for (size_t i = 0; i < count; i++)
-        buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->attempt_id));
-    buf_text(&sql, ")");
+    buf_text(&sql, "SELECT attempt_id FROM {attempts} WHERE ");
+    list_put_in(db, "attempt_id", by_text_make(db, list, count, attempt_of, &a, &works), &sql);
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     for (size_t k = 0; r == 0 && k < db_rows(found); k++)
-        for (size_t i = 0; i < count; i++)
-            if (!strcmp(list[i].c->attempt_id, db_text(found, k, 0)))
-                list[i].already = true;
+        for (struct commit_work *w = map_get(works.first, db_text(found, k, 0)); w; w = works.next[w - list])
+            w->already = true;
     return r;
 }
 
@@ -123,19 +164,16 @@ static int mark_twins(struct db *db, struct commit_work *list, size_t count, str
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     cleanup(buf_done) struct buf sql = {0};
+    cleanup(by_text_done) struct by_text works = {0};
 
-    buf_init(&sql, 8192);
-    buf_text(&sql,
-             "SELECT fingerprint, count(*), min(source || ' ' || rkey) FROM {records} WHERE fingerprint IN (");
-    for (size_t i = 0; i < count; i++)
-        buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->before.fingerprint));
-    buf_text(&sql, ") AND fingerprint <> '' GROUP BY fingerprint");
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT fingerprint, count(*), min(source || ' ' || rkey) FROM {records} WHERE ");
+    list_put_in(db, "fingerprint", by_text_make(db, list, count, fingerprint_of, &a, &works), &sql);
+    buf_text(&sql, " AND fingerprint <> '' GROUP BY fingerprint");
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     for (size_t k = 0; r == 0 && k < db_rows(found); k++)
-        for (size_t i = 0; i < count; i++)
-            if (!strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
-                list[i].twins =
-                    db_integer(found, k, 1) > 1 || !commit_names(db_text(found, k, 2), &list[i].c->before);
+        for (struct commit_work *w = map_get(works.first, db_text(found, k, 0)); w; w = works.next[w - list])
+            w->twins = db_integer(found, k, 1) > 1 || !commit_names(db_text(found, k, 2), &w->c->before);
     return r;
 }
 
@@ -143,23 +181,25 @@ static int mark_twins(struct db *db, struct commit_work *list, size_t count, str
  * records, then credentials. SQLite has locked everything by now. */
 static int lock_records(struct db *db, const struct commit_work *list, size_t count, struct error *e)
 {
-    cleanup(args_done) struct args a = {0};
-    cleanup(buf_done) struct buf sql = {0};
+    static const struct many_column columns[] = {{"source", false}, {"rkey", false}};
+    cleanup(many_done) struct many m = {0};
 
     if (!db_is_postgresql(db))
         return 0;
-    buf_init(&sql, 8192);
-    buf_text(&sql, "SELECT 1 FROM {records} WHERE (source, rkey) IN (");
+    many_begin(&m, db, columns, 2);
     for (size_t i = 0; i < count; i++) {
         const struct commit *c = list[i].c;
-        int key = args_text(&a, c->before.key);
-        buf_printf(&sql, "%s($%d, $%d)", i ? ", " : "", args_text(&a, c->before.source), key);
-        for (size_t k = 0; k < c->sibling_count; k++)
-            buf_printf(&sql, ", ($%d, $%d)", args_text(&a, c->siblings[k].source),
-                       c->siblings[k].key ? args_text(&a, commit_sibling_key(&list[i], k)) : key);
+        many_text(&m, c->before.source);
+        many_text(&m, c->before.key);
+        for (size_t k = 0; k < c->sibling_count; k++) {
+            many_text(&m, c->siblings[k].source);
+            many_text(&m, commit_sibling_key(&list[i], k));
+        }
     }
-    buf_text(&sql, ") ORDER BY source, rkey FOR UPDATE");
-    return db_exec(db, sql.data, a.params, a.count, NULL, e);
+    return many_exec(&m, "SELECT 1 FROM {records} AS r,",
+                     "WHERE r.source = renewd_u.source AND r.rkey = renewd_u.rkey"
+                     " ORDER BY r.source, r.rkey FOR UPDATE OF r",
+                     NULL, e);
 }
 
 /* Also marks commits whose lease has passed on: to another attempt, or to none when it was over. */
@@ -168,17 +208,19 @@ static int lock_credentials(struct db *db, struct commit_work *list, size_t coun
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
     cleanup(buf_done) struct buf sql = {0};
+    cleanup(by_text_done) struct by_text works = {0};
 
-    buf_init(&sql, 8192);
-    buf_text(&sql, "SELECT fingerprint, attempt_id FROM {credentials} WHERE fingerprint IN (");
-    for (size_t i = 0; i < count; i++)
-        buf_printf(&sql, "%s$%d", i ? ", " : "", args_text(&a, list[i].c->before.fingerprint));
-    buf_printf(&sql, ") ORDER BY fingerprint%s", db_is_postgresql(db) ? " FOR UPDATE" : "");
+    buf_init(&sql, 4096);
+    buf_text(&sql, "SELECT fingerprint, attempt_id FROM {credentials} WHERE ");
+    list_put_in(db, "fingerprint", by_text_make(db, list, count, fingerprint_of, &a, &works), &sql);
+    buf_printf(&sql, " ORDER BY fingerprint%s", db_is_postgresql(db) ? " FOR UPDATE" : "");
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
-    for (size_t k = 0; r == 0 && k < db_rows(found); k++)
-        for (size_t i = 0; i < count; i++)
-            if (db_text(found, k, 1) && !strcmp(list[i].c->before.fingerprint, db_text(found, k, 0)))
-                list[i].lease_passed = strcmp(list[i].c->attempt_id, db_text(found, k, 1)) != 0;
+    for (size_t k = 0; r == 0 && k < db_rows(found); k++) {
+        const char *attempt = db_text(found, k, 1);
+        struct commit_work *w = attempt ? map_get(works.first, db_text(found, k, 0)) : NULL;
+        for (; w; w = works.next[w - list])
+            w->lease_passed = strcmp(w->c->attempt_id, attempt) != 0;
+    }
     return r;
 }
 
@@ -205,6 +247,7 @@ static int still_as_noticed(struct db *db, struct commit_work *w, struct error *
 
 static int write_one(struct db *db, struct commit_work *w, struct error *e)
 {
+    const struct commit_work *const work = w;
     const struct commit *c = w->c;
     int r = 0;
 
@@ -226,14 +269,14 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
             return r;
         r = commit_effects(db, w, e);
         if (r == 0)
-            r = commit_record(db, w, e);
+            r = commit_records(db, &work, 1, e);
         if (r == 0)
             r = commit_siblings_know(db, w, e);
         if (r == 0)
-            r = commit_credentials(db, c, true, e);
+            r = commit_credentials(db, &c, 1, true, e);
     }
     if (r == 0 && !c->noticed)
-        r = commit_history(db, c, e);
+        r = commit_history(db, &c, 1, e);
     if (r == 0)
         r = commit_answer(db, c, e);
     if (r == 0)
@@ -241,25 +284,38 @@ static int write_one(struct db *db, struct commit_work *w, struct error *e)
     return r;
 }
 
-/* One transaction. On failure *ret_at is the commit at which it failed, or count. */
-static int commit_write_all(struct db *db, struct commit_work *list, size_t count, size_t *ret_at, struct error *e)
+static int commit_lock(struct db *db, struct commit_work *list, size_t count, struct error *e)
 {
-    for (size_t i = 0; i < count; i++)
-        work_reset(&list[i]);
-    *ret_at = count;
-    fault_point(FAULT_COMMIT_BEGIN, NULL);
-    int r = db_begin(db, e);
-    if (r == 0 && !defence_off(DEFENCE_ALREADY))
-        r = mark_already(db, list, count, e);
+    int r = defence_off(DEFENCE_ALREADY) ? 0 : mark_already(db, list, count, e);
+
     for (size_t i = 0; r == 0 && i < count; i++)
         r = commit_siblings_find(db, &list[i], e);
     if (r == 0)
         r = lock_records(db, list, count, e);
     if (r == 0)
         r = lock_credentials(db, list, count, e);
+    return r < 0 ? r : mark_twins(db, list, count, e);
+}
+
+/* One transaction. On failure *ret_at is the commit at which it failed, or count. set: what is alike is written
+ * together. */
+static int commit_write_all(struct db *db, struct commit_work *list, size_t count, bool set, size_t *ret_at,
+                            struct error *e)
+{
+    for (size_t i = 0; i < count; i++)
+        work_reset(&list[i]);
+    *ret_at = count;
+    fault_point(FAULT_COMMIT_BEGIN, NULL);
+    db->by_index = true; /* else PostgreSQL reads all of a table to join it with 500 rows */
+    int r = db_begin(db, e);
+    db->by_index = false;
     if (r == 0)
-        r = mark_twins(db, list, count, e);
+        r = commit_lock(db, list, count, e);
+    if (r == 0 && set)
+        r = commit_set(db, list, count, e);
     for (size_t i = 0; r == 0 && i < count; i++) {
+        if (list[i].verdict != COMMIT_WAITING)
+            continue;
         r = write_one(db, &list[i], e);
         if (r < 0)
             *ret_at = i;
@@ -323,14 +379,47 @@ static size_t commit_set_aside(struct commit_work *list, size_t count, size_t at
     return count - 1;
 }
 
-static int commit_list(struct db *db, struct commit_work *list, size_t count, struct error *e)
+static int commit_list(struct db *db, struct commit_work *list, size_t count, bool set, struct error *e);
+
+static int commit_halves(struct db *db, struct commit_work *list, size_t count, bool set, struct error *e)
+{
+    int first = commit_list(db, list, count / 2, set, e);
+    if (first < 0 && !is_blocked(first))
+        return first;
+    int second = commit_list(db, list + count / 2, count - count / 2, set, e);
+    return second < 0 ? second : first;
+}
+
+/* What failed when it was written together says nothing about which commit it was: a large batch is halved, a small
+ * one is written one at a time. So is one with a locked row, since each try waits for it. */
+static int commit_list_of_set(struct db *db, struct commit_work *list, size_t count, struct error *e)
+{
+    struct error why = {{0}};
+    size_t at = 0;
+    int r = commit_write_all(db, list, count, true, &at, &why);
+
+    if (r == 0)
+        commit_settle(list, count);
+    if (r == 0)
+        return 0;
+    if (is_away(db, r) || r == -ENOSPC)
+        return error_set(e, r, "%s", why.text);
+    bool again = !is_blocked(r) && count > FALL_BACK;
+    return again ? commit_halves(db, list, count, true, e) : commit_list(db, list, count, false, e);
+}
+
+static int commit_list(struct db *db, struct commit_work *list, size_t count, bool set, struct error *e)
 {
     struct error why = {{0}};
     size_t at = 0;
     int r = 0, blocked = 0, aside = 0;
 
+    if (set && count > 1)
+        return commit_list_of_set(db, list, count, e);
+    if (db_is_postgresql(db) && count > ALONE_MAX)
+        return commit_halves(db, list, count, false, e);
     for (int repeat = 0; count > 0; repeat++) {
-        r = commit_write_all(db, list, count, &at, &why);
+        r = commit_write_all(db, list, count, false, &at, &why);
         if (r == 0)
             break;
         if (r == -EDEADLK && repeat < REPEATS)
@@ -346,21 +435,24 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, st
     }
     if (count == 0)
         return blocked;
-    if (r == 0) {
+    if (r == 0)
         commit_settle(list, count);
-        return blocked;
-    }
-    if (count == 1) {
+    else if (count == 1)
         commit_refuse(list, r, &why);
+    if (r == 0 || count == 1)
         return blocked;
-    }
-    int first = commit_list(db, list, count / 2, e);
-    if (first < 0 && !is_blocked(first))
-        return first;
-    int second = commit_list(db, list + count / 2, count - count / 2, e);
-    if (second < 0)
-        return second;
-    return first < 0 ? first : blocked;
+    int halves = commit_halves(db, list, count, false, e);
+    return halves < 0 ? halves : blocked;
+}
+
+/* How many of the first make one transaction. */
+static size_t batch_of(struct db *db, const struct commit_work *list, size_t count)
+{
+    size_t alone = 0, some = 0;
+
+    while (some < count && some < BATCH_MAX && alone < ALONE_MAX)
+        alone += !commit_is_plain(list[some++].c) && db_is_postgresql(db);
+    return some;
 }
 
 int store_commit(struct db *db, struct commit *const *list, size_t count, struct error *e)
@@ -375,9 +467,9 @@ int store_commit(struct db *db, struct commit *const *list, size_t count, struct
     }
     if (count > 1)
         qsort(works, count, sizeof(*works), work_order);
-    for (size_t i = 0; i < count; i += BATCH_MAX) {
-        size_t some = count - i < BATCH_MAX ? count - i : BATCH_MAX;
-        int r = commit_list(db, works + i, some, e);
+    for (size_t i = 0, some; i < count; i += some) {
+        some = batch_of(db, works + i, count - i);
+        int r = commit_list(db, works + i, some, db_is_postgresql(db), e);
         if (r < 0)
             result = r;
         if (r < 0 && !is_blocked(r))

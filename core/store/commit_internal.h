@@ -15,6 +15,7 @@ struct commit_work {
     bool already;      /* its attempt is in the history */
     bool twins;        /* see struct commit */
     bool lease_passed; /* the attempt no longer holds the credential */
+    bool shared;       /* another commit of the batch names its record or one of its credentials */
     bool hashed;
     char hash[FINGERPRINT_SIZE]; /* of the row as written, when hashed */
     struct row current;          /* COMMIT_CHANGED */
@@ -29,6 +30,14 @@ struct commit_work {
 /* The user's row, on the condition that it holds the credential that was spent. Sets verdict to COMMIT_CHANGED or
  * COMMIT_GONE, or leaves it. */
 int commit_row(struct db *db, struct commit_work *w, struct error *e);
+/* The same for many rows (PostgreSQL), each with writes: one statement for those of the same table that have the same
+ * columns and forms. Clears the entries of those that took no update or were left out: they go one at a time. */
+int commit_rows(struct db *db, struct commit_work **list, size_t count, struct error *e);
+/* commit_set.c. Writes what can be written for many commits at once, on PostgreSQL, and sets their verdicts. The others
+ * keep COMMIT_WAITING. */
+int commit_set(struct db *db, struct commit_work *list, size_t count, struct error *e);
+/* Whether it may be one of them. */
+bool commit_is_plain(const struct commit *c);
 /* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
 int commit_siblings_find(struct db *db, struct commit_work *w, struct error *e); /* before records are locked */
 /* The row's key in a sibling job; NULL: it has none there. */
@@ -37,11 +46,11 @@ int commit_siblings(struct db *db, struct commit_work *w, struct error *e);     
 int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e); /* after it */
 void commit_siblings_done(struct commit_work *w);
 int commit_effects(struct db *db, struct commit_work *w, struct error *e);
-/* renewd's own rows. */
-int commit_record(struct db *db, const struct commit_work *w, struct error *e);
+/* renewd's own rows. Of several commits no two may name the same record or credential. */
+int commit_records(struct db *db, const struct commit_work *const *list, size_t count, struct error *e);
 /* newest: the pair replaces a known successor; an orphan does not. */
-int commit_credentials(struct db *db, const struct commit *c, bool newest, struct error *e);
-int commit_history(struct db *db, const struct commit *c, struct error *e);
+int commit_credentials(struct db *db, const struct commit *const *list, size_t count, bool newest, struct error *e);
+int commit_history(struct db *db, const struct commit *const *list, size_t count, struct error *e);
 int commit_answer(struct db *db, const struct commit *c, struct error *e); /* parked_pairs.c */
 
 #endif

@@ -5,13 +5,17 @@
 #include "core/store/commit_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/db/parameters.h"
 #include "core/rules/ident.h"
+#include "core/store/many.h"
 #include "core/store/user_row.h"
 #include "core/store/user_row_write.h"
 
@@ -21,9 +25,11 @@ enum { UNMOVED_MAX = 2 };
 static void sql_append_stored(struct db *db, const struct column *column, struct args *a, struct buf *sql)
 {
     if (column->extra && db_is_postgresql(db)) {
-        buf_printf(sql, "extra::jsonb ->> $%d::text", args_text(a, column->name));
+        row_put_text(column->name, "extra::jsonb ->> ", a, sql);
+        buf_text(sql, "::text");
     } else if (column->extra) {
-        buf_printf(sql, "json_extract(extra, '$.\"' || $%d || '\"')", args_text(a, column->name));
+        row_put_text(column->name, "json_extract(extra, '$.\"' || ", a, sql);
+        buf_text(sql, " || '\"')");
     } else {
         buf_text(sql, "CAST(");
         ident_quote(column->name, sql);
@@ -34,9 +40,10 @@ static void sql_append_stored(struct db *db, const struct column *column, struct
 static void sql_append_key(const struct commit *c, struct args *a, struct buf *sql)
 {
     ident_quote(c->table->key, sql);
-    buf_printf(sql, " = $%d", args_text(a, c->before.key));
+    buf_text(sql, " = ");
+    args_put_as(a, args_text(a, c->before.key), c->table->key_cast, sql);
     if (c->table->own)
-        buf_printf(sql, " AND job = $%d", args_text(a, c->table->job));
+        row_put_text(c->table->job, " AND job = ", a, sql);
 }
 
 /* Compares bytes, not what a collation treats as equal. */
@@ -48,11 +55,10 @@ static void sql_append_credential(struct db *db, const struct commit *c, struct 
         return;
     buf_text(sql, " AND (");
     sql_append_stored(db, &c->table->columns[at], a, sql);
-    int number = args_add(a, c->row.cells[at].text, c->row.cells[at].len);
+    buf_text(sql, db_is_postgresql(db) ? ") COLLATE \"C\" IS NOT DISTINCT FROM " : ") COLLATE BINARY IS ");
+    args_put(a, args_add(a, c->row.cells[at].text, c->row.cells[at].len), sql);
     if (db_is_postgresql(db))
-        buf_printf(sql, ") COLLATE \"C\" IS NOT DISTINCT FROM $%d::text", number);
-    else
-        buf_printf(sql, ") COLLATE BINARY IS $%d", number);
+        buf_text(sql, "::text");
 }
 
 /* A row that the application has taken out of `only` is no longer a record; a status that renewd wrote itself takes
@@ -69,9 +75,9 @@ static void sql_append_only(const struct commit *c, struct args *a, struct buf *
         ident_quote(only->column, sql);
         buf_text(sql, " AS text) IN (");
         for (char **value = only->values; *value; value++, between = ", ")
-            buf_printf(sql, "%s$%d", between, args_text(a, *value));
+            row_put_text(*value, between, a, sql);
         if (c->before.wrote_status)
-            buf_printf(sql, "%s$%d", between, args_text(a, c->before.wrote_status));
+            row_put_text(c->before.wrote_status, between, a, sql);
         buf_text(sql, ")");
     }
 }
@@ -139,9 +145,10 @@ static int not_matched(struct db *db, struct commit_work *w, struct error *e)
     return 0;
 }
 
-/* With nothing to write, only the condition is checked, and the row is locked until the end. */
+/* With nothing to write, only the condition is checked, and the row is locked until the end. *ret_from: where the
+ * FROM item of many rows belongs. */
 static int sql_append_statement(struct db *db, const struct commit_work *w, struct args *a, struct buf *sql,
-                                struct error *e)
+                                size_t *ret_from, struct error *e)
 {
     const struct commit *c = w->c;
     bool update = c->write_count > 0;
@@ -154,16 +161,19 @@ static int sql_append_statement(struct db *db, const struct commit_work *w, stru
         r = row_put_assignments(db, c->table, &c->row, w->writes ? w->writes : c->writes, c->write_count, a, sql,
                                 e);
     }
+    *ret_from = sql->len;
     buf_text(sql, " WHERE ");
     sql_append_key(c, a, sql);
     sql_append_credential(db, c, a, sql);
     sql_append_only(c, a, sql);
     if (update) {
-        buf_text(sql, " RETURNING ");
+        buf_text(sql, a->of_rows ? " RETURNING renewd_u.at, " : " RETURNING ");
         row_select_list(db, c->table, false, sql);
     } else if (db_is_postgresql(db)) {
         buf_text(sql, " FOR UPDATE");
     }
+    if (r == 0 && sql->failed)
+        r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);
     return r;
 }
 
@@ -211,6 +221,18 @@ static int as_written(const struct commit *c, const struct row *now, struct erro
     return 0;
 }
 
+/* The row as it is now: what renewd wrote is in it, and its hash is what the next look sees. */
+static int take_written(struct commit_work *w, const struct row *now, struct error *e)
+{
+    int r = as_written(w->c, now, e);
+
+    if (r < 0)
+        return r;
+    memcpy(w->hash, now->hash, sizeof(w->hash));
+    w->hashed = true;
+    return 0;
+}
+
 int commit_row(struct db *db, struct commit_work *w, struct error *e)
 {
     const struct commit *c = w->c;
@@ -218,6 +240,7 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
     cleanup(db_result_free_p) struct db_result *result = NULL;
     cleanup(buf_done) struct buf sql = {0};
     struct row now = {0};
+    size_t from = 0;
 
     if (!c->table)
         return error_set(e, -EINVAL, "the table of %s is not known", c->before.source);
@@ -228,9 +251,7 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
     if (c->table->credential >= 0 && (size_t)c->table->credential >= c->row.count)
         return error_set(e, -EINVAL, "%s: the row as last read is not known", c->table->name);
     buf_init(&sql, ROW_SQL_MAX);
-    int r = sql_append_statement(db, w, &a, &sql, e);
-    if (r == 0 && sql.failed)
-        r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);
+    int r = sql_append_statement(db, w, &a, &sql, &from, e);
     if (r == 0)
         r = db_exec(db, sql.data, a.params, a.count, &result, e);
     if (r < 0)
@@ -241,11 +262,119 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
         return 0;
     r = read_written(db, c, result, &now, e);
     if (r == 0)
-        r = as_written(c, &now, e);
-    if (r == 0) {
-        memcpy(w->hash, now.hash, sizeof(w->hash));
-        w->hashed = true;
-    }
+        r = take_written(w, &now, e);
     row_done(&now);
+    return r;
+}
+
+/* ---- many rows at once ---- */
+
+enum { GROUPS_MAX = 8 };
+
+/* Rows with the same statement. */
+struct group {
+    const struct table *table;
+    struct buf sql;
+    size_t from;
+    struct many rows;
+    size_t *members; /* for each row, its commit's index in the list */
+    size_t count;
+};
+
+struct groups {
+    struct group list[GROUPS_MAX];
+    size_t count;
+};
+
+static void groups_done(struct groups *g)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        many_done(&g->list[i].rows);
+        buf_done(&g->list[i].sql);
+        free(g->list[i].members);
+    }
+}
+
+/* The statement with its columns p1, p2, ...: the parameters of one row. */
+static struct group *group_new(struct db *db, struct groups *g, const struct table *t, struct buf *sql, size_t from,
+                               size_t parameters, size_t most)
+{
+    static const struct many_column columns[MANY_COLUMNS];
+    struct group *made = &g->list[g->count];
+
+    if (g->count == GROUPS_MAX || parameters > MANY_COLUMNS)
+        return NULL;
+    g->count++;
+    *made = (struct group){.table = t, .sql = *sql, .from = from, .members = xcalloc(most, sizeof(size_t))};
+    buf_init(sql, ROW_SQL_MAX);
+    many_begin(&made->rows, db, columns, parameters);
+    for (size_t i = 0; i < parameters; i++)
+        snprintf(made->rows.columns[i].name, sizeof(made->rows.columns[i].name), "p%zu", i + 1);
+    return made;
+}
+
+/* false: there are too many different statements already, or the row's values cannot be written. */
+static bool group_add(struct db *db, struct groups *g, const struct commit_work *w, size_t index, size_t most)
+{
+    cleanup(args_done) struct args a = {.of_rows = true};
+    cleanup(buf_done) struct buf sql = {0};
+    struct group *to = NULL;
+    struct error ignored;
+    size_t from = 0;
+
+    buf_init(&sql, ROW_SQL_MAX);
+    if (sql_append_statement(db, w, &a, &sql, &from, &ignored) < 0)
+        return false;
+    for (size_t i = 0; i < g->count && !to; i++)
+        if (g->list[i].table == w->c->table && !strcmp(g->list[i].sql.data, sql.data))
+            to = &g->list[i];
+    if (!to)
+        to = group_new(db, g, w->c->table, &sql, from, a.count, most);
+    if (!to)
+        return false;
+    for (size_t i = 0; i < a.count; i++)
+        many_bytes(&to->rows, a.params[i].text, a.params[i].len);
+    to->members[to->count++] = index;
+    return true;
+}
+
+static int group_write(struct group *g, struct commit_work **list, bool *ret_written, struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *result = NULL;
+    cleanup(buf_done) struct buf head = {0};
+    int r = 0;
+
+    buf_init(&head, ROW_SQL_MAX);
+    buf_append(&head, g->sql.data, g->from);
+    buf_text(&head, " FROM");
+    r = many_exec(&g->rows, head.data, g->sql.data + g->from, &result, e);
+    for (size_t i = 0; r == 0 && i < db_rows(result); i++) {
+        size_t index = g->members[db_integer(result, i, 0) - 1];
+        struct row now = {0};
+        r = row_from_result(g->rows.db, g->table, result, i, 1, &now);
+        if (r == 0)
+            r = take_written(list[index], &now, e);
+        row_done(&now);
+        ret_written[index] = true;
+    }
+    return r;
+}
+
+int commit_rows(struct db *db, struct commit_work **list, size_t count, struct error *e)
+{
+    cleanup(groups_done) struct groups groups = {.count = 0};
+    cleanup(free_p) bool *written = xcalloc(count, sizeof(*written));
+    int r = 0;
+
+    for (size_t i = 0; i < count; i++)
+        written[i] = !list[i]->c->touches_row;
+    for (size_t i = 0; i < count; i++)
+        if (!written[i])
+            group_add(db, &groups, list[i], i, count);
+    for (size_t i = 0; r == 0 && i < groups.count; i++)
+        r = group_write(&groups.list[i], list, written, e);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if (!written[i])
+            list[i] = NULL;
     return r;
 }

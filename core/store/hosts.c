@@ -151,7 +151,8 @@ static int lease_over(struct db *db, const char *attempt_id, const struct commit
                       struct error *e)
 {
     char sql[SQL_MAX];
-    struct commit_work w = {.c = (struct commit *)c};
+    struct commit_work work = {.c = (struct commit *)c};
+    const struct commit_work *w = &work;
     cleanup(db_result_free_p) struct db_result *r = NULL;
     const char *texts[] = {c->before.fingerprint, attempt_id, c->attempt_id};
     snprintf(sql, sizeof(sql),
@@ -162,11 +163,11 @@ static int lease_over(struct db *db, const char *attempt_id, const struct commit
     if (res < 0 || !db_affected(r))
         return res;
     *ret_done = true;
-    res = commit_record(db, &w, e);
+    res = commit_records(db, &w, 1, e);
     if (res == 0)
-        res = commit_credentials(db, c, true, e);
+        res = commit_credentials(db, &c, 1, true, e);
     if (res == 0)
-        res = commit_history(db, c, e);
+        res = commit_history(db, &c, 1, e);
     return res;
 }
 

@@ -84,7 +84,8 @@ static int history_once(struct db *db, const struct kept *k, const struct commit
     aside.outcome = OUTCOME_TRANSIENT;
     aside.code = code;
     aside.text = text;
-    r = commit_history(db, &aside, e);
+    const struct commit *list[] = {&aside};
+    r = commit_history(db, list, 1, e);
     free(text);
     return r;
 }
@@ -97,7 +98,7 @@ static int park(struct db *db, const struct kept *k, const struct commit *c, str
     if (r == 0 && pending)
         r = record_pending(db, k, e);
     if (r == 0)
-        r = commit_credentials(db, c, pending, e);
+        r = commit_credentials(db, &c, 1, pending, e);
     if (r == 0 && !pending)
         r = history_once(db, k, c, e);
     return r;

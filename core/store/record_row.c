@@ -152,24 +152,23 @@ void record_assignments(const char *prefix, struct buf *sql)
     }
 }
 
-int record_upsert(struct db *db, const struct record *rec, int64_t seen_at, struct error *e)
+void record_many_columns(struct many_column ret[RECORD_COLUMNS])
+{
+    for (size_t i = 0; i < RECORD_COLUMNS; i++) {
+        snprintf(ret[i].name, sizeof(ret[i].name), "%s", members[i].column);
+        ret[i].number = members[i].kind == NUMBER || members[i].kind == SMALL;
+    }
+}
+
+void record_many_values(const struct record *rec, struct many *m)
 {
     struct record_params p;
-    const char *texts[RECORD_COLUMNS + 1];
-    char seen[24];
-    cleanup(buf_done) struct buf sql = {0};
 
-    buf_init(&sql, 8192);
-    buf_text(&sql, "INSERT INTO {records} (");
-    record_columns("", &sql);
-    buf_text(&sql, ", seen_at) VALUES (");
-    for (size_t i = 0; i <= RECORD_COLUMNS; i++)
-        buf_printf(&sql, "%s$%zu", i ? ", " : "", i + 1);
-    buf_text(&sql, ") ON CONFLICT (source, rkey) DO UPDATE SET ");
-    record_assignments("excluded.", &sql);
     record_params(rec, &p);
-    memcpy(texts, p.texts, sizeof(p.texts));
-    snprintf(seen, sizeof(seen), "%lld", (long long)seen_at);
-    texts[RECORD_COLUMNS] = seen;
-    return db_run(db, sql.data, texts, RECORD_COLUMNS + 1, NULL, e);
+    for (size_t i = 0; i < RECORD_COLUMNS; i++) {
+        if (p.texts[i] == p.numbers[i])
+            many_number(m, strtoll(p.numbers[i], NULL, 10));
+        else
+            many_text(m, p.texts[i]);
+    }
 }

@@ -8,6 +8,7 @@
 #include "core/base/buf.h"
 #include "core/db/db.h"
 #include "core/rules/record.h"
+#include "core/store/many.h"
 
 enum { RECORD_COLUMNS = 32 };
 
@@ -34,8 +35,8 @@ void record_params(const struct record *rec, struct record_params *ret);
 /* Appends "account = PREFIXaccount, ..." for all columns but the key; with prefix "excluded." for ON CONFLICT DO
  * UPDATE, with NULL "column = $n" in the order of record_params. */
 void record_assignments(const char *prefix, struct buf *sql);
-
-/* Inserts or replaces; seen_at is set for a new row alone, to `seen_at`. */
-int record_upsert(struct db *db, const struct record *rec, int64_t seen_at, struct error *e);
+/* The columns and a record's values, for a statement of many; the record must stay until it is run. */
+void record_many_columns(struct many_column ret[RECORD_COLUMNS]);
+void record_many_values(const struct record *rec, struct many *m);
 
 #endif

@@ -106,7 +106,7 @@ int store_rehearse_status(struct db *db, const struct table *t, const char *key,
     buf_text(&sql, " SET ");
     ident_quote(column->name, &sql);
     buf_text(&sql, " = ");
-    row_write_expression(db, t, column, args_text(&a, word), &sql);
+    row_write_expression(db, column, &a, args_text(&a, word), &sql);
     buf_text(&sql, " WHERE ");
     ident_quote(t->key, &sql);
     buf_printf(&sql, " = $%d", args_text(&a, key));

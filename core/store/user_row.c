@@ -96,10 +96,16 @@ void row_select_list(const struct db *db, const struct table *t, bool lookups, s
     row_put_lengths(db, t, of, sql);
 }
 
+void row_put_text(const char *text, const char *before, struct args *a, struct buf *sql)
+{
+    buf_text(sql, before);
+    args_put(a, args_text(a, text), sql);
+}
+
 void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql)
 {
     if (t->own)
-        buf_printf(sql, " AND job = $%d", args_text(a, t->job));
+        row_put_text(t->job, " AND job = ", a, sql);
     for (size_t i = 0; i < t->only_count; i++) {
         const struct only *only = &t->only[i];
         if (only->is_status)
@@ -108,7 +114,7 @@ void row_put_filter(const struct table *t, const char *of, struct args *a, struc
         ident_quote(only->column, sql);
         buf_text(sql, " AS text) IN (");
         for (char **value = only->values; *value; value++)
-            buf_printf(sql, "%s$%d", value == only->values ? "" : ", ", args_text(a, *value));
+            row_put_text(*value, value == only->values ? "" : ", ", a, sql);
         buf_char(sql, ')');
     }
 }
@@ -119,41 +125,48 @@ static long long usual_number(const struct column *c)
     return c->usual && strspn(c->usual, "0123456789") == strlen(c->usual) ? strtoll(c->usual, NULL, 10) : 0;
 }
 
-void row_write_expression(const struct db *db, const struct table *t, const struct column *column, int parameter,
+/* Seconds or milliseconds, as the row has them. */
+static void sql_append_perhaps_ms(const struct db *db, const struct column *c, const char *value, struct buf *sql)
+{
+    cleanup(buf_done) struct buf name = {0};
+    buf_init(&name, 256);
+    ident_quote(c->name, &name);
+    buf_printf(sql,
+               db_is_postgresql(db)
+                   ? "CAST(%s AS bigint) * CASE WHEN coalesce(%s, %lld) > %" PRId64 " THEN 1000 ELSE 1 END"
+                   : "CAST(%s AS bigint) * CASE WHEN coalesce(CAST(%s AS integer), %lld) > %" PRId64
+                     " THEN 1000 ELSE 1 END",
+               value, name.data, usual_number(c), MS_FROM);
+}
+
+void row_write_expression(const struct db *db, const struct column *column, const struct args *a, int parameter,
                           struct buf *sql)
 {
-    bool pg = db_is_postgresql(db);
-    const char *number = column->as_text ? "text" : pg ? "bigint" : "integer";
-    cleanup(buf_done) struct buf name = {0};
-    (void)t;
+    const char *number = column->as_text ? "text" : db_is_postgresql(db) ? "bigint" : "integer";
+    cleanup(buf_done) struct buf value = {0};
+    buf_init(&value, 64);
+    args_put(a, parameter, &value);
     switch (column->form) {
     case FORM_TIMESTAMPTZ:
-        buf_printf(sql, "to_timestamp($%d::bigint)", parameter);
+        buf_printf(sql, "to_timestamp(%s::bigint)", value.data);
         return;
     case FORM_TIMESTAMP:
-        buf_printf(sql, "to_timestamp($%d::bigint) AT TIME ZONE 'UTC'", parameter);
+        buf_printf(sql, "to_timestamp(%s::bigint) AT TIME ZONE 'UTC'", value.data);
         return;
     case FORM_UNIX_MS:
-        buf_printf(sql, "CAST(CAST($%d AS bigint) * 1000 AS %s)", parameter, number);
+        buf_printf(sql, "CAST(CAST(%s AS bigint) * 1000 AS %s)", value.data, number);
         return;
     case FORM_UNIX:
-        if (!column->may_be_ms || column->as_text) {
-            buf_printf(sql, "CAST($%d AS %s)", parameter, number);
-            return;
-        }
-        buf_init(&name, 256);
-        ident_quote(column->name, &name);
-        buf_printf(sql,
-                   pg ? "CAST($%d AS bigint) * CASE WHEN coalesce(%s, %lld) > %" PRId64 " THEN 1000 ELSE 1 END"
-                      : "CAST($%d AS bigint) * CASE WHEN coalesce(CAST(%s AS integer), %lld) > %" PRId64
-                        " THEN 1000 ELSE 1 END",
-                   parameter, name.data, usual_number(column), MS_FROM);
+        if (column->may_be_ms && !column->as_text)
+            sql_append_perhaps_ms(db, column, value.data, sql);
+        else
+            buf_printf(sql, "CAST(%s AS %s)", value.data, number);
         return;
     case FORM_INTEGER:
-        buf_printf(sql, "CAST($%d AS %s)", parameter, number);
+        buf_printf(sql, "CAST(%s AS %s)", value.data, number);
         return;
     default:
-        buf_printf(sql, "$%d", parameter); /* takes the column's own type */
+        args_put_as(a, parameter, column->cast, sql); /* takes the column's own type */
     }
 }
 

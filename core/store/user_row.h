@@ -39,13 +39,15 @@ void row_put_key_length(const struct db *db, const struct table *t, struct buf *
 /* Fills *ret, which the caller frees with row_done, from the columns of row_select_list() at first_column. */
 int row_from_result(const struct db *db, const struct table *t, const struct db_result *r, size_t row,
                     size_t first_column, struct row *ret);
+/* Appends `before` and the text as a parameter. */
+void row_put_text(const char *text, const char *before, struct args *a, struct buf *sql);
 /* " AND CAST(col AS text) IN (...)" for each `only` but the status; for renewd's own table its job. of: ROW_TABLE,
  * or "" where the table has no such name. */
 void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql);
 
-/* The expression that turns $parameter into the column's value: times are Unix seconds, except FORM_TIME_TEXT,
+/* The expression that turns the parameter into the column's value: times are Unix seconds, except FORM_TIME_TEXT,
  * whose text is written as it is. Not for members of renewd's JSON column. */
-void row_write_expression(const struct db *db, const struct table *t, const struct column *column, int parameter,
+void row_write_expression(const struct db *db, const struct column *column, const struct args *a, int parameter,
                           struct buf *sql);
 
 /* user_row_times.c. Where a row holds what renewd wrote in an hour that the clock repeats, renewd's own time

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/rules/ident.h"
 #include "core/store/user_row.h"
 #include "core/time/timestamp.h"
@@ -74,25 +75,29 @@ static void row_write_sql_append_member(struct db *db, const struct column *colu
                                         struct args *a, struct buf *sql)
 {
     bool pg = db_is_postgresql(db);
-    int name = args_text(a, column->name);
+    cleanup(buf_done) struct buf name = {0}, value = {0};
 
+    buf_init(&name, 64);
+    buf_init(&value, 64);
+    args_put(a, args_text(a, column->name), &name);
+    args_put(a, number, &value);
     if (first)
         buf_text(sql, pg ? "extra = (coalesce(extra, '{}')::jsonb || jsonb_build_object("
                          : "extra = json_set(coalesce(extra, '{}'), ");
     else
         buf_text(sql, ", ");
-    buf_printf(sql, pg ? "$%d::text, $%d::text" : "'$.\"' || $%d || '\"', $%d", name, number);
+    buf_printf(sql, pg ? "%s::text, %s::text" : "'$.\"' || %s || '\"', %s", name.data, value.data);
 }
 
-static void row_write_sql_append_column(struct db *db, const struct table *t, const struct column *column,
-                                        int number, bool date, struct buf *sql)
+static void row_write_sql_append_column(struct db *db, const struct column *column, int number, bool date,
+                                        const struct args *a, struct buf *sql)
 {
     ident_quote(column->name, sql);
     buf_text(sql, " = ");
     if (date)
-        buf_printf(sql, "$%d", number);
+        args_put(a, number, sql);
     else
-        row_write_expression(db, t, column, number, sql);
+        row_write_expression(db, column, a, number, sql);
 }
 
 int row_put_assignments(struct db *db, const struct table *t, const struct row *row, const struct write *writes,
@@ -114,7 +119,7 @@ int row_put_assignments(struct db *db, const struct table *t, const struct row *
             if (extra)
                 row_write_sql_append_member(db, column, number, members++ == 0, a, sql);
             else
-                row_write_sql_append_column(db, t, column, number, date, sql);
+                row_write_sql_append_column(db, column, number, date, a, sql);
         }
     }
     if (members)

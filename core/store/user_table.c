@@ -32,6 +32,7 @@ void catalog_done(struct catalog *c)
     for (size_t i = 0; i < c->count; i++) {
         free(c->columns[i].name);
         free(c->columns[i].type);
+        free(c->columns[i].cast);
     }
     free(c->columns);
     free(c->schema);
@@ -190,6 +191,7 @@ static void map_columns(struct resolving *r)
             struct column *column = add_column(r->t, w, c->name);
             judge_type(r, c, column);
             column->exact = column->type == VALUE_TIME && r->wish->statements;
+            column->cast = c->cast ? xstrdup(c->cast) : NULL;
         } else {
             put_missing(r, w->column, w->slot);
             put_alter(r, w);
@@ -206,6 +208,7 @@ static void map_key(struct resolving *r)
     }
     r->t->key = xstrdup(c->name);
     r->t->key_type = xstrdup(c->type);
+    r->t->key_cast = c->cast ? xstrdup(c->cast) : NULL;
     if (r->catalog.view)
         return;
     if (!c->unique)
@@ -403,6 +406,7 @@ void table_free(struct table *t)
         free(t->columns[i].name);
         free(t->columns[i].lookup);
         free(t->columns[i].usual);
+        free(t->columns[i].cast);
     }
     for (size_t i = 0; i < t->only_count; i++) {
         for (char **v = t->only[i].values; *v; v++)
@@ -418,6 +422,7 @@ void table_free(struct table *t)
     free(t->name);
     free(t->key);
     free(t->key_type);
+    free(t->key_cast);
     free(t->job);
     free(t);
 }

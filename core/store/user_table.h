@@ -79,6 +79,7 @@ struct column {
     bool may_be_ms; /* times = "auto": values past 1e11 are milliseconds */
     char *usual;    /* a time in the form of most rows, where a column holds several forms; NULL: not known */
     bool exact;     /* a time whose stored text is kept, too, in a cell's raw */
+    char *cast;     /* PostgreSQL: its type without a limit, such as "character varying"; NULL: text */
 };
 
 struct only {
@@ -90,7 +91,8 @@ struct only {
 struct table {
     char *source; /* see core/rules/record.h */
     char *schema, *name, *key, *key_type;
-    bool own; /* renewd's own table, rows of `job` */
+    char *key_cast; /* as a column's cast */
+    bool own;       /* renewd's own table, rows of `job` */
     bool view;
     char *job;
     struct column *columns;

@@ -20,6 +20,7 @@ enum type_class {
 struct catalog_column {
     char *name;
     char *type;     /* for messages */
+    char *cast;     /* the type without its limits, for CAST; NULL: not known */
     int class;      /* enum type_class */
     bool text_only; /* SQLite: keeps numbers as text */
     bool unique;    /* a unique index of this column alone, neither partial nor of an expression */

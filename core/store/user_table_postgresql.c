@@ -74,7 +74,7 @@ int catalog_postgresql(struct db *db, const char *schema, const char *name, stru
         " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique"
         "  AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = 1"
         "  AND i.indkey[0] = a.attnum),"
-        " a.attgenerated <> '' OR a.attidentity = 'a'"
+        " a.attgenerated <> '' OR a.attidentity = 'a', format_type(a.atttypid, -1)"
         " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
         " LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype"
         " WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
@@ -93,6 +93,7 @@ int catalog_postgresql(struct db *db, const char *schema, const char *name, stru
         column->text_only = column->class == CLASS_TEXT;
         column->unique = *db_text(r, i, 3) == 't';
         column->generated = *db_text(r, i, 4) == 't';
+        column->cast = xstrdup(db_text(r, i, 5));
     }
     *ret = c;
     c = (struct catalog){0};
