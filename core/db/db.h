@@ -3,8 +3,8 @@
  *
  * SQL is written once for both drivers: parameters are $1, $2, ...; {name} stands for renewd's own table `name`
  * (schema renewd on PostgreSQL, prefix renewd_ on SQLite). Where the dialects differ a statement is chosen by
- * db_is_postgresql(). No session state is used: no prepared statements and no SET outside a transaction.
- * Transaction poolers therefore work.
+ * db_is_postgresql(). On PostgreSQL no session state is used: no prepared statements and no SET outside a transaction.
+ * Transaction poolers therefore work. On SQLite a connection keeps the statements that it has compiled.
  */
 #ifndef CORE_DB_DB_H
 #define CORE_DB_DB_H
@@ -47,6 +47,7 @@ enum { DB_STATEMENT_MS = 1000 };
 struct db {
     const struct db_driver *driver;
     void *connection;
+    struct db_statements *statements; /* SQLite: compiled, for the next time */
     bool in_transaction;
     bool read_only;
     int statement_ms; /* limit for the next statements; the function that sets it restores it */

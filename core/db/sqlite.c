@@ -216,11 +216,6 @@ static int sqlite_open(struct db *db, const struct store_options *o, struct erro
     return r == -EINVAL ? -ENOTCONN : r;
 }
 
-static void sqlite_close(struct db *db)
-{
-    sqlite3_close_v2(db->connection);
-}
-
 static bool sqlite_alive(const struct db *db)
 {
     return db->connection != NULL;
@@ -297,43 +292,146 @@ static void take_row(sqlite3_stmt *s, struct db_result *r, const char **values, 
     db_result_add_row(r, values, lens);
 }
 
-static int sqlite_run(struct db *db, sqlite3_stmt *s, struct db_result *r, struct error *e)
+/* The columns are counted after the first step: only then is a kept statement adapted to a changed table. */
+static int sqlite_run(struct db *db, sqlite3_stmt *s, struct db_result **ret, struct error *e)
 {
+    int before = sqlite3_total_changes(db->connection);
+    int code = sqlite3_step(s);
     size_t columns = (size_t)sqlite3_column_count(s);
     cleanup(free_p) const char **values = xcalloc(columns + 1, sizeof(*values));
     cleanup(free_p) size_t *lens = xcalloc(columns + 1, sizeof(*lens));
-    int before = sqlite3_total_changes(db->connection);
-    int code;
-    while ((code = sqlite3_step(s)) == SQLITE_ROW)
+    cleanup(db_result_free_p) struct db_result *r = db_result_new(columns);
+    for (; code == SQLITE_ROW; code = sqlite3_step(s))
         take_row(s, r, values, lens);
     if (code != SQLITE_DONE)
         return sqlite_refused(db, false, e);
     /* sqlite3_changes() still reports the previous statement when this one changes nothing */
     if (!sqlite3_stmt_readonly(s) && sqlite3_total_changes(db->connection) != before)
         db_result_set_affected(r, sqlite3_changes64(db->connection));
+    *ret = r;
+    r = NULL;
     return 0;
 }
 
+/* ---- kept statements ---- */
+
+enum { KEPT_MAX = 64, KEPT_SQL_MAX = 16 * 1024 };
+
+struct db_statements {
+    struct kept_statement {
+        char *sql;
+        size_t len;
+        sqlite3_stmt *s;
+        uint64_t used;
+    } list[KEPT_MAX];
+    size_t count;
+    uint64_t uses;
+};
+
+static void kept_free(struct db *db)
+{
+    for (size_t i = 0; db->statements && i < db->statements->count; i++) {
+        sqlite3_finalize(db->statements->list[i].s);
+        free(db->statements->list[i].sql);
+    }
+    free(db->statements);
+    db->statements = NULL;
+}
+
+/* NULL: it is not kept, or in use. */
+static sqlite3_stmt *kept_take(struct db *db, const char *sql, size_t len)
+{
+    struct db_statements *all = db->statements;
+    for (size_t i = 0; all && i < all->count; i++) {
+        struct kept_statement *k = &all->list[i];
+        if (k->len != len || memcmp(k->sql, sql, len) != 0)
+            continue;
+        sqlite3_stmt *s = k->s;
+        k->s = NULL;
+        k->used = ++all->uses;
+        return s;
+    }
+    return NULL;
+}
+
+static bool worth_keeping(const char *sql, size_t len)
+{
+    static const char *const first[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "};
+    for (size_t i = 0; len <= KEPT_SQL_MAX && i < sizeof(first) / sizeof(first[0]); i++)
+        if (!strncmp(sql, first[i], strlen(first[i])))
+            return true;
+    return false;
+}
+
+/* Its place, or that of the one that was not used for the longest time. */
+static struct kept_statement *kept_place(struct db_statements *all, const char *sql, size_t len)
+{
+    struct kept_statement *oldest = &all->list[0];
+    for (size_t i = 0; i < all->count; i++) {
+        struct kept_statement *k = &all->list[i];
+        if (k->len == len && !memcmp(k->sql, sql, len))
+            return k;
+        if (k->used < oldest->used)
+            oldest = k;
+    }
+    if (all->count < KEPT_MAX)
+        oldest = &all->list[all->count++];
+    free(oldest->sql);
+    sqlite3_finalize(oldest->s);
+    *oldest = (struct kept_statement){.sql = xstrdup(sql), .len = len, .used = ++all->uses};
+    return oldest;
+}
+
+/* Without its parameters, which may be tokens. */
+static void kept_put(struct db *db, const char *sql, size_t len, sqlite3_stmt *s)
+{
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    if (!worth_keeping(sql, len)) {
+        sqlite3_finalize(s);
+        return;
+    }
+    if (!db->statements)
+        db->statements = xcalloc(1, sizeof(*db->statements));
+    struct kept_statement *k = kept_place(db->statements, sql, len);
+    sqlite3_finalize(k->s);
+    k->s = s;
+}
+
+static int sqlite_once(struct db *db, sqlite3_stmt *s, const struct db_param *params, size_t count,
+                       struct db_result **ret, struct error *e)
+{
+    cleanup(free_p) int *numbers = NULL;
+    int r = numbers_of(s, count, &numbers, e);
+    if (r == 0)
+        r = bind_all(db, s, numbers, params, e);
+    return r < 0 ? r : sqlite_run(db, s, ret, e);
+}
+
+/* A kept statement whose table is gone fails with fewer words than a new one. */
 static int sqlite_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
                        struct db_result **ret, struct error *e)
 {
-    cleanup(statement_end) sqlite3_stmt *s = NULL;
-    cleanup(free_p) int *numbers = NULL;
-    int r = compile(db, sql, &s, e);
-    if (r == 0)
-        r = numbers_of(s, count, &numbers, e);
-    if (r == 0)
-        r = bind_all(db, s, numbers, params, e);
+    size_t len = strlen(sql);
+    sqlite3_stmt *s = kept_take(db, sql, len);
+    bool kept = s != NULL;
+    int r = kept ? 0 : compile(db, sql, &s, e);
     if (r < 0)
         return r;
-    struct db_result *result = db_result_new((size_t)sqlite3_column_count(s));
-    r = sqlite_run(db, s, result, e);
-    if (r < 0) {
-        db_result_free(result);
-        return r;
+    r = sqlite_once(db, s, params, count, ret, e);
+    if (r == 0) {
+        kept_put(db, sql, len, s);
+        return 0;
     }
-    *ret = result;
-    return 0;
+    bool again = kept && (sqlite3_errcode(db->connection) & 0xff) == SQLITE_ERROR;
+    sqlite3_finalize(s);
+    return again ? sqlite_exec(db, sql, params, count, ret, e) : r;
+}
+
+static void sqlite_close(struct db *db)
+{
+    kept_free(db);
+    sqlite3_close_v2(db->connection);
 }
 
 static int sqlite_exec_each(struct db *db, const char *sql, const struct db_param *params, size_t count,

@@ -99,6 +99,36 @@ static void counts_what_it_changes(void)
     db_close(db);
 }
 
+/* A statement is kept compiled on SQLite: it sees what became of its table since, and no value of the last time. */
+static void the_same_statement_again(void)
+{
+    struct db *db = kit_fresh();
+    struct error e = {""};
+    const char *texts[] = {"1", "secret"};
+    kit_sql(db, "CREATE TABLE t (n integer PRIMARY KEY, v text)");
+    CU_ASSERT_EQUAL(db_run(db, "INSERT INTO t (n, v) VALUES (CAST($1 AS integer), $2)", texts, 2, NULL, &e), 0);
+    texts[0] = "2";
+    texts[1] = NULL;
+    CU_ASSERT_EQUAL(db_run(db, "INSERT INTO t (n, v) VALUES (CAST($1 AS integer), $2)", texts, 2, NULL, &e), 0);
+    CU_ASSERT_TRUE(kit_is(db, NULL, "SELECT v FROM t WHERE n = 2"));
+    for (int columns = 2; columns < 5; columns++) {
+        cleanup(db_result_free_p) struct db_result *r = NULL;
+        CU_ASSERT_EQUAL(db_run(db, "SELECT * FROM t ORDER BY n", NULL, 0, &r, &e), 0);
+        CU_ASSERT_EQUAL(db_rows(r), 2);
+        CU_ASSERT_EQUAL(db_integer(r, 1, 0), 2);
+        for (int i = 0; i < 5; i++)
+            CU_ASSERT_EQUAL(db_len(r, 0, (size_t)i) > 0, i < columns);
+        kit_sql(db, "ALTER TABLE t ADD COLUMN more%d text DEFAULT 'x'", columns);
+    }
+    for (int i = 0; i < 200; i++) /* more than are kept */
+        kit_sql(db, "SELECT %d FROM t", i);
+    CU_ASSERT_TRUE(kit_is(db, "7", "SELECT 7 FROM t"));
+    kit_sql(db, "DROP TABLE t");
+    CU_ASSERT_EQUAL(db_run(db, "SELECT * FROM t ORDER BY n", NULL, 0, NULL, &e), -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, kit_postgresql() ? "\"t\"" : "no such table: t"));
+    db_close(db);
+}
+
 static void a_locked_row_is_busy(void)
 {
     struct db *a = kit_fresh(), *b = kit_open();
@@ -352,6 +382,7 @@ int main(void)
         {"errors hold no values", errors_hold_no_values},
         {"transactions", transactions},
         {"changed rows are counted", counts_what_it_changes},
+        {"the same statement again", the_same_statement_again},
         {"a locked row is busy, not away", a_locked_row_is_busy},
         {"preparing counts parameters", preparing_counts_parameters},
         {"six hosts migrate an empty database at once", migrations_at_once},
