@@ -16,7 +16,7 @@
 #include "core/base/secret.h"
 #include "core/rules/hash.h"
 
-enum { GATHER_MAX = 100, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, STEADY_MS = 10000 };
+enum { GATHER_MAX = 500, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, STEADY_MS = 10000 };
 
 typedef void commit_done(void *arg, struct commit *c, int result, const struct error *e);
 
@@ -56,7 +56,8 @@ struct store_thread {
     enum told told;
     char *told_why;
     int64_t pause_ms, retry_at;
-    int64_t up_at; /* 0 = never */
+    int64_t up_at;   /* 0 = never */
+    size_t gathered; /* commits of the last transaction */
 };
 
 static int64_t now_ms(void)
@@ -259,10 +260,11 @@ static void wait_until(struct store_thread *st, int64_t at_ms)
     pthread_cond_timedwait(&st->changed, &st->lock, &at);
 }
 
-/* With the first commit those that follow it: those in the list, and those that arrive within 3 ms. */
+/* With the first commit those that follow it: those in the list, and where the last one was not alone either, those that
+ * arrive within 3 ms. */
 static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
 {
-    int64_t end = now_ms() + GATHER_MS;
+    int64_t end = st->gathered > 1 ? now_ms() + GATHER_MS : 0;
     size_t count = 0;
 
     list[count++] = store_thread_take(st);
@@ -276,6 +278,8 @@ static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
         else
             break;
     }
+    if (list[0]->commit)
+        st->gathered = count;
     return count;
 }
 
