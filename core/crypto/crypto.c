@@ -140,30 +140,32 @@ int crypto_gcm_open(const struct crypto_gcm *how, const void *cipher, size_t len
     return 0;
 }
 
-static int random_hex(size_t bytes, char *ret_hex)
+static void put_random_hex(unsigned char *data, size_t bytes, char *ret_hex)
 {
-    unsigned char data[CRYPTO_KEY];
-    int r = crypto_random(data, bytes);
-
-    if (r < 0)
-        return r;
     for (size_t i = 0; i < bytes; i++) {
         ret_hex[2 * i] = hex_digits[data[i] >> 4];
         ret_hex[2 * i + 1] = hex_digits[data[i] & 15];
     }
     ret_hex[2 * bytes] = '\0';
-    crypto_wipe(data, sizeof data);
-    return 0;
+    crypto_wipe(data, bytes);
 }
 
 int crypto_id(char ret_id[33])
 {
-    return random_hex(16, ret_id);
+    unsigned char data[16];
+    int r = crypto_nonce(data, sizeof data);
+    if (r == 0)
+        put_random_hex(data, sizeof data, ret_id);
+    return r;
 }
 
 int crypto_keygen(char ret_hex[65])
 {
-    return random_hex(CRYPTO_KEY, ret_hex);
+    unsigned char data[CRYPTO_KEY];
+    int r = crypto_random(data, sizeof data);
+    if (r == 0)
+        put_random_hex(data, sizeof data, ret_hex);
+    return r;
 }
 
 bool crypto_certificate_is_of(const char *pem, const char *host)

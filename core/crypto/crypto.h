@@ -16,6 +16,8 @@ enum { CRYPTO_HASH = 32, CRYPTO_KEY = 32, CRYPTO_TAG = 16, CRYPTO_NONCE = 12 };
 
 /* Fills data with random bytes; -EIO when the system has none (then nothing may be sealed). */
 int crypto_random(void *data, size_t len);
+/* The same for nonces and names, at most 1 KiB, at a small cost; never for keys. */
+int crypto_nonce(void *data, size_t len);
 
 int crypto_sha256(const void *data, size_t len, unsigned char ret_hash[CRYPTO_HASH]);
 int crypto_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,

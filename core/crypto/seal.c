@@ -89,7 +89,7 @@ int seal_with(const struct keyring *ring, const char *id, const char *table, con
         return -ENOKEY;
     if (len > SEAL_PLAIN_MAX || place_append(&aad, table, key, slot) < 0)
         return -EFBIG;
-    if ((r = crypto_random(nonce, sizeof nonce)) < 0)
+    if ((r = crypto_nonce(nonce, sizeof nonce)) < 0)
         return r;
     struct crypto_gcm how = {key_bytes, nonce, sizeof nonce, aad.data, aad.len};
     if ((r = seal_bytes(&how, plain, len, &bytes)) < 0)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
@@ -173,6 +175,42 @@ static void test_strict_decoders(void)
         CU_ASSERT_EQUAL(base64url_decode(&out, bad_url[i], strlen(bad_url[i])), -EINVAL);
     CU_ASSERT_STRING_EQUAL(out.data, "x");
     CU_ASSERT_EQUAL(base64_decode(&out, "Zm9vYmFy", 8), -ENOBUFS);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, CRYPTO_NONCE);
+}
+
+enum { NONCES = 3000 }; /* more than one filling of the pool */
+
+/* Each is new, also in a child process, which has the parent's memory. */
+static void test_nonces(void)
+{
+    static unsigned char seen[NONCES][CRYPTO_NONCE];
+    unsigned char big[2048], theirs[CRYPTO_NONCE] = {0}, ours[CRYPTO_NONCE];
+    int ends[2], status = 1;
+
+    for (size_t i = 0; i < NONCES; i++)
+        CU_ASSERT_EQUAL(crypto_nonce(seen[i], sizeof seen[i]), 0);
+    qsort(seen, NONCES, sizeof seen[0], by_bytes);
+    for (size_t i = 1; i < NONCES; i++)
+        CU_ASSERT_TRUE(memcmp(seen[i - 1], seen[i], sizeof seen[0]) != 0);
+    CU_ASSERT_EQUAL(crypto_nonce(big, sizeof big), -EINVAL);
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool fine =
+            crypto_nonce(theirs, sizeof theirs) == 0 && write(ends[1], theirs, sizeof theirs) == sizeof theirs;
+        _exit(fine ? 0 : 1);
+    }
+    CU_ASSERT_TRUE(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    CU_ASSERT_EQUAL(read(ends[0], theirs, sizeof theirs), (ssize_t)sizeof theirs);
+    CU_ASSERT_EQUAL(crypto_nonce(ours, sizeof ours), 0);
+    CU_ASSERT_TRUE(memcmp(ours, theirs, sizeof ours) != 0);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void test_random(void)
@@ -363,6 +401,7 @@ int main(void)
         {"hex, base64, base64url (RFC 4648)", test_encodings},
         {"decoders are strict", test_strict_decoders},
         {"random ids and keys", test_random},
+        {"nonces are new, also in a child process", test_nonces},
         {"constant-time comparison", test_equal},
         {"key ring takes good keys alone", test_keyring},
         {"seal and open", test_seal},
