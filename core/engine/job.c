@@ -67,6 +67,7 @@ void job_free(struct job *j)
     free(j->discovery.last_key);
     free(j->warning);
     loop_cancel(&j->retry_timer);
+    ready_close(j);
     while (j->attempts)
         attempt_free(j->attempts);
     runs_forget(j);
@@ -403,5 +404,5 @@ int64_t job_next_at(const struct job *j)
 
 size_t job_in_flight(const struct job *j)
 {
-    return j->active;
+    return ready_under_way(j);
 }

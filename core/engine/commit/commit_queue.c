@@ -29,11 +29,13 @@ static void queue_submit(struct commit_task *t);
 static void task_end(struct commit_task *t, int outcome, bool ask_again)
 {
     struct engine *e = t->engine;
-    for (struct commit_task **p = &e->commits; *p; p = &(*p)->next)
-        if (*p == t) {
-            *p = t->next;
-            break;
-        }
+    if (t->previous)
+        t->previous->next = t->next;
+    else
+        e->commits = t->next;
+    if (t->next)
+        t->next->previous = t->previous;
+    e->commit_count--;
     struct run *r = t->run;
     e->stored++;
     commit_free(t->commit);
@@ -517,15 +519,24 @@ static void queue_submit(struct commit_task *t)
     store_submit_commit(t->engine->store, t->commit, arrived, t);
 }
 
+static void queue_add(struct commit_task *t)
+{
+    struct engine *e = t->engine;
+    t->next = e->commits;
+    if (t->next)
+        t->next->previous = t;
+    e->commits = t;
+    e->commit_count++;
+    queue_submit(t);
+}
+
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool, bool kept)
 {
     struct commit_task *t = xcalloc(1, sizeof *t);
     if (j)
         siblings_add(c, j);
     *t = (struct commit_task){.engine = e, .job = j, .run = r, .commit = c, .from_spool = from_spool, .kept = kept};
-    t->next = e->commits;
-    e->commits = t;
-    queue_submit(t);
+    queue_add(t);
 }
 
 void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, const char *lost)
@@ -535,9 +546,7 @@ void commits_submit_lost(struct engine *e, struct job *j, struct commit *c, cons
         siblings_add(c, j);
     *t = (struct commit_task){.engine = e, .job = j, .commit = c, .from_spool = true};
     snprintf(t->lost, sizeof t->lost, "%s", lost);
-    t->next = e->commits;
-    e->commits = t;
-    queue_submit(t);
+    queue_add(t);
 }
 
 void commits_resume(struct engine *e)
@@ -550,10 +559,7 @@ void commits_resume(struct engine *e)
 
 size_t commits_waiting(const struct engine *e)
 {
-    size_t n = 0;
-    for (const struct commit_task *t = e->commits; t; t = t->next)
-        n++;
-    return n;
+    return e->commit_count;
 }
 
 void commits_forget(struct engine *e)
@@ -564,4 +570,5 @@ void commits_forget(struct engine *e)
         commit_free(t->commit);
         free(t);
     }
+    e->commit_count = 0;
 }

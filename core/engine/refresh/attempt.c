@@ -27,11 +27,12 @@ static void attempt_step(struct attempt *a, const struct http_reply *reply);
 void attempt_free(struct attempt *a)
 {
     struct job *j = a->job;
-    for (struct attempt **p = &j->attempts; *p; p = &(*p)->next)
-        if (*p == a) {
-            *p = a->next;
-            break;
-        }
+    if (a->previous)
+        a->previous->next = a->next;
+    else
+        j->attempts = a->next;
+    if (a->next)
+        a->next->previous = a->previous;
     loop_cancel(&a->timer);
     http_transfer_cancel(&a->transfer);
     plugin_attempt_free(a->plugin);
@@ -42,9 +43,10 @@ void attempt_free(struct attempt *a)
     row_done(&a->claim.row);
     free(a);
     j->active--;
+    ready_soon(j);
 }
 
-static void give_up_unsent(struct attempt *a)
+void attempt_give_up_unsent(struct attempt *a)
 {
     struct run *r = a->run;
     claim_release(a->job->engine, &a->claim.record, a->claim.attempt_id);
@@ -56,15 +58,17 @@ static void give_up_unsent(struct attempt *a)
 
 void attempt_abandon_unsent(struct job *j)
 {
+    ready_give_back(j);
     for (struct attempt *a = j->attempts, *next; a; a = next) {
         next = a->next;
         if (!a->sent && !a->token_set && (!a->transfer || !http_transfer_sent(a->transfer)))
-            give_up_unsent(a);
+            attempt_give_up_unsent(a);
     }
 }
 
 void attempts_give_up(struct job *j)
 {
+    ready_close(j);
     for (struct attempt *a = j->attempts; a; a = a->next) {
         loop_cancel(&a->timer);
         http_transfer_cancel(&a->transfer);
@@ -357,13 +361,32 @@ static void begin_paced(void *ctx)
         return;
     }
     if (wait > 0) { /* its turn would come after its lease */
-        give_up_unsent(a);
+        attempt_give_up_unsent(a);
         return;
     }
     pace_take(&j->pace, now);
     a->deadline_boot_ms = now + 3 * j->config->timeout_ms;
     a->started_at = clock_now();
     attempt_step(a, NULL);
+}
+
+void attempt_start(struct attempt *a)
+{
+    struct job *j = a->job;
+    struct error e;
+    a->started_at = clock_now();
+    if (row_values_decrypt(j, &a->claim.row, &a->values, &e) < 0) {
+        attempt_give_up_unsent(a);
+        return;
+    }
+    struct record_view view;
+    row_values_for_plugin(j, &a->claim.record, &a->claim.row, &a->values, &view);
+    size_t memo_len;
+    a->memo = record_memo(&a->claim.record, &memo_len);
+    view.memo = a->memo;
+    view.memo_len = memo_len;
+    a->plugin = plugin_attempt_new(j->instance, &view);
+    begin_paced(a);
 }
 
 /* Takes the record and the row out of c. */
@@ -376,23 +399,13 @@ void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
     a->claim = *c;
     memset(c, 0, sizeof *c);
     a->lease_boot_ms = lease_boot_ms;
-    a->started_at = clock_now();
     a->next = j->attempts;
+    if (a->next)
+        a->next->previous = a;
     j->attempts = a;
     j->active++;
     r->active++;
     fault_point(FAULT_CLAIMED, a->claim.record.key);
-    struct error e;
-    if (row_values_decrypt(j, &a->claim.row, &a->values, &e) < 0) {
-        give_up_unsent(a);
-        return;
-    }
-    struct record_view view;
-    row_values_for_plugin(j, &a->claim.record, &a->claim.row, &a->values, &view);
-    size_t memo_len;
-    a->memo = record_memo(&a->claim.record, &memo_len);
-    view.memo = a->memo;
-    view.memo_len = memo_len;
-    a->plugin = plugin_attempt_new(j->instance, &view);
-    begin_paced(a);
+    if (!ready_add(a))
+        attempt_start(a);
 }

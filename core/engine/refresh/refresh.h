@@ -31,6 +31,20 @@ void runs_forget(struct job *j);
 void job_pump(struct job *j);
 void jobs_pump(struct engine *e);
 
+/* ready.c */
+/* How many attempts may be under way at once, and how many are. */
+size_t ready_limit(const struct job *j);
+size_t ready_under_way(const struct job *j);
+/* How many more may be claimed, to begin when those end. */
+size_t ready_ahead(const struct job *j);
+void ready_attempt_ended(struct job *j);
+/* False: it may begin at once. */
+bool ready_add(struct attempt *a);
+void ready_soon(struct job *j);
+void ready_give_back(struct job *j);
+/* None begins any more. */
+void ready_close(struct job *j);
+
 /* claim_check.c */
 void claims_take(struct run *r, struct claimed *list, size_t count, int64_t lease_boot_ms);
 
@@ -53,6 +67,9 @@ void attempt_abandon_unsent(struct job *j);
 /* No answer will reach any of them; they stay allocated until the job is freed. */
 void attempts_give_up(struct job *j);
 void attempt_free(struct attempt *a);
+void attempt_start(struct attempt *a);
+/* Nothing was sent: its claim is given back. */
+void attempt_give_up_unsent(struct attempt *a);
 
 /* at_fault.c: the plugin broke a rule, and may have lost what the provider gave: no further credential is spent. */
 void job_plugin_at_fault(struct job *j, const struct attempt *a, const char *why);

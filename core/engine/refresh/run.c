@@ -431,12 +431,18 @@ static bool run_held_back(struct run *r)
     return true;
 }
 
-static size_t room_of(const struct job *j)
+/* How many records a claim may take now. What is claimed ahead comes in halves, so that claims stay few; what a
+ * caller or an operator named goes first, and does not wait for what is claimed ahead. */
+static size_t room_of(const struct run *r)
 {
-    size_t most = (size_t)j->config->in_flight;
-    if (j->ramp_up_limit && j->ramp_up_limit < most)
-        most = j->ramp_up_limit;
-    return j->active < most ? most - j->active : 0;
+    const struct job *j = r->job;
+    size_t most = ready_limit(j), ahead = ready_ahead(j);
+    if (r->mode == CLAIM_DEMAND) /* a caller waits for it */
+        return ready_under_way(j) < most ? most - ready_under_way(j) : 1;
+    if (r->mode == CLAIM_MANUAL && j->ready.count)
+        return r->active < most ? most - r->active : 0;
+    size_t room = j->active < most + ahead ? most + ahead - j->active : 0;
+    return room * 2 < ahead && !run_names_keys(r) ? 0 : room;
 }
 
 void run_pump(struct run *r)
@@ -448,9 +454,7 @@ void run_pump(struct run *r)
         r->exhausted = true;
     if (run_held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
         return;
-    size_t room = room_of(j);
-    if (r->mode == CLAIM_DEMAND && !room) /* a caller waits for it */
-        room = 1;
+    size_t room = room_of(r);
     if (r->exhausted || !room) {
         run_check(r);
         return;
@@ -492,6 +496,8 @@ void job_pump(struct job *j)
 void run_attempt_ended(struct run *r, int outcome, bool ask_again)
 {
     r->active--;
+    if (outcome != OUTCOME_NONE)
+        ready_attempt_ended(r->job);
     if (r->job->ramp_up_limit && outcome != OUTCOME_NONE)
         r->job->ramp_up_limit =
             r->job->ramp_up_limit < (size_t)r->job->config->in_flight ? r->job->ramp_up_limit + 1 : 0;

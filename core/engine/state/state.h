@@ -19,7 +19,7 @@
 #include "core/store/under_way.h"
 
 enum {
-    CLAIM_BATCH = 100,
+    CLAIM_BATCH = 500,
     PAGE_ROWS = 500,
     FULL_PAGE_ROWS = 1000 /* at full speed */,
     ASK_AGAIN_MAX = 1000 /* of one record in one run */
@@ -61,8 +61,9 @@ struct engine {
     struct loop_timer *secrets_timer, *secrets_soon;
     struct conf_mistakes *job_notes; /* of the jobs, as last read; its warnings are shown */
     struct commit_task *commits;     /* submitted, or waiting for the database to be available again */
-    size_t twins;                    /* lookups of records that share a credential, under way at the same time */
-    int64_t stored;                  /* of them, how many are over */
+    size_t commit_count;
+    size_t twins;   /* lookups of records that share a credential, under way at the same time */
+    int64_t stored; /* of them, how many are over */
     struct spool_file *leftovers;
     size_t leftover_count;
     size_t dead_files;                       /* spool files of processes that are over, as last counted */
@@ -149,6 +150,14 @@ struct status_columns_update { /* SQL; NULL = nothing to write */
     char *plain;         /* on_ok of commits that an older renewd left on the spool */
 };
 
+/* Attempts that are claimed and begin as soon as others end: what caller or operator named first. */
+struct ready {
+    struct attempt *first[2], *last[2];
+    size_t count;
+    bool closed; /* all are being given back */
+    struct loop_timer *timer;
+};
+
 struct job {
     struct engine *engine;
     struct job_config *config;
@@ -191,7 +200,10 @@ struct job {
     char settings_id[FINGERPRINT_SIZE]; /* a hash of the settings and their secrets' values */
     size_t others;                      /* requests since the last one for a suspect */
     size_t ramp_up_limit;               /* after a hold, the limit of attempts under way; grows; 0 = none */
-    size_t active;                      /* attempts under way */
+    size_t active;                      /* attempts, claimed or under way */
+    struct ready ready;                 /* of them, those that wait for room */
+    size_t rate, ended;                 /* attempts that ended in the moment before, and in this one */
+    int64_t moment_ms;                  /* since when */
     struct run *runs;
     struct attempt *attempts;
     struct granted granted;
@@ -267,7 +279,8 @@ struct attempt {
     bool sent, token_set;
     struct step_result step; /* the request that waits for the disk */
     char *not_sent; /* why a further request of the plugin's was not made: the plugin is at fault; or NULL */
-    struct attempt *next;
+    struct attempt *next, *previous;
+    struct attempt *next_ready;
 };
 
 /* A commit under way, kept until the store has it. */
@@ -281,7 +294,7 @@ struct commit_task {
     char lost
         [FINGERPRINT_SIZE]; /* one that the database had lost (recovery/restored_database.c): its name there; or "" */
     int rounds;
-    struct commit_task *next;
+    struct commit_task *next, *previous;
 };
 
 /* engine_state.c */
