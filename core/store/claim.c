@@ -320,9 +320,17 @@ static int move_due(struct db *db, const struct claim_request *q, const struct c
     for (size_t i = 0; i < c->count; i++)
         keys[i] = c->list[i].record.key;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE source = $%d AND due_at + 0 > 0 AND ", until,
-               args_text(&a, q->table->source));
-    list_put_in(db, "rkey", list_add(db, &a, keys, c->count), &sql);
+    int source = args_text(&a, q->table->source), list = list_add(db, &a, keys, c->count);
+    buf_printf(&sql, "UPDATE {records} SET due_at = %" PRId64 " WHERE due_at + 0 > 0 AND ", until);
+    if (db_is_postgresql(db)) { /* they are locked, so that each stays where it is */
+        buf_printf(&sql,
+                   "ctid = ANY(ARRAY(SELECT x.ctid FROM unnest($%d::text[]) AS u(k), LATERAL (SELECT r.ctid FROM"
+                   " {records} r WHERE r.source = $%d AND r.rkey = u.k OFFSET 0) x))",
+                   list, source);
+    } else {
+        buf_printf(&sql, "source = $%d AND ", source);
+        list_put_in(db, "rkey", list, &sql);
+    }
     return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
