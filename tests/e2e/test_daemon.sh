@@ -57,7 +57,7 @@ commands() { # STORE
 
     check_equal "$s: runs" 0 "$(status_of ctl runs t)"
     check_match "$s: are listed" ' t +run ' "$(cat "$DIR/out")"
-    check_equal "$s: a run as JSON" "due failed finished_at id job refreshed skipped started_at trigger" \
+    check_equal "$s: a run as JSON" "due failed finished_at id job refreshed skipped started_at status trigger" \
         "$(ctl --json runs t | members '$.runs[1]')"
     check_equal "$s: with what happened" "text|run|4|3|1|0" "$(ctl --json runs t > "$DIR/runs.json"
         cat "$DIR/runs.json" > "$DIR/json.in"; sqlite3 :memory: "select json_type(r, '\$.id'),
