@@ -318,7 +318,7 @@ static void listed_and_counted(void)
     struct event_row *list = NULL;
     size_t count = 0;
     for (int i = 0; i < 10; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof(id), "e%d", i);
         CU_ASSERT_EQUAL(add(db, "k1", id), 0);
         kit_sql(db, "UPDATE {events} SET state = %d, sends = %d WHERE event_id = 'e%d'", i % 5 + 1, i % 4, i);
