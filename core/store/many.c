@@ -42,7 +42,7 @@ void many_bytes(struct many *m, const char *text, size_t len)
         list_put_text(m->db, text, &m->lists[at]);
         return;
     }
-    args_add(&m->args, text, len);
+    args_own(&m->args, text ? xstrndup(text, len) : NULL);
     m->args.params[m->args.count - 1].integer = m->columns[at].number;
 }
 

@@ -28,7 +28,7 @@ struct many {
 
 /* columns must not be more than MANY_COLUMNS. */
 void many_begin(struct many *m, struct db *db, const struct many_column *columns, size_t count);
-/* A row is added value by value, in the order of the columns. Texts must stay until it is run; NULL = SQL NULL. */
+/* A row is added value by value, in the order of the columns. Texts are copied; NULL = SQL NULL. */
 void many_text(struct many *m, const char *text);
 void many_bytes(struct many *m, const char *text, size_t len);
 void many_number(struct many *m, int64_t number);

@@ -35,7 +35,7 @@ void record_params(const struct record *rec, struct record_params *ret);
 /* Appends "account = PREFIXaccount, ..." for all columns but the key; with prefix "excluded." for ON CONFLICT DO
  * UPDATE, with NULL "column = $n" in the order of record_params. */
 void record_assignments(const char *prefix, struct buf *sql);
-/* The columns and a record's values, for a statement of many; the record must stay until it is run. */
+/* The columns and a record's values, for a statement of many. */
 void record_many_columns(struct many_column ret[RECORD_COLUMNS]);
 void record_many_values(const struct record *rec, struct many *m);
 
