@@ -11,10 +11,11 @@
 
 enum { LOOK_MS = 300, CLOCKS_APART_S = 300, FAILURES_MAX = 1000 };
 
+/* The answer of a function counts what its own run did: answers can be added up, as those of the old functions. */
 bool others_matter(const struct run *r)
 {
     return r->job->engine->setup.daemon && !run_names_keys(r) && !r->shares_minute &&
-           strcmp(r->trigger, "tick") != 0;
+           strcmp(r->trigger, "tick") != 0 && strcmp(r->trigger, "function") != 0;
 }
 
 static int64_t others_since(const struct run *r)
