@@ -51,7 +51,7 @@ void call_done(struct renewd_call *c)
     explicit_bzero(c, sizeof(*c));
 }
 
-static void call_note(struct renewd_call *c, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void call_note(struct renewd_call *c, const char *fmt, va_list ap)
 {
     char what[2 * TEXT_SIZE], shown[TEXT_SIZE];
 

@@ -162,7 +162,11 @@ static void scene_begin(struct scene *s, int due, int spent)
                                   .incarnation = "i",
                                   .lease_s = LEASE};
     CU_ASSERT_EQUAL(store_heartbeat(s->db, "h", "i", NULL), 0);
-    numbers(s->db, "INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n", due);
+    /* as long as tokens are: a table of a few pages is rightly read from end to end */
+    numbers(s->db,
+            kit_postgresql() ? "INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n || repeat('x', 800)"
+                             : "INSERT INTO t (id, refresh_token) SELECT 'k' || n, 'r' || n",
+            due);
     cleanup(free_p) char *records =
         xasprintf("INSERT INTO {records} (source, rkey, job, state, fingerprint, earliest, point, due_at, death)"
                   " SELECT '%s', 'k' || n, 'kit', 1, 'f' || n, 1, 1 + n %% 900000, 1 + n %% 900000,"
