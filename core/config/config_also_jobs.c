@@ -68,7 +68,7 @@ static void also_add_key(struct also *a, const char *key, bool sqlite)
 static void also_meet(struct also *a, struct job_config *const *list, size_t count, bool sqlite)
 {
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; list[i]->enabled && k < list[i]->also_count; k++) {
+        for (size_t k = 0; list[i]->enabled && !list[i]->mistake && k < list[i]->also_count; k++) {
             const struct also *b = &list[i]->also[k];
             if (also_usable(b) && also_meets(a, b, sqlite))
                 also_add_key(a, b->key, sqlite);

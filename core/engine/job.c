@@ -329,9 +329,9 @@ static int pause_work(struct db *db, void *arg, struct error *e)
 }
 
 /* An operator takes the risk: the plugin is asked again. */
-static void fault_over(struct job *j)
+void job_fault_over(struct job *j)
 {
-    j->at_fault = false;
+    j->at_fault = j->fault_stored = false;
     job_release_hold(j);
     if (!j->discovered)
         discovery_start(j, true);
@@ -346,7 +346,7 @@ static void job_pause_done(void *arg, int result, const struct error *e)
     if (result >= 0 && !t->paused)
         breaker_resume(j, t->believe);
     if (result >= 0 && !t->paused && j->at_fault)
-        fault_over(j);
+        job_fault_over(j);
     if (result >= 0)
         job_set_paused(j, t->paused);
     t->done(t->ctx, result, e->text);

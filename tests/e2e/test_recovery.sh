@@ -291,6 +291,39 @@ one_row() { # STORE KEY
     check_equal "$s: now the bot's is dead" 'expired|invalid_grant|0 1' "$(stands tokens 1) $(warned)"
 }
 
+# The key column of a second job goes while renewd runs: the first job's new tokens reach their row all the same.
+key_column_gone() { # STORE
+    local s="$1, a key column that went" job
+    stage "$1"
+    owners
+    make_accounts_table tokens
+    sql "alter table tokens add column owner_id text not null default '1'"
+    sql "alter table tokens add column strikes integer not null default 0"
+    sql "alter table tokens add column bot_key text"
+    sql "create unique index bot_keys on tokens (bot_key)"
+    load_accounts strict tokens 1 tokens || exit 1
+    sql "update tokens set bot_key = 'bot', expires_at = $(if [ "$STORE" = sqlite ]; then echo "$(date +%s) + 86400"
+        else echo "now() + interval '1 day'"; fi)"
+    job_of tokens
+    job_of tokens access_token refresh_token expires_at bots
+    sed -i 's/key = "id"; sealed/key = "bot_key"; sealed/; s/refresh_token = "refresh_token"/refresh_token = "bot_refresh"/
+            s/access_token = "access_token"/access_token = "bot_access"/' "$DIR/conf.d/bots.conf"
+    sql "alter table tokens add column bot_access text"
+    sql "alter table tokens add column bot_refresh text"
+    start_renewd || exit 1
+    check "$s: both jobs are known" wait_until 30 both_known
+    sql "drop index bot_keys"
+    sql "alter table tokens drop column bot_key"
+    ctl refresh tokens "$(sql 'select id from tokens')" > "$DIR/said" 2>&1
+    check_match "$s: the first job refreshes" 'refreshed 1, failed 0' "$(cat "$DIR/said")"
+    check_equal "$s: and its row holds what lives" live "$(sim_token "$(sql 'select access_token from tokens')" state)"
+    check_equal "$s: nothing is parked" 0 "$(sql "select count(*) from $(own kept)")"
+    stop_renewd
+}
+both_known() { # the second has a record without a credential
+    ctl status > "$DIR/said" 2>&1 && grep -q '^jobs: *2 (0 held' "$DIR/said" && [ "$(sql "select count(*) from $(own records)")" = 2 ]
+}
+
 SECOND_PID=''
 trap 'ended_with=$?; stop_process "$SECOND_PID"; (exit $ended_with); cleanup' EXIT
 start_simulator
@@ -304,6 +337,7 @@ for store in ${STORES:-sqlite postgresql}; do
     second_key_comes $store
     one_row $store id
     one_row $store account
+    key_column_gone $store
 done
 no_tokens_in_logs
 finish

@@ -52,13 +52,18 @@ void job_plugin_at_fault(struct job *j, const struct attempt *a, const char *why
     engine_async(j->engine, note_work, n, note_done);
 }
 
+bool job_fault_ended(const struct job *j, const struct job_row *row)
+{
+    return j->at_fault && j->fault_stored && !row->fault_file;
+}
+
 bool job_fault_seen(struct job *j, const struct job_row *row)
 {
     if (!row->fault_file || strcmp(row->fault_file, plugin_file_hash(j->config->plugin)) != 0)
         return false;
     if (!j->held)
         job_hold(j, row->fault);
-    j->at_fault = true;
+    j->at_fault = j->fault_stored = true;
     attempt_abandon_unsent(j);
     return true;
 }

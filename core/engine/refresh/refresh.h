@@ -75,6 +75,8 @@ void attempt_give_up_unsent(struct attempt *a);
 void job_plugin_at_fault(struct job *j, const struct attempt *a, const char *why);
 /* Held for that by another process, or before: true. */
 bool job_fault_seen(struct job *j, const struct job_row *row);
+/* The store said so before, and says so no longer: an operator has resumed it at another host. */
+bool job_fault_ended(const struct job *j, const struct job_row *row);
 
 /* failure_policy.c */
 /* Whether the failure came from a gateway. Its code and text may be replaced. */

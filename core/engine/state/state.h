@@ -171,9 +171,10 @@ struct job {
     int64_t grace_s;
     bool safe;
     char *held;
-    bool at_fault;  /* held because its plugin broke a rule: refresh/at_fault.c */
-    bool zone_told; /* that times of its table seem to be of another zone */
-    char *hidden;   /* row security that hides its rows from renewd */
+    bool at_fault;     /* held because its plugin broke a rule: refresh/at_fault.c */
+    bool fault_stored; /* and the store was seen to say so */
+    bool zone_told;    /* that times of its table seem to be of another zone */
+    char *hidden;      /* row security that hides its rows from renewd */
     struct only_unheld unheld;
     struct job_config *next_config; /* secrets.c: replaces config in a moment */
     char *secret_why;               /* why a changed secret is not in force; NULL = there is none */
