@@ -178,13 +178,15 @@ a_plugin_decides() { # STORE
     once_at $NOW
     check_equal "$s: a fault of the provider's is tried again when it says" '2|1' \
         "$(sql "select distinct state, not_before - last_at from $(own records)")"
+    local before # a run that lasts for more than that second has tried again
+    before=$(strict_sum presented)
     answers_come
     lose_answers drop_before
     once_at $((NOW + 120))
     check_equal "$s: without an answer nobody presents it before its last safe moment" "6|$((END - 300))" \
         "$(sql "select distinct state, not_before from $(own records)")"
     once_at $((NOW + 600))
-    check_equal "$s: nor does it" 4 "$(strict_sum presented)"
+    check_equal "$s: nor does it" $((before + 2)) "$(strict_sum presented)"
 }
 
 safe() { # STORE
