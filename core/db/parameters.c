@@ -51,7 +51,7 @@ int args_number(struct args *a, int64_t number)
 
 void args_put(const struct args *a, int number, struct buf *sql)
 {
-    buf_printf(sql, a->of_rows ? "renewd_u.p%d" : "$%d", number);
+    buf_printf(sql, a->of_rows ? "renewd_u.renewd_p%d" : "$%d", number);
 }
 
 void args_put_as(const struct args *a, int number, const char *type, struct buf *sql)

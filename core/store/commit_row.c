@@ -167,7 +167,7 @@ static int sql_append_statement(struct db *db, const struct commit_work *w, stru
     sql_append_credential(db, c, a, sql);
     sql_append_only(c, a, sql);
     if (update) {
-        buf_text(sql, a->of_rows ? " RETURNING renewd_u.at, " : " RETURNING ");
+        buf_text(sql, a->of_rows ? " RETURNING renewd_u.renewd_at, " : " RETURNING ");
         row_select_list(db, c->table, false, sql);
     } else if (db_is_postgresql(db)) {
         buf_text(sql, " FOR UPDATE");
@@ -295,7 +295,8 @@ static void groups_done(struct groups *g)
     }
 }
 
-/* The statement with its columns p1, p2, ...: the parameters of one row. */
+/* The statement with its columns renewd_p1, renewd_p2, ...: the parameters of one row. No column of the user's has
+ * such a name. */
 static struct group *group_new(struct db *db, struct groups *g, const struct table *t, struct buf *sql, size_t from,
                                size_t parameters, size_t most)
 {
@@ -309,7 +310,7 @@ static struct group *group_new(struct db *db, struct groups *g, const struct tab
     buf_init(sql, ROW_SQL_MAX);
     many_begin(&made->rows, db, columns, parameters);
     for (size_t i = 0; i < parameters; i++)
-        snprintf(made->rows.columns[i].name, sizeof(made->rows.columns[i].name), "p%zu", i + 1);
+        snprintf(made->rows.columns[i].name, sizeof(made->rows.columns[i].name), "renewd_p%zu", i + 1);
     return made;
 }
 

@@ -83,7 +83,7 @@ static void put_arrays(const struct many *m, struct buf *sql)
         buf_printf(sql, "%s$%zu::%s[]", i ? ", " : "", i + 1, m->columns[i].number ? "bigint" : "text");
     buf_text(sql, ") WITH ORDINALITY AS renewd_u(");
     many_put_names(m, "", sql);
-    buf_text(sql, ", at) ");
+    buf_text(sql, ", renewd_at) ");
 }
 
 static void put_one(const struct many *m, struct buf *sql)

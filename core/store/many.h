@@ -10,7 +10,8 @@
 
 enum { MANY_COLUMNS = 64 };
 
-/* The FROM item is named renewd_u. Its columns are the given ones, and on PostgreSQL `at`, a row's number from 1. */
+/* The FROM item is named renewd_u. Its columns are the given ones, and on PostgreSQL `renewd_at`, a row's number
+ * from 1. */
 struct many_column {
     char name[20];
     bool number; /* a bigint; else a text */

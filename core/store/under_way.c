@@ -105,8 +105,9 @@ static void sql_append_would_take(struct db *db, const struct claim_request *q, 
     }
     buf_printf(sql,
                "r.source = $%d AND r.due_at > 0 AND r.state <> %d AND r.state <> %d AND (r.due_at <= %" PRId64
-               " OR (r.due_at = c.lease_until AND (r.point <= %" PRId64 " OR r.attempts > 0)))",
-               args_text(a, q->table->source), STATE_PENDING, STATE_PAUSED, q->now, q->now);
+               " OR (r.due_at = c.lease_until AND (r.point <= %" PRId64
+               " OR (r.attempts > 0 AND r.last_at < %" PRId64 "))))",
+               args_text(a, q->table->source), STATE_PENDING, STATE_PAUSED, q->now, q->now, q->now);
     claim_put_held(q->held_under, a, sql);
 }
 
@@ -134,8 +135,10 @@ int store_under_way_due(struct db *db, const struct claim_request *q, struct und
     return 0;
 }
 
-/* What a twin's attempt brought, and what belonged to no run, is in no run's count. */
-static const char of_others[] = " a.source = $1 AND a.finished_at >= $2 AND a.run_id <> 0 AND a.run_id <> $3";
+/* What a twin's attempt brought, and what belonged to no run, is in no run's count. By the others' runs, so that the
+ * attempts of a large run are not read at its end. */
+static const char of_others[] = " a.source = $1 AND a.finished_at >= $2 AND a.run_id IN (SELECT o.id FROM {runs} o"
+                                " WHERE o.id <> $3 AND (o.finished_at = 0 OR o.finished_at >= $2))";
 
 int store_results_of_others(struct db *db, const char *source, int64_t since, int64_t run_id,
                             struct others_results *ret, struct error *e)

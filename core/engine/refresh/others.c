@@ -94,23 +94,32 @@ bool others_wait(struct run *r)
     return true;
 }
 
+static int64_t at_most(int64_t n, int64_t most)
+{
+    return n < 0 || most < 0 ? 0 : n < most ? n : most;
+}
+
+/* What is still due was left by everybody: results of others belong to other records. Asked once: if the store does
+ * not say, the records stay skipped, and the run ends all the same. */
 int others_count(struct db *db, struct run *r, struct error *e)
 {
     struct others_results now = {0};
+    struct left left = {0};
     if (r->others_counted || !r->row.skipped || !others_matter(r))
         return 0;
-    int res = store_results_of_others(db, r->left_query.table->source, others_since(r), r->row.id, &now, e);
+    r->others_counted = true;
+    int res = store_left(db, &r->left_query, &left, e);
+    if (res == 0)
+        res = store_results_of_others(db, r->left_query.table->source, others_since(r), r->row.id, &now, e);
     if (res < 0)
         return res;
-    int64_t ok = now.ok - r->others.ok, failed = now.failed - r->others.failed;
-    ok = ok < 0 ? 0 : ok < r->row.skipped ? ok : r->row.skipped;
+    int64_t done = r->row.skipped - left.due - left.elsewhere;
+    int64_t ok = at_most(now.ok - r->others.ok, done);
+    int64_t failed = at_most(now.failed - r->others.failed, done - ok);
     r->row.refreshed += ok;
-    r->row.skipped -= ok;
-    failed = failed < 0 ? 0 : failed < r->row.skipped ? failed : r->row.skipped;
     r->row.failed += failed;
-    r->row.skipped -= failed;
+    r->row.skipped -= ok + failed;
     r->others_failed = failed;
-    r->others_counted = true;
     return 0;
 }
 

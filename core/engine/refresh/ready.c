@@ -32,9 +32,12 @@ void ready_attempt_ended(struct job *j)
 
 size_t ready_ahead(const struct job *j)
 {
-    if (j->ramp_up_limit || breaker_holds(j) || j->rate < LEAST)
+    size_t most = j->safe ? CLAIM_BATCH : ready_limit(j); /* each is in doubt if this machine is lost */
+    bool lately = clock_boot_ms() - j->moment_ms < 2 * MOMENT_MS;
+    if (j->ramp_up_limit || breaker_holds(j) || j->rate < LEAST || !lately)
         return 0;
-    return j->rate < CLAIM_BATCH ? j->rate : CLAIM_BATCH;
+    most = most < CLAIM_BATCH ? most : CLAIM_BATCH;
+    return j->rate < most ? j->rate : most;
 }
 
 static struct attempt *ready_take(struct job *j)
