@@ -252,8 +252,12 @@ static void ask_only(struct asking *a, const struct job *j)
     struct only_unheld found = {0};
     struct error ignored;
 
-    if (only_unheld_look(a->db, j->config, j->table, &found, &ignored) == 0 && found.text)
+    if (only_unheld_look(a->db, j->config, j->table, &found, &ignored) < 0)
+        return;
+    if (found.text)
         say(a, found.doubtful ? CHECK_WARNING : CHECK_FINE, "%s", job_unnamed(j, found.text));
+    if (found.unknown)
+        say(a, CHECK_FINE, "%s", job_unnamed(j, found.unknown));
     only_unheld_done(&found);
 }
 

@@ -84,7 +84,7 @@ void job_free(struct job *j)
         job_config_free(j->next_config);
     free(j->secret_why);
     free(j->hidden);
-    free(j->unheld.text);
+    only_unheld_done(&j->unheld);
     free(j->held);
     free(j);
 }

@@ -71,9 +71,9 @@ static void sql_append_only(const struct commit *c, struct args *a, struct buf *
         const char *between = "";
         if (!only->is_status)
             continue;
-        buf_text(sql, " AND CAST(");
-        ident_quote(only->column, sql);
-        buf_text(sql, " AS text) IN (");
+        buf_text(sql, " AND ");
+        row_put_only(only, "", sql);
+        buf_text(sql, " IN (");
         for (char **value = only->values; *value; value++, between = ", ")
             row_put_text(*value, between, a, sql);
         if (c->before.wrote_status)

@@ -13,60 +13,116 @@
 #include "core/rules/ident.h"
 #include "core/store/user_rows.h"
 
-enum { ONLY_MS = 5000, ROWS_LOOKED_AT = 20000, OTHERS_MAX = 20, OTHER_LETTERS = 60 };
+enum { ONLY_MS = 1000, INDEX_MS = 250, ROWS_LOOKED_AT = 10000, OTHERS_MAX = 20, OTHER_LETTERS = 60 };
 
-static int ask(struct db *db, const char *sql, const struct args *a, struct db_result **ret, struct error *e)
+static int ask(struct db *db, int ms, const struct buf *sql, const struct args *a, struct db_result **ret,
+               struct error *e)
 {
     int before = db->statement_ms;
-    db->statement_ms = ONLY_MS;
+    db->statement_ms = ms;
     db->timed = true;
-    int r = rows_exec(db, sql, a, ret, e);
+    db->by_index = ms == INDEX_MS;
+    int r = rows_exec(db, sql->data, a, ret, e);
+    db->by_index = false;
     db->timed = false;
     db->statement_ms = before;
     return r;
 }
 
-static void put_column(const struct only *o, struct buf *sql)
+/* The first rows as they come, of which the column alone is read. */
+static void put_sample(const struct db *db, const struct table *t, const struct only *o, struct buf *sql)
 {
-    buf_text(sql, "CAST(" ROW_TABLE);
+    buf_text(sql, " FROM (SELECT ");
     ident_quote(o->column, sql);
-    buf_text(sql, " AS text)");
-}
-
-static void put_from(const struct db *db, const struct table *t, struct buf *sql)
-{
     buf_text(sql, " FROM ");
     table_quoted(db, t, sql);
-    buf_text(sql, " AS renewd_t");
+    buf_printf(sql, " LIMIT %d) AS renewd_t", ROWS_LOOKED_AT + 1);
 }
 
-/* Each is searched alone: one that is held is found early, without the whole table. */
-static int ask_held(struct db *db, const struct table *t, const struct only *o, bool *held, bool *ret_any,
-                    struct error *e)
+static int ask_sample(struct db *db, const struct table *t, struct only_values *v, int64_t *ret_rows,
+                      struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    size_t count = 0;
 
     buf_init(&sql, ROWS_SQL_MAX);
-    buf_text(&sql, "SELECT CASE WHEN EXISTS (SELECT 1");
-    put_from(db, t, &sql);
-    buf_text(&sql, ") THEN 1 ELSE 0 END");
-    for (; o->values[count]; count++) {
-        buf_text(&sql, ", CASE WHEN EXISTS (SELECT 1");
-        put_from(db, t, &sql);
-        buf_text(&sql, " WHERE ");
-        put_column(o, &sql);
-        buf_printf(&sql, " = $%d) THEN 1 ELSE 0 END", args_text(&a, o->values[count]));
+    buf_text(&sql, "SELECT count(*)");
+    for (size_t i = 0; v->only->values[i]; i++) {
+        buf_text(&sql, ", max(CASE WHEN ");
+        row_put_only(v->only, ROW_TABLE, &sql);
+        row_put_text(v->only->values[i], " = ", &a, &sql);
+        buf_text(&sql, " THEN 1 ELSE 0 END)");
     }
-    int res = ask(db, sql.data, &a, &r, e);
+    put_sample(db, t, v->only, &sql);
+    int res = ask(db, ONLY_MS, &sql, &a, &r, e);
     if (res < 0)
         return res;
-    *ret_any = db_integer(r, 0, 0) != 0;
-    for (size_t i = 0; i < count; i++)
-        held[i] = db_integer(r, 0, i + 1) != 0;
+    *ret_rows = db_integer(r, 0, 0);
+    for (size_t i = 0; v->only->values[i]; i++)
+        v->held[i] = db_integer(r, 0, i + 1) ? ONLY_HELD : ONLY_NOT_HELD;
     return 0;
+}
+
+static bool plan_searches(const struct db *db, const struct db_result *plan)
+{
+    for (size_t i = 0; i < db_rows(plan); i++) {
+        const char *line = db_text(plan, i, db_is_postgresql(db) ? 0 : 3);
+        while (line && *line == ' ')
+            line++;
+        if (line && strncmp(line, db_is_postgresql(db) ? "Index Cond:" : "SEARCH ", 7) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A row beyond the sample is looked for where an index finds it, or its absence, at once. */
+static int ask_index(struct db *db, const struct table *t, const struct only *o, const char *value,
+                     enum only_held *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0}, explain = {0};
+    cleanup(db_result_free_p) struct db_result *plan = NULL, *r = NULL;
+
+    buf_init(&sql, ROWS_SQL_MAX);
+    buf_init(&explain, ROWS_SQL_MAX);
+    buf_text(&sql, "SELECT 1 FROM ");
+    table_quoted(db, t, &sql);
+    buf_text(&sql, " AS renewd_t WHERE " ROW_TABLE);
+    ident_quote(o->column, &sql);
+    row_put_text(value, " = ", &a, &sql);
+    buf_text(&sql, " AND ");
+    row_put_only(o, ROW_TABLE, &sql);
+    row_put_text(value, " = ", &a, &sql);
+    buf_text(&sql, " LIMIT 1");
+    buf_printf(&explain, "%s%s", db_is_postgresql(db) ? "EXPLAIN " : "EXPLAIN QUERY PLAN ", sql.data);
+    *ret = ONLY_NOT_KNOWN;
+    int res = ask(db, INDEX_MS, &explain, &a, &plan, e);
+    if (res == 0 && plan_searches(db, plan))
+        res = ask(db, INDEX_MS, &sql, &a, &r, e);
+    if (res == 0 && r)
+        *ret = db_rows(r) ? ONLY_HELD : ONLY_NOT_HELD;
+    else if (res < 0 && strncmp(db->sqlstate, "22P", 3) == 0)
+        *ret = ONLY_NOT_HELD; /* it is no value of the column's type */
+    return res < 0 && db->away ? res : 0;
+}
+
+static int ask_held(struct db *db, const struct table *t, struct only_values *v, struct error *e)
+{
+    int64_t rows = 0;
+    int res = ask_sample(db, t, v, &rows, e);
+    bool slow = res < 0 && rows_one_of(db, res);
+
+    for (size_t i = 0; (res == 0 || slow) && v->only->values[i]; i++) {
+        res = 0;
+        if (slow)
+            v->held[i] = ONLY_NOT_KNOWN;
+        else if (v->held[i] != ONLY_HELD && rows > ROWS_LOOKED_AT)
+            res = ask_index(db, t, v->only, v->only->values[i], &v->held[i], e);
+        v->missing = v->missing || (rows && v->held[i] == ONLY_NOT_HELD);
+        v->not_known = v->not_known || v->held[i] == ONLY_NOT_KNOWN;
+    }
+    return res;
 }
 
 static bool is_listed(const struct only *o, const char *value)
@@ -84,20 +140,19 @@ static int ask_others(struct db *db, const struct table *t, struct only_values *
     cleanup(db_result_free_p) struct db_result *r = NULL;
 
     buf_init(&sql, ROWS_SQL_MAX);
-    buf_text(&sql, "SELECT v, count(*) FROM (SELECT substr(");
-    put_column(v->only, &sql);
-    buf_printf(&sql, ", 1, %d) AS v", OTHER_LETTERS);
-    put_from(db, t, &sql);
-    buf_printf(&sql, " LIMIT %d) AS renewd_v WHERE v IS NOT NULL GROUP BY v ORDER BY 2 DESC, 1 LIMIT %d",
-               ROWS_LOOKED_AT, OTHERS_MAX + 1);
-    int res = ask(db, sql.data, &a, &r, e);
+    buf_text(&sql, "SELECT v, count(*) FROM (SELECT substr(CAST(" ROW_TABLE);
+    ident_quote(v->only->column, &sql);
+    buf_printf(&sql, " AS text), 1, %d) AS v", OTHER_LETTERS);
+    put_sample(db, t, v->only, &sql);
+    buf_printf(&sql, ") AS renewd_v WHERE v IS NOT NULL GROUP BY v ORDER BY 2 DESC, 1 LIMIT %d", OTHERS_MAX + 1);
+    int res = ask(db, ONLY_MS, &sql, &a, &r, e);
     if (res < 0)
-        return res;
+        return rows_one_of(db, res) ? 0 : res;
     v->others = xcalloc(db_rows(r) + 1, sizeof *v->others);
     v->many = db_rows(r) > OTHERS_MAX;
     for (size_t i = 0; i < db_rows(r) && i < OTHERS_MAX; i++)
         if (!is_listed(v->only, db_text(r, i, 0)))
-            v->others[v->other_count++] = xstrdup(db_text(r, i, 0));
+            v->others[v->other_count++] = (struct only_other){xstrdup(db_text(r, i, 0)), db_integer(r, i, 1)};
     return 0;
 }
 
@@ -118,35 +173,28 @@ static bool holds_secrets(const struct table *t, const char *column)
 static void values_done(struct only_values *v)
 {
     for (size_t i = 0; i < v->other_count; i++)
-        free(v->others[i]);
+        free(v->others[i].value);
     free(v->others);
     free(v->held);
     *v = (struct only_values){0};
 }
 
 static int ask_rule(struct db *db, const struct table *t, const struct only *o, struct only_values *ret,
-                    bool *ret_missing, struct error *e)
+                    struct error *e)
 {
     struct only_values v = {.only = o, .secret = holds_secrets(t, o->column)};
     size_t count = 0;
-    bool any = false;
 
-    *ret_missing = false;
     while (o->values[count])
         count++;
     v.held = xcalloc(count + 1, sizeof *v.held);
-    int r = ask_held(db, t, o, v.held, &any, e);
-    for (size_t i = 0; r == 0 && any && i < count; i++)
-        *ret_missing = *ret_missing || !v.held[i];
-    if (r == 0 && *ret_missing && !v.secret)
+    int r = ask_held(db, t, &v, e);
+    if (r == 0 && v.missing && !v.secret)
         r = ask_others(db, t, &v, e);
-    if (r < 0 || !*ret_missing) {
+    if (r < 0)
         values_done(&v);
-        *ret_missing = false;
-        return r < 0 && rows_one_of(db, r) ? 0 : r;
-    }
     *ret = v;
-    return 0;
+    return r;
 }
 
 int store_only_values(struct db *db, const struct table *t, struct only_values **ret, size_t *ret_count,
@@ -156,13 +204,15 @@ int store_only_values(struct db *db, const struct table *t, struct only_values *
     struct only_values *list = xcalloc(rules + 1, sizeof *list);
 
     for (size_t i = 0; i < rules; i++) {
-        bool missing;
-        int r = ask_rule(db, t, &t->only[i], &list[count], &missing, e);
+        int r = ask_rule(db, t, &t->only[i], &list[count], e);
         if (r < 0) {
             only_values_free(list, count);
             return r;
         }
-        count += missing;
+        if (list[count].missing || list[count].not_known)
+            count++;
+        else
+            values_done(&list[count]);
     }
     *ret = list;
     *ret_count = count;

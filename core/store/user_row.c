@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
@@ -102,6 +103,15 @@ void row_put_text(const char *text, const char *before, struct args *a, struct b
     args_put(a, args_text(a, text), sql);
 }
 
+void row_put_only(const struct only *o, const char *of, struct buf *sql)
+{
+    buf_text(sql, o->native ? of : "CAST(");
+    if (!o->native)
+        buf_text(sql, of);
+    ident_quote(o->column, sql);
+    buf_text(sql, o->native ? "" : " AS text)");
+}
+
 void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql)
 {
     if (t->own)
@@ -110,9 +120,9 @@ void row_put_filter(const struct table *t, const char *of, struct args *a, struc
         const struct only *only = &t->only[i];
         if (only->is_status)
             continue;
-        buf_printf(sql, " AND CAST(%s", of);
-        ident_quote(only->column, sql);
-        buf_text(sql, " AS text) IN (");
+        buf_text(sql, " AND ");
+        row_put_only(only, of, sql);
+        buf_text(sql, " IN (");
         for (char **value = only->values; *value; value++)
             row_put_text(*value, value == only->values ? "" : ", ", a, sql);
         buf_char(sql, ')');
@@ -245,7 +255,7 @@ static bool outside(const struct table *t, const struct row *row)
         if (!status && row->unfit)
             continue; /* it may be the status that cannot be read */
         char **value = t->only[i].values;
-        while (*value && (!status || strcmp(*value, status)))
+        while (*value && (!status || (t->only[i].folds ? strcasecmp : strcmp)(*value, status) != 0))
             value++;
         if (!*value)
             return true;

@@ -41,6 +41,8 @@ int row_from_result(const struct db *db, const struct table *t, const struct db_
                     size_t first_column, struct row *ret);
 /* Appends `before` and the text as a parameter. */
 void row_put_text(const char *text, const char *before, struct args *a, struct buf *sql);
+/* What is compared with the values of `only`, in the way of the database: CAST(col AS text), or the column itself. */
+void row_put_only(const struct only *o, const char *of, struct buf *sql);
 /* " AND CAST(col AS text) IN (...)" for each `only` but the status; for renewd's own table its job. of: ROW_TABLE,
  * or "" where the table has no such name. */
 void row_put_filter(const struct table *t, const char *of, struct args *a, struct buf *sql);

@@ -230,6 +230,23 @@ static char *only_value(const struct resolving *r, const struct catalog_column *
     return xstrdup(value);
 }
 
+/* Asked of the database itself: the first half gives the second one its type and collation. */
+static bool column_folds(const struct resolving *r, const struct catalog_column *c)
+{
+    cleanup(buf_done) struct buf sql = {0};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    struct error ignored;
+    if (c->class != CLASS_TEXT)
+        return false;
+    buf_init(&sql, SENTENCE_MAX);
+    buf_text(&sql, "SELECT count(*) FROM (SELECT ");
+    ident_quote(c->name, &sql);
+    buf_text(&sql, " AS v FROM ");
+    table_quoted(r->db, r->t, &sql);
+    buf_text(&sql, " WHERE 1 = 0 UNION ALL SELECT 'A') AS renewd_v WHERE v = 'a'");
+    return db_exec(r->db, sql.data, NULL, 0, &found, &ignored) == 0 && db_integer(found, 0, 0);
+}
+
 static void map_only(struct resolving *r)
 {
     const struct table_requirement *w = r->wish;
@@ -248,6 +265,8 @@ static void map_only(struct resolving *r)
         o->values = xcalloc(count + 1, sizeof(*o->values));
         for (size_t k = 0; k < count; k++)
             o->values[k] = only_value(r, c, w->only[i].values[k]);
+        o->folds = column_folds(r, c);
+        o->native = o->folds && db_is_postgresql(r->db);
         o->is_status = r->t->status >= 0 && !strcmp(r->t->columns[r->t->status].name, c->name);
     }
 }

@@ -86,6 +86,8 @@ struct only {
     char *column;
     char **values;  /* NULL-terminated */
     bool is_status; /* the same column as the mapped status: compared after reading (rule 5) */
+    bool folds;     /* the database takes 'a' for 'A' there: citext, NOCASE, such a collation */
+    bool native;    /* compared as its own type, not as text */
 };
 
 struct table {

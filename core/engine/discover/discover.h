@@ -58,7 +58,7 @@ void unreadable_note_later(struct job *j, struct round *of, bool right);
 int unreadable_put(struct db *db, struct commit *const *notes, size_t count, struct error *e);
 void unreadable_noted(const struct job *j, const struct commit *note);
 
-/* only_unheld.c: on the store's thread; nothing for a table that is empty, or too large to be searched. */
+/* only_unheld.c: on the store's thread; nothing for a table that is empty. */
 int only_unheld_look(struct db *db, const struct job_config *c, const struct table *t, struct only_unheld *ret,
                      struct error *e);
 void only_unheld_done(struct only_unheld *f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Values of `only` that no row of the job's table holds. Mistyped, they leave rows out that nobody misses until their
- * tokens have ended, so a sentence names them and what the rows hold instead.
+ * tokens have ended, so a sentence names them. What rows hold is shown only as far as it tells of no person.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "core/engine/discover/discover.h"
 #include "core/store/only_values.h"
 
-enum { SENTENCE_MAX = 4096, SHOWN_MAX = 6, VALUE_MAX = 60, WORD_LEAST = 4 };
+enum { SENTENCE_MAX = 4096, VALUE_MAX = 60, WORD_LEAST = 4, WORD_MOST = 24, HELD_LEAST = 5 };
 
 static int small(char c)
 {
@@ -42,12 +42,22 @@ static bool is_like(const char *a, const char *b)
            !(y && isdigit((unsigned char)b[from]));
 }
 
-static const char *meant(const struct only_values *v, const char *value)
+static const struct only_other *meant(const struct only_values *v, const char *value)
 {
     for (size_t i = 0; i < v->other_count; i++)
-        if (is_like(value, v->others[i]))
-            return v->others[i];
+        if (is_like(value, v->others[i].value))
+            return &v->others[i];
     return NULL;
+}
+
+/* A word for a kind of rows: several rows hold it, and the column has few values in all. Names, addresses and numbers
+ * of people are not like that. */
+static bool may_be_shown(const struct only_values *v, const struct only_other *o)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    size_t len = strlen(o->value);
+    return !v->secret && !v->many && o->rows >= HELD_LEAST && len <= WORD_MOST &&
+           isalpha((unsigned char)*o->value) && strspn(o->value, word) == len;
 }
 
 /* Rows hold it at times: renewd itself writes it. */
@@ -66,59 +76,62 @@ static void put_value(struct buf *b, const char *value)
     buf_printf(b, "\"%s\"", shown);
 }
 
-static void put_others(struct buf *b, const struct only_values *v)
+static void put_values(struct buf *b, const struct only_values *v, enum only_held which)
 {
-    size_t shown = v->other_count < SHOWN_MAX ? v->other_count : SHOWN_MAX;
-    if (v->secret) {
-        buf_text(b, "; what they hold is not shown, for the column's name says that it may be secret");
-        return;
+    for (size_t i = 0, put = 0; v->only->values[i]; i++)
+        if (v->held[i] == which) {
+            buf_text(b, put++ ? " or " : "");
+            put_value(b, v->only->values[i]);
+        }
+}
+
+static void put_like(struct buf *b, const struct only_values *v, const char *typed, const struct only_other *like)
+{
+    bool show = may_be_shown(v, like);
+    buf_text(b, ". For ");
+    put_value(b, typed);
+    buf_text(b, show ? ", perhaps " : ", rows hold a value that differs in one letter or its capitals");
+    if (show) {
+        put_value(b, like->value);
+        buf_text(b, " is meant");
     }
-    if (!v->other_count)
-        return;
-    buf_text(b, "; they hold ");
-    for (size_t i = 0; i < shown; i++) {
-        buf_text(b, i ? ", " : "");
-        put_value(b, v->others[i]);
-    }
-    if (v->many || v->other_count > shown)
-        buf_text(b, " and others");
 }
 
 /* What one column of `only` leaves out; false: that is as it may be. */
-static bool put_column(const struct job_config *c, const struct table *t, const struct only_values *v,
-                       struct buf *b, bool *io_mistyped)
+static bool put_missing(const struct job_config *c, const struct table *t, const struct only_values *v,
+                        struct buf *b, bool *io_mistyped)
 {
-    const char *like = NULL, *typed = NULL;
+    const struct only_other *like = NULL;
+    const char *typed = NULL;
     size_t missing = 0, expected = 0;
     bool any = false;
     for (size_t i = 0; v->only->values[i]; i++) {
         const char *value = v->only->values[i];
-        any = any || v->held[i];
-        if (v->held[i])
+        any = any || v->held[i] != ONLY_NOT_HELD;
+        if (v->held[i] != ONLY_NOT_HELD)
             continue;
         missing++;
         expected += is_written(c, v->only, value);
-        if (!like && !v->secret && (like = meant(v, value)))
+        if (!like && (like = meant(v, value)))
             typed = value;
     }
-    bool doubtful = like || (!any && expected < missing);
     buf_printf(b, "%s%s = ", b->len ? "; and " : "", v->only->column);
-    for (size_t i = 0, put = 0; v->only->values[i]; i++)
-        if (!v->held[i]) {
-            buf_text(b, put++ ? " or " : "");
-            put_value(b, v->only->values[i]);
-        }
+    put_values(b, v, ONLY_NOT_HELD);
     buf_printf(b, ", which no row of %s holds%s", t->name, any ? "" : ", so that the job has no record");
-    put_others(b, v);
-    if (like) {
-        buf_printf(b, ". For ");
-        put_value(b, typed);
-        buf_text(b, ", perhaps ");
-        put_value(b, like);
-        buf_text(b, " is meant");
-    }
+    if (like)
+        put_like(b, v, typed, like);
     *io_mistyped = *io_mistyped || like;
-    return doubtful;
+    return like || (!any && expected < missing);
+}
+
+static char *say_unknown(const struct job_config *c, const struct table *t, const struct buf *columns)
+{
+    return columns->len
+               ? xasprintf(
+                     "job %s: whether rows of %s hold %s, as `only` in %s asks, was not found out: the table is "
+                     "large, and no index of that column answers in a moment",
+                     c->job, t->name, columns->data, c->file)
+               : NULL;
 }
 
 int only_unheld_look(struct db *db, const struct job_config *c, const struct table *t, struct only_unheld *ret,
@@ -126,18 +139,25 @@ int only_unheld_look(struct db *db, const struct job_config *c, const struct tab
 {
     struct only_values *list = NULL;
     struct only_unheld found = {0};
-    cleanup(buf_done) struct buf b = {0};
+    cleanup(buf_done) struct buf b = {0}, unknown = {0};
     size_t count = 0;
     int r = store_only_values(db, t, &list, &count, e);
     if (r < 0)
         return r;
     buf_init(&b, SENTENCE_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (put_column(c, t, &list[i], &b, &found.mistyped))
+    buf_init(&unknown, SENTENCE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].missing && put_missing(c, t, &list[i], &b, &found.mistyped))
             found.doubtful = true;
-    if (count)
+        if (list[i].not_known) {
+            buf_printf(&unknown, "%s%s = ", unknown.len ? " and " : "", list[i].only->column);
+            put_values(&unknown, &list[i], ONLY_NOT_KNOWN);
+        }
+    }
+    if (b.len)
         found.text = xasprintf("job %s: `only` in %s asks for %s%s", c->job, c->file, b.data,
                                found.doubtful && !found.mistyped ? ". Correct it, if it is mistyped" : "");
+    found.unknown = say_unknown(c, t, &unknown);
     only_values_free(list, count);
     *ret = found;
     return 0;
@@ -146,17 +166,39 @@ int only_unheld_look(struct db *db, const struct job_config *c, const struct tab
 void only_unheld_done(struct only_unheld *f)
 {
     free(f->text);
+    free(f->unknown);
     *f = (struct only_unheld){0};
+}
+
+/* What could not be looked for takes nothing back that was known. */
+static void take_unknown(struct job *j, struct only_unheld *f)
+{
+    struct only_unheld *known = &j->unheld;
+    if (!known->unknown)
+        log_line(LEVEL_INFO, "the job's `only` could not be checked against all rows", "job", j->config->job,
+                 "reason", job_unnamed(j, f->unknown), NULL);
+    if (f->doubtful || !known->text)
+        return;
+    free(f->text);
+    f->text = known->text;
+    f->doubtful = known->doubtful;
+    f->mistyped = known->mistyped;
+    known->text = NULL;
 }
 
 void only_unheld_take(struct job *j, struct only_unheld *f)
 {
-    const char *why = f->doubtful ? f->text : NULL, *before = j->unheld.text;
-    if (why && (!before || strcmp(why, before) != 0))
+    const char *before = j->unheld.text;
+    if (f->doubtful && (!before || strcmp(f->text, before) != 0))
         log_line(LEVEL_WARNING, "the job's `only` may leave out rows that are meant", "job", j->config->job,
-                 "reason", job_unnamed(j, why), NULL);
-    if (!why)
-        only_unheld_done(f);
+                 "reason", job_unnamed(j, f->text), NULL);
+    if (!f->doubtful) {
+        free(f->text);
+        f->text = NULL;
+        f->mistyped = false;
+    }
+    if (f->unknown)
+        take_unknown(j, f);
     only_unheld_done(&j->unheld);
     j->unheld = *f;
     *f = (struct only_unheld){0};

@@ -104,6 +104,7 @@ struct round {
 /* Values of `only` that no row holds (discover/only_unheld.c). */
 struct only_unheld {
     char *text;    /* a sentence; NULL = there are none */
+    char *unknown; /* a sentence; NULL = all could be looked for */
     bool doubtful; /* that may be a mistake: operators are told */
     bool mistyped; /* and a value that rows hold is so like one of them that it must be */
 };
