@@ -111,6 +111,7 @@ static const struct migration migrations[] = {
     {migration_failing, &migration_failing_count},
     {migration_waiting, &migration_waiting_count},
     {migration_fault, &migration_fault_count},
+    {migration_tried, &migration_tried_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

@@ -42,6 +42,8 @@ extern const size_t migration_spent_count;
 /* schema_tables.c: an index on the records that keep failing. */
 extern const struct step migration_failing[];
 extern const size_t migration_failing_count;
+extern const struct step migration_tried[];
+extern const size_t migration_tried_count;
 
 /* schema_tables.c: rule 10. */
 extern const struct step migration_suspects[];

@@ -189,3 +189,16 @@ const struct step migration_fault[] = {
     {.both = "ALTER TABLE {jobs} ADD COLUMN fault text"},
 };
 const size_t migration_fault_count = sizeof migration_fault / sizeof *migration_fault;
+
+/* A migration: the records that keep failing, and the suspects, by the time until which they wait, so that a claim
+ * reads none that waits (core/store/claim.c).
+ */
+const struct step migration_tried[] = {
+    {.both = "CREATE INDEX renewd_records_failing_at ON {records} (source, not_before)"
+             " WHERE attempts > 0 AND state <> 4 AND state <> 5"},
+    {.both = "CREATE INDEX renewd_records_suspects_at ON {records} (source, not_before)"
+             " WHERE due_at > 0 AND (state = 4 OR state = 5)"},
+    {.postgresql = "DROP INDEX renewd.renewd_records_failing", .sqlite = "DROP INDEX renewd_records_failing"},
+    {.postgresql = "DROP INDEX renewd.renewd_records_suspects", .sqlite = "DROP INDEX renewd_records_suspects"},
+};
+const size_t migration_tried_count = sizeof migration_tried / sizeof *migration_tried;

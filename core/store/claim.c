@@ -23,7 +23,8 @@
  * wait. A run with a limit leaves some, and therefore chooses among more. */
 enum { TRIES = 4, BATCHES_AT_HAND = 4, LEAST_AT_HAND = 100, LIMITED_AT_HAND = 10000, LOOK_AT = 100000 };
 
-/* The condition of the index on suspects, word for word. */
+/* The condition of the index on suspects, word for word. Both indexes are by not_before: those that wait after a
+ * failure, which may be nearly all, are not read. */
 static const char suspects[] = " AND r.due_at > 0 AND (r.state = 4 OR r.state = 5)";
 
 struct candidates {
@@ -67,10 +68,10 @@ static void sql_append_order(const char *of, bool tried, size_t limit, struct bu
 static int find_keys(struct db *db, const struct claim_request *q, const char *which, size_t limit,
                      struct db_result **ret, struct error *e)
 {
-    const char *by = which == failing ? "last_at" : q->mode == CLAIM_AUTO ? "due_at" : "point";
+    bool tried = which == failing || which == suspects;
+    const char *by = tried ? "not_before" : q->mode == CLAIM_AUTO ? "due_at" : "point";
     size_t least = q->limited ? LIMITED_AT_HAND : LEAST_AT_HAND;
     size_t at_hand = limit * BATCHES_AT_HAND < least ? least : limit * BATCHES_AT_HAND;
-    bool tried = which == failing || which == suspects;
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     buf_init(&sql, CLAIM_SQL_MAX);

@@ -64,7 +64,7 @@ static const char *fault_of(const char *line)
         (strcmp(line, "SCAN r") == 0 || strcmp(line, "SCAN c") == 0 || strcmp(line, "SCAN h") == 0 ||
          names_own_table(line)))
         return "reads a table from end to end";
-    if (strstr(line, "(source=?)") && !strstr(line, "renewd_records_failing"))
+    if (strstr(line, "(source=?)"))
         return "reads all records of a source";
     return NULL;
 }
@@ -261,6 +261,39 @@ static void with_old_statistics(void)
     scene_end(&s);
 }
 
+/* Nearly all have failed, or were refused, and wait: a claim of a run with a limit reads none of them. */
+static void past_those_that_wait(void)
+{
+    struct scene s;
+    plans.explained = plans.wrong = 0;
+    scene_begin(&s, DUE, 10);
+    kit_sql(s.db,
+            "UPDATE {records} SET attempts = 3, last_at = point, state = CASE WHEN point %% 2 = 0 THEN 2"
+            " WHEN point %% 4 = 1 THEN 5 ELSE 4 END, not_before = 1000005, due_at = 1000005 WHERE point > 3000");
+    kit_sql(s.db, "UPDATE {records} SET attempts = 1, state = CASE WHEN point < 1000 THEN 2 ELSE 5 END"
+                  " WHERE point < 2000");
+    s.q.limited = true;
+    s.q.failing_limit = LIMIT / 2;
+    explain_all(s.db);
+    for (int statistics = 0; statistics < 2; statistics++) {
+        plans.on = true;
+        CU_ASSERT_EQUAL(claim(&s), LIMIT);
+        plans.on = false;
+        kit_sql(s.db, "ANALYZE");
+    }
+    kit_sql(s.db, "UPDATE {records} SET point = point + 1000000 WHERE not_before > 0"); /* a tick goes by these */
+    s.q.mode = CLAIM_TICK;
+    s.q.tick = NOW - 10;
+    s.q.next_tick = NOW + 10;
+    plans.on = true;
+    CU_ASSERT_EQUAL(claim(&s), LIMIT);
+    plans.on = false;
+    CU_ASSERT_TRUE(plans.explained >= 20);
+    CU_ASSERT_EQUAL(plans.wrong, 0);
+    CU_ASSERT_TRUE(kit_is(s.db, "0", "SELECT count(*) FROM {records} WHERE not_before > 0 AND due_at <> 1000005"));
+    scene_end(&s);
+}
+
 /* Most of those due first have credentials that are leased or spent: they are passed, and hide nothing. */
 static void past_those_not_available(void)
 {
@@ -325,6 +358,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"claims go along indexes, without statistics and with them", by_index},
         {"claims go along indexes with old statistics", with_old_statistics},
+        {"those that wait after a failure are not read", past_those_that_wait},
         {"leased and spent credentials hide nothing", past_those_not_available},
         {"of those due first, the soonest death first", order_at_hand},
         {"a sweep, measured by hand", sweep},
