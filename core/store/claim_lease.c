@@ -11,6 +11,7 @@
 #include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
 #include "core/store/list.h"
+#include "core/store/many.h"
 
 enum { LOOK_AHEAD = 1000, NEVER_PRESENTED_S = 60 };
 
@@ -212,30 +213,92 @@ static int release_one(struct db *db, const struct record *rec, const char *atte
 {
     const char *texts[] = {rec->fingerprint, attempt_id};
     cleanup(db_result_free_p) struct db_result *freed = NULL;
-    int r = db_begin(db, e);
-    if (r < 0)
-        return r;
-    r = db_run(db,
-               "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL, lease_until = NULL,"
-               " attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
-               texts, 2, &freed, e);
+    int r = db_run(db,
+                   "UPDATE {credentials} SET lease_host = NULL, lease_incarnation = NULL, lease_until = NULL,"
+                   " attempt_id = NULL WHERE fingerprint = $1 AND attempt_id = $2",
+                   texts, 2, &freed, e);
     if (r == 0 && db_affected(freed) > 0)
         r = put_back(db, rec, e);
-    fault_point(FAULT_RELEASE, rec->key);
+    return r;
+}
+
+/* Both statements for all (PostgreSQL). */
+static int release_set(struct db *db, const struct released *list, size_t count, struct error *e)
+{
+    static const struct many_column columns[] = {
+        {"source", false}, {"rkey", false}, {"fingerprint", false}, {"attempt", false},
+        {"due_at", true},  {"point", true}, {"earliest", true},     {"preferred", true},
+        {"latest", true},  {"death", true}, {"generation", true},   {"last_at", true},
+    };
+    cleanup(many_done) struct many m = {0};
+    many_begin(&m, db, columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < count; i++) {
+        const struct record *rec = list[i].record;
+        many_text(&m, rec->source);
+        many_text(&m, rec->key);
+        many_text(&m, rec->fingerprint);
+        many_text(&m, list[i].attempt_id);
+        many_number(&m, rec->due_at);
+        many_number(&m, rec->point);
+        many_number(&m, rec->window.earliest);
+        many_number(&m, rec->window.preferred);
+        many_number(&m, rec->window.latest);
+        many_number(&m, rec->window.death);
+        many_number(&m, rec->generation);
+        many_number(&m, rec->last_at);
+    }
+    return many_exec(&m, "WITH given AS (SELECT renewd_u.* FROM",
+                     "), freed AS (UPDATE {credentials} c SET lease_host = NULL, lease_incarnation = NULL,"
+                     " lease_until = NULL, attempt_id = NULL FROM given u WHERE c.fingerprint = u.fingerprint"
+                     " AND c.attempt_id = u.attempt RETURNING u.renewd_at)"
+                     " UPDATE {records} r SET due_at = u.due_at, point = u.point, earliest = u.earliest,"
+                     " preferred = u.preferred, latest = u.latest, death = u.death FROM given u, freed f"
+                     " WHERE u.renewd_at = f.renewd_at AND r.source = u.source AND r.rkey = u.rkey"
+                     " AND r.fingerprint = u.fingerprint AND r.generation = u.generation AND r.last_at = u.last_at",
+                     NULL, e);
+}
+
+static int release_all(struct db *db, const struct released *list, size_t count, struct error *e)
+{
+    db->by_index = true; /* see commit.c */
+    int r = db_begin(db, e);
+    db->by_index = false;
+    if (r < 0)
+        return r;
+    if (count > 1 && db_is_postgresql(db))
+        r = release_set(db, list, count, e);
+    else
+        for (size_t i = 0; r == 0 && i < count; i++)
+            r = release_one(db, list[i].record, list[i].attempt_id, e);
+    fault_point(FAULT_RELEASE, list[0].record->key);
     if (r == 0)
         r = db_commit(db, e);
     if (r == 0)
-        fault_point(FAULT_RELEASED, rec->key);
+        fault_point(FAULT_RELEASED, list[0].record->key);
     db_rollback(db);
+    return r;
+}
+
+int store_release_many(struct db *db, const struct released *list, size_t count, struct error *e)
+{
+    int r = -EDEADLK;
+    for (int i = 0; r == -EDEADLK && i < 3; i++)
+        r = release_all(db, list, count, e);
+    if (r == 0 || count == 1 || !db_alive(db) || store_is_away(r))
+        return r;
+    r = 0; /* something is in the way of one of them */
+    for (size_t i = 0; i < count && db_alive(db); i++) {
+        int one = store_release_many(db, &list[i], 1, e);
+        r = one < 0 ? one : r;
+    }
     return r;
 }
 
 int store_release(struct db *db, const struct record *rec, const char *attempt_id, struct error *e)
 {
-    int r = -EDEADLK;
-    for (int i = 0; r == -EDEADLK && i < 3; i++)
-        r = release_one(db, rec, attempt_id, e);
-    return r;
+    struct released one = {.record = rec};
+    memcpy(one.attempt_id, attempt_id, sizeof(one.attempt_id));
+    return store_release_many(db, &one, 1, e);
 }
 
 /* Selects an incarnation's leases: $1 host, $2 incarnation, and those that must stay. */

@@ -135,6 +135,12 @@ void claimed_free(struct claimed *list, size_t count);
 int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, struct error *e);
 /* Gives a claim back unused: the lease is released, due_at is set as the record says. */
 int store_release(struct db *db, const struct record *r, const char *attempt_id, struct error *e);
+/* The same for many, in one transaction where that can be. */
+struct released {
+    const struct record *record;
+    char attempt_id[ID_SIZE];
+};
+int store_release_many(struct db *db, const struct released *list, size_t count, struct error *e);
 /* When the next record of the table is due at its own time; 0 = none. */
 int store_next_due(struct db *db, const struct table *t, bool safe, const char *held_under, int64_t *ret,
                    struct error *e);

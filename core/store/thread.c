@@ -25,6 +25,7 @@ struct job {
     struct store_thread *st;
     struct commit *commit; /* a commit, or else work */
     store_work work;
+    store_work_many many; /* or this */
     void *arg;
     store_done done;
     commit_done *committed;
@@ -204,20 +205,35 @@ static void connect_store(struct store_thread *st)
     store_thread_tell(st, r == -EACCES || r == -EINVAL ? TOLD_DENIED : TOLD_DOWN, e.text);
 }
 
-static void run_work(struct store_thread *st, struct job *j)
+static int do_work(struct store_thread *st, struct job **list, size_t count, struct error *e)
 {
-    int r = st->db ? j->work(st->db, j->arg, &j->error)
-                   : error_set(&j->error, -ENOTCONN, "the database is not available");
+    void *args[GATHER_MAX];
 
-    struct error e = j->error;
+    if (!st->db)
+        return error_set(e, -ENOTCONN, "the database is not available");
+    if (!list[0]->many)
+        return list[0]->work(st->db, list[0]->arg, e);
+    for (size_t i = 0; i < count; i++)
+        args[i] = list[i]->arg;
+    return list[0]->many(st->db, args, count, e);
+}
+
+static void run_work(struct store_thread *st, struct job **list, size_t count)
+{
+    struct error e = {{0}};
+    int r = do_work(st, list, count, &e);
+
     if (is_lost(st, r)) {
         store_thread_lost(st, r, e.text[0] ? e.text : "the connection to the store was lost");
         if (r < 0 && r != -ENOSPC) /* whatever the driver reported: the connection ended during the work */
             r = -ENOTCONN;
     }
-    if (j->past_refusal)
+    if (list[0]->past_refusal)
         st->retry_at = now_ms();
-    store_thread_finish(st, j, r);
+    for (size_t i = 0; i < count; i++) {
+        list[i]->error = e;
+        store_thread_finish(st, list[i], r);
+    }
 }
 
 static void run_commits(struct store_thread *st, struct job **list, size_t count)
@@ -260,16 +276,21 @@ static void wait_until(struct store_thread *st, int64_t at_ms)
     pthread_cond_timedwait(&st->changed, &st->lock, &at);
 }
 
-/* With the first commit those that follow it: those in the list, and where the last one was not alone either, those that
- * arrive within 3 ms. */
+static bool goes_with(const struct job *first, const struct job *next)
+{
+    return first->commit ? next->commit != NULL : first->many && first->many == next->many;
+}
+
+/* With the first one those that follow it: those in the list, and where the last commit was not alone either, commits
+ * that arrive within 3 ms. */
 static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
 {
-    int64_t end = st->gathered > 1 ? now_ms() + GATHER_MS : 0;
     size_t count = 0;
 
     list[count++] = store_thread_take(st);
-    while (list[0]->commit && count < GATHER_MAX) {
-        if (st->first && !st->first->commit)
+    int64_t end = list[0]->commit && st->gathered > 1 ? now_ms() + GATHER_MS : 0;
+    while ((list[0]->commit || list[0]->many) && count < GATHER_MAX) {
+        if (st->first && !goes_with(list[0], st->first))
             break;
         if (st->first)
             list[count++] = store_thread_take(st);
@@ -316,7 +337,7 @@ static void *thread_main(void *arg)
         else if (count > 0 && list[0]->commit)
             run_commits(st, list, count);
         else if (count > 0)
-            run_work(st, list[0]);
+            run_work(st, list, count);
     }
     db_close(st->db);
     st->db = NULL;
@@ -349,6 +370,16 @@ void store_submit(struct store_thread *st, store_work work, void *arg, store_don
     struct job *j = xcalloc(1, sizeof(*j));
 
     j->work = work;
+    j->arg = arg;
+    j->done = done;
+    store_thread_submit(st, j);
+}
+
+void store_submit_many(struct store_thread *st, store_work_many work, void *arg, store_done done)
+{
+    struct job *j = xcalloc(1, sizeof(*j));
+
+    j->many = work;
     j->arg = arg;
     j->done = done;
     store_thread_submit(st, j);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The store thread: one connection, one queue. It runs what the engine submits, gathers commits into batches (those
- * in the list, at most 100 or 3 ms), reconnects by itself with growing pauses (0.2 s to 5 s), and returns every
+ * in the list, at most 500 or 3 ms), reconnects by itself with growing pauses (0.2 s to 5 s), and returns every
  * result to the loop thread. It decides nothing.
  */
 #ifndef CORE_STORE_THREAD_H
@@ -36,6 +36,10 @@ int store_thread_start(struct loop *loop, const struct store_options *o, const s
 typedef int (*store_work)(struct db *db, void *arg, struct error *e);
 typedef void (*store_done)(void *arg, int result, const struct error *e);
 void store_submit(struct store_thread *st, store_work work, void *arg, store_done done);
+/* Work of one kind that directly follows itself in the list is run together, at most 500: args are theirs, in order.
+ * Each has its own done, with the result of all. */
+typedef int (*store_work_many)(struct db *db, void *const *args, size_t count, struct error *e);
+void store_submit_many(struct store_thread *st, store_work_many work, void *arg, store_done done);
 
 /* The same while the database is refused, for work that ends the refusal: admission is checked again at once
  * afterwards. */

@@ -41,6 +41,7 @@ credits_by() { # WHO STORE
         echo "statements = \"$TOP/sql/$STORE/free_plan_alloc\";" >> "$DIR/conf.d/free-plan.conf"
         start_and_discover "$scenario, round $ROUND"
         settle
+        count_statements
         mark "$RENEWD_PID"
         began=${EPOCHREALTIME/./}
         ctl run free-plan > "$DIR/run.out" 2>&1 || not_ok "$scenario: renewctl run ends well" "$(tail -n 5 "$DIR/run.out")"
@@ -57,6 +58,7 @@ credits_by() { # WHO STORE
     store_took "$scenario" "$who" "$USERS"
     if [ "$who" = renewd ]; then
         put "$scenario" renewd rss "$(calculate "$(status_of "$RENEWD_PID" VmHWM) / 1024")"
+        show_statements
         stop_renewd
     fi
     echo "# $scenario, round $ROUND, $who: $USERS users in $seconds s"

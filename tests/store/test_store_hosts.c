@@ -150,6 +150,41 @@ static void ended_by_one_alone(void)
     db_close(db);
 }
 
+/* Claims that are given back together; one lease has passed on, and one record has changed meanwhile. */
+static void given_back_together(void)
+{
+    static const char *const ids[] = {"1", "2", "3", "4"};
+    struct db *db = NULL;
+    struct table *t = stage(&db);
+    struct commit *out[4];
+    struct released list[4];
+    for (size_t i = 0; i < 4; i++) {
+        account_put(db, "acc", ids[i], ids[i]);
+        out[i] = commit_of(db, t, ids[i], ids[i]);
+        kit_sql(db,
+                "UPDATE {credentials} SET lease_host = 'h1', lease_incarnation = 'i1', lease_until = 9000,"
+                " attempt_id = '%s' WHERE fingerprint = '%s'",
+                ids[i], out[i]->before.fingerprint);
+        out[i]->before.due_at = 700 + (int)i;
+        list[i].record = &out[i]->before;
+        snprintf(list[i].attempt_id, ID_SIZE, "%s", ids[i]);
+    }
+    kit_sql(db, "UPDATE {credentials} SET attempt_id = 'of h2' WHERE attempt_id = '2'");
+    kit_sql(db, "UPDATE {records} SET generation = 99 WHERE rkey = '3'");
+    kit_sql(db, "UPDATE {records} SET due_at = 9000");
+    CU_ASSERT_EQUAL(store_release_many(db, list, 4, NULL), 0);
+    CU_ASSERT_TRUE(kit_is(db, "of h2", "SELECT min(attempt_id) FROM {credentials} WHERE lease_until IS NOT NULL"));
+    CU_ASSERT_TRUE(kit_is(db, "1", "SELECT count(*) FROM {credentials} WHERE lease_until IS NOT NULL"));
+    CU_ASSERT_TRUE(kit_is(db, "700", "SELECT due_at FROM {records} WHERE rkey = '1'"));
+    CU_ASSERT_TRUE(kit_is(db, "9000", "SELECT due_at FROM {records} WHERE rkey = '2'"));
+    CU_ASSERT_TRUE(kit_is(db, "9000", "SELECT due_at FROM {records} WHERE rkey = '3'"));
+    CU_ASSERT_TRUE(kit_is(db, "703", "SELECT due_at FROM {records} WHERE rkey = '4'"));
+    for (size_t i = 0; i < 4; i++)
+        commit_free(out[i]);
+    table_free(t);
+    db_close(db);
+}
+
 static size_t claims(struct db *db, const struct table *t, int mode, bool general, int64_t now, int *ret_result)
 {
     const char *const keys[] = {"5"};
@@ -357,6 +392,7 @@ int main(void)
         {"a host is forgotten, and comes back", a_host_is_forgotten},
         {"processes of long ago go", old_processes_go},
         {"a claim under way is waited for", a_claim_under_way_is_waited_for},
+        {"claims given back together", given_back_together},
         {NULL, NULL},
     };
     return run_tests(kit_suite("store hosts"), tests);

@@ -2,6 +2,7 @@
  * The store thread: order, batches, away and back, and stopping.
  */
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,52 @@ static void in_order(void)
     CU_ASSERT_TRUE(turn_until(&done_count, WORKS));
     for (int i = 0; i < WORKS; i++)
         CU_ASSERT_TRUE(order[i] == i && results[i] == 0);
+    stop();
+}
+
+static int together, runs;
+
+static int work_together(struct db *db, void *const *args, size_t count, struct error *e)
+{
+    for (size_t i = 1; i < count; i++)
+        CU_ASSERT_EQUAL(*(int *)args[i], *(int *)args[i - 1] + 1);
+    together = (int)count > together ? (int)count : together;
+    runs++;
+    return db_run(db, "SELECT 1", NULL, 0, NULL, e);
+}
+
+static sem_t all_are_there;
+
+static int work_wait(struct db *db, void *arg, struct error *e)
+{
+    while (sem_wait(&all_are_there) < 0)
+        continue;
+    return work_order(db, arg, e);
+}
+
+/* Work of one kind goes together; other work between keeps its place. */
+static void work_of_one_kind(void)
+{
+    struct db *db = kit_fresh();
+
+    db_close(db);
+    start();
+    together = runs = 0;
+    sem_init(&all_are_there, 0, 0);
+    for (int i = 0; i < WORKS; i++) {
+        numbers[i] = i;
+        if (i == 0 || i == WORKS / 2)
+            store_submit(st, i ? work_order : work_wait, &numbers[i], work_done);
+        else
+            store_submit_many(st, work_together, &numbers[i], work_done);
+    }
+    sem_post(&all_are_there);
+    CU_ASSERT_TRUE(turn_until(&done_count, WORKS));
+    for (int i = 0; i < WORKS; i++)
+        CU_ASSERT_TRUE(order[i] == i && results[i] == 0);
+    CU_ASSERT_EQUAL(runs, 2);
+    CU_ASSERT_EQUAL(together, WORKS / 2 - 1);
+    sem_destroy(&all_are_there);
     stop();
 }
 
@@ -251,13 +298,10 @@ static void stop_drains(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        {"work in order", in_order},
-        {"commits in batches", batches},
-        {"away and back", away_and_back},
-        {"never there", never_there},
-        {"a database that is newer", newer_database},
-        {"stopping drains", stop_drains},
-        {NULL, NULL},
+        {"work in order", in_order},      {"work of one kind together", work_of_one_kind},
+        {"commits in batches", batches},  {"away and back", away_and_back},
+        {"never there", never_there},     {"a database that is newer", newer_database},
+        {"stopping drains", stop_drains}, {NULL, NULL},
     };
 
     return run_tests(kit_suite("store_thread"), tests);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Gives a claim back: the lease is removed, and the record can be claimed again.
+ * Gives a claim back: the lease is removed, and the record can be claimed again. Those that are given back one after
+ * the other are one transaction.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,17 @@
 struct release_task {
     struct engine *engine;
     struct record record;
-    char attempt_id[ID_SIZE];
+    struct released what;
 };
 
-static int claim_release_work(struct db *db, void *arg, struct error *e)
+static int claim_release_work(struct db *db, void *const *args, size_t count, struct error *e)
 {
-    struct release_task *t = arg;
-    return store_release(db, &t->record, t->attempt_id, e);
+    struct released *list = xcalloc(count, sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        list[i] = ((struct release_task *)args[i])->what;
+    int res = store_release_many(db, list, count, e);
+    free(list);
+    return res;
 }
 
 static void claim_release_done(void *arg, int result, const struct error *e)
@@ -35,7 +40,9 @@ static void claim_release_done(void *arg, int result, const struct error *e)
     }
     record_done(&t->record);
     free(t);
+    engine->busy--;
     engine->on->leases_unowned(engine);
+    engine_check_stopped(engine);
 }
 
 void claim_release(struct engine *e, const struct record *rec, const char *attempt_id)
@@ -43,6 +50,8 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
     struct release_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     record_copy(&t->record, rec);
-    memcpy(t->attempt_id, attempt_id, ID_SIZE);
-    engine_async(e, claim_release_work, t, claim_release_done);
+    t->what.record = &t->record;
+    memcpy(t->what.attempt_id, attempt_id, ID_SIZE);
+    e->busy++;
+    store_submit_many(e->store, claim_release_work, t, claim_release_done);
 }
