@@ -69,7 +69,7 @@ static void reader_up(void *ctx)
 {
     struct engine *e = ctx;
     e->reader_up = true;
-    if (e->refused)
+    if (e->phase == ENGINE_READ_ONLY)
         startup_show(e);
 }
 
@@ -112,12 +112,12 @@ void engine_start(struct engine *e)
  * start ends their rows. */
 static bool works(const struct job *j)
 {
-    return j->active || (j->runs && j->engine->store_up) || events_at_work(j);
+    return j->active || (j->runs && engine_store_up(j->engine)) || events_at_work(j);
 }
 
 static bool quiet(const struct engine *e)
 {
-    if (e->busy || (e->commits && e->store_up))
+    if (e->busy || (e->commits && engine_store_up(e)))
         return false;
     for (size_t i = 0; i < e->job_count; i++)
         if (works(e->jobs[i]))
@@ -125,7 +125,7 @@ static bool quiet(const struct engine *e)
     for (const struct job *j = e->retired; j; j = j->next_retired)
         if (works(j))
             return false;
-    return !e->retired || !e->store_up;
+    return !e->retired || !engine_store_up(e);
 }
 
 /* Answers callers that wait for a run whose end the store would have to record. */
@@ -193,7 +193,7 @@ static void waited_long_enough(void *ctx)
     e->stop_timer = NULL;
     log_line(LEVEL_WARNING, "stopping while attempts are still under way; what they received is on the spool",
              NULL);
-    e->stop_begun = true;
+    e->stopping = STOP_BEGUN;
     give_up(e);
     if (e->setup.daemon)
         tell_waiting(e);
@@ -226,8 +226,8 @@ void engine_check_later(void *ctx)
     struct engine *e = ctx;
     e->check_timer = NULL;
     free_retired(e);
-    if (e->stopping && !e->stop_begun && quiet(e)) {
-        e->stop_begun = true;
+    if (e->stopping == STOP_ASKED && quiet(e)) {
+        e->stopping = STOP_BEGUN;
         if (e->setup.daemon)
             tell_waiting(e);
         stop_threads(e);
@@ -238,7 +238,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
 {
     if (e->stopping)
         return;
-    e->stopping = true;
+    e->stopping = STOP_ASKED;
     e->stopped = stopped;
     e->stopped_ctx = ctx;
     engine_tell_jobs_ready(e);
@@ -311,9 +311,9 @@ void engine_status(const struct engine *e, struct engine_status *ret)
         .host = e->setup.state->host,
         .incarnation = e->setup.state->incarnation,
         .store_driver = e->setup.config->store_driver,
-        .store_up = e->store_up,
-        .store_why = e->store_up ? NULL : e->store_why,
-        .read_only = e->refused,
+        .store_up = engine_store_up(e),
+        .store_why = engine_store_up(e) ? NULL : e->store_why,
+        .read_only = e->phase == ENGINE_READ_ONLY,
         .started_at = e->started_at,
         .jobs = e->job_count,
         .waiting_commits = commits_waiting(e),

@@ -230,7 +230,7 @@ static void resolve_done(void *arg, int result, const struct error *e)
         recover_check(en);
     } else if (result >= 0 && !j->removed) {
         resolved(j, t);
-        if (en->drained)
+        if (en->phase == ENGINE_WORKING)
             discovery_start(j, true);
         else
             recover_check(en);
@@ -262,7 +262,7 @@ void job_resolve(struct job *j)
 {
     struct engine *en = j->engine;
     loop_cancel(&j->retry_timer);
-    if (!j->instance || j->table || j->resolving || !en->store_up || en->stopping)
+    if (!j->instance || j->table || j->resolving || !engine_store_up(en) || en->stopping)
         return;
     j->resolving = true;
     name_settings(j);
@@ -356,7 +356,7 @@ static void job_pause_done(void *arg, int result, const struct error *e)
 void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
                   void (*done)(void *ctx, int result, const char *why), void *ctx)
 {
-    if (e->refused) {
+    if (e->phase == ENGINE_READ_ONLY) {
         done(ctx, -EROFS, e->store_why);
         return;
     }
@@ -392,7 +392,7 @@ bool job_paused(const struct job *j)
 
 const char *job_source(const struct job *j)
 {
-    return j->table ? j->table->source : j->engine->refused ? j->read_source : NULL;
+    return j->table ? j->table->source : j->engine->phase == ENGINE_READ_ONLY ? j->read_source : NULL;
 }
 
 int64_t job_next_at(const struct job *j)

@@ -213,7 +213,7 @@ static void proven_done(void *arg, int result, const struct error *err)
 void keys_proven(struct engine *e, const char *id)
 {
     const struct keyring *ring = e->setup.config->keys;
-    for (size_t i = 0; id && e->checked && e->store_up && !e->refused && i < keyring_count(ring); i++) {
+    for (size_t i = 0; id && e->phase >= ENGINE_DRAINING && i < keyring_count(ring); i++) {
         if (e->keys_known[i] || strcmp(keyring_id_at(ring, i), id) != 0)
             continue;
         e->keys_known[i] = true;

@@ -71,7 +71,7 @@ static void hold_ended(struct job *j)
 /* Everything is drained: from now on records may be discovered and claimed. */
 static void all_drained(struct engine *e)
 {
-    e->drained = true;
+    engine_enter(e, ENGINE_WORKING);
     recover_kept(e, true);
     expired_leases_check(e);
     parked_count(e);

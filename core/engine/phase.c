@@ -75,9 +75,8 @@ static void check_done(void *arg, int result, const struct error *err);
 
 static void phase_check_start(struct engine *e)
 {
-    if (e->checking || e->checked || e->stopping || !e->store_up)
+    if (e->phase != ENGINE_CHECKING || e->stopping)
         return;
-    e->checking = true;
     struct check_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     t->keys.jobs = xmemdup(e->jobs, (e->job_count + 1) * sizeof *t->keys.jobs);
@@ -92,22 +91,28 @@ static void check_again(void *ctx)
     phase_check_start(e);
 }
 
+/* The database is ours: from now on it is written. */
+static void phase_checked(struct engine *e, const struct check_task *t)
+{
+    struct error why;
+    keys_checked(e, &t->keys);
+    memcpy(e->installation, t->installation, sizeof e->installation);
+    engine_enter(e, ENGINE_DRAINING);
+    if (spool_belongs(e->spool, e->installation, &why) < 0)
+        e->setup.fatal(e->setup.ctx, 1, why.text);
+    else if (!e->stopping)
+        phase_go_on(e);
+}
+
 static void check_done(void *arg, int result, const struct error *err)
 {
     struct check_task *t = arg;
     struct engine *e = t->engine;
-    e->checking = false;
     if (t->keys.wrong) {
         e->setup.fatal(e->setup.ctx, EXIT_CONFIG, err->text);
     } else if (result >= 0) {
-        keys_checked(e, &t->keys);
-        struct error why;
-        memcpy(e->installation, t->installation, sizeof e->installation);
-        e->checked = true;
-        if (spool_belongs(e->spool, e->installation, &why) < 0)
-            e->setup.fatal(e->setup.ctx, 1, why.text);
-        else if (!e->stopping)
-            phase_go_on(e);
+        if (e->phase == ENGINE_CHECKING)
+            phase_checked(e, t);
     } else if (store_passes(result) && !store_is_away(result)) {
         log_line(LEVEL_WARNING, "the database is busy; renewd tries again", "reason", err->text, NULL);
         if (!e->again_timer && !e->stopping)
@@ -148,7 +153,7 @@ static void beat(void *ctx)
     bool counts = ++e->beats % COUNT_BEATS == 0;
     if (counts)
         retention_age(e->keep);
-    if (e->store_up && e->checked)
+    if (e->phase >= ENGINE_DRAINING)
         store_submit(e->store, counts ? phase_count_work : beat_work, e->setup.state, beat_done);
     recover_siblings(e);
     recover_kept(e, false);
@@ -159,31 +164,29 @@ static void beat(void *ctx)
 void startup_up(void *ctx)
 {
     struct engine *e = ctx;
-    e->store_up = true;
-    e->refused = false;
+    bool known = e->installation[0];
+    engine_enter(e, known ? ENGINE_DRAINING : ENGINE_CHECKING);
     free(e->store_why);
     e->store_why = NULL;
     log_line(LEVEL_INFO, "the database answers", "driver", e->setup.config->store_driver, NULL);
     if (!e->heartbeat && !e->stopping)
         e->heartbeat = loop_after(e->loop, HEARTBEAT_MS, beat, e);
-    for (size_t i = 0; e->checked && i < e->job_count; i++)
+    for (size_t i = 0; known && i < e->job_count; i++)
         e->jobs[i]->ramp_up_limit = 1;
-    if (e->checked) {
-        if (e->stopping) {
-            commits_resume(e);
-            unowned_leases_check(e);
-        } else {
-            phase_go_on(e);
-        }
-        return;
+    if (!known) {
+        phase_check_start(e);
+    } else if (e->stopping) {
+        commits_resume(e);
+        unowned_leases_check(e);
+    } else {
+        phase_go_on(e);
     }
-    phase_check_start(e);
 }
 
-static void lost_store(struct engine *e, const char *why, bool refused)
+static void lost_store(struct engine *e, const char *why, enum engine_phase phase)
 {
-    e->store_up = e->drained = false;
-    e->refused = refused;
+    engine_enter(e, phase);
+    loop_cancel(&e->again_timer);
     if (e->set_back == SET_BACK_WRITING)
         e->set_back = SET_BACK_TO_LOOK;
     free(e->store_why);
@@ -197,14 +200,14 @@ void startup_down(void *ctx, const char *why)
     struct engine *e = ctx;
     log_line(LEVEL_ERROR, "the database is not available; nothing new is attempted until it answers", "reason", why,
              NULL);
-    lost_store(e, why, false);
+    lost_store(e, why, ENGINE_AWAY);
 }
 
 /* A wrong password, a missing right: waiting does not resolve it. */
 void startup_denied(void *ctx, const char *why)
 {
     struct engine *e = ctx;
-    lost_store(e, why, false);
+    lost_store(e, why, ENGINE_AWAY);
     if (e->setup.daemon)
         log_line(LEVEL_ERROR,
                  "the database refuses renewd; nothing is attempted until the cause is corrected; renewd tries "
@@ -232,8 +235,8 @@ void startup_show(struct engine *e)
 void startup_refused(void *ctx, const char *why)
 {
     struct engine *e = ctx;
-    lost_store(e, why, true);
-    e->checked = false; /* the adopted database may be another installation's */
+    lost_store(e, why, ENGINE_READ_ONLY);
+    e->installation[0] = '\0'; /* the adopted database may be another installation's */
     if (!e->setup.daemon) {
         e->setup.fatal(e->setup.ctx, 1, why);
         return;
@@ -268,9 +271,10 @@ static void adopt_done(void *arg, int result, const struct error *err)
 
 void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const char *why), void *ctx)
 {
-    if (!e->refused) {
-        done(ctx, e->store_up ? -EINVAL : -ENOTCONN,
-             e->store_up ? "there is nothing to adopt: this database is the one in use" : e->store_why);
+    if (e->phase != ENGINE_READ_ONLY) {
+        bool up = engine_store_up(e);
+        done(ctx, up ? -EINVAL : -ENOTCONN,
+             up ? "there is nothing to adopt: this database is the one in use" : e->store_why);
         return;
     }
     struct adopt_task *t = xcalloc(1, sizeof *t);

@@ -182,7 +182,7 @@ static void serve_done(void *arg, int result, const struct error *err)
 
 void requests_serve(struct engine *e)
 {
-    if (!e->setup.daemon || !e->store_up || !e->checked || e->stopping)
+    if (!e->setup.daemon || e->phase < ENGINE_DRAINING || e->stopping)
         return;
     struct poll_task *t = xcalloc(1, sizeof *t);
     t->engine = e;

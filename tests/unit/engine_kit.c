@@ -210,8 +210,7 @@ void kit_begin(void)
     kit.engine = (struct engine){.on = &listeners,
                                  .jobs = kit.jobs,
                                  .job_count = 1,
-                                 .store_up = true,
-                                 .drained = true,
+                                 .phase = ENGINE_WORKING,
                                  .setup = {.daemon = true}};
 }
 

@@ -449,9 +449,9 @@ static void test_end(void)
     due("anna", NULL, NULL, NULL);
     start();
     CU_ASSERT_TRUE(events_at_work(&kit.job));
-    kit.engine.store_up = false; /* its result would not reach the store */
+    kit.engine.phase = ENGINE_AWAY; /* its result would not reach the store */
     CU_ASSERT_FALSE(events_at_work(&kit.job));
-    kit.engine.stopping = true;
+    kit.engine.stopping = STOP_ASKED;
     events_came(&kit.job);
     events_stop(&kit.job);
     CU_ASSERT_EQUAL(kit_timers(), 0);

@@ -301,13 +301,13 @@ static void test_nothing(void)
     schedule_due(&kit.job, KIT_START);
     CU_ASSERT_EQUAL(kit_timers(), 0);
     kit.engine.setup.daemon = true;
-    kit.engine.drained = false; /* dead processes' results first */
+    kit.engine.phase = ENGINE_DRAINING; /* dead processes' results first */
     start();
     CU_ASSERT_EQUAL(kit_timers(), 0);
-    kit.engine.drained = true;
+    kit.engine.phase = ENGINE_WORKING;
     store.due_at = KIT_START;
     schedule_start(&kit.job);
-    kit.engine.store_up = false; /* before the store has answered */
+    kit.engine.phase = ENGINE_AWAY; /* before the store has answered */
     runs.ticks = 0;
     kit_store_answers();
     kit_wait(3 * HOUR);

@@ -82,8 +82,7 @@ static void begin(void)
                              .job_count = 1,
                              .store = STORE,
                              .reader = READER,
-                             .store_up = true,
-                             .drained = true,
+                             .phase = ENGINE_WORKING,
                              .setup = {.ready = ready}};
     memset(&submitted, 0, sizeof submitted);
     memset(&timer, 0, sizeof timer);
@@ -109,12 +108,12 @@ static void test_why_not(void)
     CU_ASSERT_TRUE(job_may_claim(&job));
     job.discovered = false;
     says(-ENOTCONN, "being discovered");
-    engine.store_up = false;
+    engine.phase = ENGINE_AWAY;
     says(-ENOTCONN, "the database is not available");
-    engine.refused = true;
+    engine.phase = ENGINE_READ_ONLY;
     engine.store_why = (char *)"a copy of another database";
     says(-EROFS, "a copy of another database");
-    engine.stopping = true;
+    engine.stopping = STOP_ASKED;
     says(-ESHUTDOWN, "stopping");
     job.paused = true;
     says(-EBUSY, "paused");
@@ -126,7 +125,7 @@ static void test_claims(void)
 {
     int error;
     begin();
-    engine.drained = false;
+    engine.phase = ENGINE_DRAINING;
     CU_ASSERT_PTR_NULL(job_why_not(&job, &error)); /* a run may begin, and waits */
     CU_ASSERT_FALSE(job_may_claim(&job));
     begin();
@@ -172,7 +171,7 @@ static void test_async(void)
 {
     begin();
     results = 0;
-    engine.stopping = true;
+    engine.stopping = STOP_ASKED;
     engine_async(&engine, work, (void *)"the disk is full", done);
     CU_ASSERT_PTR_EQUAL(submitted.to, STORE);
     CU_ASSERT_EQUAL(engine.busy, 1);

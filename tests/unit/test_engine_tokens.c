@@ -347,7 +347,7 @@ static void test_stopping(void)
     struct caller waits, late;
     begin(-10);
     asks(&waits, &minutes5);
-    kit.engine.stopping = true;
+    kit.engine.stopping = STOP_ASKED;
     ask(&late, &minutes5);
     got(&late, TOKEN_AWAY, "");
     token_requests_free(&kit.engine);

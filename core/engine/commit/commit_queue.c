@@ -513,7 +513,7 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
 
 static void queue_submit(struct commit_task *t)
 {
-    if (t->submitted || !t->engine->store_up)
+    if (t->submitted || !engine_store_up(t->engine))
         return;
     t->submitted = true;
     store_submit_commit(t->engine->store, t->commit, arrived, t);

@@ -208,11 +208,11 @@ void engine_import(struct engine *e, struct job *j, const char *lines, size_t le
                    void (*done)(void *ctx, int64_t imported, int result, const char *why), void *ctx)
 {
     struct error err;
-    if (!e->store_up || !j->table) {
-        done(ctx, 0, e->refused ? -EROFS : -ENOTCONN,
-             e->refused ? e->store_why
-             : j->held  ? j->held
-                        : "the database is not available");
+    if (!engine_store_up(e) || !j->table) {
+        done(ctx, 0, e->phase == ENGINE_READ_ONLY ? -EROFS : -ENOTCONN,
+             e->phase == ENGINE_READ_ONLY ? e->store_why
+             : j->held                    ? j->held
+                                          : "the database is not available");
         return;
     }
     if (!j->table->own) {

@@ -372,7 +372,7 @@ bool events_idle(const struct job *j)
 bool events_at_work(const struct job *j)
 {
     for (const struct sending *s = j->events ? j->events->sendings : NULL; s; s = s->next)
-        if (s->transfer || j->engine->store_up)
+        if (s->transfer || engine_store_up(j->engine))
             return true;
     return false;
 }

@@ -212,12 +212,12 @@ static struct new_event to_add(const struct job *j, const char *key, const struc
 /* NULL: the store takes events now. */
 static const char *cannot_add(const struct engine *e, const struct job *j, int *ret)
 {
-    *ret = e->stopping ? -ESHUTDOWN : e->refused ? -EROFS : -ENOTCONN;
+    *ret = e->stopping ? -ESHUTDOWN : e->phase == ENGINE_READ_ONLY ? -EROFS : -ENOTCONN;
     if (e->stopping)
         return "renewd is stopping";
-    if (e->refused)
+    if (e->phase == ENGINE_READ_ONLY)
         return e->store_why;
-    return e->store_up && e->checked && j->table
+    return e->phase >= ENGINE_DRAINING && j->table
                ? NULL
                : "the database is not available; nothing was stored, send it again";
 }

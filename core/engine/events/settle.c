@@ -82,7 +82,8 @@ static void event_settle_settled(void *arg, int result, const struct error *err)
     struct settle_task *t = arg;
     struct sending *s = t->of;
     struct engine *e = s->of->job->engine;
-    if (store_passes(result) && (store_is_away(result) || clock_boot_ms() < s->lease_boot_ms) && !e->stop_begun) {
+    if (store_passes(result) && (store_is_away(result) || clock_boot_ms() < s->lease_boot_ms) &&
+        e->stopping != STOP_BEGUN) {
         t->timer = loop_after(e->loop, AGAIN_MS, event_settle_again, t);
         return;
     }

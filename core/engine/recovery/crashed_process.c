@@ -239,7 +239,7 @@ static bool tables_known(const struct engine *e)
  * known. */
 static void recover_start(struct engine *e)
 {
-    if (e->recovering || e->drained || !tables_known(e))
+    if (e->recovering || !tables_known(e))
         return;
     e->recovering = true;
     e->set_back = SET_BACK_TO_LOOK;
@@ -298,13 +298,13 @@ void recover_siblings(struct engine *e)
     e->dead_files = dead;
     if (!more)
         return;
-    e->drained = false;
+    engine_enter(e, ENGINE_DRAINING);
     recover_start(e);
 }
 
 void recover_check(struct engine *e)
 {
-    if (e->drained || e->stopping || !e->store_up || !e->checked)
+    if (e->phase != ENGINE_DRAINING || e->stopping)
         return;
     if (!e->recovering) {
         recover_start(e);

@@ -40,7 +40,7 @@ static void trimmed(void *arg, int result, const struct error *err)
     if (result < 0 && !store_is_away(result))
         log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
                  err->text, NULL);
-    if (result >= 0 && t->more && !e->setup.daemon && e->store_up && ++t->batches < ONCE_BATCHES) {
+    if (result >= 0 && t->more && !e->setup.daemon && engine_store_up(e) && ++t->batches < ONCE_BATCHES) {
         engine_async(e, trim_work, t, trimmed); /* its work may be done: it ends when this is done, too */
         return;
     }

@@ -97,7 +97,7 @@ static void restored_looked(void *arg, int result, const struct error *err)
             if (!t->known[i])
                 write_back(e, t->newest[i]);
         recover_check(e);
-    } else if (!e->stopping && e->store_up) {
+    } else if (!e->stopping && engine_store_up(e)) {
         log_line(LEVEL_WARNING,
                  "renewd could not check whether the database was restored from a backup; it tries again", "reason",
                  err->text, NULL);
@@ -140,7 +140,7 @@ void restored_database_take(struct engine *e)
 
 void restored_database_check(struct engine *e)
 {
-    if (e->set_back != SET_BACK_TO_LOOK || e->drained || !e->store_up)
+    if (e->set_back != SET_BACK_TO_LOOK || e->phase != ENGINE_DRAINING)
         return;
     struct restored_database_task *t = xcalloc(1, sizeof *t);
     t->engine = e;

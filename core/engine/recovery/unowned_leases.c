@@ -89,7 +89,7 @@ static void unowned_leases_done(void *arg, int result, const struct error *err)
  * way. */
 void unowned_leases_check(struct engine *e)
 {
-    if (!e->lost || e->lost_asked || e->claims || !e->store_up || !e->spool)
+    if (!e->lost || e->lost_asked || e->claims || !engine_store_up(e) || !e->spool)
         return;
     e->lost_asked = true;
     struct unowned_leases_task *t = xcalloc(1, sizeof *t);

@@ -270,7 +270,7 @@ static void on_disk(void *ctx, int result)
 {
     struct attempt *a = ctx;
     synced(NULL, result);
-    if (a->job->engine->stop_begun)
+    if (a->job->engine->stopping == STOP_BEGUN)
         return; /* its result so far is on the spool, and the next start continues */
     if (result < 0)
         not_asked(a, "the new token did not reach the disk");

@@ -156,7 +156,7 @@ static void claim_not_now(struct run *r, struct claimed *list, size_t count, con
         claim_release(e, &list[i].record, list[i].attempt_id);
     claimed_free(list, count);
     r->exhausted = true;
-    if (e->store_up)
+    if (engine_store_up(e))
         engine_blocked(e, "due records wait for the database", r->job->config->job, why);
 }
 

@@ -83,7 +83,7 @@ bool others_wait(struct run *r)
     struct engine *e = r->job->engine;
     if (r->others_looking || (r->others_timer && job_may_claim(r->job)))
         return true;
-    if (r->others_over || !others_matter(r) || !e->store_up || !job_may_claim(r->job))
+    if (r->others_over || !others_matter(r) || !engine_store_up(e) || !job_may_claim(r->job))
         return false;
     struct others_task *t = xcalloc(1, sizeof *t);
     t->run = r;

@@ -264,7 +264,7 @@ void run_note_progress(struct run *r)
 static bool run_twins_follow(const struct job *j)
 {
     const struct engine *e = j->engine;
-    if (e->setup.daemon || !e->store_up || e->stopping)
+    if (e->setup.daemon || !engine_store_up(e) || e->stopping)
         return false;
     for (const struct commit_task *t = e->commits; t; t = t->next)
         if (t->job == j && !t->run && !t->from_spool && !t->kept)

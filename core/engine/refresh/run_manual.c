@@ -47,7 +47,7 @@ void engine_refresh(struct engine *e, struct job *j, const char *const *keys, si
                     void *ctx)
 {
     int error;
-    if (count != 1 || job_why_not(j, &error) || !e->store_up) {
+    if (count != 1 || job_why_not(j, &error) || !engine_store_up(e)) {
         run_start(j, CLAIM_MANUAL, "hand", keys, count, done, ctx);
         return;
     }

@@ -17,9 +17,19 @@ void engine_blocked(struct engine *e, const char *what, const char *job, const c
     e->blocked = true;
 }
 
+void engine_enter(struct engine *e, enum engine_phase phase)
+{
+    static const char *const names[] = {"away", "read only", "checking", "draining", "working"};
+    if (e->phase == phase)
+        return;
+    log_line(LEVEL_DEBUG, "the engine enters another phase", "phase", names[phase], "before", names[e->phase],
+             NULL);
+    e->phase = phase;
+}
+
 bool engine_may_work(const struct engine *e)
 {
-    return e->store_up && e->drained && !e->stopping;
+    return e->phase == ENGINE_WORKING && !e->stopping;
 }
 
 static bool engine_jobs_ready(const struct engine *e)
@@ -53,7 +63,7 @@ void engine_when_jobs_ready(struct engine *e, void (*done)(void *ctx), void *ctx
 
 void engine_check_ready(struct engine *e)
 {
-    if (!e->drained || !engine_jobs_ready(e))
+    if (e->phase != ENGINE_WORKING || !engine_jobs_ready(e))
         return;
     engine_tell_jobs_ready(e);
     if (e->ready_told)
@@ -80,7 +90,7 @@ struct job *engine_job_by_name(const struct engine *e, const char *name)
  * the stack still uses the engine. */
 void engine_check_stopped(struct engine *e)
 {
-    if ((e->stopping && !e->stop_begun) || e->retired)
+    if (e->stopping == STOP_ASKED || e->retired)
         if (!e->check_timer)
             e->check_timer = loop_after(e->loop, CHECK_MS, e->on->check_stopped, e);
 }

@@ -50,10 +50,10 @@ const char *job_why_not(const struct job *j, int *ret_error)
     if (j->engine->stopping)
         return "renewd is stopping";
     *ret_error = -EROFS;
-    if (j->engine->refused)
+    if (j->engine->phase == ENGINE_READ_ONLY)
         return j->engine->store_why;
     *ret_error = -ENOTCONN;
-    if (!j->engine->store_up)
+    if (!engine_store_up(j->engine))
         return "the database is not available; nothing is attempted until it answers";
     if (!j->discovered)
         return "the job's records are still being discovered";

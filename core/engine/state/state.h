@@ -25,6 +25,15 @@ enum {
     ASK_AGAIN_MAX = 1000 /* of one record in one run */
 };
 
+/* How the engine stands with the database. */
+enum engine_phase {
+    ENGINE_AWAY,      /* it is not available */
+    ENGINE_READ_ONLY, /* it is available, and only read: the clone guard (rule 13) */
+    ENGINE_CHECKING,  /* it answers; before anything is written, the keys are checked (rule 15) */
+    ENGINE_DRAINING,  /* what dead processes left is stored (rule 6) */
+    ENGINE_WORKING,   /* records are discovered and claimed */
+};
+
 struct jobs_ready_waiter {
     void (*done)(void *ctx);
     void *ctx;
@@ -48,14 +57,15 @@ struct engine {
     unsigned char fingerprint_key[32];
     bool keys_known[KEYRING_MAX]; /* in the ring's order: the database has a check value of the key */
     int64_t started_at;
-    bool store_up, reader_up, checking, checked, recovering, drained, ready_told, stopping, stop_begun;
+    enum engine_phase phase;
+    enum { STOP_NOT_ASKED, STOP_ASKED, STOP_BEGUN } stopping;
+    bool reader_up, recovering, ready_told;
     int threads;         /* of the jobs being stopped, how many still run */
     struct job *retired; /* removed by a reload, still at work */
     struct loop_timer *check_timer, *recover_timer;
-    char *store_why; /* why it is not available, or refused */
-    bool refused;    /* the clone guard: the database is available, and only read (phase.c) */
-    char installation[ID_SIZE];
-    unsigned beats; /* of the heartbeat */
+    char *store_why;            /* why it is not available, or refused */
+    char installation[ID_SIZE]; /* "" = the database was not checked yet */
+    unsigned beats;             /* of the heartbeat */
     struct loop_timer *heartbeat, *stop_timer, *resume_timer, *keep_timer, *again_timer, *requests_timer,
         *history_timer;
     struct loop_timer *secrets_timer, *secrets_soon;
@@ -306,6 +316,12 @@ void engine_check_stopped(struct engine *e);
  * reader, where it is available. */
 void engine_async(struct engine *e, store_work work, void *arg, store_done done);
 void engine_async_read(struct engine *e, store_work work, void *arg, store_done done);
+/* The only way in which the phase changes; the change is logged. */
+void engine_enter(struct engine *e, enum engine_phase phase);
+static inline bool engine_store_up(const struct engine *e)
+{
+    return e->phase >= ENGINE_CHECKING;
+}
 bool engine_may_work(const struct engine *e);
 /* All jobs are discovered or held, as far as that is the news. */
 void engine_check_ready(struct engine *e);
