@@ -8,6 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/map.h"
 #include "core/rules/ident.h"
 #include "core/store/user_rows.h"
 
@@ -217,30 +218,68 @@ void page_done(struct page *p)
     memset(p, 0, sizeof(*p));
 }
 
+static void known_rows_add(const struct table *t, const char *const *keys, size_t count, struct row *rows,
+                           size_t row_count, struct known_row *ret)
+{
+    struct map *at = map_new();
+    for (size_t i = 0; i < count; i++)
+        map_put(at, keys[i], &ret[i]);
+    for (size_t i = 0; i < row_count; i++) {
+        /* one may be named otherwise than the row spells it: "007" of a bigint */
+        struct known_row *k = count == 1 ? ret : map_get(at, rows[i].key);
+        if (!k || k->row.key)
+            continue;
+        k->row = rows[i];
+        row_own_instants(t, &k->row, &k->record);
+        memset(&rows[i], 0, sizeof(rows[i]));
+    }
+    map_free(at, NULL);
+}
+
+int store_rows(struct db *db, const struct table *t, const char *const *keys, size_t count, struct known_row *ret,
+               struct error *e)
+{
+    struct row *rows = NULL;
+    size_t row_count = 0;
+    cleanup(free_p) struct record *records = xcalloc(count + 1, sizeof(*records));
+    memset(ret, 0, count * sizeof(*ret));
+    int r = records_of_keys(db, t->source, keys, count, records, e);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        ret[i].record = records[i];
+    if (r == 0 && count)
+        r = rows_of_keys(db, t, keys, count, &rows, &row_count, e);
+    if (r == 0)
+        known_rows_add(t, keys, count, rows, row_count, ret);
+    rows_free(rows, row_count);
+    return r;
+}
+
+static void known_row_done(struct known_row *k)
+{
+    row_done(&k->row);
+    record_done(&k->record);
+}
+
+void known_rows_free(struct known_row *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++)
+        known_row_done(&list[i]);
+    free(list);
+}
+
 int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row, struct record *ret_record,
               bool *ret_known, struct error *e)
 {
-    struct row *rows = NULL;
-    size_t count = 0;
-    struct record known;
-    int r = records_of_keys(db, t->source, &key, 1, &known, e);
-    if (r < 0)
-        return r;
-    *ret_record = known;
-    *ret_known = known.source != NULL;
-    r = rows_of_keys(db, t, &key, 1, &rows, &count, e);
+    struct known_row one;
+    int r = store_rows(db, t, &key, 1, &one, e);
     if (r < 0) {
-        record_done(ret_record);
-        *ret_known = false;
+        known_row_done(&one);
         return r;
     }
-    if (!count) {
-        free(rows);
+    *ret_record = one.record;
+    *ret_known = one.record.source != NULL;
+    if (!one.row.key)
         return error_set(e, -ENOENT, "job %s: there is no record %.100s in %s", t->job, key, t->name);
-    }
-    row_own_instants(t, &rows[0], ret_record);
-    *ret_row = rows[0];
-    memset(&rows[0], 0, sizeof(rows[0]));
-    rows_free(rows, count);
+    *ret_row = one.row;
     return 0;
 }

@@ -88,9 +88,16 @@ int store_standing(struct db *db, const char *fingerprint, bool safe, struct sta
     return 0;
 }
 
-int store_revive(struct db *db, const char *fingerprint, struct error *e)
+int store_revive(struct db *db, const char *const *fingerprints, size_t count, struct error *e)
 {
-    return db_run(db, "UPDATE {credentials} SET dead = 0 WHERE fingerprint = $1", &fingerprint, 1, NULL, e);
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    if (!count)
+        return 0;
+    buf_init(&sql, 1 << 10);
+    buf_text(&sql, "UPDATE {credentials} SET dead = 0 WHERE ");
+    list_put_in(db, "fingerprint", list_add(db, &a, fingerprints, count), &sql);
+    return db_exec(db, sql.data, a.params, a.count, NULL, e);
 }
 
 enum { KNOWN_BATCH = 1000 };

@@ -11,7 +11,7 @@ int store_sharing(struct db *db, const char *fingerprint, size_t limit, struct r
                   struct error *e);
 
 /* After its row changed, a dead credential may be presented again (rule 7). */
-int store_revive(struct db *db, const char *fingerprint, struct error *e);
+int store_revive(struct db *db, const char *const *fingerprints, size_t count, struct error *e);
 /* Which of the fingerprints are spent (have a successor), and which are dead. Both arrays have count entries. */
 int store_spent(struct db *db, const char *const *fingerprints, size_t count, bool *ret_spent, bool *ret_dead,
                 struct error *e);

@@ -60,6 +60,15 @@ bool row_has_credential(const struct table *t, const struct row *row);
 int store_first_unfit(struct db *db, const struct table *t, struct row *ret, bool *ret_found, struct error *e);
 /* How many records of a source have rows that cannot be read. */
 int store_unreadable(struct db *db, const char *source, int64_t *ret, struct error *e);
+/* Rows with their records, in the order of the keys, which differ. */
+struct known_row {
+    struct row row;       /* key NULL: there is none */
+    struct record record; /* source NULL: likewise */
+};
+/* ret: count of them. Freed by known_rows_free, which ends each of them and the list. */
+int store_rows(struct db *db, const struct table *t, const char *const *keys, size_t count, struct known_row *ret,
+               struct error *e);
+void known_rows_free(struct known_row *list, size_t count);
 /* One row with its record. -ENOENT = no such row (its record may exist all the same). */
 int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row, struct record *ret_record,
               bool *ret_known, struct error *e);

@@ -4,12 +4,14 @@
 #include "core/store/under_way.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/map.h"
 #include "core/db/parameters.h"
 #include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
@@ -52,47 +54,80 @@ static char *aside_text(const char *why)
                      why ? why : "the database refused the row");
 }
 
-/* A row in the history is its end. A pair that waits for its row has no such row yet. Otherwise its lease says
- * whether it goes on. */
-static int ended(struct db *db, struct under_way *u, struct error *e)
+/* Which row of a result belongs to each attempt. */
+struct of_attempts {
+    struct db_result *found;
+    struct map *rows; /* attempt id -> row + 1 */
+};
+
+static void of_attempts_done(struct of_attempts *o)
 {
-    const char *id = u->attempt_id;
-    cleanup(db_result_free_p) struct db_result *done = NULL, *aside = NULL, *lease = NULL;
-    cleanup(buf_done) struct buf sql = {0};
-    int res = db_run(db, "SELECT outcome, code, text FROM {attempts} WHERE attempt_id = $1", &id, 1, &done, e);
-    if (res < 0)
-        return res;
-    if (db_rows(done)) {
-        int outcome = outcome_from_name(db_text(done, 0, 0));
-        u->over = true;
-        u->outcome = outcome < 0 ? OUTCOME_NONE : outcome;
-        u->code = under_way_copy(db_text(done, 0, 1));
-        u->text = under_way_copy(db_text(done, 0, 2));
-        return 0;
-    }
-    res = db_run(db, "SELECT why FROM {kept} WHERE attempt_id = $1 AND kind = 'pending'", &id, 1, &aside, e);
-    if (res < 0)
-        return res;
-    if (db_rows(aside)) {
-        u->over = true;
-        u->outcome = OUTCOME_TRANSIENT;
-        u->code = xstrdup("set_aside");
-        u->text = aside_text(db_text(aside, 0, 0));
-        return 0;
-    }
-    buf_init(&sql, CLAIM_SQL_MAX);
-    buf_printf(&sql, "SELECT 1 FROM {credentials} WHERE attempt_id = $1 AND lease_until >= %s", db_now(db));
-    res = db_run(db, sql.data, &id, 1, &lease, e);
-    u->over = res == 0 && !db_rows(lease);
+    db_result_free(o->found);
+    map_free(o->rows, NULL);
+}
+
+/* sql: its first column is the attempt's id, its condition is open. Asks for those that are not over. */
+static int of_attempts_read(struct db *db, const char *sql, const struct under_way *list, size_t count,
+                            struct of_attempts *ret, struct error *e)
+{
+    cleanup(args_done) struct args a = {0};
+    cleanup(buf_done) struct buf text = {0};
+    cleanup(free_p) const char **ids = xcalloc(count + 1, sizeof *ids);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!list[i].over)
+            ids[n++] = list[i].attempt_id;
+    ret->rows = map_new();
+    buf_init(&text, CLAIM_SQL_MAX);
+    buf_text(&text, sql);
+    list_put_in(db, "attempt_id", list_add(db, &a, ids, n), &text);
+    int res = n ? db_exec(db, text.data, a.params, a.count, &ret->found, e) : 0;
+    for (uintptr_t i = 0; n && res == 0 && i < db_rows(ret->found); i++)
+        map_put(ret->rows, db_text(ret->found, i, 0), (void *)(i + 1));
     return res;
 }
 
+/* False: it has none. */
+static bool of_attempts_row(const struct of_attempts *o, const struct under_way *u, size_t *ret)
+{
+    uintptr_t row = (uintptr_t)map_get(o->rows, u->attempt_id);
+    *ret = row - 1;
+    return row && !u->over;
+}
+
+/* A row in the history is its end. A pair that waits for its row has no such row yet. Otherwise its lease says
+ * whether it goes on. */
 int store_under_way_ended(struct db *db, struct under_way *list, size_t count, struct error *e)
 {
-    int res = 0;
+    cleanup(of_attempts_done) struct of_attempts done = {0}, aside = {0}, leased = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    size_t row;
+    int res = of_attempts_read(db, "SELECT attempt_id, outcome, code, text FROM {attempts} WHERE ", list, count,
+                               &done, e);
     for (size_t i = 0; res == 0 && i < count; i++)
-        if (!list[i].over)
-            res = ended(db, &list[i], e);
+        if (of_attempts_row(&done, &list[i], &row)) {
+            int outcome = outcome_from_name(db_text(done.found, row, 1));
+            list[i].over = true;
+            list[i].outcome = outcome < 0 ? OUTCOME_NONE : outcome;
+            list[i].code = under_way_copy(db_text(done.found, row, 2));
+            list[i].text = under_way_copy(db_text(done.found, row, 3));
+        }
+    if (res == 0)
+        res = of_attempts_read(db, "SELECT attempt_id, why FROM {kept} WHERE kind = 'pending' AND ", list, count,
+                               &aside, e);
+    for (size_t i = 0; res == 0 && i < count; i++)
+        if (of_attempts_row(&aside, &list[i], &row)) {
+            list[i].over = true;
+            list[i].outcome = OUTCOME_TRANSIENT;
+            list[i].code = xstrdup("set_aside");
+            list[i].text = aside_text(db_text(aside.found, row, 1));
+        }
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_printf(&sql, "SELECT attempt_id FROM {credentials} WHERE lease_until >= %s AND ", db_now(db));
+    if (res == 0)
+        res = of_attempts_read(db, sql.data, list, count, &leased, e);
+    for (size_t i = 0; res == 0 && i < count; i++)
+        list[i].over = list[i].over || !of_attempts_row(&leased, &list[i], &row);
     return res;
 }
 

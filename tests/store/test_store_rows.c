@@ -112,6 +112,35 @@ static void filters(void)
     db_close(db);
 }
 
+/* In one statement, each at its key's place; a key without a row and one that is no number are not found. */
+static void rows_by_their_keys(void)
+{
+    struct db *db = kit_fresh();
+    struct error e = {""};
+    const char *const keys[] = {"3", "9", "me", "1"}, *seven = "007";
+    struct known_row *list = xcalloc(4, sizeof(*list)), *one = xcalloc(1, sizeof(*one));
+    kit_accounts(db, "t", "bigint", "text");
+    kit_sql(db, "INSERT INTO t (id, refresh_token) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (7, 'g')");
+    struct table *t = kit_table(db, "t", "auto", NULL);
+    kit_sql(db,
+            "INSERT INTO {records} (source, rkey, job, state) VALUES ('%s', '3', 'kit', 1), ('%s', '9', 'kit', 1)",
+            t->source, t->source);
+    CU_ASSERT_EQUAL_FATAL(store_rows(db, t, keys, 4, list, &e), 0);
+    CU_ASSERT_STRING_EQUAL(list[0].row.key, "3");
+    CU_ASSERT_STRING_EQUAL(list[0].record.key, "3");
+    CU_ASSERT_PTR_NULL(list[1].row.key);
+    CU_ASSERT_STRING_EQUAL(list[1].record.key, "9");
+    CU_ASSERT_PTR_NULL(list[2].row.key);
+    CU_ASSERT_STRING_EQUAL(list[3].row.key, "1");
+    CU_ASSERT_PTR_NULL(list[3].record.source);
+    known_rows_free(list, 4);
+    CU_ASSERT_EQUAL(store_rows(db, t, &seven, 1, one, &e), 0);
+    CU_ASSERT_STRING_EQUAL(one->row.key, "7");
+    known_rows_free(one, 1);
+    table_free(t);
+    db_close(db);
+}
+
 /* In pages, with what is known beside; stopped and taken up again at any page. */
 static void many_rows_in_pages(void)
 {
@@ -288,6 +317,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"the hash tells what counts", the_hash_tells_what_counts},
         {"only", filters},
+        {"rows by their keys", rows_by_their_keys},
         {"20,000 rows in pages, taken up again", many_rows_in_pages},
         {"a record that somebody was quicker with", somebody_was_quicker},
         {"a page of records, each its own", a_page_of_records},

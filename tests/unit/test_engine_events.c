@@ -47,22 +47,31 @@ int store_events_due(struct db *db, const char *job, int64_t now, size_t limit, 
     return 0;
 }
 
-int store_row(struct db *db, const struct table *t, const char *key, struct row *ret_row, struct record *ret_record,
-              bool *ret_known, struct error *e)
+int store_rows(struct db *db, const struct table *t, const char *const *keys, size_t count, struct known_row *ret,
+               struct error *e)
 {
     (void)db;
-    (void)ret_record;
     (void)e;
     CU_ASSERT_PTR_EQUAL(t, &kit.table);
-    for (const struct person *p = people; p->key; p++)
-        if (strcmp(p->key, key) == 0) {
-            *ret_row = (struct row){.key = xstrdup(key), .cells = xcalloc(2, sizeof(struct cell)), .count = 2};
-            ret_row->cells[0] = (struct cell){.text = xstrdup(p->credential), .len = 2};
-            ret_row->cells[1] = (struct cell){.text = xstrdup(p->pixel), .len = 2};
-            *ret_known = true;
-            return 0;
-        }
-    return -ENOENT;
+    for (size_t i = 0; i < count; i++)
+        for (const struct person *p = people; p->key; p++)
+            if (strcmp(p->key, keys[i]) == 0) {
+                struct row *row = &ret[i].row;
+                *row = (struct row){.key = xstrdup(keys[i]), .cells = xcalloc(2, sizeof(struct cell)), .count = 2};
+                row->cells[0] = (struct cell){.text = xstrdup(p->credential), .len = 2};
+                row->cells[1] = (struct cell){.text = xstrdup(p->pixel), .len = 2};
+                ret[i].record.source = xstrdup("people");
+            }
+    return 0;
+}
+
+void known_rows_free(struct known_row *list, size_t count)
+{
+    for (size_t i = 0; list && i < count; i++) {
+        row_done(&list[i].row);
+        record_done(&list[i].record);
+    }
+    free(list);
 }
 
 int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count, int state,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
@@ -19,13 +20,15 @@
  * stored. */
 static int put_recoveries(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
-    int res = 0;
+    size_t n = 0;
+    cleanup(free_p) struct commit **list = xcalloc(count + 1, sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].recovery)
+            list[n++] = changes[i].recovery;
+    int res = n ? store_commit(db, list, n, e) : 0;
     for (size_t i = 0; res >= 0 && i < count; i++) {
         struct commit *c = changes[i].recovery;
-        if (!c)
-            continue;
-        res = store_commit(db, &c, 1, e);
-        if (res >= 0 && (c->result == COMMIT_REJECTED || c->result == COMMIT_ROWS)) {
+        if (c && (c->result == COMMIT_REJECTED || c->result == COMMIT_ROWS)) {
             commit_free(c);
             changes[i].recovery = NULL;
         }
@@ -45,6 +48,16 @@ static int put_notes(struct db *db, struct record_change *changes, size_t count,
     return res;
 }
 
+static int put_revivals(struct db *db, const struct record_change *changes, size_t count, struct error *e)
+{
+    size_t n = 0;
+    cleanup(free_p) const char **fingerprints = xcalloc(count + 1, sizeof *fingerprints);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].revives)
+            fingerprints[n++] = changes[i].now.fingerprint;
+    return store_revive(db, fingerprints, n, e);
+}
+
 static int change_put_all(struct db *db, struct record_change *changes, size_t count, struct error *e)
 {
     int res = put_recoveries(db, changes, count, e);
@@ -52,10 +65,7 @@ static int change_put_all(struct db *db, struct record_change *changes, size_t c
         res = store_records_put(db, changes, count, e);
     if (res >= 0)
         res = put_notes(db, changes, count, e);
-    for (size_t i = 0; res >= 0 && i < count; i++)
-        if (changes[i].revives)
-            res = store_revive(db, changes[i].now.fingerprint, e);
-    return res;
+    return res < 0 ? res : put_revivals(db, changes, count, e);
 }
 
 /* A row may hold a replaced credential again: its application stored it, or it was restored. */

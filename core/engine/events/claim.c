@@ -32,21 +32,13 @@ static int event_claim_claim_work(struct db *db, void *arg, struct error *e)
     if (res < 0 || !s->count)
         return res;
     s->from = xcalloc(s->key_count + 1, sizeof *s->from);
-    for (size_t i = 0; i < s->key_count && res >= 0; i++) {
-        bool known = false;
-        s->from[i].key = xstrdup(s->keys[i]);
-        res = store_row(db, j->table, s->keys[i], &s->from[i].row, &s->from[i].record, &known, e);
-        s->from[i].found = res >= 0 && known;
-        if (res == -ENOENT)
-            res = 0;
-    }
-    return res;
+    return store_rows(db, j->table, q.keys, s->key_count, s->from, e);
 }
 
 static size_t from_of(const struct sending *s, const char *key)
 {
     size_t i = 0;
-    while (i < s->key_count && strcmp(s->from[i].key, key) != 0)
+    while (i < s->key_count && strcmp(s->keys[i], key) != 0)
         i++;
     return i;
 }
@@ -59,9 +51,10 @@ static bool event_claim_strangers(struct sending *s, bool *drop)
     struct error e;
     bool any = false;
     cleanup(free_p) bool *other = xcalloc(s->key_count + 1, sizeof *other);
-    cleanup(free_p) char *first = s->from[0].found ? events_destination(j, &s->from[0].row, &e) : NULL;
+    cleanup(free_p) char *first = event_from_found(&s->from[0]) ? events_destination(j, &s->from[0].row, &e) : NULL;
     for (size_t i = 0; i < s->key_count; i++) {
-        cleanup(free_p) char *own = s->from[i].found ? events_destination(j, &s->from[i].row, &e) : NULL;
+        cleanup(free_p) char *own =
+            event_from_found(&s->from[i]) ? events_destination(j, &s->from[i].row, &e) : NULL;
         other[i] = !first || !own || strcmp(first, own) != 0;
     }
     for (size_t i = 0; i < s->count; i++) {
@@ -111,8 +104,8 @@ static void keep_only(struct sending *s, const bool *drop)
 static int open_lead(struct sending *s, struct error *e)
 {
     struct job *j = s->of->job;
-    struct sent_from *lead = &s->from[0];
-    if (!lead->found)
+    struct known_row *lead = &s->from[0];
+    if (!event_from_found(lead))
         return -ENOENT;
     int res = row_values_decrypt(j, &lead->row, &s->values, e);
     if (res < 0)

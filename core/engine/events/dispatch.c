@@ -148,7 +148,7 @@ struct due_task {
     char **keys;
     size_t count;
     int64_t next;
-    struct sent_from *from;
+    struct known_row *from;
 };
 
 static int event_dispatch_due_work(struct db *db, void *arg, struct error *e)
@@ -159,27 +159,15 @@ static int event_dispatch_due_work(struct db *db, void *arg, struct error *e)
     if (res < 0)
         return res;
     t->from = xcalloc(t->count + 1, sizeof *t->from);
-    for (size_t i = 0; i < t->count && res >= 0; i++) {
-        bool known = false;
-        res = store_row(db, j->table, t->keys[i], &t->from[i].row, &t->from[i].record, &known, e);
-        t->from[i].found = res >= 0 && known;
-        if (res == -ENOENT)
-            res = 0;
-    }
-    return res;
+    return store_rows(db, j->table, (const char *const *)t->keys, t->count, t->from, e);
 }
 
 static void due_free(struct due_task *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count; i++)
         free(t->keys[i]);
-        if (t->from) {
-            row_done(&t->from[i].row);
-            record_done(&t->from[i].record);
-        }
-    }
     free(t->keys);
-    free(t->from);
+    known_rows_free(t->from, t->count);
     free(t);
 }
 
@@ -217,7 +205,7 @@ static void group_add(struct map *groups, const char *destination, const char *k
     g->keys[g->count++] = xstrdup(key);
 }
 
-static void event_dispatch_sort_out(struct job_events *je, char *key, const struct sent_from *from,
+static void event_dispatch_sort_out(struct job_events *je, char *key, const struct known_row *from,
                                     struct map *groups)
 {
     struct job *j = je->job;
@@ -225,7 +213,7 @@ static void event_dispatch_sort_out(struct job_events *je, char *key, const stru
     struct error e = {""};
     if (t && t->not_before > clock_now()) {
         events_park(je, &key, 1, t);
-    } else if (!from->found || row_is_filtered_out(j, &from->row, &from->record)) {
+    } else if (!event_from_found(from) || row_is_filtered_out(j, &from->row, &from->record)) {
         cannot_be_read(je, key, "its record is no longer one of the job's; the event waits for it");
     } else {
         cleanup(free_p) char *destination = events_destination(j, &from->row, &e);

@@ -34,13 +34,11 @@ struct range {
 
 struct settle_task;
 
-/* The record whose events they are, as the store has it. */
-struct sent_from {
-    char *key;
-    struct row row;
-    struct record record;
-    bool found;
-};
+/* Its record is known, and has a row. */
+static inline bool event_from_found(const struct known_row *from)
+{
+    return from->row.key && from->record.source;
+}
 
 /* One batch, from the request for its token until the store knows the result of each event. */
 struct sending {
@@ -55,7 +53,7 @@ struct sending {
     struct event_row *events;
     size_t count;
     int64_t expired;
-    struct sent_from *from; /* key_count of them */
+    struct known_row *from; /* of the keys, as the store has them */
     int64_t lease_boot_ms;
     struct row_values values;
     void *memo;

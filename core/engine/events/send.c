@@ -39,16 +39,6 @@ enum {
 
 /* ---- start and end ---- */
 
-static void from_free(struct sending *s)
-{
-    for (size_t i = 0; s->from && i < s->key_count; i++) {
-        free(s->from[i].key);
-        row_done(&s->from[i].row);
-        record_done(&s->from[i].record);
-    }
-    free(s->from);
-}
-
 void sending_free(struct sending *s)
 {
     struct job_events *je = s->of;
@@ -62,7 +52,7 @@ void sending_free(struct sending *s)
     plugin_batch_free(s->batch);
     row_values_done(&s->values);
     free(s->memo);
-    from_free(s);
+    known_rows_free(s->from, s->key_count);
     event_rows_free(s->events, s->count);
     for (size_t i = 0; i < s->key_count; i++)
         free(s->keys[i]);
