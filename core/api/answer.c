@@ -34,18 +34,35 @@ void answer_begin(struct answer *a)
     json_writer_init(&a->json, &a->body);
 }
 
-void answer_begin_list(struct answer *a, const char *name)
+void answer_begin_object(struct answer *a)
 {
     answer_begin(a);
     json_begin_object(&a->json, NULL);
+}
+
+void answer_object(struct request *q, int status, struct answer *a)
+{
+    json_end(&a->json);
+    answer_json(q, status, a);
+}
+
+void answer_begin_list(struct answer *a, const char *name)
+{
+    answer_begin_object(a);
     json_begin_array(&a->json, name);
 }
 
 void answer_list(struct request *q, struct answer *a)
 {
     json_end(&a->json);
+    answer_object(q, 200, a);
+}
+
+void answer_page(struct request *q, struct answer *a, const char *next)
+{
     json_end(&a->json);
-    answer_json(q, 200, a);
+    json_put_text(&a->json, "next", next);
+    answer_object(q, 200, a);
 }
 
 void answer_json(struct request *q, int status, struct answer *a)
@@ -117,4 +134,11 @@ void answer_failure(struct request *q, int result, const char *why)
         answer_error(q, 500, "internal", "%s", why);
         return;
     }
+}
+
+bool answer_failed(struct request *q, int result, const char *why)
+{
+    if (result < 0)
+        answer_failure(q, result, why);
+    return result < 0;
 }

@@ -128,7 +128,7 @@ int tls_open(struct api *a, struct error *err);
 void old_servers_free(struct api *a);
 
 /* ---- rights.c ---- */
-struct wish {
+struct requirement {
     const char *right; /* what a client's `allow` must hold */
     const char *job;   /* NULL: for all jobs */
     bool tokens;       /* a token of the job is handed out, or used for the caller */
@@ -140,7 +140,7 @@ struct wish {
     "and have them used"
 
 /* Every route and every function checks here. */
-bool caller_may(const struct request *q, const struct wish *w);
+bool caller_may(const struct request *q, const struct requirement *w);
 /* For a known route. False: it was answered, 403. */
 bool caller_may_route(struct request *q);
 /* What a client must be allowed to use the route. */
@@ -173,9 +173,14 @@ struct answer {
     struct json_writer json;
 };
 void answer_begin(struct answer *a);
-/* An object whose one member is a list: begun here, ended and sent by answer_list. */
+/* An object, begun here, ended and sent by answer_object. */
+void answer_begin_object(struct answer *a);
+void answer_object(struct request *q, int status, struct answer *a);
+/* One whose first member is a list: ended and sent by answer_list, or with what follows in the object. */
 void answer_begin_list(struct answer *a, const char *name);
 void answer_list(struct request *q, struct answer *a);
+/* The list is a page: next, or NULL, is where another one begins. */
+void answer_page(struct request *q, struct answer *a, const char *next);
 /* Sends and frees; status 500 when the answer exceeds its limit. Ends both. */
 void answer_json(struct request *q, int status, struct answer *a);
 void answer_error(struct request *q, int status, const char *code, const char *fmt, ...)
@@ -185,6 +190,8 @@ void answer_mark(struct request *q, const char *code);
 void answer_bytes(struct request *q, int status, const char *type, const void *body, size_t len);
 /* A refusal by the engine or the store: not available 503, refused 409, otherwise its own status. */
 void answer_failure(struct request *q, int result, const char *why);
+/* True: the result is a failure, and was answered as one. */
+bool answer_failed(struct request *q, int result, const char *why);
 
 /* ---- json_shapes.c: the API's documented JSON of records and runs, into a writer ---- */
 /* Where the owners of the request's job connect an account again, or NULL. */

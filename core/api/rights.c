@@ -16,7 +16,7 @@ const char *route_right(const struct route *r)
     return r->right ? r->right : strcmp(r->method, "GET") == 0 ? "read" : "operate";
 }
 
-bool caller_may(const struct request *q, const struct wish *w)
+bool caller_may(const struct request *q, const struct requirement *w)
 {
     if (q->client)
         return client_allows(q->client, w->right, w->job);
@@ -39,7 +39,7 @@ static void rights_refuse(struct request *q, const char *right)
 bool caller_may_route(struct request *q)
 {
     const char *right = route_right(q->route);
-    const struct wish w = {.right = right, .job = q->job, .tokens = right_is_of_tokens(right)};
+    const struct requirement w = {.right = right, .job = q->job, .tokens = right_is_of_tokens(right)};
     bool may = caller_may(q, &w);
 
     if (!may)

@@ -129,7 +129,7 @@ static void test_operator_and_routes(void)
 
     for (size_t i = 0; (q.route = route_at(i)); i++) {
         const char *right = route_right(q.route);
-        struct wish w = {.right = right, .job = shop, .tokens = right_is_of_tokens(right)};
+        struct requirement w = {.right = right, .job = shop, .tokens = right_is_of_tokens(right)};
         CU_ASSERT_EQUAL(w.tokens, is_of_tokens(q.route));
         of_tokens += w.tokens;
         CU_ASSERT_FALSE(w.tokens && caller_may(&q, &w));
@@ -153,7 +153,7 @@ static void test_clients_and_routes(void)
 
     for (size_t i = 0; (q.route = route_at(i)); i++)
         for (size_t k = 0; rights[k]; k++) {
-            struct wish w = {.right = route_right(q.route), .job = shop, .tokens = is_of_tokens(q.route)};
+            struct requirement w = {.right = route_right(q.route), .job = shop, .tokens = is_of_tokens(q.route)};
             allow[0] = rights[k];
             q.client = &client;
             CU_ASSERT_EQUAL(caller_may(&q, &w), strcmp(rights[k], w.right) == 0);

@@ -241,16 +241,14 @@ static void answer_connections(struct run_call *c)
         return;
     }
     bool nothing = !all.due && !all.refreshed && !all.failed && !c->running;
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_bool(&a.json, "success", true);
     json_put_text(&a.json, "message", nothing ? "No connections to refresh" : "Token refresh complete");
     json_put_integer(&a.json, "refreshed", all.refreshed);
     if (!nothing)
         json_put_integer(&a.json, "failed", all.failed);
     put_errors(&a.json, c);
-    json_end(&a.json);
-    answer_json(c->q, 200, &a);
+    answer_object(c->q, 200, &a);
 }
 
 void function_refresh_connections(struct request *q)
@@ -298,8 +296,7 @@ static void answer_allocated(struct run_call *c)
     }
     if (!p.all)
         p = (struct run_people){all.refreshed + all.failed, all.refreshed, all.failed};
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     if (!all.due && !p.all && !c->running) {
         json_put_text(&a.json, "message", "No users due for allocation.");
     } else {
@@ -309,8 +306,7 @@ static void answer_allocated(struct run_call *c)
         json_put_text(&a.json, "message", "Allocation process finished.");
         json_put_text(&a.json, "summary", summary);
     }
-    json_end(&a.json);
-    answer_json(c->q, 200, &a);
+    answer_object(c->q, 200, &a);
 }
 
 void function_allocate(struct request *q)

@@ -48,13 +48,11 @@ static void answer_token(struct request *q, const struct token_answer *t)
 {
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_bool(&a.json, "success", true);
     json_put_text(&a.json, "access_token", t->access_token);
     put_expiry(&a.json, t->expires_at);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 static void answer_refused(const struct token_call *c, const struct token_answer *t)
@@ -64,16 +62,14 @@ static void answer_refused(const struct token_call *c, const struct token_answer
     cleanup(free_p) char *details = t->code ? xasprintf("%s: %s", t->code, why) : xstrdup(why);
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "error", tiktok ? "TikTok token refresh failed" : "Token refresh failed");
     json_put_text(&a.json, "details", details);
     json_put_bool(&a.json, "requires_reconnection", t->state == STATE_RECONNECT);
-    json_end(&a.json);
-    answer_json(c->q, 400, &a);
+    answer_object(c->q, 400, &a);
 }
 
-static void answer_failed(const struct token_call *c, const struct token_answer *t)
+static void function_token_failed(const struct token_call *c, const struct token_answer *t)
 {
     function_error(c->q, 500, t->why && *t->why ? t->why : "Internal Server Error", NULL, NULL);
 }
@@ -105,10 +101,10 @@ static void function_token_token_known(void *ctx, const struct token_answer *t)
         else if (provider_refuses(t))
             answer_refused(c, t);
         else
-            answer_failed(c, t);
+            function_token_failed(c, t);
         break;
     default:
-        answer_failed(c, t);
+        function_token_failed(c, t);
     }
     function_token_call_free(c);
 }

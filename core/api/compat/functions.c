@@ -66,10 +66,10 @@ static bool function_names(const struct job_config *c, const char *function)
 
 bool function_open(const struct request *q, const struct function *f, const struct job_config *c)
 {
-    const struct wish w = {.right = "functions",
-                           .job = c->job,
-                           .tokens = f && f->tokens,
-                           .anonymous = c->allow_anonymous};
+    const struct requirement w = {.right = "functions",
+                                  .job = c->job,
+                                  .tokens = f && f->tokens,
+                                  .anonymous = c->allow_anonymous};
 
     return caller_may(q, &w);
 }
@@ -95,13 +95,11 @@ void function_error(struct request *q, int status, const char *error, const char
 {
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "error", error);
     if (name)
         json_put_text(&a.json, name, text);
-    json_end(&a.json);
-    answer_json(q, status, &a);
+    answer_object(q, status, &a);
 }
 
 /* ---- refusals before a function is called ---- */
@@ -113,16 +111,14 @@ static void refuse_caller(struct request *q, const char *code, const char *messa
     if (q->api && auth_throttle_may_log(q->api->door, q->anonymous ? REFUSED_NO_HEADER : REFUSED_WRONG))
         log_line(LEVEL_WARNING, "a function was called without the right key", "function", q->id, "reason", hint,
                  NULL);
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     if (code)
         json_put_text(&a.json, "code", code);
     else
         json_put_integer(&a.json, "code", 401);
     json_put_text(&a.json, "message", message);
     json_put_text(&a.json, "hint", hint);
-    json_end(&a.json);
-    answer_json(q, 401, &a);
+    answer_object(q, 401, &a);
 }
 
 static void refuse_no_header(struct request *q)
@@ -150,12 +146,10 @@ static void refuse_named(struct request *q, int status, const char *code, const 
 {
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "code", code);
     json_put_text(&a.json, "message", message);
-    json_end(&a.json);
-    answer_json(q, status, &a);
+    answer_object(q, status, &a);
 }
 
 /* The jobs that would answer this function; NULL = none, or none that this caller may know of. */

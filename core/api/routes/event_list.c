@@ -57,18 +57,18 @@ static int event_list_route_read_page(struct db *db, void *arg, struct error *e)
     return store_events(db, &t->query, &t->list, &t->count, e);
 }
 
-static void event_list_route_put_id(struct json_writer *w, const char *name, int64_t id)
+static const char *event_id_text(int64_t id, char text[ID_TEXT])
 {
-    char text[ID_TEXT];
-
-    snprintf(text, sizeof text, "%" PRId64, id);
-    json_put_text(w, name, text);
+    snprintf(text, ID_TEXT, "%" PRId64, id);
+    return text;
 }
 
 static void event_list_route_put_event(struct json_writer *w, const struct event_row *r)
 {
+    char id[ID_TEXT];
+
     json_begin_object(w, NULL);
-    event_list_route_put_id(w, "id", r->id);
+    json_put_text(w, "id", event_id_text(r->id, id));
     json_put_text(w, "record", r->key);
     json_put_text(w, "event_id", r->event_id);
     json_put_text(w, "name", r->name);
@@ -89,23 +89,16 @@ static void event_list_route_put_event(struct json_writer *w, const struct event
     json_end(w);
 }
 
-static void answer_page(const struct page_task *t)
+static void answer_events(const struct page_task *t)
 {
     size_t shown = t->count < t->limit ? t->count : t->limit;
+    char next[ID_TEXT];
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
-    json_begin_array(&a.json, "events");
+    answer_begin_list(&a, "events");
     for (size_t i = 0; i < shown; i++)
         event_list_route_put_event(&a.json, &t->list[i]);
-    json_end(&a.json);
-    if (t->count > shown)
-        event_list_route_put_id(&a.json, "next", t->list[shown - 1].id);
-    else
-        json_put_null(&a.json, "next");
-    json_end(&a.json);
-    answer_json(t->q, 200, &a);
+    answer_page(t->q, &a, t->count > shown ? event_id_text(t->list[shown - 1].id, next) : NULL);
 }
 
 static void page_read(void *arg, int result, const struct error *e)
@@ -115,7 +108,7 @@ static void page_read(void *arg, int result, const struct error *e)
     if (result < 0)
         answer_failure(t->q, result, e->text);
     else
-        answer_page(t);
+        answer_events(t);
     event_rows_free(t->list, t->count);
     free(t->job);
     free(t);
@@ -168,15 +161,11 @@ static void event_list_route_retried(void *ctx, int64_t count, int result, const
         answer_error(q, 404, "unknown_event", "%s; nothing was done", why);
         return;
     }
-    if (result < 0) {
-        answer_failure(q, result, why);
+    if (answer_failed(q, result, why))
         return;
-    }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_integer(&a.json, "retried", count);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 static int take_id(struct request *q, const struct json *doc, size_t i, int64_t *ret)

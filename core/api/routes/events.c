@@ -247,17 +247,14 @@ static void kept(void *ctx, const struct added_event *list, size_t count, int re
         request_retry_after(q, 1);
         answer_failure(q, result, why);
     } else {
-        answer_begin(&a);
-        json_begin_object(&a.json, NULL);
-        json_begin_array(&a.json, "events");
+        answer_begin_list(&a, "events");
         for (size_t i = 0; i < in->count; i++) {
             bool is = n < count && in->place[n] == i;
             events_route_put_event(&a.json, is ? &list[n] : NULL);
             n += is;
         }
         json_end(&a.json);
-        json_end(&a.json);
-        answer_json(q, 202, &a);
+        answer_object(q, 202, &a);
     }
     in->kept = 0; /* the engine has taken them */
     incoming_free(in);

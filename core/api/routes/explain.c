@@ -83,8 +83,7 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
         answer_failure(q, result < 0 ? result : -ESHUTDOWN, result < 0 ? why : "renewd is stopping");
         return;
     }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "job", q->job);
     json_put_text(&a.json, "held", j ? job_held(j) : NULL);
     json_put_bool(&a.json, "paused", j && job_paused(j));
@@ -99,8 +98,7 @@ static void explained(void *ctx, const struct explanation *x, int result, const 
     json_put_time(&a.json, "next_at", x->next_at > clock_now() ? x->next_at : 0);
     json_put_time(&a.json, "next_run_at", j ? job_next_at(j) : 0);
     put_reasons(&a.json, x, j, reconnect_url_of(q));
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 void handle_explain(struct request *q)
@@ -123,12 +121,9 @@ static void explain_route_why_known(void *ctx, const struct record *r, int resul
         answer_error(q, 404, "left_out", "job %s: %s", q->job, why);
         return;
     }
-    if (result < 0) {
-        answer_failure(q, result, why);
+    if (answer_failed(q, result, why))
         return;
-    }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "job", q->job);
     json_put_text(&a.json, "id", r->key);
     json_put_text(&a.json, "state", state_name(record_shown(r, clock_now())));
@@ -141,8 +136,7 @@ static void explain_route_why_known(void *ctx, const struct record *r, int resul
     json_put_text(&a.json, "last_error", said); /* the same reason as in a single record's answer */
     if (r->state == STATE_RECONNECT)
         json_put_text(&a.json, "reconnect_url", reconnect_url_of(q));
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 void handle_explain_record(struct request *q)

@@ -26,11 +26,9 @@ static void answer_ok(struct request *q)
 {
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "status", "ok");
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 /* What is wrong with a job; false = nothing of that kind. The first one begins the list. */
@@ -113,14 +111,12 @@ static void answer_ready(struct request *q)
     const struct engine *e = q->api->engine;
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "status", is_well(e) ? "ok" : "failing");
     put_list(&a.json, e, !q->tcp, "failing", put_failing);
     put_list(&a.json, e, !q->tcp, "held", put_held);
     put_list(&a.json, e, !q->tcp, "refused", put_refused);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 /* That the process answers is all that was asked. */
@@ -210,15 +206,13 @@ static void answer_reload(struct reload_task *t)
     const struct reload_result *r = &t->result;
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_integer(&a.json, "loaded", (int64_t)r->loaded);
     json_put_integer(&a.json, "unchanged", (int64_t)r->unchanged);
     json_put_integer(&a.json, "removed", (int64_t)r->removed);
     json_put_integer(&a.json, "held", (int64_t)r->held);
     json_put_text(&a.json, "text", r->text ? r->text : "");
-    json_end(&a.json);
-    answer_json(t->q, 200, &a);
+    answer_object(t->q, 200, &a);
     t->q = NULL;
 }
 

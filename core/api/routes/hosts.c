@@ -75,13 +75,11 @@ static void forgotten(void *ctx, const struct host_row *h, int result, const cha
             answer_failure(q, result, why);
         return;
     }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "host", h->id);
     json_put_text(&a.json, "name", h->name);
     json_put_integer(&a.json, "leases", h->leases);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 void handle_forget_host(struct request *q)

@@ -192,16 +192,13 @@ static void count_done(void *arg, int result, const struct error *e)
     struct answer a;
 
     (void)e;
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
-    json_begin_array(&a.json, "jobs");
+    answer_begin_list(&a, "jobs");
     for (size_t i = 0; t->q->api && (j = engine_job(t->engine, i)); i++)
         put_job(&a.json, j, result < 0 ? NULL : counts_of(t, j));
     json_end(&a.json);
     if (t->q->api)
         put_disabled(&a.json, t->engine);
-    json_end(&a.json);
-    answer_json(t->q, 200, &a);
+    answer_object(t->q, 200, &a);
     jobs_route_task_free(t);
 }
 
@@ -252,12 +249,10 @@ static void jobs_route_pause_done(void *ctx, int result, const char *why)
     } else if (result < 0) {
         answer_failure(q, result, why);
     } else {
-        answer_begin(&a);
-        json_begin_object(&a.json, NULL);
+        answer_begin_object(&a);
         json_put_text(&a.json, "job", q->job);
         json_put_bool(&a.json, "paused", t->paused);
-        json_end(&a.json);
-        answer_json(q, 200, &a);
+        answer_object(q, 200, &a);
     }
     free(t);
 }

@@ -25,10 +25,8 @@ static void parked_route_listed(void *ctx, const struct parked *list, size_t cou
     struct request *q = ctx;
     struct answer a;
 
-    if (result < 0) {
-        answer_failure(q, result, why);
+    if (answer_failed(q, result, why))
         return;
-    }
     answer_begin_list(&a, "parked");
     for (size_t i = 0; i < count; i++)
         put_parked(&a.json, &list[i]);
@@ -53,18 +51,14 @@ static void applied(void *ctx, const struct parked *p, int result, const char *w
         answer_error(q, 409, "does_not_fit", "job %s, record %s: %s", p->job, p->record, why);
         return;
     }
-    if (result < 0) {
-        answer_failure(q, result, why);
+    if (answer_failed(q, result, why))
         return;
-    }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_text(&a.json, "id", p->id);
     json_put_text(&a.json, "job", p->job);
     json_put_text(&a.json, "record", p->record);
     json_put_text(&a.json, "account", p->account);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 void handle_parked_apply(struct request *q)

@@ -58,15 +58,10 @@ static void answer_records(const struct records_task *t)
     size_t shown = t->count < t->limit ? t->count : t->limit;
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
-    json_begin_array(&a.json, "records");
+    answer_begin_list(&a, "records");
     for (size_t i = 0; i < shown; i++)
         json_record(&a.json, NULL, &t->list[i], url);
-    json_end(&a.json);
-    json_put_text(&a.json, "next", t->count > shown ? t->list[shown - 1].key : NULL);
-    json_end(&a.json);
-    answer_json(t->q, 200, &a);
+    answer_page(t->q, &a, t->count > shown ? t->list[shown - 1].key : NULL);
 }
 
 static void records_route_records_done(void *arg, int result, const struct error *e)
@@ -169,15 +164,11 @@ static void imported(void *ctx, int64_t count, int result, const char *why)
         answer_error(q, 400, "bad_import", "%s", why);
         return;
     }
-    if (result < 0) {
-        answer_failure(q, result, why);
+    if (answer_failed(q, result, why))
         return;
-    }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_integer(&a.json, "imported", count);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 void handle_import(struct request *q)

@@ -120,14 +120,12 @@ static void refused_route_judged(void *ctx, bool refused, int64_t slow_for, cons
         answer_no_token(q, token);
         return;
     }
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_put_bool(&a.json, "token_refused", refused);
     json_put_integer(&a.json, "slow_for", slow_for);
     if (refused)
         shape_token(&a.json, token);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 static int refused_route_known_work(struct db *db, void *arg, struct error *e)

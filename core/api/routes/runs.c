@@ -48,8 +48,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
         .skipped = r->skipped,
     };
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_run_members(&a.json, &row);
     json_failures(&a.json, r->failures, r->failure_count);
     json_skipped(&a.json, r->skipped_because);
@@ -60,8 +59,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
         json_put_integer(&a.json, "without_credential", r->left.without_credential);
         json_put_text(&a.json, "only", only);
     }
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 /* Its own statement refused, or it never started. */

@@ -43,11 +43,9 @@ static void token_route_serve(struct request *q, const struct token_answer *t)
 {
     struct answer a;
 
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     shape_token(&a.json, t);
-    json_end(&a.json);
-    answer_json(q, 200, &a);
+    answer_object(q, 200, &a);
 }
 
 /* A code for programs: the state, or the reason that comes before it. */
@@ -70,8 +68,7 @@ static void token_route_refuse_person(struct request *q, const struct token_answ
     struct answer a;
 
     answer_mark(q, person_word(j, t));
-    answer_begin(&a);
-    json_begin_object(&a.json, NULL);
+    answer_begin_object(&a);
     json_begin_object(&a.json, "error");
     json_put_text(&a.json, "code", person_word(j, t));
     json_put_text(&a.json, "message",
@@ -81,8 +78,7 @@ static void token_route_refuse_person(struct request *q, const struct token_answ
     json_end(&a.json);
     json_put_text(&a.json, "state", name);
     json_put_text(&a.json, "reconnect_url", url);
-    json_end(&a.json);
-    answer_json(q, 409, &a);
+    answer_object(q, 409, &a);
 }
 
 static void refuse_later(struct request *q, const char *code, const struct token_answer *t)
