@@ -16,7 +16,7 @@
 #include "core/json/json_mend.h"
 
 /* Whether a name of len bytes is among names, each of which is followed by a blank. */
-static bool is_listed(const char *names, const char *name, size_t len)
+static bool name_is_listed(const char *names, const char *name, size_t len)
 {
     for (const char *at = names; *at;) {
         size_t n = strcspn(at, " ");
@@ -33,7 +33,7 @@ static int check_query(struct request *q)
 
     while (q->route->query && *at) {
         size_t len = strcspn(at, "&"), name = strcspn(at, "=&");
-        if (len && !is_listed(q->route->query, at, name)) {
+        if (len && !name_is_listed(q->route->query, at, name)) {
             answer_error(q, 400, "unknown_parameter", "unknown query parameter \"%.*s\"",
                          name > 60 ? 60 : (int)name, at);
             return -EINVAL;
@@ -238,7 +238,7 @@ static int check_members(struct request *q, const struct json *doc, const char *
     const char *name;
 
     for (size_t i = 0; json_member(doc, "", i, &name); i++)
-        if (!is_listed(known, name, strlen(name))) {
+        if (!name_is_listed(known, name, strlen(name))) {
             answer_error(q, 400, "unknown_member", "unknown member \"%.60s\"", name);
             return -EINVAL;
         }

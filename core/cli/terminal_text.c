@@ -11,22 +11,24 @@
 #include "core/base/utf8.h"
 #include "core/cli/cli.h"
 
-struct range {
+struct char_range {
     uint32_t from, to;
 };
 
 /* Controls, marks, direction switches, Unicode line ends, zero-width blanks, tags. */
-static const struct range steering[] = {{0, 0x1f},        {0x7f, 0x9f},      {0x61c, 0x61c},   {0x200b, 0x200b},
-                                        {0x200e, 0x200f}, {0x2028, 0x202e},  {0x2060, 0x206f}, {0xfeff, 0xfeff},
-                                        {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
-static const struct range narrow[] = {{0x300, 0x36f}, {0x200c, 0x200d}, {0xfe00, 0xfe0f}, {0x1f3fb, 0x1f3ff}};
-static const struct range wide[] = {{0x1100, 0x115f},   {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},  {0xf900, 0xfaff},
-                                    {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},  {0x1f300, 0x1f64f},
-                                    {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+static const struct char_range steering[] = {{0, 0x1f},         {0x7f, 0x9f},     {0x61c, 0x61c},
+                                             {0x200b, 0x200b},  {0x200e, 0x200f}, {0x2028, 0x202e},
+                                             {0x2060, 0x206f},  {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+                                             {0xe0000, 0xe007f}};
+static const struct char_range narrow[] = {{0x300, 0x36f}, {0x200c, 0x200d}, {0xfe00, 0xfe0f}, {0x1f3fb, 0x1f3ff}};
+static const struct char_range wide[] = {{0x1100, 0x115f},   {0x2e80, 0xa4cf},   {0xac00, 0xd7a3},
+                                         {0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},
+                                         {0xffe0, 0xffe6},   {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff},
+                                         {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
 
 #define IN(list, c) terminal_in(list, sizeof(list) / sizeof(list)[0], c)
 
-static bool terminal_in(const struct range *list, size_t count, uint32_t c)
+static bool terminal_in(const struct char_range *list, size_t count, uint32_t c)
 {
     for (size_t i = 0; i < count; i++)
         if (c >= list[i].from && c <= list[i].to)

@@ -28,7 +28,7 @@ char *also_target(const char *table, const char *key, const char *column, bool s
     return target;
 }
 
-static bool is_sqlite(const struct config *c)
+static bool store_is_sqlite(const struct config *c)
 {
     return c->store_driver && strcmp(c->store_driver, "sqlite") == 0;
 }
@@ -80,7 +80,7 @@ void jobs_also_meet(const struct config *c, struct job_config *const *list, size
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; list[i]->enabled && k < list[i]->also_count; k++)
             if (also_usable(&list[i]->also[k]))
-                also_meet(&list[i]->also[k], list, count, is_sqlite(c));
+                also_meet(&list[i]->also[k], list, count, store_is_sqlite(c));
 }
 
 bool job_also_keys_same(const struct job_config *a, const struct job_config *b)
@@ -126,9 +126,9 @@ void also_check_mapped(const struct config *c, const struct conf_item *root, con
         const struct also *a = &j->also[i];
         const struct mapped_column *there = NULL;
         for (size_t k = 0; also_usable(a) && !there && k < a->on_ok_count; k++)
-            there = written_there(other, a, a->on_ok[k].column, is_sqlite(c));
+            there = written_there(other, a, a->on_ok[k].column, store_is_sqlite(c));
         for (size_t k = 0; also_usable(a) && !there && k < a->on_reconnect_count; k++)
-            there = written_there(other, a, a->on_reconnect[k].column, is_sqlite(c));
+            there = written_there(other, a, a->on_reconnect[k].column, store_is_sqlite(c));
         if (there)
             conf_mistake(
                 m, conf_at(list, i), j->file,

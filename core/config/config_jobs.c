@@ -21,7 +21,7 @@ struct job_file {
 };
 
 /* The first mistake since `before` is the reason why the job is held. */
-static void hold(struct job_config *j, const struct conf_mistakes *m, size_t before)
+static void config_job_hold(struct job_config *j, const struct conf_mistakes *m, size_t before)
 {
     if (j->mistake != NULL || conf_mistakes_count(m) == before)
         return;
@@ -87,7 +87,7 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
     }
     job_wish_make(f.j);
     hash_job(f.j);
-    hold(f.j, m, before);
+    config_job_hold(f.j, m, before);
     return f;
 }
 
@@ -140,7 +140,7 @@ static void jobs_pair_check(const struct config *c, struct job_file *a, struct j
                          other->job, other->file);
         pair[i]->told_shared |= shared;
         also_check_mapped(c, root, pair[i]->j, other, m);
-        hold(pair[i]->j, m, before);
+        config_job_hold(pair[i]->j, m, before);
     }
 }
 

@@ -48,12 +48,12 @@ static int pg_lost(struct db *db, int result, struct error *e)
     return error_set(e, -ENOTCONN, "the connection to PostgreSQL is lost");
 }
 
-struct outcome_of {
+struct pg_outcome {
     const char *state; /* a whole SQLSTATE or its class */
     int result;
 };
 
-static const struct outcome_of outcomes[] = {
+static const struct pg_outcome outcomes[] = {
     {"23505", -EEXIST},   {"40001", -EDEADLK},  {"40P01", -EDEADLK},  {"55P03", -EBUSY},    {"57014", -EBUSY},
     {"53100", -ENOSPC},   {"42501", -EACCES},   {"25006", -ENOTCONN}, {"57P01", -ENOTCONN}, {"57P02", -ENOTCONN},
     {"57P03", -ENOTCONN}, {"57P05", -ENOTCONN}, {"25P03", -ENOTCONN}, {"08", -ENOTCONN},    {"53", -EBUSY},

@@ -13,13 +13,13 @@
 
 enum { CONNECT_MS = 5000, OPTIONS_MAX = 80 };
 
-struct setting {
+struct pg_setting {
     const char *name, *value;
     bool always; /* overrides the dsn */
 };
 
 /* A dead peer is noticed within about half a minute. */
-static const struct setting settings[] = {
+static const struct pg_setting settings[] = {
     {"client_encoding", "UTF8", true}, {"fallback_application_name", "renewd", false},
     {"connect_timeout", "5", false},   {"keepalives", "1", false},
     {"keepalives_idle", "15", false},  {"keepalives_interval", "5", false},

@@ -21,13 +21,13 @@
 
 enum { BUSY_MS = 1000, OPEN_TRIES = 60, OPEN_PAUSE_MS = 50, VALUE_MAX = 64 * 1024 * 1024 };
 
-struct outcome_of {
+struct sqlite_outcome {
     int code; /* extended or primary */
     int result;
     const char *state; /* the SQLSTATE that PostgreSQL would return */
 };
 
-static const struct outcome_of outcomes[] = {
+static const struct sqlite_outcome outcomes[] = {
     {SQLITE_CONSTRAINT_UNIQUE, -EEXIST, "23505"},
     {SQLITE_CONSTRAINT_PRIMARYKEY, -EEXIST, "23505"},
     {SQLITE_CONSTRAINT_ROWID, -EEXIST, "23505"},
@@ -51,9 +51,9 @@ static const struct outcome_of outcomes[] = {
     {SQLITE_ERROR, -EINVAL, "42000"},
 };
 
-static const struct outcome_of *outcome_of(int code)
+static const struct sqlite_outcome *sqlite_outcome_of(int code)
 {
-    static const struct outcome_of unknown = {0, -EINVAL, "XX000"};
+    static const struct sqlite_outcome unknown = {0, -EINVAL, "XX000"};
     const size_t count = sizeof(outcomes) / sizeof(outcomes[0]);
     for (size_t i = 0; i < count; i++)
         if (outcomes[i].code == code)
@@ -75,7 +75,7 @@ static int sqlite_refused(struct db *db, bool parsing, struct error *e)
 {
     sqlite3 *s = db->connection;
     int code = sqlite3_extended_errcode(s);
-    const struct outcome_of *o = outcome_of(code);
+    const struct sqlite_outcome *o = sqlite_outcome_of(code);
     snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", o->state);
     if (o->result == -ENOTCONN)
         db->away = true;

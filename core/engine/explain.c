@@ -130,7 +130,7 @@ static int why_work(struct db *db, void *arg, struct error *e)
     return store_reason(db, &t->query, t->key, &t->record, &t->reason, &t->lease_until, e);
 }
 
-static void explain_why_known(void *arg, int result, const struct error *e)
+static void explain_why_done(void *arg, int result, const struct error *e)
 {
     struct why_task *t = arg;
     char why[WHY_MAX] = "";
@@ -147,7 +147,7 @@ static void why_ask(void *ctx)
 {
     struct why_task *t = ctx;
     explain_fill(t->job, clock_now(), &t->query);
-    engine_async(t->job->engine, why_work, t, explain_why_known);
+    engine_async(t->job->engine, why_work, t, explain_why_done);
 }
 
 /* The row is read first, so that the answer is true of the row as it is. */

@@ -279,7 +279,7 @@ static int source_work(struct db *db, void *arg, struct error *e)
     return table_resolve(db, &wish, &t->table, e);
 }
 
-static void source_known(void *arg, int result, const struct error *err)
+static void source_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct resolve_task *t = arg;
@@ -297,7 +297,7 @@ void job_find_source(struct job *j)
         return;
     struct resolve_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    engine_async_read(j->engine, source_work, t, source_known);
+    engine_async_read(j->engine, source_work, t, source_done);
 }
 
 /* ---- pause and resume ---- */

@@ -38,14 +38,14 @@ static void commit_ended(struct engine *e, struct run *r, int outcome, bool ask_
 
 /* Claims that were not sent are given back. A round checks the rights at once, so that the job is held even when
  * nothing is due. */
-static void right_lost(struct job *j)
+static void stop_for_lost_right(struct job *j)
 {
     attempt_abandon_unsent(j);
     if (j->engine->setup.daemon)
         discovery_again(j);
 }
 
-static void row_differs(struct job *j, const char *key)
+static void read_again(struct job *j, const char *key)
 {
     discovery_one(j, key, NULL, NULL);
 }
@@ -95,8 +95,8 @@ const struct engine_listeners engine_listeners = {
     .record_committed = record_committed,
     .job_committed = job_committed,
     .commit_ended = commit_ended,
-    .right_lost = right_lost,
-    .row_differs = row_differs,
+    .right_lost = stop_for_lost_right,
+    .row_differs = read_again,
     .record_due = schedule_due,
     .record_changed = events_record_changed,
     .job_may_go_on = job_pump,

@@ -19,7 +19,7 @@
 #include "core/journal/spool_internal.h"
 
 /* The state while one file is read. known: attempt id -> its index in file->leftovers + 1. */
-struct reader {
+struct spool_reader {
     const struct keyring *ring;
     struct spool_file *file;
     struct map *known;
@@ -51,7 +51,7 @@ static char *own_field(const struct spool_field *from)
     return from->data ? xstrndup(from->data, from->len) : NULL;
 }
 
-static struct spool_leftover *spool_read_leftover_of(struct reader *r,
+static struct spool_leftover *spool_read_leftover_of(struct spool_reader *r,
                                                      const struct spool_field fields[SPOOL_FIELDS],
                                                      const char *attempt_id)
 {
@@ -74,7 +74,7 @@ static struct spool_leftover *spool_read_leftover_of(struct reader *r,
     return l;
 }
 
-static void spool_read_entry_take(struct reader *r, int type, const struct spool_field fields[SPOOL_FIELDS])
+static void spool_read_entry_take(struct spool_reader *r, int type, const struct spool_field fields[SPOOL_FIELDS])
 {
     char attempt_id[ID_SIZE];
 
@@ -106,7 +106,7 @@ static void spool_read_entry_take(struct reader *r, int type, const struct spool
 
 static int entry_open(void *ctx, const struct spool_head *head, const char *text, off_t at, struct error *e)
 {
-    struct reader *r = ctx;
+    struct spool_reader *r = ctx;
     cleanup(secret_free_p) struct secret *plain = NULL;
     struct spool_field fields[SPOOL_FIELDS];
     const char *why = NULL;
@@ -148,7 +148,7 @@ static int spool_read_file_take(const char *dir, const char *name, const struct 
                                 struct spool_file *ret, struct error *e)
 {
     struct spool_file f = {.fd = -1, .path = xasprintf("%s/%s", dir, name)};
-    struct reader reader = {.ring = ring, .file = &f};
+    struct spool_reader reader = {.ring = ring, .file = &f};
     struct stat st;
     char boot[40] = "";
 

@@ -107,8 +107,8 @@ static int array_of(const struct values *list, size_t count, size_t column, stru
 
 /* What a column's value is in SQL. Most columns of new records are alike: those are one parameter. The others are
  * arrays side by side: "from" gets the FROM item u of them. */
-static void put_values(const struct values *list, size_t count, bool insert, struct args *a, char ret[VALUES][24],
-                       struct buf *from)
+static void records_put_values(const struct values *list, size_t count, bool insert, struct args *a,
+                               char ret[VALUES][24], struct buf *from)
 {
     cleanup(buf_done) struct buf names = {0};
     buf_init(&names, SQL_MAX_BYTES);
@@ -158,7 +158,7 @@ static int put_by_arrays(struct db *db, const struct values *list, size_t count,
     char values[VALUES][24];
     buf_init(&sql, SQL_MAX_BYTES);
     buf_init(&from, SQL_MAX_BYTES);
-    put_values(list, count, insert, &a, values, &from);
+    records_put_values(list, count, insert, &a, values, &from);
     (insert ? put_insert : put_update)(values, from.data, &sql);
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)

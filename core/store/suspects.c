@@ -21,7 +21,7 @@ _Static_assert(STATE_RECONNECT == 4 && STATE_MISCONFIGURED == 5 && STATE_PENDING
 
 enum { TRIES = 4, SQL_BYTES = 16384 };
 
-struct member {
+struct suspect_member {
     const char *column;
     size_t offset;
 };
@@ -34,11 +34,11 @@ struct member {
 #        name, offsetof(struct suspect, name) \
     }
 
-static const struct member job_members[] = {
+static const struct suspect_member job_members[] = {
     JOB(success_at), JOB(recovery_at), JOB(recovering_from), JOB(streak),   JOB(turned),      JOB(held_at),
     JOB(ended_at),   JOB(alarmed_at),  JOB(canary_at),       JOB(canaries), JOB(believed_at),
 };
-static const struct member members[] = {
+static const struct suspect_member members[] = {
     ONE(began_at), ONE(since), ONE(asked_at), ONE(refusals), ONE(next_at), ONE(told_at), ONE(struck_at),
 };
 enum { JOB_MEMBERS = sizeof job_members / sizeof job_members[0], MEMBERS = sizeof members / sizeof members[0] };
@@ -63,13 +63,13 @@ void breaker_args(const struct breaker_key *k, struct args *a)
     args_text(a, k->settings);
 }
 
-static void sql_append_columns(const struct member *list, size_t count, struct buf *sql)
+static void sql_append_columns(const struct suspect_member *list, size_t count, struct buf *sql)
 {
     for (size_t i = 0; i < count; i++)
         buf_printf(sql, "%s%s", i ? ", " : "", list[i].column);
 }
 
-static void take_columns(const struct member *list, size_t count, const struct db_result *r, void *to)
+static void take_columns(const struct suspect_member *list, size_t count, const struct db_result *r, void *to)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t n = db_integer(r, 0, i);
@@ -77,8 +77,8 @@ static void take_columns(const struct member *list, size_t count, const struct d
     }
 }
 
-static void sql_append_assignments(const struct member *list, size_t count, const void *from, struct args *a,
-                                   struct buf *sql)
+static void sql_append_assignments(const struct suspect_member *list, size_t count, const void *from,
+                                   struct args *a, struct buf *sql)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t n;
@@ -364,14 +364,14 @@ static int all_due(struct db *db, const struct breaker_key *k, int64_t now, stru
                    b.params, b.count, NULL, e);
 }
 
-struct change {
+struct breaker_change {
     const char *fingerprint; /* of a success; NULL: an operator's word */
     bool believe;
     int64_t now;
 };
 
-static int change_once(struct db *db, const struct breaker_key *k, const struct change *c, struct breaker_row *ret,
-                       bool *ret_over, struct error *e)
+static int breaker_change_once(struct db *db, const struct breaker_key *k, const struct breaker_change *c,
+                               struct breaker_row *ret, bool *ret_over, struct error *e)
 {
     struct suspect s = {0};
     int res = breaker_load(db, k, true, ret, e);
@@ -394,15 +394,15 @@ static int change_once(struct db *db, const struct breaker_key *k, const struct 
     return res;
 }
 
-static int change(struct db *db, const struct breaker_key *k, const struct change *c, struct breaker_row *ret,
-                  bool *ret_over, struct error *e)
+static int breaker_change_put(struct db *db, const struct breaker_key *k, const struct breaker_change *c,
+                              struct breaker_row *ret, bool *ret_over, struct error *e)
 {
     int res = -EDEADLK;
     for (int i = 0; res == -EDEADLK && i < TRIES; i++) {
         breaker_row_done(ret);
         res = db_begin(db, e);
         if (res == 0)
-            res = change_once(db, k, c, ret, ret_over, e);
+            res = breaker_change_once(db, k, c, ret, ret_over, e);
         if (res == 0)
             res = db_commit(db, e);
         db_rollback(db);
@@ -413,12 +413,12 @@ static int change(struct db *db, const struct breaker_key *k, const struct chang
 int store_breaker_succeeded(struct db *db, const struct breaker_key *k, const char *fingerprint, int64_t now,
                             struct breaker_row *ret, bool *ret_over, struct error *e)
 {
-    return change(db, k, &(struct change){fingerprint, false, now}, ret, ret_over, e);
+    return breaker_change_put(db, k, &(struct breaker_change){fingerprint, false, now}, ret, ret_over, e);
 }
 
 int store_breaker_resumed(struct db *db, const struct breaker_key *k, bool believe, int64_t now,
                           struct breaker_row *ret, struct error *e)
 {
     bool over;
-    return change(db, k, &(struct change){NULL, believe, now}, ret, &over, e);
+    return breaker_change_put(db, k, &(struct breaker_change){NULL, believe, now}, ret, &over, e);
 }

@@ -29,7 +29,7 @@ static int read_known(struct db *db, const struct table *t, const char *after, s
 }
 
 /* A status that renewd wrote itself never takes a record out. */
-static bool stays(const struct table *bare, const struct row *row, const char *wrote_status)
+static bool sweep_stays(const struct table *bare, const struct row *row, const char *wrote_status)
 {
     if (!row->outside)
         return true;
@@ -58,7 +58,7 @@ static int find_gone(struct db *db, const struct table *t, const struct db_resul
         map_put(there, rows[i].key, &rows[i]);
     for (size_t i = 0; i < count; i++) {
         const struct row *row = map_get(there, keys[i]);
-        if (!row || !stays(&bare, row, db_text(known, i, 1)))
+        if (!row || !sweep_stays(&bare, row, db_text(known, i, 1)))
             gone[n++] = keys[i];
     }
     map_free(there, NULL);

@@ -52,8 +52,8 @@ static bool dated(const struct db *db, const struct column *column, const char *
     return !db_is_postgresql(db) && column->form == FORM_UNIX && column->may_be_ms && row_time_is_date(raw);
 }
 
-static int put_value(const struct db *db, const struct table *t, const struct row *row, const struct write *w,
-                     struct args *a, bool *ret_date, struct error *e)
+static int user_row_put_value(const struct db *db, const struct table *t, const struct row *row,
+                              const struct write *w, struct args *a, bool *ret_date, struct error *e)
 {
     const struct column *column = &t->columns[w->column];
     char out[TIMESTAMP_SIZE], *end = NULL;
@@ -111,7 +111,7 @@ int row_put_assignments(struct db *db, const struct table *t, const struct row *
             if (column->extra != (extra == 1))
                 continue;
             bool date = false;
-            int number = put_value(db, t, row, &writes[i], a, &date, e);
+            int number = user_row_put_value(db, t, row, &writes[i], a, &date, e);
             if (number < 0)
                 return number;
             if (put++ && (!extra || !members))

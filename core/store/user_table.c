@@ -88,7 +88,7 @@ static const char *type_for(const struct resolving *r, int type)
     return pg && strcmp(r->wish->times, "text") ? "timestamptz" : "text";
 }
 
-static void put_missing(struct resolving *r, const char *column, const char *what)
+static void table_put_missing(struct resolving *r, const char *column, const char *what)
 {
     const char *like = other_case(r, column);
     buf_printf(&r->missing, "%s\"%s\" (%s)", r->missing.len ? ", " : "", column, what);
@@ -193,7 +193,7 @@ static void map_columns(struct resolving *r)
             column->exact = column->type == VALUE_TIME && r->wish->statements;
             column->cast = c->cast ? xstrdup(c->cast) : NULL;
         } else {
-            put_missing(r, w->column, w->slot);
+            table_put_missing(r, w->column, w->slot);
             put_alter(r, w);
         }
     }
@@ -203,7 +203,7 @@ static void map_key(struct resolving *r)
 {
     const struct catalog_column *c = user_table_lookup(r, r->wish->key);
     if (!c) {
-        put_missing(r, r->wish->key, "the key");
+        table_put_missing(r, r->wish->key, "the key");
         return;
     }
     r->t->key = xstrdup(c->name);
@@ -254,7 +254,7 @@ static void map_only(struct resolving *r)
     for (size_t i = 0; i < w->only_count; i++) {
         const struct catalog_column *c = user_table_lookup(r, w->only[i].column);
         if (!c) {
-            put_missing(r, w->only[i].column, "in only");
+            table_put_missing(r, w->only[i].column, "in only");
             continue;
         }
         struct only *o = &r->t->only[r->t->only_count++];

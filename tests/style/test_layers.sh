@@ -103,6 +103,15 @@ report "a library's header stands in its adapter or driver alone" \
 report "plugins include the public header and C's own alone" \
     "$(grep -nE '#[ ]*include' plugins/*.[ch] |
        grep -vE '<renewd/plugin\.h>|<(stddef|stdint|stdlib|string|stdio|limits|inttypes|stdbool|ctype)\.h>|"(oauth_common|graph|meta_events|meta_person|meta_phone|lightspeed_limits)\.h"|"plugins/')"
+report "no two structs of core share a name" \
+    "$(grep -rhoE '^struct [a-z0-9_]+ \{' core --include='*.[ch]' | sort | uniq -d | grep -v '^struct job {')"
+report "no two files of core have a static function of one name" \
+    "$(grep -rE '^static [^=;]*\(' core --include='*.c' |
+       sed -nE 's/^([^:]*):static [a-z_0-9 *]*[ *]([a-z_0-9]+)\(.*/\2 \1/p' | sort -u |
+       awk '$1 == last { print $1, file, $2 } { last = $1; file = $2 }')"
+report "what engine_async() and engine_read() call when the work is done ends in _done" \
+    "$(grep -rnE '\bengine_(async|async_read|read)\(' core --include='*.c' | grep -E '; *$' |
+       grep -vE '(_done|[ ]done)\);|^core/engine/state/')"
 report "the public header needs nothing but stddef and stdint" \
     "$(grep -n '#include' include/renewd/plugin.h | grep -vE '<std(def|int)\.h>')"
 report "every file has its licence line" \

@@ -85,7 +85,7 @@ static void answer_now(struct run_call *c)
     c->q = NULL;
 }
 
-static void function_run_was_read(void *arg, int result, const struct error *e)
+static void function_run_read_done(void *arg, int result, const struct error *e)
 {
     struct run_call *c = arg;
 
@@ -123,7 +123,7 @@ static void sum_up(struct run_call *c)
         c->reports[i].run = p->result.id;
     }
     c->reading = true;
-    engine_read(c->engine, function_run_read_work, c, function_run_was_read);
+    engine_read(c->engine, function_run_read_work, c, function_run_read_done);
 }
 
 static void time_is_over(void *ctx)

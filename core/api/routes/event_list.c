@@ -41,7 +41,7 @@ static bool read_id(const char *text, int64_t *ret)
 
 /* ---- a page ---- */
 
-struct page_task {
+struct event_list_task {
     struct request *q;
     struct event_query query;
     char *job;
@@ -50,9 +50,9 @@ struct page_task {
 };
 
 /* One more than requested shows whether there is a next page. */
-static int event_list_route_read_page(struct db *db, void *arg, struct error *e)
+static int event_list_work(struct db *db, void *arg, struct error *e)
 {
-    struct page_task *t = arg;
+    struct event_list_task *t = arg;
 
     return store_events(db, &t->query, &t->list, &t->count, e);
 }
@@ -89,7 +89,7 @@ static void event_list_route_put_event(struct json_writer *w, const struct event
     json_end(w);
 }
 
-static void answer_events(const struct page_task *t)
+static void answer_events(const struct event_list_task *t)
 {
     size_t shown = t->count < t->limit ? t->count : t->limit;
     char next[ID_TEXT];
@@ -101,9 +101,9 @@ static void answer_events(const struct page_task *t)
     answer_page(t->q, &a, t->count > shown ? event_id_text(t->list[shown - 1].id, next) : NULL);
 }
 
-static void page_read(void *arg, int result, const struct error *e)
+static void event_list_done(void *arg, int result, const struct error *e)
 {
-    struct page_task *t = arg;
+    struct event_list_task *t = arg;
 
     if (result < 0)
         answer_failure(t->q, result, e->text);
@@ -140,14 +140,14 @@ void handle_event_list(struct request *q)
 
     if (event_list_route_take_query(q, &query) < 0 || !takes_events(q))
         return;
-    struct page_task *t = xcalloc(1, sizeof *t);
+    struct event_list_task *t = xcalloc(1, sizeof *t);
     t->q = q;
     t->job = xstrdup(q->job);
     t->limit = query.limit;
     t->query = query;
     t->query.job = t->job;
     t->query.limit = query.limit + 1;
-    engine_read(q->api->engine, event_list_route_read_page, t, page_read);
+    engine_read(q->api->engine, event_list_work, t, event_list_done);
 }
 
 /* ---- sending again ---- */

@@ -35,7 +35,7 @@ static void put_host(struct json_writer *w, const struct host_row *h, bool own)
     json_end(w);
 }
 
-static void hosts_known(void *arg, int result, const struct error *e)
+static void hosts_done(void *arg, int result, const struct error *e)
 {
     struct hosts_task *t = arg;
     struct answer a;
@@ -60,7 +60,7 @@ void handle_hosts(struct request *q)
     engine_status(q->api->engine, &s);
     t->q = q;
     memcpy(t->own, s.host, ID_SIZE);
-    engine_read(q->api->engine, hosts_work, t, hosts_known);
+    engine_read(q->api->engine, hosts_work, t, hosts_done);
 }
 
 static void forgotten(void *ctx, const struct host_row *h, int result, const char *why)

@@ -220,7 +220,7 @@ void handle_jobs(struct request *q)
     engine_read(t->engine, jobs_route_count_work, t, count_done);
 }
 
-struct pause_task {
+struct pause_call {
     struct request *q;
     bool paused;
 };
@@ -240,7 +240,7 @@ static int take_believe(struct request *q, bool *ret)
 
 static void jobs_route_pause_done(void *ctx, int result, const char *why)
 {
-    struct pause_task *t = ctx;
+    struct pause_call *t = ctx;
     struct request *q = t->q;
     struct answer a;
 
@@ -259,9 +259,9 @@ static void jobs_route_pause_done(void *ctx, int result, const char *why)
 
 static void pause_or_resume(struct request *q, bool paused, bool believe)
 {
-    struct pause_task *t = xcalloc(1, sizeof *t);
+    struct pause_call *t = xcalloc(1, sizeof *t);
 
-    *t = (struct pause_task){q, paused};
+    *t = (struct pause_call){q, paused};
     engine_pause(q->api->engine, q->found, paused, believe, jobs_route_pause_done, t);
 }
 

@@ -64,7 +64,7 @@ static void answer_records(const struct records_task *t)
     answer_page(t->q, &a, t->count > shown ? t->list[shown - 1].key : NULL);
 }
 
-static void records_route_records_done(void *arg, int result, const struct error *e)
+static void records_route_done(void *arg, int result, const struct error *e)
 {
     struct records_task *t = arg;
 
@@ -108,7 +108,7 @@ void handle_records(struct request *q)
     t->after = after ? xstrdup(after) : NULL;
     t->state = state;
     t->limit = limit;
-    engine_read(q->api->engine, records_work, t, records_route_records_done);
+    engine_read(q->api->engine, records_work, t, records_route_done);
 }
 
 struct record_task {
@@ -124,7 +124,7 @@ static int record_work(struct db *db, void *arg, struct error *e)
     return store_record(db, t->source, t->q->id, &t->record, e);
 }
 
-static void record_found(void *arg, int result, const struct error *e)
+static void record_route_done(void *arg, int result, const struct error *e)
 {
     struct record_task *t = arg;
     struct answer a;
@@ -150,7 +150,7 @@ void handle_record(struct request *q)
     struct record_task *t = xcalloc(1, sizeof *t);
     t->q = q;
     t->source = xstrdup(job_source(q->found));
-    engine_read(q->api->engine, record_work, t, record_found);
+    engine_read(q->api->engine, record_work, t, record_route_done);
 }
 
 /* ---- import ---- */

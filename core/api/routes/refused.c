@@ -153,7 +153,7 @@ static void refused_route_ask(struct task *t, struct job *j)
 }
 
 /* While the database is not available, the remembered token is used. */
-static void refused_route_known(void *arg, int result, const struct error *e)
+static void refused_route_known_done(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct task *t = arg;
@@ -179,5 +179,5 @@ void handle_refused(struct request *q)
         return;
     }
     t->source = xstrdup(job_source(q->found));
-    engine_read(q->api->engine, refused_route_known_work, t, refused_route_known);
+    engine_read(q->api->engine, refused_route_known_work, t, refused_route_known_done);
 }

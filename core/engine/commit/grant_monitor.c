@@ -74,7 +74,7 @@ static bool lives_differ(int64_t a, int64_t b)
 }
 
 /* Another host may have stored the same change first. */
-static int note_work(struct db *db, void *arg, struct error *e)
+static int granted_note_work(struct db *db, void *arg, struct error *e)
 {
     struct grant_monitor_task *t = arg;
     struct granted there;
@@ -112,7 +112,7 @@ static void log_change(const struct grant_monitor_task *t)
              rotates ? "check that the job's replay setting is still right" : NULL, NULL);
 }
 
-static void note_done(void *arg, int result, const struct error *err)
+static void granted_note_done(void *arg, int result, const struct error *err)
 {
     struct grant_monitor_task *t = arg;
     (void)err; /* then it is logged once more after a restart */
@@ -129,7 +129,7 @@ static void grant_note(const struct job *j, const struct granted *was)
     t->job = xstrdup(j->config->job);
     t->was = *was;
     t->now = j->granted;
-    engine_async(j->engine, note_work, t, note_done);
+    engine_async(j->engine, granted_note_work, t, granted_note_done);
 }
 
 /* The record's own lifetime must have changed: accounts of one job may be granted different ones. */

@@ -46,7 +46,7 @@ static struct commit *open_kept(struct engine *e, const struct kept *k)
     return c;
 }
 
-static void list_known(void *arg, int result, const struct error *err)
+static void parked_list_done(void *arg, int result, const struct error *err)
 {
     struct list_task *t = arg;
     struct engine *e = t->engine;
@@ -75,7 +75,7 @@ void engine_parked(struct engine *e, const char *job, parked_done *done, void *c
 {
     struct list_task *t = xcalloc(1, sizeof *t);
     *t = (struct list_task){.engine = e, .job = job ? xstrdup(job) : NULL, .done = done, .ctx = ctx};
-    engine_async_read(e, list_work, t, list_known);
+    engine_async_read(e, list_work, t, parked_list_done);
 }
 
 /* ---- writing one into its row ---- */
@@ -218,7 +218,7 @@ static int standing_work(struct db *db, void *arg, struct error *e)
     return store_standing(db, t->commit->after.fingerprint, t->commit->safe, &t->standing, e);
 }
 
-static void standing_known(void *arg, int result, const struct error *err)
+static void parked_standing_done(void *arg, int result, const struct error *err)
 {
     struct apply_task *t = arg;
     if (result < 0)
@@ -233,7 +233,7 @@ static void standing_known(void *arg, int result, const struct error *err)
     }
 }
 
-static void one_known(void *arg, int result, const struct error *err)
+static void parked_read_done(void *arg, int result, const struct error *err)
 {
     struct apply_task *t = arg;
     struct engine *e = t->engine;
@@ -255,7 +255,7 @@ static void one_known(void *arg, int result, const struct error *err)
         apply_end(t, -EBUSY, why.text);
         return;
     }
-    engine_async(e, standing_work, t, standing_known);
+    engine_async(e, standing_work, t, parked_standing_done);
 }
 
 void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *done, void *ctx)
@@ -270,5 +270,5 @@ void engine_parked_apply(struct engine *e, const char *id, parked_apply_done *do
         free(t);
         return;
     }
-    engine_async(e, parked_read_work, t, one_known);
+    engine_async(e, parked_read_work, t, parked_read_done);
 }

@@ -23,7 +23,7 @@ static int parked_count_work(struct db *db, void *arg, struct error *e)
     return store_parked_count(db, clock_now() - ORPHANS_S, &t->counts, e);
 }
 
-static void parked_count_known(void *arg, int result, const struct error *e)
+static void parked_count_done(void *arg, int result, const struct error *e)
 {
     struct parked_count_task *t = arg;
     struct engine *engine = t->engine;
@@ -44,5 +44,5 @@ void parked_count(struct engine *e)
         return;
     struct parked_count_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    engine_async(e, parked_count_work, t, parked_count_known);
+    engine_async(e, parked_count_work, t, parked_count_done);
 }

@@ -88,7 +88,7 @@ static struct commit *carry(const struct propagate_task *t, struct twin *w, cons
     return c;
 }
 
-static void propagate_known(void *arg, int result, const struct error *err)
+static void propagate_done(void *arg, int result, const struct error *err)
 {
     struct propagate_task *t = arg;
     struct engine *e = t->twins.engine;
@@ -117,7 +117,7 @@ static void propagate_known(void *arg, int result, const struct error *err)
 static void share_start(struct engine *e, struct propagate_task *t, const char *old)
 {
     twins_begin(&t->twins, e, old);
-    engine_async(e, propagate_work, t, propagate_known);
+    engine_async(e, propagate_work, t, propagate_done);
 }
 
 /* A credential that was not replaced brings a new access token for the other rows of its job only: another job may

@@ -87,7 +87,7 @@ static struct commit *follow(const struct fate_task *t, struct twin *w)
     return c;
 }
 
-static void fate_known(void *arg, int result, const struct error *err)
+static void fate_done(void *arg, int result, const struct error *err)
 {
     struct fate_task *t = arg;
     struct engine *e = t->twins.engine;
@@ -122,7 +122,7 @@ static struct fate_task *outcome_share_task_new(struct engine *e, struct job *j,
 static void outcome_share_start(struct fate_task *t)
 {
     struct engine *e = t->twins.engine;
-    engine_async(e, fate_work, t, fate_known);
+    engine_async(e, fate_work, t, fate_done);
 }
 
 void share_outcome(struct engine *e, struct job *j, const struct commit *c)

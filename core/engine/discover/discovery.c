@@ -425,7 +425,7 @@ static void page_taken_up(struct page_task *t, int result, const struct error *e
     page_task_free(t);
 }
 
-static void page_arrived(void *arg, int result, const struct error *e)
+static void discovery_page_done(void *arg, int result, const struct error *e)
 {
     struct page_task *t = arg;
     if (t->ahead == AHEAD_ASKED) {
@@ -452,7 +452,7 @@ static void page_asked(struct job *j, const char *after, bool ahead)
         t->ahead = AHEAD_ASKED;
         d->ahead = t;
     }
-    engine_async(j->engine, page_work, t, page_arrived);
+    engine_async(j->engine, page_work, t, discovery_page_done);
 }
 
 static void ask_page(void *ctx)

@@ -51,7 +51,7 @@ static int one_put_work(struct db *db, void *arg, struct error *e)
     return changes_put(db, &t->change, 1, &t->spent, &t->dead, e);
 }
 
-static void one_put(void *arg, int result, const struct error *e)
+static void one_put_done(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct one_task *t = arg;
@@ -83,7 +83,7 @@ static bool one_changed(struct one_task *t)
     return true;
 }
 
-static void one_arrived(void *arg, int result, const struct error *e)
+static void one_done(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct one_task *t = arg;
@@ -92,7 +92,7 @@ static void one_arrived(void *arg, int result, const struct error *e)
         one_end(t);
         return;
     }
-    engine_async(j->engine, one_put_work, t, one_put);
+    engine_async(j->engine, one_put_work, t, one_put_done);
 }
 
 void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx)
@@ -102,5 +102,5 @@ void discovery_one(struct job *j, const char *key, loop_fn *then, void *ctx)
     t->key = xstrdup(key);
     t->then = then;
     t->ctx = ctx;
-    engine_async(j->engine, one_work, t, one_arrived);
+    engine_async(j->engine, one_work, t, one_done);
 }

@@ -122,7 +122,7 @@ static void part_next(void *ctx)
         then(to, false, NULL);
 }
 
-static void part_known(void *arg, int result, const struct error *e)
+static void part_done(void *arg, int result, const struct error *e)
 {
     struct part_task *t = arg;
     if (result >= 0) {
@@ -159,5 +159,5 @@ void look_first(struct job *j, look_done *then, void *ctx)
     }
     struct part_task *t = xcalloc(1, sizeof *t);
     *t = (struct part_task){.job = j, .after = xstrdup(d->last_key), .then = then, .ctx = ctx};
-    engine_async(j->engine, part_work, t, part_known);
+    engine_async(j->engine, part_work, t, part_done);
 }

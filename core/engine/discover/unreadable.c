@@ -122,7 +122,7 @@ void unreadable_noted(const struct job *j, const struct commit *note)
                  NULL);
 }
 
-struct later_task {
+struct unreadable_later_task {
     struct job *job;
     struct commit **list;
     size_t count;
@@ -137,13 +137,13 @@ static void later_free(struct commit **list, size_t count)
 
 static int unreadable_later_work(struct db *db, void *arg, struct error *e)
 {
-    struct later_task *t = arg;
+    struct unreadable_later_task *t = arg;
     return unreadable_put(db, t->list, t->count, e);
 }
 
 static void unreadable_later_done(void *arg, int result, const struct error *e)
 {
-    struct later_task *t = arg;
+    struct unreadable_later_task *t = arg;
     if (result < 0)
         log_line(LEVEL_WARNING, "the last_error of rows that cannot be read could not be written", "job",
                  t->job->config->job, "reason", e->text, NULL);
@@ -158,8 +158,8 @@ void unreadable_note_later(struct job *j, struct round *of, bool right)
     if (!right || !of->later_count) {
         later_free(of->later, of->later_count);
     } else {
-        struct later_task *t = xcalloc(1, sizeof *t);
-        *t = (struct later_task){j, of->later, of->later_count};
+        struct unreadable_later_task *t = xcalloc(1, sizeof *t);
+        *t = (struct unreadable_later_task){j, of->later, of->later_count};
         engine_async(j->engine, unreadable_later_work, t, unreadable_later_done);
     }
     of->later = NULL;

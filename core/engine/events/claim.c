@@ -13,7 +13,7 @@
 #include "core/engine/events/internal.h"
 #include "core/engine/rows/rows.h"
 
-static int event_claim_claim_work(struct db *db, void *arg, struct error *e)
+static int event_claim_work(struct db *db, void *arg, struct error *e)
 {
     struct sending *s = arg;
     const struct job *j = s->of->job;
@@ -140,7 +140,7 @@ static void event_claim_begin(struct sending *s)
     sending_next(s);
 }
 
-static void claimed(void *arg, int result, const struct error *err)
+static void event_claim_done(void *arg, int result, const struct error *err)
 {
     struct sending *s = arg;
     struct job *j = s->of->job;
@@ -158,5 +158,5 @@ static void claimed(void *arg, int result, const struct error *err)
 void sending_claim(struct sending *s)
 {
     struct engine *e = s->of->job->engine;
-    engine_async(e, event_claim_claim_work, s, claimed);
+    engine_async(e, event_claim_work, s, event_claim_done);
 }

@@ -113,7 +113,7 @@ static int park_work(struct db *db, void *arg, struct error *e)
                              t->how.not_before, t->how.code, t->how.why, e);
 }
 
-static void parked(void *arg, int result, const struct error *err)
+static void park_done(void *arg, int result, const struct error *err)
 {
     struct park_task *t = arg;
     if (result < 0 && !store_is_away(result))
@@ -138,12 +138,12 @@ void events_park(struct job_events *je, char *const *keys, size_t count, const s
     t->how = *how;
     t->how.code = how->code ? xstrdup(how->code) : NULL;
     t->how.why = how->why ? xstrdup(how->why) : NULL;
-    engine_async(je->job->engine, park_work, t, parked);
+    engine_async(je->job->engine, park_work, t, park_done);
 }
 
 /* ---- which records are due ---- */
 
-struct due_task {
+struct events_due_task {
     struct job_events *of;
     char **keys;
     size_t count;
@@ -153,7 +153,7 @@ struct due_task {
 
 static int event_dispatch_due_work(struct db *db, void *arg, struct error *e)
 {
-    struct due_task *t = arg;
+    struct events_due_task *t = arg;
     struct job *j = t->of->job;
     int res = store_events_due(db, j->config->job, clock_now(), KEYS_MAX, &t->keys, &t->count, &t->next, e);
     if (res < 0)
@@ -162,7 +162,7 @@ static int event_dispatch_due_work(struct db *db, void *arg, struct error *e)
     return store_rows(db, j->table, (const char *const *)t->keys, t->count, t->from, e);
 }
 
-static void due_free(struct due_task *t)
+static void due_free(struct events_due_task *t)
 {
     for (size_t i = 0; i < t->count; i++)
         free(t->keys[i]);
@@ -178,14 +178,14 @@ static void cannot_be_read(struct job_events *je, char *key, const char *why)
     events_park(je, &key, 1, t);
 }
 
-struct group {
+struct event_group {
     char **keys;
     size_t count;
 };
 
-static void group_free(void *p)
+static void event_group_free(void *p)
 {
-    struct group *g = p;
+    struct event_group *g = p;
     if (!g)
         return;
     for (size_t i = 0; i < g->count; i++)
@@ -194,9 +194,9 @@ static void group_free(void *p)
     free(g);
 }
 
-static void group_add(struct map *groups, const char *destination, const char *key)
+static void event_group_add(struct map *groups, const char *destination, const char *key)
 {
-    struct group *g = map_get(groups, destination);
+    struct event_group *g = map_get(groups, destination);
     if (!g) {
         g = xcalloc(1, sizeof *g);
         g->keys = xcalloc(KEYS_MAX + 1, sizeof *g->keys);
@@ -218,13 +218,13 @@ static void event_dispatch_sort_out(struct job_events *je, char *key, const stru
     } else {
         cleanup(free_p) char *destination = events_destination(j, &from->row, &e);
         if (destination)
-            group_add(groups, destination, key);
+            event_group_add(groups, destination, key);
         else
             cannot_be_read(je, key, e.text);
     }
 }
 
-static bool under_way(const struct job_events *je, const char *destination)
+static bool destination_is_under_way(const struct job_events *je, const char *destination)
 {
     for (const struct sending *s = je->sendings; s; s = s->next)
         if (strcmp(s->destination, destination) == 0)
@@ -238,8 +238,8 @@ static void send_groups(struct job_events *je, struct map *groups)
     const char *destination;
     void *value;
     while (map_next(groups, &cursor, &destination, &value)) {
-        struct group *g = value;
-        if (under_way(je, destination) || je->active >= SENDINGS_MAX)
+        struct event_group *g = value;
+        if (destination_is_under_way(je, destination) || je->active >= SENDINGS_MAX)
             continue; /* each sending checks again when it ends */
         sending_start(je, xstrdup(destination), g->keys, g->count);
         g->keys = NULL;
@@ -247,9 +247,9 @@ static void send_groups(struct job_events *je, struct map *groups)
     }
 }
 
-static void event_dispatch_due_known(void *arg, int result, const struct error *err)
+static void event_dispatch_due_done(void *arg, int result, const struct error *err)
 {
-    struct due_task *t = arg;
+    struct events_due_task *t = arg;
     struct job_events *je = t->of;
     int64_t wait = POLL_MS;
     je->looking = false;
@@ -261,7 +261,7 @@ static void event_dispatch_due_known(void *arg, int result, const struct error *
         for (size_t i = 0; i < t->count; i++)
             event_dispatch_sort_out(je, t->keys[i], &t->from[i], groups);
         send_groups(je, groups);
-        map_free(groups, group_free);
+        map_free(groups, event_group_free);
         int64_t left = t->next ? (t->next - clock_now()) * 1000 : POLL_MS;
         wait = je->again || left < 0 ? 0 : left < POLL_MS ? left : POLL_MS;
         if (t->count == KEYS_MAX && wait > MORE_MS)
@@ -284,10 +284,10 @@ static void event_dispatch_look(void *ctx)
         events_look_in(je, POLL_MS);
         return;
     }
-    struct due_task *t = xcalloc(1, sizeof *t);
+    struct events_due_task *t = xcalloc(1, sizeof *t);
     t->of = je;
     je->looking = true;
-    engine_async_read(je->job->engine, event_dispatch_due_work, t, event_dispatch_due_known);
+    engine_async_read(je->job->engine, event_dispatch_due_work, t, event_dispatch_due_done);
 }
 
 /* ---- when a record changes ---- */
@@ -304,7 +304,7 @@ static int kick_work(struct db *db, void *arg, struct error *e)
     return store_events_move(db, t->job->config->job, keys, 1, EVENT_WAITING, clock_now(), NULL, NULL, e);
 }
 
-static void event_dispatch_kicked(void *arg, int result, const struct error *err)
+static void kick_done(void *arg, int result, const struct error *err)
 {
     (void)result; /* then the slow poll finds them */
     (void)err;
@@ -324,7 +324,7 @@ void events_record_changed(struct job *j, const char *key, bool is_new)
     struct kick_task *k = xcalloc(1, sizeof *k);
     k->job = j;
     k->key = xstrdup(key);
-    engine_async(j->engine, kick_work, k, event_dispatch_kicked);
+    engine_async(j->engine, kick_work, k, kick_done);
 }
 
 /* ---- start and stop ---- */

@@ -121,7 +121,7 @@ static void queue(struct post *p)
 }
 
 /* A record that was added a moment ago is not known yet. */
-static void looked(void *ctx)
+static void events_looked(void *ctx)
 {
     struct post *p = ctx;
     struct job_events *je = p->of;
@@ -136,13 +136,13 @@ static void post_done(struct post *p)
 {
     if (p->result == -ENOENT && !p->looked && engine_may_work(p->of->job->engine) && p->of->job->table) {
         p->of->searching++;
-        discovery_one(p->of->job, p->key, looked, p);
+        discovery_one(p->of->job, p->key, events_looked, p);
     } else {
         event_intake_answer(p);
     }
 }
 
-static void added(void *arg, int result, const struct error *err)
+static void add_done(void *arg, int result, const struct error *err)
 {
     struct add_task *t = arg;
     struct job_events *je = t->of;
@@ -183,7 +183,7 @@ static void event_intake_pump(struct job_events *je)
     t->of = je;
     t->posts = event_intake_take(je);
     je->adding = true;
-    engine_async(e, add_work, t, added);
+    engine_async(e, add_work, t, add_done);
 }
 
 /* ---- requests ---- */

@@ -64,7 +64,7 @@ static int tidy_work(struct db *db, void *arg, struct error *e)
     return res < 0 || !t->sweep ? res : sweep(db, t, e);
 }
 
-static void tidied(void *arg, int result, const struct error *err)
+static void tidy_done(void *arg, int result, const struct error *err)
 {
     struct tidy_task *t = arg;
     struct job_events *je = t->of;
@@ -96,7 +96,7 @@ static void tidy(void *ctx)
     struct tidy_task *t = xcalloc(1, sizeof *t);
     t->of = je;
     t->sweep = je->tidied++ % SWEEP_EVERY == 0;
-    engine_async(e, tidy_work, t, tidied);
+    engine_async(e, tidy_work, t, tidy_done);
 }
 
 void tidy_start(struct job_events *je)

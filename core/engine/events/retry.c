@@ -23,7 +23,7 @@ static int retry_work(struct db *db, void *arg, struct error *e)
     return store_events_retry(db, t->job->config->job, t->ids, t->count, clock_now(), &t->moved, e);
 }
 
-static void event_retry_retried(void *arg, int result, const struct error *e)
+static void event_retry_done(void *arg, int result, const struct error *e)
 {
     struct retry_task *t = arg;
     if (result >= 0 && t->job->events) {
@@ -44,5 +44,5 @@ void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, si
     t->count = count;
     t->done = done;
     t->ctx = ctx;
-    engine_async(e, retry_work, t, event_retry_retried);
+    engine_async(e, retry_work, t, event_retry_done);
 }

@@ -398,7 +398,7 @@ static void event_send_judged(struct sending *s, const struct batch_result *r)
 
 /* ---- the end ---- */
 
-struct release_task {
+struct event_release_task {
     struct job *job;
     char **keys;
     size_t count;
@@ -406,14 +406,14 @@ struct release_task {
 
 static int event_send_release_work(struct db *db, void *arg, struct error *e)
 {
-    struct release_task *t = arg;
+    struct event_release_task *t = arg;
     return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, EVENT_WAITING,
                              clock_now(), NULL, NULL, e);
 }
 
 static void event_send_release_done(void *arg, int result, const struct error *err)
 {
-    struct release_task *t = arg;
+    struct event_release_task *t = arg;
     if (result < 0)
         log_line(LEVEL_WARNING, "held events could not be released together; each is sent at its next try", "job",
                  t->job->config->job, "reason", err->text, NULL);
@@ -428,7 +428,7 @@ static void event_send_release_done(void *arg, int result, const struct error *e
 /* The destination accepts events again: all that were held for it are sent. Takes the keys over. */
 static void event_send_release(struct sending *s)
 {
-    struct release_task *t = xcalloc(1, sizeof *t);
+    struct event_release_task *t = xcalloc(1, sizeof *t);
     t->job = s->of->job;
     t->keys = xcalloc(s->key_count + 1, sizeof *t->keys);
     for (size_t i = 0; i < s->key_count; i++)

@@ -77,7 +77,7 @@ static void event_settle_again(void *ctx)
     event_settle_submit(t);
 }
 
-static void event_settle_settled(void *arg, int result, const struct error *err)
+static void settle_done(void *arg, int result, const struct error *err)
 {
     struct settle_task *t = arg;
     struct sending *s = t->of;
@@ -100,7 +100,7 @@ static void event_settle_settled(void *arg, int result, const struct error *err)
 static void event_settle_submit(struct settle_task *t)
 {
     struct engine *e = t->of->of->job->engine;
-    engine_async(e, settle_work, t, event_settle_settled);
+    engine_async(e, settle_work, t, settle_done);
 }
 
 static struct settle_task *event_settle_task_new(struct sending *s, const struct fate *f)

@@ -145,7 +145,7 @@ static void say_alive(struct engine *e, struct spool_file *f)
     f->said_alive = true;
 }
 
-static void leases_known(void *arg, int result, const struct error *err)
+static void leases_done(void *arg, int result, const struct error *err)
 {
     struct lease_task *t = arg;
     struct engine *e = t->engine;
@@ -179,7 +179,7 @@ static void ask_leases(void *ctx)
         struct lease_task *t = xcalloc(1, sizeof *t);
         t->engine = e;
         t->file = i;
-        engine_async(e, leases_work, t, leases_known);
+        engine_async(e, leases_work, t, leases_done);
     }
 }
 
@@ -386,7 +386,7 @@ static void try_kept(struct engine *e, const struct kept *k)
         cannot_try(e, k, why.text);
 }
 
-static void kept_known(void *arg, int result, const struct error *err)
+static void parked_pairs_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct kept_task *t = arg;
@@ -405,5 +405,5 @@ void recover_kept(struct engine *e, bool all)
     struct kept_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     t->retry_before = all ? INT64_MAX : clock_now();
-    engine_async(e, kept_work, t, kept_known);
+    engine_async(e, kept_work, t, parked_pairs_done);
 }

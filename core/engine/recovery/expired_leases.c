@@ -130,7 +130,7 @@ static int expired_leases_work(struct db *db, void *arg, struct error *e)
     return store_leases_left(db, s->host, s->incarnation, clock_now(), AT_ONCE, &t->list, &t->count, e);
 }
 
-static void expired_leases_known(void *arg, int result, const struct error *err)
+static void expired_leases_done(void *arg, int result, const struct error *err)
 {
     struct expired_leases_task *t = arg;
     struct engine *e = t->engine;
@@ -154,5 +154,5 @@ void expired_leases_check(struct engine *e)
     struct expired_leases_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
     e->gone_asked = true;
-    engine_async(e, expired_leases_work, t, expired_leases_known);
+    engine_async(e, expired_leases_work, t, expired_leases_done);
 }

@@ -33,7 +33,7 @@ static int trim_work(struct db *db, void *arg, struct error *e)
     return res;
 }
 
-static void trimmed(void *arg, int result, const struct error *err)
+static void trim_done(void *arg, int result, const struct error *err)
 {
     struct trim_task *t = arg;
     struct engine *e = t->engine;
@@ -41,7 +41,7 @@ static void trimmed(void *arg, int result, const struct error *err)
         log_line(LEVEL_WARNING, "old history could not be removed; it is tried again in an hour", "reason",
                  err->text, NULL);
     if (result >= 0 && t->more && !e->setup.daemon && engine_store_up(e) && ++t->batches < ONCE_BATCHES) {
-        engine_async(e, trim_work, t, trimmed); /* its work may be done: it ends when this is done, too */
+        engine_async(e, trim_work, t, trim_done); /* its work may be done: it ends when this is done, too */
         return;
     }
     if (e->setup.daemon && !e->stopping)
@@ -59,7 +59,7 @@ static void trim(void *ctx)
     }
     struct trim_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
-    engine_async(e, trim_work, t, trimmed);
+    engine_async(e, trim_work, t, trim_done);
 }
 
 void history_start(struct engine *e)

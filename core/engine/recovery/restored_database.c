@@ -86,7 +86,7 @@ static void restored_again(void *ctx)
     restored_database_check(e);
 }
 
-static void restored_looked(void *arg, int result, const struct error *err)
+static void restored_look_done(void *arg, int result, const struct error *err)
 {
     struct restored_database_task *t = arg;
     struct engine *e = t->engine;
@@ -148,5 +148,5 @@ void restored_database_check(struct engine *e)
         retention_each(e->keep, restored_add, t);
     t->known = xcalloc(t->count + 1, sizeof *t->known);
     e->set_back = SET_BACK_LOOKING;
-    engine_async(e, restored_look_work, t, restored_looked);
+    engine_async(e, restored_look_work, t, restored_look_done);
 }

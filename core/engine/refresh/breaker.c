@@ -112,7 +112,7 @@ static void rule(struct refused_task *t, int result)
     j->breaker.refused = true;
 }
 
-static void refused_done_loop(void *arg, int result, const struct error *err)
+static void breaker_refused_done(void *arg, int result, const struct error *err)
 {
     struct refused_task *t = arg;
     struct engine *e = t->job->engine;
@@ -153,13 +153,13 @@ void breaker_failed(struct job *j, struct run *r, struct commit *c, bool unanswe
     t->refusal.unanswered = unanswered && !j->safe;
     t->refusal.code = c->code;
     t->refusal.text = c->text;
-    engine_async(j->engine, refused_work, t, refused_done_loop);
+    engine_async(j->engine, refused_work, t, breaker_refused_done);
 }
 
 /* ---- a suspect that is not presented again: its refusal followed a presentation without an answer (rule 11)
  * ---- */
 
-static void breaker_judged(void *arg, int result, const struct error *err)
+static void breaker_judge_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct refused_task *t = arg;
@@ -195,7 +195,7 @@ void breaker_judge(struct job *j, struct run *r, struct claimed *c)
     t->refusal.unanswered = true;
     memcpy(t->lease, c->attempt_id, ID_SIZE);
     r->active++;
-    engine_async(j->engine, refused_work, t, breaker_judged);
+    engine_async(j->engine, refused_work, t, breaker_judge_done);
 }
 
 /* ---- successes ---- */

@@ -39,7 +39,7 @@ static void asked(void *ctx, const struct run_result *r)
     engine_check_ready(j->engine);
 }
 
-static void turn_known(void *arg, int result, const struct error *err)
+static void turn_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct turn_task *t = arg;
@@ -74,7 +74,7 @@ static void canary_ask(void *ctx)
     t->job = j;
     t->now = clock_now_ms();
     b->asking = true;
-    engine_async(j->engine, turn_work, t, turn_known);
+    engine_async(j->engine, turn_work, t, turn_done);
 }
 
 /* A clock that was set back does not stop the canaries. */
@@ -118,7 +118,7 @@ static int witness_work(struct db *db, void *arg, struct error *e)
 
 static void witness_ask(void *ctx);
 
-static void witness_known(void *arg, int result, const struct error *err)
+static void witness_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct witness_task *t = arg;
@@ -141,7 +141,7 @@ static void witness_ask(void *ctx)
         return;
     struct witness_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    engine_async(j->engine, witness_work, t, witness_known);
+    engine_async(j->engine, witness_work, t, witness_done);
 }
 
 /* The commit of the refusal goes first. */

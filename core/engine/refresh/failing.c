@@ -55,7 +55,7 @@ static void failing_take(struct job *j, const struct failing_seen *seen)
         log_line(LEVEL_INFO, "job no longer failing", "job", j->config->job, NULL);
 }
 
-static void failing_known(void *arg, int result, const struct error *err)
+static void failing_look_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct failing_task *t = arg;
@@ -78,7 +78,7 @@ static void look(void *ctx)
     struct failing_task *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->ask_run = !j->last_run.known;
-    engine_async(j->engine, failing_work, t, failing_known);
+    engine_async(j->engine, failing_work, t, failing_look_done);
 }
 
 void failing_look(struct job *j, bool soon)

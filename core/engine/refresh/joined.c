@@ -58,7 +58,7 @@ static int joined_look_work(struct db *db, void *arg, struct error *e)
 }
 
 /* After a lost connection the store is asked again: what is under way ends when it answers. */
-static void joined_looked(void *arg, int result, const struct error *err)
+static void joined_look_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct look_task *t = arg;
@@ -89,7 +89,7 @@ static void joined_look(void *ctx)
     r->joined = NULL;
     r->joined_count = 0;
     r->joining = true;
-    engine_async(r->job->engine, joined_look_work, t, joined_looked);
+    engine_async(r->job->engine, joined_look_work, t, joined_look_done);
 }
 
 void joined_add(struct run *r, struct under_way *list, size_t count)

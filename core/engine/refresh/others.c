@@ -60,7 +60,7 @@ static void others_again(void *ctx)
     run_pump(r);
 }
 
-static void others_looked(void *arg, int result, const struct error *err)
+static void others_look_done(void *arg, int result, const struct error *err)
 {
     (void)err;
     struct others_task *t = arg;
@@ -90,11 +90,11 @@ bool others_wait(struct run *r)
     run_query(r, &t->query);
     t->query.now = r->row.started_at; /* what becomes due later is not waited for */
     r->others_looking = true;
-    engine_async(e, others_look_work, t, others_looked);
+    engine_async(e, others_look_work, t, others_look_done);
     return true;
 }
 
-static int64_t at_most(int64_t n, int64_t most)
+static int64_t count_at_most(int64_t n, int64_t most)
 {
     return n < 0 || most < 0 ? 0 : n < most ? n : most;
 }
@@ -114,8 +114,8 @@ int others_count(struct db *db, struct run *r, struct error *e)
     if (res < 0)
         return res;
     int64_t done = r->row.skipped - left.due - left.elsewhere;
-    int64_t ok = at_most(now.ok - r->others.ok, done);
-    int64_t failed = at_most(now.failed - r->others.failed, done - ok);
+    int64_t ok = count_at_most(now.ok - r->others.ok, done);
+    int64_t failed = count_at_most(now.failed - r->others.failed, done - ok);
     r->row.refreshed += ok;
     r->row.failed += failed;
     r->row.skipped -= ok + failed;

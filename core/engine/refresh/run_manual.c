@@ -23,7 +23,7 @@ static int manual_known_work(struct db *db, void *arg, struct error *e)
     return record_stands(db, t->job, t->key, e);
 }
 
-static void manual_known(void *arg, int result, const struct error *e)
+static void manual_known_done(void *arg, int result, const struct error *e)
 {
     struct run_manual_task *t = arg;
     const char *keys[] = {t->key};
@@ -40,7 +40,7 @@ static void manual_known(void *arg, int result, const struct error *e)
 static void manual_looked(void *arg)
 {
     struct run_manual_task *t = arg;
-    engine_async(t->job->engine, manual_known_work, t, manual_known);
+    engine_async(t->job->engine, manual_known_work, t, manual_known_done);
 }
 
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count, run_done done,

@@ -39,7 +39,7 @@ static int tick_work(struct db *db, void *arg, struct error *e)
     return store_job_tick(db, t->job->config->job, t->tick, t->next, e);
 }
 
-static void tick_noted(void *arg, int result, const struct error *e)
+static void tick_done(void *arg, int result, const struct error *e)
 {
     struct tick_task *t = arg;
     if (result < 0)
@@ -57,7 +57,7 @@ static void note_tick(struct job *j, int64_t tick)
         abort();
     *t = (struct tick_task){j, tick, schedule_next(j, tick)};
     j->last_tick = tick;
-    engine_async(j->engine, tick_work, t, tick_noted);
+    engine_async(j->engine, tick_work, t, tick_done);
 }
 
 static void arm_tick(struct job *j);
@@ -106,7 +106,7 @@ static int schedule_due_work(struct db *db, void *arg, struct error *e)
 
 static void arm_auto(struct job *j, int64_t due_at);
 
-static void schedule_due_known(void *arg, int result, const struct error *e)
+static void schedule_due_done(void *arg, int result, const struct error *e)
 {
     (void)e;
     struct due_task *t = arg;
@@ -124,7 +124,7 @@ static void ask_due(struct job *j)
         abort();
     t->job = j;
     t->held = breaker_holds(j);
-    engine_async(j->engine, schedule_due_work, t, schedule_due_known);
+    engine_async(j->engine, schedule_due_work, t, schedule_due_done);
 }
 
 static void auto_now(void *ctx)

@@ -74,7 +74,7 @@ static void from_memory(struct choose_job_task *t, int *io_result)
         }
 }
 
-static void choose_job_known(void *arg, int result, const struct error *e)
+static void choose_job_done(void *arg, int result, const struct error *e)
 {
     struct choose_job_task *t = arg;
 
@@ -94,5 +94,5 @@ void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, 
     *t = (struct choose_job_task){.engine = e, .count = count, .done = done, .ctx = ctx};
     t->jobs = xmemdup(jobs, count * sizeof(struct job *));
     t->key = xstrdup(key);
-    engine_async_read(e, choose_job_work, t, choose_job_known);
+    engine_async_read(e, choose_job_work, t, choose_job_done);
 }

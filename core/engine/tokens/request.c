@@ -184,7 +184,7 @@ static void token_request_waited(void *ctx)
 
 /* ---- the attempt ---- */
 
-static void run_over(void *ctx, const struct run_result *r)
+static void token_request_run_over(void *ctx, const struct run_result *r)
 {
     struct token_request *d = ctx;
     bool nothing = !r->error && !r->why && !r->refreshed && !r->failed;
@@ -224,7 +224,8 @@ static void start_run(struct token_request *d)
         add_refused(d, a, &most);
     }
     d->running = true;
-    struct run *r = run_start(d->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, run_over, d);
+    struct run *r =
+        run_start(d->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, token_request_run_over, d);
     if (r)
         run_set_requirement(r, &most);
 }
@@ -325,7 +326,7 @@ static void token_request_settle(struct token_request *d)
     token_request_end(d);
 }
 
-static void looked(void *ctx)
+static void token_request_looked(void *ctx)
 {
     struct token_request *d = ctx;
     d->reading = false;
@@ -360,7 +361,7 @@ static void token_request_take(struct token_request *d)
     }
 }
 
-static void token_request_was_read(void *arg, int result, const struct error *e)
+static void token_request_read_done(void *arg, int result, const struct error *e)
 {
     struct token_request *d = arg;
     d->reading = false;
@@ -371,7 +372,7 @@ static void token_request_was_read(void *arg, int result, const struct error *e)
         token_request_end(d);
     } else if (d->found && must_look(d)) {
         d->looked = d->reading = true;
-        discovery_one(d->job, d->key, looked, d);
+        discovery_one(d->job, d->key, token_request_looked, d);
     } else {
         token_request_take(d);
     }
@@ -405,7 +406,7 @@ static void token_request_read_again(void *ctx)
     d->standing = (struct standing){0};
     d->reading = true;
     d->timer = loop_after(d->engine->loop, SLOW_READ_MS, slow, d);
-    engine_read(d->engine, token_request_read_work, d, token_request_was_read);
+    engine_read(d->engine, token_request_read_work, d, token_request_read_done);
 }
 
 /* ---- requests ---- */

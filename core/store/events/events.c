@@ -38,7 +38,7 @@ struct adding {
 };
 
 /* The state of one try of the transaction. */
-struct round {
+struct events_round {
     struct map *at;       /* key -> where its event's id is or will be */
     int64_t *known;       /* ids that the store gave */
     const int64_t **from; /* for each event the one that it repeats; NULL = it is new */
@@ -46,7 +46,7 @@ struct round {
     size_t fresh_count, new_count;
 };
 
-static void event_rows_round_done(struct round *r)
+static void event_rows_round_done(struct events_round *r)
 {
     if (r->at)
         map_free(r->at, NULL);
@@ -134,7 +134,7 @@ static int check_records(struct db *db, const struct adding *a, struct error *e)
 }
 
 /* Which of the events are here already. */
-static int find_known(struct db *db, const struct adding *a, struct round *w, struct error *e)
+static int find_known(struct db *db, const struct adding *a, struct events_round *w, struct error *e)
 {
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0};
@@ -157,7 +157,7 @@ static int find_known(struct db *db, const struct adding *a, struct round *w, st
 }
 
 /* Separates the new ones from those that exist, or that come earlier in the list. */
-static void event_rows_sort_out(const struct adding *a, struct round *w)
+static void event_rows_sort_out(const struct adding *a, struct events_round *w)
 {
     size_t first = 0, next;
     w->from = xcalloc(a->count, sizeof(*w->from));
@@ -229,7 +229,7 @@ static int check_depth(struct db *db, const struct adding *a, struct error *e)
     return res;
 }
 
-static int give_ids(struct db *db, const struct adding *a, const struct round *w, struct error *e)
+static int give_ids(struct db *db, const struct adding *a, const struct events_round *w, struct error *e)
 {
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
@@ -253,7 +253,7 @@ static int give_ids(struct db *db, const struct adding *a, const struct round *w
 }
 
 /* Rows as one parameter: a JSON array of arrays, the same for both drivers. */
-static int own_rows(struct args *p, struct json_writer *w, struct error *e)
+static int events_own_rows(struct args *p, struct json_writer *w, struct error *e)
 {
     json_end(w);
     if (json_finish(w) < 0)
@@ -276,7 +276,7 @@ static void event_rows_sql_append_member(const struct db *db, int index, const c
         buf_printf(sql, "json_extract(u.value, '$[%d]')", index);
 }
 
-static int put_keys(struct db *db, const struct adding *a, const struct round *w, struct error *e)
+static int put_keys(struct db *db, const struct adding *a, const struct events_round *w, struct error *e)
 {
     cleanup(args_done) struct args p = {0};
     cleanup(buf_done) struct buf sql = {0}, rows = {0};
@@ -291,7 +291,7 @@ static int put_keys(struct db *db, const struct adding *a, const struct round *w
         json_put_integer(&out, NULL, a->list[w->fresh[i]->event].id);
         json_end(&out);
     }
-    int res = own_rows(&p, &out, e);
+    int res = events_own_rows(&p, &out, e);
     if (res < 0)
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
@@ -325,7 +325,8 @@ static void event_rows_put_event(struct json_writer *out, const struct new_event
     json_end(out);
 }
 
-static int event_rows_put_events(struct db *db, const struct adding *a, const struct round *w, struct error *e)
+static int event_rows_put_events(struct db *db, const struct adding *a, const struct events_round *w,
+                                 struct error *e)
 {
     static const char *const types[] = {"bigint", "text",   "text", "text",    "text",
                                         "bigint", "bigint", "text", "integer", "bigint"};
@@ -338,7 +339,7 @@ static int event_rows_put_events(struct db *db, const struct adding *a, const st
     for (size_t i = 0; i < a->count; i++)
         if (!w->from[i])
             event_rows_put_event(&out, &a->list[i], a->now);
-    int res = own_rows(&p, &out, e);
+    int res = events_own_rows(&p, &out, e);
     if (res < 0)
         return res;
     buf_init(&sql, EVENTS_SQL_MAX);
@@ -357,7 +358,7 @@ static int event_rows_put_events(struct db *db, const struct adding *a, const st
 static int event_rows_add(struct db *db, void *arg, struct error *e)
 {
     const struct adding *a = arg;
-    cleanup(event_rows_round_done) struct round w = {.at = map_new()};
+    cleanup(event_rows_round_done) struct events_round w = {.at = map_new()};
     int r = check_records(db, a, e);
     if (r == 0)
         r = find_known(db, a, &w, e);
