@@ -62,43 +62,43 @@ struct token_request {
 
 static void token_request_read_again(void *ctx);
 
-static const struct token_entry *remembered(const struct token_request *d)
+static const struct token_entry *remembered(const struct token_request *q)
 {
-    return tokens_get(d->engine->tokens, d->job->table->source, d->key);
+    return tokens_get(q->engine->tokens, q->job->table->source, q->key);
 }
 
-static void token_request_free(struct token_request *d)
+static void token_request_free(struct token_request *q)
 {
-    struct engine *e = d->engine;
+    struct engine *e = q->engine;
     for (struct token_request **p = &e->token_requests; *p; p = &(*p)->next)
-        if (*p == d) {
-            *p = d->next;
+        if (*p == q) {
+            *p = q->next;
             break;
         }
-    loop_cancel(&d->timer);
-    row_done(&d->row);
-    record_done(&d->record);
-    free(d->refused);
-    free(d->key);
-    free(d);
+    loop_cancel(&q->timer);
+    row_done(&q->row);
+    record_done(&q->record);
+    free(q->refused);
+    free(q->key);
+    free(q);
     e->busy--;
     engine_check_stopped(e);
 }
 
 /* ---- answers ---- */
 
-static void token_request_answer(struct token_waiter *a, const struct token_answer *said)
+static void token_request_answer(struct token_waiter *w, const struct token_answer *said)
 {
-    struct token_request *d = a->request;
-    for (struct token_waiter **p = &d->waiters; *p; p = &(*p)->next)
-        if (*p == a) {
-            *p = a->next;
+    struct token_request *q = w->request;
+    for (struct token_waiter **p = &q->waiters; *p; p = &(*p)->next)
+        if (*p == w) {
+            *p = w->next;
             break;
         }
-    loop_cancel(&a->timer);
-    a->done(a->ctx, said);
-    secret_free(a->refused_token);
-    free(a);
+    loop_cancel(&w->timer);
+    w->done(w->ctx, said);
+    secret_free(w->refused_token);
+    free(w);
 }
 
 static void token_request_fill(const struct token_entry *t, struct token_answer *ret)
@@ -113,45 +113,45 @@ static void token_request_fill(const struct token_entry *t, struct token_answer 
     };
 }
 
-static void token_request_serve(struct token_waiter *a, const struct token_entry *t)
+static void token_request_serve(struct token_waiter *w, const struct token_entry *t)
 {
     struct token_answer said;
     token_request_fill(t, &said);
     said.status = TOKEN_SERVED;
     said.code = t->code;
     said.why = t->text;
-    said.tried = a->tried;
-    token_request_answer(a, &said);
+    said.tried = w->tried;
+    token_request_answer(w, &said);
 }
 
-static void token_request_refuse(struct token_waiter *a, const struct token_entry *t)
+static void token_request_refuse(struct token_waiter *w, const struct token_entry *t)
 {
     struct token_answer said;
     token_request_fill(t, &said);
-    token_refusal(a->request->job, t, &a->requirement, &said);
-    said.tried = a->tried;
-    if (said.status == TOKEN_LATER && a->request->refused)
-        said.why = a->request->refused;
-    token_request_answer(a, &said);
+    token_refusal(w->request->job, t, &w->requirement, &said);
+    said.tried = w->tried;
+    if (said.status == TOKEN_LATER && w->request->refused)
+        said.why = w->request->refused;
+    token_request_answer(w, &said);
 }
 
-static void answer_all(struct token_request *d, int status, const char *why)
+static void answer_all(struct token_request *q, int status, const char *why)
 {
     const struct token_answer said = {.status = status, .why = why, .retry_after = 1};
-    while (d->waiters)
-        token_request_answer(d->waiters, &said);
+    while (q->waiters)
+        token_request_answer(q->waiters, &said);
 }
 
 /* Nothing new can be learned: the remembered token is served while it is valid. */
-static void answer_from_memory(struct token_request *d, int status, const char *why)
+static void answer_from_memory(struct token_request *q, int status, const char *why)
 {
-    const struct token_entry *t = remembered(d);
-    for (struct token_waiter *a = d->waiters, *next; a && t; a = next) {
-        next = a->next;
-        if (token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE)
-            token_request_serve(a, t);
+    const struct token_entry *t = remembered(q);
+    for (struct token_waiter *w = q->waiters, *next; w && t; w = next) {
+        next = w->next;
+        if (token_judge(q->job, t, &w->requirement, false) == VERDICT_SERVE)
+            token_request_serve(w, t);
     }
-    answer_all(d, status, why);
+    answer_all(q, status, why);
 }
 
 /* ---- limits of waiting ---- */
@@ -159,17 +159,17 @@ static void answer_from_memory(struct token_request *d, int status, const char *
 /* While the present token is valid it is served early; without one the caller waits as long as it asked. */
 static void token_request_waited(void *ctx)
 {
-    struct token_waiter *a = ctx;
-    struct token_request *d = a->request;
-    const struct token_entry *t = remembered(d);
+    struct token_waiter *w = ctx;
+    struct token_request *q = w->request;
+    const struct token_entry *t = remembered(q);
     int64_t now = clock_boot_ms();
-    a->timer = NULL;
-    if (t && token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE) {
-        token_request_serve(a, t);
+    w->timer = NULL;
+    if (t && token_judge(q->job, t, &w->requirement, false) == VERDICT_SERVE) {
+        token_request_serve(w, t);
         return;
     }
-    if (now < a->until_ms) {
-        a->timer = loop_after(d->engine->loop, a->until_ms - now, token_request_waited, a);
+    if (now < w->until_ms) {
+        w->timer = loop_after(q->engine->loop, w->until_ms - now, token_request_waited, w);
         return;
     }
     struct token_answer said = {0};
@@ -177,55 +177,55 @@ static void token_request_waited(void *ctx)
         token_request_fill(t, &said);
     said.status = TOKEN_UNDER_WAY;
     said.retry_after = 1;
-    said.why = d->running || d->standing.leased ? "the refresh is still under way; its result will be stored"
+    said.why = q->running || q->standing.leased ? "the refresh is still under way; its result will be stored"
                                                 : "the record could not be read in time; no refresh was started";
-    token_request_answer(a, &said);
+    token_request_answer(w, &said);
 }
 
 /* ---- the attempt ---- */
 
 static void token_request_run_over(void *ctx, const struct run_result *r)
 {
-    struct token_request *d = ctx;
+    struct token_request *q = ctx;
     bool nothing = !r->error && !r->why && !r->refreshed && !r->failed;
-    d->running = false;
-    free(d->refused);
-    d->refused = r->why ? xstrdup(r->why) : NULL;
-    d->barren = nothing ? d->barren + 1 : 0;
-    if (d->barren >= BARREN_MAX)
-        d->refused =
+    q->running = false;
+    free(q->refused);
+    q->refused = r->why ? xstrdup(r->why) : NULL;
+    q->barren = nothing ? q->barren + 1 : 0;
+    if (q->barren >= BARREN_MAX)
+        q->refused =
             xstrdup("no refresh of the record could be started now; ask again, or see renewctl explain for it");
-    for (struct token_waiter *a = d->waiters; a && !nothing; a = a->next)
-        a->tried = true;
-    loop_cancel(&d->timer);
-    d->timer = loop_after(d->engine->loop, nothing ? POLL_MS << d->barren : 0, token_request_read_again, d);
+    for (struct token_waiter *w = q->waiters; w && !nothing; w = w->next)
+        w->tried = true;
+    loop_cancel(&q->timer);
+    q->timer = loop_after(q->engine->loop, nothing ? POLL_MS << q->barren : 0, token_request_read_again, q);
 }
 
 /* Of the callers that were refused the record's present token, one that knows the token is used for all. */
-static void add_refused(const struct token_request *d, const struct token_waiter *a, struct token_requirement *io)
+static void add_refused(const struct token_request *q, const struct token_waiter *w, struct token_requirement *io)
 {
-    const struct token_held held = token_held_of(remembered(d));
-    if (!token_refused(&a->requirement, &held, clock_now()))
+    const struct token_held held = token_held_of(remembered(q));
+    if (!token_refused(&w->requirement, &held, clock_now()))
         return;
     io->refused = true;
-    io->refused_generation = a->requirement.refused_generation;
-    if (a->requirement.refused_token)
-        io->refused_token = a->requirement.refused_token;
+    io->refused_generation = w->requirement.refused_generation;
+    if (w->requirement.refused_token)
+        io->refused_token = w->requirement.refused_token;
 }
 
-static void start_run(struct token_request *d)
+static void start_run(struct token_request *q)
 {
-    const char *keys[] = {d->key};
+    const char *keys[] = {q->key};
     struct token_requirement most = {.min_valid = -1};
-    for (const struct token_waiter *a = d->waiters; a; a = a->next) {
-        most.as_tick = most.as_tick || a->requirement.as_tick;
-        if (!a->requirement.as_tick && a->requirement.min_valid > most.min_valid)
-            most.min_valid = a->requirement.min_valid;
-        add_refused(d, a, &most);
+    for (const struct token_waiter *w = q->waiters; w; w = w->next) {
+        most.as_tick = most.as_tick || w->requirement.as_tick;
+        if (!w->requirement.as_tick && w->requirement.min_valid > most.min_valid)
+            most.min_valid = w->requirement.min_valid;
+        add_refused(q, w, &most);
     }
-    d->running = true;
+    q->running = true;
     struct run *r =
-        run_start(d->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, token_request_run_over, d);
+        run_start(q->job, CLAIM_DEMAND, most.as_tick ? "function" : "demand", keys, 1, token_request_run_over, q);
     if (r)
         run_set_requirement(r, &most);
 }
@@ -234,227 +234,227 @@ static void start_run(struct token_request *d)
 
 static int token_request_read_work(struct db *db, void *arg, struct error *e)
 {
-    struct token_request *d = arg;
-    int res = store_row(db, d->job->table, d->key, &d->row, &d->record, &d->known, e);
+    struct token_request *q = arg;
+    int res = store_row(db, q->job->table, q->key, &q->row, &q->record, &q->known, e);
     if (res == -ENOENT)
         return 0;
-    d->found = res >= 0;
-    if (res >= 0 && d->known)
-        res = store_standing(db, d->record.fingerprint, d->job->safe, &d->standing, e);
+    q->found = res >= 0;
+    if (res >= 0 && q->known)
+        res = store_standing(db, q->record.fingerprint, q->job->safe, &q->standing, e);
     return res;
 }
 
 /* The credential's state counts, even if another record learned it. */
-static void share_standing(struct token_request *d)
+static void share_standing(struct token_request *q)
 {
-    struct record *r = &d->record;
-    if (d->standing.hold_until > r->not_before)
-        r->not_before = d->standing.hold_until;
-    if (!d->standing.dead || r->state == STATE_RECONNECT || r->state == STATE_PENDING)
+    struct record *r = &q->record;
+    if (q->standing.hold_until > r->not_before)
+        r->not_before = q->standing.hold_until;
+    if (!q->standing.dead || r->state == STATE_RECONNECT || r->state == STATE_PENDING)
         return;
     r->state = STATE_RECONNECT;
     record_set_text(&r->last_text, NULL);
-    if (engine_may_work(d->engine))
-        share_dead_outcome(d->engine, r->fingerprint);
+    if (engine_may_work(q->engine))
+        share_dead_outcome(q->engine, r->fingerprint);
 }
 
 /* The credential is being presented, or it is spent and the newest one is on its way to its row: the request
  * waits. */
-static bool in_other_hands(struct token_request *d)
+static bool in_other_hands(struct token_request *q)
 {
-    if (!d->standing.spent)
-        return d->standing.leased;
-    if (!d->carried && engine_may_work(d->engine))
-        restore_newest_credential(d->engine, d->record.fingerprint);
-    d->carried = true;
+    if (!q->standing.spent)
+        return q->standing.leased;
+    if (!q->carried && engine_may_work(q->engine))
+        restore_newest_credential(q->engine, q->record.fingerprint);
+    q->carried = true;
     return true;
 }
 
-static void token_request_end(struct token_request *d)
+static void token_request_end(struct token_request *q)
 {
-    if (!d->waiters && !d->running && !d->reading)
-        token_request_free(d);
+    if (!q->waiters && !q->running && !q->reading)
+        token_request_free(q);
 }
 
 /* A refresh that ended well since the request counts as its own, whichever host made it, even if it brought the
  * same token again. */
-static void note_refresh(struct token_waiter *a, const struct token_entry *t)
+static void note_refresh(struct token_waiter *w, const struct token_entry *t)
 {
-    if (a->looked && a->ok_at != t->due.ok_at) {
-        a->tried = true;
-        a->requirement.refused = false;
+    if (w->looked && w->ok_at != t->due.ok_at) {
+        w->tried = true;
+        w->requirement.refused = false;
     }
-    a->looked = true;
-    a->ok_at = t->due.ok_at;
+    w->looked = true;
+    w->ok_at = t->due.ok_at;
 }
 
-static void refuse_all(struct token_request *d, const struct token_entry *t)
+static void refuse_all(struct token_request *q, const struct token_entry *t)
 {
-    for (struct token_waiter *a = d->waiters, *next; a; a = next) {
-        next = a->next;
-        if (token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE)
-            token_request_serve(a, t);
+    for (struct token_waiter *w = q->waiters, *next; w; w = next) {
+        next = w->next;
+        if (token_judge(q->job, t, &w->requirement, false) == VERDICT_SERVE)
+            token_request_serve(w, t);
         else
-            token_request_refuse(a, t);
+            token_request_refuse(w, t);
     }
 }
 
-static void token_request_settle(struct token_request *d)
+static void token_request_settle(struct token_request *q)
 {
-    const struct token_entry *t = remembered(d);
+    const struct token_entry *t = remembered(q);
     bool try = false;
-    for (struct token_waiter *a = d->waiters, *next; a; a = next) {
-        next = a->next;
-        note_refresh(a, t);
-        switch (token_judge(d->job, t, &a->requirement, !a->tried)) {
+    for (struct token_waiter *w = q->waiters, *next; w; w = next) {
+        next = w->next;
+        note_refresh(w, t);
+        switch (token_judge(q->job, t, &w->requirement, !w->tried)) {
         case VERDICT_SERVE:
-            token_request_serve(a, t);
+            token_request_serve(w, t);
             break;
         case VERDICT_REFUSE:
-            token_request_refuse(a, t);
+            token_request_refuse(w, t);
             break;
         default:
             try = true;
         }
     }
-    if (try && in_other_hands(d))
-        d->timer = loop_after(d->engine->loop, POLL_MS, token_request_read_again, d);
-    else if (try && d->barren >= BARREN_MAX)
-        refuse_all(d, t);
+    if (try && in_other_hands(q))
+        q->timer = loop_after(q->engine->loop, POLL_MS, token_request_read_again, q);
+    else if (try && q->barren >= BARREN_MAX)
+        refuse_all(q, t);
     else if (try)
-        start_run(d);
-    token_request_end(d);
+        start_run(q);
+    token_request_end(q);
 }
 
 static void token_request_looked(void *ctx)
 {
-    struct token_request *d = ctx;
-    d->reading = false;
-    token_request_read_again(d);
+    struct token_request *q = ctx;
+    q->reading = false;
+    token_request_read_again(q);
 }
 
 /* The row changed since it was last read: renewd's record of it is updated first. */
-static bool must_look(const struct token_request *d)
+static bool must_look(const struct token_request *q)
 {
-    return !d->looked && engine_may_work(d->engine) && d->job->discovered && !d->job->removed &&
-           (!d->known || strcmp(d->row.hash, d->record.hash) != 0);
+    return !q->looked && engine_may_work(q->engine) && q->job->discovered && !q->job->removed &&
+           (!q->known || strcmp(q->row.hash, q->record.hash) != 0);
 }
 
-static void token_request_take(struct token_request *d)
+static void token_request_take(struct token_request *q)
 {
     struct token_entry fresh = {0};
     struct error e = {""};
-    d->looked = d->ahead = false;
-    if (d->known)
-        share_standing(d);
-    if (!d->found || !d->known || row_is_filtered_out(d->job, &d->row, &d->record)) {
-        tokens_forget(d->engine->tokens, d->job->table->source, d->key);
-        answer_all(d, TOKEN_UNKNOWN, NULL);
-        token_request_end(d);
-    } else if (token_entry_of(d->job, &d->row, &d->record, &fresh, &e) < 0) {
-        tokens_forget(d->engine->tokens, d->job->table->source, d->key);
-        answer_all(d, TOKEN_PERSON, e.text);
-        token_request_end(d);
+    q->looked = q->ahead = false;
+    if (q->known)
+        share_standing(q);
+    if (!q->found || !q->known || row_is_filtered_out(q->job, &q->row, &q->record)) {
+        tokens_forget(q->engine->tokens, q->job->table->source, q->key);
+        answer_all(q, TOKEN_UNKNOWN, NULL);
+        token_request_end(q);
+    } else if (token_entry_of(q->job, &q->row, &q->record, &fresh, &e) < 0) {
+        tokens_forget(q->engine->tokens, q->job->table->source, q->key);
+        answer_all(q, TOKEN_PERSON, e.text);
+        token_request_end(q);
     } else {
-        tokens_put(d->engine->tokens, d->job->table->source, d->key, &fresh);
-        token_request_settle(d);
+        tokens_put(q->engine->tokens, q->job->table->source, q->key, &fresh);
+        token_request_settle(q);
     }
 }
 
 static void token_request_read_done(void *arg, int result, const struct error *e)
 {
-    struct token_request *d = arg;
-    d->reading = false;
-    loop_cancel(&d->timer);
+    struct token_request *q = arg;
+    q->reading = false;
+    loop_cancel(&q->timer);
     if (result < 0) {
-        d->ahead = false;
-        answer_from_memory(d, TOKEN_AWAY, e->text);
-        token_request_end(d);
-    } else if (d->found && must_look(d)) {
-        d->looked = d->reading = true;
-        discovery_one(d->job, d->key, token_request_looked, d);
+        q->ahead = false;
+        answer_from_memory(q, TOKEN_AWAY, e->text);
+        token_request_end(q);
+    } else if (q->found && must_look(q)) {
+        q->looked = q->reading = true;
+        discovery_one(q->job, q->key, token_request_looked, q);
     } else {
-        token_request_take(d);
+        token_request_take(q);
     }
 }
 
 static void slow(void *ctx)
 {
-    struct token_request *d = ctx;
-    const struct token_entry *t = remembered(d);
-    d->timer = NULL;
-    for (struct token_waiter *a = d->waiters, *next; a && t; a = next) {
-        next = a->next;
-        if (token_judge(d->job, t, &a->requirement, false) == VERDICT_SERVE)
-            token_request_serve(a, t);
+    struct token_request *q = ctx;
+    const struct token_entry *t = remembered(q);
+    q->timer = NULL;
+    for (struct token_waiter *w = q->waiters, *next; w && t; w = next) {
+        next = w->next;
+        if (token_judge(q->job, t, &w->requirement, false) == VERDICT_SERVE)
+            token_request_serve(w, t);
     }
 }
 
 static void token_request_read_again(void *ctx)
 {
-    struct token_request *d = ctx;
-    d->timer = NULL;
-    if (!d->waiters && !d->ahead) {
-        token_request_end(d);
+    struct token_request *q = ctx;
+    q->timer = NULL;
+    if (!q->waiters && !q->ahead) {
+        token_request_end(q);
         return;
     }
-    row_done(&d->row);
-    record_done(&d->record);
-    memset(&d->row, 0, sizeof d->row);
-    memset(&d->record, 0, sizeof d->record);
-    d->known = d->found = false;
-    d->standing = (struct standing){0};
-    d->reading = true;
-    d->timer = loop_after(d->engine->loop, SLOW_READ_MS, slow, d);
-    engine_read(d->engine, token_request_read_work, d, token_request_read_done);
+    row_done(&q->row);
+    record_done(&q->record);
+    memset(&q->row, 0, sizeof q->row);
+    memset(&q->record, 0, sizeof q->record);
+    q->known = q->found = false;
+    q->standing = (struct standing){0};
+    q->reading = true;
+    q->timer = loop_after(q->engine->loop, SLOW_READ_MS, slow, q);
+    engine_read(q->engine, token_request_read_work, q, token_request_read_done);
 }
 
 /* ---- requests ---- */
 
 static struct token_request *token_request_of(struct engine *e, const struct job *j, const char *key)
 {
-    for (struct token_request *d = e->token_requests; d; d = d->next)
-        if (d->job == j && strcmp(d->key, key) == 0)
-            return d;
+    for (struct token_request *q = e->token_requests; q; q = q->next)
+        if (q->job == j && strcmp(q->key, key) == 0)
+            return q;
     return NULL;
 }
 
 static struct token_request *token_request_new(struct engine *e, struct job *j, const char *key)
 {
-    struct token_request *d = xcalloc(1, sizeof *d);
-    d->engine = e;
-    d->job = j;
-    d->key = xstrdup(key);
-    d->next = e->token_requests;
-    e->token_requests = d;
+    struct token_request *q = xcalloc(1, sizeof *q);
+    q->engine = e;
+    q->job = j;
+    q->key = xstrdup(key);
+    q->next = e->token_requests;
+    e->token_requests = q;
     e->busy++;
-    return d;
+    return q;
 }
 
 /* Whether what is remembered may be older than what the requirement tells of. */
-static bool may_be_behind(const struct token_entry *t, const struct token_requirement *w)
+static bool may_be_behind(const struct token_entry *t, const struct token_requirement *need)
 {
-    return w->refused &&
-           (t->generation < w->refused_generation || (t->generation == w->refused_generation && !w->refused_token));
+    return need->refused && (t->generation < need->refused_generation ||
+                             (t->generation == need->refused_generation && !need->refused_token));
 }
 
 static void read_ahead(struct engine *e, struct job *j, const char *key)
 {
     if (token_request_of(e, j, key))
         return;
-    struct token_request *d = token_request_new(e, j, key);
-    d->ahead = true;
-    token_request_read_again(d);
+    struct token_request *q = token_request_new(e, j, key);
+    q->ahead = true;
+    token_request_read_again(q);
 }
 
 /* It was read a moment ago and is used. */
-static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_requirement *w,
+static bool answered_at_once(struct engine *e, struct job *j, const char *key, const struct token_requirement *need,
                              token_done done, void *ctx)
 {
     const struct token_entry *t = tokens_get(e->tokens, j->table->source, key);
     struct token_answer said;
     int64_t age = t ? clock_boot_ms() - t->read_ms : 0;
-    if (!t || age >= FRESH_MS || may_be_behind(t, w) || token_judge(j, t, w, true) != VERDICT_SERVE)
+    if (!t || age >= FRESH_MS || may_be_behind(t, need) || token_judge(j, t, need, true) != VERDICT_SERVE)
         return false;
     token_request_fill(t, &said);
     said.status = TOKEN_SERVED;
@@ -464,7 +464,7 @@ static bool answered_at_once(struct engine *e, struct job *j, const char *key, c
     return true;
 }
 
-void engine_token(struct engine *e, struct job *j, const char *key, const struct token_requirement *w,
+void engine_token(struct engine *e, struct job *j, const char *key, const struct token_requirement *need,
                   token_done done, void *ctx)
 {
     if (e->stopping || !j->table) {
@@ -475,25 +475,26 @@ void engine_token(struct engine *e, struct job *j, const char *key, const struct
         done(ctx, &said);
         return;
     }
-    if (answered_at_once(e, j, key, w, done, ctx))
+    if (answered_at_once(e, j, key, need, done, ctx))
         return;
-    struct token_request *d = token_request_of(e, j, key);
-    bool fresh = !d;
+    struct token_request *q = token_request_of(e, j, key);
+    bool fresh = !q;
     if (fresh)
-        d = token_request_new(e, j, key);
-    struct token_waiter *a = xcalloc(1, sizeof *a);
-    *a = (struct token_waiter){.request = d,
-                               .requirement = *w,
+        q = token_request_new(e, j, key);
+    struct token_waiter *w = xcalloc(1, sizeof *w);
+    *w = (struct token_waiter){.request = q,
+                               .requirement = *need,
                                .done = done,
                                .ctx = ctx,
-                               .next = d->waiters,
-                               .refused_token = secret_from_text(w->refused_token)};
-    a->requirement.refused_token = secret_text(a->refused_token);
-    a->until_ms = clock_boot_ms() + w->wait_ms;
-    a->timer = loop_after(e->loop, w->wait_ms < w->serve_ms ? w->wait_ms : w->serve_ms, token_request_waited, a);
-    d->waiters = a;
+                               .next = q->waiters,
+                               .refused_token = secret_from_text(need->refused_token)};
+    w->requirement.refused_token = secret_text(w->refused_token);
+    w->until_ms = clock_boot_ms() + need->wait_ms;
+    w->timer = loop_after(e->loop, need->wait_ms < need->serve_ms ? need->wait_ms : need->serve_ms,
+                          token_request_waited, w);
+    q->waiters = w;
     if (fresh)
-        token_request_read_again(d);
+        token_request_read_again(q);
 }
 
 void token_requests_free(struct engine *e)
