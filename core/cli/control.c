@@ -201,22 +201,32 @@ int ctl_refresh(const struct ctl *c)
     return all ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int switch_job(const struct ctl *c, const char *route, const char *done)
+static int switch_job(const struct ctl *c, const char *route, const char *done, bool goes_on)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
     cleanup(free_p) char *path = ctl_path(route, c->args[0], NULL);
-    int status;
-    if (ctl_is_over(c, "POST", path, &d, &status))
-        return status;
-    fputs("job ", stdout);
-    print_text(c->args[0]);
-    puts(done);
-    return EXIT_DONE;
+    const char *held = NULL;
+    int r = ctl_call(c, "POST", path, &d);
+
+    if (r != 0)
+        return r;
+    bool stands = goes_on && json_text(d.json, "held", &held, NULL) == 0;
+    if (c->json) {
+        fputs(d.body.data, stdout);
+    } else {
+        fputs("job ", stdout);
+        print_text(c->args[0]);
+        fputs(stands ? " is not paused, but it is held all the same: " : done, stdout);
+        if (stands)
+            print_text(held);
+        putchar('\n');
+    }
+    return stands ? EXIT_FAILED : EXIT_DONE;
 }
 
 int ctl_pause(const struct ctl *c)
 {
-    return switch_job(c, "/v1/jobs/%s/pause", " is paused until it is resumed, also after a restart");
+    return switch_job(c, "/v1/jobs/%s/pause", " is paused until it is resumed, also after a restart", false);
 }
 
 int ctl_resume(const struct ctl *c)
@@ -227,7 +237,8 @@ int ctl_resume(const struct ctl *c)
             ? " goes on; an account has to be connected again if its provider says once more that its grant is "
               "dead. Accounts that are refused for another reason (misconfigured) are only tried again: correct "
               "the job's settings for those"
-            : " goes on");
+            : " goes on",
+        true);
 }
 
 int ctl_adopt(const struct ctl *c)

@@ -112,6 +112,7 @@ static const struct migration migrations[] = {
     {migration_waiting, &migration_waiting_count},
     {migration_fault, &migration_fault_count},
     {migration_tried, &migration_tried_count},
+    {migration_resume, &migration_resume_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

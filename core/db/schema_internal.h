@@ -87,5 +87,7 @@ extern const size_t migration_fault_count;
 /* schema_sql.c: runs that wait for a renewd. */
 extern const struct step migration_waiting[];
 extern const size_t migration_waiting_count;
+extern const struct step migration_resume[];
+extern const size_t migration_resume_count;
 
 #endif

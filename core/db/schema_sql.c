@@ -350,3 +350,20 @@ const struct step migration_waiting[] = {
                    " ALTER VIEW renewd.job_run_details SET (security_invoker = true); END IF; END $do$"},
 };
 const size_t migration_waiting_count = sizeof migration_waiting / sizeof *migration_waiting;
+
+/* A migration: resume in SQL ends a hold for a plugin's fault, too, as the command does.
+ */
+const struct step migration_resume[] = {
+    {.postgresql = "CREATE OR REPLACE FUNCTION renewd.resume(p_name text) RETURNS void LANGUAGE sql"
+                   " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$"
+                   " UPDATE renewd.jobs SET paused = 0, fault_file = NULL, fault = NULL"
+                   " WHERE job = renewd.job_named(p_name);"
+                   " UPDATE renewd.records SET not_before = 0, due_at = point WHERE job = renewd.job_named(p_name)"
+                   " AND state = 5 AND point > 0 AND EXISTS (SELECT 1 FROM renewd.breakers b"
+                   " WHERE b.job = renewd.records.job AND b.held_at > 0);"
+                   " UPDATE renewd.breakers SET held_at = 0, turned = 0,"
+                   " ended_at = floor(extract(epoch FROM clock_timestamp()) * 1000)"
+                   " WHERE job = renewd.job_named(p_name) AND held_at > 0;"
+                   " SELECT pg_notify('renewd', p_name) $fn$"},
+};
+const size_t migration_resume_count = sizeof migration_resume / sizeof *migration_resume;

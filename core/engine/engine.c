@@ -249,6 +249,7 @@ void engine_stop(struct engine *e, void (*stopped)(void *ctx), void *ctx)
         discovery_stop(e->jobs[i]);
         events_stop(e->jobs[i]);
         loop_cancel(&e->jobs[i]->retry_timer);
+        job_fault_stop(e->jobs[i]);
         attempt_abandon_unsent(e->jobs[i]);
         run_stop_all(e->jobs[i]);
     }

@@ -30,7 +30,6 @@ void job_resolve(struct job *j);
 void job_find_source(struct job *j);
 /* Applies a pause of this process or of another one. */
 void job_set_paused(struct job *j, bool paused);
-void job_fault_over(struct job *j);
 /* Finds the column of the job's table for each slot. */
 void job_map_slots(struct job *j);
 int64_t job_count_sealed(struct db *db, const struct job *j, const char *prefix);

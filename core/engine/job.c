@@ -24,15 +24,15 @@ static void open_instance(struct job *j)
     struct error e;
     const struct job_config *c = j->config;
     if (c->mistake && !j->engine->setup.daemon) { /* --once has reported it with all others */
-        j->held = xstrdup(c->mistake);
+        job_hold_silently(j, HOLD_SETTINGS, c->mistake);
         return;
     }
     if (c->mistake) {
-        job_hold(j, c->mistake);
+        job_hold(j, HOLD_SETTINGS, c->mistake);
         return;
     }
     if (instance_open(c->plugin, c->job, c->settings, &j->instance, &e) < 0) {
-        job_hold(j, e.text);
+        job_hold(j, HOLD_SETTINGS, e.text);
         return;
     }
     instance_zone(j->instance, c->zone);
@@ -67,6 +67,7 @@ void job_free(struct job *j)
     free(j->discovery.last_key);
     free(j->warning);
     loop_cancel(&j->retry_timer);
+    loop_cancel(&j->fault_timer);
     ready_close(j);
     while (j->attempts)
         attempt_free(j->attempts);
@@ -85,7 +86,7 @@ void job_free(struct job *j)
     free(j->secret_why);
     free(j->hidden);
     only_unheld_done(&j->unheld);
-    free(j->held);
+    job_holds_free(j);
     free(j);
 }
 
@@ -196,8 +197,8 @@ static void resolved(struct job *j, struct resolve_task *t)
     j->breaker.row = t->breaker;
     memset(&t->breaker, 0, sizeof t->breaker);
     job_map_slots(j);
-    job_release_hold(j);
-    (void)job_fault_seen(j, &t->row);
+    job_release_hold(j, HOLD_TABLE);
+    job_fault_look(j, &t->row);
 }
 
 /* One table under two names ("tokens", "public.tokens") is detected only here. The job that ran before a reload
@@ -214,7 +215,7 @@ static bool shares_source(struct job *j, const struct table *table)
         char *why = xasprintf("job %s keeps the same column of the same table fresh (%s); two jobs would "
                               "spend each other's credentials: join them, or disable one",
                               pair[1 - i]->config->job, table->source);
-        job_hold(pair[i], why);
+        job_hold(pair[i], HOLD_TABLE, why);
         free(why);
     }
     return !j->ran || other->ran;
@@ -235,7 +236,7 @@ static void resolve_done(void *arg, int result, const struct error *e)
         else
             recover_check(en);
     } else if (!store_is_away(result) && !j->removed) { /* also for a lock: the other jobs do not wait for it */
-        job_hold(j, e->text);
+        job_hold(j, HOLD_TABLE, e->text);
         if (!en->stopping)
             j->retry_timer =
                 loop_after(en->loop, store_passes(result) ? RESOLVE_SOON_MS : RESOLVE_AGAIN_MS, resolve_again, j);
@@ -328,27 +329,16 @@ static int pause_work(struct db *db, void *arg, struct error *e)
     return store_job_pause(db, t->job->config->job, t->paused, e);
 }
 
-/* An operator takes the risk: the plugin is asked again. */
-void job_fault_over(struct job *j)
-{
-    j->at_fault = j->fault_stored = false;
-    job_release_hold(j);
-    if (!j->discovered)
-        discovery_start(j, true);
-    else if (!j->paused)
-        schedule_start(j);
-}
-
 static void job_pause_done(void *arg, int result, const struct error *e)
 {
     struct pause_task *t = arg;
     struct job *j = t->job;
     if (result >= 0 && !t->paused)
         breaker_resume(j, t->believe);
-    if (result >= 0 && !t->paused && j->at_fault)
-        job_fault_over(j);
     if (result >= 0)
         job_set_paused(j, t->paused);
+    if (result >= 0 && !t->paused)
+        job_fault_over(j);
     t->done(t->ctx, result, e->text);
     free(t);
 }

@@ -21,6 +21,7 @@ static void retire(struct engine *e, struct job *j)
     discovery_stop(j);
     events_stop(j);
     loop_cancel(&j->retry_timer);
+    loop_cancel(&j->fault_timer);
     attempt_abandon_unsent(j);
     run_stop_all(j);
     j->next_retired = e->retired;
@@ -72,8 +73,10 @@ static struct job *next_job(struct engine *e, struct job **before, struct job_co
         ret->loaded++;
     struct job *fresh = job_new(e, c);
     fresh->ran = old && old->table && !old->held;
-    if (old)
+    if (old) {
+        job_fault_follow(fresh, old);
         retire(e, old);
+    }
     return fresh;
 }
 
@@ -84,6 +87,7 @@ void engine_replace_job(struct engine *e, struct job *j, struct job_config *c)
             continue;
         struct job *fresh = job_new(e, c);
         fresh->ran = j->table && !j->held;
+        job_fault_follow(fresh, j);
         e->jobs[i] = fresh;
         retire(e, j);
         job_resolve(fresh);

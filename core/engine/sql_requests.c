@@ -115,8 +115,8 @@ static void poll_done(void *arg, int result, const struct error *err)
         struct job *j = engine_job_by_name(e, t->jobs[i].job);
         if (j)
             job_set_paused(j, t->jobs[i].paused);
-        if (j && !job_fault_seen(j, &t->jobs[i]) && job_fault_ended(j, &t->jobs[i]))
-            job_fault_over(j);
+        if (j)
+            job_fault_look(j, &t->jobs[i]);
     }
     for (size_t i = 0; result >= 0 && i < e->job_count; i++)
         look_at_breaker(t, e->jobs[i]);

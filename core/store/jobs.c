@@ -90,7 +90,10 @@ int store_job_pause(struct db *db, const char *job, bool paused, struct error *e
 int store_job_fault(struct db *db, const char *job, const char *file, const char *text, struct error *e)
 {
     const char *texts[] = {job, file, text};
-    return db_run(db, "UPDATE {jobs} SET fault_file = $2, fault = $3 WHERE job = $1", texts, 3, NULL, e);
+    cleanup(db_result_free_p) struct db_result *result = NULL;
+    int r = db_run(db, "UPDATE {jobs} SET fault_file = $2, fault = $3 WHERE job = $1", texts, 3, &result, e);
+
+    return one_row(r, result, job, e);
 }
 
 int store_job_tick(struct db *db, const char *job, int64_t tick, int64_t next_tick, struct error *e)

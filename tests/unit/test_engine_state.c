@@ -117,8 +117,31 @@ static void test_why_not(void)
     says(-ESHUTDOWN, "stopping");
     job.paused = true;
     says(-EBUSY, "paused");
-    job.held = (char *)"its table is gone";
+    job_hold(&job, HOLD_TABLE, "its table is gone");
     says(-EBUSY, "its table is gone");
+    job_holds_free(&job);
+}
+
+/* Each reason stands by itself and ends by what ends it. */
+static void test_holds(void)
+{
+    begin();
+    job_hold(&job, HOLD_PLUGIN, "job mail: its plugin is at fault");
+    job_hold(&job, HOLD_TABLE, "its table is gone");
+    says(-EBUSY, "its table is gone");
+    says(-EBUSY, "its plugin is at fault");
+    CU_ASSERT_FALSE(job_may_read(&job));
+    job_release_hold(&job, HOLD_TABLE);
+    CU_ASSERT_STRING_EQUAL(job.held, "its plugin is at fault");
+    CU_ASSERT_TRUE(job_may_read(&job));
+    job_hold(&job, HOLD_ROWS, "none of its rows opens");
+    job_release_hold(&job, HOLD_PLUGIN);
+    job_release_hold(&job, HOLD_PLUGIN);
+    CU_ASSERT_STRING_EQUAL(job_stands(&job), "none of its rows opens");
+    CU_ASSERT_TRUE(job_may_read(&job)); /* how else would it end */
+    job_release_hold(&job, HOLD_ROWS);
+    CU_ASSERT_PTR_NULL(job_stands(&job));
+    CU_ASSERT_TRUE(job_may_claim(&job));
 }
 
 static void test_claims(void)
@@ -139,10 +162,10 @@ static void test_ready(void)
     job.discovered = false;
     engine_check_ready(&engine);
     CU_ASSERT_EQUAL(readies, 0);
-    job_hold(&job, "job mail: its table is gone");
+    job_hold(&job, HOLD_TABLE, "job mail: its table is gone");
     CU_ASSERT_STRING_EQUAL(job.held, "its table is gone");
     CU_ASSERT_EQUAL(readies, 1);
-    job_release_hold(&job);
+    job_release_hold(&job, HOLD_TABLE);
     CU_ASSERT_PTR_NULL(job.held);
     job.discovered = true;
     engine_check_ready(&engine);
@@ -203,6 +226,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         {"a job says why it may not work, the first reason first", test_why_not},
+        {"a job is held for several reasons, each of which ends by itself", test_holds},
         {"nothing is claimed before dead processes' work is in, nor by a job that was taken out", test_claims},
         {"the engine is ready when all jobs are discovered or held, and says so once", test_ready},
         {"work for the store is counted until its result was handled", test_async},

@@ -242,6 +242,7 @@ static void jobs_route_pause_done(void *ctx, int result, const char *why)
 {
     struct pause_call *t = ctx;
     struct request *q = t->q;
+    const struct job *j = q->api ? engine_job_called(q->api->engine, q->job) : NULL;
     struct answer a;
 
     if (result == -ENOENT) {
@@ -252,6 +253,7 @@ static void jobs_route_pause_done(void *ctx, int result, const char *why)
         answer_begin_object(&a);
         json_put_text(&a.json, "job", q->job);
         json_put_bool(&a.json, "paused", t->paused);
+        json_put_text(&a.json, "held", j ? job_stands(j) : NULL); /* what no resume ends */
         answer_object(q, 200, &a);
     }
     free(t);

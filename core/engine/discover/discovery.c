@@ -113,13 +113,12 @@ static void next_round(void *ctx)
 {
     struct job *j = ctx;
     j->discovery.timer = NULL;
-    discovery_start(j, j->discovery.held);
+    discovery_start(j, j->holds[HOLD_ROWS] != NULL);
 }
 
 static void hold_for(struct job *j, const char *why, int64_t again_s)
 {
     struct discovery *d = &j->discovery;
-    d->held = true;
     if (d->timer)
         d->running = false; /* the round pauses between two steps */
     loop_cancel(&d->timer);
@@ -128,7 +127,7 @@ static void hold_for(struct job *j, const char *why, int64_t again_s)
     else if (j->engine->setup.daemon && !j->engine->stopping)
         d->timer = loop_after(j->engine->loop, again_s * 1000, next_round, j);
     looks_end(j, why);
-    job_hold(j, why);
+    job_hold(j, HOLD_ROWS, why);
 }
 
 /* The job is held because of what its table contains or refuses; a full round later checks again. */
@@ -178,11 +177,10 @@ static void discovery_round_done(struct job *j)
         discovery_hold(j, "none of its rows opens with its key: check sealed_key and keys of renewd.conf");
         return;
     }
-    if (d->held) {
-        job_release_hold(j);
+    if (j->holds[HOLD_ROWS]) {
+        job_release_hold(j, HOLD_ROWS);
         j->engine->on->hold_ended(j);
     }
-    d->held = false;
     j->discovered = true;
     j->engine->on->job_discovered(j);
     if (d->again) {
@@ -479,7 +477,7 @@ void discovery_start(struct job *j, bool full)
         return;
     }
     loop_cancel(&d->timer);
-    if (!engine_may_work(j->engine) || (j->held && !d->held) || !j->table)
+    if (!engine_may_work(j->engine) || !job_may_read(j) || !j->table)
         return;
     d->running = true;
     d->full = full;

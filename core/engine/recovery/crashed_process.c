@@ -230,7 +230,7 @@ static void drain_file(struct engine *e, size_t index)
 static bool tables_known(const struct engine *e)
 {
     for (size_t i = 0; i < e->job_count; i++)
-        if (!e->jobs[i]->table && !e->jobs[i]->held)
+        if (!e->jobs[i]->table && job_may_read(e->jobs[i]))
             return false;
     return true;
 }

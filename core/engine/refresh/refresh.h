@@ -73,10 +73,15 @@ void attempt_give_up_unsent(struct attempt *a);
 
 /* at_fault.c: the plugin broke a rule, and may have lost what the provider gave: no further credential is spent. */
 void job_plugin_at_fault(struct job *j, const struct attempt *a, const char *why);
-/* Held for that by another process, or before: true. */
-bool job_fault_seen(struct job *j, const struct job_row *row);
-/* The store said so before, and says so no longer: an operator has resumed it at another host. */
-bool job_fault_ended(const struct job *j, const struct job_row *row);
+/* What the store says of it: another process held the job, or this one did before; or an operator has resumed it at
+ * another host. */
+void job_fault_look(struct job *j, const struct job_row *row);
+/* An operator takes the risk: the plugin is asked again. Other reasons to hold the job stay. */
+void job_fault_over(struct job *j);
+/* fresh replaces old, with the same plugin: what is not stored yet is not forgotten. */
+void job_fault_follow(struct job *fresh, const struct job *old);
+/* The engine stops: it is stored now, or never. */
+void job_fault_stop(struct job *j);
 
 /* failure_policy.c */
 /* Whether the failure came from a gateway. Its code and text may be replaced. */

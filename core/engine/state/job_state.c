@@ -20,23 +20,59 @@ const char *job_unnamed(const struct job *j, const char *why)
     return named ? why + 4 + len + 2 : why;
 }
 
-void job_hold(struct job *j, const char *why)
+/* Replaces a reason; NULL ends it. */
+static void set_hold(struct job *j, enum hold hold, const char *why)
+{
+    free(j->holds[hold]);
+    j->holds[hold] = why ? xstrdup(why) : NULL;
+    free(j->held);
+    j->held = NULL;
+    for (size_t i = 0; i < HOLDS; i++) {
+        char *before = j->held;
+        if (!j->holds[i])
+            continue;
+        j->held = before ? xasprintf("%s; also held: %s", before, j->holds[i]) : xstrdup(j->holds[i]);
+        free(before);
+    }
+}
+
+void job_hold_silently(struct job *j, enum hold hold, const char *why)
+{
+    set_hold(j, hold, job_unnamed(j, why));
+}
+
+void job_hold(struct job *j, enum hold hold, const char *why)
 {
     why = job_unnamed(j, why);
-    if (j->held && strcmp(j->held, why) == 0)
+    if (j->holds[hold] && strcmp(j->holds[hold], why) == 0)
         return;
-    free(j->held);
-    j->held = xstrdup(why);
-    log_line(LEVEL_ERROR, "job held", "job", j->config->job, "reason", why, NULL);
+    set_hold(j, hold, why);
+    log_line(LEVEL_ERROR, "job held", "job", j->config->job, "reason", j->holds[hold], NULL);
     engine_check_ready(j->engine);
 }
 
-void job_release_hold(struct job *j)
+void job_release_hold(struct job *j, enum hold hold)
 {
+    if (!j->holds[hold])
+        return;
+    set_hold(j, hold, NULL);
     if (j->held)
+        log_line(LEVEL_INFO, "one reason to hold the job is over, another one is not", "job", j->config->job,
+                 "reason", j->held, NULL);
+    else
         log_line(LEVEL_INFO, "job no longer held", "job", j->config->job, NULL);
+}
+
+void job_holds_free(struct job *j)
+{
+    for (size_t i = 0; i < HOLDS; i++)
+        free(j->holds[i]);
     free(j->held);
-    j->held = NULL;
+}
+
+bool job_may_read(const struct job *j)
+{
+    return !j->holds[HOLD_SETTINGS] && !j->holds[HOLD_TABLE];
 }
 
 const char *job_why_not(const struct job *j, int *ret_error)

@@ -124,7 +124,6 @@ struct page_task;
 struct discovery {
     bool running, full, again;
     bool changed_behind; /* rows were changed that this round may already have passed */
-    bool held;           /* the job is held because none of its rows opened */
     char *after;         /* key of the last row seen; in the sweep, of the last record */
     bool sweeping;
     struct round round;
@@ -169,6 +168,15 @@ struct ready {
     struct loop_timer *timer;
 };
 
+/* Why a job is held. Each reason ends by what ends it, whatever other reasons there are. */
+enum hold {
+    HOLD_SETTINGS, /* its file or plugin: ends when the file is read again */
+    HOLD_TABLE,    /* its table or statements: when they fit */
+    HOLD_ROWS,     /* what its rows contain or refuse: after a full round (discover/discovery.c) */
+    HOLD_PLUGIN,   /* its plugin broke a rule (refresh/at_fault.c) */
+    HOLDS
+};
+
 struct job {
     struct engine *engine;
     struct job_config *config;
@@ -181,11 +189,12 @@ struct job {
     int replay;
     int64_t grace_s;
     bool safe;
-    char *held;
-    bool at_fault;     /* held because its plugin broke a rule: refresh/at_fault.c */
-    bool fault_stored; /* and the store was seen to say so */
-    bool zone_told;    /* that times of its table seem to be of another zone */
-    char *hidden;      /* row security that hides its rows from renewd */
+    char *holds[HOLDS];             /* the reasons; NULL = not for this one */
+    char *held;                     /* all of them as one text; NULL = it is not held */
+    bool fault_stored;              /* the store knows of HOLD_PLUGIN */
+    struct loop_timer *fault_timer; /* else: when it is told again */
+    bool zone_told;                 /* that times of its table seem to be of another zone */
+    char *hidden;                   /* row security that hides its rows from renewd */
     struct only_unheld unheld;
     struct job_config *next_config; /* secrets.c: replaces config in a moment */
     char *secret_why;               /* why a changed secret is not in force; NULL = there is none */
@@ -332,8 +341,13 @@ void engine_blocked(struct engine *e, const char *what, const char *job, const c
 /* job_state.c */
 /* The sentence without "job NAME: " before it. */
 const char *job_unnamed(const struct job *j, const char *why);
-void job_hold(struct job *j, const char *why);
-void job_release_hold(struct job *j);
+void job_hold(struct job *j, enum hold hold, const char *why);
+/* The same without a line in the log. */
+void job_hold_silently(struct job *j, enum hold hold, const char *why);
+void job_release_hold(struct job *j, enum hold hold);
+void job_holds_free(struct job *j);
+/* No hold keeps its table from being read: a hold that only its rows can end, or that keeps it from spending. */
+bool job_may_read(const struct job *j);
 /* Why the job may not work now, and how a caller is answered; NULL = it may: a run may begin. */
 const char *job_why_not(const struct job *j, int *ret_error);
 /* It may work, and nothing older is pending: neither a dead process's spool, nor its own end. */
