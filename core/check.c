@@ -199,6 +199,20 @@ static void say_well(const char *file, const struct checked *k)
     printf(", no mistakes\n");
 }
 
+/* Jobs of one table, and the column that parts their rows; where none does, that is a mistake of the newer one. */
+static void say_parted(const struct checked *k)
+{
+    for (size_t i = 0; i < k->count; i++)
+        for (size_t n = 0; n < i; n++) {
+            const struct job_config *a = k->jobs[n], *b = k->jobs[i];
+            cleanup(free_p) char *overlap = NULL;
+            const char *column = jobs_share(k->c, a, b) ? jobs_parted_by(k->c, a, NULL, b, NULL, &overlap) : NULL;
+            if (column)
+                printf("jobs %s and %s keep the same column of table %s fresh; column %s parts their rows\n",
+                       a->job, b->job, a->table, column);
+        }
+}
+
 int check_configuration(const char *file, bool connect)
 {
     cleanup(checked_done) struct checked k = {0};
@@ -206,6 +220,8 @@ int check_configuration(const char *file, bool connect)
     find_credentials();
     check_read_all(file, &k);
     size_t mistakes = config_check_report(stdout, k.m, &k.uses);
+    if (k.c)
+        say_parted(&k);
     if (!getenv("CREDENTIALS_DIRECTORY"))
         explain_credentials(&k.uses, k.c ? k.c->file : file);
     if (connect && may_connect(k.c))

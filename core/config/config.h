@@ -19,6 +19,7 @@
 
 struct column_wish;
 struct only_wish;
+struct table;
 struct owner_requirement;
 struct table_requirement;
 
@@ -171,6 +172,8 @@ struct job_config {
     int replay; /* RENEWD_REPLAY_..., 0 = the plugin's */
     int64_t replay_grace_s;
     char *legacy_name;
+    int64_t file_time;                /* when the file was changed, in ns */
+    bool shares;                      /* another job seems to keep the same column of its table fresh */
     bool secret_missing;              /* one that it names is not set */
     char *mistake;                    /* not NULL: the job is held with this reason (the first mistake) */
     struct secret_files secret_files; /* of its `file:` secrets */
@@ -183,8 +186,9 @@ struct job_config {
 };
 
 /* Reads every *.conf of conf_dir in name order. Each file gives one job_config, held when it has mistakes. Two
- * files of one job name, or two jobs on one table and credential column, are both held, with a reason. The
- * caller frees the list and its items. -ENOENT and similar when conf_dir cannot be read. */
+ * files of one job name are both held, with a reason; of two jobs on one table and credential column whose rows
+ * overlap, that of the newer file. The caller frees the list and its items. -ENOENT and similar when conf_dir cannot
+ * be read. */
 int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mistakes *m, struct secret_uses *uses,
               struct job_config ***ret, size_t *ret_count);
 /* One file of conf_dir alone: for a job whose secrets changed. Never NULL. */
@@ -193,7 +197,16 @@ struct job_config *job_load(const struct config *c, struct plugins *plugins, con
 /* What the store needs from the job's table; its arrays are valid as long as the job. Only for a job without a
  * mistake. */
 void job_wish(const struct job_config *j, struct table_requirement *ret);
-/* After a job was read alone: the keys of other jobs' `also` are as they were. */
+/* Both keep the same column of the same table fresh. Other notations of one table are found when they are resolved. */
+bool jobs_share(const struct config *c, const struct job_config *a, const struct job_config *b);
+bool jobs_may_share(const struct job_config *a, const struct job_config *b);
+/* The column of `only` that parts the rows of two such jobs; NULL: *ret_overlap, the caller's, says which rows both
+ * would take. ta, tb: their tables in the database, or NULL. */
+const char *jobs_parted_by(const struct config *c, const struct job_config *a, const struct table *ta,
+                           const struct job_config *b, const struct table *tb, char **ret_overlap);
+bool job_is_newer(const struct job_config *a, const struct job_config *b); /* its file was changed later */
+char *jobs_overlap_text(const struct job_config *newer, const struct job_config *older, const char *overlap);
+/* After a job was read alone: what other jobs mean for it is as it was, above all the keys of their `also`. */
 void job_also_keys_copy(struct job_config *to, const struct job_config *from);
 bool job_also_keys_same(const struct job_config *a, const struct job_config *b);
 /* One name for a column, whatever notation the jobs use for its table: "public.users/id/show_token_warning". The

@@ -28,7 +28,7 @@ char *also_target(const char *table, const char *key, const char *column, bool s
     return target;
 }
 
-static bool store_is_sqlite(const struct config *c)
+bool store_is_sqlite(const struct config *c)
 {
     return c->store_driver && strcmp(c->store_driver, "sqlite") == 0;
 }
@@ -97,6 +97,7 @@ bool job_also_keys_same(const struct job_config *a, const struct job_config *b)
 
 void job_also_keys_copy(struct job_config *to, const struct job_config *from)
 {
+    to->shares = from->shares;
     for (size_t i = 0; i < to->also_count && i < from->also_count; i++)
         for (size_t k = 0; to->also[i].key && k < from->also[i].other_key_count; k++)
             also_add_key(&to->also[i], from->also[i].other_keys[k], false);

@@ -64,6 +64,7 @@ bool seconds_take(struct job_reading *r, const struct conf_item *group, const ch
 void job_columns_read(struct job_reading *r, const struct conf_item *records);
 void job_columns_own(struct job_config *j);
 void job_also_read(struct job_reading *r);
+bool store_is_sqlite(const struct config *c);
 /* For all jobs: by which other keys the columns of their `also` are written. */
 void jobs_also_meet(const struct config *c, struct job_config *const *list, size_t count);
 /* Refuses an `also` of j that writes a column which the other job maps and writes. */

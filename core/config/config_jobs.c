@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
@@ -17,7 +18,7 @@ enum { JOBS_MAX = 10000 };
 struct job_file {
     struct job_config *j;
     struct conf *conf; /* NULL: not readable */
-    bool told_shared;  /* that another job has its column */
+    bool told_shared;  /* that an older one takes some of its rows */
 };
 
 /* The first mistake since `before` is the reason why the job is held. */
@@ -63,6 +64,13 @@ static void hash_job(struct job_config *j)
     put_hash(hash, j->content_hash);
 }
 
+static int64_t changed_at(const char *file)
+{
+    struct stat st;
+
+    return stat(file, &st) == 0 ? (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec : 0;
+}
+
 static struct job_file file_read_job(const struct config *c, struct plugins *plugins, const char *name,
                                      struct conf_mistakes *m, struct secret_uses *uses)
 {
@@ -72,6 +80,7 @@ static struct job_file file_read_job(const struct config *c, struct plugins *plu
 
     f.j->file = xasprintf("%s/%s", c->conf_dir, name);
     f.j->job = xstrndup(name, strlen(name) - strlen(".conf"));
+    f.j->file_time = changed_at(f.j->file);
     modes_look(m, NULL, "this job's file", f.j->file);
     if (conf_load(f.j->file, &f.conf, &e) < 0) {
         f.j->enabled = true;
@@ -101,28 +110,30 @@ struct job_config *job_load(const struct config *c, struct plugins *plugins, con
     return f.j;
 }
 
-static const char *credential_column(const struct job_config *j)
+/* Noted once, at the job of the newer file, however many overlap with it. */
+static void overlap_check(const struct config *c, struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
-    for (size_t i = 0; i < j->column_count; i++)
-        if (j->columns[i].credential)
-            return j->columns[i].column;
-    return NULL;
+    cleanup(free_p) char *overlap = NULL;
+    struct job_file *newer = job_is_newer(a->j, b->j) ? a : b, *older = newer == a ? b : a;
+
+    if (newer->told_shared || !jobs_share(c, a->j, b->j) ||
+        jobs_parted_by(c, newer->j, NULL, older->j, NULL, &overlap))
+        return;
+    cleanup(free_p) char *text = jobs_overlap_text(newer->j, older->j, overlap);
+    size_t before = conf_mistakes_count(m);
+    conf_mistake(m, conf_child(conf_child(conf_root(newer->conf), "records"), "table"), newer->j->file, "%s", text);
+    newer->told_shared = true;
+    config_job_hold(newer->j, m, before);
 }
 
-static bool share_credential(const struct job_config *a, const struct job_config *b)
-{
-    const char *of_a = credential_column(a), *of_b = credential_column(b);
-
-    return a->enabled && b->enabled && a->table && b->table && of_a && of_b && strcmp(a->table, b->table) == 0 &&
-           strcmp(of_a, of_b) == 0;
-}
-
-/* A shared column is noted as a mistake at both jobs, so that both are held; only once at each, however many share
- * it. */
 static void jobs_pair_check(const struct config *c, struct job_file *a, struct job_file *b, struct conf_mistakes *m)
 {
     struct job_file *pair[2] = {a, b};
-    bool same_name = strcmp(a->j->job, b->j->job) == 0, shared = share_credential(a->j, b->j);
+    bool same_name = strcmp(a->j->job, b->j->job) == 0, shares = jobs_may_share(a->j, b->j);
+
+    if (shares)
+        a->j->shares = b->j->shares = true;
+    overlap_check(c, a, b, m);
 
     for (size_t i = 0; i < 2; i++) {
         const struct conf_item *root = conf_root(pair[i]->conf);
@@ -132,13 +143,6 @@ static void jobs_pair_check(const struct config *c, struct job_file *a, struct j
             conf_mistake(m, conf_child(root, "job"), pair[i]->j->file,
                          "the name '%s' is also that of the job in %s; each job needs its own", other->job,
                          other->file);
-        if (shared && !pair[i]->told_shared)
-            conf_mistake(m, conf_child(conf_child(root, "records"), "table"), pair[i]->j->file,
-                         "job '%s' in %s keeps the same column of the same table fresh; two jobs would "
-                         "spend each other's credentials, whatever their 'only' says: join them, or "
-                         "disable one",
-                         other->job, other->file);
-        pair[i]->told_shared |= shared;
         also_check_mapped(c, root, pair[i]->j, other, m);
         config_job_hold(pair[i]->j, m, before);
     }

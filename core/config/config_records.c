@@ -11,21 +11,45 @@
 #include "core/rules/ident.h"
 #include "core/rules/outcome.h"
 
+static void only_add(struct job_config *j, const char *column, const struct conf_item *values)
+{
+    j->only[j->only_count].column = xstrdup(column);
+    j->only[j->only_count++].values = texts_copy(values);
+}
+
+/* ( { column = "Provider Id"; value = "google"; } ): names that libconfig does not take as settings. */
+static void only_list_read(struct job_reading *r, const struct conf_item *records)
+{
+    static const char *const known[] = {"column", "value", NULL};
+    const struct conf_item *list = NULL, *values;
+    const char *column;
+
+    if (!conf_get_group_list(records, "only", CONF_OPTIONAL, r->r.m, &list))
+        return;
+    r->j->only = xcalloc(conf_count(list) + 1, sizeof *r->j->only);
+    for (size_t i = 0; i < conf_count(list); i++) {
+        const struct conf_item *rule = conf_at(list, i);
+        conf_refuse_unknown(rule, known, r->r.m);
+        bool named = conf_get_text(rule, "column", CONF_REQUIRED, r->r.m, &column);
+        if (conf_get_text_list(rule, "value", CONF_REQUIRED, r->r.m, &values) && named)
+            only_add(r->j, column, values);
+    }
+}
+
 static void only_read(struct job_reading *r, const struct conf_item *records)
 {
-    const struct conf_item *only = NULL, *list;
-    struct job_config *j = r->j;
+    const struct conf_item *only = conf_child(records, "only"), *list;
 
+    if (only && conf_kind(only) == CONF_LIST) {
+        only_list_read(r, records);
+        return;
+    }
     if (!conf_get_group(records, "only", CONF_OPTIONAL, r->r.m, &only))
         return;
-    j->only = xcalloc(conf_count(only) + 1, sizeof *j->only);
-    for (size_t i = 0; i < conf_count(only); i++) {
-        const char *column = conf_name(conf_at(only, i));
-        if (!conf_get_text_list(only, column, CONF_REQUIRED, r->r.m, &list))
-            continue;
-        j->only[j->only_count].column = xstrdup(column);
-        j->only[j->only_count++].values = texts_copy(list);
-    }
+    r->j->only = xcalloc(conf_count(only) + 1, sizeof *r->j->only);
+    for (size_t i = 0; i < conf_count(only); i++)
+        if (conf_get_text_list(only, conf_name(conf_at(only, i)), CONF_REQUIRED, r->r.m, &list))
+            only_add(r->j, conf_name(conf_at(only, i)), list);
 }
 
 static void status_values_read(struct job_reading *r, const struct conf_item *records)

@@ -113,6 +113,7 @@ static const struct migration migrations[] = {
     {migration_fault, &migration_fault_count},
     {migration_tried, &migration_tried_count},
     {migration_resume, &migration_resume_count},
+    {migration_sources, &migration_sources_count},
 };
 
 enum { NEWEST = sizeof(migrations) / sizeof(migrations[0]) };

@@ -90,4 +90,8 @@ extern const size_t migration_waiting_count;
 extern const struct step migration_resume[];
 extern const size_t migration_resume_count;
 
+/* schema_sql.c: the sources of jobs that keep rows of one table. */
+extern const struct step migration_sources[];
+extern const size_t migration_sources_count;
+
 #endif

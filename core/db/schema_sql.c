@@ -367,3 +367,19 @@ const struct step migration_resume[] = {
                    " SELECT pg_notify('renewd', p_name) $fn$"},
 };
 const size_t migration_resume_count = sizeof migration_resume / sizeof *migration_resume;
+
+/* A migration: where several jobs keep the same column of one table fresh, each has a source of its own
+ * (core/store/sources.h). An application's view names the table and the column alone.
+ */
+const struct step migration_sources[] = {
+    {.both = "CREATE TABLE {sources} (source text PRIMARY KEY, base text NOT NULL, job text NOT NULL,"
+             " rows_of text NOT NULL)"},
+    {.both = "CREATE INDEX renewd_sources_base ON {sources} (base)"},
+    {.postgresql =
+         "CREATE OR REPLACE FUNCTION renewd.grant_is_dead(p_source text, p_key text) RETURNS boolean LANGUAGE sql"
+         " STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$ SELECT EXISTS (SELECT 1"
+         " FROM renewd.records WHERE source = p_source AND rkey = p_key AND state = 4) OR EXISTS (SELECT 1"
+         " FROM renewd.sources s JOIN renewd.records r ON r.source = s.source WHERE s.base = p_source"
+         " AND r.rkey = p_key AND r.state = 4) $fn$"},
+};
+const size_t migration_sources_count = sizeof migration_sources / sizeof *migration_sources;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
@@ -16,6 +17,7 @@
 #include "core/engine/internal.h"
 #include "core/engine/recovery/recovery.h"
 #include "core/engine/refresh/refresh.h"
+#include "core/store/sources.h"
 
 enum { RESOLVE_AGAIN_MS = 30000, RESOLVE_SOON_MS = 3000 };
 
@@ -92,6 +94,7 @@ void job_free(struct job *j)
 
 struct resolve_task {
     struct job *job;
+    bool shares; /* its configuration's */
     struct table *table;
     struct job_row row;
     struct granted granted;
@@ -130,6 +133,8 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     struct table_requirement wish;
     job_wish(c, &wish);
     int res = table_resolve(db, &wish, &t->table, e);
+    if (res >= 0)
+        res = store_source_take(db, t->table, t->shares, e);
     if (res >= 0)
         res = job_rights(db, c, t->table, true, e);
     if (res >= 0)
@@ -201,24 +206,36 @@ static void resolved(struct job *j, struct resolve_task *t)
     job_fault_look(j, &t->row);
 }
 
-/* One table under two names ("tokens", "public.tokens") is detected only here. The job that ran before a reload
- * goes on; else both are held, because it is not known which of them was meant. True: j is held. */
-static bool shares_source(struct job *j, const struct table *table)
+/* Which rows both take, as the database compares values; NULL: none. */
+static char *overlap_of(const struct job *j, const struct table *table, const struct job *other)
 {
-    struct job *other = job_by_source(j->engine, table->source);
-    if (!other || other == j)
-        return false;
-    struct job *pair[2] = {j, other};
-    for (int i = 0; i < 2; i++) {
-        if (pair[i]->ran && !pair[1 - i]->ran)
+    char *overlap = NULL;
+    if (jobs_parted_by(j->engine->setup.config, j->config, table, other->config, other->table, &overlap) &&
+        strcmp(table->source, other->table->source) == 0)
+        overlap = xasprintf("its table has the same name in renewd's records");
+    return overlap;
+}
+
+/* One table in two notations ("tokens", "public.tokens"), and values that differ in their capitals alone, are
+ * detected only here. The job of the newer file is held; also one that runs. True: j is held. */
+static bool overlaps(struct job *j, const struct table *table)
+{
+    struct engine *e = j->engine;
+    bool held = false;
+    for (size_t i = 0; table->base && i < e->job_count && !held; i++) {
+        struct job *other = e->jobs[i];
+        if (other == j || other->holds[HOLD_TABLE] || !other->table || !other->table->base ||
+            strcmp(other->table->base, table->base) != 0)
             continue;
-        char *why = xasprintf("job %s keeps the same column of the same table fresh (%s); two jobs would "
-                              "spend each other's credentials: join them, or disable one",
-                              pair[1 - i]->config->job, table->source);
-        job_hold(pair[i], HOLD_TABLE, why);
-        free(why);
+        cleanup(free_p) char *overlap = overlap_of(j, table, other);
+        if (!overlap)
+            continue;
+        struct job *newer = job_is_newer(j->config, other->config) ? j : other, *older = newer == j ? other : j;
+        cleanup(free_p) char *why = jobs_overlap_text(newer->config, older->config, overlap);
+        job_hold(newer, HOLD_TABLE, why);
+        held = newer == j;
     }
-    return !j->ran || other->ran;
+    return held;
 }
 
 static void resolve_done(void *arg, int result, const struct error *e)
@@ -227,7 +244,7 @@ static void resolve_done(void *arg, int result, const struct error *e)
     struct job *j = t->job;
     struct engine *en = j->engine;
     j->resolving = false;
-    if (result >= 0 && !j->removed && shares_source(j, t->table)) {
+    if (result >= 0 && !j->removed && overlaps(j, t->table)) {
         recover_check(en);
     } else if (result >= 0 && !j->removed) {
         resolved(j, t);
@@ -269,6 +286,7 @@ void job_resolve(struct job *j)
     name_settings(j);
     struct resolve_task *t = xcalloc(1, sizeof *t);
     t->job = j;
+    t->shares = j->config->shares;
     engine_async(en, resolve_work, t, resolve_done);
 }
 
@@ -277,7 +295,11 @@ static int source_work(struct db *db, void *arg, struct error *e)
     struct resolve_task *t = arg;
     struct table_requirement wish;
     job_wish(t->job->config, &wish);
-    return table_resolve(db, &wish, &t->table, e);
+    int res = table_resolve(db, &wish, &t->table, e);
+    struct error ignored;
+    if (res >= 0)
+        (void)store_source_find(db, t->table, &ignored); /* an older store knows none */
+    return res;
 }
 
 static void source_done(void *arg, int result, const struct error *err)

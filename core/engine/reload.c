@@ -60,8 +60,9 @@ static struct job *next_job(struct engine *e, struct job **before, struct job_co
         return old;
     }
     if (goes_on(old, c)) {
+        old->config->shares = c->shares;
+        old->config->file_time = c->file_time;
         job_config_free(c);
-        old->ran = old->table != NULL;
         ret->unchanged++;
         return old;
     }
@@ -72,7 +73,6 @@ static struct job *next_job(struct engine *e, struct job **before, struct job_co
     else
         ret->loaded++;
     struct job *fresh = job_new(e, c);
-    fresh->ran = old && old->table && !old->held;
     if (old) {
         job_fault_follow(fresh, old);
         retire(e, old);
@@ -86,7 +86,6 @@ void engine_replace_job(struct engine *e, struct job *j, struct job_config *c)
         if (e->jobs[i] != j)
             continue;
         struct job *fresh = job_new(e, c);
-        fresh->ran = j->table && !j->held;
         job_fault_follow(fresh, j);
         e->jobs[i] = fresh;
         retire(e, j);

@@ -4,7 +4,8 @@
  *
  * A record is known by `source` and `key`: source is "TABLE/CREDENTIAL COLUMN" of the user's table
  * as resolved ("public.lightspeed_connections/refresh_token_encrypted"; without a credential slot
- * "TABLE/-JOB"), or "job:NAME" for rows in renewd's own table.
+ * "TABLE/-JOB"), or "job:NAME" for rows in renewd's own table. Where several jobs keep rows of one table and column,
+ * each further one has a number behind it ("...?2"; core/store/sources.h).
  */
 #ifndef CORE_RULES_RECORD_H
 #define CORE_RULES_RECORD_H

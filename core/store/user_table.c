@@ -276,6 +276,8 @@ static void name_source(struct table *t)
     cleanup(free_p) char *full = t->schema ? xasprintf("%s.%s", t->schema, t->name) : xstrdup(t->name);
     t->source = t->credential >= 0 ? xasprintf("%s/%s", full, t->columns[t->credential].name)
                                    : xasprintf("%s/-%s", full, t->job);
+    if (t->credential >= 0)
+        t->base = xstrdup(t->source);
 }
 
 static int verdict(struct resolving *r, struct error *e)
@@ -437,6 +439,7 @@ void table_free(struct table *t)
     free(t->columns);
     free(t->only);
     free(t->source);
+    free(t->base);
     free(t->schema);
     free(t->name);
     free(t->key);

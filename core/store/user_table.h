@@ -91,7 +91,8 @@ struct only {
 };
 
 struct table {
-    char *source; /* see core/rules/record.h */
+    char *source; /* see core/rules/record.h, and sources.h */
+    char *base;   /* the same of all jobs that keep its credential's column fresh; NULL: no other job can */
     char *schema, *name, *key, *key_type;
     char *key_cast; /* as a column's cast */
     bool own;       /* renewd's own table, rows of `job` */

@@ -13,6 +13,13 @@
 /* What RENEWD_TEST_SECRET is set to: must be in no sentence. */
 #define VALUE "s3cret-value-that-nobody-sees"
 
+#define KEY "env:RENEWD_TEST_KEY"
+#define MAIN "keys = ( { id = \"k1\"; secret = \"" KEY "\"; } );\n"
+#define SETTINGS "settings = { client_id = \"me\"; client_secret = \"env:RENEWD_TEST_SECRET\"; };\n"
+#define JOB "job = \"a\"; plugin = \"fake\";\n"
+#define COLUMNS "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
+#define RECORDS "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
+
 extern char dir[]; /* made by main() */
 
 void put(const char *name, const char *text);
@@ -43,5 +50,10 @@ struct broken {
 
 /* Each of the list in turn as that file; ended by a NULL text. */
 void check_all(const struct broken *list, const char *file);
+
+/* config_jobs_cases.c */
+void test_between_jobs(void);
+void test_parted(void);
+void test_also_between_jobs(void);
 
 #endif

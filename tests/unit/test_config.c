@@ -17,13 +17,6 @@
 #include "tests/unit/config_setup.h"
 #include "tests/unit/runner.h"
 
-#define KEY "env:RENEWD_TEST_KEY"
-#define MAIN "keys = ( { id = \"k1\"; secret = \"" KEY "\"; } );\n"
-#define SETTINGS "settings = { client_id = \"me\"; client_secret = \"env:RENEWD_TEST_SECRET\"; };\n"
-#define JOB "job = \"a\"; plugin = \"fake\";\n"
-#define COLUMNS "columns = { access_token = \"at\"; refresh_token = \"rt\"; };"
-#define RECORDS "records = { table = \"t\"; key = \"id\"; " COLUMNS " };\n"
-
 /* A made-up CA's. */
 #define CERTIFICATE                                                      \
     "-----BEGIN CERTIFICATE-----\n"                                      \
@@ -271,50 +264,6 @@ static void test_all_at_once(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "client_secret env:RENEWD_TEST_SECRET is set\n"));
     CU_ASSERT_PTR_NULL(strstr(text, VALUE));
     free(text);
-}
-
-static void test_between_jobs(void)
-{
-    put("renewd.conf", MAIN);
-    empty("conf.d");
-    put("conf.d/a.conf", JOB SETTINGS RECORDS);
-    put("conf.d/b.conf", "job = \"a\"; plugin = \"fake\";\n" SETTINGS);
-    put("conf.d/c.conf", "job = \"c\"; plugin = \"fake\";\n" SETTINGS "\n" RECORDS);
-    put("conf.d/d.conf", "job = \"d\"; plugin = \"fake\"; enabled = false;\n" SETTINGS "\n" RECORDS);
-    cleanup(loaded_done) struct loaded l = load();
-    CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 4);
-    CU_ASSERT(said(&l, "a.conf:1:", "b.conf; each job needs its own"));
-    CU_ASSERT(said(&l, "b.conf:1:", "a.conf; each job needs its own"));
-    CU_ASSERT(said(&l, "a.conf:3:", "job 'c'"));
-    CU_ASSERT(said(&l, "c.conf:4:", "job 'a'"));
-    CU_ASSERT(l.count == 4 && l.jobs[0]->mistake && l.jobs[1]->mistake && l.jobs[2]->mistake &&
-              !l.jobs[3]->mistake);
-}
-
-#define OWNERS \
-    "records = { table = \"owners\"; key = \"id\"; columns = { access_token = \"at\"; refresh_token = \"rt\"; status = \"stands\"; }; status_values = { ok = \"active\"; }; };"
-#define ALSO(table, key, column)                                                                  \
-    "also = ( { table = \"" table "\"; key = \"" key "\"; from = \"x\"; on_reconnect = { " column \
-    " = 1; }; on_ok = { " column " = 0; }; } );\n"
-
-static void test_also_between_jobs(void)
-{
-    put("renewd.conf", MAIN);
-    empty("conf.d");
-    put("conf.d/a.conf", JOB SETTINGS RECORDS ALSO("main.owners", "id", "stands"));
-    put("conf.d/b.conf", "job = \"b\"; plugin = \"fake\";\n" SETTINGS OWNERS ALSO("t", "id", "warn"));
-    put("conf.d/c.conf", "job = \"c\"; plugin = \"fake\";\n" SETTINGS ALSO("T", "mail", "warn"));
-    put("conf.d/d.conf", "job = \"d\"; plugin = \"fake\";\n" SETTINGS ALSO("t", "mail", "other"));
-    put("conf.d/e.conf", "job = \"e\"; plugin = \"fake\"; enabled = false;\n" SETTINGS ALSO("t", "name", "warn"));
-    cleanup(loaded_done) struct loaded l = load();
-    CU_ASSERT_EQUAL(conf_mistakes_count(l.m), 1);
-    CU_ASSERT(
-        said(&l, "a.conf:4:", "job 'a' writes column 'stands' of table 'main.owners' by 'also', and job 'b' in"));
-    CU_ASSERT(l.count == 5 && l.jobs[0]->mistake && !l.jobs[1]->mistake);
-    const struct also *b = &l.jobs[1]->also[0], *c = &l.jobs[2]->also[0];
-    CU_ASSERT(b->other_key_count == 1 && strcmp(b->other_keys[0], "mail") == 0);
-    CU_ASSERT(c->other_key_count == 1 && strcmp(c->other_keys[0], "id") == 0);
-    CU_ASSERT(!l.jobs[3]->also[0].other_key_count && !job_also_keys_same(l.jobs[1], l.jobs[3]));
 }
 
 static void test_disabled_secret(void)
@@ -570,6 +519,7 @@ int main(void)
         {"a job: every mistake has its line", test_broken_jobs},
         {"all mistakes of all files at once", test_all_at_once},
         {"two jobs of one name, or on one credential", test_between_jobs},
+        {"two jobs that part the rows of one table", test_parted},
         {"two jobs that write one column by `also`", test_also_between_jobs},
         {"a disabled job needs no secrets", test_disabled_secret},
         {"a job with every setting", test_every_setting},

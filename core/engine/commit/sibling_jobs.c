@@ -35,9 +35,10 @@ static bool same_column(const struct table *a, const struct table *b, const char
     return x >= 0 && y >= 0 && strcmp(a->columns[x].name, b->columns[y].name) == 0;
 }
 
+/* Jobs of one column keep different rows. */
 static bool same_rows(const struct table *a, const struct table *b)
 {
-    return !a->own && !b->own && strcmp(a->source, b->source) != 0 && same_text(a->schema, b->schema) &&
+    return !(a->base && same_text(a->base, b->base)) && !a->own && !b->own && same_text(a->schema, b->schema) &&
            strcmp(a->name, b->name) == 0;
 }
 

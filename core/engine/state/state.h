@@ -199,7 +199,6 @@ struct job {
     struct job_config *next_config; /* secrets.c: replaces config in a moment */
     char *secret_why;               /* why a changed secret is not in force; NULL = there is none */
     bool paused, resolving, discovered, rehearsed, removed;
-    bool ran; /* before a reload, under another configuration */
     struct discovery discovery;
     struct loop_timer *tick_timer, *auto_timer, *retry_timer;
     int64_t last_tick, next_tick; /* Unix seconds; 0 = none */
