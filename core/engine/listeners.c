@@ -52,10 +52,9 @@ static void read_again(struct job *j, const char *key)
 
 static void round_ended(struct job *j, bool first)
 {
-    if (first) {
+    if (first)
         canary_start(j);
-        failing_look(j, true);
-    }
+    failing_look(j, first); /* rows that were fine may be gone */
     if (first || j->discovery.full)
         schedule_start(j);
     else

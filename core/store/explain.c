@@ -30,11 +30,11 @@ static int count_rows(struct db *db, const struct table *t, struct explanation *
 
 static int explain_last_run(struct db *db, const char *job, struct explanation *ret, struct error *e)
 {
-    cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db, "SELECT refused FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
-                     &job, 1, &r, e);
-    if (res == 0 && db_rows(r) && db_text(r, 0, 0) && strcmp(db_text(r, 0, 0), RUN_INTERRUPTED) != 0)
-        snprintf(ret->refused, sizeof ret->refused, "%s", db_text(r, 0, 0));
+    struct run_row *last = NULL;
+    int res = store_last_run(db, job, false, &last, e);
+    if (last && last->refused && strcmp(last->refused, RUN_INTERRUPTED) != 0)
+        snprintf(ret->refused, sizeof ret->refused, "%s", last->refused);
+    runs_free(last, last ? 1 : 0);
     return res;
 }
 

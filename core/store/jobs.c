@@ -201,14 +201,32 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     return 0;
 }
 
-int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e)
+static const char *const silent[] = {RUN_INTERRUPTED, RUN_PAUSED, RUN_DISCOVERING, RUN_STOPPING};
+enum { SILENT = sizeof silent / sizeof *silent };
+
+bool run_tells(const char *refused)
+{
+    for (size_t i = 0; refused && i < SILENT; i++)
+        if (strcmp(refused, silent[i]) == 0)
+            return false;
+    return true;
+}
+
+int store_last_run(struct db *db, const char *job, bool tells, struct run_row **ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *found = NULL;
+    const char *texts[1 + SILENT] = {job};
+    memcpy(texts + 1, silent, sizeof silent);
     int r = db_run(
         db,
-        "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host"
-        " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
-        &job, 1, &found, e);
+        tells
+            ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host"
+              " FROM {runs} WHERE job = $1 AND finished_at > 0 AND coalesce(refused, '') NOT IN ($2, $3, $4, $5)"
+              " AND NOT (\"trigger\" IN ('hand', 'demand', 'canary', 'witness')"
+              " AND (refreshed = 0 OR refused IS NOT NULL)) ORDER BY id DESC LIMIT 1"
+            : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host"
+              " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
+        texts, tells ? 1 + SILENT : 1, &found, e);
 
     if (r < 0 || !db_rows(found))
         return r;

@@ -138,19 +138,22 @@ int store_state_counts(struct db *db, const char *source, int64_t counts[STATES]
     return 0;
 }
 
+/* Of records whose rows are the job's and hold a credential: the others are asked no more. */
+#define ASKED " AND hash <> '' AND without_credential = 0"
+
 int store_failing(struct db *db, const char *source, struct failing_seen *ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *fine = NULL, *count = NULL, *last = NULL;
-    int r =
-        db_run(db, "SELECT 1 FROM {records} WHERE source = $1 AND last_outcome = 1 LIMIT 1", &source, 1, &fine, e);
+    int r = db_run(db, "SELECT 1 FROM {records} WHERE source = $1 AND last_outcome = 1" ASKED " LIMIT 1", &source,
+                   1, &fine, e);
     if (r < 0 || db_rows(fine))
         return r;
-    r = db_run(db, "SELECT count(*) FROM {records} WHERE source = $1 AND last_outcome > 1 AND last_at > 0", &source,
-               1, &count, e);
+    r = db_run(db, "SELECT count(*) FROM {records} WHERE source = $1 AND last_outcome > 1 AND last_at > 0" ASKED,
+               &source, 1, &count, e);
     if (r < 0 || !db_integer(count, 0, 0))
         return r;
     r = db_run(db,
-               "SELECT last_code, last_text FROM {records} WHERE source = $1 AND last_outcome > 1"
+               "SELECT last_code, last_text FROM {records} WHERE source = $1 AND last_outcome > 1" ASKED
                " ORDER BY last_at DESC, rkey LIMIT 1",
                &source, 1, &last, e);
     if (r < 0 || !db_rows(last))

@@ -310,6 +310,12 @@ struct run_row {
 };
 /* The refused of a run whose process ended before it did. */
 #define RUN_INTERRUPTED "interrupted: its renewd ended before the run did; what it had received is stored"
+/* Refusals that say nothing of the job: somebody paused it, or renewd starts or stops. */
+#define RUN_PAUSED "the job is paused; resume it first"
+#define RUN_DISCOVERING "the job's records are still being discovered"
+#define RUN_STOPPING "renewd is stopping"
+/* Whether a run that ended so, NULL for one that was not refused, says how its job does. */
+bool run_tells(const char *refused);
 int store_run_start(struct db *db, const char *job, const char *trigger, const char *host, int64_t now,
                     int64_t *ret_id, struct error *e);
 int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
@@ -317,8 +323,10 @@ int store_run_finish(struct db *db, const struct run_row *r, struct error *e);
 int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e);
 int store_runs(struct db *db, const char *job /* NULL = all */, size_t limit, struct run_row **ret,
                size_t *ret_count, struct error *e);
-/* The newest run of a job that has ended; *ret is NULL where there is none. Freed with runs_free. */
-int store_last_run(struct db *db, const char *job, struct run_row **ret, struct error *e);
+/* The newest run of a job that has ended; *ret is NULL where there is none. tells: that says how the job does,
+ * as one of single records does by what it refreshed alone. Freed
+ * with runs_free. */
+int store_last_run(struct db *db, const char *job, bool tells, struct run_row **ret, struct error *e);
 void runs_free(struct run_row *list, size_t count);
 struct failure_row {
     char *key, *outcome, *code, *text, *owner;

@@ -39,6 +39,10 @@ one_is_fine() {
     start_ready || exit 1
     check "$s: three are refused" wait_until 30 refused_are 3
     check "$s: and the job is on" jobs_say '^tokens +oauth2 +on'
+    sql "delete from tokens where account = 'fine-4'"
+    ctl run tokens > /dev/null 2>&1
+    check "$s: its row is deleted: no record is left that was refreshed" wait_until 60 jobs_say '^tokens +oauth2 +failing'
+    check_match "$s: which counts the others" 'none of the 3 records' "$(ctl jobs)"
     stop_renewd
 }
 refused_are() { [ "$(in_state 5)" = "$1" ] && [ "$(in_state 1)" = 1 ]; }

@@ -40,35 +40,60 @@ statuses() { # STORE
     stop_renewd
 }
 
+# ask_run JOB: as SQL's renewd.run() does. refused_for PATTERN: that run.
+ask_run() {
+    the_run=$(begun_run "$1" null)
+    sql "insert into $(own requests) (job, run_id, created_at) values ('$1', $the_run, $(date +%s))"
+}
+refused_for() { ctl runs | grep -Eq "^run $the_run was refused: .*$1"; }
 ready() { curl -sS --max-time 20 --unix-socket "$SOCKET" http://localhost/readyz; }
 ready_says() { ready | grep -Eq "$1"; }
 
-# readyz is not "ok" while a job is held, or while nothing was refreshed since its last run was refused.
+# readyz is not "ok" while a job is held, or while nothing was refreshed since its last run was refused, unless a person
+# had paused it.
 readiness() { # STORE
     local s="$1, readyz" port
     stage "$1"
     make_accounts_table tokens
     load_accounts strict tokens 2 ready
-    strict_job tokens tokens
+    strict_job tokens tokens 'rescan = "1s";'
     google_job absent absent # it has no table
+    google_job nowhere absent
+    sed -i 's/^plugin = .*/plugin = "nowhere"; timezone = "Nowhere\/Nowhere";/' "$DIR/conf.d/nowhere.conf"
     sed -i 's/^schedule = .*/schedule = "0 0 1 1 *";/' "$DIR"/conf.d/*.conf # no run but those that are asked for
     port=$(free_port) || exit 1
     sed -i "s/^api = .*/api = { socket = \"${SOCKET//\//\\/}\"; listen = \"127.0.0.1:$port\"; };/" "$CONF"
     start_ready || exit 1
     check_match "$s: a held job, with its reason" '"status":"failing",.*"held":\[\{"job":"absent","reason":"[^]]*there is no table' "$(ready)"
-    rm "$DIR/conf.d/absent.conf"
+    ask_run absent
+    check "$s: a run of it that SQL asks for is refused, and listed so with the reason" wait_until 30 refused_for \
+        'there is no table'
+    ask_run nowhere
+    check "$s: one of a job whose file has mistakes, too" wait_until 30 refused_for nowhere
+    rm "$DIR/conf.d/absent.conf" "$DIR/conf.d/nowhere.conf"
     ctl reload > /dev/null
     check "$s: without it all is well" wait_until 30 ready_says '^\{"status":"ok"\}$'
     ctl pause tokens > /dev/null
     check_equal "$s: paused by a person: well" '{"status":"ok"}' "$(ready)"
-    sql "insert into $(own requests) (job, run_id, created_at) values ('tokens', $(begun_run tokens null), $(date +%s))"
-    check "$s: a run that is refused" wait_until 30 ready_says \
-        '^\{"status":"failing","refused":\[\{"job":"tokens","at":"20[^"]*Z","reason":"the job is paused; resume it first"\}\]\}$'
+    ask_run tokens
+    check "$s: a run that is asked for is refused, and listed" wait_until 30 refused_for 'the job is paused'
+    check_equal "$s: which says nothing of the job: well" '{"status":"ok"}' "$(ready)"
+    ctl resume tokens > /dev/null
+    sql "alter table tokens rename column expires_at to ends"
+    check "$s: its table does not fit any more" wait_until 60 ready_says '"held":\[\{"job":"tokens"'
+    ask_run tokens
+    check "$s: a run is refused for that" wait_until 30 refused_for expires_at
+    sql "alter table tokens rename column ends to expires_at"
+    check "$s: the table fits, and nothing was refreshed since the refusal" wait_until 60 ready_says \
+        '^\{"status":"failing","refused":\[\{"job":"tokens","at":"20[^"]*Z","reason":"[^]]*expires_at[^]]*"\}\]\}$'
     check_match "$s: over TCP, where no secret is asked for, without the reason" \
         '^\{"status":"failing","refused":\[\{"job":"tokens","at":"20[^"]*Z"\}\]\}$' "$(curl -sS --max-time 20 "http://127.0.0.1:$port/readyz")"
+    ctl pause tokens > /dev/null
+    ask_run tokens
+    check "$s: a person pauses it, and a run is refused for that" wait_until 30 refused_for 'the job is paused'
     stop_renewd
     start_ready || exit 1
-    check "$s: also after a restart" wait_until 30 ready_says '"refused":\[\{"job":"tokens"'
+    check "$s: also after a restart the refusal before it counts" wait_until 30 ready_says '"refused":\[\{"job":"tokens"[^]]*expires_at'
     ctl resume tokens > /dev/null
     ctl run tokens > /dev/null
     check "$s: until a run is not" wait_until 30 ready_says '^\{"status":"ok"\}$'

@@ -30,7 +30,7 @@ struct jobs_task {
 
 static int jobs_route_last_run(struct db *db, struct job_counts *c, struct error *e)
 {
-    int r = store_last_run(db, c->job, &c->last, e);
+    int r = store_last_run(db, c->job, false, &c->last, e);
 
     return r < 0 || !c->last || !c->last->failed
                ? r

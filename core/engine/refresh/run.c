@@ -44,7 +44,7 @@ void run_query(const struct run *r, struct claim_request *q)
     const struct job *j = r->job;
     *q = (struct claim_request){
         .table = j->table,
-        .plugin = plugin_name(j->config->plugin),
+        .plugin = j->instance ? plugin_name(j->config->plugin) : NULL,
         .mode = r->mode,
         .now = clock_due(),
         .real_now = clock_now(),
@@ -132,7 +132,7 @@ static void log_run(const struct run *r)
 static void run_over(struct run *r)
 {
     log_run(r);
-    if (!run_names_keys(r) && r->refused_error != -ESHUTDOWN)
+    if (!run_names_keys(r) && run_tells(r->refused))
         last_run_note(r->job, r->refused, r->row.started_at);
     run_tell(r);
     run_free(r);
@@ -142,6 +142,8 @@ static int finish_work(struct db *db, void *arg, struct error *e)
 {
     struct run *r = arg;
     int res = 0;
+    if (!r->job->table) /* it is held, and was when this run was refused */
+        return store_run_finish(db, &r->row, e);
     if (r->waiters && run_names_keys(r) && !r->counted)
         res = joined_count_skipped(db, r, e);
     if (res < 0 && !store_passes(res))
@@ -206,7 +208,7 @@ static void run_finish(struct run *r)
     finish_submit(r);
 }
 
-/* It never got a row: the database is not available, the job is held, its ready statement refused. */
+/* It has no row where none could be written. */
 void run_refuse(struct run *r, int error, const char *why)
 {
     r->refused_error = error;

@@ -17,7 +17,7 @@ struct start_task {
     struct run *run;
     struct claim_request query;
     char *not_ready;
-    bool not_looked; /* not_ready says why the table could not be read */
+    int error; /* the job may not run, not_ready says why; 0 = its own statement says it, if anything */
 };
 
 /* Of records with one credential, one is presented. */
@@ -96,10 +96,12 @@ static void start_done(void *arg, int result, const struct error *e)
         return;
     }
     r->started = true;
-    if (result < 0) {
+    if (t->error) {
+        run_refuse(r, t->error, t->not_ready);
+    } else if (result < 0) {
         run_refuse(r, result, e->text[0] ? e->text : "the database is not available");
     } else if (t->not_ready) {
-        run_refuse(r, t->not_looked ? -EBUSY : -EINVAL, t->not_ready);
+        run_refuse(r, -EINVAL, t->not_ready);
     } else {
         if (run_names_keys(r))
             r->row.due = (int64_t)r->key_count;
@@ -110,15 +112,24 @@ static void start_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* cannot: the reason, known already and taken over; the history has the run all the same. */
-static void run_start_start(struct run *r, char *cannot)
+/* cannot: why the job may not run, known already and taken over; the history has the run all the same. */
+static void run_start_start(struct run *r, int error, char *cannot)
 {
     struct start_task *t = xcalloc(1, sizeof *t);
     t->run = r;
     t->not_ready = cannot;
-    t->not_looked = cannot != NULL;
+    t->error = error;
     run_query(r, &t->query);
     engine_async(r->job->engine, start_work, t, start_done);
+}
+
+/* It is in the history too, where that can be written. A caller who only wants a token did not ask for a run. */
+static void refuse_at_start(struct run *r, int error, const char *why)
+{
+    if (engine_may_work(r->job->engine) && r->mode != CLAIM_DEMAND && !r->row.id)
+        run_start_start(r, error, xstrdup(why));
+    else
+        run_refuse(r, error, why);
 }
 
 static void run_start_looked(void *ctx, bool all, const char *why)
@@ -128,11 +139,11 @@ static void run_start_looked(void *ctx, bool all, const char *why)
     const char *cannot = job_why_not(r->job, &error);
     r->looked_all = all;
     if (cannot) {
-        run_refuse(r, error, cannot);
+        refuse_at_start(r, error, cannot);
     } else if (why && strcmp(r->trigger, "tick") != 0) {
-        run_start_start(r, xasprintf("the job's table could not be read before the run: %s", why));
+        run_start_start(r, -EBUSY, xasprintf("the job's table could not be read before the run: %s", why));
     } else {
-        run_start_start(r, NULL);
+        run_start_start(r, 0, NULL);
     }
 }
 
@@ -148,8 +159,6 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     r->row.job = j->config->job;
     r->row.trigger = r->trigger;
     r->row.started_at = clock_now();
-    r->tick = schedule_prev(j, clock_due());
-    r->next_tick = schedule_next(j, clock_due());
     r->left = j->config->limit && !run_names_keys(r) ? j->config->limit : INT64_MAX;
     r->failing_left = r->left == INT64_MAX ? INT64_MAX : (r->left + 1) / 2;
     r->keys = xcalloc(count + 1, sizeof *r->keys);
@@ -166,12 +175,14 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
     int error;
     const char *why = job_why_not(j, &error);
     if (why) {
-        run_refuse(r, error, why);
+        refuse_at_start(r, error, why);
         return NULL;
     }
+    r->tick = schedule_prev(j, clock_due());
+    r->next_tick = schedule_next(j, clock_due());
     r->looked_all = !looks_first(r);
     if (r->looked_all)
-        run_start_start(r, NULL);
+        run_start_start(r, 0, NULL);
     else if (r->mode == CLAIM_MANUAL)
         look_all(j, run_start_looked, r);
     else

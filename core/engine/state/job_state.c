@@ -81,10 +81,10 @@ const char *job_why_not(const struct job *j, int *ret_error)
     if (j->held)
         return j->held;
     if (j->paused)
-        return "the job is paused; resume it first";
+        return RUN_PAUSED;
     *ret_error = -ESHUTDOWN;
     if (j->engine->stopping)
-        return "renewd is stopping";
+        return RUN_STOPPING;
     *ret_error = -EROFS;
     if (j->engine->phase == ENGINE_READ_ONLY)
         return j->engine->store_why;
@@ -92,7 +92,7 @@ const char *job_why_not(const struct job *j, int *ret_error)
     if (!engine_store_up(j->engine))
         return "the database is not available; nothing is attempted until it answers";
     if (!j->discovered)
-        return "the job's records are still being discovered";
+        return RUN_DISCOVERING;
     *ret_error = 0;
     return NULL;
 }

@@ -211,6 +211,7 @@ struct job {
         char *why; /* NULL = it is not failing, as last observed */
         int64_t records;
         struct loop_timer *timer;
+        bool far; /* that is the look of each minute */
     } failing;
     struct {
         char *refused; /* why the last run over its due records was refused; NULL = it was not */
