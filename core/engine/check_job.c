@@ -235,7 +235,7 @@ static void say_read(struct asking *a, const struct job *j, const struct row *ro
     bool empty = !row_has_credential(t, row);
 
     say(a, CHECK_FINE, "%s: row %s was read%s%s%s", t->name, row->key, empty ? "" : " and opened",
-        t->view ? "" : ", its update rehearsed and rolled back", look->triggers ? " with its triggers" : "");
+        t->unwritten ? "" : ", its update rehearsed and rolled back", look->triggers ? " with its triggers" : "");
     if (row->outside)
         say(a, CHECK_WARNING,
             "%s: `only` leaves out row %s and all others that were looked at: nothing would be refreshed", t->name,

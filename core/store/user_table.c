@@ -286,10 +286,6 @@ static int verdict(struct resolving *r, struct error *e)
     buf_init(&name, 512);
     buf_init(&all, SENTENCE_MAX);
     table_quoted(r->db, r->t, &name);
-    if (r->t->view && !r->wish->through_statements)
-        put_unfit(r, r->wish->key,
-                  "belongs to a view, which works only where the plugin writes by named statements: name the "
-                  "table itself");
     if (!r->missing.len && !r->unfit.len)
         return 0;
     if (r->missing.len)
@@ -325,6 +321,7 @@ static int resolve_named(struct resolving *r, struct error *e)
     r->t->schema = r->catalog.schema ? xstrdup(r->catalog.schema) : NULL;
     r->t->name = xstrdup(r->catalog.name);
     r->t->view = r->catalog.view;
+    r->t->unwritten = r->t->view && r->wish->through_statements;
     struct error zone = {""};
     if (r->wish->zone && strcmp(r->wish->zone, "UTC") != 0 && zone_load(r->wish->zone, &r->t->zone, &zone) < 0)
         return error_set(e, -EINVAL, "job %s: setting 'zone' of records: %s", r->wish->job, zone.text);

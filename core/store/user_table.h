@@ -96,7 +96,8 @@ struct table {
     char *schema, *name, *key, *key_type;
     char *key_cast; /* as a column's cast */
     bool own;       /* renewd's own table, rows of `job` */
-    bool view;
+    bool view;      /* its key is unique as far as its rows show */
+    bool unwritten; /* a view whose rows the plugin's statements alone change */
     char *job;
     struct column *columns;
     size_t column_count;

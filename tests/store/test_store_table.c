@@ -188,7 +188,7 @@ static void keys_without_a_unique_index(void)
                 " PRIMARY KEY (id, refresh_token))");
     CU_ASSERT_TRUE(says(refused(db, &(struct asked){.table = "pair"}, -EINVAL), "no unique index"));
     kit_sql(db, "CREATE VIEW v AS SELECT * FROM t");
-    CU_ASSERT_TRUE(says(refused(db, &(struct asked){.table = "v"}, -EINVAL), "view"));
+    refused(db, &(struct asked){.table = "v"}, 0);
     refused(db, &(struct asked){.table = "v", .through_statements = true}, 0);
     db_close(db);
 }

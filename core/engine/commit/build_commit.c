@@ -285,7 +285,7 @@ void outcome_settle_ok(struct commit *c, struct job *j, const struct row_values 
     settle_values(c, j, after);
     record_schedule(j, r);
     status_columns_add(c, j);
-    if (j->table->view)
+    if (j->table->unwritten)
         return;
     write_core_ok(c, j);
     c->touches_row = c->write_count > 0;
@@ -372,7 +372,7 @@ static void note_failure(struct commit *c, const struct job *j, int64_t next_at)
     r->last_at = c->finished_at;
     record_schedule(j, r);
     status_columns_add(c, j);
-    if (j->table->view)
+    if (j->table->unwritten)
         return;
     char *said = failure_said(c->code, c->outcome, c->text);
     write_core_failed(c, j, said);
@@ -488,7 +488,7 @@ void outcome_broken(struct commit *c, const struct attempt *a, bool lost, int64_
     c->text = outside_text_clean(j, a->values.list, a->step.text, TEXT_MAX);
     if (lost)
         outcome_keep_answer(c, j, reply);
-    if (!j->table->view)
+    if (!j->table->unwritten)
         write_integer(c, j, "refreshed_at", c->finished_at);
     note_failure(c, j, next_at);
 }

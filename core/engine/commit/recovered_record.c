@@ -60,7 +60,7 @@ struct commit *outcome_recovered(const struct job *j, const struct record *known
     record_copy(&c->after, now);
     if (status_columns_person(j, known))
         status_columns_take_back(c, j);
-    if (!j->table->view)
+    if (!j->table->unwritten)
         take_back(c, j, known, now);
     c->touches_row = c->write_count > 0;
     siblings_add(c, j); /* it goes to the store as it is */

@@ -85,7 +85,7 @@ bool unreadable_by_key(const struct round *of)
 struct commit *unreadable_note(const struct job *j, const struct record *now, const struct record *known,
                                const struct row *row)
 {
-    if (!unreadable_is(now) || j->table->own || j->table->view)
+    if (!unreadable_is(now) || j->table->own || j->table->unwritten)
         return NULL;
     cleanup(free_p) char *text = failure_said(code, now->last_outcome, now->last_text);
     cleanup(free_p) char *mark = error_mark(text);

@@ -167,7 +167,7 @@ static int rehearse_work(struct db *db, void *arg, struct error *e)
     const struct job *j = t->run->job;
     size_t count = 0;
     int res = job_rights(db, j->config, j->table, true, e);
-    if (res < 0 || j->table->own || j->table->view)
+    if (res < 0 || j->table->own || j->table->unwritten)
         return res;
     while (count < t->count && count < CLAIM_BATCH) {
         keys[count] = t->list[count].record.key;
