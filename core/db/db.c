@@ -10,6 +10,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/map.h"
 
 enum { SQL_MAX = 1024 * 1024, PARAMS_ON_STACK = 64 };
 
@@ -39,6 +40,7 @@ void db_close(struct db *db)
         return;
     db_rollback(db);
     db->driver->close(db);
+    db_describe_again(db);
     free(db->schema);
     free(db);
 }
@@ -149,7 +151,7 @@ int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params,
     int r = usable(db, e);
     if (r < 0)
         return r;
-    db->sqlstate[0] = '\0';
+    db->sqlstate[0] = db->at[0] = '\0';
     struct db_result *result = NULL;
     r = db->driver->exec(db, sql, params, count, &result, e);
     if (r < 0)
@@ -191,6 +193,38 @@ int db_exec_each(struct db *db, const char *sql, const struct db_param *params, 
         r = db_exec_as_is(db, expanded.data, params + i * count, count, &result, e);
         *ret_affected += r == 0 ? db_affected(result) : 0;
     }
+    return r;
+}
+
+static void described_free(void *value)
+{
+    struct db_described *d = value;
+    for (size_t i = 0; d->types && i < d->count; i++)
+        free(d->types[i]);
+    free(d->types);
+    free(d);
+}
+
+void db_describe_again(struct db *db)
+{
+    map_free(db->described, described_free);
+    db->described = NULL;
+}
+
+int db_describe(struct db *db, const char *sql, struct db_described **ret, struct error *e)
+{
+    if (!db->described)
+        db->described = map_new();
+    *ret = map_get(db->described, sql);
+    int r = *ret ? 0 : usable(db, e);
+    if (r < 0 || *ret)
+        return r;
+    struct db_described *made = xcalloc(1, sizeof(*made));
+    r = db->driver->describe(db, sql, made, e);
+    if (r < 0)
+        described_free(made);
+    else
+        map_put(db->described, sql, *ret = made);
     return r;
 }
 

@@ -16,12 +16,21 @@
 #include "core/base/error.h"
 #include "core/db/connection.h"
 
+struct map;
 struct db_result; /* rows of text; wiped when freed */
 
 struct db_param {
     const char *text; /* NULL = SQL NULL */
     size_t len;
     bool integer; /* digits, bound as a number if the driver has types (SQLite) */
+};
+
+/* A user's own statement (PostgreSQL). */
+struct db_described {
+    size_t count; /* of its parameters */
+    char **types; /* their types' names */
+    bool rows;    /* it returns rows */
+    bool unfit;   /* for the caller's use */
 };
 
 struct db_driver {
@@ -37,6 +46,8 @@ struct db_driver {
     /* See db_exec_each; NULL: the statement is run again and again. */
     int (*exec_each)(struct db *db, const char *sql, const struct db_param *params, size_t count, size_t sets,
                      int64_t *ret_affected, struct error *e);
+    /* See db_describe; NULL: it cannot. */
+    int (*describe)(struct db *db, const char *sql, struct db_described *ret, struct error *e);
     /* Parses sql, one statement, and returns the number of its parameters; inside a transaction. */
     int (*prepare)(struct db *db, const char *sql, size_t *ret_params, struct error *e);
 };
@@ -55,7 +66,9 @@ struct db {
     bool by_index;    /* PostgreSQL reads no table from end to end where an index serves, whatever it estimates */
     bool away;        /* the connection can no longer be used */
     char sqlstate[6]; /* of the last refusal */
-    char *schema;     /* from the dsn: the schema of tables named without one; NULL = the role's search_path */
+    char at[24];      /* PostgreSQL: the name of a data type in it, in which a block says where it was */
+    struct map *described;
+    char *schema; /* from the dsn: the schema of tables named without one; NULL = the role's search_path */
 };
 
 extern const struct db_driver db_sqlite, db_postgresql;
@@ -79,6 +92,10 @@ int db_exec_each(struct db *db, const char *sql, const struct db_param *params, 
 /* db_exec for a user's own statement: nothing in braces is replaced. */
 int db_exec_as_is(struct db *db, const char *sql, const struct db_param *params, size_t count,
                   struct db_result **ret, struct error *e);
+/* What the database says of a user's statement, inside a transaction: asked once for each connection, until
+ * db_describe_again(). Only for PostgreSQL. */
+int db_describe(struct db *db, const char *sql, struct db_described **ret, struct error *e);
+void db_describe_again(struct db *db);
 /* db_exec with NUL-terminated texts (NULL = SQL NULL), for the usual case. */
 int db_run(struct db *db, const char *sql, const char *const *texts, size_t count, struct db_result **ret,
            struct error *e);

@@ -103,6 +103,7 @@ static int pg_refused(struct db *db, const PGresult *r, struct error *e)
     if (!*state)
         return pg_lost(db, -ENOTCONN, e);
     snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", state);
+    snprintf(db->at, sizeof(db->at), "%.*s", (int)sizeof(db->at) - 1, pg_field(r, PG_DIAG_DATATYPE_NAME));
     int result = result_of(state);
     if (result == -ENOTCONN) {
         db->away = true;
@@ -306,7 +307,7 @@ static int pg_exec(struct db *db, const char *sql, const struct db_param *params
     return 0;
 }
 
-static int pg_prepare(struct db *db, const char *sql, size_t *ret_params, struct error *e)
+static int described(struct db *db, const char *sql, PGresult **ret, struct error *e)
 {
     PGresult *r = NULL;
     if (!PQsendPrepare(db->connection, "", sql, 0, NULL))
@@ -317,12 +318,48 @@ static int pg_prepare(struct db *db, const char *sql, size_t *ret_params, struct
     PQclear(r);
     if (!PQsendDescribePrepared(db->connection, ""))
         return pg_lost(db, -ENOTCONN, e);
-    res = pg_collect(db, &r, e);
+    return pg_collect(db, ret, e);
+}
+
+static int pg_prepare(struct db *db, const char *sql, size_t *ret_params, struct error *e)
+{
+    PGresult *r = NULL;
+    int res = described(db, sql, &r, e);
     if (res < 0)
         return res;
     *ret_params = (size_t)PQnparams(r);
     PQclear(r);
     return 0;
+}
+
+/* The modifier -1 gives names such as bpchar, which are not char(1). */
+static int pg_describe(struct db *db, const char *sql, struct db_described *ret, struct error *e)
+{
+    cleanup(buf_done) struct buf types = {0};
+    struct db_result *names = NULL;
+    PGresult *r = NULL;
+    int res = described(db, sql, &r, e);
+    if (res < 0)
+        return res;
+    buf_init(&types, 4096);
+    for (int i = 0; i < PQnparams(r); i++)
+        buf_printf(&types, "%c%u", i ? ',' : '{', PQparamtype(r, i));
+    buf_text(&types, types.len ? "}" : "{}");
+    ret->count = (size_t)PQnparams(r);
+    ret->rows = PQnfields(r) > 0;
+    PQclear(r);
+    const struct db_param param = {.text = types.data, .len = types.len};
+    res = pg_exec(db,
+                  "SELECT pg_catalog.format_type(u, -1) FROM pg_catalog.unnest($1::oid[]) WITH ORDINALITY"
+                  " AS t(u, o) ORDER BY o",
+                  &param, 1, &names, e);
+    if (res == 0 && db_rows(names) == ret->count) {
+        ret->types = xcalloc(ret->count + 1, sizeof(*ret->types));
+        for (size_t i = 0; i < ret->count; i++)
+            ret->types[i] = xstrdup(db_text(names, i, 0) ? db_text(names, i, 0) : "text");
+    }
+    db_result_free(names);
+    return res < 0 ? res : ret->types ? 0 : error_set(e, -EINVAL, "PostgreSQL names no types for the parameters");
 }
 
 const struct db_driver db_postgresql = {
@@ -335,4 +372,5 @@ const struct db_driver db_postgresql = {
     .rollback = pg_rollback,
     .exec = pg_exec,
     .prepare = pg_prepare,
+    .describe = pg_describe,
 };

@@ -357,6 +357,10 @@ static sqlite3_stmt *kept_take(struct db *db, const char *sql, size_t len)
 static bool worth_keeping(const char *sql, size_t len)
 {
     static const char *const first[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "};
+    while (sql[0] == '-' && sql[1] == '-') { /* a user's own begins with a comment */
+        sql += strcspn(sql, "\n");
+        sql += strspn(sql, " \t\r\n");
+    }
     for (size_t i = 0; len <= KEPT_SQL_MAX && i < sizeof(first) / sizeof(first[0]); i++)
         if (!strncmp(sql, first[i], strlen(first[i])))
             return true;

@@ -20,8 +20,9 @@
 #include "core/store/many.h"
 
 /* ALONE_MAX: of a batch that is written one commit at a time on PostgreSQL, where each takes several round trips under
- * the locks of all. FALL_BACK: a batch of so many that is refused is written one at a time at once. */
-enum { BATCH_MAX = 500, ALONE_MAX = 100, FALL_BACK = 64, REPEATS = 5, ASIDE_MAX = 2 };
+ * the locks of all. FALL_BACK: a batch of so many that is refused is written one at a time at once. REFUSED_MAX: so many
+ * commits of a batch that is written together are left out of it when they are refused by themselves. */
+enum { BATCH_MAX = 500, ALONE_MAX = 100, FALL_BACK = 64, REPEATS = 5, ASIDE_MAX = 2, REFUSED_MAX = 4 };
 
 struct commit *commit_new(void)
 {
@@ -312,7 +313,7 @@ static int commit_write_all(struct db *db, struct commit_work *list, size_t coun
     if (r == 0)
         r = commit_lock(db, list, count, e);
     if (r == 0 && set)
-        r = commit_set(db, list, count, e);
+        r = commit_set(db, list, count, ret_at, e);
     for (size_t i = 0; r == 0 && i < count; i++) {
         if (list[i].verdict != COMMIT_WAITING)
             continue;
@@ -390,18 +391,33 @@ static int commit_halves(struct db *db, struct commit_work *list, size_t count, 
     return second < 0 ? second : first;
 }
 
-/* What failed when it was written together says nothing about which commit it was: a large batch is halved, a small
- * one is written one at a time. So is one with a locked row, since each try waits for it. */
+/* Together, without those that are refused or locked by themselves. Returns how many were tried last. */
+static size_t commit_together(struct db *db, struct commit_work *list, size_t count, int *ret, struct error *why)
+{
+    size_t at = 0;
+
+    for (int blocked = 0, refused = 0;;) {
+        *ret = commit_write_all(db, list, count, true, &at, why);
+        if (*ret == 0 || *ret == -EDEADLK || *ret == -ENOSPC || is_away(db, *ret) || at >= count || count == 1)
+            return count;
+        if (is_blocked(*ret) ? blocked++ == ASIDE_MAX : refused++ == REFUSED_MAX)
+            return count;
+        count = commit_set_aside(list, count, at);
+    }
+}
+
+/* What failed when it was written together does not always say which commit it was: a large batch is then halved, a
+ * small one is written one at a time. So is one with locked rows, since each try waits for them. */
 static int commit_list_of_set(struct db *db, struct commit_work *list, size_t count, struct error *e)
 {
     struct error why = {{0}};
-    size_t at = 0;
-    int r = commit_write_all(db, list, count, true, &at, &why);
+    int r = 0;
+    size_t some = commit_together(db, list, count, &r, &why);
 
     if (r == 0)
-        commit_settle(list, count);
+        commit_settle(list, some);
     if (r == 0)
-        return 0;
+        return some < count ? commit_list(db, list + some, count - some, false, e) : 0;
     if (is_away(db, r) || r == -ENOSPC)
         return error_set(e, r, "%s", why.text);
     bool again = !is_blocked(r) && count > FALL_BACK;

@@ -67,7 +67,7 @@ static char *time_in_form(int form, const char *text)
     return r < 0 ? NULL : xstrdup(out);
 }
 
-static int bind_one(struct args *a, const struct bound *b, const struct commit_effect *f, struct error *e)
+int commit_effect_bind(struct args *a, const struct bound *b, const struct commit_effect *f, struct error *e)
 {
     if (!b->text || b->type != RENEWD_TIME) {
         args_text(a, b->text);
@@ -99,7 +99,7 @@ static int effect_run(struct db *db, struct commit_work *w, const struct commit_
     if (!f->sql)
         return error_set(e, -EINVAL, "statement %s: its file is not there", f->name);
     for (size_t i = 0; i < f->bound_count && r == 0; i++)
-        r = bind_one(&a, &f->bound[i], f, e);
+        r = commit_effect_bind(&a, &f->bound[i], f, e);
     if (r == 0)
         r = db_exec_as_is(db, f->sql, a.params, a.count, &result, &why);
     if (r < 0) {

@@ -34,8 +34,8 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e);
  * columns and forms. Clears the entries of those that took no update or were left out: they go one at a time. */
 int commit_rows(struct db *db, struct commit_work **list, size_t count, struct error *e);
 /* commit_set.c. Writes what can be written for many commits at once, on PostgreSQL, and sets their verdicts. The others
- * keep COMMIT_WAITING. */
-int commit_set(struct db *db, struct commit_work *list, size_t count, struct error *e);
+ * keep COMMIT_WAITING. On failure *ret_at is the index of the commit that it was, or stays. */
+int commit_set(struct db *db, struct commit_work *list, size_t count, size_t *ret_at, struct error *e);
 /* Whether it may be one of them. */
 bool commit_is_plain(const struct commit *c);
 /* Statements and ledger keys. -ERANGE with failed_effect: another number of rows than declared. */
@@ -46,6 +46,14 @@ int commit_siblings(struct db *db, struct commit_work *w, struct error *e);     
 int commit_siblings_know(struct db *db, struct commit_work *w, struct error *e); /* after it */
 void commit_siblings_done(struct commit_work *w);
 int commit_effects(struct db *db, struct commit_work *w, struct error *e);
+/* commit_effects_many.c: the same for many (PostgreSQL). Clears the entries of those that go one at a time. *ret_at: the
+ * one at which it failed, if that is known. */
+int commit_effects_many(struct db *db, struct commit_work **list, size_t count, struct commit_work **ret_at,
+                        struct error *e);
+bool commit_effects_fit(const struct commit *c); /* whether they may be among many */
+struct args;
+/* Adds a statement's parameter. */
+int commit_effect_bind(struct args *a, const struct bound *b, const struct commit_effect *f, struct error *e);
 /* renewd's own rows. Of several commits no two may name the same record or credential. */
 int commit_records(struct db *db, const struct commit_work *const *list, size_t count, struct error *e);
 /* newest: the pair replaces a known successor; an orphan does not. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The commits of a batch that differ in nothing but their values, written by one statement for each table instead of
  * one for each commit. Called inside the batch's transaction, with all records and credentials locked. What needs a
- * decision of its own (effects, rows of several jobs, a row that takes no update) is left to be written alone.
+ * decision of its own (rows of several jobs, a row that takes no update) is left to be written alone.
  */
 #include "core/store/commit_internal.h"
 
@@ -24,6 +24,9 @@ static bool fits(const struct commit *c)
             return false;
         bytes += c->writes[i].len;
     }
+    for (size_t i = 0; i < c->effect_count; i++)
+        for (size_t k = 0; k < c->effects[i].bound_count; k++)
+            bytes += c->effects[i].bound[k].text ? strlen(c->effects[i].bound[k].text) : 0;
     if (c->touches_row && c->table->credential >= 0)
         bytes += c->row.cells[c->table->credential].len;
     return bytes <= BYTES_MAX;
@@ -31,7 +34,7 @@ static bool fits(const struct commit *c)
 
 bool commit_is_plain(const struct commit *c)
 {
-    if (c->noticed || c->effect_count || c->sibling_count || c->answer)
+    if (c->noticed || c->sibling_count || c->answer || !commit_effects_fit(c))
         return false;
     if (c->touches_row && (!c->table || !c->write_count || c->row.unfit ||
                            (c->table->credential >= 0 && (size_t)c->table->credential >= c->row.count)))
@@ -93,9 +96,10 @@ static int own_rows(struct db *db, struct commit_work *const *some, size_t count
     return r < 0 ? r : commit_history(db, commits, count, e);
 }
 
-int commit_set(struct db *db, struct commit_work *list, size_t count, struct error *e)
+int commit_set(struct db *db, struct commit_work *list, size_t count, size_t *ret_at, struct error *e)
 {
     cleanup(free_p) struct commit_work **some = xcalloc(count + 1, sizeof(*some));
+    struct commit_work *at = NULL;
     size_t left = 0;
 
     mark_shared(list, count);
@@ -103,6 +107,12 @@ int commit_set(struct db *db, struct commit_work *list, size_t count, struct err
         if (!list[i].already && !list[i].shared && writes_more_than_history(&list[i]) && commit_is_plain(list[i].c))
             some[left++] = &list[i];
     int r = commit_rows(db, some, left, e);
+    if (r < 0)
+        return r;
+    left = taken(some, left);
+    r = commit_effects_many(db, some, left, &at, e);
+    if (r < 0 && at)
+        *ret_at = (size_t)(at - list);
     if (r < 0)
         return r;
     left = taken(some, left);

@@ -124,6 +124,8 @@ void commit_once(struct commit *c, const char *key)
     effect_new(c, EFFECT_ONCE, key);
 }
 
+enum { PARAMETERS_MAX = 6 };
+
 void commit_run(struct commit *c, const char *name, const char *sql, int rows, ...)
 {
     struct commit_effect *f = effect_new(c, EFFECT_RUN, name);
@@ -131,9 +133,9 @@ void commit_run(struct commit *c, const char *name, const char *sql, int rows, .
 
     f->sql = sql;
     f->rows = rows;
-    f->bound = xcalloc(3, sizeof(*f->bound));
+    f->bound = xcalloc(PARAMETERS_MAX, sizeof(*f->bound));
     va_start(list, rows);
-    for (int type = va_arg(list, int); type && f->bound_count < 3; type = va_arg(list, int)) {
+    for (int type = va_arg(list, int); type && f->bound_count < PARAMETERS_MAX; type = va_arg(list, int)) {
         struct bound *b = &f->bound[f->bound_count++];
         const char *text = va_arg(list, const char *);
         b->type = type;
