@@ -62,6 +62,7 @@ struct db {
     bool in_transaction;
     bool read_only;
     int statement_ms; /* limit for the next statements; the function that sets it restores it */
+    int lock_ms;      /* PostgreSQL: how long a statement waits for a lock; 0 = as long as it may take */
     bool timed;       /* PostgreSQL itself ends a SELECT that takes too long; the connection stays usable */
     bool by_index;    /* PostgreSQL reads no table from end to end where an index serves, whatever it estimates */
     bool away;        /* the connection can no longer be used */

@@ -147,14 +147,25 @@ static int next_result(PGconn *c, int64_t deadline_ms, PGresult **ret)
     return 0;
 }
 
-/* Reads all results of what was sent and returns the first error, else the last result. */
+/* Reads all results of what was sent and returns the first error, else the last result; of a pipeline up to its end. */
 static int pg_collect(struct db *db, PGresult **ret, struct error *e)
 {
     PGconn *c = db->connection;
-    int64_t deadline_ms = clock_boot_ms() + db->statement_ms + GRACE_MS;
+    bool pipeline = PQpipelineStatus(c) != PQ_PIPELINE_OFF, over = false, ended = false;
+    int64_t deadline_ms = clock_boot_ms() + db->statement_ms + (pipeline ? 2 : 1) * GRACE_MS;
     PGresult *kept = NULL, *next = NULL;
     int r = flush_out(c, deadline_ms);
-    while (r == 0 && (r = next_result(c, deadline_ms, &next)) == 0 && next) {
+    while (r == 0 && !over && (r = next_result(c, deadline_ms, &next)) == 0 && (next || pipeline)) {
+        if (!next && ended) { /* only a connection that broke has nothing after the end of a statement */
+            r = -ENOTCONN;
+            break;
+        }
+        ended = !next;
+        over = PQresultStatus(next) == PGRES_PIPELINE_SYNC;
+        if (!next || over) {
+            PQclear(next);
+            continue;
+        }
         if (kept && PQresultStatus(kept) == PGRES_FATAL_ERROR) {
             PQclear(next);
             continue;
@@ -209,16 +220,23 @@ static void put_search_path(const struct db *db, struct buf *to)
     buf_text(to, ", public");
 }
 
+/* A read of a user's table may take long; its thread must not wait so long for somebody who has locked it. */
+static int lock_limit(const struct db *db)
+{
+    if (db->lock_ms)
+        return db->lock_ms;
+    return db->timed && db->statement_ms > DB_STATEMENT_MS ? DB_STATEMENT_MS : db->statement_ms;
+}
+
 static int pg_begin(struct db *db, struct error *e)
 {
     cleanup(buf_done) struct buf sql = {0};
-    int lock_ms = db->statement_ms;
     buf_init(&sql, 640);
     buf_printf(&sql,
                "BEGIN ISOLATION LEVEL READ COMMITTED %s; SET LOCAL renewd.own = on;"
                " SET LOCAL statement_timeout = %d;"
                " SET LOCAL lock_timeout = %d; SET LOCAL idle_in_transaction_session_timeout = %d",
-               db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_ms, 10 * lock_ms);
+               db->read_only ? "READ ONLY" : "READ WRITE", db->statement_ms, lock_limit(db), 10 * db->statement_ms);
     if (db->by_index) /* a plan of last resort would seem dear enough to be compiled */
         buf_text(&sql, "; SET LOCAL enable_seqscan = off; SET LOCAL jit = off");
     put_search_path(db, &sql);
@@ -285,6 +303,19 @@ static void clear_wiped(PGresult *r)
     PQclear(r);
 }
 
+/* Outside a transaction nothing limits what a statement takes, and giving it up would cost the connection: it is sent
+ * behind its limits, and both are one transaction of the server's. */
+static int send_alone(struct db *db, const char *sql, size_t count, const char *const *values)
+{
+    PGconn *c = db->connection;
+    char limits[160];
+    snprintf(limits, sizeof(limits),
+             "SELECT set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true)",
+             db->statement_ms + GRACE_MS, lock_limit(db));
+    return PQenterPipelineMode(c) && PQsendQueryParams(c, limits, 0, NULL, NULL, NULL, NULL, 0) &&
+           PQsendQueryParams(c, sql, (int)count, NULL, values, NULL, NULL, 0) && PQpipelineSync(c);
+}
+
 static int pg_exec(struct db *db, const char *sql, const struct db_param *params, size_t count,
                    struct db_result **ret, struct error *e)
 {
@@ -297,9 +328,15 @@ static int pg_exec(struct db *db, const char *sql, const struct db_param *params
         values[i] = params[i].text;
     }
     PGresult *r = NULL;
-    if (!PQsendQueryParams(db->connection, sql, (int)count, NULL, values, NULL, NULL, 0))
+    bool alone = !db->in_transaction;
+    if (alone ? !send_alone(db, sql, count, values)
+              : !PQsendQueryParams(db->connection, sql, (int)count, NULL, values, NULL, NULL, 0))
         return pg_lost(db, -ENOTCONN, e);
     int res = pg_collect(db, &r, e);
+    if (alone && !db->away && !PQexitPipelineMode(db->connection)) {
+        PQclear(res < 0 ? NULL : r);
+        return pg_lost(db, -ENOTCONN, e);
+    }
     if (res < 0)
         return res;
     *ret = pg_take(r);

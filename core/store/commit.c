@@ -22,7 +22,15 @@
 /* ALONE_MAX: of a batch that is written one commit at a time on PostgreSQL, where each takes several round trips under
  * the locks of all. FALL_BACK: a batch of so many that is refused is written one at a time at once. REFUSED_MAX: so many
  * commits of a batch that is written together are left out of it when they are refused by themselves. */
-enum { BATCH_MAX = 500, ALONE_MAX = 100, FALL_BACK = 64, REPEATS = 5, ASIDE_MAX = 2, REFUSED_MAX = 4 };
+enum {
+    BATCH_MAX = 500,
+    ALONE_MAX = 100,
+    FALL_BACK = 64,
+    REPEATS = 5,
+    ASIDE_MAX = 2,
+    REFUSED_MAX = 4,
+    LOCK_AGAIN_MS = 250
+};
 
 struct commit *commit_new(void)
 {
@@ -369,8 +377,12 @@ static bool is_blocked(int code)
     return code == -EBUSY || code == -ETIMEDOUT || code == -EDEADLK;
 }
 
-/* Without the one commit whose row is locked: it keeps waiting, the others need not. If more rows are locked, the
- * whole table may be. Then all wait, so that the thread does not wait for each. */
+static bool same_source(const struct commit_work *a, const struct commit_work *b)
+{
+    return !strcmp(a->c->before.source, b->c->before.source);
+}
+
+/* Without the one commit whose row is locked: it keeps waiting, the others need not. */
 static size_t commit_set_aside(struct commit_work *list, size_t count, size_t at)
 {
     struct commit_work blocked = list[at];
@@ -380,6 +392,33 @@ static size_t commit_set_aside(struct commit_work *list, size_t count, size_t at
     return count - 1;
 }
 
+/* More rows of a table are locked: the whole table may be. All of its commits wait, so that the thread does not wait
+ * for each. */
+static size_t commit_table_aside(struct commit_work *list, size_t count, size_t all, size_t at)
+{
+    struct commit_work blocked = list[at];
+
+    for (size_t i = count; i-- > 0;)
+        if (same_source(&list[i], &blocked))
+            count = commit_set_aside(list, count, i);
+    for (size_t i = count; i < all; i++)
+        if (same_source(&list[i], &blocked))
+            list[i].c->table_locked = true;
+    return count;
+}
+
+/* Past those that follow the first `done` and whose table was found locked by one of these. */
+static size_t commit_past_locked(struct commit_work *list, size_t done, size_t count)
+{
+    bool locked = false;
+
+    for (size_t i = 0; i < done && done < count; i++)
+        locked = locked || (list[i].c->table_locked && same_source(&list[i], &list[done]));
+    for (size_t at = done; locked && done < count && same_source(&list[at], &list[done]); done++)
+        list[done].c->table_locked = true;
+    return done;
+}
+
 static int commit_list(struct db *db, struct commit_work *list, size_t count, bool set, struct error *e);
 
 static int commit_halves(struct db *db, struct commit_work *list, size_t count, bool set, struct error *e)
@@ -387,7 +426,8 @@ static int commit_halves(struct db *db, struct commit_work *list, size_t count, 
     int first = commit_list(db, list, count / 2, set, e);
     if (first < 0 && !is_blocked(first))
         return first;
-    int second = commit_list(db, list + count / 2, count - count / 2, set, e);
+    size_t half = commit_past_locked(list, count / 2, count);
+    int second = half < count ? commit_list(db, list + half, count - half, set, e) : 0;
     return second < 0 ? second : first;
 }
 
@@ -406,8 +446,26 @@ static size_t commit_together(struct db *db, struct commit_work *list, size_t co
     }
 }
 
+/* Something is locked: each table by itself, and one alone one commit at a time. Each try waits for it, a moment. */
+static int commit_by_table(struct db *db, struct commit_work *list, size_t count, struct error *e)
+{
+    int blocked = 0, before = db->lock_ms;
+
+    db->lock_ms = LOCK_AGAIN_MS;
+    for (size_t i = 0, some; i < count; i = commit_past_locked(list, i + some, count)) {
+        for (some = 1; i + some < count && same_source(&list[i], &list[i + some]);)
+            some++;
+        int r = commit_list(db, list + i, some, some < count, e);
+        blocked = r < 0 ? r : blocked;
+        if (r < 0 && !is_blocked(r))
+            break;
+    }
+    db->lock_ms = before;
+    return blocked;
+}
+
 /* What failed when it was written together does not always say which commit it was: a large batch is then halved, a
- * small one is written one at a time. So is one with locked rows, since each try waits for them. */
+ * small one is written one at a time. */
 static int commit_list_of_set(struct db *db, struct commit_work *list, size_t count, struct error *e)
 {
     struct error why = {{0}};
@@ -420,14 +478,16 @@ static int commit_list_of_set(struct db *db, struct commit_work *list, size_t co
         return some < count ? commit_list(db, list + some, count - some, false, e) : 0;
     if (is_away(db, r) || r == -ENOSPC)
         return error_set(e, r, "%s", why.text);
-    bool again = !is_blocked(r) && count > FALL_BACK;
-    return again ? commit_halves(db, list, count, true, e) : commit_list(db, list, count, false, e);
+    if (is_blocked(r))
+        return commit_by_table(db, list, count, e);
+    return count > FALL_BACK ? commit_halves(db, list, count, true, e) : commit_list(db, list, count, false, e);
 }
 
 static int commit_list(struct db *db, struct commit_work *list, size_t count, bool set, struct error *e)
 {
     struct error why = {{0}};
-    size_t at = 0;
+    const char *locked = NULL; /* the table of the last that was set aside */
+    size_t at = 0, all = count;
     int r = 0, blocked = 0, aside = 0;
 
     if (set && count > 1)
@@ -440,13 +500,14 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, bo
             break;
         if (r == -EDEADLK && repeat < REPEATS)
             continue;
-        if (is_away(db, r) || r == -ENOSPC || (is_blocked(r) && (at == count || count == 1 || aside == ASIDE_MAX)))
+        if (is_away(db, r) || r == -ENOSPC || (is_blocked(r) && at == count))
             return error_set(e, r, "%s", why.text);
         if (!is_blocked(r))
             break;
         blocked = error_set(e, r, "%s", why.text);
-        count = commit_set_aside(list, count, at);
-        aside++;
+        aside = locked && !strcmp(locked, list[at].c->before.source) ? aside + 1 : 1;
+        locked = list[at].c->before.source;
+        count = aside > ASIDE_MAX ? commit_table_aside(list, count, all, at) : commit_set_aside(list, count, at);
         repeat = 0;
     }
     if (count == 0)
@@ -480,10 +541,11 @@ int store_commit(struct db *db, struct commit *const *list, size_t count, struct
         works[i].c = list[i];
         works[i].index = i;
         list[i]->result = COMMIT_WAITING;
+        list[i]->table_locked = false;
     }
     if (count > 1)
         qsort(works, count, sizeof(*works), work_order);
-    for (size_t i = 0, some; i < count; i += some) {
+    for (size_t i = 0, some; i < count; i = commit_past_locked(works, i + some, count)) {
         some = batch_of(db, works + i, count - i);
         int r = commit_list(db, works + i, some, db_is_postgresql(db), e);
         if (r < 0)

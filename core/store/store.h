@@ -226,6 +226,7 @@ struct commit {
     bool release; /* clear the lease if it is still this attempt's */
     /* results */
     int result;               /* enum commit_result */
+    bool table_locked;        /* it waits because its table seems to be locked as a whole */
     struct sibling *siblings; /* not part of its text */
     size_t sibling_count;
     bool twins;         /* other records held the same credential */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Connections to PostgreSQL that end at any instant: no lease stays behind that nobody works on, neither in
 # the live process nor after one that was told to end while the store was away. And a row that is locked by its
-# application. SEED repeats a run's instants.
+# application, and a table that somebody has locked as a whole. SEED repeats a run's instants.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
@@ -93,6 +93,47 @@ a_row_locked() {
     check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
 }
 
+# A whole table is locked while its requests are under way, as by a long ALTER: its results wait together, the database
+# is not taken for lost, and the other job's records are refreshed.
+a_table_locked() {
+    local s="a table is locked" held
+    set_up table 40 'in_flight = 40;'
+    : > "$DIR/renewd.all"
+    make_accounts_table others
+    strict_job others others 'rescan = "2s";'
+    sed -i 's/^schedule.*/schedule = "auto";/' "$DIR/conf.d/others.conf"
+    sim misbehave '{"mode":"delay","provider":"strict","ms":4000,"when":"before","count":-1}' > /dev/null
+    start_ready || exit 1
+    check "$s: its requests are under way" wait_until 60 presented 40
+    rm -f "$DIR/hold"
+    mkfifo "$DIR/hold"
+    psql -XqAt -d "$DSN" < "$DIR/hold" > "$DIR/hold.out" 2>&1 &
+    held=$!
+    exec 8> "$DIR/hold"
+    printf 'begin; lock table tokens in access exclusive mode; select 77;\n' >&8
+    check "$s: somebody holds it" wait_until 60 grep -q 77 "$DIR/hold.out"
+    sim misbehave '{"clear":true}' > /dev/null
+    load_accounts strict others 40 other
+    check "$s: the other job's records are refreshed meanwhile" wait_until 60 refreshed_of others 40
+    check "$s: all of its own are answered" wait_until 60 answered 80
+    check "$s: it is said which table it is" wait_until 60 grep -q 'seems to be locked.* job=tokens table=tokens' "$DIR/renewd.all"
+    check_equal "$s: its results wait" "$(ctl --json status | json '$.spool.entries')" "$(ctl --json status | json '$.waiting_commits')"
+    check "$s: still" [ "$(ctl --json status | json '$.waiting_commits')" -gt 3 ]
+    check_no_match "$s: the database is not taken for lost" 'is not available' "$(cat "$DIR/renewd.all")"
+    printf 'commit;\n\\q\n' >&8
+    exec 8>&-
+    wait "$held"
+    check "$s: then all are stored" wait_until 60 refreshed_of tokens 40
+    check "$s: truth and table agree" compare_truth strict tokens table
+    check_equal "$s: none was presented twice" '' "$(presented_twice)"
+    check "$s: it is said" grep -q 'no longer locked.* job=tokens' "$DIR/renewd.all"
+    stop_renewd
+    check_equal "$s: nothing is left on the spool" 0 "$(spool_files)"
+}
+presented() { [ "$(sim_count strict presented)" = "$1" ]; }
+answered() { [ "$(sim_count strict ok)" = "$1" ]; }
+refreshed_of() { [ "$(sql "select count(*) from renewd.records where job = '$1' and ok_at > 0")" = "$2" ]; }
+
 # Some statement of ours stands before the lock.
 waits_for_lock() {
     [ "$(sql "select count(*) from pg_stat_activity where wait_event_type = 'Lock'
@@ -101,6 +142,7 @@ waits_for_lock() {
 
 start_simulator
 a_row_locked
+a_table_locked
 cut_at_random
 ended_while_away
 no_tokens_in_logs

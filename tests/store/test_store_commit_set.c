@@ -356,6 +356,72 @@ static void by_lock(void)
     batch_end(&b);
 }
 
+/* How often the database refused because of a lock: each time the thread has waited for it. */
+static struct {
+    const struct db_driver *driver; /* the true one */
+    int waits;
+} locks;
+
+static int exec_counted(struct db *db, const char *sql, const struct db_param *params, size_t count,
+                        struct db_result **ret, struct error *e)
+{
+    int r = locks.driver->exec(db, sql, params, count, ret, e);
+    locks.waits += r == -EBUSY;
+    return r;
+}
+
+static void count_waits(struct db *db)
+{
+    static struct db_driver wrapped;
+    locks.driver = db->driver;
+    locks.waits = 0;
+    wrapped = *db->driver;
+    wrapped.exec = exec_counted;
+    db->driver = &wrapped;
+}
+
+/* A whole table is locked, as by LOCK TABLE or an ALTER that takes long: the thread waits for it a few times, not for
+ * each of its 400 commits, and the commits of the other table are written. */
+static void by_table(void)
+{
+    struct batch b;
+    struct error e = {{0}};
+    char id[24];
+
+    if (!kit_postgresql())
+        return; /* it locks as a whole */
+    batch_begin(&b, "text", time_type());
+    batch_of_pairs(&b, 400);
+    kit_accounts(b.db, "free", "text", time_type());
+    struct table *locked = b.t, *free_table = kit_table(b.db, "free", "auto", NULL);
+    b.t = free_table;
+    for (size_t i = 0; i < 50; i++) {
+        snprintf(id, sizeof id, "%zu", 5000 + i);
+        account_put(b.db, "free", id, "NULL");
+        commit_new_pair(batch_add(&b, id), EXPIRES);
+    }
+    struct db *application = kit_open();
+    CU_ASSERT_EQUAL(db_begin(application, &e), 0);
+    kit_sql(application, "LOCK TABLE acc IN ACCESS EXCLUSIVE MODE");
+    count_waits(b.db);
+    CU_ASSERT_EQUAL(store_commit(b.db, b.list, b.count, &e), -EBUSY);
+    printf("# waited %d times\n", locks.waits);
+    CU_ASSERT_TRUE(locks.waits >= 3 && locks.waits <= 6);
+    CU_ASSERT_TRUE(db_alive(b.db));
+    for (size_t i = 0; i < b.count; i++) {
+        CU_ASSERT_EQUAL(b.list[i]->result, i < 400 ? COMMIT_WAITING : COMMIT_DONE);
+        CU_ASSERT_EQUAL(b.list[i]->table_locked, i < 400);
+    }
+    db_rollback(application);
+    CU_ASSERT_EQUAL(store_commit(b.db, b.list, 400, &e), 0);
+    CU_ASSERT_EQUAL(results(&b, COMMIT_DONE), 450);
+    CU_ASSERT_FALSE(b.list[0]->table_locked);
+    db_close(application);
+    table_free(free_table);
+    b.t = locked;
+    batch_end(&b);
+}
+
 /* ---- by index alone ---- */
 
 /* At COMMIT, how often the transaction has read each table from end to end. */
@@ -435,6 +501,7 @@ int main(void)
         {"one is changed by a trigger", by_trigger},
         {"one holds a NUL", by_nul},
         {"one row is locked", by_lock},
+        {"a whole table is locked", by_table},
         {"by index alone", no_table_is_read},
         {NULL, NULL},
     };

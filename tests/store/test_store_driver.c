@@ -149,6 +149,37 @@ static void a_locked_row_is_busy(void)
     db_close(b);
 }
 
+/* Outside a transaction, too: neither a lock on the table nor a statement that takes long costs the connection. */
+static void a_statement_alone_has_limits(void)
+{
+    struct db *a = kit_fresh(), *b = kit_open();
+    struct error e = {""};
+    int r = 0;
+    if (kit_postgresql()) {
+        kit_sql(a, "CREATE TABLE t (n integer)");
+        CU_ASSERT_EQUAL(db_begin(a, &e), 0);
+        kit_sql(a, "LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
+        CU_ASSERT_EQUAL(db_run(b, "SELECT n FROM t", NULL, 0, NULL, &e), -EBUSY);
+        CU_ASSERT_STRING_EQUAL(b->sqlstate, "55P03");
+        CU_ASSERT_TRUE(db_alive(b));
+        db_rollback(a);
+        for (int i = 0; i < 3 && r != -EBUSY; i++) { /* a machine that stands still for seconds misses its answer */
+            db_close(b);
+            b = kit_open();
+            b->statement_ms = 1;
+            r = db_run(b, "SELECT pg_sleep(100)", NULL, 0, NULL, &e);
+        }
+        CU_ASSERT_EQUAL(r, -EBUSY);
+        CU_ASSERT_STRING_EQUAL(b->sqlstate, "57014");
+        CU_ASSERT_TRUE(kit_is(b, "0", "SELECT count(*) FROM t"));
+        CU_ASSERT_TRUE(kit_is(a, "0",
+                              "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep%%' AND"
+                              " state = 'active' AND pid <> pg_backend_pid()"));
+    }
+    db_close(a);
+    db_close(b);
+}
+
 static void preparing_counts_parameters(void)
 {
     struct db *db = kit_fresh();
@@ -384,6 +415,7 @@ int main(void)
         {"changed rows are counted", counts_what_it_changes},
         {"the same statement again", the_same_statement_again},
         {"a locked row is busy, not away", a_locked_row_is_busy},
+        {"a statement outside a transaction has limits", a_statement_alone_has_limits},
         {"preparing counts parameters", preparing_counts_parameters},
         {"six hosts migrate an empty database at once", migrations_at_once},
         {"a newer database is refused", a_newer_database_is_refused},

@@ -118,6 +118,18 @@ void claim_release(struct engine *e, const struct record *rec, const char *attem
 struct commit *commit_revive(struct engine *e, const char *text, size_t len, struct job **ret_job,
                              struct error *why);
 
+/* locked_table.c */
+/* The job's table seems to be locked as a whole, or still to be. */
+void locked_table_found(struct job *j, const char *why);
+bool locked_table_holds(const struct job *j);
+/* No further one of its results may be tried now. */
+bool locked_table_waits(const struct job *j);
+/* One goes to the store, and has come back. */
+void locked_table_try(struct job *j);
+void locked_table_tried(struct job *j);
+/* A result was stored in it. True: it was locked before. */
+bool locked_table_free(struct job *j);
+
 /* commit_queue.c */
 void commits_submit(struct engine *e, struct job *j, struct run *r, struct commit *c, bool from_spool, bool kept);
 /* Commits again what the database has lost. `lost` is its name in engine->keep. */

@@ -484,17 +484,25 @@ static void resume_later(struct engine *e)
         e->resume_timer = loop_after(e->loop, RESUME_MS, resume_now, e);
 }
 
-static void arrived(void *arg, struct commit *c, int result, const struct error *e)
+static void arrived(void *arg, struct commit *c, int result, const struct error *err)
 {
     struct commit_task *t = arg;
+    struct engine *e = t->engine;
+    bool freed = false;
     t->submitted = false;
+    if (t->job)
+        locked_table_tried(t->job);
     if (result < 0) {
-        engine_blocked(t->engine, "results wait for the database", c->after.job, e->text);
-        resume_later(t->engine);
-        engine_check_stopped(t->engine);
+        if (t->job && (c->table_locked || locked_table_holds(t->job)) && !store_is_away(result))
+            locked_table_found(t->job, err->text);
+        engine_blocked(e, "results wait for the database", c->after.job, err->text);
+        resume_later(e);
+        engine_check_stopped(e);
         return;
     }
-    t->engine->blocked = false;
+    e->blocked = false;
+    if (t->job && c->touches_row)
+        freed = locked_table_free(t->job);
     switch (c->result) {
     case COMMIT_DONE:
     case COMMIT_ALREADY:
@@ -509,13 +517,21 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
     default:
         effects_refused(t);
     }
+    if (freed)
+        commits_resume(e);
 }
 
 static void queue_submit(struct commit_task *t)
 {
     if (t->submitted || !engine_store_up(t->engine))
         return;
+    if (t->job && locked_table_waits(t->job)) {
+        resume_later(t->engine);
+        return;
+    }
     t->submitted = true;
+    if (t->job)
+        locked_table_try(t->job);
     store_submit_commit(t->engine->store, t->commit, arrived, t);
 }
 

@@ -19,7 +19,13 @@
 #include "core/engine/refresh/refresh.h"
 #include "core/rules/outcome.h"
 
-enum { HOLD_MS = 30000 /* less than the margin of a lease */, FINISH_AGAIN_MS = 1000, CLAIM_AGAIN_MS = 500 };
+enum {
+    HOLD_MS = 30000 /* less than the margin of a lease */,
+    FINISH_AGAIN_MS = 1000,
+    CLAIM_AGAIN_MS = 500,
+    CLAIM_AGAIN_MAX_MS = 10000,
+    LOCKED_LOOK_MS = 1000
+};
 
 struct claim_task {
     struct run *run;
@@ -356,23 +362,29 @@ static void hold_over(void *ctx)
     run_pump(r);
 }
 
-/* Another transaction locks what is due, or the store: it is not known yet which host will have it. --once, which
- * has no next run, asks again, for as long as a lease lasts: what is locked for longer is not a claim. */
-static bool claim_later(struct run *r)
+/* Another transaction locks what is due: it is not known yet which host will have it. Or it locks a whole table
+ * (busy). A daemon, whose next run takes what other hosts leave, asks again in the second case alone, more and more
+ * rarely, because the store's thread waits each time. Both ask for as long as a lease lasts: what is locked for longer
+ * is not a claim. */
+static bool claim_later(struct run *r, bool busy)
 {
     struct job *j = r->job;
     int64_t now = clock_boot_ms();
-    if (j->engine->setup.daemon || run_names_keys(r))
+    bool daemon = j->engine->setup.daemon;
+    if ((daemon && !busy) || run_names_keys(r))
         return false;
     if (!r->locked_ms) {
         r->locked_ms = now;
         log_line(LEVEL_INFO, "what is due is locked by another transaction; the run asks again until that ends",
                  "job", j->config->job, NULL);
     }
-    if (now - r->locked_ms >= job_lease_s(j) * 1000)
+    int64_t passed = now - r->locked_ms, wait = CLAIM_AGAIN_MS;
+    if (passed >= job_lease_s(j) * 1000 && !(daemon && r->shares_minute))
         return false;
+    if (daemon && passed > wait)
+        wait = passed < CLAIM_AGAIN_MAX_MS ? passed : CLAIM_AGAIN_MAX_MS;
     loop_cancel(&r->timer);
-    r->timer = loop_after(j->engine->loop, CLAIM_AGAIN_MS, hold_over, r);
+    r->timer = loop_after(j->engine->loop, wait, hold_over, r);
     return true;
 }
 
@@ -385,14 +397,14 @@ static void claim_done(void *arg, int result, const struct error *e)
     joined_add(r, t->others, t->other_count);
     if (result < 0) {
         bool passes = store_passes(result) && !store_is_away(result);
-        r->exhausted = r->exhausted || !passes || !claim_later(r);
+        r->exhausted = r->exhausted || !passes || !claim_later(r, true);
         j->engine->lost = true; /* it may have been committed all the same */
         if (passes)
             engine_blocked(j->engine, "claiming due records waits for the database", j->config->job, e->text);
         else if (!store_passes(result))
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
-        r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r)));
+        r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r, false)));
     } else if (!job_may_claim(r->job)) {
         r->exhausted = true;
         run_give_back(j, t->list, t->count);
@@ -416,14 +428,17 @@ static void next_keys(struct run *r, struct claim_request *q)
     r->exhausted = r->keys_asked == r->key_count;
 }
 
-/* A job whose provider asked it to wait, or with a pace slower than the length of a lease, claims nothing
- * meanwhile: it would only have to give the claim back. --once does not wait for it. */
+/* A job whose provider asked it to wait, or with a pace slower than the length of a lease, or whose results wait for
+ * its locked table, claims nothing meanwhile: it would only have to give the claim back. --once does not wait for it. */
 static bool run_held_back(struct run *r)
 {
     struct job *j = r->job;
     int64_t wait = pace_wait(&j->pace, clock_boot_ms());
-    if (r->exhausted || run_names_keys(r) || wait < HOLD_MS)
+    bool locked = locked_table_holds(j) && j->engine->setup.daemon;
+    if (r->exhausted || run_names_keys(r) || (wait < HOLD_MS && !locked))
         return false;
+    if (wait < HOLD_MS)
+        wait = LOCKED_LOOK_MS;
     if (!j->engine->setup.daemon) {
         r->exhausted = true;
         return false;

@@ -225,6 +225,10 @@ struct job {
     struct ready ready;                 /* of them, those that wait for room */
     size_t rate, ended;                 /* attempts that ended in the moment before, and in this one */
     int64_t moment_ms;                  /* since when */
+    struct {                            /* commit/locked_table.c */
+        int64_t wait_ms, until_ms;      /* wait_ms 0 = its table is not locked, as far as is known */
+        size_t trying;                  /* its results on their way to the store */
+    } locked_table;
     struct run *runs;
     struct attempt *attempts;
     struct granted granted;
