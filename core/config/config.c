@@ -109,6 +109,28 @@ static void spool_keep_read(struct reading *r, const struct conf_item *root, str
                      "least \"1m\"");
 }
 
+/* Not shorter than what a host keeps on its spool and writes back (a day). */
+static void spent_keep_read(struct reading *r, const struct conf_item *root, struct config *c)
+{
+    static const int64_t day_ms = 86400000;
+    const struct conf_item *item = conf_child(root, "spent_keep");
+    const char *text = "90d";
+    int64_t ms = 0;
+
+    conf_get_text(root, "spent_keep", CONF_OPTIONAL, r->m, &text);
+    if (duration_parse(text, &ms) < 0 || ms < 2 * day_ms || ms > 3650 * day_ms)
+        conf_mistake(r->m, item, NULL,
+                     "setting 'spent_keep' must be a duration in quotes such as \"90d\", from \"2d\" to \"3650d\"");
+    else if (ms < 90 * day_ms)
+        conf_warning(
+            r->m, item, NULL,
+            "spent_keep = \"%s\": credentials that were replaced longer ago are no longer known as spent. If a "
+            "backup that is older is restored, or a row gets such a credential back, renewd presents it, and "
+            "a provider whose tokens may be used once may revoke the grant. Keep no backup that is older",
+            text);
+    c->spent_keep_s = ms / 1000;
+}
+
 static void stop_wait_read(struct reading *r, const struct conf_item *root, struct config *c)
 {
     const char *text = "45s";
@@ -204,8 +226,8 @@ static void unreadable(struct config *c)
 
 int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *uses, struct config **ret)
 {
-    static const char *const known[] = {"conf_dir",   "plugin_dir", "state_dir",  "store",   "keys", "api",
-                                        "spool_keep", "stop_wait",  "public_url", "sandbox", NULL};
+    static const char *const known[] = {"conf_dir",   "plugin_dir", "state_dir", "store",      "keys",    "api",
+                                        "spool_keep", "spent_keep", "stop_wait", "public_url", "sandbox", NULL};
     cleanup(conf_free_p) struct conf *conf = NULL;
     size_t before = conf_mistakes_count(m);
     struct config *c = xcalloc(1, sizeof *c);
@@ -239,6 +261,7 @@ int config_load(const char *path, struct conf_mistakes *m, struct secret_uses *u
     store_read(&reading, root, c);
     keys_read(&reading, root, c);
     spool_keep_read(&reading, root, c);
+    spent_keep_read(&reading, root, c);
     c->sandbox = true;
     conf_get_bool(root, "sandbox", CONF_OPTIONAL, m, &c->sandbox);
     stop_wait_read(&reading, root, c);

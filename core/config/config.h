@@ -47,6 +47,7 @@ struct config {
     size_t client_count;
     char **token_users;   /* besides root and renewd's own user, who gets tokens over the socket; may be NULL */
     int64_t spool_keep;   /* bytes */
+    int64_t spent_keep_s; /* how long a spent credential is known; default 90 days */
     char *public_url;     /* NULL: none */
     char **api_hosts;     /* further host names of the listener; NULL: none */
     bool sandbox;         /* default true */

@@ -13,7 +13,7 @@
 #include "core/db/parameters.h"
 #include "core/store/commit_internal.h"
 
-enum { SUCCESSORS_MAX = 100000, REPEATS = 5 };
+enum { REPEATS = 5 };
 
 static int parked_pair_put(struct db *db, const struct kept *k, struct error *e)
 {
@@ -215,30 +215,27 @@ void parked_pair_free(struct kept *list, size_t count)
     free(list);
 }
 
+/* One statement for a chain of any length; each step is one look along the index, and a ring ends by itself. */
 int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE], char **ret_sealed,
                     struct error *e)
 {
-    char at[FINGERPRINT_SIZE];
-    const char *texts[] = {at};
+    const char *texts[] = {fingerprint};
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    int r = db_run(
+        db,
+        "WITH RECURSIVE chain (fingerprint, successor) AS ("
+        " SELECT fingerprint, successor FROM {credentials} WHERE fingerprint = $1"
+        " UNION SELECT chain.successor, (SELECT c.successor FROM {credentials} c"
+        "  WHERE c.fingerprint = chain.successor) FROM chain WHERE chain.successor IS NOT NULL)"
+        " SELECT c.fingerprint, c.sealed FROM chain JOIN {credentials} c ON c.fingerprint = chain.fingerprint"
+        " WHERE chain.successor IS NULL AND c.fingerprint <> $1 AND c.sealed IS NOT NULL",
+        texts, 1, &found, e);
 
-    snprintf(at, sizeof(at), "%s", fingerprint);
-    for (int i = 0; i < SUCCESSORS_MAX; i++) {
-        cleanup(db_result_free_p) struct db_result *found = NULL;
-        int r =
-            db_run(db, "SELECT successor, sealed FROM {credentials} WHERE fingerprint = $1", texts, 1, &found, e);
-        if (r < 0)
-            return r;
-        if (db_rows(found) == 0)
-            break;
-        if (db_text(found, 0, 0)) {
-            snprintf(at, sizeof(at), "%s", db_text(found, 0, 0));
-            continue;
-        }
-        if (i == 0 || !db_text(found, 0, 1))
-            break;
-        memcpy(ret_newest, at, sizeof(at));
-        *ret_sealed = parked_pair_copy(found, 0, 1);
-        return 0;
-    }
-    return error_set(e, -ENOENT, "no newer credential is known");
+    if (r < 0)
+        return r;
+    if (db_rows(found) == 0)
+        return error_set(e, -ENOENT, "no newer credential is known");
+    snprintf(ret_newest, FINGERPRINT_SIZE, "%s", db_text(found, 0, 0));
+    *ret_sealed = parked_pair_copy(found, 0, 1);
+    return 0;
 }

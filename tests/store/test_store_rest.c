@@ -262,27 +262,6 @@ static void kept_aside(void)
     db_close(db);
 }
 
-/* A chain is followed to its end, a ring is not followed for ever. */
-static void successors(void)
-{
-    struct db *db = kit_fresh();
-    struct error e = {{0}};
-    char newest[FINGERPRINT_SIZE], *sealed = NULL;
-
-    for (int i = 0; i < 20; i++)
-        kit_sql(db, "INSERT INTO {credentials} (fingerprint, successor) VALUES ('f%d', 'f%d')", i, i + 1);
-    kit_sql(db, "INSERT INTO {credentials} (fingerprint, sealed) VALUES ('f20', 'last')");
-    CU_ASSERT_EQUAL(store_successor(db, "f0", newest, &sealed, &e), 0);
-    CU_ASSERT_STRING_EQUAL(newest, "f20");
-    CU_ASSERT_STRING_EQUAL(sealed, "last");
-    wipe_free(sealed);
-    CU_ASSERT_EQUAL(store_successor(db, "f20", newest, &sealed, &e), -ENOENT);
-    CU_ASSERT_EQUAL(store_successor(db, "unknown", newest, &sealed, &e), -ENOENT);
-    kit_sql(db, "UPDATE {credentials} SET successor = 'f0' WHERE fingerprint = 'f20'");
-    CU_ASSERT_EQUAL(store_successor(db, "f0", newest, &sealed, &e), -ENOENT);
-    db_close(db);
-}
-
 static void jobs(void)
 {
     struct db *db = kit_fresh();
@@ -550,7 +529,6 @@ int main(void)
         {"a commit as text and back", text_round_trip},
         {"a commit's text for another table", text_for_another_table},
         {"pairs kept aside", kept_aside},
-        {"successors", successors},
         {"jobs", jobs},
         {"runs", runs},
         {"failures of a run", run_failures},

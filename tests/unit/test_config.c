@@ -60,6 +60,9 @@ static void test_broken_main(void)
          "renewd.conf:2:", "given twice"},
         {"keys = ( { id = \"k\"; } );", "renewd.conf:1:", "'secret' is missing"},
         {MAIN "spool_keep = \"much\";", "renewd.conf:2:", "a size in quotes"},
+        {MAIN "spent_keep = \"1d\";", "renewd.conf:2:", "from \"2d\" to \"3650d\""},
+        {MAIN "spent_keep = \"90\";", "renewd.conf:2:", "from \"2d\" to \"3650d\""},
+        {MAIN "spent_keep = \"3651d\";", "renewd.conf:2:", "from \"2d\" to \"3650d\""},
         {MAIN "stop_wait = \"1h\";", "renewd.conf:2:", "from \"1s\" to \"10m\""},
         {MAIN "api = { listen = \"8642\"; };", "renewd.conf:2:", "an address and a port"},
         {MAIN "api = { listen = \"127.0.0.1:99999\"; };", "renewd.conf:2:", "above 65535"},
@@ -100,7 +103,7 @@ static void test_good_main(void)
         "  tls = { certificate = \"c.pem\"; key = \"file:key.pem\"; };\n"
         "  clients = ( { name = \"app\"; secret = \"" KEY "\"; jobs = [ \"*\" ];\n"
         "                allow = [ \"functions\", \"token\" ]; } ); };\n"
-        "spool_keep = \"64m\";\n");
+        "spool_keep = \"64m\";\nspent_keep = \"30d\";\n");
     put("key.pem", VALUE "\n");
     put("dsn", "postgresql://app:" VALUE "@db.example:5432/app?schema=s&pgbouncer=true&connection_limit=1\n");
     empty("conf.d");
@@ -121,11 +124,15 @@ static void test_good_main(void)
     CU_ASSERT_TRUE(l.c->clients[0].has_secret);
     CU_ASSERT_STRING_EQUAL(l.c->token_users[0], "deploy");
     CU_ASSERT_EQUAL(l.c->spool_keep, 64 * 1024 * 1024);
+    CU_ASSERT_EQUAL(l.c->spent_keep_s, 30 * 86400);
+    CU_ASSERT(warned(&l, "renewd.conf:9:", "no longer known as spent"));
     CU_ASSERT_EQUAL(l.uses.count, 5);
     put("renewd.conf", MAIN);
     cleanup(loaded_done) struct loaded least = load();
     CU_ASSERT_EQUAL(conf_mistakes_count(least.m), 0);
     CU_ASSERT_STRING_EQUAL(least.c->store_driver, "sqlite");
+    CU_ASSERT_EQUAL(least.c->spent_keep_s, 90 * 86400);
+    CU_ASSERT_FALSE(warned(&least, "renewd.conf:", "spent_keep"));
     CU_ASSERT_PTR_NOT_NULL(strstr(least.c->store_path, "/lib/renewd/renewd.db"));
     CU_ASSERT_PTR_NOT_NULL(strstr(least.c->api_socket, "/renewd/renewd.sock"));
     CU_ASSERT_PTR_NULL(least.c->api_listen);

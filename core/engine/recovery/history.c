@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Removes history older than 90 days in small batches: in a daemon with at most 1 % of a core, at start and then
+ * Removes history older than 90 days, and spent credentials after their own time, in small batches: in a daemon with at most 1 % of a core, at start and then
  * every hour; in --once some batches in a row. It uses the real clock: a rehearsal of next year removes nothing.
  */
 #include "core/engine/recovery/recovery.h"
@@ -17,6 +17,7 @@ enum { KEEP_S = 90 * 86400, HOUR_MS = 3600 * 1000, REST_SHARE = 99, ONCE_BATCHES
 
 struct trim_task {
     struct engine *engine;
+    int64_t spent_keep_s;
     bool more;
     int batches;
     int64_t took_ms;
@@ -28,7 +29,8 @@ static int trim_work(struct db *db, void *arg, struct error *e)
 {
     struct trim_task *t = arg;
     int64_t begun_ms = clock_boot_ms();
-    int res = store_history_trim(db, clock_real() - KEEP_S, &t->more, e);
+    int64_t now = clock_real();
+    int res = store_history_trim(db, now - KEEP_S, now - t->spent_keep_s, &t->more, e);
     t->took_ms = clock_boot_ms() - begun_ms;
     return res;
 }
@@ -59,6 +61,7 @@ static void trim(void *ctx)
     }
     struct trim_task *t = xcalloc(1, sizeof *t);
     t->engine = e;
+    t->spent_keep_s = e->setup.config->spent_keep_s;
     engine_async(e, trim_work, t, trim_done);
 }
 
