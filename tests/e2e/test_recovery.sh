@@ -137,6 +137,32 @@ two_hosts() { # STORE
     rm -rf "$DIR/state2"
 }
 
+# Two connections name their owner in two spellings that are one key to the database.
+spelled() { # STORE TYPE SPELLING SPELLING
+    local s="$1, $2"
+    stage "$1"
+    [ "$2" != citext ] || sql 'create extension citext'
+    sql "create table owners (id $2 primary key, warned $(bool) not null default $(no))"
+    sql "insert into owners (id) values ('$3')"
+    prepare "$1" tokens 2
+    sql "update tokens set owner_id = '$3' where account = 'tokens-1'"
+    sql "update tokens set owner_id = '$4' where account = 'tokens-2'"
+    refresh_all
+    check_equal "$s: both are dead" 1 "$(warned "$3")"
+    connects tokens 1
+    run_renewd --once
+    check_equal "$s: the first is well, the warning stays" 'active||0 1' "$(stands tokens 1) $(warned "$3")"
+    connects tokens 2
+    run_renewd --once
+    check_equal "$s: both are, and it goes" 'active||0 0' "$(stands tokens 2) $(warned "$3")"
+    sim revoke "{\"provider\":\"strict\",\"account\":\"$(cut -f 1 "$DIR/new.tsv")\"}" > /dev/null
+    refresh_all
+    check_equal "$s: the second is dead again" 1 "$(warned "$3")"
+    connects tokens 2
+    run_renewd --once
+    check_equal "$s: and well: it goes" 0 "$(warned "$3")"
+}
+
 # What the application wrote itself is its own.
 its_own() { # STORE
     local s="$1, its own"
@@ -333,6 +359,9 @@ for store in ${STORES:-sqlite postgresql}; do
     its_own $store
     earlier_words $store
     several $store
+    [ $store = postgresql ] || spelled $store 'text collate nocase' ABC abc
+    [ $store = sqlite ] || spelled $store citext ABC abc
+    [ $store = sqlite ] || spelled $store uuid a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11 '{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'
     two_keys $store
     second_key_comes $store
     one_row $store id

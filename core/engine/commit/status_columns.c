@@ -88,12 +88,24 @@ static char *update_sql(const struct also *a, const struct also_write *list, siz
     return buf_steal(&sql);
 }
 
+/* The key of the other row as that row spells it: $3 may be another spelling, in a column of citext, NOCASE or uuid. */
+static void sql_append_spelled(const struct also *a, struct buf *sql)
+{
+    buf_text(sql, "coalesce((SELECT CAST(t.");
+    ident_quote(a->key, sql);
+    buf_text(sql, " AS text) FROM ");
+    sql_append_table(a->table, sql);
+    buf_text(sql, " t WHERE t.");
+    ident_quote(a->key, sql);
+    buf_text(sql, " = $3), CAST($3 AS text))");
+}
+
 /* Ends with what told.value is compared with. */
 static void sql_append_needed(const struct job *j, const char *target, struct buf *sql)
 {
     buf_printf(sql, " AND NOT EXISTS (SELECT 1 FROM %s o WHERE o.target = ", status_columns_told(j));
     sql_append_text(target, sql);
-    buf_text(sql, " AND o.value = ");
+    buf_text(sql, " AND o.value IN (");
 }
 
 /* One column: $1 its value, $2 the key of the row, $3 the same as text. It is not written while another record
@@ -111,13 +123,15 @@ static char *well_sql(const struct job *j, const struct also *a, const struct al
     ident_quote(a->key, &sql);
     buf_text(&sql, " = $2");
     sql_append_needed(j, target, &sql);
-    buf_text(&sql, "$3)");
+    buf_text(&sql, "$3, CAST(renewd_t.");
+    ident_quote(a->key, &sql);
+    buf_text(&sql, " AS text)))");
     for (size_t i = 0; i < a->other_key_count; i++) {
         cleanup(free_p) char *other = target_by(j, a, a->other_keys[i], w->column);
         sql_append_needed(j, other, &sql);
         buf_text(&sql, "CAST(renewd_t.");
         ident_quote(a->other_keys[i], &sql);
-        buf_text(&sql, " AS text))");
+        buf_text(&sql, " AS text)))");
     }
     return buf_steal(&sql);
 }
@@ -132,7 +146,9 @@ static char *tell_sql(const struct job *j, const struct also *a)
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", ($1, $2, " : "($1, $2, ");
         sql_append_text(target, &sql);
-        buf_text(&sql, ", $3)");
+        buf_text(&sql, ", ");
+        sql_append_spelled(a, &sql);
+        buf_char(&sql, ')');
         free(target);
     }
     buf_text(&sql, " ON CONFLICT DO NOTHING");
@@ -143,8 +159,9 @@ static char *forget_sql(const struct job *j, const struct also *a)
 {
     struct buf sql;
     buf_init(&sql, SQL_MAX);
-    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND value = $3 AND target IN (",
-               status_columns_told(j));
+    buf_printf(&sql, "DELETE FROM %s WHERE source = $1 AND rkey = $2 AND (value = ", status_columns_told(j));
+    sql_append_spelled(a, &sql);
+    buf_text(&sql, " OR value = CAST($3 AS text)) AND target IN (");
     for (size_t i = 0; i < a->on_reconnect_count; i++) {
         char *target = target_of(j, a, a->on_reconnect[i].column);
         buf_text(&sql, i ? ", " : "");
