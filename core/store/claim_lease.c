@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/cleanup.h"
@@ -297,7 +298,7 @@ int store_release_many(struct db *db, const struct released *list, size_t count,
 int store_release(struct db *db, const struct record *rec, const char *attempt_id, struct error *e)
 {
     struct released one = {.record = rec};
-    memcpy(one.attempt_id, attempt_id, sizeof(one.attempt_id));
+    snprintf(one.attempt_id, sizeof(one.attempt_id), "%s", attempt_id);
     return store_release_many(db, &one, 1, e);
 }
 
