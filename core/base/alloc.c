@@ -52,6 +52,11 @@ char *xstrdup(const char *text)
     return xmemdup(text, strlen(text) + 1);
 }
 
+char *xstrdup_or_null(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
 char *xstrndup(const char *text, size_t max)
 {
     size_t len = strnlen(text, max);

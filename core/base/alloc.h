@@ -12,6 +12,7 @@ void *xmalloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *text) __attribute__((malloc, returns_nonnull, nonnull));
+char *xstrdup_or_null(const char *text); /* NULL stays NULL */
 char *xstrndup(const char *text, size_t max) __attribute__((malloc, returns_nonnull, nonnull));
 void *xmemdup(const void *data, size_t len) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((malloc, returns_nonnull, format(printf, 1, 2)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Reads plain digits from text, with limits. Shared by durations, sizes, dates and cron.
+ * Reads plain digits from text, with limits. Shared by durations, sizes, dates, cron and encodings.
  */
 #ifndef CORE_BASE_DIGITS_H
 #define CORE_BASE_DIGITS_H
@@ -11,5 +11,14 @@ int digits_read(const char **text, int64_t *ret);
 
 /* Reads exactly count (at most 9) digits and moves past them. -EINVAL when there are fewer. */
 int digits_exact(const char **text, int count, int *ret);
+
+/* 0 to 15, or -1. */
+static inline int digit_hex(int c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
 
 #endif

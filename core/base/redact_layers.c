@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/digits.h"
 #include "core/base/redact_internal.h"
 
 enum { LAYERS_MAX = 200, ESCAPE_MAX = 16 };
@@ -43,14 +44,6 @@ static void layer_put(struct redact_layer *l, const struct redact_layer *parent,
     l->len++;
 }
 
-static int layer_hex(int c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* The end of the text or of a run of base64, at most as far as an escape may extend. */
 static size_t layer_rest(const struct redact_layer *l, size_t at)
 {
@@ -68,9 +61,9 @@ static long hex_number(const unsigned char *p, size_t left, size_t digits)
     for (size_t i = 0; i < digits; i++) {
         if (i >= left)
             return -2;
-        if (layer_hex(p[i]) < 0)
+        if (digit_hex(p[i]) < 0)
             return -1;
-        n = n * 16 + layer_hex(p[i]);
+        n = n * 16 + digit_hex(p[i]);
     }
     return n;
 }
@@ -184,8 +177,8 @@ static size_t entity(struct redact_layer *l, const struct redact_layer *parent, 
         return 0;
     bool by16 = left > 1 && (p[1] == 'x' || p[1] == 'X');
     size_t i = by16 ? 2 : 1;
-    for (; i < left && digits < 7 && (by16 ? layer_hex(p[i]) >= 0 : p[i] >= '0' && p[i] <= '9'); i++, digits++)
-        c = c * (by16 ? 16 : 10) + (unsigned long)layer_hex(p[i]);
+    for (; i < left && digits < 7 && (by16 ? digit_hex(p[i]) >= 0 : p[i] >= '0' && p[i] <= '9'); i++, digits++)
+        c = c * (by16 ? 16 : 10) + (unsigned long)digit_hex(p[i]);
     if (i == left)
         return left + 1;
     if (!digits || p[i] != ';' || c > 0x10ffff)

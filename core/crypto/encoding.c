@@ -12,6 +12,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
+#include "core/base/digits.h"
 
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -41,27 +42,16 @@ int hex_encode(struct buf *to, const void *data, size_t len)
     return append_wiped(to, text, 2 * len);
 }
 
-static int encoding_hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 int hex_decode(struct buf *to, const char *text, size_t len)
 {
     if (len % 2 != 0)
         return -EINVAL;
     for (size_t i = 0; i < len; i++)
-        if (encoding_hex_value(text[i]) < 0)
+        if (digit_hex(text[i]) < 0)
             return -EINVAL;
     char *data = xmalloc(len / 2 + 1);
     for (size_t i = 0; i < len / 2; i++)
-        data[i] = (char)(encoding_hex_value(text[2 * i]) << 4 | encoding_hex_value(text[2 * i + 1]));
+        data[i] = (char)(digit_hex(text[2 * i]) << 4 | digit_hex(text[2 * i + 1]));
     return append_wiped(to, data, len / 2);
 }
 

@@ -110,6 +110,7 @@ void db_result_free_p(struct db_result **r);
 size_t db_rows(const struct db_result *r);
 int64_t db_affected(const struct db_result *r);
 const char *db_text(const struct db_result *r, size_t row, size_t column); /* NULL = SQL NULL */
+char *db_copy(const struct db_result *r, size_t row, size_t column);       /* the same, the caller's to free */
 size_t db_len(const struct db_result *r, size_t row, size_t column);
 int64_t db_integer(const struct db_result *r, size_t row, size_t column); /* NULL = 0 */
 

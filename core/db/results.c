@@ -91,6 +91,11 @@ const char *db_text(const struct db_result *r, size_t row, size_t column)
     return value_at(r, row, column)->text;
 }
 
+char *db_copy(const struct db_result *r, size_t row, size_t column)
+{
+    return xstrdup_or_null(db_text(r, row, column));
+}
+
 size_t db_len(const struct db_result *r, size_t row, size_t column)
 {
     return value_at(r, row, column)->len;

@@ -18,7 +18,7 @@ static void secrets_told(struct job *j, const char *why)
         log_line(LEVEL_WARNING, "a secret's file changed and cannot be used; the value read before stays in use",
                  "job", j->config->job, "reason", why, NULL);
     free(j->secret_why);
-    j->secret_why = why ? xstrdup(why) : NULL;
+    j->secret_why = xstrdup_or_null(why);
 }
 
 static void secrets_take_next(void *ctx)

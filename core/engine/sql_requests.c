@@ -39,20 +39,15 @@ static void name_jobs(struct poll_task *t, bool that_can_run)
             t->names[t->name_count++] = xstrdup(e->jobs[i]->config->job);
 }
 
-static char *sql_requests_copy(const char *text)
-{
-    return text ? xstrdup(text) : NULL;
-}
-
 static void name_disabled(struct poll_task *t)
 {
     const struct job_config *c;
     t->disabled = xcalloc(t->engine->disabled_count + 1, sizeof *t->disabled);
     for (; (c = engine_disabled(t->engine, t->disabled_count)); t->disabled_count++)
         t->disabled[t->disabled_count] =
-            (struct disabled_job){sql_requests_copy(c->job), sql_requests_copy(c->plugin_name),
-                                  sql_requests_copy(c->schedule_text), sql_requests_copy(c->legacy_name),
-                                  sql_requests_copy(c->file)};
+            (struct disabled_job){xstrdup_or_null(c->job), xstrdup_or_null(c->plugin_name),
+                                  xstrdup_or_null(c->schedule_text), xstrdup_or_null(c->legacy_name),
+                                  xstrdup_or_null(c->file)};
 }
 
 static void disabled_free(struct disabled_job *list, size_t count)

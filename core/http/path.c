@@ -8,18 +8,8 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/digits.h"
 #include "core/base/utf8.h"
-
-static int path_hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 int path_decode(const char *raw, size_t len, bool plus_is_blank, char *out)
 {
@@ -28,8 +18,8 @@ int path_decode(const char *raw, size_t len, bool plus_is_blank, char *out)
     for (size_t i = 0; i < len; i++) {
         char c = raw[i];
         if (c == '%') {
-            int high = len - i > 2 ? path_hex_value(raw[i + 1]) : -1;
-            int low = high >= 0 ? path_hex_value(raw[i + 2]) : -1;
+            int high = len - i > 2 ? digit_hex(raw[i + 1]) : -1;
+            int low = high >= 0 ? digit_hex(raw[i + 2]) : -1;
             if (low < 0)
                 return -EINVAL;
             c = (char)(high * 16 + low);

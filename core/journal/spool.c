@@ -115,8 +115,8 @@ static struct wanted *spool_remember(struct spool *s, const char *attempt_id, co
     memcpy(w->id, attempt_id, strnlen(attempt_id, ID_SIZE - 1));
     if (fingerprint)
         memcpy(w->fingerprint, fingerprint, strnlen(fingerprint, FINGERPRINT_SIZE - 1));
-    w->source = source ? xstrdup(source) : NULL;
-    w->key = key ? xstrdup(key) : NULL;
+    w->source = xstrdup_or_null(source);
+    w->key = xstrdup_or_null(key);
     w->at = at;
     w->since = clock_real();
     w->prev = s->last;

@@ -57,7 +57,7 @@ static void setting_put(struct settings *s, const char *group, const char *name,
     if (!t) {
         s->list = xrealloc(s->list, (s->count + 1) * sizeof(*s->list));
         t = &s->list[s->count++];
-        *t = (struct setting){.group = group ? xstrdup(group) : NULL, .name = xstrdup(name)};
+        *t = (struct setting){.group = xstrdup_or_null(group), .name = xstrdup(name)};
     }
     secret_free(t->text);
     t->text = secret ? secret_keep(text, strlen(text)) : secret_from_text(text);

@@ -23,29 +23,24 @@ void record_done(struct record *r)
     memset(r, 0, sizeof *r);
 }
 
-static char *copy(const char *text)
-{
-    return text ? xstrdup(text) : NULL;
-}
-
 void record_copy(struct record *ret, const struct record *from)
 {
     *ret = *from;
-    ret->source = copy(from->source);
-    ret->key = copy(from->key);
-    ret->job = copy(from->job);
-    ret->account = copy(from->account);
-    ret->owner = copy(from->owner);
-    ret->last_code = copy(from->last_code);
-    ret->last_text = copy(from->last_text);
-    ret->wrote_status = copy(from->wrote_status);
-    ret->wrote_error = copy(from->wrote_error);
-    ret->memo = copy(from->memo);
+    ret->source = xstrdup_or_null(from->source);
+    ret->key = xstrdup_or_null(from->key);
+    ret->job = xstrdup_or_null(from->job);
+    ret->account = xstrdup_or_null(from->account);
+    ret->owner = xstrdup_or_null(from->owner);
+    ret->last_code = xstrdup_or_null(from->last_code);
+    ret->last_text = xstrdup_or_null(from->last_text);
+    ret->wrote_status = xstrdup_or_null(from->wrote_status);
+    ret->wrote_error = xstrdup_or_null(from->wrote_error);
+    ret->memo = xstrdup_or_null(from->memo);
 }
 
 void record_set_text(char **field, const char *text)
 {
-    char *fresh = copy(text);
+    char *fresh = xstrdup_or_null(text);
     free(*field);
     *field = fresh;
 }

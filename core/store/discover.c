@@ -201,7 +201,7 @@ int store_long_keys(struct db *db, const struct table *t, struct page *p, struct
     if (r < 0)
         return r;
     p->long_keys = db_integer(found, 0, 0);
-    p->long_key = db_text(found, 0, 1) ? xstrdup(db_text(found, 0, 1)) : NULL;
+    p->long_key = db_copy(found, 0, 1);
     return 0;
 }
 

@@ -10,13 +10,7 @@
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
 #include "core/store/requests.h"
-
-static char *jobs_copy(const struct db_result *r, size_t row, size_t column)
-{
-    const char *text = db_text(r, row, column);
-
-    return text ? xstrdup(text) : NULL;
-}
+#include "core/store/under_way.h"
 
 /* What the row says before it is written. */
 static int schedule_before(struct db *db, const char *job, const char *schedule, struct job_row *ret,
@@ -35,7 +29,7 @@ static int schedule_before(struct db *db, const char *job, const char *schedule,
 void job_row_fault(struct job_row *ret, const struct db_result *r, size_t row, size_t column)
 {
     const char *file = db_text(r, row, column), *text = db_text(r, row, column + 1);
-    ret->fault_file = file ? xstrdup(file) : NULL;
+    ret->fault_file = xstrdup_or_null(file);
     ret->fault = xstrdup(text ? text : "");
 }
 
@@ -162,18 +156,21 @@ int store_runs_end(struct db *db, const char *host, int64_t now, struct error *e
                    a.params, a.count, NULL, e);
 }
 
+#define RUN_COLUMNS \
+    "id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host FROM {runs}"
+
 static void run_read(const struct db_result *r, size_t row, struct run_row *run)
 {
     run->id = db_integer(r, row, 0);
-    run->job = jobs_copy(r, row, 1);
-    run->trigger = jobs_copy(r, row, 2);
+    run->job = db_copy(r, row, 1);
+    run->trigger = db_copy(r, row, 2);
     run->started_at = db_integer(r, row, 3);
     run->finished_at = db_integer(r, row, 4);
     run->due = db_integer(r, row, 5);
     run->refreshed = db_integer(r, row, 6);
     run->failed = db_integer(r, row, 7);
     run->skipped = db_integer(r, row, 8);
-    run->refused = jobs_copy(r, row, 9);
+    run->refused = db_copy(r, row, 9);
     run->waiting = !run->finished_at && !db_text(r, row, 10);
 }
 
@@ -187,10 +184,8 @@ int store_runs(struct db *db, const char *job, size_t limit, struct run_row **re
     if (job)
         args_text(&a, job);
     int r = db_exec(db,
-                    job ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-                          " skipped, refused, host FROM {runs} WHERE job = $2 ORDER BY id DESC LIMIT $1"
-                        : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed,"
-                          " skipped, refused, host FROM {runs} ORDER BY id DESC LIMIT $1",
+                    job ? "SELECT " RUN_COLUMNS " WHERE job = $2 ORDER BY id DESC LIMIT $1"
+                        : "SELECT " RUN_COLUMNS " ORDER BY id DESC LIMIT $1",
                     a.params, a.count, &found, e);
     if (r < 0)
         return r;
@@ -217,16 +212,13 @@ int store_last_run(struct db *db, const char *job, bool tells, struct run_row **
     cleanup(db_result_free_p) struct db_result *found = NULL;
     const char *texts[1 + SILENT] = {job};
     memcpy(texts + 1, silent, sizeof silent);
-    int r = db_run(
-        db,
-        tells
-            ? "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host"
-              " FROM {runs} WHERE job = $1 AND finished_at > 0 AND coalesce(refused, '') NOT IN ($2, $3, $4, $5)"
-              " AND NOT (\"trigger\" IN ('hand', 'demand', 'canary', 'witness')"
-              " AND (refreshed = 0 OR refused IS NOT NULL)) ORDER BY id DESC LIMIT 1"
-            : "SELECT id, job, \"trigger\", started_at, finished_at, due, refreshed, failed, skipped, refused, host"
-              " FROM {runs} WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
-        texts, tells ? 1 + SILENT : 1, &found, e);
+    int r =
+        db_run(db,
+               tells ? "SELECT " RUN_COLUMNS " WHERE job = $1 AND finished_at > 0 AND coalesce(refused, '') NOT IN"
+                       " ($2, $3, $4, $5) AND NOT (\"trigger\" IN ('hand', 'demand', 'canary', 'witness')"
+                       " AND (refreshed = 0 OR refused IS NOT NULL)) ORDER BY id DESC LIMIT 1"
+                     : "SELECT " RUN_COLUMNS " WHERE job = $1 AND finished_at > 0 ORDER BY id DESC LIMIT 1",
+               texts, tells ? 1 + SILENT : 1, &found, e);
 
     if (r < 0 || !db_rows(found))
         return r;
@@ -249,26 +241,30 @@ int store_run_failures(struct db *db, int64_t run_id, size_t limit, struct failu
                        struct error *e)
 {
     cleanup(args_done) struct args a = {0};
-    cleanup(db_result_free_p) struct db_result *found = NULL;
 
     args_number(&a, run_id);
     args_number(&a, (int64_t)limit);
-    int r = db_exec(db,
-                    "SELECT a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r"
-                    " ON r.source = a.source AND r.rkey = a.rkey"
-                    " WHERE a.run_id = $1 AND a.outcome <> 'ok' ORDER BY a.started_at, a.attempt_id LIMIT $2",
-                    a.params, a.count, &found, e);
+    return failures_read(db,
+                         "SELECT " FAILURE_COLUMNS " WHERE a.run_id = $1 AND a.outcome <> 'ok'"
+                         " ORDER BY a.started_at, a.attempt_id LIMIT $2",
+                         &a, ret, ret_count, e);
+}
+
+int failures_read(struct db *db, const char *sql, const struct args *a, struct failure_row **ret, size_t *ret_count,
+                  struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *found = NULL;
+    int r = db_exec(db, sql, a->params, a->count, &found, e);
     if (r < 0)
         return r;
     *ret_count = db_rows(found);
     *ret = xcalloc(*ret_count + 1, sizeof(**ret));
-    for (size_t i = 0; i < *ret_count; i++) {
-        (*ret)[i].key = jobs_copy(found, i, 0);
-        (*ret)[i].outcome = jobs_copy(found, i, 1);
-        (*ret)[i].code = jobs_copy(found, i, 2);
-        (*ret)[i].text = jobs_copy(found, i, 3);
-        (*ret)[i].owner = jobs_copy(found, i, 4);
-    }
+    for (size_t i = 0; i < *ret_count; i++)
+        (*ret)[i] = (struct failure_row){.key = db_copy(found, i, 0),
+                                         .outcome = db_copy(found, i, 1),
+                                         .code = db_copy(found, i, 2),
+                                         .text = db_copy(found, i, 3),
+                                         .owner = db_copy(found, i, 4)};
     return 0;
 }
 

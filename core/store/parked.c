@@ -12,29 +12,20 @@
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
 
-#define COLUMNS "k.attempt_id, k.kind, k.source, k.rkey, k.job, k.sealed, k.why, k.created_at, k.retry_at"
-
-static char *parked_copy(const struct db_result *r, size_t row, size_t column)
-{
-    const char *text = db_text(r, row, column);
-
-    return text ? xstrdup(text) : NULL;
-}
-
-static void read_row(const struct db_result *r, size_t row, struct kept *k)
+void kept_from_result(const struct db_result *r, size_t row, struct kept *k)
 {
     snprintf(k->attempt_id, sizeof k->attempt_id, "%s", db_text(r, row, 0));
-    k->kind = parked_copy(r, row, 1);
-    k->source = parked_copy(r, row, 2);
-    k->key = parked_copy(r, row, 3);
-    k->job = parked_copy(r, row, 4);
-    k->sealed = parked_copy(r, row, 5);
-    k->why = parked_copy(r, row, 6);
+    k->kind = db_copy(r, row, 1);
+    k->source = db_copy(r, row, 2);
+    k->key = db_copy(r, row, 3);
+    k->job = db_copy(r, row, 4);
+    k->sealed = db_copy(r, row, 5);
+    k->why = db_copy(r, row, 6);
     k->created_at = db_integer(r, row, 7);
     k->retry_at = db_integer(r, row, 8);
 }
 
-int store_parked(struct db *db, const char *job, size_t limit, struct parked_row **ret, size_t *ret_count,
+int store_parked(struct db *db, const char *job, size_t limit, struct kept **ret, size_t *ret_count,
                  struct error *e)
 {
     cleanup(args_done) struct args a = {0};
@@ -43,39 +34,35 @@ int store_parked(struct db *db, const char *job, size_t limit, struct parked_row
     args_number(&a, (int64_t)limit);
     if (job)
         args_text(&a, job);
-    int res =
-        db_exec(db,
-                job ? "SELECT " COLUMNS ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
-                      " AND r.rkey = k.rkey WHERE k.job = $2 ORDER BY k.created_at, k.attempt_id LIMIT $1"
-                    : "SELECT " COLUMNS ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
-                      " AND r.rkey = k.rkey ORDER BY k.created_at, k.attempt_id LIMIT $1",
-                a.params, a.count, &r, e);
+    int res = db_exec(db,
+                      job ? "SELECT " KEPT_COLUMNS
+                            ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
+                            " AND r.rkey = k.rkey WHERE k.job = $2 ORDER BY k.created_at, k.attempt_id LIMIT $1"
+                          : "SELECT " KEPT_COLUMNS
+                            ", r.account FROM {kept} k LEFT JOIN {records} r ON r.source = k.source"
+                            " AND r.rkey = k.rkey ORDER BY k.created_at, k.attempt_id LIMIT $1",
+                      a.params, a.count, &r, e);
     if (res < 0)
         return res;
     *ret_count = db_rows(r);
     *ret = xcalloc(*ret_count + 1, sizeof **ret);
     for (size_t i = 0; i < *ret_count; i++) {
-        read_row(r, i, &(*ret)[i].kept);
-        (*ret)[i].account = parked_copy(r, i, 9);
+        kept_from_result(r, i, &(*ret)[i]);
+        (*ret)[i].account = db_copy(r, i, 9);
     }
     return 0;
 }
 
-static void kept_done(struct kept *k)
-{
-    free(k->kind);
-    free(k->source);
-    free(k->key);
-    free(k->job);
-    wipe_free(k->sealed);
-    free(k->why);
-    free(k->code);
-}
-
-void parked_free(struct parked_row *list, size_t count)
+void kept_free(struct kept *list, size_t count)
 {
     for (size_t i = 0; list && i < count; i++) {
-        kept_done(&list[i].kept);
+        free(list[i].kind);
+        free(list[i].source);
+        free(list[i].key);
+        free(list[i].job);
+        wipe_free(list[i].sealed);
+        free(list[i].why);
+        free(list[i].code);
         free(list[i].account);
     }
     free(list);
@@ -84,7 +71,7 @@ void parked_free(struct parked_row *list, size_t count)
 int store_parked_one(struct db *db, const char *attempt_id, struct kept **ret, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res = db_run(db, "SELECT " COLUMNS " FROM {kept} k WHERE k.attempt_id = $1", &attempt_id, 1, &r, e);
+    int res = db_run(db, "SELECT " KEPT_COLUMNS " FROM {kept} k WHERE k.attempt_id = $1", &attempt_id, 1, &r, e);
 
     if (res < 0)
         return res;
@@ -92,6 +79,6 @@ int store_parked_one(struct db *db, const char *attempt_id, struct kept **ret, s
         return error_set(e, -ENOENT, "nothing is parked under the id %.32s; renewctl parked lists the ids",
                          attempt_id);
     *ret = xcalloc(1, sizeof **ret);
-    read_row(r, 0, *ret);
+    kept_from_result(r, 0, *ret);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "core/base/secret.h"
 #include "core/db/parameters.h"
 #include "core/store/commit_internal.h"
+#include "core/store/parked.h"
 
 enum { REPEATS = 5 };
 
@@ -121,26 +122,6 @@ int store_park(struct db *db, const struct kept *k, const struct commit *c, stru
     return r;
 }
 
-static char *parked_pair_copy(const struct db_result *r, size_t row, size_t column)
-{
-    const char *text = db_text(r, row, column);
-
-    return text ? xstrdup(text) : NULL;
-}
-
-static void parked_pair_read(const struct db_result *r, size_t row, struct kept *k)
-{
-    snprintf(k->attempt_id, sizeof(k->attempt_id), "%s", db_text(r, row, 0));
-    k->kind = parked_pair_copy(r, row, 1);
-    k->source = parked_pair_copy(r, row, 2);
-    k->key = parked_pair_copy(r, row, 3);
-    k->job = parked_pair_copy(r, row, 4);
-    k->sealed = parked_pair_copy(r, row, 5);
-    k->why = parked_pair_copy(r, row, 6);
-    k->created_at = db_integer(r, row, 7);
-    k->retry_at = db_integer(r, row, 8);
-}
-
 int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, size_t limit, struct kept **ret,
                       size_t *ret_count, struct error *e)
 {
@@ -151,8 +132,7 @@ int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, siz
     args_number(&a, retry_before);
     args_number(&a, (int64_t)limit);
     int r = db_exec(db,
-                    "SELECT attempt_id, kind, source, rkey, job, sealed, why, created_at, retry_at"
-                    " FROM {kept} WHERE kind = $1 AND retry_at <= $2"
+                    "SELECT " KEPT_COLUMNS " FROM {kept} k WHERE kind = $1 AND retry_at <= $2"
                     " ORDER BY retry_at, attempt_id LIMIT $3",
                     a.params, a.count, &found, e);
     if (r < 0)
@@ -160,7 +140,7 @@ int store_parked_pair(struct db *db, const char *kind, int64_t retry_before, siz
     *ret_count = db_rows(found);
     *ret = xcalloc(*ret_count + 1, sizeof(**ret));
     for (size_t i = 0; i < *ret_count; i++)
-        parked_pair_read(found, i, &(*ret)[i]);
+        kept_from_result(found, i, &(*ret)[i]);
     return 0;
 }
 
@@ -201,20 +181,6 @@ int store_parked_drop(struct db *db, const char *attempt_id, struct error *e)
     return db_run(db, "DELETE FROM {kept} WHERE attempt_id = $1 AND kind <> 'answer'", &attempt_id, 1, NULL, e);
 }
 
-void parked_pair_free(struct kept *list, size_t count)
-{
-    for (size_t i = 0; list && i < count; i++) {
-        free(list[i].kind);
-        free(list[i].source);
-        free(list[i].key);
-        free(list[i].job);
-        wipe_free(list[i].sealed);
-        free(list[i].why);
-        free(list[i].code);
-    }
-    free(list);
-}
-
 /* One statement for a chain of any length; each step is one look along the index, and a ring ends by itself. */
 int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE], char **ret_sealed,
                     struct error *e)
@@ -236,6 +202,6 @@ int store_successor(struct db *db, const char *fingerprint, char ret_newest[FING
     if (db_rows(found) == 0)
         return error_set(e, -ENOENT, "no newer credential is known");
     snprintf(ret_newest, FINGERPRINT_SIZE, "%s", db_text(found, 0, 0));
-    *ret_sealed = parked_pair_copy(found, 0, 1);
+    *ret_sealed = db_copy(found, 0, 1);
     return 0;
 }

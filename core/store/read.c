@@ -159,8 +159,8 @@ int store_failing(struct db *db, const char *source, struct failing_seen *ret, s
     if (r < 0 || !db_rows(last))
         return r;
     ret->records = db_integer(count, 0, 0);
-    ret->code = db_text(last, 0, 0) ? xstrdup(db_text(last, 0, 0)) : NULL;
-    ret->text = db_text(last, 0, 1) ? xstrdup(db_text(last, 0, 1)) : NULL;
+    ret->code = db_copy(last, 0, 0);
+    ret->text = db_copy(last, 0, 1);
     return 0;
 }
 

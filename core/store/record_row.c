@@ -93,7 +93,7 @@ void record_set(struct record *rec, size_t i, const char *text)
 
     switch (members[i].kind) {
     case TEXT:
-        copy = text ? xstrdup(text) : NULL;
+        copy = xstrdup_or_null(text);
         memcpy(at, &copy, sizeof(copy));
         break;
     case CHARS:

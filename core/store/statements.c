@@ -95,6 +95,6 @@ int store_ready(struct db *db, const char *sql, char **ret_text, struct error *e
     if (r < 0)
         return r;
     const char *text = db_rows(found) > 0 ? db_text(found, 0, 0) : NULL;
-    *ret_text = text ? xstrdup(text) : NULL;
+    *ret_text = xstrdup_or_null(text);
     return 0;
 }

@@ -257,7 +257,8 @@ struct kept {
     char *source, *key, *job;
     char *sealed; /* the commit's text, sealed */
     char *why;
-    char *code; /* of a pending one, for its record's last error; not stored itself */
+    char *code;    /* of a pending one, for its record's last error; not stored itself */
+    char *account; /* store_parked: of its record, if it still has one */
     int64_t created_at, retry_at;
 };
 /* In one transaction with what c says of the credential: the old one is spent (successor, sealed pair), its lease
@@ -275,7 +276,7 @@ struct parked_counts {
 int store_parked_count(struct db *db, int64_t before, struct parked_counts *ret, struct error *e);
 /* A pair that was written; an answer of the same attempt stays. */
 int store_parked_drop(struct db *db, const char *attempt_id, struct error *e);
-void parked_pair_free(struct kept *list, size_t count);
+void kept_free(struct kept *list, size_t count);
 /* The newest pair that replaced `fingerprint`, following successors; -ENOENT = none is known. */
 int store_successor(struct db *db, const char *fingerprint, char ret_newest[FINGERPRINT_SIZE], char **ret_sealed,
                     struct error *e);

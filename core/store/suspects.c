@@ -108,7 +108,7 @@ int breaker_load(struct db *db, const struct breaker_key *k, bool lock, struct b
         return error_set(e, -ENOENT, "job %s has no row of its breaker", k->job);
     take_columns(job_members, JOB_MEMBERS, r, &ret->state);
     const char *why = db_text(r, 0, JOB_MEMBERS);
-    ret->why = why ? xstrdup(why) : NULL;
+    ret->why = xstrdup_or_null(why);
     return 0;
 }
 
@@ -146,8 +146,8 @@ static int suspect_load(struct db *db, const struct breaker_key *k, const char *
     take_columns(members, MEMBERS, r, ret);
     if (said) {
         said->dead_grant = db_integer(r, 0, MEMBERS) != 0;
-        said->code = db_text(r, 0, MEMBERS + 1) ? xstrdup(db_text(r, 0, MEMBERS + 1)) : NULL;
-        said->text = db_text(r, 0, MEMBERS + 2) ? xstrdup(db_text(r, 0, MEMBERS + 2)) : NULL;
+        said->code = db_copy(r, 0, MEMBERS + 1);
+        said->text = db_copy(r, 0, MEMBERS + 2);
     }
     return 0;
 }

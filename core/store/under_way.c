@@ -18,11 +18,6 @@
 #include "core/store/hosts.h"
 #include "core/store/list.h"
 
-static char *under_way_copy(const char *text)
-{
-    return text ? xstrdup(text) : NULL;
-}
-
 int store_under_way(struct db *db, const struct claim_request *q, struct under_way **ret, size_t *ret_count,
                     struct error *e)
 {
@@ -109,8 +104,8 @@ int store_under_way_ended(struct db *db, struct under_way *list, size_t count, s
             int outcome = outcome_from_name(db_text(done.found, row, 1));
             list[i].over = true;
             list[i].outcome = outcome < 0 ? OUTCOME_NONE : outcome;
-            list[i].code = under_way_copy(db_text(done.found, row, 2));
-            list[i].text = under_way_copy(db_text(done.found, row, 3));
+            list[i].code = db_copy(done.found, row, 2);
+            list[i].text = db_copy(done.found, row, 3);
         }
     if (res == 0)
         res = of_attempts_read(db, "SELECT attempt_id, why FROM {kept} WHERE kind = 'pending' AND ", list, count,
@@ -202,28 +197,15 @@ int store_failures_of_others(struct db *db, const char *source, int64_t since, i
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
-    cleanup(db_result_free_p) struct db_result *r = NULL;
     args_text(&a, source);
     args_number(&a, since);
     args_number(&a, run_id);
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
-               "SELECT a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r"
-               " ON r.source = a.source AND r.rkey = a.rkey WHERE%s AND a.outcome <> 'ok'"
+               "SELECT " FAILURE_COLUMNS " WHERE%s AND a.outcome <> 'ok'"
                " ORDER BY a.finished_at DESC, a.attempt_id LIMIT %zu",
                of_others, limit);
-    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
-    if (res < 0)
-        return res;
-    *ret_count = db_rows(r);
-    *ret = xcalloc(*ret_count + 1, sizeof **ret);
-    for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct failure_row){.key = under_way_copy(db_text(r, i, 0)),
-                                         .outcome = under_way_copy(db_text(r, i, 1)),
-                                         .code = under_way_copy(db_text(r, i, 2)),
-                                         .text = under_way_copy(db_text(r, i, 3)),
-                                         .owner = under_way_copy(db_text(r, i, 4))};
-    return 0;
+    return failures_read(db, sql.data, &a, ret, ret_count, e);
 }
 
 void under_way_done(struct under_way *u)
@@ -238,27 +220,21 @@ int store_set_aside(struct db *db, const char *source, const char *const *keys, 
 {
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
-    cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
-               "SELECT rkey, last_text, owner FROM {records} WHERE source = $%d AND state = %d"
+               "SELECT rkey, '%s', 'set_aside', last_text, owner FROM {records} WHERE source = $%d AND state = %d"
                " AND last_at >= $%d",
-               args_text(&a, source), STATE_PENDING, args_number(&a, since));
+               outcome_name(OUTCOME_TRANSIENT), args_text(&a, source), STATE_PENDING, args_number(&a, since));
     if (key_count) {
         buf_text(&sql, " AND ");
         list_put_in(db, "rkey", list_add(db, &a, keys, key_count), &sql);
     }
     buf_text(&sql, " ORDER BY rkey");
-    int res = db_exec(db, sql.data, a.params, a.count, &r, e);
-    if (res < 0)
-        return res;
-    *ret_count = db_rows(r);
-    *ret = xcalloc(*ret_count + 1, sizeof **ret);
-    for (size_t i = 0; i < *ret_count; i++)
-        (*ret)[i] = (struct failure_row){.key = under_way_copy(db_text(r, i, 0)),
-                                         .outcome = xstrdup(outcome_name(OUTCOME_TRANSIENT)),
-                                         .code = xstrdup("set_aside"),
-                                         .text = aside_text(db_text(r, i, 1)),
-                                         .owner = under_way_copy(db_text(r, i, 2))};
-    return 0;
+    int res = failures_read(db, sql.data, &a, ret, ret_count, e);
+    for (size_t i = 0; res == 0 && i < *ret_count; i++) {
+        char *why = (*ret)[i].text;
+        (*ret)[i].text = aside_text(why);
+        free(why);
+    }
+    return res;
 }

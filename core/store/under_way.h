@@ -5,6 +5,7 @@
 #ifndef CORE_STORE_UNDER_WAY_H
 #define CORE_STORE_UNDER_WAY_H
 
+#include "core/db/parameters.h"
 #include "core/store/store.h"
 
 struct under_way {
@@ -37,6 +38,13 @@ int store_results_of_others(struct db *db, const char *source, int64_t since, in
 /* Of them, the newest failures. */
 int store_failures_of_others(struct db *db, const char *source, int64_t since, int64_t run_id, size_t limit,
                              struct failure_row **ret, size_t *ret_count, struct error *e);
+
+/* jobs.c, for core/store: rows of key, outcome, code, text, owner. */
+#define FAILURE_COLUMNS                                                                  \
+    "a.rkey, a.outcome, a.code, a.text, r.owner FROM {attempts} a LEFT JOIN {records} r" \
+    " ON r.source = a.source AND r.rkey = a.rkey"
+int failures_read(struct db *db, const char *sql, const struct args *a, struct failure_row **ret, size_t *ret_count,
+                  struct error *e);
 
 /* Pairs that the database refused are parked, and their records (pending) wait: listed as failures. Of all records
  * where no keys are named, since that time (0 = any time). */

@@ -363,13 +363,13 @@ void row_done(struct row *r)
 void row_copy(struct row *ret, const struct row *from)
 {
     *ret = *from;
-    ret->key = from->key ? xstrdup(from->key) : NULL;
-    ret->unfit = from->unfit ? xstrdup(from->unfit) : NULL;
+    ret->key = xstrdup_or_null(from->key);
+    ret->unfit = xstrdup_or_null(from->unfit);
     ret->cells = from->cells ? xcalloc(from->count + 1, sizeof(*ret->cells)) : NULL;
     for (size_t i = 0; from->cells && i < from->count; i++) {
         const struct cell *c = &from->cells[i];
         ret->cells[i].len = c->len;
-        ret->cells[i].raw = c->raw ? xstrdup(c->raw) : NULL;
+        ret->cells[i].raw = xstrdup_or_null(c->raw);
         if (!c->text)
             continue;
         ret->cells[i].text = xmalloc(c->len + 1);

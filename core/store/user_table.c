@@ -191,7 +191,7 @@ static void map_columns(struct resolving *r)
             struct column *column = add_column(r->t, w, c->name);
             judge_type(r, c, column);
             column->exact = column->type == VALUE_TIME && r->wish->statements;
-            column->cast = c->cast ? xstrdup(c->cast) : NULL;
+            column->cast = xstrdup_or_null(c->cast);
         } else {
             table_put_missing(r, w->column, w->slot);
             put_alter(r, w);
@@ -208,7 +208,7 @@ static void map_key(struct resolving *r)
     }
     r->t->key = xstrdup(c->name);
     r->t->key_type = xstrdup(c->type);
-    r->t->key_cast = c->cast ? xstrdup(c->cast) : NULL;
+    r->t->key_cast = xstrdup_or_null(c->cast);
     if (r->catalog.view)
         return;
     if (!c->unique)
@@ -318,7 +318,7 @@ static int resolve_named(struct resolving *r, struct error *e)
                                       : catalog_sqlite(r->db, schema, name, &r->catalog, &why);
     if (res < 0)
         return error_set(e, res, "job %s: %s", r->wish->job, why.text);
-    r->t->schema = r->catalog.schema ? xstrdup(r->catalog.schema) : NULL;
+    r->t->schema = xstrdup_or_null(r->catalog.schema);
     r->t->name = xstrdup(r->catalog.name);
     r->t->view = r->catalog.view;
     r->t->unwritten = r->t->view && r->wish->through_statements;

@@ -38,7 +38,7 @@ static int look_postgresql(struct db *db, const struct table *t, struct table_lo
     int res = db_run(db, sql, texts, 2, &r, e);
     if (res < 0 || !db_rows(r))
         return res;
-    l->triggers = db_text(r, 0, 0) ? xstrdup(db_text(r, 0, 0)) : NULL;
+    l->triggers = db_copy(r, 0, 0);
     l->row_security = *db_text(r, 0, 1) == 't';
     l->reading = db_integer(r, 0, 2);
     l->writing = db_integer(r, 0, 3);

@@ -51,7 +51,7 @@ static char *most(const struct db_result *r)
         }
     }
     free(forms);
-    return like ? xstrdup(like) : NULL;
+    return xstrdup_or_null(like);
 }
 
 static char *times_usual(struct db *db, const struct table *t, const struct column *c)

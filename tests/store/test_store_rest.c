@@ -226,13 +226,13 @@ static void kept_aside(void)
     CU_ASSERT_TRUE(kit_is(db, "0", "SELECT count(*) FROM {attempts}"));
     CU_ASSERT_EQUAL(store_parked_pair(db, "pending", 299, 10, &list, &count, &e), 0);
     CU_ASSERT_EQUAL(count, 0);
-    parked_pair_free(list, count);
+    kept_free(list, count);
     CU_ASSERT_EQUAL(store_parked_pair(db, "pending", 300, 10, &list, &count, &e), 0);
     CU_ASSERT_EQUAL_FATAL(count, 1);
     CU_ASSERT_STRING_EQUAL(list[0].attempt_id, "a1");
     CU_ASSERT_STRING_EQUAL(list[0].sealed, "sealed");
     CU_ASSERT_STRING_EQUAL(list[0].key, "5");
-    parked_pair_free(list, count);
+    kept_free(list, count);
     CU_ASSERT_EQUAL(store_successor(db, "fp-5", newest, &sealed, &e), 0);
     CU_ASSERT_STRING_EQUAL(newest, "fp-new-5");
     CU_ASSERT_STRING_EQUAL(sealed, "r1.key.sealed");

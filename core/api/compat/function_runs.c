@@ -148,7 +148,7 @@ static void part_over(void *ctx, const struct run_result *r)
     p->result = *r;
     p->result.failures = NULL;
     p->result.failure_count = 0;
-    p->why = r->why ? xstrdup(r->why) : NULL;
+    p->why = xstrdup_or_null(r->why);
     p->result.why = p->why;
     if (c->running)
         return;

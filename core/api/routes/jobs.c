@@ -215,7 +215,7 @@ void handle_jobs(struct request *q)
     for (size_t i = 0; i < t->count && (j = engine_job(t->engine, i)); i++) {
         t->list[i].job = xstrdup(job_configuration(j)->job);
         t->list[i].takes_events = job_takes_events(j);
-        t->list[i].source = job_source(j) ? xstrdup(job_source(j)) : NULL;
+        t->list[i].source = xstrdup_or_null(job_source(j));
     }
     engine_read(t->engine, jobs_route_count_work, t, count_done);
 }

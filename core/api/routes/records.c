@@ -105,7 +105,7 @@ void handle_records(struct request *q)
     struct records_task *t = xcalloc(1, sizeof *t);
     t->q = q;
     t->source = xstrdup(job_source(q->found));
-    t->after = after ? xstrdup(after) : NULL;
+    t->after = xstrdup_or_null(after);
     t->state = state;
     t->limit = limit;
     engine_read(q->api->engine, records_work, t, records_route_done);

@@ -218,7 +218,7 @@ static int take_owner(struct request *q, char **ret)
         answer_error(q, 400, "wrong_type", "the member \"owner\" must be a text");
         return -EINVAL;
     }
-    *ret = owner ? xstrdup(owner) : NULL;
+    *ret = xstrdup_or_null(owner);
     json_free(doc);
     return 0;
 }
@@ -287,6 +287,6 @@ void handle_runs(struct request *q)
     struct runs_task *t = xcalloc(1, sizeof *t);
     t->q = q;
     t->limit = limit;
-    t->job = q->job ? xstrdup(q->job) : NULL;
+    t->job = xstrdup_or_null(q->job);
     engine_read(q->api->engine, runs_work, t, runs_done);
 }

@@ -22,7 +22,7 @@ enum { LIST_MAX = 1000, ROUNDS_MAX = 8 };
 struct list_task {
     struct engine *engine;
     char *job;
-    struct parked_row *list;
+    struct kept *list;
     size_t count;
     parked_done *done;
     void *ctx;
@@ -52,21 +52,25 @@ static void parked_list_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     struct parked *list = xcalloc(t->count + 1, sizeof *list);
     for (size_t i = 0; i < t->count; i++) {
-        const struct kept *k = &t->list[i].kept;
-        struct commit *c =
-            t->list[i].account ? NULL : open_kept(e, k); /* its row is gone: the account as it was then */
-        if (c && c->after.account)
-            t->list[i].account = xstrdup(c->after.account);
+        struct kept *k = &t->list[i];
+        struct commit *c = k->account ? NULL : open_kept(e, k); /* its row is gone: the account as it was then */
+        if (c)
+            k->account = xstrdup_or_null(c->after.account);
         commit_free(c);
         bool waits = strcmp(k->kind, "pending") == 0;
-        list[i] =
-            (struct parked){k->attempt_id,          k->kind, k->job,        k->key,
-                            t->list[i].account,     k->why,  k->created_at, waits ? 0 : k->created_at + ORPHANS_S,
-                            waits ? k->retry_at : 0};
+        list[i] = (struct parked){.id = k->attempt_id,
+                                  .kind = k->kind,
+                                  .job = k->job,
+                                  .record = k->key,
+                                  .account = k->account,
+                                  .why = k->why,
+                                  .created_at = k->created_at,
+                                  .until = waits ? 0 : k->created_at + ORPHANS_S,
+                                  .next_at = waits ? k->retry_at : 0};
     }
     t->done(t->ctx, list, t->count, result, err->text);
     free(list);
-    parked_free(t->list, t->count);
+    kept_free(t->list, t->count);
     free(t->job);
     free(t);
 }
@@ -103,7 +107,7 @@ static void apply_end(struct apply_task *t, int result, const char *why)
                                 .record = t->kept ? t->kept->key : NULL,
                                 .account = t->now.account};
     t->done(t->ctx, &said, result, why);
-    parked_pair_free(t->kept, t->kept ? 1 : 0);
+    kept_free(t->kept, t->kept ? 1 : 0);
     commit_free(t->commit);
     record_done(&t->now);
     free(t);

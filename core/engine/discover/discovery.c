@@ -254,7 +254,7 @@ static void ask_sweep(void *ctx)
     d->page_started_ms = clock_boot_ms();
     struct sweep_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    t->after = d->after ? xstrdup(d->after) : NULL;
+    t->after = xstrdup_or_null(d->after);
     t->limit = page_rows(d);
     t->many = d->full && d->round.changed >= MANY && d->round.changed >= d->round.rows / 10;
     t->standing = !d->after && (d->full || d->looking) ? d->round.standing : -1;
@@ -347,7 +347,7 @@ static void tell_untold(struct job *j, const struct record *rec, const struct ro
 /* Rows that are added later mostly sort after it. */
 static void note_last(struct discovery *d, const char *key)
 {
-    char *last = key ? xstrdup(key) : d->after ? xstrdup(d->after) : NULL;
+    char *last = key ? xstrdup(key) : xstrdup_or_null(d->after);
     free(d->last_key);
     d->last_key = last;
 }
@@ -442,7 +442,7 @@ static void page_asked(struct job *j, const char *after, bool ahead)
     struct discovery *d = &j->discovery;
     struct page_task *t = xcalloc(1, sizeof *t);
     t->job = j;
-    t->after = after ? xstrdup(after) : NULL;
+    t->after = xstrdup_or_null(after);
     t->full = d->full;
     t->limit = page_rows(d);
     t->ask_only = !t->after && (t->full || j->unheld.text || d->none_taken);

@@ -152,7 +152,7 @@ static int import_take_line(struct import_task *t, const char *line, size_t len,
     struct import_row *row = &t->rows[t->count++];
     struct write *writes = xcalloc(members + 1, sizeof *writes);
     row->id = xstrdup(id);
-    row->account = account ? xstrdup(account) : NULL;
+    row->account = xstrdup_or_null(account);
     row->writes = writes;
     int res = take_members(t->job, doc, id, writes, &row->write_count, e);
     return res < 0 ? res : check_required(t->job, writes, row->write_count, e);

@@ -25,7 +25,7 @@ void job_hidden(struct job *j, const char *why)
 {
     bool news = why && (!j->hidden || strcmp(why, j->hidden) != 0);
     free(j->hidden);
-    j->hidden = why ? xstrdup(why) : NULL;
+    j->hidden = xstrdup_or_null(why);
     if (news)
         log_line(LEVEL_WARNING, "renewd may not read all rows of the job's table", "job", j->config->job, "reason",
                  why, NULL);

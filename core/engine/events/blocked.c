@@ -36,8 +36,8 @@ struct trouble *blocked_record_note(struct job_events *je, const char *key, int 
     t->freed_by_change = freed_by_change;
     free(t->code);
     free(t->why);
-    t->code = code ? xstrdup(code) : NULL;
-    t->why = why ? xstrdup(why) : NULL;
+    t->code = xstrdup_or_null(code);
+    t->why = xstrdup_or_null(why);
     return t;
 }
 

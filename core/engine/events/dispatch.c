@@ -136,8 +136,8 @@ void events_park(struct job_events *je, char *const *keys, size_t count, const s
     for (size_t i = 0; i < count; i++)
         t->keys[t->count++] = xstrdup(keys[i]);
     t->how = *how;
-    t->how.code = how->code ? xstrdup(how->code) : NULL;
-    t->how.why = how->why ? xstrdup(how->why) : NULL;
+    t->how.code = xstrdup_or_null(how->code);
+    t->how.why = xstrdup_or_null(how->why);
     engine_async(je->job->engine, park_work, t, park_done);
 }
 

@@ -110,8 +110,8 @@ static struct settle_task *event_settle_task_new(struct sending *s, const struct
     t->ids = xcalloc(s->count + 1, sizeof *t->ids);
     t->fate = *f;
     t->unsent = !s->presented;
-    t->fate.code = f->code ? xstrdup(f->code) : NULL;
-    t->fate.why = f->why ? xstrdup(f->why) : NULL;
+    t->fate.code = xstrdup_or_null(f->code);
+    t->fate.why = xstrdup_or_null(f->why);
     t->now = clock_now();
     t->next = s->settles;
     s->settles = t;

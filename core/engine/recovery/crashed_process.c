@@ -393,7 +393,7 @@ static void parked_pairs_done(void *arg, int result, const struct error *err)
     struct engine *e = t->engine;
     for (size_t i = 0; result >= 0 && i < t->count && engine_may_work(e); i++)
         try_kept(e, &t->list[i]);
-    parked_pair_free(t->list, t->count);
+    kept_free(t->list, t->count);
     free(t);
 }
 

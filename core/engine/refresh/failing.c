@@ -26,7 +26,7 @@ void last_run_note(struct job *j, const char *refused, int64_t started_at)
     if (j->last_run.known && started_at < j->last_run.started_at)
         return; /* one that began later has ended before it */
     free(j->last_run.refused);
-    j->last_run.refused = refused ? xstrdup(refused) : NULL;
+    j->last_run.refused = xstrdup_or_null(refused);
     j->last_run.started_at = started_at;
     j->last_run.known = true;
 }

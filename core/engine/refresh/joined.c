@@ -36,8 +36,8 @@ static void joined_take(struct run *r, const struct under_way *u)
         struct failure_row *f = xcalloc(1, sizeof *f);
         *f = (struct failure_row){.key = xstrdup(u->key),
                                   .outcome = xstrdup(outcome_name(u->outcome)),
-                                  .code = u->code ? xstrdup(u->code) : NULL,
-                                  .text = u->text ? xstrdup(u->text) : NULL};
+                                  .code = xstrdup_or_null(u->code),
+                                  .text = xstrdup_or_null(u->text)};
         joined_append(r, f, 1);
     }
     if (!r->joined_keys)

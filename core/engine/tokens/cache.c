@@ -124,9 +124,9 @@ int token_entry_of(const struct job *j, const struct row *row, const struct reco
         .strikes = rec->strikes,
         .fine = rec->state != STATE_MISCONFIGURED && strcmp(rec->ok_under, j->settings_id) == 0,
         .without_credential = rec->without_credential,
-        .code = rec->last_code ? xstrdup(rec->last_code) : NULL,
-        .text = rec->last_text ? xstrdup(rec->last_text) : NULL,
-        .account = rec->account ? xstrdup(rec->account) : NULL,
+        .code = xstrdup_or_null(rec->last_code),
+        .text = xstrdup_or_null(rec->last_text),
+        .account = xstrdup_or_null(rec->account),
     };
     row_values_done(&v);
     return 0;

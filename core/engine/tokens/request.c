@@ -190,7 +190,7 @@ static void token_request_run_over(void *ctx, const struct run_result *r)
     bool nothing = !r->error && !r->why && !r->refreshed && !r->failed;
     q->running = false;
     free(q->refused);
-    q->refused = r->why ? xstrdup(r->why) : NULL;
+    q->refused = xstrdup_or_null(r->why);
     q->barren = nothing ? q->barren + 1 : 0;
     if (q->barren >= BARREN_MAX)
         q->refused =

@@ -45,21 +45,15 @@ void events_put_columns(const char *of, bool with_text, struct buf *sql)
         buf_text(sql, ", NULL");
 }
 
-static char *event_rows_list_copy(const struct db_result *r, size_t row, size_t column)
-{
-    const char *text = db_text(r, row, column);
-    return text ? xstrdup(text) : NULL;
-}
-
 void events_from_result(const struct db_result *r, struct event_row **ret, size_t *ret_count)
 {
     struct event_row *list = xcalloc(db_rows(r) + 1, sizeof(*list));
     for (size_t i = 0; i < db_rows(r); i++)
         list[i] = (struct event_row){
             .id = db_integer(r, i, 0),
-            .key = event_rows_list_copy(r, i, 1),
-            .event_id = event_rows_list_copy(r, i, 2),
-            .name = event_rows_list_copy(r, i, 3),
+            .key = db_copy(r, i, 1),
+            .event_id = db_copy(r, i, 2),
+            .name = db_copy(r, i, 3),
             .state = (int)db_integer(r, i, 4),
             .sends = (int)db_integer(r, i, 5),
             .event_time = db_integer(r, i, 6),
@@ -67,9 +61,9 @@ void events_from_result(const struct db_result *r, struct event_row **ret, size_
             .created_at = db_integer(r, i, 8),
             .due_at = db_integer(r, i, 9),
             .finished_at = db_integer(r, i, 10),
-            .code = event_rows_list_copy(r, i, 11),
-            .why = event_rows_list_copy(r, i, 12),
-            .text = event_rows_list_copy(r, i, COLUMNS),
+            .code = db_copy(r, i, 11),
+            .why = db_copy(r, i, 12),
+            .text = db_copy(r, i, COLUMNS),
             .len = db_len(r, i, COLUMNS),
         };
     *ret = list;
