@@ -51,10 +51,16 @@ char *ctl_path(const char *format, const char *first, const char *second)
 int ctl_ask(const struct ctl *c, const char *method, const char *path, const char *content_type,
             const struct buf *body, struct answer_doc *ret, struct error *e)
 {
-    memset(ret, 0, sizeof *ret);
-    buf_init(&ret->body, ANSWER_LIMIT);
-    int r = http_unix_call(c->socket, method, path, content_type, body ? body->data : NULL, body ? body->len : 0, 0,
-                           &ret->status, &ret->retry_after, &ret->body, e);
+    const struct unix_request q = {.socket_path = c->socket,
+                                   .method = method,
+                                   .path = path,
+                                   .content_type = content_type,
+                                   .body = body ? body->data : NULL,
+                                   .len = body ? body->len : 0};
+    struct unix_reply reply = {0};
+    buf_init(&reply.body, ANSWER_LIMIT);
+    int r = http_unix_call(&q, &reply, e);
+    *ret = (struct answer_doc){.status = reply.status, .retry_after = reply.retry_after, .body = reply.body};
     if (r < 0)
         return r;
     if (json_parse(ret->body.data, ret->body.len, &ret->json, NULL) < 0)

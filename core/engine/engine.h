@@ -61,13 +61,17 @@ struct run_result {
     struct left left;                           /* undone when the run ended; not of a manual run */
 };
 typedef void (*run_done)(void *ctx, const struct run_result *r);
+/* why: a sentence, where result is negative. The second: of how many records or events. */
+typedef void action_done(void *ctx, int result, const char *why);
+typedef void action_counted_done(void *ctx, int64_t count, int result, const char *why);
+typedef void look_done(void *ctx, bool all, const char *why);
 
 /* As at a tick. trigger: "run", "once" or "function". now: records that wait after a failure are taken too, except
  * where their provider asked for the wait, or no answer came. */
 void engine_run(struct engine *e, struct job *j, const char *trigger, bool now, run_done done, void *ctx);
 /* Reads the job's table, so that what is read of its records next is current. all: a large table is read
  * completely, too. done is called once, maybe at once; why: NULL, or why the table could not be read. */
-void engine_look(struct job *j, bool all, void (*done)(void *ctx, bool all, const char *why), void *ctx);
+void engine_look(struct job *j, bool all, look_done *done, void *ctx);
 /* The progress of the run that reports to ctx; false when it has not begun. No failures are listed. */
 bool engine_run_so_far(const struct job *j, const void *ctx, struct run_result *ret);
 /* Increases with each page of a table that is read for the first time in its round, and with each stored result.
@@ -87,8 +91,7 @@ void job_log_reading(const struct job *j, const struct progress *p);
 void engine_refresh(struct engine *e, struct job *j, const char *const *keys, size_t count, run_done done,
                     void *ctx);
 /* believe: of those that are suspects now, the next refusal that calls the grant dead is accepted. */
-void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
-                  void (*done)(void *ctx, int result, const char *why), void *ctx);
+void engine_pause(struct engine *e, struct job *j, bool paused, bool believe, action_done *done, void *ctx);
 struct reload_result {
     size_t loaded, unchanged, removed, held;
     char *text;
@@ -219,17 +222,18 @@ void engine_events_add(struct engine *e, struct job *j, const char *key, struct 
                        events_added done, void *ctx);
 /* Held events, and those in the states aside and expired, are sent again (ids NULL: all held ones of the job). */
 void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, size_t count,
-                         void (*done)(void *ctx, int64_t count, int result, const char *why), void *ctx);
+                         action_counted_done *done, void *ctx);
 
 /* Which of the jobs (count > 0) has a row of that key with its credential column filled; else one that has the
  * row. */
 enum filled { FILLED_NO_ROW, FILLED_EMPTY, FILLED };
-void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
-                       void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx);
+typedef void job_chosen(void *ctx, struct job *j, int filled, int result, const char *why);
+void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key, job_chosen *done,
+                       void *ctx);
 
 /* JSON lines of one record each: {"id": "...", "account": "...", "access_token": "...", ...}. */
 void engine_import(struct engine *e, struct job *j, const char *lines, size_t len, bool replace,
-                   void (*done)(void *ctx, int64_t imported, int result, const char *why), void *ctx);
+                   action_counted_done *done, void *ctx);
 
 /* Runs work on the read connection, done on the loop. */
 void engine_read(struct engine *e, int (*work)(struct db *db, void *arg, struct error *e), void *arg,
@@ -237,11 +241,11 @@ void engine_read(struct engine *e, int (*work)(struct db *db, void *arg, struct 
 
 /* Accepts the database that was refused as a copy or as older than the state directory. -EINVAL: it is not
  * refused. */
-void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const char *why), void *ctx);
+void engine_adopt(struct engine *e, action_done *done, void *ctx);
 
+typedef void explanation_done(void *ctx, const struct explanation *x, int result, const char *why);
 /* Why nothing of a job is refreshed now; the job's table is resolved (job_source). */
-void engine_explain(struct engine *e, struct job *j,
-                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why), void *ctx);
+void engine_explain(struct engine *e, struct job *j, explanation_done *done, void *ctx);
 /* For several records, as the end of a sentence. */
 const char *reason_of_many(enum reason reason);
 /* The same for one record, as a sentence; its row is read first. -ENODATA: the row is filtered out, why says the

@@ -21,7 +21,7 @@ struct explain_task {
     struct job *job;
     struct claim_request query;
     struct explanation explanation;
-    void (*done)(void *ctx, const struct explanation *x, int result, const char *why);
+    explanation_done *done;
     void *ctx;
 };
 
@@ -98,8 +98,7 @@ static void explain_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-void engine_explain(struct engine *e, struct job *j,
-                    void (*done)(void *ctx, const struct explanation *x, int result, const char *why), void *ctx)
+void engine_explain(struct engine *e, struct job *j, explanation_done *done, void *ctx)
 {
     struct explain_task *t = xcalloc(1, sizeof *t);
     t->job = j;

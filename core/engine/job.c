@@ -341,7 +341,7 @@ void job_set_paused(struct job *j, bool paused)
 struct pause_task {
     struct job *job;
     bool paused, believe;
-    void (*done)(void *ctx, int result, const char *why);
+    action_done *done;
     void *ctx;
 };
 
@@ -365,8 +365,7 @@ static void job_pause_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-void engine_pause(struct engine *e, struct job *j, bool paused, bool believe,
-                  void (*done)(void *ctx, int result, const char *why), void *ctx)
+void engine_pause(struct engine *e, struct job *j, bool paused, bool believe, action_done *done, void *ctx)
 {
     if (e->phase == ENGINE_READ_ONLY) {
         done(ctx, -EROFS, e->store_why);

@@ -247,7 +247,7 @@ void startup_refused(void *ctx, const char *why)
 
 struct adopt_task {
     struct engine *engine;
-    void (*done)(void *ctx, int result, const char *why);
+    action_done *done;
     void *ctx;
 };
 
@@ -269,7 +269,7 @@ static void adopt_done(void *arg, int result, const struct error *err)
     engine_check_stopped(e);
 }
 
-void engine_adopt(struct engine *e, void (*done)(void *ctx, int result, const char *why), void *ctx)
+void engine_adopt(struct engine *e, action_done *done, void *ctx)
 {
     if (e->phase != ENGINE_READ_ONLY) {
         bool up = engine_store_up(e);

@@ -60,24 +60,24 @@ static int try_socket(const char *path, struct error *error)
     return 0;
 }
 
-static bool unix_call_call_open(struct unix_call *call, const char *socket_path, const char *method,
-                                const char *url, const char *content_type)
+static bool unix_call_open(struct unix_call *call, const struct unix_request *q, const char *url)
 {
     CURL *e = call->easy = curl_easy_init();
 
     if (!e)
         return false;
-    if (content_type) {
-        cleanup(free_p) char *line = xasprintf("Content-Type: %s", content_type);
+    if (q->content_type) {
+        cleanup(free_p) char *line = xasprintf("Content-Type: %s", q->content_type);
         call->lines = curl_slist_append(NULL, line);
     } else {
         call->lines = curl_slist_append(NULL, "Content-Type:");
     }
     struct curl_slist *longer = call->lines ? curl_slist_append(call->lines, "Expect:") : NULL;
     return longer && !curl_easy_setopt(e, CURLOPT_HTTPHEADER, longer) &&
-           !curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, socket_path) && !curl_easy_setopt(e, CURLOPT_URL, url) &&
-           !curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method) && !curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) &&
-           !curl_easy_setopt(e, CURLOPT_PROXY, "") && !curl_easy_setopt(e, CURLOPT_NOPROXY, "*") &&
+           !curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, q->socket_path) &&
+           !curl_easy_setopt(e, CURLOPT_URL, url) && !curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, q->method) &&
+           !curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) && !curl_easy_setopt(e, CURLOPT_PROXY, "") &&
+           !curl_easy_setopt(e, CURLOPT_NOPROXY, "*") &&
            !curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
            !curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
            !curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) && !curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->text) &&
@@ -85,18 +85,18 @@ static bool unix_call_call_open(struct unix_call *call, const char *socket_path,
            !curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 }
 
-static bool call_send(struct unix_call *call, const char *method, const void *body, size_t len, int64_t timeout_ms)
+static bool call_send(struct unix_call *call, const struct unix_request *q)
 {
-    long timeout = timeout_ms > INT_MAX ? INT_MAX : timeout_ms < 0 ? 0 : (long)timeout_ms;
+    long timeout = q->timeout_ms > INT_MAX ? INT_MAX : q->timeout_ms < 0 ? 0 : (long)q->timeout_ms;
 
     if (curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, timeout))
         return false;
-    if (!body && strcmp(method, "POST") != 0)
+    if (!q->body && strcmp(q->method, "POST") != 0)
         return true;
     return !curl_easy_setopt(call->easy, CURLOPT_POST, 1L) &&
-           !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(body ? len : 0)) &&
-           !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, body ? body : "") &&
-           !curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, method);
+           !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(q->body ? q->len : 0)) &&
+           !curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, q->body ? q->body : "") &&
+           !curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, q->method);
 }
 
 static int call_failed(const struct unix_call *call, CURLcode code, const char *path, struct error *error)
@@ -111,22 +111,19 @@ static int call_failed(const struct unix_call *call, CURLcode code, const char *
                      *call->text ? call->text : curl_easy_strerror(code));
 }
 
-int http_unix_call(const char *socket_path, const char *method, const char *path, const char *content_type,
-                   const void *body, size_t len, int64_t timeout_ms, int *ret_status, int64_t *ret_retry_after,
-                   struct buf *ret_body, struct error *error)
+int http_unix_call(const struct unix_request *q, struct unix_reply *ret, struct error *error)
 {
-    cleanup(call_done) struct unix_call call = {.body = ret_body};
-    cleanup(free_p) char *url = xasprintf("http://localhost%s", path);
+    cleanup(call_done) struct unix_call call = {.body = &ret->body};
+    cleanup(free_p) char *url = xasprintf("http://localhost%s", q->path);
     curl_off_t after = 0;
     long status = 0;
 
-    if (path[0] != '/')
-        return error_set(error, -EINVAL, "the path %s does not begin with /", path);
-    int r = try_socket(socket_path, error);
+    if (q->path[0] != '/')
+        return error_set(error, -EINVAL, "the path %s does not begin with /", q->path);
+    int r = try_socket(q->socket_path, error);
     if (r < 0)
         return r;
-    if (!unix_call_call_open(&call, socket_path, method, url, content_type) ||
-        !call_send(&call, method, body, len, timeout_ms))
+    if (!unix_call_open(&call, q, url) || !call_send(&call, q))
         return error_set(error, -EIO, "libcurl (%s) could not prepare the call", curl_version());
     CURLcode code = curl_easy_perform(call.easy);
     if (code == CURLE_OK)
@@ -134,10 +131,10 @@ int http_unix_call(const char *socket_path, const char *method, const char *path
     if (code == CURLE_OK)
         code = curl_easy_getinfo(call.easy, CURLINFO_RETRY_AFTER, &after);
     if (code != CURLE_OK)
-        return call_failed(&call, code, socket_path, error);
-    if (!ret_body->data)
-        (void)buf_text(ret_body, "");
-    *ret_status = (int)status;
-    *ret_retry_after = after;
+        return call_failed(&call, code, q->socket_path, error);
+    if (!ret->body.data)
+        (void)buf_text(&ret->body, "");
+    ret->status = (int)status;
+    ret->retry_after = after;
     return 0;
 }

@@ -266,12 +266,16 @@ static void moving(void)
         CU_ASSERT_EQUAL(add(db, i == 1 ? "k2" : i ? "k3" : "k1", "a"), 0);
     CU_ASSERT_TRUE(gives(db, &q, "a/0"));
     CU_ASSERT_EQUAL(add(db, "k1", "b"), 0);
-    CU_ASSERT_EQUAL(store_events_move(db, "kit", keys, 2, EVENT_HELD, NOW + 600, "10", "no permission", NULL), 0);
+    CU_ASSERT_EQUAL(store_events_move(db, "kit", keys, 2,
+                                      &(struct event_move){EVENT_HELD, NOW + 600, "10", "no permission"}, NULL),
+                    0);
     CU_ASSERT_TRUE(kit_is(db, "2",
                           "SELECT count(*) FROM {events} WHERE state = 2 AND due_at = 1000600 AND"
                           " code = '10' AND why = 'no permission'"));
     CU_ASSERT_TRUE(due(db, NOW, 9, "k3", NOW + LEASE));
-    CU_ASSERT_EQUAL(store_events_move(db, "kit", keys, 2, EVENT_WAITING, NOW, NULL, NULL, NULL), 0);
+    CU_ASSERT_EQUAL(store_events_move(db, "kit", keys, 2,
+                                      &(struct event_move){.state = EVENT_WAITING, .due_at = NOW}, NULL),
+                    0);
     CU_ASSERT_TRUE(due(db, NOW, 9, "k1 k2 k3", NOW + LEASE));
     CU_ASSERT_TRUE(kit_is(db, "i", "SELECT lease_incarnation FROM {events} WHERE event_id = 'a' AND rkey = 'k1'"));
     db_close(db);

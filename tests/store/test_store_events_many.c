@@ -224,7 +224,9 @@ static void all_at_once(void)
     const char *busy = "busy";
     int64_t n = 0, counts[EVENT_STATES];
     begin(&s);
-    CU_ASSERT_EQUAL(store_events_move(s.db, "kit", &busy, 1, EVENT_HELD, 2 * NOW, "10", "no permission", NULL), 0);
+    CU_ASSERT_EQUAL(store_events_move(s.db, "kit", &busy, 1,
+                                      &(struct event_move){EVENT_HELD, 2 * NOW, "10", "no permission"}, NULL),
+                    0);
     CU_ASSERT_EQUAL(store_event_counts(s.db, "kit", counts, NULL), 0);
     CU_ASSERT_EQUAL(counts[EVENT_HELD], MANY);
     CU_ASSERT_EQUAL(counts[EVENT_WAITING], FEW);

@@ -74,17 +74,16 @@ void known_rows_free(struct known_row *list, size_t count)
     free(list);
 }
 
-int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count, int state,
-                      int64_t due_at, const char *code, const char *why, struct error *e)
+int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count,
+                      const struct event_move *to, struct error *e)
 {
     (void)db;
     (void)job;
-    (void)why;
     (void)e;
     size_t len = strlen(store.moved);
     CU_ASSERT_EQUAL(key_count, 1);
-    snprintf(store.moved + len, sizeof store.moved - len, "%s=%s@%d:%s ", keys[0], event_state_name(state),
-             (int)(due_at - clock_now()), code ? code : "");
+    snprintf(store.moved + len, sizeof store.moved - len, "%s=%s@%d:%s ", keys[0], event_state_name(to->state),
+             (int)(to->due_at - clock_now()), to->code ? to->code : "");
     return 0;
 }
 

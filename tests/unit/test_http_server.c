@@ -76,11 +76,17 @@ static void *call_thread(void *ctx)
 {
     struct caller *c = ctx;
 
-    if (c->raw)
+    const struct unix_request q = {path, c->method, c->target, c->type, c->body, c->len, 10000};
+    struct unix_reply reply = {.body = c->answer};
+
+    if (c->raw) {
         call_raw(c);
-    else
-        c->result = http_unix_call(path, c->method, c->target, c->type, c->body, c->len, 10000, &c->status,
-                                   &c->retry_after, &c->answer, NULL);
+    } else {
+        c->result = http_unix_call(&q, &reply, NULL);
+        c->status = reply.status;
+        c->retry_after = reply.retry_after;
+        c->answer = reply.body;
+    }
     loop_post(loop, caller_over, NULL);
     return NULL;
 }
@@ -431,11 +437,10 @@ static void busy_and_stale_sockets(void)
     struct http_server *second = NULL;
     struct error error = {""};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct buf body = {.max = 10};
+    const struct unix_request q = {.socket_path = path, .method = "GET", .path = "/"};
+    struct unix_reply reply = {.body = {.max = 10}};
     struct caller c;
     char other[64];
-    int64_t after;
-    int status;
 
     begin_unix(echo);
     CU_ASSERT_EQUAL(http_server_unix(loop, path, 0600, NULL, echo, NULL, &second, &error), -EADDRINUSE);
@@ -444,15 +449,14 @@ static void busy_and_stale_sockets(void)
     CU_ASSERT_EQUAL(c.status, 207); /* the first one lives */
     buf_done(&c.answer);
     end();
-    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &after, &body, &error), -ENOENT);
+    CU_ASSERT_EQUAL(http_unix_call(&q, &reply, &error), -ENOENT);
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "is renewd running"));
 
     memcpy(address.sun_path, path, sizeof address.sun_path - 1);
     int stale = socket(AF_UNIX, SOCK_STREAM, 0);
     CU_ASSERT_EQUAL(bind(stale, (struct sockaddr *)&address, sizeof address), 0);
     close(stale);
-    CU_ASSERT_EQUAL(http_unix_call(path, "GET", "/", NULL, NULL, 0, 0, &status, &after, &body, &error),
-                    -ECONNREFUSED);
+    CU_ASSERT_EQUAL(http_unix_call(&q, &reply, &error), -ECONNREFUSED);
     begin_unix(echo); /* replaces it */
     end();
 

@@ -72,7 +72,6 @@ bool discovery_quick(struct job *j);
 /* look_first.c: reads the table before due records are reported. then is called once, maybe at once. all: the whole
  * table was read, not only the cheap part of a large one. why: NULL, or why it could not be read. Where there is
  * nothing to read, the result is as if it had been read. */
-typedef void look_done(void *ctx, bool all, const char *why);
 void look_all(struct job *j, look_done *then, void *ctx);
 void look_first(struct job *j, look_done *then, void *ctx);
 /* For discovery.c: a round ended; there will be none. */

@@ -25,7 +25,7 @@ struct import_task {
     size_t count;
     bool replace;
     size_t at;
-    void (*done)(void *ctx, int64_t imported, int result, const char *why);
+    action_counted_done *done;
     void *ctx;
 };
 
@@ -205,7 +205,7 @@ static void import_done(void *arg, int result, const struct error *e)
 }
 
 void engine_import(struct engine *e, struct job *j, const char *lines, size_t len, bool replace,
-                   void (*done)(void *ctx, int64_t imported, int result, const char *why), void *ctx)
+                   action_counted_done *done, void *ctx)
 {
     struct error err;
     if (!engine_store_up(e) || !j->table) {

@@ -109,8 +109,8 @@ struct park_task {
 static int park_work(struct db *db, void *arg, struct error *e)
 {
     const struct park_task *t = arg;
-    return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, t->how.state,
-                             t->how.not_before, t->how.code, t->how.why, e);
+    const struct event_move to = {t->how.state, t->how.not_before, t->how.code, t->how.why};
+    return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, &to, e);
 }
 
 static void park_done(void *arg, int result, const struct error *err)
@@ -301,7 +301,8 @@ static int kick_work(struct db *db, void *arg, struct error *e)
 {
     struct kick_task *t = arg;
     const char *keys[] = {t->key};
-    return store_events_move(db, t->job->config->job, keys, 1, EVENT_WAITING, clock_now(), NULL, NULL, e);
+    const struct event_move now = {.state = EVENT_WAITING, .due_at = clock_now()};
+    return store_events_move(db, t->job->config->job, keys, 1, &now, e);
 }
 
 static void kick_done(void *arg, int result, const struct error *err)

@@ -13,7 +13,7 @@ struct retry_task {
     int64_t *ids; /* NULL: all held ones */
     size_t count;
     int64_t moved;
-    void (*done)(void *ctx, int64_t count, int result, const char *why);
+    action_counted_done *done;
     void *ctx;
 };
 
@@ -36,7 +36,7 @@ static void event_retry_done(void *arg, int result, const struct error *e)
 }
 
 void engine_events_retry(struct engine *e, struct job *j, const int64_t *ids, size_t count,
-                         void (*done)(void *ctx, int64_t count, int result, const char *why), void *ctx)
+                         action_counted_done *done, void *ctx)
 {
     struct retry_task *t = xcalloc(1, sizeof *t);
     t->job = j;

@@ -407,8 +407,8 @@ struct event_release_task {
 static int event_send_release_work(struct db *db, void *arg, struct error *e)
 {
     struct event_release_task *t = arg;
-    return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, EVENT_WAITING,
-                             clock_now(), NULL, NULL, e);
+    const struct event_move now = {.state = EVENT_WAITING, .due_at = clock_now()};
+    return store_events_move(db, t->job->config->job, (const char *const *)t->keys, t->count, &now, e);
 }
 
 static void event_send_release_done(void *arg, int result, const struct error *err)

@@ -52,8 +52,8 @@ static int settle_work(struct db *db, void *arg, struct error *e)
     int res = t->count ? store_events_settle(db, &what, e) : 0;
     if (res < 0 || !f->others)
         return res;
-    return store_events_move(db, j->config->job, (const char *const *)s->keys, s->key_count, f->state, f->due_at,
-                             f->code, f->why, e);
+    const struct event_move to = {f->state, f->due_at, f->code, f->why};
+    return store_events_move(db, j->config->job, (const char *const *)s->keys, s->key_count, &to, e);
 }
 
 static void event_settle_task_free(struct settle_task *t)

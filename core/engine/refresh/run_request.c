@@ -13,7 +13,7 @@ void engine_run(struct engine *e, struct job *j, const char *trigger, bool now, 
         run_start(j, job_run_mode(j), trigger, NULL, 0, done, ctx);
 }
 
-void engine_look(struct job *j, bool all, void (*done)(void *ctx, bool all, const char *why), void *ctx)
+void engine_look(struct job *j, bool all, look_done *done, void *ctx)
 {
     if (all)
         look_all(j, done, ctx);

@@ -147,29 +147,39 @@ static void run_start_looked(void *ctx, bool all, const char *why)
     }
 }
 
-static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool impatient, const char *trigger,
-                                 const char *const *keys, size_t count, run_done done, void *ctx)
+struct run_wanted {
+    int64_t row_id; /* 0: its row is made */
+    int mode;
+    bool impatient;
+    const char *trigger;
+    const char *const *keys;
+    size_t count;
+    run_done done;
+    void *ctx;
+};
+
+static struct run *run_start_wanted(struct job *j, const struct run_wanted *w)
 {
     struct run *r = xcalloc(1, sizeof *r);
     r->job = j;
-    r->row.id = row_id;
-    r->mode = mode;
-    r->impatient = impatient;
-    r->trigger = xstrdup(trigger);
+    r->row.id = w->row_id;
+    r->mode = w->mode;
+    r->impatient = w->impatient;
+    r->trigger = xstrdup(w->trigger);
     r->row.job = j->config->job;
     r->row.trigger = r->trigger;
     r->row.started_at = clock_now();
     r->left = j->config->limit && !run_names_keys(r) ? j->config->limit : INT64_MAX;
     r->failing_left = r->left == INT64_MAX ? INT64_MAX : (r->left + 1) / 2;
-    r->keys = xcalloc(count + 1, sizeof *r->keys);
-    for (size_t i = 0; i < count; i++)
-        r->keys[i] = xstrdup(keys[i]);
-    r->key_count = count;
-    r->general = strcmp(trigger, "hand") != 0 || !count;
-    r->shares_minute = strcmp(trigger, "auto") == 0;
+    r->keys = xcalloc(w->count + 1, sizeof *r->keys);
+    for (size_t i = 0; i < w->count; i++)
+        r->keys[i] = xstrdup(w->keys[i]);
+    r->key_count = w->count;
+    r->general = strcmp(r->trigger, "hand") != 0 || !w->count;
+    r->shares_minute = strcmp(r->trigger, "auto") == 0;
     r->waiters = xcalloc(1, sizeof *r->waiters);
-    r->waiters->done = done;
-    r->waiters->ctx = ctx;
+    r->waiters->done = w->done;
+    r->waiters->ctx = w->ctx;
     r->next = j->runs;
     j->runs = r;
     int error;
@@ -193,12 +203,21 @@ static struct run *run_start_row(struct job *j, int64_t row_id, int mode, bool i
 struct run *run_start(struct job *j, int mode, const char *trigger, const char *const *keys, size_t count,
                       run_done done, void *ctx)
 {
-    return run_start_row(j, 0, mode, false, trigger, keys, count, done, ctx);
+    return run_start_wanted(j, &(struct run_wanted){.mode = mode,
+                                                    .trigger = trigger,
+                                                    .keys = keys,
+                                                    .count = count,
+                                                    .done = done,
+                                                    .ctx = ctx});
 }
 
 void run_start_now(struct job *j, const char *trigger, run_done done, void *ctx)
 {
-    run_start_row(j, 0, CLAIM_TICK, true, trigger, NULL, 0, done, ctx);
+    run_start_wanted(j, &(struct run_wanted){.mode = CLAIM_TICK,
+                                             .impatient = true,
+                                             .trigger = trigger,
+                                             .done = done,
+                                             .ctx = ctx});
 }
 
 void run_set_requirement(struct run *r, const struct token_requirement *w)
@@ -215,5 +234,5 @@ int job_run_mode(const struct job *j)
 
 void run_requested(struct job *j, int64_t row_id)
 {
-    run_start_row(j, row_id, job_run_mode(j), false, "sql", NULL, 0, NULL, NULL);
+    run_start_wanted(j, &(struct run_wanted){.row_id = row_id, .mode = job_run_mode(j), .trigger = "sql"});
 }

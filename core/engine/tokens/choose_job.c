@@ -17,7 +17,7 @@ struct choose_job_task {
     char *key;
     size_t best;
     int filled;
-    void (*done)(void *ctx, struct job *j, int filled, int result, const char *why);
+    job_chosen *done;
     void *ctx;
 };
 
@@ -86,8 +86,8 @@ static void choose_job_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key,
-                       void (*done)(void *ctx, struct job *j, int filled, int result, const char *why), void *ctx)
+void engine_choose_job(struct engine *e, struct job *const *jobs, size_t count, const char *key, job_chosen *done,
+                       void *ctx)
 {
     struct choose_job_task *t = xcalloc(1, sizeof *t);
 

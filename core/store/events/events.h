@@ -77,8 +77,13 @@ int store_events_settle(struct db *db, const struct event_settle *s, struct erro
 
 /* Every other waiting or held event of these keys that is not leased gets the same state (WAITING or HELD) as the
  * settled ones. Writes each event whose state differs: for rare changes. */
-int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count, int state,
-                      int64_t due_at, const char *code, const char *why, struct error *e);
+struct event_move {
+    int state;
+    int64_t due_at;
+    const char *code, *why; /* NULL: the old value stays */
+};
+int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count,
+                      const struct event_move *to, struct error *e);
 
 /* Gives up waiting and held events of the job whose last_at has passed, even those that no process claims (their
  * record needs a person); at most limit of them. */

@@ -98,26 +98,19 @@ static int change_all(struct db *db, const struct db_result *found, struct piece
 
 /* ---- with their destination ---- */
 
-struct moving {
-    int state;
-    int64_t due_at;
-    const char *code, *why;
-};
-
 static void sql_append_move(const struct db *db, const void *what, struct args *a, struct buf *sql)
 {
-    const struct moving *m = what;
+    const struct event_move *m = what;
     (void)db;
     buf_printf(sql, "UPDATE {events} SET state = %d, due_at = %" PRId64, m->state, m->due_at);
     events_put_why(m->code, m->why, a, sql);
     buf_text(sql, " WHERE " EVENTS_OPEN);
 }
 
-int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count, int state,
-                      int64_t due_at, const char *code, const char *why, struct error *e)
+int store_events_move(struct db *db, const char *job, const char *const *keys, size_t key_count,
+                      const struct event_move *to, struct error *e)
 {
-    const struct moving m = {.state = state, .due_at = due_at, .code = code, .why = why};
-    struct piece p = {.put = sql_append_move, .what = &m};
+    struct piece p = {.put = sql_append_move, .what = to};
     cleanup(args_done) struct args a = {0};
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *found = NULL;
@@ -125,7 +118,7 @@ int store_events_move(struct db *db, const char *job, const char *const *keys, s
     buf_printf(&sql,
                "SELECT id FROM {events} WHERE job = $%d AND " EVENTS_OPEN " AND (state <> %d OR due_at <> %" PRId64
                ") AND ",
-               args_text(&a, job), state, due_at);
+               args_text(&a, job), to->state, to->due_at);
     list_put_in(db, "rkey", list_add(db, &a, keys, key_count), &sql);
     events_put_free(db, "", &sql);
     buf_text(&sql, " ORDER BY id");
