@@ -81,6 +81,16 @@ static int parse_at(const char *text, int64_t *ret)
     return timestamp_parse(text, ret, NULL);
 }
 
+/* NULL, or why they do not go together. */
+static const char *options_clash(const struct options *o)
+{
+    return o->check && o->once       ? "--check and --once exclude each other"
+           : o->connect && !o->check ? "--connect goes with --check"
+           : o->has_at && !o->once   ? "--at goes with --once"
+           : *o->jobs && !o->once    ? "jobs are named with --once"
+                                     : NULL;
+}
+
 /* 0, or the exit status plus one; the program has printed its message. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
@@ -134,12 +144,9 @@ static int parse_options(int argc, char **argv, struct options *o)
         }
     }
     o->jobs = argv + optind;
-    if ((*o->jobs && !o->once) || (o->has_at && !o->once) || (o->check && o->once) || (o->connect && !o->check)) {
-        fprintf(stderr, "renewd: %s\n",
-                o->check && o->once       ? "--check and --once exclude each other"
-                : o->connect && !o->check ? "--connect goes with --check"
-                : o->has_at               ? "--at goes with --once"
-                                          : "jobs are named with --once");
+    const char *clash = options_clash(o);
+    if (clash) {
+        fprintf(stderr, "renewd: %s\n", clash);
         main_usage(stderr);
         return 1 + EXIT_USAGE;
     }

@@ -7,10 +7,8 @@
 #include <strings.h>
 
 #include "core/base/alloc.h"
-#include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/config/config_internal.h"
-#include "core/time/duration.h"
 
 static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/conf/secretref.h"
 #include "core/config/config_internal.h"

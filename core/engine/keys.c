@@ -11,7 +11,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/log.h"
 #include "core/base/map.h"
 #include "core/engine/internal.h"
 

@@ -3,7 +3,6 @@
  */
 #include "core/engine/reasons.h"
 #include "core/engine/refresh/refresh.h"
-#include "core/engine/rows/rows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,14 +47,24 @@ static const char *why_unknown(const struct record *r)
 static void own_text(const struct job *j, const struct record *r, enum reason reason, int64_t lease_until,
                      char *ret, size_t size)
 {
+    static const char *const fixed[REASONS_MAX] = {
+        [REASON_PENDING] =
+            "its new token is parked: the database refused the row; the write is tried again every minute",
+        [REASON_SPENT] =
+            "its row holds a credential that was replaced already and is never presented again; the newest one "
+            "is written back when the row is read next, if renewd still has it",
+        [REASON_DEAD] =
+            "the provider refused its credential for good; it is not presented again by itself; a changed "
+            "row or renewctl refresh clears that",
+    };
     char at[TIMESTAMP_SIZE];
+    if (fixed[reason]) {
+        snprintf(ret, size, "%s", fixed[reason]);
+        return;
+    }
     switch (reason) {
     case REASON_UNREADABLE:
         snprintf(ret, size, "its row cannot be read: %s", r->last_text ? r->last_text : "see its last error");
-        break;
-    case REASON_PENDING:
-        snprintf(ret, size,
-                 "its new token is parked: the database refused the row; the write is tried again every minute");
         break;
     case REASON_NEVER:
         snprintf(ret, size, "nothing to do: plugin %s says that it does not expire",
@@ -69,17 +78,6 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
                  "leased elsewhere until %s: another host or process presents its credential, or has not recorded "
                  "the result yet; if that host does not come back: renewctl forget-host",
                  at_text(lease_until, at));
-        break;
-    case REASON_SPENT:
-        snprintf(
-            ret, size,
-            "its row holds a credential that was replaced already and is never presented again; the newest one "
-            "is written back when the row is read next, if renewd still has it");
-        break;
-    case REASON_DEAD:
-        snprintf(ret, size,
-                 "the provider refused its credential for good; it is not presented again by itself; a changed "
-                 "row or renewctl refresh clears that");
         break;
     case REASON_NO_ANSWER:
         if (r->not_before == SILENCE_FOR_EVER)

@@ -10,7 +10,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/utf8.h"
-#include "core/json/json.h"
 
 enum { NAME_SHOWN = 60 };
 

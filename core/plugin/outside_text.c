@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/alloc.h"
 #include "core/base/redact.h"
 #include "core/plugin/instance_internal.h"
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/fault.h"
 #include "core/crypto/crypto.h"

@@ -12,7 +12,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/fault.h"
 #include "core/db/db.h"
 #include "core/rules/replay.h"
 #include "core/store/commit_internal.h"

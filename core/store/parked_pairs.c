@@ -9,7 +9,6 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/secret.h"
 #include "core/db/parameters.h"
 #include "core/store/commit_internal.h"
 #include "core/store/parked.h"

@@ -10,7 +10,6 @@
 #include "core/base/cleanup.h"
 #include "core/base/map.h"
 #include "core/store/list.h"
-#include "core/store/record_row.h"
 #include "core/store/user_rows.h"
 
 enum { SWEEP_MS = 5000 };

@@ -12,7 +12,6 @@
 #include "core/db/db.h"
 #include "core/db/parameters.h"
 #include "core/rules/ident.h"
-#include "core/store/store.h"
 #include "core/store/user_row.h"
 
 enum { FROZEN_LOOKED = 1000, LOOK_SQL_MAX = 65536, NAME_SQL_MAX = 1024 };

@@ -9,7 +9,6 @@
 #include "core/api/internal.h"
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/secret.h"
 
 enum { MIN_VALID = 300, SERVE_MS = 4500, WAIT_MS = 25000, HEADERS_MAX = 64 * 1024 };
 

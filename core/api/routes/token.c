@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/api/internal.h"
-#include "core/base/secret.h"
 #include "core/rules/outcome.h"
 
 enum {

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/crypto/crypto.h"
 #include "core/engine/commit/commit.h"

@@ -9,11 +9,9 @@
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 #include "core/engine/rows/rows.h"
-#include "core/rules/outcome.h"
 
 struct propagate_task {
     struct twins twins;            /* what a row holds that needs the newer pair */

@@ -18,7 +18,6 @@
 #include "core/engine/discover/discover.h"
 #include "core/engine/discover/read_page.h"
 #include "core/engine/rows/rows.h"
-#include "core/rules/outcome.h"
 
 enum { SLOW_SHARE = 100, BEHIND_MS = 1000, MISFIT_S = 30, SAY_MS = 10000, MANY = 1000 };
 

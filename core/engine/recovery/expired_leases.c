@@ -18,7 +18,6 @@
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
 #include "core/rules/outcome.h"
-#include "core/rules/replay.h"
 #include "core/store/hosts.h"
 #include "core/time/timestamp.h"
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "core/base/alloc.h"
-#include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/log.h"
@@ -17,7 +16,6 @@
 #include "core/engine/state/state.h"
 #include "core/engine/refresh/refresh.h"
 #include "core/engine/rows/rows.h"
-#include "core/rules/backoff.h"
 #include "core/rules/outcome.h"
 
 enum { SPOOL_FULL_MS = 5000 /* until its disk is asked again */ };

@@ -21,8 +21,7 @@
 enum {
     CLAIM_BATCH = 500,
     PAGE_ROWS = 500,
-    FULL_PAGE_ROWS = 1000 /* at full speed */,
-    ASK_AGAIN_MAX = 1000 /* of one record in one run */
+    FULL_PAGE_ROWS = 1000 /* at full speed */
 };
 
 /* How the engine stands with the database. */
