@@ -20,8 +20,8 @@ enum { GATHER_MAX = 500, GATHER_MS = 3, RETRY_FIRST_MS = 200, RETRY_MAX_MS = 500
 
 typedef void commit_done(void *arg, struct commit *c, int result, const struct error *e);
 
-struct job {
-    struct job *next;
+struct thread_task {
+    struct thread_task *next;
     struct store_thread *st;
     struct commit *commit; /* a commit, or else work */
     store_work work;
@@ -47,8 +47,8 @@ struct store_thread {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct job *first, **last;    /* protected by lock */
-    bool stopping, away, refused; /* protected by lock; refused: the connection exists, away is true too */
+    struct thread_task *first, **last; /* protected by lock */
+    bool stopping, away, refused;      /* protected by lock; refused: the connection exists, away is true too */
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     bool joined;
@@ -73,7 +73,7 @@ static int64_t now_ms(void)
 
 static void job_done(void *ctx)
 {
-    struct job *j = ctx;
+    struct thread_task *j = ctx;
 
     if (j->commit)
         j->committed(j->arg, j->commit, j->result, &j->error);
@@ -137,7 +137,7 @@ static void store_thread_tell(struct store_thread *st, enum told what, const cha
     post(st, news_tell, n);
 }
 
-static void store_thread_finish(struct store_thread *st, struct job *j, int result)
+static void store_thread_finish(struct store_thread *st, struct thread_task *j, int result)
 {
     j->result = result;
     post(st, job_done, j);
@@ -205,7 +205,7 @@ static void connect_store(struct store_thread *st)
     store_thread_tell(st, r == -EACCES || r == -EINVAL ? TOLD_DENIED : TOLD_DOWN, e.text);
 }
 
-static int do_work(struct store_thread *st, struct job **list, size_t count, struct error *e)
+static int do_work(struct store_thread *st, struct thread_task **list, size_t count, struct error *e)
 {
     void *args[GATHER_MAX];
 
@@ -218,7 +218,7 @@ static int do_work(struct store_thread *st, struct job **list, size_t count, str
     return list[0]->many(st->db, args, count, e);
 }
 
-static void run_work(struct store_thread *st, struct job **list, size_t count)
+static void run_work(struct store_thread *st, struct thread_task **list, size_t count)
 {
     struct error e = {{0}};
     int r = do_work(st, list, count, &e);
@@ -236,7 +236,7 @@ static void run_work(struct store_thread *st, struct job **list, size_t count)
     }
 }
 
-static void run_commits(struct store_thread *st, struct job **list, size_t count)
+static void run_commits(struct store_thread *st, struct thread_task **list, size_t count)
 {
     struct commit *commits[GATHER_MAX];
     struct error e = {{0}};
@@ -258,9 +258,9 @@ static void run_commits(struct store_thread *st, struct job **list, size_t count
 
 /* ---- the list ---- */
 
-static struct job *store_thread_take(struct store_thread *st)
+static struct thread_task *store_thread_take(struct store_thread *st)
 {
-    struct job *j = st->first;
+    struct thread_task *j = st->first;
 
     st->first = j->next;
     if (!st->first)
@@ -276,14 +276,14 @@ static void wait_until(struct store_thread *st, int64_t at_ms)
     pthread_cond_timedwait(&st->changed, &st->lock, &at);
 }
 
-static bool goes_with(const struct job *first, const struct job *next)
+static bool goes_with(const struct thread_task *first, const struct thread_task *next)
 {
     return first->commit ? next->commit != NULL : first->many && first->many == next->many;
 }
 
 /* With the first one those that follow it: those in the list, and where the last commit was not alone either, commits
  * that arrive within 3 ms. */
-static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
+static size_t gather(struct store_thread *st, struct thread_task *list[GATHER_MAX])
 {
     size_t count = 0;
 
@@ -305,7 +305,7 @@ static size_t gather(struct store_thread *st, struct job *list[GATHER_MAX])
 }
 
 /* Waits for something to do: 0 with *ret_end false means that it is time to connect. */
-static size_t next_jobs(struct store_thread *st, struct job *list[GATHER_MAX], bool *ret_end)
+static size_t next_jobs(struct store_thread *st, struct thread_task *list[GATHER_MAX], bool *ret_end)
 {
     size_t count = 0;
 
@@ -327,7 +327,7 @@ static size_t next_jobs(struct store_thread *st, struct job *list[GATHER_MAX], b
 static void *thread_main(void *arg)
 {
     struct store_thread *st = arg;
-    struct job *list[GATHER_MAX];
+    struct thread_task *list[GATHER_MAX];
     bool end = false;
 
     while (!end) {
@@ -349,7 +349,7 @@ static void *thread_main(void *arg)
 /* ---- on the loop's thread again ---- */
 
 /* While the database is not available nothing waits for it. */
-static void store_thread_submit(struct store_thread *st, struct job *j)
+static void store_thread_submit(struct store_thread *st, struct thread_task *j)
 {
     pthread_mutex_lock(&st->lock);
     bool refused = (st->away && !(st->refused && j->past_refusal)) || st->stopping;
@@ -367,7 +367,7 @@ static void store_thread_submit(struct store_thread *st, struct job *j)
 
 void store_submit(struct store_thread *st, store_work work, void *arg, store_done done)
 {
-    struct job *j = xcalloc(1, sizeof(*j));
+    struct thread_task *j = xcalloc(1, sizeof(*j));
 
     j->work = work;
     j->arg = arg;
@@ -377,7 +377,7 @@ void store_submit(struct store_thread *st, store_work work, void *arg, store_don
 
 void store_submit_many(struct store_thread *st, store_work_many work, void *arg, store_done done)
 {
-    struct job *j = xcalloc(1, sizeof(*j));
+    struct thread_task *j = xcalloc(1, sizeof(*j));
 
     j->many = work;
     j->arg = arg;
@@ -387,7 +387,7 @@ void store_submit_many(struct store_thread *st, store_work_many work, void *arg,
 
 void store_submit_refused(struct store_thread *st, store_work work, void *arg, store_done done)
 {
-    struct job *j = xcalloc(1, sizeof(*j));
+    struct thread_task *j = xcalloc(1, sizeof(*j));
 
     j->work = work;
     j->arg = arg;
@@ -398,7 +398,7 @@ void store_submit_refused(struct store_thread *st, store_work work, void *arg, s
 
 void store_submit_commit(struct store_thread *st, struct commit *c, commit_done *done, void *arg)
 {
-    struct job *j = xcalloc(1, sizeof(*j));
+    struct thread_task *j = xcalloc(1, sizeof(*j));
 
     j->commit = c;
     j->arg = arg;
