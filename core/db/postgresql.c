@@ -82,7 +82,13 @@ static const char *words_of(const char *state)
         {"23505", "a unique index does not allow it"},
         {"23514", "a check constraint does not allow it"},
         {"23P01", "an exclusion constraint does not allow it"},
+        {"40001", "another transaction changed the same rows"},
+        {"40P01", "a deadlock with another transaction"},
         {"53100", "the disk is full"},
+        {"55P03", "another session holds a lock"},
+        {"57014",
+         "the statement was cancelled, because it or the lock of another session that it waited for took too "
+         "long (statement_timeout)"},
         {"P0001", "a trigger does not allow it"},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)

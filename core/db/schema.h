@@ -15,6 +15,9 @@ int store_made(struct db *db, struct error *e);
 /* 1 = the next start will run a migration, 0 = none; -EINVAL with a sentence: a newer renewd created the tables. */
 int store_behind(struct db *db, struct error *e);
 
+/* -ENOTCONN with a sentence: writes outside of a transaction that asks for them would be refused. */
+int store_takes_writes(struct db *db, struct error *e);
+
 /* Checks that the database can be written. keep: commits a write, because a full disk shows only then. -ENOTCONN
  * for a read-only database. */
 int store_probe(struct db *db, bool keep, struct error *e);

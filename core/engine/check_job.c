@@ -126,6 +126,8 @@ void check_store(struct db *db, const struct config *c, check_say *sink, void *c
     struct error e = {""};
 
     buf_init(&grants, GRANTS_MAX);
+    if (store_takes_writes(db, &e) < 0)
+        say(&a, CHECK_MISTAKE, "%s; renewd refreshes nothing with it", e.text);
     int made = store_made(db, &e);
     if (made < 0 && made != -EACCES)
         say(&a, CHECK_MISTAKE, "renewd's own tables cannot be read: %s", e.text);

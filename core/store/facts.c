@@ -141,8 +141,7 @@ int store_count_sealed_in(struct db *db, const struct table *t, const char *pref
     return facts_count(db, sql.data, &a, ret, e);
 }
 
-/* Writes by renewd outside of a transaction would be refused. */
-static int refuse_read_only(struct db *db, struct error *e)
+int store_takes_writes(struct db *db, struct error *e)
 {
     cleanup(db_result_free_p) struct db_result *r = NULL;
     if (!db_is_postgresql(db))
@@ -160,7 +159,7 @@ static int refuse_read_only(struct db *db, struct error *e)
 
 int store_probe(struct db *db, bool keep, struct error *e)
 {
-    int r = refuse_read_only(db, e);
+    int r = store_takes_writes(db, e);
     if (r == 0)
         r = db_begin(db, e);
     if (r < 0)

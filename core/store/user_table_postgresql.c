@@ -29,20 +29,26 @@ static int pg_table_class_of(const char *type)
 /* Another schema, or another case? */
 static int no_such_table(struct db *db, const char *schema, const char *name, struct error *e)
 {
-    static const char sql[] = "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
-                              " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-                              " WHERE lower(c.relname) = lower($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-                              " AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 1";
+    static const char sql[] =
+        "SELECT current_database(), (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE lower(c.relname) = lower($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 1)";
     const char *texts[] = {name};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     int res = db_run(db, sql, texts, 1, &r, e);
     if (res < 0)
         return res;
-    const char *like = db_text(r, 0, 0);
-    return error_set(e, -ENOENT, "there is no table %s%s%s%s%s%s", schema ? schema : "", schema ? "." : "", name,
-                     schema ? "" : " in the schemas that renewd's role searches",
-                     like ? "; write its name as it is: " : "; create it, or correct its name in the job's file",
-                     like ? like : "");
+    const char *like = db_text(r, 0, 1);
+    if (like)
+        return error_set(e, -ENOENT, "there is no table %s%s%s%s; write its name as it is: %s",
+                         schema ? schema : "", schema ? "." : "", name,
+                         schema ? "" : " in the schemas that renewd's role searches", like);
+    return error_set(e, -ENOENT,
+                     "there is no table %s%s%s%s; create it, or correct its name in the job's file or the dsn in "
+                     "renewd.conf (it was looked for in the database %s)",
+                     schema ? schema : "", schema ? "." : "", name,
+                     schema ? "" : " in the schemas that renewd's role searches", db_text(r, 0, 0));
 }
 
 static int pg_table_find(struct db *db, const char *schema, const char *name, struct catalog *c, char **ret_oid,

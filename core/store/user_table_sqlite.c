@@ -39,6 +39,20 @@ static bool keeps_text(const char *type)
     return !sqlite_table_has(type, "INT") && has_any(type, text);
 }
 
+/* The file may be the wrong one: renewd makes it if it is not there. */
+static int sqlite_no_such_table(struct db *db, const char *name, struct error *e)
+{
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    int res = db_run(db, "SELECT file FROM pragma_database_list WHERE name = 'main'", NULL, 0, &r, e);
+    if (res < 0)
+        return res;
+    return error_set(
+        e, -ENOENT,
+        "there is no table %s; create it, or correct its name in the job's file or the path of store in "
+        "renewd.conf (it was looked for in %s)",
+        name, db_text(r, 0, 0));
+}
+
 static int sqlite_table_find(struct db *db, const char *name, struct catalog *c, struct error *e)
 {
     const char *texts[] = {name};
@@ -50,8 +64,7 @@ static int sqlite_table_find(struct db *db, const char *name, struct catalog *c,
     if (res < 0)
         return res;
     if (!db_rows(r))
-        return error_set(e, -ENOENT, "there is no table %s; create it, or correct its name in the job's file",
-                         name);
+        return sqlite_no_such_table(db, name, e);
     c->name = xstrdup(db_text(r, 0, 0));
     c->view = !strcmp(db_text(r, 0, 1), "view");
     return 0;

@@ -34,6 +34,14 @@ good() {
     check_fails "$STORE: no state directory was made" test -e "$DIR/state"
     [ "$STORE" != sqlite ] || check_equal "sqlite: the journal mode stays" delete "$(sqlite3 "$SQLITE_DB" 'pragma journal_mode')"
     check_equal "$STORE: nothing is sent" 0 "$(sim_count google requests)"
+    if [ "$STORE" = postgresql ]; then
+        pg_admin -c "alter database ${DSN##*dbname=} set default_transaction_read_only = on" > /dev/null
+        look
+        check_equal "$STORE: one that takes no writes: 78" 78 $LOOKED
+        says "it is said" '^database: PostgreSQL takes no writes: it is set to default_transaction_read_only'
+        check_no_match "$STORE: and no word of no mistakes" 'no mistakes' "$(cat "$DIR/look.out")"
+        pg_admin -c "alter database ${DSN##*dbname=} reset default_transaction_read_only" > /dev/null
+    fi
     sed -i 's/sealed = "none"/sealed = "renewd"; accept_plain = true/' "$DIR/conf.d/healthy.conf"
     run_renewd --once
     look
@@ -118,6 +126,7 @@ mistakes() {
     look
     check_equal "$STORE: mistakes in the database: 78" 78 $LOOKED
     says "a table that is not there" '^job no_table: .*there is no table "?absent'
+    says "and in which database" "^job no_table: .*it was looked for in .*$(if [ "$STORE" = sqlite ]; then basename "$SQLITE_DB"; else echo "${DSN##*dbname=}"; fi)"
     says "a column that is not there, with the ALTER TABLE" '^job no_column: .*refresh_token.*ALTER TABLE'
     says "a row that does not open" '^job sealed_otherwise: row 1 of sealed_otherwise: .* is not sealed'
     says "what also would write is rehearsed" '^job warning: also: a row of people does not take the values of on_reconnect and on_ok.*constraint'
