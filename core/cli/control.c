@@ -61,19 +61,34 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
 }
 
 /* Records that are neither due nor well, and rows that are none. */
-static void print_left(const struct json *doc, const char *job)
+static void print_left(const struct ctl *c, const struct json *doc)
 {
+    const char *job = c->args[0];
     int64_t empty = print_integer(doc, "without_credential");
     cleanup(free_p) char *only = print_member(doc, "only");
 
     int64_t waiting = print_integer(doc, "waiting"), unreadable = print_integer(doc, "unreadable");
-    cleanup(free_p) char *until = print_time(doc, "waiting_until");
+    cleanup(free_p) char *until = print_time(doc, "waiting_until"), *held = print_member(doc, "held");
+    bool is_held = strcmp(held, "-") != 0;
 
-    if (waiting) {
-        printf("%" PRId64 " failed before and wait%s, until %s%s; renewctl run ", waiting, waiting == 1 ? "s" : "",
-               until, waiting == 1 ? "" : " the first");
+    if (is_held) {
+        fputs("job ", stdout);
         print_text(job);
-        puts(" --now tries them at once");
+        printf(" is held: %s\n", held);
+    }
+    if (waiting) {
+        int64_t own = is_held || c->now ? 0 : print_integer(doc, "waiting_own");
+        printf("%" PRId64 " failed before and wait%s, until %s%s", waiting, waiting == 1 ? "s" : "", until,
+               waiting == 1 ? "" : " the first");
+        if (own) {
+            fputs("; renewctl run ", stdout);
+            print_text(job);
+            fputs(" --now tries ", stdout);
+            if (own < waiting)
+                printf("%" PRId64 " of ", own);
+            fputs("them at once", stdout);
+        }
+        putchar('\n');
     }
     if (unreadable) {
         printf("%" PRId64 " row%s cannot be read; renewctl records ", unreadable, unreadable == 1 ? "" : "s");
@@ -96,8 +111,8 @@ int ctl_run(const struct ctl *c)
         return r;
     print_run(c, &d);
     if (!c->json)
-        print_left(d.json, c->args[0]);
-    return print_integer(d.json, "failed") ? EXIT_FAILED : EXIT_DONE;
+        print_left(c, d.json);
+    return print_integer(d.json, "failed") || json_kind(d.json, "held") == JSON_STRING ? EXIT_FAILED : EXIT_DONE;
 }
 
 struct of_owner {

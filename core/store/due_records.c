@@ -13,7 +13,7 @@
 #include "core/rules/outcome.h"
 #include "core/store/claim_internal.h"
 
-_Static_assert(STATE_OK == 1 && STATE_MISCONFIGURED == 5 && STATE_PENDING == 7,
+_Static_assert(STATE_OK == 1 && STATE_RETRYING == 2 && STATE_MISCONFIGURED == 5 && STATE_PENDING == 7,
                "the index of records in trouble names these states");
 
 /* By the index on (source, point). */
@@ -24,7 +24,9 @@ static int due_count_waiting(struct db *db, const struct claim_request *q, struc
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
-               "SELECT count(*), coalesce(min(not_before), 0) FROM {records} r WHERE r.source = $%d AND r.point > 0"
+               "SELECT count(*), coalesce(min(not_before), 0),"
+               " coalesce(sum(CASE WHEN r.state IN (2, 5) THEN 1 ELSE 0 END), 0)"
+               " FROM {records} r WHERE r.source = $%d AND r.point > 0"
                " AND r.point <= %" PRId64 " AND r.state <> 4 AND r.state <> 7 AND r.state <> 8"
                " AND r.not_before > %" PRId64 " AND r.without_credential = 0",
                args_text(&a, q->table->source), q->now, q->real_now ? q->real_now : q->now);
@@ -33,6 +35,7 @@ static int due_count_waiting(struct db *db, const struct claim_request *q, struc
         return res;
     ret->waiting = db_integer(r, 0, 0);
     ret->next_at = db_integer(r, 0, 1);
+    ret->own = db_integer(r, 0, 2);
     return 0;
 }
 

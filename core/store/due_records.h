@@ -7,13 +7,14 @@
 #include "core/store/store.h"
 
 struct left {
-    int64_t due;                /* that could be claimed and were not */
-    int64_t elsewhere;          /* due too, and under way in another process */
-    int64_t waiting;            /* whose time has come, but that wait after a failure */
-    int64_t next_at;            /* when the first of those waits ends */
-    int64_t unreadable;         /* rows */
-    int64_t refused;            /* misconfigured, or under suspicion */
-    int64_t pending;            /* whose new pair its row refused */
+    int64_t due;        /* that could be claimed and were not */
+    int64_t elsewhere;  /* due too, and under way in another process */
+    int64_t waiting;    /* whose time has come, but that wait after a failure */
+    int64_t own;        /* of these: that wait after a failure of their own, so that an impatient run takes them */
+    int64_t next_at;    /* when the first of those waits ends */
+    int64_t unreadable; /* rows */
+    int64_t refused;    /* misconfigured, or under suspicion */
+    int64_t pending;    /* whose new pair its row refused */
     int64_t without_credential; /* only where store_left_empty() was asked, too */
 };
 

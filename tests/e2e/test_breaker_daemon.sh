@@ -26,6 +26,7 @@ token_of() { # ID: prints the status
 # held STORE NAME: a daemon whose job has tripped at its first start.
 held() {
     make_world "$1" "$2" $ACCOUNTS
+    echo 'functions = "refresh-lightspeed-tokens";' >> "$DIR/conf.d/tokens.conf"
     all_refused
     start_ready || exit 1
     wait_until 20 is_held || not_ok "$1, $2: the job is held" "$(tail -n 5 "$DIR/renewd.all")"
@@ -38,6 +39,13 @@ shown() {
     check_match "$s: status counts it" '"held": *1' "$(ctl --json status)"
     check_match "$s: jobs says why" 'refused [0-9]+ records \(invalid_grant\)' "$(ctl --json jobs)"
     check_match "$s: explain says so" 'the job is held: the provider refused' "$(ctl explain tokens)"
+    ctl run tokens > "$DIR/run.out" 2>&1
+    check_equal "$s: a run of it exits 1" 1 $?
+    check_match "$s: and says why" '^job tokens is held: the provider refused [0-9]+ records' "$(cat "$DIR/run.out")"
+    check_match "$s: for programs, too" '"held": *"the provider refused' "$(ctl --json run tokens)"
+    check_no_match "$s: and names no way that does not help" 'now tries' "$(cat "$DIR/run.out")"
+    check_match "$s: the function is no success, either" '"the job tokens is held: the provider refused' \
+        "$(curl -sS --max-time 30 --unix-socket "$SOCKET" -X POST http://localhost/functions/v1/refresh-lightspeed-tokens)"
     check_match "$s: explain tells of one record" 'held by the breaker' "$(ctl explain tokens 60)"
     check "$s: some are withheld" [ "$(withheld)" -ge 10 ]
     check_match "$s: records says so" 'withheld' "$(ctl --json records tokens)"

@@ -231,6 +231,17 @@ static void put_errors(struct json_writer *w, const struct run_call *c)
     json_end(w);
 }
 
+/* One whose records its breaker holds: "no connections to refresh" would be untrue of them. */
+static const struct job *held_by_breaker(const struct run_call *c)
+{
+    for (size_t i = 0; c->q->api && i < c->count; i++) {
+        const struct job *j = engine_job_by_name(c->engine, c->parts[i].job);
+        if (j && job_held_by_breaker(j))
+            return j;
+    }
+    return NULL;
+}
+
 static void answer_connections(struct run_call *c)
 {
     const struct run_result all = function_run_sum(c), *no = function_run_refused(c);
@@ -238,6 +249,11 @@ static void answer_connections(struct run_call *c)
 
     if (no) {
         function_error(c->q, 500, no->why ? no->why : "the refresh could not be started", NULL, NULL);
+        return;
+    }
+    const struct job *held = all.refreshed ? NULL : held_by_breaker(c);
+    if (held) {
+        function_held(c->q, held);
         return;
     }
     bool nothing = !all.due && !all.refreshed && !all.failed && !c->running;

@@ -190,7 +190,7 @@ void function_no_jobs(struct request *q, const struct function_jobs *jobs)
 void function_held(struct request *q, const struct job *j)
 {
     const struct job_config *c = job_configuration(j);
-    const char *why = job_stands(j), *sentence = NULL;
+    const char *why = job_held(j), *sentence = NULL;
 
     log_line(LEVEL_WARNING, "a function was called whose job is held", "function", q->id, "job", c->job, "reason",
              why, NULL);

@@ -55,6 +55,8 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
     if (strcmp(trigger, "run") == 0) {
         json_put_integer(&a.json, "waiting", r->left.waiting);
         json_put_time(&a.json, "waiting_until", r->left.next_at);
+        json_put_integer(&a.json, "waiting_own", r->left.own);
+        json_put_text(&a.json, "held", j ? job_held(j) : NULL);
         json_put_integer(&a.json, "unreadable", r->left.unreadable);
         json_put_integer(&a.json, "without_credential", r->left.without_credential);
         json_put_text(&a.json, "only", only);
