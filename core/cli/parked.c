@@ -37,7 +37,7 @@ static int ctl_parked_list(const struct ctl *c)
     cleanup(free_p) char *path =
         c->arg_count ? ctl_path("/v1/jobs/%s/parked", c->args[0], NULL) : xstrdup("/v1/parked");
     cleanup(table_output_done) struct table_output s;
-    size_t count = 0;
+    size_t count = 0, pairs = 0, answers = 0;
 
     table_output_begin(&s, titles);
     int status;
@@ -53,12 +53,16 @@ static int ctl_parked_list(const struct ctl *c)
                          when(d.json, i, "created_at"),
                          until(d.json, i),
                          ctl_parked_member(d.json, i, "why")};
+        *(strcmp(cells[1], "answer") == 0 ? &answers : &pairs) += 1;
         table_output_row(&s, cells);
     }
     table_output_flush(&s);
-    if (count)
+    if (pairs)
         puts(
             "\n`renewctl parked apply ID` writes one into its row, if the row still holds the credential that it replaced");
+    if (answers)
+        puts("\nAn answer that could not be read cannot be applied; `renewctl explain JOB RECORD` says what follows for its "
+             "record");
     return EXIT_DONE;
 }
 

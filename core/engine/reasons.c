@@ -40,7 +40,7 @@ static void due_text(const struct job *j, char *ret, size_t size)
 static const char *why_unknown(const struct record *r)
 {
     return r->last_code && !strcmp(r->last_code, "plugin") ? "its plugin broke a rule when it read the answer"
-                                                           : "no answer came";
+                                                           : "no usable answer came";
 }
 
 /* Nothing about its job keeps it back. */
@@ -81,9 +81,10 @@ static void own_text(const struct job *j, const struct record *r, enum reason re
         break;
     case REASON_NO_ANSWER:
         if (r->not_before == SILENCE_FOR_EVER)
-            snprintf(ret, size,
-                     "its credential was presented twice and no answer came; it is not presented again by itself: "
-                     "run renewctl refresh for this record, or have the account connected again");
+            snprintf(
+                ret, size,
+                "its credential was presented twice and no usable answer came; it is not presented again by itself: "
+                "run renewctl refresh for this record, or have the account connected again");
         else
             snprintf(ret, size, "%s, and its credential may be spent; it is presented again at %s", why_unknown(r),
                      at_text(r->not_before, at));

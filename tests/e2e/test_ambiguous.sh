@@ -70,7 +70,7 @@ never_again() { # NAME
     once_at $((END + 864060))
     check_equal "$s: nobody presents it again by itself" 4 "$(strict_sum presented)"
     start_ready || exit 1
-    check_match "$s: explain says why" 'presented twice and no answer came' "$(ctl explain tokens 1)"
+    check_match "$s: explain says why" 'presented twice and no usable answer came' "$(ctl explain tokens 1)"
     check_match "$s: show says what to do" 'run renewctl refresh' "$(ctl --json show tokens 1)"
     check_equal "$s: and no next time" '' "$(ctl --json show tokens 1 | json '$.next_at')"
     ctl refresh tokens > /dev/null

@@ -84,9 +84,32 @@ waiting() { # STORE
     check_match "$s: a run says that it waits" '^1 failed before and waits, until 20.*renewctl run tokens --now tries them at once' \
         "$(ctl run tokens)"
     check_equal "$s: and does not ask" 1 "$(sim_count strict requests)"
-    check_match "$s: --now does" '^refreshed 1, failed 0' "$(ctl run tokens --now)"
+    sim misbehave '{"provider":"strict","mode":"status","status":500,"count":1,"share":100}' > /dev/null
+    ctl run tokens --now > "$DIR/now.out"
+    check_match "$s: --now does" '^refreshed 0, failed 1' "$(cat "$DIR/now.out")"
+    check_match "$s: and names no way that was just gone" '^1 failed before and waits, until 20[^;]*$' "$(tail -n 1 "$DIR/now.out")"
+    check_match "$s: --now does it again" '^refreshed 1, failed 0' "$(ctl run tokens --now)"
     refreshed "$s: and it is refreshed" wait
     check_equal "$s: nothing waits any more" 'refreshed 0, failed 0, skipped 0' "$(ctl run tokens)"
+    stop_renewd
+}
+
+answers_are() { [ "$(ctl --json status | json '$.set_aside.answers')" = "$1" ]; }
+
+# An answer that cannot be read: what is said of it, and of what helps, is true.
+unknown() { # STORE
+    local s=$1
+    prepare "$1"
+    add unknown
+    start_ready || exit 1
+    sim misbehave '{"mode":"member","name":"refresh_token","value":"\"forged-\\ud800\"","when":"after","provider":"strict","count":1}' > /dev/null
+    check_match "$s: its answer cannot be read" '^refreshed 0, failed 1' "$(ctl run tokens)"
+    check "$s: status counts it at once, not at the next heartbeat" wait_until 10 answers_are 1
+    check_match "$s: no way is named that does not take it" '^1 failed before and waits, until 20[^;]*$' "$(ctl run tokens | tail -n 1)"
+    check_match "$s: nor for one of an answer, which has none" 'cannot be applied; .renewctl explain' "$(ctl parked)"
+    check_no_match "$s: not even beside that" 'parked apply ID' "$(ctl parked)"
+    check_match "$s: an answer came" '^no usable answer came, and its credential may be spent' "$(ctl explain tokens 1)"
+    check_equal "$s: it was presented once" 1 "$(sim_count strict presented)"
     stop_renewd
 }
 
@@ -190,6 +213,7 @@ start_simulator
 for store in ${STORES:-sqlite postgresql}; do
     asked $store
     waiting $store
+    unknown $store
     ticks $store
     large $store
 done

@@ -128,6 +128,7 @@ static void drop_done(void *arg, int result, const struct error *e)
         log_line(LEVEL_WARNING,
                  "parked tokens were written into their row, but their parked copy could not be removed", "reason",
                  e->text, NULL);
+    parked_count(t->engine);
     free(t);
 }
 
@@ -178,6 +179,8 @@ static void committed(struct commit_task *t)
     t->engine->on->record_committed(t->engine, t->job, c);
     if (t->kept)
         drop_kept(t->engine, c->attempt_id);
+    if (c->answer)
+        parked_count(t->engine);
     if (c->twins && !c->alone)
         queue_twins_follow(t);
     bool again = false;

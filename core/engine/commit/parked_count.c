@@ -37,7 +37,7 @@ static void parked_count_done(void *arg, int result, const struct error *e)
     free(t);
 }
 
-/* At start, with each heartbeat, and when one more was parked. */
+/* At start, with each heartbeat, and when one more was parked or one was written. */
 void parked_count(struct engine *e)
 {
     if (!engine_may_work(e))
