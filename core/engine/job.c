@@ -140,6 +140,8 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
     if (res >= 0)
         res = job_check_statements(db, c, e);
     if (res >= 0)
+        res = job_note_statements(db, c, t->table, e);
+    if (res >= 0)
         res = status_columns_check(db, t->job, e);
     if (res >= 0)
         res = grant_monitor_read(db, c->job, &t->granted, e);

@@ -27,6 +27,23 @@ int store_check_statement(struct db *db, const char *sql, size_t parameters, str
     return r;
 }
 
+int store_statement_types(struct db *db, const char *sql, char ***ret, struct error *e)
+{
+    struct db_described *d = NULL;
+    int r = db_is_postgresql(db) ? db_begin(db, e) : 0;
+
+    *ret = NULL;
+    if (r == 0 && db_is_postgresql(db))
+        r = db_describe(db, sql, &d, e);
+    if (r == 0 && d) {
+        *ret = xcalloc(d->count + 1, sizeof **ret);
+        for (size_t i = 0; i < d->count; i++)
+            (*ret)[i] = xstrdup(d->types[i]);
+    }
+    db_rollback(db);
+    return r;
+}
+
 /* The table that a statement writes to, as it names it: the word after UPDATE, INSERT INTO, DELETE FROM. *ret_right
  * NULL: it begins otherwise. */
 static int written_table(const char *sql, const char **ret_right, const char **ret_table)

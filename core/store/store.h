@@ -381,6 +381,8 @@ int store_import(struct db *db, const struct table *t, const struct import_row *
 /* ---- named statements and rehearsal ---- */
 /* Prepares sql to check that it parses and takes `parameters` parameters. */
 int store_check_statement(struct db *db, const char *sql, size_t parameters, struct error *e);
+/* The types of its parameters as PostgreSQL names them, NULL-terminated; NULL: not known. The caller's. */
+int store_statement_types(struct db *db, const char *sql, char ***ret, struct error *e);
 /* -EACCES: renewd's role may not do what the statement does, as far as PostgreSQL says so without running it. */
 int store_statement_rights(struct db *db, const char *name, const char *sql, size_t parameters, struct error *e);
 /* A message about a statement's refusal; for a missing right with the GRANT that gives it. Returns result. */

@@ -435,6 +435,12 @@ void table_free(struct table *t)
     zone_free(t->zone);
     free(t->columns);
     free(t->only);
+    for (size_t i = 0; i < t->statement_count; i++) {
+        for (char **type = t->parameter_types[i]; type && *type; type++)
+            free(*type);
+        free(t->parameter_types[i]);
+    }
+    free(t->parameter_types);
     free(t->source);
     free(t->base);
     free(t->schema);

@@ -106,6 +106,8 @@ struct table {
     struct zone *zone; /* of times without one; NULL: UTC */
     struct only *only;
     size_t only_count;
+    char ***parameter_types; /* of each of the job's statements, NULL-terminated; NULL: not known (SQLite) */
+    size_t statement_count;
 };
 
 /* One value as read. text NULL = SQL NULL. Times are normalised to Unix seconds in decimal. */

@@ -151,7 +151,6 @@ forms() { # STORE
     sql "create view free_plan_subscriptions as select s.id, s.user_id, s.plan_id, p.name as plan_name, p.item_id_internal,
              p.tokens_to_award, s.status, s.current_period_start, s.current_period_end
          from user_subscriptions s join subscription_plans p on p.id = s.plan_id"
-    [ "$STORE" = sqlite ] || sql "alter table token_wallet_transactions alter created_at drop default, alter created_at type text"
     for n in 1 2 3; do
         wallet $n > "$DIR/people.sql"
         sql_file "$DIR/people.sql"

@@ -158,7 +158,7 @@ static char *as_read(const struct attempt *a, const char *slot)
 }
 
 /* number: the parameter's, $1 and on. */
-static void bind(struct bound *b, const struct attempt *a, const struct effect_parameter *p, const char *sql,
+static void bind(struct bound *b, const struct attempt *a, const struct effect_parameter *p, size_t statement,
                  size_t number)
 {
     char digits[24];
@@ -181,7 +181,7 @@ static void bind(struct bound *b, const struct attempt *a, const struct effect_p
         b->text = p->text ? xstrdup(p->text) : NULL;
     }
     if (p->type == RENEWD_TIME)
-        statement_time(b, a, sql, number, p->number);
+        statement_time(b, a, statement, number, p->number);
 }
 
 static void take_effect(struct commit *c, const struct attempt *a, const struct effect *f)
@@ -202,7 +202,7 @@ static void take_effect(struct commit *c, const struct attempt *a, const struct 
     e->bound_count = f->parameter_count;
     e->bound = xcalloc(f->parameter_count + 1, sizeof *e->bound);
     for (size_t i = 0; i < f->parameter_count; i++)
-        bind(&e->bound[i], a, &f->parameters[i], e->sql, i + 1);
+        bind(&e->bound[i], a, &f->parameters[i], f->index, i + 1);
 }
 
 static void take_memo(struct commit *c, const struct effect *f)

@@ -62,8 +62,9 @@ struct commit *outcome_failed(struct attempt *a, const struct failure *f, const 
 struct commit *outcome_with_token(struct attempt *a);
 void outcome_broken(struct commit *c, const struct attempt *a, bool lost, int64_t next_at,
                     const struct http_reply *reply);
-/* statement_times.c: gives b the time in the form of the column that the statement's parameter stands for. */
-void statement_time(struct bound *b, const struct attempt *a, const char *sql, size_t number, int64_t at);
+/* statement_times.c: gives b the time in the form of the column that the statement's parameter stands for. statement:
+ * its index. */
+void statement_time(struct bound *b, const struct attempt *a, size_t statement, size_t number, int64_t at);
 /* cleaned_text.c */
 /* Text from outside, without the job's secrets and the values in v, which may be NULL. */
 char *outside_text_clean(const struct job *j, const struct slot_value *v, const char *text, size_t max);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A time that a plugin's named statement takes, in the form of the column that the parameter stands for: the row's
- * own value, else the form of most rows, else the declared type.
+ * own value, else the form of most rows, else the declared type. A column of another table may be of another kind; where
+ * the database has told the parameter's type, that decides.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -98,23 +99,62 @@ static size_t column_of(const struct attempt *a, const char *sql, size_t number,
     return other;
 }
 
-void statement_time(struct bound *b, const struct attempt *a, const char *sql, size_t number, int64_t at)
+/* -1: the type does not tell: a text, or not known. */
+static int form_of_type(const struct table *t, size_t statement, size_t number)
+{
+    static const struct {
+        const char *type;
+        int form;
+    } known[] = {{"timestamp with time zone", FORM_TIMESTAMPTZ},
+                 {"timestamp without time zone", FORM_TIMESTAMP},
+                 {"date", FORM_TIMESTAMPTZ},
+                 {"bigint", FORM_UNIX},
+                 {"integer", FORM_UNIX},
+                 {"numeric", FORM_UNIX},
+                 {"double precision", FORM_UNIX}};
+    char **types = statement < t->statement_count ? t->parameter_types[statement] : NULL;
+
+    for (size_t i = 1; types && i < number && *types; i++)
+        types++;
+    for (size_t i = 0; types && *types && i < sizeof known / sizeof *known; i++)
+        if (strcmp(*types, known[i].type) == 0)
+            return known[i].form;
+    return -1;
+}
+
+static bool is_of_form(const struct column *c, int form)
+{
+    return c->form == form || (form == FORM_UNIX && c->form == FORM_UNIX_MS);
+}
+
+static void put_wall(struct bound *b, const struct table *t, int64_t at)
+{
+    if (b->form != FORM_TIMESTAMP || !t->zone)
+        return;
+    free(b->text);
+    b->text = xasprintf("%" PRId64, table_to_wall(t, at));
+}
+
+void statement_time(struct bound *b, const struct attempt *a, size_t statement, size_t number, int64_t at)
 {
     static const int64_t ms_from = 100000000000; /* seconds reach this in the year 5138 */
     const struct table *t = a->job->table;
     const char *like = NULL;
     char text[TIMESTAMP_SIZE];
-    size_t i = column_of(a, sql, number, &like);
+    size_t i = column_of(a, a->job->config->statements[statement].sql, number, &like);
+    int form = form_of_type(t, statement, number);
 
+    if (form >= 0 && (i == t->column_count || !is_of_form(&t->columns[i], form))) {
+        b->form = form;
+        put_wall(b, t, at);
+        return;
+    }
     if (i == t->column_count)
         return;
     b->form = t->columns[i].form;
     if (b->form == FORM_UNIX && t->columns[i].may_be_ms && like && strtoll(like, NULL, 10) > ms_from)
         b->form = FORM_UNIX_MS;
-    if (b->form == FORM_TIMESTAMP && t->zone) {
-        free(b->text);
-        b->text = xasprintf("%" PRId64, table_to_wall(t, at));
-    }
+    put_wall(b, t, at);
     bool dated = b->form == FORM_UNIX && t->columns[i].may_be_ms && row_time_is_date(like);
     if ((b->form != FORM_TIME_TEXT && !dated) || row_time_like(t, like, at, text) < 0)
         return;

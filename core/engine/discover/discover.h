@@ -86,5 +86,7 @@ int job_rights(struct db *db, const struct job_config *c, const struct table *ta
                struct error *e);
 /* Checks the named statements of its plugin against the database. */
 int job_check_statements(struct db *db, const struct job_config *c, struct error *e);
+/* Notes in the table which types their parameters have. */
+int job_note_statements(struct db *db, const struct job_config *c, struct table *t, struct error *e);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/engine/commit/commit.h"
@@ -31,6 +32,16 @@ int job_check_statements(struct db *db, const struct job_config *c, struct error
                              why.text);
     }
     return 0;
+}
+
+int job_note_statements(struct db *db, const struct job_config *c, struct table *t, struct error *e)
+{
+    int res = 0;
+    t->parameter_types = xcalloc(c->statement_count + 1, sizeof *t->parameter_types);
+    t->statement_count = c->statement_count;
+    for (size_t i = 0; i < c->statement_count && res == 0; i++)
+        res = store_statement_types(db, c->statements[i].sql, &t->parameter_types[i], e);
+    return res;
 }
 
 /* For each statement, the first object that PostgreSQL names. */
