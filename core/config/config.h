@@ -101,7 +101,7 @@ struct also {
     char slot[32]; /* "also:N": the name under which `from` is read */
     struct also_write *on_reconnect, *on_ok;
     size_t on_reconnect_count, on_ok_count;
-    char **other_keys; /* by which other entries, also of other jobs, write columns of on_ok */
+    char **other_keys, **other_jobs; /* by which other entries write columns of on_ok; a job that has it */
     size_t other_key_count;
 };
 struct owner_map {

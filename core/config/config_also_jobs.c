@@ -52,7 +52,7 @@ static bool also_meets(const struct also *a, const struct also *b, bool sqlite)
     return meets;
 }
 
-static void also_add_key(struct also *a, const char *key, bool sqlite)
+static void also_add_key(struct also *a, const char *key, const char *job, bool sqlite)
 {
     int (*differ)(const char *, const char *) = sqlite ? strcasecmp : strcmp;
     bool known = differ(a->key, key) == 0;
@@ -62,6 +62,8 @@ static void also_add_key(struct also *a, const char *key, bool sqlite)
     if (known)
         return;
     a->other_keys = xrealloc(a->other_keys, (a->other_key_count + 1) * sizeof *a->other_keys);
+    a->other_jobs = xrealloc(a->other_jobs, (a->other_key_count + 1) * sizeof *a->other_jobs);
+    a->other_jobs[a->other_key_count] = xstrdup(job);
     a->other_keys[a->other_key_count++] = xstrdup(key);
 }
 
@@ -71,7 +73,7 @@ static void also_meet(struct also *a, struct job_config *const *list, size_t cou
         for (size_t k = 0; list[i]->enabled && !list[i]->mistake && k < list[i]->also_count; k++) {
             const struct also *b = &list[i]->also[k];
             if (also_usable(b) && also_meets(a, b, sqlite))
-                also_add_key(a, b->key, sqlite);
+                also_add_key(a, b->key, list[i]->job, sqlite);
         }
 }
 
@@ -100,7 +102,7 @@ void job_also_keys_copy(struct job_config *to, const struct job_config *from)
     to->shares = from->shares;
     for (size_t i = 0; i < to->also_count && i < from->also_count; i++)
         for (size_t k = 0; to->also[i].key && k < from->also[i].other_key_count; k++)
-            also_add_key(&to->also[i], from->also[i].other_keys[k], false);
+            also_add_key(&to->also[i], from->also[i].other_keys[k], from->also[i].other_jobs[k], false);
 }
 
 static const struct mapped_column *written_there(const struct job_config *j, const struct also *a,

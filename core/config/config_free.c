@@ -15,9 +15,12 @@ static void also_done(struct also *a)
         free(a->on_ok[i].column);
         free(a->on_ok[i].value);
     }
-    for (size_t i = 0; i < a->other_key_count; i++)
+    for (size_t i = 0; i < a->other_key_count; i++) {
         free(a->other_keys[i]);
+        free(a->other_jobs[i]);
+    }
     free(a->other_keys);
+    free(a->other_jobs);
     free(a->on_reconnect);
     free(a->on_ok);
     free(a->table);

@@ -68,6 +68,7 @@ void job_free(struct job *j)
     discovery_stop(j);
     free(j->discovery.last_key);
     free(j->warning);
+    free(j->blind);
     loop_cancel(&j->retry_timer);
     loop_cancel(&j->fault_timer);
     ready_close(j);
@@ -99,6 +100,7 @@ struct resolve_task {
     struct job_row row;
     struct granted granted;
     struct breaker_row breaker;
+    char *blind;
 };
 
 static int open_breaker(struct db *db, struct resolve_task *t, struct error *e)
@@ -153,6 +155,8 @@ static int resolve_work(struct db *db, void *arg, struct error *e)
         res = store_job_watchable(db, t->table, e);
     if (res >= 0)
         res = open_breaker(db, t, e);
+    if (res >= 0)
+        t->blind = status_columns_blind(db, t->job);
     return res;
 }
 
@@ -204,6 +208,8 @@ static void resolved(struct job *j, struct resolve_task *t)
     j->breaker.row = t->breaker;
     memset(&t->breaker, 0, sizeof t->breaker);
     job_map_slots(j);
+    status_columns_blind_take(j, t->blind);
+    t->blind = NULL;
     job_release_hold(j, HOLD_TABLE);
     job_fault_look(j, &t->row);
 }
@@ -264,6 +270,7 @@ static void resolve_done(void *arg, int result, const struct error *e)
     table_free(t->table);
     job_row_done(&t->row);
     breaker_row_done(&t->breaker);
+    free(t->blind);
     free(t);
 }
 

@@ -14,6 +14,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/db/parameters.h"
+#include "core/store/wrote_trouble.h"
 #include "core/time/timestamp.h"
 
 /* 1 = the key belongs to this attempt, 0 = another attempt had it: what follows is dropped. */
@@ -94,12 +95,17 @@ static int effect_run(struct db *db, struct commit_work *w, const struct commit_
     cleanup(args_done) struct args a = {0};
     cleanup(db_result_free_p) struct db_result *result = NULL;
     struct error why = {""};
+    bool needed = false;
     int r = 0;
 
     if (!f->sql)
         return error_set(e, -EINVAL, "statement %s: its file is not there", f->name);
     for (size_t i = 0; i < f->bound_count && r == 0; i++)
         r = commit_effect_bind(&a, &f->bound[i], f, e);
+    if (r == 0 && f->unless)
+        r = store_told_asked(db, f->unless, f->bound[f->bound_count - 1].text, &needed, e);
+    if (needed)
+        return 0;
     if (r == 0)
         r = db_exec_as_is(db, f->sql, a.params, a.count, &result, &why);
     if (r < 0) {

@@ -46,7 +46,7 @@ bool commit_effects_fit(const struct commit *c)
 
     for (size_t i = 0; i < c->effect_count; i++) {
         const struct commit_effect *f = &c->effects[i];
-        if (f->kind == EFFECT_RUN && (!f->sql || !begins_with_write(f->sql)))
+        if (f->kind == EFFECT_RUN && (!f->sql || f->unless || !begins_with_write(f->sql)))
             return false;
         columns += f->kind == EFFECT_RUN ? f->bound_count : 1;
     }

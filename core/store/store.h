@@ -175,7 +175,9 @@ struct commit_effect {
     int kind;
     char *name;      /* ONCE: the key; RUN: the statement's name */
     const char *sql; /* RUN: its text; the job's, outlives the commit */
-    int rows;        /* RUN: RENEWD_ROWS_... */
+    const char *const
+        *unless; /* RUN: it is left out where one of these finds something (wrote_trouble.h); or NULL */
+    int rows;    /* RUN: RENEWD_ROWS_... */
     struct bound *bound;
     size_t bound_count;
 };

@@ -3,6 +3,7 @@
  */
 #include "core/store/wrote_trouble.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,9 +64,38 @@ int store_told_stale(struct db *db, const char *source, int64_t strikes, size_t 
     return 0;
 }
 
-int store_told_end(struct db *db, const char *source, const struct told_row *t, const char *sql,
-                   const struct bound *bound, size_t bound_count, struct error *e)
+static int ask_one(struct db *db, const char *question, const char *key, bool *ret, struct error *e)
 {
+    cleanup(args_done) struct args a = {0};
+    cleanup(db_result_free_p) struct db_result *r = NULL;
+    bool pg = db_is_postgresql(db);
+    int res = pg ? db_run(db, "SAVEPOINT renewd_told", NULL, 0, NULL, e) : 0;
+
+    if (res < 0)
+        return res;
+    args_text(&a, key);
+    res = db_exec_as_is(db, question, a.params, a.count, &r, e);
+    if (res == 0)
+        *ret = db_rows(r) > 0;
+    if (res == -EINVAL || res == -EACCES)
+        return pg ? db_run(db, "ROLLBACK TO SAVEPOINT renewd_told", NULL, 0, NULL, e) : 0;
+    return res;
+}
+
+int store_told_asked(struct db *db, const char *const *questions, const char *key, bool *ret, struct error *e)
+{
+    int res = 0;
+
+    *ret = false;
+    for (size_t i = 0; questions && questions[i] && res == 0 && !*ret; i++)
+        res = ask_one(db, questions[i], key, ret, e);
+    return res;
+}
+
+int store_told_end(struct db *db, const char *source, const struct told_row *t, const char *sql,
+                   const char *const *unless, const struct bound *bound, size_t bound_count, struct error *e)
+{
+    bool needed = false;
     const char *texts[] = {source, t->key, t->target, t->value};
     cleanup(args_done) struct args a = {0};
     int res = db_begin(db, e);
@@ -78,6 +108,8 @@ int store_told_end(struct db *db, const char *source, const struct told_row *t, 
         a.params[i].integer = bound[i].type == RENEWD_INTEGER;
     }
     if (res == 0 && sql)
+        res = store_told_asked(db, unless, t->value, &needed, e);
+    if (res == 0 && sql && !needed)
         res = db_exec_as_is(db, sql, a.params, a.count, NULL, e);
     if (res == 0)
         res = db_commit(db, e);

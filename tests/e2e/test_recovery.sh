@@ -350,6 +350,40 @@ both_known() { # the second has a record without a credential
     ctl status > "$DIR/said" 2>&1 && grep -q '^jobs: *2 (0 held' "$DIR/said" && [ "$(sql "select count(*) from $(own records)")" = 2 ]
 }
 
+# The column by which another job's `also` finds its row goes, and comes back, while renewd runs: that holds the other job
+# alone, and the commits of this one are done without its records' word.
+also_key_gone() { # STORE
+    local s="$1, another job's key of also" id
+    stage "$1"
+    owners
+    prepare "$1" tokens 1
+    prepare "$1" others 1
+    by_address
+    refresh_all
+    check_equal "$s: both are dead, and the owner is told" '1 expired expired' \
+        "$(warned) $(stands tokens 1 | cut -d '|' -f 1) $(stands others 1 | cut -d '|' -f 1)"
+    id=$(sql 'select id from tokens')
+    start_ready || exit 1
+    sql "alter table owners drop column email"
+    connects tokens 1
+    check "$s: it went: the first job refreshes" ctl refresh tokens "$id"
+    check_equal "$s: its row is well, and the owner's told so" 'active||0 0' "$(stands tokens 1) $(warned)"
+    check_equal "$s: nothing is parked" 0 "$(sql "select count(*) from $(own kept)")"
+    ctl run tokens > /dev/null 2>&1
+    check "$s: a warning names both jobs and the column" wait_until 60 grep -q \
+        'level=warning msg="also: job others leads to rows of owners by the column email, which is missing.*job=tokens' "$DIR/renewd.all"
+    check_match "$s: renewctl jobs has it" 'job others leads to rows of owners by the column email' "$(ctl jobs | tr -s ' \n' ' ')"
+    check_no_match "$s: and does not show the job held" 'tokens is held' "$(ctl jobs)"
+    stop_renewd
+    run_renewd --once tokens
+    check_equal "$s: nor does a start hold it" 0 $?
+    start_renewd || exit 1
+    sql "alter table owners add column email text"
+    check "$s: it came back, which is told" wait_until 60 seen_again
+    stop_renewd
+}
+seen_again() { ctl run tokens > /dev/null 2>&1; grep -q "the keys of other jobs' also can be read again" "$DIR/renewd.all"; }
+
 SECOND_PID=''
 trap 'ended_with=$?; stop_process "$SECOND_PID"; (exit $ended_with); cleanup' EXIT
 start_simulator
@@ -367,6 +401,7 @@ for store in ${STORES:-sqlite postgresql}; do
     one_row $store id
     one_row $store account
     key_column_gone $store
+    also_key_gone $store
 done
 no_tokens_in_logs
 finish

@@ -19,7 +19,12 @@ int status_columns_rehearse(struct db *db, const struct job *j, const struct row
                             struct error *e);
 /* Appends the missing GRANTs for `also`. */
 int status_columns_rights(struct db *db, const struct job_config *c, struct buf *grants, struct error *e);
-const char *status_columns_sql(const struct job *j, const char *name);
+/* Sets the effect's SQL, and the questions before it, by its name; nothing is set where there is none. */
+void status_columns_sql(const struct job *j, struct commit_effect *f);
+/* also_blind.c: which key of another job's `also` cannot be read, and what that means; NULL: none. Allocated. _take: it
+ * is taken over, and told when it is news. */
+char *status_columns_blind(struct db *db, const struct job *j);
+void status_columns_blind_take(struct job *j, char *why);
 void status_columns_add(struct commit *c, const struct job *j);
 /* on_reconnect was written for the record: it needs its owner. */
 bool status_columns_person(const struct job *j, const struct record *r);

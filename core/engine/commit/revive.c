@@ -13,7 +13,8 @@ static int find_statements(const struct job *j, struct commit *c)
         struct commit_effect *f = &c->effects[i];
         if (f->kind != EFFECT_RUN)
             continue;
-        f->sql = status_columns_sql(j, f->name);
+        f->sql = NULL;
+        status_columns_sql(j, f);
         for (size_t k = 0; k < j->config->statement_count; k++)
             if (strcmp(j->config->statements[k].name, f->name) == 0)
                 f->sql = j->config->statements[k].sql;

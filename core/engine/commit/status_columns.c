@@ -109,8 +109,7 @@ static void sql_append_needed(const struct job *j, const char *target, struct bu
 }
 
 /* One column: $1 its value, $2 the key of the row, $3 the same as text. It is not written while another record
- * needs it, whichever key leads from there to the row. Its present value is not read, because reading may be
- * forbidden. */
+ * needs it that leads to the row by the same key. Its present value is not read, because reading may be forbidden. */
 static char *well_sql(const struct job *j, const struct also *a, const struct also_write *w)
 {
     cleanup(free_p) char *target = target_of(j, a, w->column);
@@ -126,14 +125,43 @@ static char *well_sql(const struct job *j, const struct also *a, const struct al
     buf_text(&sql, "$3, CAST(renewd_t.");
     ident_quote(a->key, &sql);
     buf_text(&sql, " AS text)))");
-    for (size_t i = 0; i < a->other_key_count; i++) {
-        cleanup(free_p) char *other = target_by(j, a, a->other_keys[i], w->column);
-        sql_append_needed(j, other, &sql);
-        buf_text(&sql, "CAST(renewd_t.");
-        ident_quote(a->other_keys[i], &sql);
-        buf_text(&sql, " AS text)))");
-    }
     return buf_steal(&sql);
+}
+
+/* Whether a record that leads to the row $1 by another key needs the column. It stands for itself, because that key is
+ * another job's: its column may be missing, or may not be read. */
+static char *unless_sql(const struct job *j, const struct also *a, const char *key, const struct also_write *w)
+{
+    cleanup(free_p) char *target = target_by(j, a, key, w->column);
+    struct buf sql;
+    buf_init(&sql, SQL_MAX);
+    buf_printf(&sql, "SELECT 1 FROM %s o, ", status_columns_told(j));
+    sql_append_table(a->table, &sql);
+    buf_text(&sql, " renewd_t WHERE renewd_t.");
+    ident_quote(a->key, &sql);
+    buf_text(&sql, " = $1 AND o.target = ");
+    sql_append_text(target, &sql);
+    buf_text(&sql, " AND o.value = CAST(renewd_t.");
+    ident_quote(key, &sql);
+    buf_text(&sql, " AS text) LIMIT 1");
+    return buf_steal(&sql);
+}
+
+static char **unless_make(const struct job *j, const struct also *a, const struct also_write *w)
+{
+    if (!a->other_key_count)
+        return NULL;
+    char **list = xcalloc(a->other_key_count + 1, sizeof *list);
+    for (size_t i = 0; i < a->other_key_count; i++)
+        list[i] = unless_sql(j, a, a->other_keys[i], w);
+    return list;
+}
+
+static void unless_free(char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free(list[i]);
+    free(list);
 }
 
 /* $1 source, $2 key of the record, $3 key of the other row. */
@@ -179,8 +207,11 @@ void status_columns_make(struct job *j)
     for (size_t i = 0; i < c->also_count; i++) {
         const struct also *a = &c->also[i];
         j->also[i].well = xcalloc(a->on_ok_count + 1, sizeof *j->also[i].well);
-        for (size_t k = 0; k < a->on_ok_count; k++)
+        j->also[i].unless = xcalloc(a->on_ok_count + 1, sizeof *j->also[i].unless);
+        for (size_t k = 0; k < a->on_ok_count; k++) {
             j->also[i].well[k] = well_sql(j, a, &a->on_ok[k]);
+            j->also[i].unless[k] = unless_make(j, a, &a->on_ok[k]);
+        }
         j->also[i].plain = update_sql(a, a->on_ok, a->on_ok_count);
         j->also[i].on_reconnect = update_sql(a, a->on_reconnect, a->on_reconnect_count);
         if (!a->on_reconnect_count)
@@ -193,9 +224,12 @@ void status_columns_make(struct job *j)
 void status_columns_free(struct job *j)
 {
     for (size_t i = 0; j->also && i < j->config->also_count; i++) {
-        for (size_t k = 0; k < j->config->also[i].on_ok_count; k++)
+        for (size_t k = 0; k < j->config->also[i].on_ok_count; k++) {
             free(j->also[i].well[k]);
+            unless_free(j->also[i].unless[k]);
+        }
         free(j->also[i].well);
+        free(j->also[i].unless);
         free(j->also[i].plain);
         free(j->also[i].on_reconnect);
         free(j->also[i].tell);
@@ -289,11 +323,8 @@ int status_columns_rights(struct db *db, const struct job_config *c, struct buf 
     for (size_t i = 0; i < c->also_count && res >= 0; i++) {
         const struct also *a = &c->also[i];
         cleanup(free_p) const char **writes = xcalloc(a->on_ok_count + a->on_reconnect_count + 1, sizeof *writes);
-        cleanup(free_p) const char **reads = xcalloc(a->other_key_count + 2, sizeof *reads);
+        const char *const reads[] = {a->key, NULL};
         size_t n = 0;
-        reads[0] = a->key;
-        for (size_t k = 0; k < a->other_key_count; k++)
-            reads[k + 1] = a->other_keys[k];
         for (size_t k = 0; k < a->on_ok_count; k++)
             writes[n++] = a->on_ok[k].column;
         for (size_t k = 0; k < a->on_reconnect_count; k++)
@@ -321,16 +352,22 @@ static void status_columns_name_of(size_t index, size_t kind, char name[NAME_MAX
         snprintf(name, NAME_MAX_LEN, "also:%zu:well:%zu", index, kind - ALSO_WELL);
 }
 
-const char *status_columns_sql(const struct job *j, const char *name)
+static const char *const *unless_of(const struct job *j, size_t index, size_t kind)
+{
+    return kind < ALSO_WELL ? NULL : (const char *const *)j->also[index].unless[kind - ALSO_WELL];
+}
+
+void status_columns_sql(const struct job *j, struct commit_effect *f)
 {
     char mine[NAME_MAX_LEN];
     for (size_t i = 0; i < j->config->also_count; i++)
         for (size_t kind = 0; kind < ALSO_WELL + j->config->also[i].on_ok_count; kind++) {
             status_columns_name_of(i, kind, mine);
-            if (strcmp(mine, name) == 0)
-                return sql_of(j, i, kind);
+            if (strcmp(mine, f->name) != 0)
+                continue;
+            f->sql = sql_of(j, i, kind);
+            f->unless = unless_of(j, i, kind);
         }
-    return NULL;
 }
 
 static void bind_value(const struct job *j, const struct also_write *w, struct bound *b)
@@ -410,6 +447,7 @@ static struct bound *add_effect(struct commit *c, const struct job *j, size_t in
     e->kind = EFFECT_RUN;
     e->name = xstrdup(name);
     e->sql = sql_of(j, index, kind);
+    e->unless = unless_of(j, index, kind);
     e->rows = RENEWD_ROWS_ANY;
     e->bound = xcalloc(bound, sizeof *e->bound);
     e->bound_count = bound;
@@ -513,7 +551,9 @@ static int settle_one(struct db *db, const struct job *j, const struct told_row 
         bind_value(j, w, &b[0]);
     put_bound(&b[1], t->value);
     put_bound(&b[2], t->value);
-    int res = store_told_end(db, j->table->source, t, sql, b, w ? 3 : 0, e);
+    char **unless = w ? unless_make(j, a, w) : NULL;
+    int res = store_told_end(db, j->table->source, t, sql, (const char *const *)unless, b, w ? 3 : 0, e);
+    unless_free(unless);
     for (size_t i = 0; i < 3; i++)
         free(b[i].text);
     free(sql);

@@ -37,6 +37,7 @@ struct sweep_task {
     int64_t standing; /* of the whole table's rows, as just read; -1: not known */
     bool many;        /* a part of the records that counts was added or changed in this round */
     int64_t removed;
+    char *blind;
 };
 
 static void ask_page(void *ctx);
@@ -202,6 +203,7 @@ static void discovery_round_done(struct job *j)
 static int round_settle(struct db *db, struct sweep_task *t, struct error *e)
 {
     int res = status_columns_settle(db, t->job, e);
+    t->blind = res >= 0 ? status_columns_blind(db, t->job) : NULL;
     if (res >= 0 && t->many && store_statistics(db, e) == -ENOTCONN)
         res = -ENOTCONN;
     return res;
@@ -238,9 +240,13 @@ static void sweep_done(void *arg, int result, const struct error *e)
             begin_again(j);
         else if (d->after)
             discovery_go_on(j, ask_sweep);
-        else
+        else {
+            status_columns_blind_take(j, t->blind);
+            t->blind = NULL;
             discovery_round_done(j);
+        }
     }
+    free(t->blind);
     free(t->after);
     free(t);
 }

@@ -69,5 +69,5 @@ void limits_tick(struct job *j)
 
 const char *job_warning(const struct job *j)
 {
-    return j->warning;
+    return j->warning ? j->warning : j->blind;
 }

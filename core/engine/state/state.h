@@ -155,6 +155,7 @@ struct breaker {
 struct status_columns_update { /* SQL; NULL = nothing to write */
     char *on_reconnect;
     char **well;         /* on_ok, a column each */
+    char ***unless;      /* for each of them: it is not written where one of these finds something; or NULL */
     char *tell, *forget; /* which records on_reconnect was written for */
     char *plain;         /* on_ok of commits that an older renewd left on the spool */
 };
@@ -205,6 +206,7 @@ struct job {
     struct pace pace;
     int cut, slow; /* runs in a row that `limit` ended too early; ticks that met the run before them */
     char *warning; /* about one of these, or NULL */
+    char *blind;   /* commit/also_blind.c */
     struct breaker breaker;
     struct {
         char *why; /* NULL = it is not failing, as last observed */
