@@ -63,7 +63,7 @@ void siblings_add(struct commit *c, const struct job *j)
         return;
     for (size_t i = 0; i < e->job_count; i++) {
         struct sibling s = {0};
-        if (!e->jobs[i]->table || !same_rows(j->table, e->jobs[i]->table))
+        if (e->jobs[i] == j || !e->jobs[i]->table || !same_rows(j->table, e->jobs[i]->table))
             continue;
         sibling_fill(e->jobs[i], j->table, &s);
         c->siblings = xrealloc(c->siblings, (c->sibling_count + 1) * sizeof *c->siblings);
