@@ -15,11 +15,13 @@ stage() {
     write_conf "${2:-}"
 }
 
+# Jobs have no ticks, which would come when the wall clock says so and not when a test does; one that wants them
+# writes a schedule with a tick that comes soon, or not for months.
 # strict_job JOB TABLE [MORE [CLIENT [AUTH [RECORDS]]]]
 strict_job() {
     write_job "$1" <<JOB
 plugin = "oauth2";
-schedule = [ "*/10 * * * *", "auto" ];
+schedule = "auto";
 ${6:-$(accounts_records "$2")}
 settings = { token_url = "$SIM_URL/strict/token"; client_id = "${4:-client-1}";
              client_secret = "env:TEST_SECRET"; client_auth = "${5:-post}"; };
@@ -30,7 +32,7 @@ JOB
 google_job() {
     write_job "$1" <<JOB
 plugin = "youtube";
-schedule = [ "*/10 * * * *", "auto" ];
+schedule = "auto";
 $(accounts_records "$2")
 settings = { base_url = "$SIM_URL/google"; client_id = "client-1"; client_secret = "env:TEST_SECRET"; };
 ${3:-}

@@ -26,7 +26,7 @@ mistaken_jobs() {
     google_job in_clear of_in_clear
     edit in_clear "s/env:TEST_SECRET/$CLEAR/"
     google_job bad_schedule of_bad_schedule
-    edit bad_schedule 's/\*\/10 \*/*\/10 25/'
+    edit bad_schedule 's,"auto","*/10 25 * * *",'
     google_job bad_syntax of_bad_syntax 'limit = = 3;'
     google_job bad_url of_bad_url
     edit bad_url "s,base_url = \"[^\"]*\",base_url = \"http://example.com\","

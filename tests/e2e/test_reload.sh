@@ -95,7 +95,7 @@ unchanged() { # STORE
     check_equal "$s: a token is there at once" "$(sql "select access_token from tokens where id = $id")" \
         "$(ctl token tokens "$id")"
     check_equal "$s: the record is as it was" "$before" "$(ctl --json show tokens "$id")"
-    sed -i 's/"auto" /"auto", "1 1 1 1 *" /' "$DIR/conf.d/others.conf"
+    sed -i 's/"auto"/[ "auto", "1 1 1 1 *" ]/' "$DIR/conf.d/others.conf"
     check_match "$s: one changes" 'loaded 1, unchanged 1, removed 0' "$(ctl reload)"
     check "$s: its table alone was read again" wait_until 10 discovered_are 3
     printf hush-other > "$DIR/secret"

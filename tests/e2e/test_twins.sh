@@ -49,6 +49,7 @@ DEAD='4|expired|invalid_grant|1' FINE='1|active||0' BUSY='2|error|transient|0'
 dead() { # STORE
     local s="$1, dead"
     prepare "$1"
+    sed -i 's,^schedule.*,schedule = [ "*/10 * * * *"\, "auto" ];,' "$DIR"/conf.d/*.conf # --once counts as at a tick
     sim revoke '{"provider":"strict","account":"acct-1"}' > /dev/null
     check_fails "$s: it is said" run_renewd --once tokens others
     check_equal "$s: all three records are dead, in state, row and warning" "$DEAD $DEAD $DEAD" "$(all_three)"
