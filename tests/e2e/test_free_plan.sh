@@ -160,14 +160,18 @@ nap() { # MILLISECONDS
 
 paid() { sql "select count(*) from token_wallet_transactions"; }
 
-paid_or_ended() { # COUNT PID: so many are paid, or that process has nothing left to do
-    ! kill -0 "$2" 2> /dev/null || [ "$(paid)" -ge "$1" ]
+vain_runs() { grep -c 'msg="run finished".* refreshed=0 ' "$DIR/renewd.all"; }
+
+# so many are paid, or that process has nothing left to do but to wait for what a killed one has leased
+paid_or_idle() { # COUNT PID [VAIN RUNS BEFORE]
+    ! kill -0 "$2" 2> /dev/null || [ "$(paid)" -ge "$1" ] || { [ -n "${3:-}" ] && [ "$(vain_runs)" -gt "$3" ]; }
 }
 
-# kill_within COUNT PID: kills it once up to COUNT more are paid, a random number; 0 = in its first moments.
+# kill_within COUNT PID [alone]: kills it once up to COUNT more are paid, a random number; 0 = in its first moments. Of
+# one that is alone nothing more can be hoped for when a run of its own refreshed nothing.
 kill_within() {
     local more=$(((RANDOM * 32768 + RANDOM) % ($1 + 1)))
-    [ $more = 0 ] || wait_until 120 paid_or_ended $(($(paid) + more)) "$2"
+    [ $more = 0 ] || wait_until 120 paid_or_idle $(($(paid) + more)) "$2" ${3:+"$(vain_runs)"}
     nap $((RANDOM % 60))
     stop_process "$2" KILL
 }
@@ -184,7 +188,7 @@ killed() { # STORE
         second=$!
         share=$((round % 3 == 2 ? 0 : USERS / 3))
         kill_within $share $first
-        kill_within $((share / 2)) $second
+        kill_within $((share / 2)) $second alone
         echo "# $s: $(paid) of $((3 * USERS)) after round $round"
     done
     sound "$s, midway"
