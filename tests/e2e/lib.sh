@@ -144,16 +144,19 @@ main_shell() {
     return 1
 }
 
-# wait_until SECONDS COMMAND...: asks again and again, until it succeeds or the time is over. The time is that of a
-# quiet machine, which asks eight times a second; one with other work gets up to four times as long.
+# wait_until SECONDS COMMAND...: asks again and again, until it succeeds or the time is over; less often when it takes
+# long, for what is asked costs time that others need. The time is that of a quiet machine, which asks at least three
+# times a second; one with other work gets up to four times as long.
 wait_until() {
-    local from=$SECONDS limit=$1 asked=0
+    local from=$SECONDS limit=$1 asked=0 pause=0.05
     shift
     until "$@" > /dev/null 2>&1; do
         asked=$((asked + 1))
         [ $((SECONDS - from)) -lt "$limit" ] ||
-            { [ $asked -lt $((8 * limit)) ] && [ $((SECONDS - from)) -lt $((4 * limit)) ]; } || return 1
-        sleep 0.05
+            { [ $asked -lt $((3 * limit)) ] && [ $((SECONDS - from)) -lt $((4 * limit)) ]; } || return 1
+        [ $asked != 10 ] || pause=0.1
+        [ $asked != 30 ] || pause=0.2
+        sleep $pause
     done
 }
 
@@ -451,7 +454,7 @@ start_renewd() {
     main_shell start_renewd || return 1
     "$RENEWD" -c "$CONF" "$@" >> "$DIR/renewd.all" 2>&1 &
     RENEWD_PID=$!
-    wait_until "${RENEWD_START_SECONDS:-60}" renewd_is_up_or_gone && renewd_is_up && return 0
+    wait_until "${RENEWD_START_SECONDS:-60}" renewd_is_up_or_gone && renewd_is_up > /dev/null && return 0
     tail -n 20 "$DIR/renewd.all" >&2
     return 1
 }
