@@ -207,7 +207,7 @@ explain() { # STORE
     sql "update airpublisher_youtube_tokens set plan = 'paid', expires_at = $(at_time "$(date -u -d $year-07-01 +%s)")" > /dev/null
     sql "update airpublisher_youtube_tokens set plan = 'free' where creator_unique_identifier in ('e-1', 'e-2', 'e-3')" > /dev/null
     sql "update airpublisher_youtube_tokens set google_refresh_token = null where creator_unique_identifier in ('e-4', 'e-5')" > /dev/null
-    start_renewd
+    start_ready || exit 1
     says "$s: left out by \`only\`" 3 'left out by .only.'
     says "$s: without refresh token" 2 'without credential: refresh_token is empty'
     says "$s: none due until a day" 25 "not due yet, none until $year-01-01T00:00:00Z"
@@ -216,7 +216,7 @@ explain() { # STORE
     check_match "$s: one record: left out" 'no record e-1.*.only. leaves it out' "$(ctl explain youtube e-1 2>&1)"
     stop_renewd
     sql "update airpublisher_youtube_tokens set expires_at = $(at_time $((now - 60))) where creator_unique_identifier <> 'e-9'" > /dev/null
-    start_renewd
+    start_ready || exit 1
     says "$s: over the limit" 14 'due, but over the limit of 10 a run'
     check_match "$s: one record: due" '^due: the next run takes it' "$(ctl explain youtube e-20)"
     lease e-20

@@ -56,7 +56,7 @@ constraint() {
     check_healthy "$s: constraint beside it"
     run_renewd --once
     check_equal "$s: constraint: the spent token is not presented again" 1 "$(presented strict c--7)"
-    start_renewd
+    start_ready || exit 1
     id=$(sql "select id from tokens where account = 'c--7'")
     ctl refresh strict "$id" > "$DIR/refresh.out" 2>&1
     check_equal "$s: constraint: nor by hand" 1 "$(presented strict c--7)"
@@ -238,7 +238,7 @@ bad_text() {
     check_equal "bad UTF-8: the name in the row stays" FF61C0AF62 "$(sql "select hex(account) from tokens where id = 1")"
     check "bad UTF-8: the log is valid UTF-8" iconv -f UTF-8 -t UTF-16 "$DIR/renewd.log" -o /dev/null
     check_healthy "bad UTF-8 beside it"
-    start_renewd
+    start_ready || exit 1
     ctl --json records google > "$DIR/records.out"
     check "bad UTF-8: the API's answer is valid" iconv -f UTF-8 -t UTF-16 "$DIR/records.out" -o /dev/null
     check_match "bad UTF-8: and JSON" '^[0-9]+$' "$(json '$.records.#' < /dev/null 2> /dev/null; sqlite3 :memory: \

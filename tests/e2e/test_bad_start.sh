@@ -102,7 +102,7 @@ sqlite_away() {
     mkdir "$db"
     start_renewd
     check "a database that cannot be opened: the daemon runs and its door answers" renewd_is_up
-    check_match "it says so, with the file" "the database is not available.*$db" "$(cat "$DIR/renewd.all")"
+    check "it says so, with the file" wait_until 20 grep -q "the database is not available.*$db" "$DIR/renewd.all"
     check_match "renewctl status says so" "$db|away|down" "$(ctl status)"
     # While it is stopped: where no file is at all renewd makes one, beside whose log the old one would lie then.
     kill -STOP "$RENEWD_PID"
@@ -172,7 +172,7 @@ pg_away_at_start() {
     pg_stop
     start_renewd
     check "PostgreSQL away at start: the daemon runs and its door answers" renewd_is_up
-    check_match "it says so, once a reason" 'the database is not available; nothing new is attempted until it answers' "$(cat "$DIR/renewd.all")"
+    check "it says so, once a reason" wait_until 20 grep -q 'the database is not available; nothing new is attempted until it answers' "$DIR/renewd.all"
     check_equal "nothing is sent" 0 "$(sim_count google requests)"
     timeout 40 "$RENEWD" -c "$CONF" --once > "$DIR/once.out" 2>&1 &
     OTHER_PID=$!
