@@ -160,6 +160,16 @@ wait_until() {
     done
 }
 
+# in_time NANOSECONDS MILLISECONDS: since then (date +%s%N) fewer have passed, beside four times what a machine with
+# other work needs for a plain question to the simulator.
+in_time() {
+    local now others
+    now=$(date +%s%N)
+    sim_get counts > /dev/null
+    others=$(($(date +%s%N) - now))
+    [ $((now - $1)) -lt $(($2 * 1000000 + 4 * others)) ]
+}
+
 # free_port: a TCP port of 127.0.0.1 that is this test's alone as long as it runs.
 free_port() { "$TOP/tests/port" "$DIR"; }
 

@@ -130,7 +130,7 @@ test_clock() {
     check_equal 'clock: stopped' 1 "$(sim_get clock | json '$.frozen')"
     local now
     now=$(sim clock '{"real":true}' | json '$.now')
-    check 'clock: real again' test $(($(date +%s) - now)) -le 5
+    check 'clock: real again' test $(($(date +%s) - now)) -le 600
     now=$(sim clock '{"advance":86400}' | json '$.now')
     check 'clock: runs ahead' test $((now - $(date +%s))) -ge 86390
 }
