@@ -82,10 +82,14 @@ suspects() { # STORE
 }
 explained() { ctl explain tokens 1 | grep -qE "$1"; }
 
-# The daemon alone lives on a clock that runs sixty times as fast since FROM: a tick each second.
-fast_ready() { # FROM
-    FAST_CLOCK="$1 60" LD_PRELOAD=$BUILD/tests/e2e/.libs/fast_clock.so start_ready || exit 1
+# The daemon alone lives on a clock that runs SPEED times as fast since FROM: at 60 a tick each second. A claim is good
+# for a minute beside its requests, which is no second then: where a machine is too busy for that, it is given back and
+# its run ends early. Then the clock runs slower.
+SPEEDS=${SPEEDS:-60 20 6}
+fast_ready() { # FROM [SPEED]
+    FAST_CLOCK="$1 ${2:-60}" LD_PRELOAD=$BUILD/tests/e2e/.libs/fast_clock.so start_ready || exit 1
 }
+within() { wait_until $((3600 / $1)) "${@:2}"; } # SPEED COMMAND...
 ticked() { [ "$(sql "select count(*) from $(own runs) where trigger = 'tick' and $2")" -ge "$1" ]; }
 warned() { ctl jobs | grep -qE 'pace = '; }
 not_warned() { ! warned; }
@@ -97,27 +101,45 @@ every_minute() { # COUNT MORE
     sed -i 's/^schedule.*/schedule = "* * * * *";/' "$DIR/conf.d/tokens.conf"
 }
 
+warned_or_over() { warned || first_is_over; }
+first_is_over() { grep -q 'msg="run finished" job=tokens run=1 ' "$DIR/renewd.all"; }
+all_or_some() { ticked 1 'refreshed > 0 and finished_at > 0'; }
+
 # Twelve accounts, one in forty seconds, and a tick a minute.
 too_slow() { # STORE
-    local s="$1, pace" from
-    from=$(date +%s)
-    stage "$1"
-    : > "$DIR/renewd.all"
-    every_minute 12 'pace = "40s";'
-    fast_ready "$from"
-    check "$s: a run that is not over when the next tick comes is told" wait_until 60 warned
+    local s="$1, pace" from speed
+    for speed in $SPEEDS; do
+        from=$(date +%s)
+        stage "$1"
+        : > "$DIR/renewd.all"
+        every_minute 12 'pace = "40s";'
+        fast_ready "$from" "$speed"
+        within "$speed" warned_or_over
+        first_is_over && [ "$speed" != "${SPEEDS##* }" ] || break
+        stop_renewd
+    done
+    check "$s: a run that is not over when the next tick comes is told" within "$speed" warned
     check_match "$s: after the second such tick, with the number that would do" 'level=warning msg="at pace = ..40000ms.. a run of 12 records is not over when the next tick comes, 2 times in a row; pace = ..5000ms.. is enough"' \
         "$(cat "$DIR/renewd.all")"
     check_no_match "$s: not after the first" '1 times' "$(cat "$DIR/renewd.all")"
-    check "$s: all are refreshed all the same" wait_until 60 is_refreshed_all 12
-    check "$s: then nothing is said any more" wait_until 60 not_warned
+    check "$s: all are refreshed all the same" within "$speed" is_refreshed_all 12
+    check "$s: then nothing is said any more" within "$speed" not_warned
     stop_renewd
     sed -i 's/"40s"/"5000ms"/' "$DIR/conf.d/tokens.conf"
-    : > "$DIR/renewd.all"
-    again
-    fast_ready "$from"
-    check "$s: at that pace all are refreshed by one tick" wait_until 60 ticked 1 'refreshed = 12'
-    wait_until 60 ticked "$(($(sql "select count(*) from $(own runs)") + 2))" 'finished_at > 0'
+    for speed in "$speed" ${SPEEDS#* }; do
+        : > "$DIR/renewd.all"
+        again
+        sql "delete from $(own runs)"
+        fast_ready "$from" "$speed"
+        within "$speed" all_or_some
+        ! ticked 1 'refreshed = 12' || break
+        [ "$speed" != "${SPEEDS##* }" ] || break
+        stop_renewd
+        from=$(date +%s)
+        sql "update $(own jobs) set last_tick = $from - 60, next_tick = $from"
+    done
+    check "$s: at that pace all are refreshed by one tick" ticked 1 'refreshed = 12'
+    within "$speed" ticked "$(($(sql "select count(*) from $(own runs)") + 2))" 'finished_at > 0'
     check_no_match "$s: and nothing is said" 'pace = ' "$(ctl jobs; cat "$DIR/renewd.all")"
     stop_renewd
 }
