@@ -72,6 +72,16 @@ int buf_append(struct buf *b, const void *data, size_t len)
     return 0;
 }
 
+char *buf_extend(struct buf *b, size_t len)
+{
+    if (buf_reserve(b, len) < 0)
+        return NULL;
+    char *at = b->data + b->len;
+    b->len += len;
+    b->data[b->len] = '\0';
+    return at;
+}
+
 int buf_text(struct buf *b, const char *text)
 {
     return buf_append(b, text, strlen(text));
@@ -82,15 +92,22 @@ int buf_char(struct buf *b, char c)
     return buf_append(b, &c, 1);
 }
 
+/* Most texts fit into the room that is there: they are formatted once. */
 int buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int len = vsnprintf(NULL, 0, fmt, ap);
+    size_t room = b->data && !b->failed ? b->cap - b->len : 0;
+    int len = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
     va_end(ap);
+    bool there = len >= 0 && (size_t)len < room;
+    if (room && !(there && (size_t)len <= b->max - b->len))
+        b->data[b->len] = '\0';
     int r = len < 0 ? -EINVAL : buf_reserve(b, (size_t)len);
-    if (r == 0) {
+    if (r == 0 && there) {
+        b->len += (size_t)len;
+    } else if (r == 0) {
         vsnprintf(b->data + b->len, (size_t)len + 1, fmt, again);
         b->len += (size_t)len;
     } else {

@@ -27,6 +27,8 @@ int buf_append(struct buf *b, const void *data, size_t len);
 int buf_text(struct buf *b, const char *text);
 int buf_char(struct buf *b, char c);
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Appends len bytes for the caller to fill: where they are, or NULL like a failed append. */
+char *buf_extend(struct buf *b, size_t len);
 
 /* Gives the NUL-terminated data to the caller (who calls free or wipe_free) and empties the buffer. NULL when an
  * append had failed, so truncated text is never returned. */

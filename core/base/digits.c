@@ -4,6 +4,7 @@
 #include "core/base/digits.h"
 
 #include <errno.h>
+#include <string.h>
 
 int digits_read(const char **text, int64_t *ret)
 {
@@ -34,4 +35,20 @@ int digits_exact(const char **text, int count, int *ret)
     *text = p;
     *ret = value;
     return 0;
+}
+
+void digits_of(int64_t number, char ret[DIGITS_SIZE])
+{
+    char text[DIGITS_SIZE];
+    size_t at = sizeof(text) - 1;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    text[at] = '\0';
+    do {
+        text[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (number < 0)
+        text[--at] = '-';
+    memcpy(ret, text + at, sizeof(text) - at);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Reads plain digits from text, with limits. Shared by durations, sizes, dates, cron and encodings.
+ * Reads plain digits from text, with limits: shared by durations, sizes, dates, cron and encodings. Writes a number.
  */
 #ifndef CORE_BASE_DIGITS_H
 #define CORE_BASE_DIGITS_H
@@ -20,5 +20,10 @@ static inline int digit_hex(int c)
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;
 }
+
+enum { DIGITS_SIZE = 24 };
+
+/* What snprintf("%lld") writes, in a fraction of the time. */
+void digits_of(int64_t number, char ret[DIGITS_SIZE]);
 
 #endif

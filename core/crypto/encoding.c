@@ -55,31 +55,40 @@ int hex_decode(struct buf *to, const char *text, size_t len)
     return append_wiped(to, data, len / 2);
 }
 
+/* What is left of the data after the whole groups of three bytes. */
+static void encode_rest(const char *alphabet, bool padding, const unsigned char *in, size_t len, char *text)
+{
+    uint32_t bits = (uint32_t)in[0] << 16 | (len > 1 ? (uint32_t)in[1] << 8 : 0);
+    size_t out = 0;
+
+    text[out++] = alphabet[bits >> 18];
+    text[out++] = alphabet[bits >> 12 & 63];
+    if (len > 1)
+        text[out++] = alphabet[bits >> 6 & 63];
+    while (padding && out < 4)
+        text[out++] = '=';
+}
+
 static int encoding_encode(struct buf *to, const char *alphabet, bool padding, const void *data, size_t len)
 {
     const unsigned char *in = data;
-    size_t out = 0;
+    size_t groups = len / 3, rest = len % 3;
 
     if (len > SIZE_MAX / 2)
         return -ENOBUFS;
-    char *text = xmalloc(len / 3 * 4 + 5);
-    for (size_t i = 0; i < len; i += 3) {
-        size_t left = len - i;
-        uint32_t bits = (uint32_t)in[i] << 16;
-        bits |= left > 1 ? (uint32_t)in[i + 1] << 8 : 0;
-        bits |= left > 2 ? in[i + 2] : 0;
-        text[out++] = alphabet[bits >> 18];
-        text[out++] = alphabet[bits >> 12 & 63];
-        if (left > 1)
-            text[out++] = alphabet[bits >> 6 & 63];
-        else if (padding)
-            text[out++] = '=';
-        if (left > 2)
-            text[out++] = alphabet[bits & 63];
-        else if (padding)
-            text[out++] = '=';
+    char *text = buf_extend(to, 4 * groups + (rest == 0 ? 0 : padding ? 4 : rest + 1));
+    if (text == NULL)
+        return -ENOBUFS;
+    for (size_t i = 0; i < groups; i++, in += 3, text += 4) {
+        uint32_t bits = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
+        text[0] = alphabet[bits >> 18];
+        text[1] = alphabet[bits >> 12 & 63];
+        text[2] = alphabet[bits >> 6 & 63];
+        text[3] = alphabet[bits & 63];
     }
-    return append_wiped(to, text, out);
+    if (rest > 0)
+        encode_rest(alphabet, padding, in, rest, text);
+    return 0;
 }
 
 int base64_encode(struct buf *to, const void *data, size_t len)

@@ -41,7 +41,7 @@ static void write_string(struct buf *to, const char *text, size_t len)
     buf_text(to, "\"");
     while (i < len) {
         unsigned char c = (unsigned char)text[i];
-        size_t n = utf8_char(text + i, len - i);
+        size_t n = c < 0x80 ? 1 : utf8_char(text + i, len - i);
         if (n > 0 && c >= 0x20 && c != '"' && c != '\\') {
             i += n;
             continue;

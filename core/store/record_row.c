@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/digits.h"
 
 enum kind { TEXT, CHARS, NUMBER, SMALL };
 
@@ -136,7 +137,7 @@ void record_params(const struct record *rec, struct record_params *ret)
             number = small;
             break;
         }
-        snprintf(ret->numbers[i], sizeof(ret->numbers[i]), "%lld", (long long)number);
+        digits_of(number, ret->numbers[i]);
         ret->texts[i] = ret->numbers[i];
     }
 }

@@ -5,6 +5,7 @@
 #ifndef CORE_STORE_RECORD_ROW_H
 #define CORE_STORE_RECORD_ROW_H
 
+#include "core/base/digits.h"
 #include "core/base/buf.h"
 #include "core/db/db.h"
 #include "core/rules/record.h"
@@ -28,7 +29,7 @@ void record_set(struct record *rec, size_t i, const char *text);
  * $RECORD_COLUMNS. */
 struct record_params {
     const char *texts[RECORD_COLUMNS];
-    char numbers[RECORD_COLUMNS][24];
+    char numbers[RECORD_COLUMNS][DIGITS_SIZE];
 };
 /* The texts are valid as long as the record and `ret`. */
 void record_params(const struct record *rec, struct record_params *ret);

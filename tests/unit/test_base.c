@@ -18,6 +18,7 @@
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
+#include "core/base/digits.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/file.h"
@@ -169,6 +170,28 @@ static void test_buf(void)
     cleanup(free_p) char *none = buf_steal(&b);
     CU_ASSERT_STRING_EQUAL(none, "");
     CU_ASSERT_EQUAL(buf_printf(&b, "%s", "01234567890"), -ENOBUFS);
+    buf_done(&b);
+    CU_ASSERT_EQUAL(buf_text(&b, "0123456"), 0); /* there is room in the memory, but not below the limit */
+    CU_ASSERT_EQUAL(buf_printf(&b, "%d", 78901), -ENOBUFS);
+    CU_ASSERT_STRING_EQUAL(b.data, "0123456");
+    buf_clear(&b);
+    char *filled = buf_extend(&b, 3);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(filled);
+    memcpy(filled, "abc", 3);
+    CU_ASSERT_STRING_EQUAL(b.data, "abc");
+    CU_ASSERT_PTR_NULL(buf_extend(&b, 8));
+    CU_ASSERT_TRUE(b.failed);
+}
+
+static void test_digits_of(void)
+{
+    static const int64_t numbers[] = {0, 7, -7, 10, 1795269600, -1000, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char text[DIGITS_SIZE], same[32];
+        snprintf(same, sizeof same, "%" PRId64, numbers[i]);
+        digits_of(numbers[i], text);
+        CU_ASSERT_STRING_EQUAL(text, same);
+    }
 }
 
 static void test_alloc(void)
@@ -543,6 +566,7 @@ int main(void)
         {"a process that gave up writing elsewhere", test_sandbox},
         {"the service manager is told", test_notify},
         {"buf", test_buf},
+        {"a number as digits", test_digits_of},
         {"alloc", test_alloc},
         {"utf8", test_utf8},
         {"error", test_error},
