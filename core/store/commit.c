@@ -37,6 +37,14 @@ struct commit *commit_new(void)
     return xcalloc(1, sizeof(struct commit));
 }
 
+void commit_forget_text(struct commit *c)
+{
+    if (c->spooled)
+        explicit_bzero(c->spooled, c->spooled_len);
+    free(c->spooled);
+    c->spooled = NULL;
+}
+
 static void effects_free(struct commit_effect *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -66,6 +74,7 @@ void commit_free(struct commit *c)
     record_done(&c->after);
     row_done(&c->row);
     row_done(&c->current);
+    commit_forget_text(c);
     free(c->plugin);
     free(c->host);
     free(c->incarnation);

@@ -41,6 +41,7 @@ static void put_text(struct json_writer *w, const char *name, const char *text)
     codec_put(w, name, text, text ? strlen(text) : 0);
 }
 
+/* What is absent reads as 0 or NULL, and most of a record is. */
 static void put_record(struct json_writer *w, const char *name, const struct record *rec)
 {
     struct record_params p;
@@ -48,7 +49,8 @@ static void put_record(struct json_writer *w, const char *name, const struct rec
     record_params(rec, &p);
     json_begin_object(w, name);
     for (size_t i = 0; i < RECORD_COLUMNS; i++)
-        put_text(w, record_column(i), p.texts[i]);
+        if (p.texts[i] && (p.texts[i] != p.numbers[i] || strcmp(p.texts[i], "0") != 0))
+            put_text(w, record_column(i), p.texts[i]);
     json_end(w);
 }
 
@@ -270,7 +272,7 @@ static void get_record(struct reader *r, const char *name, struct record *rec)
 
     for (size_t i = 0; i < RECORD_COLUMNS; i++) {
         snprintf(path, sizeof(path), "%s.%s", name, record_column(i));
-        if (json_kind(r->doc, path) == JSON_ABSENT) /* an older renewd did not write it */
+        if (json_kind(r->doc, path) == JSON_ABSENT) /* 0 or NULL, or an older renewd did not know it */
             continue;
         cleanup(free_p) char *text = get(r, path, NULL);
         record_set(rec, i, text);

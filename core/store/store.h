@@ -225,7 +225,9 @@ struct commit {
     int http_status;
     char *code, *text; /* cleaned; NULL when ok */
     int64_t started_at, finished_at;
-    bool release; /* clear the lease if it is still this attempt's */
+    bool release;  /* clear the lease if it is still this attempt's */
+    char *spooled; /* its text as the spool has it, until something changes; NULL: it is not kept */
+    size_t spooled_len;
     /* results */
     int result;               /* enum commit_result */
     bool table_locked;        /* it waits because its table seems to be locked as a whole */
@@ -245,6 +247,7 @@ int store_commit(struct db *db, struct commit *const *list, size_t count, struct
 /* As text for the spool and back: everything but `table` and effects' sql, which are looked up again by source and
  * statement name. Holds secrets: the caller must seal it. */
 int commit_to_text(const struct commit *c, char **ret_text, size_t *ret_len);
+void commit_forget_text(struct commit *c); /* something of it changes */
 int commit_from_text(const char *text, size_t len, struct commit **ret, struct error *e);
 /* Gives a commit read from text its table, which may have other columns by now: writes and the row are moved by
  * slot. -ENOENT with the slot's name when a slot that must be written is no longer mapped. */

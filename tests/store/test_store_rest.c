@@ -122,6 +122,7 @@ static void text_round_trip(void)
     c->answer = xstrdup("r1.key.answer");
     CU_ASSERT_EQUAL_FATAL(commit_to_text(c, &text, &len), 0);
     CU_ASSERT_EQUAL(strlen(text), len);
+    CU_ASSERT_PTR_NULL(strstr(text, "\"strikes\"")); /* 0 */
     CU_ASSERT_EQUAL_FATAL(commit_from_text(text, len, &back, &e), 0);
     CU_ASSERT_PTR_NULL(back->table);
     CU_ASSERT_EQUAL_FATAL(commit_to_text(back, &again, &again_len), 0); /* before it has its table too */

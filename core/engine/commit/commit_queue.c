@@ -47,18 +47,14 @@ static void task_end(struct commit_task *t, int outcome, bool ask_again)
 /* The newest pair of a credential that must not be presented twice is retained for a day. */
 static int retain(const struct commit_task *t, struct error *e)
 {
-    const struct commit *c = t->commit;
-    char *text = NULL;
-    size_t len = 0;
+    struct commit *c = t->commit;
     if (!c->replaces || c->safe || t->lost[0] || !t->engine->keep)
         return 0;
-    int res = commit_to_text(c, &text, &len);
+    int res = c->spooled ? 0 : commit_to_text(c, &c->spooled, &c->spooled_len);
     if (res < 0)
         return error_set(e, res, "it could not be encoded");
-    res = retention_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, text, len, e);
-    explicit_bzero(text, len);
-    free(text);
-    return res;
+    return retention_put(t->engine->keep, c->attempt_id, c->before.fingerprint, c->after.fingerprint, c->spooled,
+                         c->spooled_len, e);
 }
 
 static void queue_settled(struct commit_task *t)
@@ -365,6 +361,7 @@ static void row_changed(struct commit_task *t)
 {
     struct commit *c = t->commit;
     if (t->rounds++ < ROUNDS_MAX && (queue_same_credential(t) || went_back(t))) {
+        commit_forget_text(c);
         row_done(&c->row);
         c->row = c->current;
         memset(&c->current, 0, sizeof c->current);

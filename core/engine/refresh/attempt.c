@@ -74,7 +74,7 @@ void attempts_give_up(struct job *j)
 }
 
 /* Written to the spool as if the attempt ended here: a later result of the same attempt replaces it. */
-static int spool_now(struct attempt *a, const struct commit *c)
+static int spool_now(struct attempt *a, struct commit *c)
 {
     struct error e = {"the answer is larger than the spool accepts"};
     char *text = NULL;
@@ -94,10 +94,11 @@ static int spool_now(struct attempt *a, const struct commit *c)
                              "written to the database only",
                  "job", a->job->config->job, "record", a->claim.record.key, "account", a->claim.record.account,
                  "reason", e.text, NULL);
-    if (text) {
-        explicit_bzero(text, len);
-        free(text);
-    }
+    commit_forget_text(c);
+    c->spooled = text;
+    c->spooled_len = len;
+    if (!c->replaces || c->safe) /* it is not retained when the store has it */
+        commit_forget_text(c);
     return res;
 }
 
