@@ -102,6 +102,15 @@ static bool is_spent(const struct commit *c)
     return gives(c) && !stays(c) && c->before.fingerprint[0];
 }
 
+/* The lease, where it still is this attempt's. */
+static void sql_append_given_back(const char *mine, struct buf *sql)
+{
+    static const char *const columns[] = {"lease_host", "lease_incarnation", "lease_until", "attempt_id"};
+
+    for (size_t i = 0; i < COUNT_OF(columns); i++)
+        buf_printf(sql, "%s%s = CASE WHEN %s THEN NULL ELSE c.%s END", i ? ", " : "", columns[i], mine, columns[i]);
+}
+
 /* Spent: it has a successor from now on, and its pair is no longer the newest. */
 static int old_spent(struct db *db, const struct commit *const *list, size_t count, bool newest, struct error *e)
 {
@@ -128,12 +137,9 @@ static int old_spent(struct db *db, const struct commit *const *list, size_t cou
     buf_init(&sql, SQL_MAX);
     buf_printf(&sql,
                "WHERE true ON CONFLICT (fingerprint) DO UPDATE SET successor = %s, sealed = NULL,"
-               " replaced_at = excluded.replaced_at,"
-               " lease_host = CASE WHEN %s THEN NULL ELSE c.lease_host END,"
-               " lease_incarnation = CASE WHEN %s THEN NULL ELSE c.lease_incarnation END,"
-               " lease_until = CASE WHEN %s THEN NULL ELSE c.lease_until END,"
-               " attempt_id = CASE WHEN %s THEN NULL ELSE c.attempt_id END",
-               newest ? "excluded.successor" : "coalesce(c.successor, excluded.successor)", mine, mine, mine, mine);
+               " replaced_at = excluded.replaced_at, ",
+               newest ? "excluded.successor" : "coalesce(c.successor, excluded.successor)");
+    sql_append_given_back(mine, &sql);
     return many_exec(
         &m,
         "INSERT INTO {credentials} AS c (fingerprint, plugin, successor, dead, created_at, replaced_at)"
@@ -171,8 +177,11 @@ static int new_known(struct db *db, const struct commit *const *list, size_t cou
     static const struct many_column columns[] = {{"fingerprint", false},
                                                  {"plugin", false},
                                                  {"sealed", false},
-                                                 {"created_at", true}};
+                                                 {"created_at", true},
+                                                 {"attempt", false}};
     cleanup(many_done) struct many m = {0};
+    cleanup(buf_done) struct buf sql = {0};
+    const char *mine = db_is_postgresql(db) ? "c.attempt_id = ANY($5::text[])" : "c.attempt_id = $5";
 
     many_begin(&m, db, columns, COUNT_OF(columns));
     for (size_t i = 0; i < count; i++) {
@@ -183,19 +192,22 @@ static int new_known(struct db *db, const struct commit *const *list, size_t cou
         many_text(&m, c->plugin);
         many_text(&m, c->safe ? NULL : c->sealed_pair);
         many_number(&m, c->finished_at);
+        many_text(&m, stays(c) ? c->attempt_id : NULL);
     }
-    return many_exec(
-        &m,
-        "INSERT INTO {credentials} AS c (fingerprint, plugin, dead, sealed, created_at)"
-        " SELECT renewd_u.fingerprint, renewd_u.plugin, 0, renewd_u.sealed, renewd_u.created_at FROM",
-        "WHERE true ON CONFLICT (fingerprint) DO UPDATE SET successor = NULL, dead = 0, unanswered = 0,"
-        " hold_until = 0, sealed = coalesce(excluded.sealed, c.sealed), replaced_at = NULL",
-        NULL, e);
+    buf_init(&sql, SQL_MAX);
+    buf_text(&sql, "WHERE true ON CONFLICT (fingerprint) DO UPDATE SET successor = NULL, dead = 0, unanswered = 0,"
+                   " hold_until = 0, sealed = coalesce(excluded.sealed, c.sealed), replaced_at = NULL, ");
+    sql_append_given_back(mine, &sql);
+    return many_exec(&m,
+                     "INSERT INTO {credentials} AS c (fingerprint, plugin, dead, sealed, created_at)"
+                     " SELECT renewd_u.fingerprint, renewd_u.plugin, 0, renewd_u.sealed, renewd_u.created_at FROM",
+                     sql.data, NULL, e);
 }
 
+/* One that stays and is renewed was given back with the new token. */
 static bool is_given_back(const struct commit *c)
 {
-    return gives(c) ? stays(c) : c->before.fingerprint[0] && c->release;
+    return !gives(c) && c->before.fingerprint[0] && c->release;
 }
 
 static int leases_clear(struct db *db, const struct commit *const *list, size_t count, struct error *e)
