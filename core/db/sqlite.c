@@ -438,14 +438,11 @@ static void sqlite_close(struct db *db)
     sqlite3_close_v2(db->connection);
 }
 
-static int sqlite_exec_each(struct db *db, const char *sql, const struct db_param *params, size_t count,
-                            size_t sets, int64_t *ret_affected, struct error *e)
+static int run_each(struct db *db, sqlite3_stmt *s, const struct db_param *params, size_t count, size_t sets,
+                    int64_t *ret_affected, struct error *e)
 {
-    cleanup(statement_end) sqlite3_stmt *s = NULL;
     cleanup(free_p) int *numbers = NULL;
-    int r = compile(db, sql, &s, e);
-    if (r == 0)
-        r = numbers_of(s, count, &numbers, e);
+    int r = numbers_of(s, count, &numbers, e);
     for (size_t i = 0; r == 0 && i < sets; i++) {
         int before = sqlite3_total_changes(db->connection), code = SQLITE_DONE;
         r = bind_all(db, s, numbers, params + i * count, e);
@@ -457,6 +454,22 @@ static int sqlite_exec_each(struct db *db, const char *sql, const struct db_para
             *ret_affected += sqlite3_changes64(db->connection);
         sqlite3_reset(s);
     }
+    return r;
+}
+
+static int sqlite_exec_each(struct db *db, const char *sql, const struct db_param *params, size_t count,
+                            size_t sets, int64_t *ret_affected, struct error *e)
+{
+    size_t len = strlen(sql);
+    sqlite3_stmt *s = kept_take(db, sql, len);
+    int r = s ? 0 : compile(db, sql, &s, e);
+    if (r < 0)
+        return r;
+    r = run_each(db, s, params, count, sets, ret_affected, e);
+    if (r == 0)
+        kept_put(db, sql, len, s);
+    else
+        sqlite3_finalize(s);
     return r;
 }
 

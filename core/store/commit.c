@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Commits in batches: one transaction for all, and on PostgreSQL one statement for all that are alike
+ * Commits in batches: one transaction for all, and for all that are alike one statement for each table
  * (commit_set.c). When the database refuses something in a batch, the batch is halved until the refused commit is
  * alone. Used through the store thread; it decides nothing about a record.
  */
@@ -485,7 +485,8 @@ static int commit_list_of_set(struct db *db, struct commit_work *list, size_t co
         commit_settle(list, some);
     if (r == 0)
         return some < count ? commit_list(db, list + some, count - some, false, e) : 0;
-    if (is_away(db, r) || r == -ENOSPC)
+    bool all_wait = !db_is_postgresql(db) && (r == -EBUSY || r == -ETIMEDOUT); /* SQLite has one lock */
+    if (is_away(db, r) || r == -ENOSPC || all_wait)
         return error_set(e, r, "%s", why.text);
     if (is_blocked(r))
         return commit_by_table(db, list, count, e);
@@ -556,7 +557,7 @@ int store_commit(struct db *db, struct commit *const *list, size_t count, struct
         qsort(works, count, sizeof(*works), work_order);
     for (size_t i = 0, some; i < count; i = commit_past_locked(works, i + some, count)) {
         some = batch_of(db, works + i, count - i);
-        int r = commit_list(db, works + i, some, db_is_postgresql(db), e);
+        int r = commit_list(db, works + i, some, true, e);
         if (r < 0)
             result = r;
         if (r < 0 && !is_blocked(r))

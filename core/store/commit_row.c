@@ -166,15 +166,17 @@ static int sql_append_statement(struct db *db, const struct commit_work *w, stru
     sql_append_key(c, a, sql);
     sql_append_credential(db, c, a, sql);
     sql_append_only(c, a, sql);
-    if (update) {
-        buf_text(sql, a->of_rows ? " RETURNING renewd_u.renewd_at, " : " RETURNING ");
-        row_select_list(db, c->table, false, sql);
-    } else if (db_is_postgresql(db) && !c->table->view) {
+    if (!update && db_is_postgresql(db) && !c->table->view)
         buf_text(sql, " FOR UPDATE");
-    }
     if (r == 0 && sql->failed)
         r = error_set(e, -ENOBUFS, "%s: the update grows too long", c->table->name);
     return r;
+}
+
+static void sql_append_returning(struct db *db, const struct table *t, const char *first, struct buf *sql)
+{
+    buf_printf(sql, " RETURNING %s", first);
+    row_select_list(db, t, false, sql);
 }
 
 /* Reads the row after its update. SQLite's RETURNING does not show what a trigger did afterwards, and SQLite has no
@@ -268,6 +270,10 @@ int commit_row(struct db *db, struct commit_work *w, struct error *e)
         return error_set(e, -EINVAL, "%s: the row as last read is not known", c->table->name);
     buf_init(&sql, ROW_SQL_MAX);
     int r = sql_append_statement(db, w, &a, &sql, &from, e);
+    if (c->write_count && db_is_postgresql(db))
+        sql_append_returning(db, c->table, "", &sql);
+    else if (c->write_count)
+        buf_text(&sql, " RETURNING 1");
     if (r == 0)
         r = db_exec(db, sql.data, a.params, a.count, &result, e);
     if (r < 0)
@@ -366,6 +372,9 @@ static int group_write(struct group *g, struct commit_work **list, bool *ret_wri
     buf_init(&head, ROW_SQL_MAX);
     buf_append(&head, g->sql.data, g->from);
     buf_text(&head, " FROM");
+    sql_append_returning(g->rows.db, g->table, "renewd_u.renewd_at, ", &g->sql);
+    if (g->sql.failed)
+        return error_set(e, -ENOBUFS, "%s: the update grows too long", g->table->name);
     r = many_exec(&g->rows, head.data, g->sql.data + g->from, &result, e);
     for (size_t i = 0; r == 0 && i < db_rows(result); i++) {
         size_t index = g->members[db_integer(result, i, 0) - 1];
@@ -379,8 +388,25 @@ static int group_write(struct group *g, struct commit_work **list, bool *ret_wri
     return r;
 }
 
+/* SQLite: one statement for each, compiled once. */
+static int write_each(struct db *db, struct commit_work **list, size_t count, struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (!list[i]->c->touches_row)
+            continue;
+        r = commit_row(db, list[i], e);
+        if (list[i]->verdict != COMMIT_WAITING)
+            list[i] = NULL;
+    }
+    return r;
+}
+
 int commit_rows(struct db *db, struct commit_work **list, size_t count, struct error *e)
 {
+    if (!db_is_postgresql(db))
+        return write_each(db, list, count, e);
     cleanup(groups_done) struct groups groups = {.count = 0};
     cleanup(free_p) bool *written = xcalloc(count, sizeof(*written));
     int r = 0;

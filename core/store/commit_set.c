@@ -104,7 +104,8 @@ int commit_set(struct db *db, struct commit_work *list, size_t count, size_t *re
 
     mark_shared(list, count);
     for (size_t i = 0; i < count; i++)
-        if (!list[i].already && !list[i].shared && writes_more_than_history(&list[i]) && commit_is_plain(list[i].c))
+        if (!list[i].already && !list[i].shared && writes_more_than_history(&list[i]) &&
+            commit_is_plain(list[i].c) && (db_is_postgresql(db) || !list[i].c->effect_count))
             some[left++] = &list[i];
     int r = commit_rows(db, some, left, e);
     if (r < 0)

@@ -4,12 +4,11 @@
 #include "core/store/many.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
+#include "core/base/digits.h"
 #include "core/store/list.h"
 
 enum { SQL_MAX = 512 * 1024 };
@@ -53,9 +52,9 @@ void many_text(struct many *m, const char *text)
 
 void many_number(struct many *m, int64_t number)
 {
-    char text[24];
+    char text[DIGITS_SIZE];
 
-    snprintf(text, sizeof(text), "%" PRId64, number);
+    digits_of(number, text);
     if (db_is_postgresql(m->db)) {
         many_text(m, text);
         return;
@@ -112,7 +111,7 @@ int many_exec(struct many *m, const char *before, const char *after, struct db_r
 {
     cleanup(buf_done) struct buf sql = {0};
     size_t rows = many_rows(m);
-    int r = 0;
+    int64_t ignored = 0;
 
     if (rows == 0)
         return 0;
@@ -127,7 +126,7 @@ int many_exec(struct many *m, const char *before, const char *after, struct db_r
         return error_set(e, -ENOBUFS, "a statement of renewd itself is too long");
     if (db_is_postgresql(m->db))
         return exec_arrays(m, sql.data, ret, e);
-    for (size_t i = 0; r == 0 && i < rows; i++)
-        r = db_exec(m->db, sql.data, m->args.params + i * m->column_count, m->column_count, NULL, e);
-    return r;
+    if (rows == 1) /* a kept statement */
+        return db_exec(m->db, sql.data, m->args.params, m->column_count, NULL, e);
+    return db_exec_each(m->db, sql.data, m->args.params, m->column_count, rows, &ignored, e);
 }
