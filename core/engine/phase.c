@@ -18,6 +18,7 @@
 #include "core/engine/commit/commit.h"
 #include "core/engine/internal.h"
 #include "core/engine/recovery/recovery.h"
+#include "core/engine/refresh/refresh.h"
 #include "core/store/guard.h"
 #include "core/store/hosts.h"
 
@@ -191,6 +192,10 @@ static void lost_store(struct engine *e, const char *why, enum engine_phase phas
         e->set_back = SET_BACK_TO_LOOK;
     free(e->store_why);
     e->store_why = xstrdup(why);
+    for (size_t i = 0; i < e->job_count; i++) /* nothing new is attempted */
+        attempt_abandon_unsent(e->jobs[i]);
+    for (struct job *j = e->retired; j; j = j->next_retired)
+        attempt_abandon_unsent(j);
     engine_tell_jobs_ready(e);
     engine_check_stopped(e);
 }

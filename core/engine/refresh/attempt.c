@@ -22,9 +22,16 @@ enum { SPOOL_FULL_MS = 5000 /* until its disk is asked again */ };
 
 static void attempt_step(struct attempt *a, const struct http_reply *reply);
 
+static void paced_over(struct attempt *a)
+{
+    a->job->callers_paced -= a->paced && a->caller;
+    a->paced = false;
+}
+
 void attempt_free(struct attempt *a)
 {
     struct job *j = a->job;
+    paced_over(a);
     if (a->previous)
         a->previous->next = a->next;
     else
@@ -44,23 +51,29 @@ void attempt_free(struct attempt *a)
     ready_soon(j);
 }
 
-void attempt_give_up_unsent(struct attempt *a)
+void attempt_give_up_unsent(struct attempt *a, bool again)
 {
     struct run *r = a->run;
+    bool failing = a->claim.record.attempts > 0;
     claim_release(a->job->engine, &a->claim.record, a->claim.attempt_id);
     if (a->job->engine->spool)
         spool_settled(a->job->engine->spool, a->claim.attempt_id);
     attempt_free(a);
-    run_attempt_ended(r, OUTCOME_NONE, false);
+    if (again && !run_names_keys(r))
+        run_attempt_returned(r, failing);
+    else
+        run_attempt_ended(r, OUTCOME_NONE, false);
 }
 
+/* --once has its reason not to wait: what ended the others. */
 void attempt_abandon_unsent(struct job *j)
 {
-    ready_give_back(j);
+    bool again = j->engine->setup.daemon;
+    ready_give_back(j, again);
     for (struct attempt *a = j->attempts, *next; a; a = next) {
         next = a->next;
         if (!a->sent && !a->token_set && (!a->transfer || !http_transfer_sent(a->transfer)))
-            attempt_give_up_unsent(a);
+            attempt_give_up_unsent(a, again);
     }
 }
 
@@ -354,13 +367,18 @@ static void begin_paced(void *ctx)
     struct attempt *a = ctx;
     struct job *j = a->job;
     a->timer = NULL;
+    paced_over(a);
     int64_t now = clock_boot_ms(), wait = pace_wait(&j->pace, now);
+    if (wait <= 0 && !a->caller && j->callers_paced)
+        wait = 1; /* a caller's is next, whose timer is of the same moment */
     if (wait > 0 && now + wait + 3 * j->config->timeout_ms < a->lease_boot_ms) {
+        a->paced = true;
+        j->callers_paced += a->caller;
         a->timer = loop_after(j->engine->loop, wait, begin_paced, a);
         return;
     }
     if (wait > 0) { /* its turn would come after its lease */
-        attempt_give_up_unsent(a);
+        attempt_give_up_unsent(a, true);
         return;
     }
     pace_take(&j->pace, now);
@@ -375,7 +393,7 @@ void attempt_start(struct attempt *a)
     struct error e;
     a->started_at = clock_now();
     if (row_values_decrypt(j, &a->claim.row, &a->values, &e) < 0) {
-        attempt_give_up_unsent(a);
+        attempt_give_up_unsent(a, false);
         return;
     }
     struct record_view view;
@@ -398,6 +416,7 @@ void attempt_begin(struct run *r, struct claimed *c, int64_t lease_boot_ms)
     a->claim = *c;
     memset(c, 0, sizeof *c);
     a->lease_boot_ms = lease_boot_ms;
+    a->caller = r->mode == CLAIM_DEMAND;
     a->next = j->attempts;
     if (a->next)
         a->next->previous = a;

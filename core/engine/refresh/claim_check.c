@@ -120,6 +120,7 @@ static void claim_take_one(struct run *r, struct claimed *c, int64_t lease_boot_
         return;
     }
     j->others = suspect ? 0 : j->others + 1;
+    r->returned -= r->returned > 0;
     if (r->left != INT64_MAX) {
         r->left--;
         if (c->record.attempts)
@@ -182,6 +183,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
     struct run *r = t->run;
     struct job *j = r->job;
     r->claiming = false;
+    j->claiming -= t->count;
     j->rehearsed = result >= 0;
     if (result == -EACCES)
         discovery_misfit(j, e->text); /* it continues soon after the GRANT */
@@ -193,7 +195,7 @@ static void rehearse_done(void *arg, int result, const struct error *e)
         claim_take_all(r, t->list, t->count, t->lease_boot_ms);
     j->engine->claims--;
     free(t);
-    run_pump(r);
+    job_pump(j);
 }
 
 /* list and its contents are taken over. */
@@ -207,6 +209,7 @@ void claims_take(struct run *r, struct claimed *list, size_t count, int64_t leas
     struct rehearse_task *t = xcalloc(1, sizeof *t);
     *t = (struct rehearse_task){r, list, count, lease_boot_ms};
     r->claiming = true; /* no further claim until it is known that the table can be written */
+    j->claiming += count;
     j->engine->claims++;
     engine_async(j->engine, rehearse_work, t, rehearse_done);
 }

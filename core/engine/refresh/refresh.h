@@ -24,6 +24,8 @@ void run_requested(struct job *j, int64_t row_id);
 int job_run_mode(const struct job *j);
 void run_pump(struct run *r);
 void run_attempt_ended(struct run *r, int outcome, bool ask_again);
+/* An attempt that was not begun is given back to be claimed again; failing: it counts as one of those. */
+void run_attempt_returned(struct run *r, bool failing);
 void run_stop_all(struct job *j);
 /* These attempts will not end: the database is not available. */
 void runs_tell_stopping(struct job *j);
@@ -38,10 +40,15 @@ size_t ready_under_way(const struct job *j);
 /* How many more may be claimed, to begin when those end. */
 size_t ready_ahead(const struct job *j);
 void ready_attempt_ended(struct job *j);
+/* How many records the run may claim now. */
+size_t ready_room(const struct run *r);
 /* False: it may begin at once. */
 bool ready_add(struct attempt *a);
+/* A caller asks for the record: if its attempt waits for room or for the pace, it is next. */
+void ready_wanted(struct job *j, const char *key);
 void ready_soon(struct job *j);
-void ready_give_back(struct job *j);
+/* again: their runs claim them again. */
+void ready_give_back(struct job *j, bool again);
 /* None begins any more. */
 void ready_close(struct job *j);
 
@@ -68,8 +75,9 @@ void attempt_abandon_unsent(struct job *j);
 void attempts_give_up(struct job *j);
 void attempt_free(struct attempt *a);
 void attempt_start(struct attempt *a);
-/* Nothing was sent: its claim is given back. */
-void attempt_give_up_unsent(struct attempt *a);
+/* Nothing was sent: its claim is given back. again: its run claims it again, unless it named it by key; otherwise the
+ * run has skipped it. */
+void attempt_give_up_unsent(struct attempt *a, bool again);
 
 /* at_fault.c: the plugin broke a rule, and may have lost what the provider gave: no further credential is spent. */
 void job_plugin_at_fault(struct job *j, const struct attempt *a, const char *why);

@@ -204,6 +204,7 @@ static void run_finish(struct run *r)
     r->finishing = true;
     loop_cancel(&r->timer);
     r->row.finished_at = clock_now();
+    r->row.skipped += r->returned;
     if (r->mode == CLAIM_AUTO && !others_matter(r)) /* all that was due was claimed */
         r->row.due = r->row.refreshed + r->row.failed + r->row.skipped;
     else if (r->row.due > r->row.refreshed + r->row.failed)
@@ -394,6 +395,7 @@ static void claim_done(void *arg, int result, const struct error *e)
     struct run *r = t->run;
     struct job *j = r->job;
     r->claiming = false;
+    j->claiming -= t->query.limit;
     joined_add(r, t->others, t->other_count);
     if (result < 0) {
         bool passes = store_passes(result) && !store_is_away(result);
@@ -404,7 +406,8 @@ static void claim_done(void *arg, int result, const struct error *e)
         else if (!store_passes(result))
             claim_refused(r, result, e->text);
     } else if (t->count == 0) {
-        r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r, false)));
+        if (!r->ask_again)
+            r->exhausted = r->exhausted || (!run_names_keys(r) && (result == 0 || !claim_later(r, false)));
     } else if (!job_may_claim(r->job)) {
         r->exhausted = true;
         run_give_back(j, t->list, t->count);
@@ -413,10 +416,11 @@ static void claim_done(void *arg, int result, const struct error *e)
         claims_take(r, t->list, t->count, t->lease_boot_ms);
     }
     free(t);
+    r->ask_again = false;
     struct engine *engine = j->engine;
     engine->claims--;
     engine->on->leases_unowned(engine);
-    run_pump(r);
+    job_pump(j); /* what this claim did not bring is room for another run's */
 }
 
 static void next_keys(struct run *r, struct claim_request *q)
@@ -448,18 +452,13 @@ static bool run_held_back(struct run *r)
     return true;
 }
 
-/* How many records a claim may take now. What is claimed ahead comes in halves, so that claims stay few; what a
- * caller or an operator named goes first, and does not wait for what is claimed ahead. */
-static size_t room_of(const struct run *r)
+/* What a run of an earlier tick had to give back is its own to claim again. */
+static bool run_goes_after(const struct run *r)
 {
-    const struct job *j = r->job;
-    size_t most = ready_limit(j), ahead = ready_ahead(j);
-    if (r->mode == CLAIM_DEMAND) /* a caller waits for it */
-        return ready_under_way(j) < most ? most - ready_under_way(j) : 1;
-    if (r->mode == CLAIM_MANUAL && j->ready.count)
-        return r->active < most ? most - r->active : 0;
-    size_t room = j->active < most + ahead ? most + ahead - j->active : 0;
-    return room * 2 < ahead && !run_names_keys(r) ? 0 : room;
+    for (const struct run *o = r->mode == CLAIM_TICK ? r->next : NULL; o; o = o->next)
+        if (o->mode == CLAIM_TICK && o->returned && !o->exhausted && !o->finishing)
+            return true;
+    return false;
 }
 
 void run_pump(struct run *r)
@@ -469,9 +468,9 @@ void run_pump(struct run *r)
         return;
     if (!job_may_claim(r->job) || r->left <= 0)
         r->exhausted = true;
-    if (run_held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
+    if ((!r->exhausted && run_goes_after(r)) || run_held_back(r) || (!r->exhausted && r->locked_ms && r->timer))
         return;
-    size_t room = room_of(r);
+    size_t room = ready_room(r);
     if (r->exhausted || !room) {
         run_check(r);
         return;
@@ -492,6 +491,7 @@ void run_pump(struct run *r)
     if (run_names_keys(r))
         next_keys(r, &t->query);
     r->claiming = true;
+    j->claiming += t->query.limit;
     j->engine->claims++;
     engine_async(j->engine, run_claim_work, t, claim_done);
 }
@@ -526,6 +526,19 @@ void run_attempt_ended(struct run *r, int outcome, bool ask_again)
         r->row.failed++;
     if (ask_again && !run_names_keys(r))
         r->exhausted = false;
+    job_pump(r->job);
+}
+
+void run_attempt_returned(struct run *r, bool failing)
+{
+    r->active--;
+    r->returned++;
+    r->exhausted = false;
+    r->ask_again = r->claiming;
+    if (r->left != INT64_MAX) {
+        r->left++;
+        r->failing_left += failing;
+    }
     job_pump(r->job);
 }
 

@@ -188,6 +188,8 @@ static struct run *run_start_wanted(struct job *j, const struct run_wanted *w)
         refuse_at_start(r, error, why);
         return NULL;
     }
+    if (r->mode == CLAIM_DEMAND)
+        ready_wanted(j, r->keys[0]);
     r->tick = schedule_prev(j, clock_due());
     r->next_tick = schedule_next(j, clock_due());
     r->looked_all = !looks_first(r);

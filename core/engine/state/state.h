@@ -160,9 +160,11 @@ struct status_columns_update { /* SQL; NULL = nothing to write */
     char *plain;         /* on_ok of commits that an older renewd left on the spool */
 };
 
-/* Attempts that are claimed and begin as soon as others end: what caller or operator named first. */
+/* Attempts that are claimed and begin as soon as others end: those that a caller waits for, then those that an operator
+ * named. */
+enum { READY_CALLERS, READY_NAMED, READY_OTHERS, READY_CLASSES };
 struct ready {
-    struct attempt *first[2], *last[2];
+    struct attempt *first[READY_CLASSES], *last[READY_CLASSES];
     size_t count;
     bool closed; /* all are being given back */
     struct loop_timer *timer;
@@ -224,6 +226,8 @@ struct job {
     size_t ramp_up_limit;               /* after a hold, the limit of attempts under way; grows; 0 = none */
     size_t active;                      /* attempts, claimed or under way */
     struct ready ready;                 /* of them, those that wait for room */
+    size_t claiming;                    /* records that claims under way may bring */
+    size_t callers_paced;               /* attempts that a caller waits for, and that wait for the pace */
     size_t rate, ended;                 /* attempts that ended in the moment before, and in this one */
     int64_t moment_ms;                  /* since when */
     struct {                            /* commit/locked_table.c */
@@ -251,7 +255,9 @@ struct run {
     size_t key_count, keys_asked;
     int64_t left, failing_left; /* of the job's limit; INT64_MAX = no limit */
     size_t active;
-    bool looked_all; /* the whole of its table was read, as far as necessary */
+    int64_t returned; /* given back unsent, and not claimed again yet */
+    bool ask_again;   /* some of them while a claim was under way, which may have missed them */
+    bool looked_all;  /* the whole of its table was read, as far as necessary */
     bool started, claiming, exhausted, finishing;
     int64_t locked_ms;   /* by the boot clock: since when other hosts have locked what is due; 0 = they have not */
     bool impatient;      /* records that wait after a failure are not taken */
@@ -303,6 +309,8 @@ struct attempt {
     int status; /* of the last reply */
     int64_t retry_after;
     bool sent, token_set;
+    bool caller;             /* somebody waits for its token */
+    bool paced;              /* it waits for the pace */
     struct step_result step; /* the request that waits for the disk */
     char *not_sent; /* why a further request of the plugin's was not made: the plugin is at fault; or NULL */
     struct attempt *next, *previous;
