@@ -21,6 +21,8 @@ void claim_put_held(const char *held_under, struct args *a, struct buf *sql);
 void claim_put_alive(const struct claim_request *q, struct buf *sql);
 /* " AND c is free": it has no lease, or its attempt is committed, or (safe) its lease is over. */
 void claim_put_free(const struct db *db, bool safe, struct buf *sql);
+/* " LIMIT ..." of what is counted, if counts end. */
+void claim_put_most(const struct claim_request *q, struct buf *sql);
 /* For the rest of the transaction: PostgreSQL goes along the indexes, row by row, whatever its statistics say. They
  * are missing for a new table and old for one that has grown. */
 int claim_by_index(struct db *db, struct error *e);

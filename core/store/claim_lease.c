@@ -114,6 +114,12 @@ void claim_put_free(const struct db *db, bool safe, struct buf *sql)
     buf_text(sql, " OR (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NOT NULL)");
 }
 
+void claim_put_most(const struct claim_request *q, struct buf *sql)
+{
+    if (q->count_most)
+        buf_printf(sql, " LIMIT %zu", q->count_most + 1);
+}
+
 int claim_by_index(struct db *db, struct error *e)
 {
     static const char sql[] =
@@ -146,11 +152,13 @@ int store_count_due(struct db *db, const struct claim_request *q, int64_t *ret, 
     cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_text(&sql, "SELECT count(*) FROM (SELECT 1 FROM {records} r"
+    /* of records with one credential, one is presented */
+    buf_text(&sql, "SELECT count(DISTINCT x.fingerprint) FROM (SELECT r.fingerprint FROM {records} r"
                    " LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ");
     claim_put_due(db, q, true, &a, &sql);
     claim_put_alive(q, &sql);
-    buf_text(&sql, " GROUP BY r.fingerprint) x"); /* of records with one credential, one is presented */
+    claim_put_most(q, &sql);
+    buf_text(&sql, ") x");
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res == 0)
         *ret = db_integer(r, 0, 0);

@@ -24,12 +24,14 @@ static int due_count_waiting(struct db *db, const struct claim_request *q, struc
     cleanup(db_result_free_p) struct db_result *r = NULL;
     buf_init(&sql, CLAIM_SQL_MAX);
     buf_printf(&sql,
-               "SELECT count(*), coalesce(min(not_before), 0),"
-               " coalesce(sum(CASE WHEN r.state IN (2, 5) THEN 1 ELSE 0 END), 0)"
-               " FROM {records} r WHERE r.source = $%d AND r.point > 0"
+               "SELECT count(*), coalesce(min(x.not_before), 0),"
+               " coalesce(sum(CASE WHEN x.state IN (2, 5) THEN 1 ELSE 0 END), 0)"
+               " FROM (SELECT r.not_before, r.state FROM {records} r WHERE r.source = $%d AND r.point > 0"
                " AND r.point <= %" PRId64 " AND r.state <> 4 AND r.state <> 7 AND r.state <> 8"
                " AND r.not_before > %" PRId64 " AND r.without_credential = 0",
                args_text(&a, q->table->source), q->now, q->real_now ? q->real_now : q->now);
+    claim_put_most(q, &sql);
+    buf_text(&sql, ") x");
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;
@@ -42,14 +44,16 @@ static int due_count_waiting(struct db *db, const struct claim_request *q, struc
 static int count_trouble(struct db *db, const struct claim_request *q, struct left *ret, struct error *e)
 {
     const char *texts[] = {q->table->source};
+    cleanup(buf_done) struct buf sql = {0};
     cleanup(db_result_free_p) struct db_result *r = NULL;
-    int res =
-        db_run(db,
-               "SELECT coalesce(sum(CASE WHEN state = 5 AND last_code = 'row' THEN 1 ELSE 0 END), 0),"
-               " coalesce(sum(CASE WHEN state = 5 AND coalesce(last_code, '') <> 'row' THEN 1 ELSE 0 END), 0),"
-               " coalesce(sum(CASE WHEN state = 7 THEN 1 ELSE 0 END), 0)"
-               " FROM {records} WHERE source = $1 AND state <> 1",
-               texts, 1, &r, e);
+    buf_init(&sql, CLAIM_SQL_MAX);
+    buf_text(&sql, "SELECT coalesce(sum(CASE WHEN state = 5 AND last_code = 'row' THEN 1 ELSE 0 END), 0),"
+                   " coalesce(sum(CASE WHEN state = 5 AND coalesce(last_code, '') <> 'row' THEN 1 ELSE 0 END), 0),"
+                   " coalesce(sum(CASE WHEN state = 7 THEN 1 ELSE 0 END), 0)"
+                   " FROM (SELECT state, last_code FROM {records} WHERE source = $1 AND state <> 1");
+    claim_put_most(q, &sql);
+    buf_text(&sql, ") x");
+    int res = db_run(db, sql.data, texts, 1, &r, e);
     if (res < 0)
         return res;
     ret->unreadable = db_integer(r, 0, 0);
@@ -69,13 +73,16 @@ static int count_due(struct db *db, const struct claim_request *q, struct left *
         by_point.next_tick = 0;
     by_point.mode = CLAIM_TICK;
     buf_init(&sql, CLAIM_SQL_MAX);
-    buf_printf(&sql,
-               "SELECT count(*), coalesce(sum(CASE WHEN c.lease_until >= %s AND"
-               " (SELECT 1 FROM {attempts} h WHERE h.attempt_id = c.attempt_id) IS NULL THEN 1 ELSE 0 END), 0)"
-               " FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ",
-               db_now(db));
+    buf_printf(
+        &sql,
+        "SELECT count(*), coalesce(sum(CASE WHEN x.lease_until >= %s AND"
+        " (SELECT 1 FROM {attempts} h WHERE h.attempt_id = x.attempt_id) IS NULL THEN 1 ELSE 0 END), 0)"
+        " FROM (SELECT c.lease_until, c.attempt_id FROM {records} r LEFT JOIN {credentials} c ON c.fingerprint = r.fingerprint WHERE ",
+        db_now(db));
     claim_put_due(db, &by_point, true, &a, &sql);
     claim_put_alive(&by_point, &sql);
+    claim_put_most(q, &sql);
+    buf_text(&sql, ") x");
     int res = db_exec(db, sql.data, a.params, a.count, &r, e);
     if (res < 0)
         return res;

@@ -124,6 +124,7 @@ struct claim_request {
     int64_t since;          /* not 0: skips what this run, which began then, has tried without success */
     bool twice;             /* except those that were refused once: they are presented a second time at once */
     const char *held_under; /* the job is held, under these settings: only records that were fine are taken */
+    size_t count_most;      /* counts end at one more; 0 = they do not */
     size_t suspects_least;  /* of the limit: at least so many are suspects, if any are due */
 };
 struct claimed {

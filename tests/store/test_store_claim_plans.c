@@ -12,6 +12,7 @@
 #include "core/base/alloc.h"
 #include "core/base/cleanup.h"
 #include "core/base/clock.h"
+#include "core/store/due_records.h"
 #include "core/store/hosts.h"
 #include "tests/store/kit.h"
 
@@ -308,6 +309,30 @@ static void past_those_not_available(void)
     scene_end(&s);
 }
 
+/* However many are due: the count of them ends. */
+static void counts_end(void)
+{
+    struct scene s;
+    struct left left;
+    int64_t due = 0;
+    scene_begin(&s, 90, 10);
+    kit_sql(s.db,
+            "UPDATE {records} SET not_before = 9000000, attempts = 1, state = 2 WHERE point > 31 AND point <= 61");
+    kit_sql(s.db, "UPDATE {records} SET state = 5, point = 0 WHERE point > 61");
+    s.q.mode = CLAIM_TICK;
+    s.q.next_tick = NOW + 10;
+    CU_ASSERT_EQUAL(store_count_due(s.db, &s.q, &due, NULL), 0);
+    CU_ASSERT_EQUAL(due, 30);
+    CU_ASSERT_EQUAL(store_left(s.db, &s.q, &left, NULL), 0);
+    CU_ASSERT_TRUE(left.due == 30 && left.waiting == 30 && left.refused == 30);
+    s.q.count_most = 20;
+    CU_ASSERT_EQUAL(store_count_due(s.db, &s.q, &due, NULL), 0);
+    CU_ASSERT_EQUAL(due, 21);
+    CU_ASSERT_EQUAL(store_left(s.db, &s.q, &left, NULL), 0);
+    CU_ASSERT_TRUE(left.due == 21 && left.waiting == 21 && left.next_at == 9000000 && left.refused <= 21);
+    scene_end(&s);
+}
+
 /* The order: of the records that were due first, the batch has those that die first. */
 static void order_at_hand(void)
 {
@@ -360,6 +385,7 @@ int main(void)
         {"claims go along indexes with old statistics", with_old_statistics},
         {"those that wait after a failure are not read", past_those_that_wait},
         {"leased and spent credentials hide nothing", past_those_not_available},
+        {"counts of what is due end", counts_end},
         {"of those due first, the soonest death first", order_at_hand},
         {"a sweep, measured by hand", sweep},
         {NULL, NULL},

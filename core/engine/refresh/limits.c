@@ -32,7 +32,12 @@ void limits_run(struct run *r)
         j->cut = 0;
         if (!j->slow)
             warn(j, NULL);
-    } else if (++j->cut >= IN_A_ROW) {
+    } else if (++j->cut >= IN_A_ROW && r->row.due > COUNT_MOST) {
+        warn(j, xasprintf(
+                    "limit = %" PRId64 " left more than %" PRId64
+                    " due records unrefreshed, in %d runs in a row; raise it, or set \"auto\" beside the schedule",
+                    j->config->limit, undone - 1, j->cut));
+    } else if (j->cut >= IN_A_ROW) {
         warn(j, xasprintf("limit = %" PRId64 " left %" PRId64 " of %" PRId64
                           " due records unrefreshed, in %d runs in a row; "
                           "limit = %" PRId64 " is enough, or \"auto\" beside the schedule",

@@ -145,6 +145,7 @@ struct run_waiter {
 /* run.c */
 /* Its records are named by key; what is due for it; it never began. */
 bool run_names_keys(const struct run *r);
+enum { COUNT_MOST = 100000 }; /* a count of one more stands for that many or more */
 void run_query(const struct run *r, struct claim_request *q);
 void run_refuse(struct run *r, int error, const char *why);
 void run_note_progress(struct run *r);

@@ -64,6 +64,7 @@ void run_query(const struct run *r, struct claim_request *q)
         .general = r->general,
         .impatient = r->impatient,
         .run_id = r->row.id,
+        .count_most = COUNT_MOST,
         .since = run_names_keys(r) || r->shares_minute ? 0 : r->row.started_at,
         .twice = r->twice,
         .held_under = breaker_holds(j) && r->mode != CLAIM_MANUAL ? j->settings_id : NULL,
