@@ -285,12 +285,13 @@ static void print_lines(const char *text)
 int ctl_reload(const struct ctl *c)
 {
     cleanup(answer_doc_done) struct answer_doc d = {0};
-    const char *text = NULL;
+    const char *text = NULL, *why = NULL;
     int r = ctl_call(c, "POST", "/v1/reload", &d);
 
     if (r != 0)
         return r;
-    int status = print_integer(d.json, "held") ? EXIT_FAILED : EXIT_DONE;
+    bool unchecked = json_text(d.json, "unchecked", &why, NULL) == 0;
+    int status = unchecked || print_integer(d.json, "held") ? EXIT_FAILED : EXIT_DONE;
     if (c->json) {
         fputs(d.body.data, stdout);
         return status;
@@ -300,5 +301,10 @@ int ctl_reload(const struct ctl *c)
            print_integer(d.json, "held"));
     if (json_text(d.json, "text", &text, NULL) == 0)
         print_lines(text);
+    if (unchecked) {
+        fputs("the jobs' tables were not checked: ", stdout);
+        print_text(why);
+        putchar('\n');
+    }
     return status;
 }

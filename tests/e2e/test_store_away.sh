@@ -76,6 +76,9 @@ away() { # KIND
     check_equal "$s: nothing new is attempted" "$sent" "$(presented)"
     check_equal "$s: it was said once" 1 "$(log_lines 'msg="the database is not available')"
     check "$s: and nothing else all the time" [ "$(complaints)" -le 8 ]
+    ctl reload > "$DIR/reload.out"
+    check_equal "$s: a reload does not say that every job works" 1 $?
+    check_match "$s: but why it cannot be said" "tables were not checked: ." "$(cat "$DIR/reload.out")"
     "$1"_end
     check "$s: it comes back" wait_until 20 is_up
     check "$s: all are refreshed in the end" wait_until 40 all_fine

@@ -197,11 +197,25 @@ static void add_unheld(const struct engine *e, struct reload_result *r)
     }
 }
 
+/* Why the jobs' tables could not be looked at; NULL = they were. */
+static const char *unchecked(const struct engine *e)
+{
+    struct engine_status s;
+
+    engine_status(e, &s);
+    if (s.read_only || !s.store_up)
+        return s.store_why ? s.store_why : "the database is not connected yet";
+    return unready_job(e) ? "they have not been read yet; ask `renewctl status` in a few seconds" : NULL;
+}
+
 static void answer_reload(struct reload_task *t)
 {
+    const char *why = NULL;
+
     if (t->q->api) {
         add_held(t->q->api->engine, &t->result);
         add_unheld(t->q->api->engine, &t->result);
+        why = unchecked(t->q->api->engine);
     }
     const struct reload_result *r = &t->result;
     struct answer a;
@@ -212,6 +226,7 @@ static void answer_reload(struct reload_task *t)
     json_put_integer(&a.json, "removed", (int64_t)r->removed);
     json_put_integer(&a.json, "held", (int64_t)r->held);
     json_put_text(&a.json, "text", r->text ? r->text : "");
+    json_put_text(&a.json, "unchecked", why);
     answer_object(t->q, 200, &a);
     t->q = NULL;
 }
@@ -227,9 +242,15 @@ static void reloaded(void *ctx)
     free(t);
 }
 
+/* The tables are being looked at, and the result may hold a job. */
 static bool one_is_looked_up(const struct engine *e)
 {
+    struct engine_status s;
     struct job *j;
+
+    engine_status(e, &s);
+    if (s.store_up && !s.read_only && unready_job(e))
+        return true;
     for (size_t i = 0; (j = engine_job(e, i)); i++)
         if (job_is_looked_up(j))
             return true;

@@ -52,7 +52,7 @@ void engine_tell_jobs_ready(struct engine *e)
 
 void engine_when_jobs_ready(struct engine *e, void (*done)(void *ctx), void *ctx)
 {
-    if (!engine_may_work(e) || engine_jobs_ready(e)) {
+    if (e->stopping || e->phase < ENGINE_CHECKING || (engine_may_work(e) && engine_jobs_ready(e))) {
         done(ctx);
         return;
     }
