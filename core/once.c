@@ -115,6 +115,20 @@ static void once_say(struct once *o, int64_t now)
 
 /* ---- when it is given up ---- */
 
+static void give_up_away(struct once *o, const struct engine_status *s)
+{
+    char text[1024];
+    if (o->began) {
+        end(o, EXIT_FAILURE,
+            "the connection to the database was lost and did not come back within 30 s; what was received is on the "
+            "spool and is written to the database at the next start");
+        return;
+    }
+    snprintf(text, sizeof text, "the database could not be used within 30 s%s%s; nothing was refreshed",
+             s->store_why ? ": " : "", s->store_why ? s->store_why : "");
+    end(o, EXIT_FAILURE, text);
+}
+
 static void give_up_stuck(struct once *o)
 {
     struct job *j;
@@ -144,16 +158,12 @@ static void watch(void *ctx)
     if (late > LATE_MS) /* the machine slept */
         o->moved_ms += late;
     o->watched_ms = now;
-    if (steps != o->steps || (s.store_up && o->began)) /* what is sent has its own deadline */
+    if (steps != o->steps || s.migrates || (s.store_up && o->began)) /* what is sent has its own deadline */
         o->moved_ms = now;
     o->steps = steps;
     once_say(o, now);
     if (!s.store_up && now - o->moved_ms >= AWAY_MS)
-        end(o, EXIT_FAILURE,
-            o->began
-                ? "the connection to the database was lost and did not come back within 30 s; what was received is on the "
-                  "spool and is written to the database at the next start"
-                : "the database did not answer within 30 s; nothing was refreshed");
+        give_up_away(o, &s);
     else if (now - o->moved_ms >= STUCK_MS)
         give_up_stuck(o);
 }

@@ -9,6 +9,7 @@
 #ifndef CORE_DB_DB_H
 #define CORE_DB_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,8 +67,9 @@ struct db {
     bool timed;       /* PostgreSQL itself ends a SELECT that takes too long; the connection stays usable */
     bool by_index;    /* PostgreSQL reads no table from end to end where an index serves, whatever it estimates */
     bool away;        /* the connection can no longer be used */
-    char sqlstate[6]; /* of the last refusal */
-    char at[24];      /* PostgreSQL: the name of a data type in it, in which a block says where it was */
+    const atomic_bool *ends; /* PostgreSQL: once true, a statement is not waited for any longer; NULL = never */
+    char sqlstate[6];        /* of the last refusal */
+    char at[24];             /* PostgreSQL: the name of a data type in it, in which a block says where it was */
     struct map *described;
     char *schema; /* from the dsn: the schema of tables named without one; NULL = the role's search_path */
 };

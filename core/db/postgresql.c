@@ -17,7 +17,7 @@
 #include "core/base/fault.h"
 #include "core/rules/ident.h"
 
-enum { GRACE_MS = 2000, PARAMS_MAX = 65535 };
+enum { GRACE_MS = 2000, ENDS_MS = 200, PARAMS_MAX = 65535 };
 
 int pg_wait(PGconn *c, bool for_read, bool for_write, int64_t deadline_ms, bool *ret_readable)
 {
@@ -139,11 +139,26 @@ static int flush_out(PGconn *c, int64_t deadline_ms)
     return left < 0 ? -ENOTCONN : 0;
 }
 
-/* The next result, or NULL at the end. */
-static int next_result(PGconn *c, int64_t deadline_ms, PGresult **ret)
+static int wait_for_result(const struct db *db, int64_t deadline_ms)
 {
+    for (;;) {
+        int64_t now = clock_boot_ms(), until = deadline_ms;
+        if (db->ends && atomic_load(db->ends))
+            return -ECANCELED;
+        if (db->ends && until > now + ENDS_MS)
+            until = now + ENDS_MS;
+        int r = pg_wait(db->connection, true, false, until, NULL);
+        if (r != -ETIMEDOUT || until == deadline_ms)
+            return r;
+    }
+}
+
+/* The next result, or NULL at the end. */
+static int next_result(const struct db *db, int64_t deadline_ms, PGresult **ret)
+{
+    PGconn *c = db->connection;
     while (PQisBusy(c)) {
-        int r = pg_wait(c, true, false, deadline_ms, NULL);
+        int r = wait_for_result(db, deadline_ms);
         if (r < 0)
             return r;
         if (!PQconsumeInput(c))
@@ -161,7 +176,7 @@ static int pg_collect(struct db *db, PGresult **ret, struct error *e)
     int64_t deadline_ms = clock_boot_ms() + db->statement_ms + (pipeline ? 2 : 1) * GRACE_MS;
     PGresult *kept = NULL, *next = NULL;
     int r = flush_out(c, deadline_ms);
-    while (r == 0 && !over && (r = next_result(c, deadline_ms, &next)) == 0 && (next || pipeline)) {
+    while (r == 0 && !over && (r = next_result(db, deadline_ms, &next)) == 0 && (next || pipeline)) {
         if (!next && ended) { /* only a connection that broke has nothing after the end of a statement */
             r = -ENOTCONN;
             break;

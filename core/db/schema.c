@@ -10,11 +10,14 @@
 #include "core/db/schema.h"
 
 #include "core/base/cleanup.h"
+#include "core/base/log.h"
 #include "core/db/db.h"
 #include "core/db/schema_internal.h"
 #include "core/db/schema_rights.h"
 
-enum { MIGRATION_MS = 60000, TRIES = 5, GRANTS_MAX = 700 };
+/* An index of a large table takes as long as it takes. Whoever uses one of renewd's tables meanwhile is waited for a
+ * moment; another renewd that brings them up to date, to its end. */
+enum { MIGRATION_MS = 3600 * 1000, LOCK_MS = 10000, TRIES = 5, GRANTS_MAX = 700 };
 
 static const struct step first[] = {
     {.both = "CREATE TABLE {facts} (name text PRIMARY KEY, value text NOT NULL)"},
@@ -167,9 +170,12 @@ int store_behind(struct db *db, struct error *e)
 /* The lock is held until the transaction ends. On SQLite, BEGIN IMMEDIATE takes such a lock. */
 static int lock_migrations(struct db *db, struct error *e)
 {
+    char limit[64];
     if (!db_is_postgresql(db))
         return 0;
-    return db_run(db, "SELECT pg_advisory_xact_lock(7301963501337)", NULL, 0, NULL, e);
+    snprintf(limit, sizeof limit, "SET LOCAL lock_timeout = %d", LOCK_MS);
+    int r = db_run(db, "SELECT pg_advisory_xact_lock(7301963501337)", NULL, 0, NULL, e);
+    return r < 0 ? r : db_run(db, limit, NULL, 0, NULL, e);
 }
 
 static int make_versions(struct db *db, struct error *e)
@@ -227,20 +233,47 @@ static int one_more(struct db *db, struct error *e)
     return r < 0 ? r : version < NEWEST;
 }
 
-static int migrate(struct db *db, struct error *e)
+static void say_begin(int64_t version)
 {
-    int64_t version = 0;
-    int r = version_now(db, &version, e); /* up-to-date tables need no right to create */
-    if (r == 0 && version >= NEWEST)
-        return refuse_newer(version, e);
-    if (r < 0 && r != -ENOENT)
-        return r;
-    int tries = 0;
+    char from[24], to[24];
+    snprintf(from, sizeof from, "%" PRId64, version);
+    snprintf(to, sizeof to, "%d", (int)NEWEST);
+    log_line(LEVEL_INFO, "renewd's own tables are brought up to date; with many records this takes a while",
+             "version", from, "to", to, NULL);
+}
+
+static int migrate_all(struct db *db, struct error *e)
+{
+    int r, tries = 0;
     do {
         r = one_more(db, e);
         if (r == -EBUSY || r == -EDEADLK || r == -EEXIST)
             r = ++tries < TRIES ? 1 : r;
     } while (r > 0);
+    return r;
+}
+
+static int migrate(struct db *db, struct migration_watch *w, struct error *e)
+{
+    int64_t version = 0;
+    int before = db->statement_ms, r = version_now(db, &version, e); /* up-to-date tables need no right to create */
+    if (r == 0 && version >= NEWEST)
+        return refuse_newer(version, e);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (r == 0)
+        say_begin(version);
+    db->statement_ms = MIGRATION_MS;
+    db->ends = w ? &w->ends : NULL;
+    if (w)
+        atomic_store(&w->goes_on, !w->blocked);
+    r = migrate_all(db, e);
+    db->statement_ms = before;
+    db->ends = NULL;
+    if (w) {
+        atomic_store(&w->goes_on, false);
+        w->blocked = r == -EBUSY;
+    }
     return r;
 }
 
@@ -258,13 +291,10 @@ static int lacks_rights(struct db *db, const struct error *why, struct error *e)
                      grants.len ? "; what its role lacks: " : "", grants.len ? grants.data : "");
 }
 
-int store_migrate(struct db *db, struct error *e)
+int store_migrate(struct db *db, struct migration_watch *w, struct error *e)
 {
     struct error why = {""};
-    int before = db->statement_ms;
-    db->statement_ms = MIGRATION_MS;
-    int r = migrate(db, &why);
-    db->statement_ms = before;
+    int r = migrate(db, w, &why);
     return r == -EACCES ? lacks_rights(db, &why, e)
            : r < 0      ? error_set(e, r, "renewd's own tables cannot be made or brought up to date: %s", why.text)
                         : 0;

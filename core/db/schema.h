@@ -4,11 +4,20 @@
 #ifndef CORE_DB_SCHEMA_H
 #define CORE_DB_SCHEMA_H
 
+#include <stdatomic.h>
+
 #include "core/db/connection.h"
 
-/* Numbered migrations, each in a transaction; safe when two hosts start at once. A database that is
- * newer than this renewd is refused. */
-int store_migrate(struct db *db, struct error *e);
+/* Of a migration under way, for other threads. */
+struct migration_watch {
+    atomic_bool ends;    /* set from outside: it is not waited for any longer (PostgreSQL) */
+    atomic_bool goes_on; /* it is under way, and the try before was not kept from it by a lock */
+    bool blocked;        /* only for store_migrate() */
+};
+
+/* Numbered migrations, each in a transaction; safe when two hosts start at once. Each statement may take an hour. A
+ * database that is newer than this renewd is refused. w may be NULL. */
+int store_migrate(struct db *db, struct migration_watch *w, struct error *e);
 
 /* 1 when renewd's own tables exist, in any version, 0 when not. Writes nothing. */
 int store_made(struct db *db, struct error *e);

@@ -313,6 +313,7 @@ void engine_status(const struct engine *e, struct engine_status *ret)
         .incarnation = e->setup.state->incarnation,
         .store_driver = e->setup.config->store_driver,
         .store_up = engine_store_up(e),
+        .migrates = store_thread_migrates(e->store),
         .store_why = engine_store_up(e) ? NULL : e->store_why,
         .read_only = e->phase == ENGINE_READ_ONLY,
         .started_at = e->started_at,

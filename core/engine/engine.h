@@ -262,6 +262,7 @@ struct engine_status {
     const char *host, *incarnation, *store_driver;
     bool store_up;
     const char *store_why; /* why it is not available or only read; NULL when it is available */
+    bool migrates;         /* its tables are being brought up to date first */
     bool read_only;        /* it is available, but a copy or an older state (clone guard) */
     int64_t started_at;
     size_t jobs, held, failing, paused, in_flight, waiting_commits;

@@ -52,6 +52,7 @@ struct store_thread {
     void (*stopped)(void *ctx);
     void *stopped_ctx;
     bool joined;
+    struct migration_watch migration;
 
     struct db *db; /* only used by the thread from here on; NULL = not connected */
     enum told told;
@@ -190,7 +191,7 @@ static void connect_store(struct store_thread *st)
         return;
     }
     if (r == 0)
-        r = store_migrate(st->db, &e);
+        r = store_migrate(st->db, &st->migration, &e);
     if (r == 0 && !st->options.read_only)
         r = store_probe(st->db, st->up_at != 0, &e);
     take_work(st, r == 0, false);
@@ -463,8 +464,14 @@ void store_thread_stop(struct store_thread *st, void (*stopped)(void *ctx), void
     st->stopped = stopped;
     st->stopped_ctx = ctx;
     st->stopping = true;
+    atomic_store(&st->migration.ends, true);
     pthread_cond_signal(&st->changed);
     pthread_mutex_unlock(&st->lock);
+}
+
+bool store_thread_migrates(const struct store_thread *st)
+{
+    return atomic_load(&st->migration.goes_on);
 }
 
 void store_thread_free(struct store_thread *st)

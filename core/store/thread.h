@@ -31,6 +31,9 @@ struct store_events {
 int store_thread_start(struct loop *loop, const struct store_options *o, const struct store_events *ev,
                        struct store_thread **ret, struct error *e);
 
+/* The database answers, and renewd's tables in it are being brought up to date before anything else is done. */
+bool store_thread_migrates(const struct store_thread *st);
+
 /* work runs on the store thread with an open connection; done on the loop thread with its result. When the database
  * is not available work is not run and done gets -ENOTCONN. work fills e, done reads it. */
 typedef int (*store_work)(struct db *db, void *arg, struct error *e);

@@ -88,7 +88,7 @@ struct db *kit_fresh(void)
         kit_sql(db, "DROP SCHEMA public CASCADE");
         kit_sql(db, "CREATE SCHEMA public");
     }
-    must(store_migrate(db, &e), &e, "migrating the test database");
+    must(store_migrate(db, NULL, &e), &e, "migrating the test database");
     return db;
 }
 

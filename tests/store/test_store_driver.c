@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "core/base/cleanup.h"
+#include "core/db/schema.h"
 #include "core/db/sqlite_file.h"
 #include "core/store/hosts.h"
 #include "tests/store/kit.h"
@@ -217,7 +219,7 @@ static void *migrating(void *arg)
     int *result = arg;
     struct error e = {""};
     struct db *db = kit_open();
-    *result = store_migrate(db, &e);
+    *result = store_migrate(db, NULL, &e);
     if (*result < 0)
         printf("# migrating: %s\n", e.text);
     db_close(db);
@@ -247,13 +249,61 @@ static void migrations_at_once(void)
     db_close(db);
 }
 
+struct long_migration {
+    struct migration_watch watch;
+    struct db *db;
+    int result;
+};
+
+static void *migrating_long(void *arg)
+{
+    struct long_migration *m = arg;
+    struct error e = {""};
+    m->result = store_migrate(m->db, &m->watch, &e);
+    return NULL;
+}
+
+/* Another renewd brings the tables up to date all the while: that is no lost database, it is waited for, and a stop does
+ * not wait for it. */
+static void a_long_migration(void)
+{
+    struct long_migration m = {0};
+    const struct timespec moment = {0, 1000000};
+    pthread_t thread;
+    if (!kit_postgresql())
+        return;
+    struct db *other = kit_fresh();
+    kit_sql(other, "DROP SCHEMA renewd CASCADE");
+    kit_sql(other, "SELECT pg_advisory_lock(7301963501337)");
+    m.db = kit_open();
+    CU_ASSERT_EQUAL(pthread_create(&thread, NULL, migrating_long, &m), 0);
+    while (!atomic_load(&m.watch.goes_on))
+        nanosleep(&moment, NULL);
+    for (bool waits = false; !waits; nanosleep(&moment, NULL)) {
+        char *n =
+            kit_value(other, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                             " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+        waits = strcmp(n, "0") != 0;
+        free(n);
+    }
+    CU_ASSERT_TRUE(atomic_load(&m.watch.goes_on));
+    atomic_store(&m.watch.ends, true);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(m.result, -ENOTCONN);
+    CU_ASSERT_FALSE(atomic_load(&m.watch.goes_on));
+    CU_ASSERT_FALSE(m.watch.blocked);
+    db_close(m.db);
+    kit_sql(other, "SELECT pg_advisory_unlock(7301963501337)");
+    db_close(other);
+}
+
 static void a_newer_database_is_refused(void)
 {
     struct db *db = kit_fresh();
     struct error e = {""};
-    CU_ASSERT_EQUAL(store_migrate(db, &e), 0);
+    CU_ASSERT_EQUAL(store_migrate(db, NULL, &e), 0);
     kit_sql(db, "INSERT INTO {migrations} (version, applied_at) VALUES (99, 0)");
-    CU_ASSERT_EQUAL(store_migrate(db, &e), -EINVAL);
+    CU_ASSERT_EQUAL(store_migrate(db, NULL, &e), -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "99"));
     db_close(db);
 }
@@ -437,6 +487,7 @@ int main(void)
         {"statistics do not wait for a vacuum", statistics_do_not_wait},
         {"preparing counts parameters", preparing_counts_parameters},
         {"six hosts migrate an empty database at once", migrations_at_once},
+        {"a migration that takes long, and its end", a_long_migration},
         {"a newer database is refused", a_newer_database_is_refused},
         {"facts, place, sequence, heartbeat", facts},
         {"sealed values are counted", sealed_values_are_counted},
