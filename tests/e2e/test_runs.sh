@@ -100,10 +100,38 @@ readiness() { # STORE
     stop_renewd
 }
 
+run_in_background() { # what it says, and its exit status at the end
+    ctl run tokens > "$DIR/run.out" 2>&1
+    echo "status $?" >> "$DIR/run.out"
+}
+
+# A run under way when its job is paused: it does not say that all is done.
+paused_meanwhile() { # STORE
+    local s="$1, paused meanwhile" caller
+    stage "$1"
+    make_accounts_table tokens
+    load_accounts strict tokens 3 meanwhile
+    strict_job tokens tokens 'in_flight = 1;'
+    sed -i 's/^schedule = .*/schedule = "0 0 1 1 *";/' "$DIR/conf.d/tokens.conf"
+    start_ready || exit 1
+    sim mark '{}' > /dev/null
+    sim misbehave '{"mode":"delay","provider":"strict","ms":3000,"when":"after","count":1}' > /dev/null
+    run_in_background &
+    caller=$!
+    check "$s: the first of three is under way" wait_until 30 eval '[ "$(sim_count strict requests)" -ge 1 ]'
+    ctl pause tokens > /dev/null
+    wait "$caller"
+    check_equal "$s: one was refreshed" 1 "$(sim_count strict presented)"
+    check_match "$s: the run says why not the others" 'it was paused while the run was under way' "$(cat "$DIR/run.out")"
+    check_match "$s: and that it did not succeed" '^status 1$' "$(tail -n 1 "$DIR/run.out")"
+    stop_renewd
+}
+
 start_simulator
 for store in sqlite postgresql; do
     statuses $store
     readiness $store
+    paused_meanwhile $store
 done
 no_tokens_in_logs
 finish

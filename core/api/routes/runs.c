@@ -28,6 +28,14 @@ static bool job_may_run(struct request *q)
     return !held && !paused;
 }
 
+/* Why it did less than was due; NULL = nothing kept it from that. */
+static const char *kept_from(const struct job *j, const struct run_result *r)
+{
+    if (job_held(j) || !job_paused(j) || (!r->skipped && !r->left.due))
+        return job_held(j);
+    return "it was paused while the run was under way; resume it first";
+}
+
 static void answer_run(struct request *q, const char *trigger, const struct run_result *r)
 {
     struct answer a;
@@ -56,7 +64,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
         json_put_integer(&a.json, "waiting", r->left.waiting);
         json_put_time(&a.json, "waiting_until", r->left.next_at);
         json_put_integer(&a.json, "waiting_own", r->left.own);
-        json_put_text(&a.json, "held", j ? job_held(j) : NULL);
+        json_put_text(&a.json, "held", j ? kept_from(j, r) : NULL);
         json_put_integer(&a.json, "unreadable", r->left.unreadable);
         json_put_integer(&a.json, "without_credential", r->left.without_credential);
         json_put_text(&a.json, "only", only);
