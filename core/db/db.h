@@ -71,7 +71,8 @@ struct db {
     char sqlstate[6];        /* of the last refusal */
     char at[24];             /* PostgreSQL: the name of a data type in it, in which a block says where it was */
     struct map *described;
-    char *schema; /* from the dsn: the schema of tables named without one; NULL = the role's search_path */
+    size_t at_once; /* of commit_effects_many.c: how many records one block may have; 0 = as many as there may be */
+    char *schema;   /* from the dsn: the schema of tables named without one; NULL = the role's search_path */
 };
 
 extern const struct db_driver db_sqlite, db_postgresql;

@@ -28,6 +28,7 @@ enum {
     FALL_BACK = 64,
     REPEATS = 5,
     ASIDE_MAX = 2,
+    PROBES = 2,
     REFUSED_MAX = 4,
     LOCK_AGAIN_MS = 250
 };
@@ -411,9 +412,29 @@ static size_t commit_table_aside(struct commit_work *list, size_t count, size_t 
         if (same_source(&list[i], &blocked))
             count = commit_set_aside(list, count, i);
     for (size_t i = count; i < all; i++)
-        if (same_source(&list[i], &blocked))
+        if (list[i].c->result == COMMIT_WAITING && same_source(&list[i], &blocked))
             list[i].c->table_locked = true;
     return count;
+}
+
+/* Some of its rows are locked. The whole table is, where one from the other end cannot be written either; else that one
+ * is stored now, and out of the list. */
+static bool commit_table_is_locked(struct db *db, struct commit_work *list, size_t *io_count, size_t *io_at)
+{
+    struct error why = {{0}};
+    size_t other = *io_count, ignored;
+
+    do
+        if (other-- == 0)
+            return true; /* there is no other */
+    while (other == *io_at || !same_source(&list[other], &list[*io_at]));
+    int r = commit_write_all(db, &list[other], 1, false, &ignored, &why);
+    if (r < 0)
+        return is_blocked(r);
+    commit_settle(&list[other], 1);
+    *io_count = commit_set_aside(list, *io_count, other);
+    *io_at -= other < *io_at;
+    return false;
 }
 
 /* Past those that follow the first `done` and whose table was found locked by one of these. */
@@ -498,7 +519,7 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, bo
     struct error why = {{0}};
     const char *locked = NULL; /* the table of the last that was set aside */
     size_t at = 0, all = count;
-    int r = 0, blocked = 0, aside = 0;
+    int r = 0, blocked = 0, aside = 0, probes = 0;
 
     if (set && count > 1)
         return commit_list_of_set(db, list, count, e);
@@ -517,7 +538,11 @@ static int commit_list(struct db *db, struct commit_work *list, size_t count, bo
         blocked = error_set(e, r, "%s", why.text);
         aside = locked && !strcmp(locked, list[at].c->before.source) ? aside + 1 : 1;
         locked = list[at].c->before.source;
-        count = aside > ASIDE_MAX ? commit_table_aside(list, count, all, at) : commit_set_aside(list, count, at);
+        if (aside > ASIDE_MAX && (probes++ == PROBES || commit_table_is_locked(db, list, &count, &at)))
+            count = commit_table_aside(list, count, all, at);
+        else
+            count = commit_set_aside(list, count, at);
+        aside = aside > ASIDE_MAX ? 0 : aside;
         repeat = 0;
     }
     if (count == 0)

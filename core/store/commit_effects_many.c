@@ -222,7 +222,8 @@ static int give_lists(struct db *db, struct lists *l, struct error *e)
     cleanup(buf_done) struct buf sql = {0};
 
     buf_init(&sql, 16 * 1024);
-    buf_printf(&sql, "SELECT pg_catalog.set_config('lock_timeout', '%d', true) IS NULL", db->statement_ms / 2);
+    int lock_ms = db->lock_ms && db->lock_ms < db->statement_ms / 2 ? db->lock_ms : db->statement_ms / 2;
+    buf_printf(&sql, "SELECT pg_catalog.set_config('lock_timeout', '%d', true) IS NULL", lock_ms);
     for (size_t i = 0; i < l->count; i++) {
         buf_char(&l->list[i], '}');
         if (l->list[i].failed)
@@ -288,11 +289,15 @@ static int group_run(struct db *db, struct commit_work *const *group, size_t cou
     int r = give_lists(db, &l, e);
     if (r == 0)
         r = run_block(db, first, l.count, e);
+    if (r == 0 && db->at_once && db->at_once < AT_ONCE)
+        db->at_once++;
+    if (r < 0 && !strcmp(db->sqlstate, "57014") && count > 1) /* too many for the time of one statement */
+        db->at_once = count / 2;
     if (r == 0 || !db_alive(db))
         return r;
     if (db->at[0])
         *ret_at = (size_t)strtoul(db->at, NULL, 10) - 1;
-    if (!strncmp(db->sqlstate, "42", 2) && r != -EACCES)
+    if (!strncmp(db->sqlstate, "42", 2) && (r != -EACCES || !db->at[0])) /* of the block itself: the language */
         note_unfit(db, first);
     else
         db_describe_again(db); /* a column may have another type by now */
@@ -300,12 +305,12 @@ static int group_run(struct db *db, struct commit_work *const *group, size_t cou
 }
 
 /* Takes those that are like the first one out of the list. */
-static size_t take_group(struct commit_work **list, size_t count, struct commit_work **group)
+static size_t take_group(const struct db *db, struct commit_work **list, size_t count, struct commit_work **group)
 {
     const struct commit *first = NULL;
-    size_t found = 0;
+    size_t found = 0, most = db->at_once ? db->at_once : AT_ONCE;
 
-    for (size_t i = 0; i < count && found < AT_ONCE; i++) {
+    for (size_t i = 0; i < count && found < most; i++) {
         if (!list[i] || (first && !same_statements(first, list[i]->c)))
             continue;
         first = first ? first : list[i]->c;
@@ -331,7 +336,7 @@ int commit_effects_many(struct db *db, struct commit_work **list, size_t count, 
         if (!may)
             list[i] = NULL;
     }
-    while (r == 0 && (some = take_group(left, count, group)) > 0) {
+    while (r == 0 && (some = take_group(db, left, count, group)) > 0) {
         r = group_run(db, group, some, &at, e);
         if (r < 0 && at < some)
             *ret_at = group[at];

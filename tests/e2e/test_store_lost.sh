@@ -102,7 +102,7 @@ a_table_locked() {
     make_accounts_table others
     strict_job others others 'rescan = "2s";'
     sed -i 's/^schedule.*/schedule = "auto";/' "$DIR/conf.d/others.conf"
-    sim misbehave '{"mode":"delay","provider":"strict","ms":4000,"when":"before","count":-1}' > /dev/null
+    sim misbehave '{"mode":"delay","provider":"strict","ms":15000,"when":"before","count":-1}' > /dev/null
     start_ready || exit 1
     check "$s: its requests are under way" wait_until 60 presented 40
     rm -f "$DIR/hold"

@@ -422,6 +422,28 @@ static void by_table(void)
     batch_end(&b);
 }
 
+/* Three rows are locked by their application, and the table is not: all others are written. */
+static void by_three_rows(void)
+{
+    struct batch b;
+    struct error e = {{0}};
+
+    if (!kit_postgresql())
+        return;
+    batch_begin(&b, "text", time_type());
+    batch_of_pairs(&b, 100);
+    struct db *application = kit_open();
+    CU_ASSERT_EQUAL(db_begin(application, &e), 0);
+    kit_sql(application, "SELECT 1 FROM acc WHERE id IN (SELECT id FROM acc ORDER BY id LIMIT 3) FOR UPDATE");
+    CU_ASSERT_EQUAL(store_commit(b.db, b.list, b.count, &e), -EBUSY);
+    CU_ASSERT_EQUAL(results(&b, COMMIT_DONE), 97);
+    for (size_t i = 0; i < b.count; i++)
+        CU_ASSERT_FALSE(b.list[i]->table_locked);
+    db_rollback(application);
+    db_close(application);
+    batch_end(&b);
+}
+
 /* ---- by index alone ---- */
 
 /* At COMMIT, how often the transaction has read each table from end to end. */
@@ -501,6 +523,7 @@ int main(void)
         {"one is changed by a trigger", by_trigger},
         {"one holds a NUL", by_nul},
         {"one row is locked", by_lock},
+        {"three rows are locked", by_three_rows},
         {"a whole table is locked", by_table},
         {"by index alone", no_table_is_read},
         {NULL, NULL},

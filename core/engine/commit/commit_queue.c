@@ -501,7 +501,7 @@ static void arrived(void *arg, struct commit *c, int result, const struct error 
         return;
     }
     e->blocked = false;
-    if (t->job && c->touches_row)
+    if (t->job && (c->touches_row || c->effect_count)) /* a view's results are in its statements alone */
         freed = locked_table_free(t->job);
     switch (c->result) {
     case COMMIT_DONE:

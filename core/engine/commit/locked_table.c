@@ -7,27 +7,33 @@
 #include "core/base/log.h"
 #include "core/engine/commit/commit.h"
 
-enum { FIRST_MS = 1000, MOST_MS = 10000, TRIED = 3 /* more than the store sets aside for single locked rows */ };
+enum {
+    FIRST_MS = 1000,
+    MOST_MS = 10000,
+    OVER_MS = 30000, /* not found locked for so long: it is free */
+    TRIED = 3        /* more than the store sets aside for single locked rows */
+};
 
 void locked_table_found(struct job *j, const char *why)
 {
     int64_t now = clock_boot_ms();
     if (now < j->locked_table.until_ms)
         return;
-    if (!j->locked_table.wait_ms)
+    int64_t before = locked_table_holds(j) ? j->locked_table.wait_ms : 0;
+    if (!before)
         log_line(
             LEVEL_WARNING,
             "the job's table seems to be locked by another transaction; its results wait on the spool, and some "
             "are tried again until it is free",
             "job", j->config->job, "table", j->config->table, "reason", why, NULL);
-    int64_t wait = j->locked_table.wait_ms ? 2 * j->locked_table.wait_ms : FIRST_MS;
+    int64_t wait = before ? 2 * before : FIRST_MS;
     j->locked_table.wait_ms = wait < MOST_MS ? wait : MOST_MS;
     j->locked_table.until_ms = now + j->locked_table.wait_ms;
 }
 
 bool locked_table_holds(const struct job *j)
 {
-    return j->locked_table.wait_ms != 0;
+    return j->locked_table.wait_ms && clock_boot_ms() < j->locked_table.until_ms + OVER_MS;
 }
 
 bool locked_table_waits(const struct job *j)
@@ -47,7 +53,7 @@ void locked_table_tried(struct job *j)
 
 bool locked_table_free(struct job *j)
 {
-    bool was = locked_table_holds(j);
+    bool was = j->locked_table.wait_ms != 0;
     if (was)
         log_line(LEVEL_INFO, "the job's table is no longer locked", "job", j->config->job, NULL);
     j->locked_table.wait_ms = j->locked_table.until_ms = 0;
