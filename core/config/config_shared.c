@@ -10,6 +10,7 @@
 #include "core/base/buf.h"
 #include "core/base/cleanup.h"
 #include "core/config/config_internal.h"
+#include "core/rules/ident.h"
 #include "core/store/user_table.h"
 
 enum { OVERLAP_MAX = 2048 };
@@ -24,10 +25,13 @@ static const char *credential_column(const struct job_config *j)
     return NULL;
 }
 
-static const char *name_alone(const char *table)
+static char *name_alone(const char *table)
 {
-    const char *dot = strrchr(table, '.');
-    return dot ? dot + 1 : table;
+    char *schema = NULL, *name = NULL;
+    if (ident_split(table, &schema, &name, NULL) < 0)
+        name = xstrdup(table);
+    free(schema);
+    return name;
 }
 
 bool jobs_share(const struct config *c, const struct job_config *a, const struct job_config *b)
@@ -41,12 +45,15 @@ bool jobs_share(const struct config *c, const struct job_config *a, const struct
     return strcmp(x, y) == 0;
 }
 
-/* As far as names tell: "tokens" and "app.tokens" may be one table. */
+/* As far as names tell: "tokens" and "app.tokens" may be one table. Also with one that is disabled: it may come back.
+ */
 bool jobs_may_share(const struct job_config *a, const struct job_config *b)
 {
     const char *of_a = credential_column(a), *of_b = credential_column(b);
-    return a->enabled && b->enabled && a->table && b->table && of_a && of_b && strcasecmp(of_a, of_b) == 0 &&
-           strcasecmp(name_alone(a->table), name_alone(b->table)) == 0;
+    if (!a->table || !b->table || !of_a || !of_b)
+        return false;
+    cleanup(free_p) char *x = name_alone(a->table), *y = name_alone(b->table);
+    return strcasecmp(of_a, of_b) == 0 && strcasecmp(x, y) == 0;
 }
 
 bool job_is_newer(const struct job_config *a, const struct job_config *b)

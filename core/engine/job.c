@@ -241,6 +241,8 @@ static bool overlaps(struct job *j, const struct table *table)
         struct job *newer = job_is_newer(j->config, other->config) ? j : other, *older = newer == j ? other : j;
         cleanup(free_p) char *why = jobs_overlap_text(newer->config, older->config, overlap);
         job_hold(newer, HOLD_TABLE, why);
+        if (newer == other)
+            attempt_abandon_unsent(other);
         held = newer == j;
     }
     return held;
@@ -289,7 +291,7 @@ void job_resolve(struct job *j)
 {
     struct engine *en = j->engine;
     loop_cancel(&j->retry_timer);
-    if (!j->instance || j->table || j->resolving || !engine_store_up(en) || en->stopping)
+    if (!j->instance || j->table || j->resolving || en->phase < ENGINE_DRAINING || en->stopping)
         return;
     j->resolving = true;
     name_settings(j);
@@ -363,7 +365,8 @@ static int pause_work(struct db *db, void *arg, struct error *e)
 static void job_pause_done(void *arg, int result, const struct error *e)
 {
     struct pause_task *t = arg;
-    struct job *j = t->job;
+    struct job *now = t->job->removed ? engine_job_by_name(t->job->engine, t->job->config->job) : NULL;
+    struct job *j = now ? now : t->job; /* a reload may have put another in its place */
     if (result >= 0 && !t->paused)
         breaker_resume(j, t->believe);
     if (result >= 0)

@@ -199,7 +199,12 @@ static int read_written(struct db *db, const struct commit *c, const struct db_r
     sql_append_key(c, &a, &sql);
     int r = db_exec(db, sql.data, a.params, a.count, &found, e);
     if (r == 0 && db_rows(found) == 0)
-        return error_set(e, -EINVAL, "%s: a trigger deletes the row when it is updated", c->table->name);
+        return error_set(e, -EINVAL,
+                         c->table->view
+                             ? "the view %s no longer shows the row once it is written: its condition must "
+                               "not depend on a column that renewd writes"
+                             : "%s: a trigger deletes the row when it is updated",
+                         c->table->name);
     return r < 0 ? r : row_from_result(db, c->table, found, 0, 0, ret);
 }
 

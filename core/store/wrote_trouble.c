@@ -78,7 +78,9 @@ static int ask_one(struct db *db, const char *question, const char *key, bool *r
     if (res == 0)
         *ret = db_rows(r) > 0;
     if (res == -EINVAL || res == -EACCES)
-        return pg ? db_run(db, "ROLLBACK TO SAVEPOINT renewd_told", NULL, 0, NULL, e) : 0;
+        res = pg ? db_run(db, "ROLLBACK TO SAVEPOINT renewd_told", NULL, 0, NULL, e) : 0;
+    if (res == 0 && pg)
+        res = db_run(db, "RELEASE SAVEPOINT renewd_told", NULL, 0, NULL, e);
     return res;
 }
 

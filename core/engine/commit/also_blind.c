@@ -19,6 +19,8 @@ char *status_columns_blind(struct db *db, const struct job *j)
             for (size_t n = 0; n < a->other_key_count; n++) {
                 struct error why;
                 int res = store_check_statement(db, j->also[i].unless[k][n], 1, &why);
+                if (res >= 0) /* rights are asked for only when it runs */
+                    res = store_statement_rights(db, "also", j->also[i].unless[k][n], 1, &why);
                 if (res == -EINVAL || res == -EACCES)
                     return xasprintf("also: job %s leads to rows of %s by the column %s, which is missing or may "
                                      "not be read (%s): %s.%s is taken back without regard to its records; correct "
