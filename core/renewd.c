@@ -31,7 +31,7 @@
 #include "core/once.h"
 #include "core/time/timestamp.h"
 
-enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536, LARGE_BYTES = 256 * 1024 };
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FILES_MAX = 65536, LARGE_BYTES = 64 * 1024 };
 
 struct options {
     const char *config_file;

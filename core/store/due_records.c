@@ -50,7 +50,7 @@ static int count_trouble(struct db *db, const struct claim_request *q, struct le
     buf_text(&sql, "SELECT coalesce(sum(CASE WHEN state = 5 AND last_code = 'row' THEN 1 ELSE 0 END), 0),"
                    " coalesce(sum(CASE WHEN state = 5 AND coalesce(last_code, '') <> 'row' THEN 1 ELSE 0 END), 0),"
                    " coalesce(sum(CASE WHEN state = 7 THEN 1 ELSE 0 END), 0)"
-                   " FROM (SELECT state, last_code FROM {records} WHERE source = $1 AND state <> 1");
+                   " FROM (SELECT state, last_code FROM {records} WHERE source = $1 AND state <> 1 AND (state = 5 OR state = 7)");
     claim_put_most(q, &sql);
     buf_text(&sql, ") x");
     int res = db_run(db, sql.data, texts, 1, &r, e);

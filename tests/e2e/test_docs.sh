@@ -26,6 +26,7 @@ README.md|curl -H "Authorization: Bearer $APP_KEY" http://127.0.0.1:8642/v1/jobs
 README.md|curl -H "Authorization: Bearer $APP_KEY" -H 'Content-Type: application/json' --data-binary @purchase.json \|events_call
 README.md|cc -std=c99 -fPIC -shared -fvisibility=hidden -Wl,-z,defs $(pkg-config --cflags renewd) -o acme.so acme.c|build_plugin
 man/renewd.conf.5|# renewd.conf|manual_job
+man/renewd-job.5|# conf.d/google.conf|left: a line of each of two jobs; test_one_table runs such jobs
 man/renewd-plugin.3|cc \-std=c99 \-fPIC \-shared \-fvisibility=hidden \-Wl,\-z,defs \e|left: README's block of the same command is run
 man/renewd-plugin.3|    if (!in\->reply)|left: three lines of a callback, which plugins/skeleton.c has in full
 man/renewd-plugin.3|    static int32_t acme_on_answer(void *instance, const struct renewd_on_answer_in *in,|compile_examples

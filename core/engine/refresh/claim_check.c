@@ -97,6 +97,7 @@ static bool plugin_agrees(struct run *r, struct claimed *c)
 static void claim_take_one(struct run *r, struct claimed *c, int64_t lease_boot_ms)
 {
     struct job *j = r->job;
+    r->returned -= r->returned > 0;
     if (!c->row_found || row_is_filtered_out(j, &c->row, &c->record)) { /* it must not be due again */
         c->record.window = (struct window){0};
         c->record.point = c->record.due_at = 0;
@@ -120,7 +121,6 @@ static void claim_take_one(struct run *r, struct claimed *c, int64_t lease_boot_
         return;
     }
     j->others = suspect ? 0 : j->others + 1;
-    r->returned -= r->returned > 0;
     if (r->left != INT64_MAX) {
         r->left--;
         if (c->record.attempts)
