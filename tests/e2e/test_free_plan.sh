@@ -205,9 +205,46 @@ killed() { # STORE
     everybody_paid "$s"
 }
 
+run_told() { ctl run free-plan > "$DIR/run.out" 2>&1; }
+
+# Somebody locks the wallets as a whole, as an ALTER does: the run waits, ends when the lock does, and the next one pays
+# as ever. The job's own table is a view and is not locked.
+locked() { # STORE
+    local s="$1, wallets locked" held caller
+    [ "$1" = postgresql ] || return 0 # SQLite locks its file as a whole
+    stage "$1"
+    people > "$DIR/people.sql"
+    sql_file "$DIR/people.sql"
+    sed -i 's/^schedule = .*/schedule = "0 0 1 1 *";/' "$DIR/conf.d/free-plan.conf"
+    : > "$DIR/renewd.all"
+    start_ready || exit 1
+    rm -f "$DIR/hold"
+    mkfifo "$DIR/hold"
+    psql -XqAt -d "$DSN" < "$DIR/hold" > "$DIR/hold.out" 2>&1 &
+    held=$!
+    exec 8> "$DIR/hold"
+    printf 'begin; lock table token_wallets in access exclusive mode; select 77;\n' >&8
+    check "$s: somebody holds them" wait_until 60 grep -q 77 "$DIR/hold.out"
+    run_told &
+    caller=$!
+    check "$s: it is said" wait_until 60 grep -q 'seems to be locked.* job=free-plan' "$DIR/renewd.all"
+    printf 'commit;\n\\q\n' >&8
+    exec 8>&-
+    wait "$held"
+    check "$s: the run goes on" wait_until 60 eval '[ "$(paid)" -gt 0 ]'
+    wait "$caller"
+    check_match "$s: and ends" ', failed 0' "$(cat "$DIR/run.out")"
+    check "$s: that the lock is over is said" wait_until 60 grep -q 'no longer locked.* job=free-plan' "$DIR/renewd.all"
+    sql "$(user 900 2026-05-20 2026-06-20; wallet 900 5)"
+    check "$s: the next run" timeout 60 "$RENEWCTL" -s "$SOCKET" run free-plan
+    check "$s: pays who came meanwhile" eval \
+        '[ "$(sql "select count(*) from token_wallet_transactions where user_id = '"'\$(uuid 1900)'"'")" -gt 0 ]'
+    stop_renewd
+}
+
 # contrib/check has PARTS=killed USERS=10000, too: thirty thousand transactions.
 for store in ${STORES:-sqlite postgresql}; do
-    for part in ${PARTS:-plain broken latest not_ready stuck killed}; do
+    for part in ${PARTS:-plain broken latest not_ready stuck locked killed}; do
         $part $store
     done
 done
