@@ -345,13 +345,17 @@ int store_breaker_refused(struct db *db, const struct breaker_key *k, const stru
 
 /* ---- successes, and an operator's word ---- */
 
+/* Also those that were refused ahead of their time, as witnesses are: not_before is then a time of their own. */
 static int all_due(struct db *db, const struct breaker_key *k, int64_t now, struct error *e)
 {
     cleanup(args_done) struct args a = {0};
     breaker_args(k, &a);
     args_text(&a, k->source);
+    args_number(&a, now / 1000);
     int res = db_exec(db,
-                      "UPDATE {records} SET not_before = 0, due_at = point WHERE source = $3 AND point > 0"
+                      "UPDATE {records} SET not_before = CASE WHEN point < $4 THEN 0 ELSE $4 END,"
+                      " due_at = CASE WHEN point < $4 THEN point ELSE $4 END"
+                      " WHERE source = $3 AND point > 0"
                       " AND (state = 5 OR (state = 4 AND due_at > 0)) AND fingerprint IN"
                       " (SELECT fingerprint FROM {suspects} WHERE job = $1 AND settings = $2 AND ended_at = 0)",
                       a.params, a.count, NULL, e);

@@ -13,7 +13,7 @@ log_has() { grep -Eq -- "$1" "$DIR/renewd.all"; }
 withheld() { sql "select count(*) from $(own records) where last_code = 'withheld'"; }
 all_end_well() { wait_until 60 all_fine $ACCOUNTS; }
 canary_in() { # SECONDS: the next
-    sql "update $(own breakers) set canary_at = ($(date +%s) + $1) * 1000 where held_at > 0"
+    sql "update $(own breakers) set canary_at = (cast($(date +%s) as bigint) + $1) * 1000 where held_at > 0"
 }
 canaries() { [ "$(sql "select canaries from $(own breakers)")" -ge "$1" ]; }
 
