@@ -269,7 +269,7 @@ static void learn_one(void *ctx, size_t at, size_t len)
     redact_add(t->known, (const char *)t->layer->data + at, len);
 }
 
-static void learn_layer(void *ctx, const struct redact_layer *l)
+static void learn_named(void *ctx, const struct redact_layer *l)
 {
     struct lesson *t = ctx;
 
@@ -277,10 +277,21 @@ static void learn_layer(void *ctx, const struct redact_layer *l)
     redact_named(l, learn_one, t);
 }
 
+static void learn_looking(void *ctx, const struct redact_layer *l)
+{
+    struct lesson *t = ctx;
+
+    t->layer = l;
+    redact_looking(l, learn_one, t);
+}
+
+/* The named ones first: there is a limit. */
 void redact_learn(struct redact *r, const char *text, size_t len)
 {
     struct lesson t = {.known = r};
 
-    if (text)
-        redact_layers(text, len < LEARN_MAX ? len : LEARN_MAX, DEPTH, LEARN_RUN, learn_layer, &t);
+    if (!text)
+        return;
+    redact_layers(text, len < LEARN_MAX ? len : LEARN_MAX, DEPTH, LEARN_RUN, learn_named, &t);
+    redact_layers(text, len < LEARN_MAX ? len : LEARN_MAX, DEPTH, LEARN_RUN, learn_looking, &t);
 }

@@ -29,4 +29,8 @@ typedef void redact_found_fn(void *ctx, size_t at, size_t len);
 /* The values in l that are secrets by their name or their form. */
 void redact_named(const struct redact_layer *l, redact_found_fn *found, void *ctx);
 
+/* redact_looks.c */
+/* The values in l, which is of a reply, that look like tokens. */
+void redact_looking(const struct redact_layer *l, redact_found_fn *found, void *ctx);
+
 #endif

@@ -46,8 +46,8 @@ static void add_effects(struct redact *r, const struct renewd_call *c)
 
 static void add_reply(struct redact *r, const struct http_reply *reply)
 {
-    redact_learn(r, reply->body, reply->body ? reply->body_len : 0);
     redact_learn(r, reply->headers, reply->headers ? reply->headers_len : 0);
+    redact_learn(r, reply->body, reply->body ? reply->body_len : 0);
 }
 
 /* All that the callback was shown or has said. */

@@ -28,10 +28,15 @@ everything() {
     sql "select coalesce(code, ''), coalesce(text, '') from $(own attempts)"
 }
 
+once_said() {
+    run_at_time "$NOW" --once > "$DIR/said" 2>&1
+}
+
 # shown NAME PIECE...: it was attempted, and no piece is seen.
 check_hidden() { # NAME
     local seen i forms
-    check_fails "$1: it is not refreshed" run_at_time "$NOW" --once
+    check_fails "$1: it is not refreshed" once_said
+    check_no_match "$1: nothing of it in the output" "$TOKEN|$TEST_SECRET|brand-new|BRANDNEW" "$(cat "$DIR/said")"
     NOW=$((NOW + 7200))
     seen=$(everything)
     check_match "$1: what the provider said is told" 'the provider said.*FILLER' "$seen"
@@ -76,6 +81,9 @@ redaction() { # STORE
     check_hidden "$s, base64"
     say "FILLER {\\\"refresh_token\\\":\\\"brand-new-1234\\\"} code=BRANDNEW1234567/x"
     check_hidden "$s, tokens that nobody knows"
+    say "FILLER{\\\"access\\\":\\\"BRANDNEW.4ccess.t0ken.of.$s\\\",\\\"refresh\\\":\\\"brand-new-words-of-refresh\\\",\\\"trace_id\\\":\\\"tr4ce-77fedc\\\"}"
+    check_hidden "$s, tokens in members whose names say nothing"
+    check_match "$s: the id of the request is told" 'tr4ce-77fedc' "$(cat "$DIR/renewd.log")"
 }
 
 REAL=$PLUGIN_DIR PLUGIN_DIR=$DIR/plugins

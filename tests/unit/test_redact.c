@@ -319,6 +319,39 @@ static void test_learned(void)
     redact_free(r);
 }
 
+/* Members whose names say nothing: what looks like a token is known; what people must read is not. */
+static void test_looks(void)
+{
+    static const char body[] =
+        "{\"ok\":true,\"access\":\"fresh-access-with-words-only\",\"refresh\":\"at9/QxK\\/77+zz==\",\"list\":[\"one0two0three0\","
+        "\"kQpZrWmXvBtYsLdNfGhJ\"],\"plan\":\"unlimited_calls\",\"error\":\"invalid_oauth2_client\",\"trace_id\":"
+        "\"5f8bd2c1-91aa-4e0f-8a77-0c1d2e3f4a5b\",\"when\":\"2026-11-30T10:00:00Z\",\"page\":\"https://login.example/h3lp\","
+        "\"message\":\"Account acct-100200-x is closed. Trace ID: 0123456789abcdef\",\"owner\":\"ann.2026@shop.example\"}";
+    static const char headers[] = "X-Request-Id: req-0123456789ab\0Set-Cookie: sid=Ck71Ck72Ck73Ck74; Path=/\0"
+                                  "X-New: n3wn3wn3wn3w";
+    static const char form[] = "a=F0rmF0rmF0rmF0rm&b=1&error=invalid_grant_v2_x";
+    struct redact *r = redact_new();
+
+    redact_learn(r, body, strlen(body));
+    redact_learn(r, headers, sizeof headers);
+    redact_learn(r, form, strlen(form));
+    shows(r, "got fresh-access-with-words-only, at9/QxK/77+zz==", "got ***, ***");
+    shows(r, "got at9/QxK%2F77%2Bzz%3D%3D and at9\\/QxK\\/77+zz==!", "got *** and ***!");
+    shows(r, "{\"a\":\"b25lMHR3bzB0aHJlZTA=\"}", "{\"a\":\"***=\"}"); /* base64 */
+    shows(r, "one0two0three0 kQpZrWmXvBtYsLdNfGhJ", "*** ***");
+    shows(r, "cut: kQpZrWmXvBt", "cut: ***");
+    shows(r, "cookie Ck71Ck72Ck73Ck74, n3wn3wn3wn3w, F0rmF0rmF0rmF0rm", "cookie ***, ***, ***");
+    static const char *const kept[] = {
+        "invalid_oauth2_client, unlimited_calls, invalid_grant_v2_x",
+        "trace 5f8bd2c1-91aa-4e0f-8a77-0c1d2e3f4a5b, request req-0123456789ab",
+        "2026-11-30T10:00:00Z, see https://login.example/h3lp, ann.2026@shop.example",
+        "Account acct-100200-x is closed. Trace ID: 0123456789abcdef",
+    };
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        shows(r, kept[i], kept[i]);
+    redact_free(r);
+}
+
 /* Sentences of ours and codes of theirs are read by people. */
 static void test_readable(void)
 {
@@ -402,6 +435,7 @@ int main(void)
         {"the limit falls into a secret", test_limit},
         {"secrets by their names", test_names},
         {"what an answer holds is known", test_learned},
+        {"what looks like a token in an answer is known", test_looks},
         {"other text stays readable", test_readable},
         {"pieces", test_pieces_within},
         {"words that secrets have too", test_words_within},
