@@ -48,6 +48,15 @@ static void print_skipped(const struct json *doc)
     }
 }
 
+/* Of a run that renewd's stop cut short. */
+static bool stopping(const struct answer_doc *d)
+{
+    bool is = false;
+
+    (void)json_boolean(d->json, "stopping", &is);
+    return is;
+}
+
 static void print_run(const struct ctl *c, const struct answer_doc *d)
 {
     if (c->json) {
@@ -57,6 +66,8 @@ static void print_run(const struct ctl *c, const struct answer_doc *d)
     printf("refreshed %" PRId64 ", failed %" PRId64 ", skipped %" PRId64 "\n", print_integer(d->json, "refreshed"),
            print_integer(d->json, "failed"), print_integer(d->json, "skipped"));
     print_skipped(d->json);
+    if (stopping(d))
+        puts("renewd is stopping: what was skipped is left to its next start");
     print_failures(d->json);
 }
 
@@ -112,7 +123,8 @@ int ctl_run(const struct ctl *c)
     print_run(c, &d);
     if (!c->json)
         print_left(c, d.json);
-    return print_integer(d.json, "failed") || json_kind(d.json, "held") == JSON_STRING ? EXIT_FAILED : EXIT_DONE;
+    return print_integer(d.json, "failed") || json_kind(d.json, "held") == JSON_STRING || stopping(&d) ? EXIT_FAILED
+                                                                                                       : EXIT_DONE;
 }
 
 struct of_owner {

@@ -58,6 +58,7 @@ struct run_result {
     struct failure_row *failures;
     size_t failure_count;
     const struct reason_count *skipped_because; /* REASONS_MAX of them: why records were skipped; or NULL */
+    bool stopping;                              /* renewd stops, and leaves what was skipped */
     struct left left;                           /* undone when the run ended; not of a manual run */
 };
 typedef void (*run_done)(void *ctx, const struct run_result *r);

@@ -145,10 +145,13 @@ sent() {
     port=$(printf ':%04X$' "${SIM_URL##*:}")
     [ "$(awk -v port="$port" '$2 ~ port && $4 == "01" && $5 !~ /:00000000$/' /proc/net/tcp | wc -l)" = "$1" ]
 }
+runs_are() { # COUNT: under way
+    [ "$(sql "select count(*) from $(own runs) where finished_at = 0")" = "$1" ]
+}
 stops_are() { [ "$(grep -c 'msg=stopping signal=SIGTERM' "$DIR/renewd.all")" = "$1" ]; }
 
 stopping() { # STORE
-    local s=$1 begun run stops
+    local s=$1 begun run second stops
     load_accounts strict t 6 stop
     sim mark '{}' > /dev/null
     sed -i 's/^schedule/in_flight = 3; rescan = "1s"; schedule/' "$DIR/conf.d/t.conf"
@@ -158,6 +161,9 @@ stopping() { # STORE
     ctl run t > "$DIR/run.out" 2>&1 &
     run=$!
     check "$s: three requests are under way" wait_until 20 sent 3
+    ctl run t > "$DIR/second.out" 2>&1 & # it waits for those
+    second=$!
+    check "$s: two runs are under way" wait_until 20 runs_are 2
     stops=$(grep -c 'msg=stopping signal=SIGTERM' "$DIR/renewd.all")
     begun=$SECONDS
     kill -TERM "$RENEWD_PID"
@@ -167,6 +173,12 @@ stopping() { # STORE
     check_equal "$s: SIGTERM: a clean end" 0 $?
     RENEWD_PID=''
     wait "$run"
+    check_equal "$s: a run that the stop cut short exits 1" 1 $?
+    check_match "$s: and says so" '^renewd is stopping: what was skipped is left' "$(cat "$DIR/run.out")"
+    wait "$second"
+    check_equal "$s: so does one that waited for another run of this renewd" 1 $?
+    check_match "$s: and it says the same" '^renewd is stopping: what was skipped is left' "$(cat "$DIR/second.out")"
+    check_no_match "$s: and nothing of another host" 'elsewhere' "$(cat "$DIR/run.out" "$DIR/second.out")"
     check "$s: within seconds" test $((SECONDS - begun)) -lt 10
     check_equal "$s: what was under way was finished, nothing new begun" "3 3" \
         "$(sim_count strict presented) $(sim_count strict ok)"

@@ -60,6 +60,7 @@ static void answer_run(struct request *q, const char *trigger, const struct run_
     json_run_members(&a.json, &row);
     json_failures(&a.json, r->failures, r->failure_count);
     json_skipped(&a.json, r->skipped_because);
+    json_put_bool(&a.json, "stopping", r->stopping);
     if (strcmp(trigger, "run") == 0) {
         json_put_integer(&a.json, "waiting", r->left.waiting);
         json_put_time(&a.json, "waiting_until", r->left.next_at);

@@ -97,8 +97,11 @@ static void run_free(struct run *r)
     free(r);
 }
 
+/* A stop leaves what is due, also what other runs of this process have under way. */
 static void run_tell(struct run *r)
 {
+    bool stopping = r->job->engine->stopping && r->row.skipped;
+    bool reasons = r->row.skipped && (!stopping || run_names_keys(r));
     struct run_result res = {
         .job = r->row.job,
         .id = r->row.id,
@@ -111,7 +114,8 @@ static void run_tell(struct run *r)
         .failures = r->failures,
         .failure_count = r->failure_count,
         .left = r->undone,
-        .skipped_because = r->row.skipped ? r->skipped_because : NULL,
+        .skipped_because = reasons ? r->skipped_because : NULL,
+        .stopping = stopping,
     };
     while (r->waiters) {
         struct run_waiter *w = r->waiters;
