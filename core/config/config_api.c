@@ -179,3 +179,27 @@ void api_read(struct reading *r, const struct conf_item *root, struct config *c)
     for (size_t i = 0; i < conf_count(clients); i++)
         client_read(r, conf_at(clients, i), c);
 }
+
+/* A job may be added later, so it is no mistake. */
+static void client_jobs_check(const struct config *c, const struct api_client *client, const char *const *names,
+                              struct conf_mistakes *m)
+{
+    for (char **job = client->jobs; job && *job; job++) {
+        if (strcmp(*job, "*") == 0 || one_of(*job, names))
+            continue;
+        const char *nearest = conf_nearest(*job, names);
+        conf_warning(m, NULL, c->file, "client '%s' may use the job '%s', which does not exist%s%s%s",
+                     client->name ? client->name : "?", *job, nearest ? "; did you mean '" : "",
+                     nearest ? nearest : "", nearest ? "'?" : "");
+    }
+}
+
+void api_jobs_check(const struct config *c, struct job_config *const *jobs, size_t count, struct conf_mistakes *m)
+{
+    cleanup(free_p) const char **names = xcalloc(count + 1, sizeof *names);
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = jobs[i]->job;
+    for (size_t i = 0; i < c->client_count; i++)
+        client_jobs_check(c, &c->clients[i], names, m);
+}

@@ -53,6 +53,8 @@ void modes_look_secret(struct conf_mistakes *m, const struct conf_item *item, co
 
 /* config_api.c */
 void api_read(struct reading *r, const struct conf_item *root, struct config *c);
+/* Warns of clients' jobs that are not among these. */
+void api_jobs_check(const struct config *c, struct job_config *const *jobs, size_t count, struct conf_mistakes *m);
 
 /* config_job.c and what it consists of */
 void job_read(struct job_reading *r);

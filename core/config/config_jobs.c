@@ -184,6 +184,7 @@ int jobs_load(const struct config *c, struct plugins *plugins, struct conf_mista
             jobs_pair_check(c, &files[k], &files[i], m);
     }
     jobs_also_meet(c, list, count);
+    api_jobs_check(c, list, count, m);
     for (size_t i = 0; i < (size_t)found; i++)
         free(entries[i]);
     free(entries);

@@ -226,6 +226,16 @@ checking() { # STORE
     check_match "$s: --check of a good configuration" '^0$' "$out"
     check_match "$s: lists the secrets by name" 'env:TEST_SECRET is set' "$out"
     check_no_match "$s: and never their values" "hush-secret|$RENEWD_TEST_KEY" "$out"
+    cp "$CONF" "$DIR/good.conf"
+    sed -i "s/^api = .*/api = { socket = \"${SOCKET//\//\\/}\"; clients = ( { name = \"app\"; secret = \"env:APP_SECRET\"; \
+        jobs = [ \"tt\", \"t\", \"nothing-like-it\" ]; allow = [ \"read\" ]; } ); };/" "$CONF"
+    out=$(APP_SECRET=hush-0123456789abcdef run_renewd --check; echo $?; cat "$DIR/renewd.log")
+    check_match "$s: --check warns of a client's job that does not exist" \
+        "^warning: .*renewd.conf: client 'app' may use the job 'tt', which does not exist; did you mean 't'\?$" "$out"
+    check_match "$s: also where no name is near" "the job 'nothing-like-it', which does not exist$" "$out"
+    check_no_match "$s: and of no other" "the job 't'," "$out"
+    check_match "$s: which is no mistake" '^0$' "$out"
+    mv "$DIR/good.conf" "$CONF"
     yearly bad t 'in_flight = "many"; pace = "soon";'
     sed -i 's/0 0 1 1/61 0 1 1/; s/env:TEST_SECRET/env:NOT_THERE/' "$DIR/conf.d/bad.conf"
     echo 'plugin = "nothing";' | write_job worse
