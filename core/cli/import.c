@@ -63,6 +63,10 @@ static bool is_blank(const char *text, size_t len)
 
 static int part_refused(struct import *m, const struct answer_doc *d)
 {
+    const char *code;
+
+    if (json_text(d->json, "error.code", &code, NULL) >= 0 && strcmp(code, "empty") == 0)
+        return ctl_fail(m->c, EXIT_FAILED, "empty", "there is no record in %s", m->name);
     if (m->imported)
         fprintf(stderr,
                 "renewctl: %" PRId64 " records were imported before the part of %s that begins "
@@ -78,7 +82,8 @@ static int send_part(struct import *m, size_t len)
     struct error e = {""};
 
     buf_init(&part, PART_MAX);
-    (void)buf_append(&part, m->held.data, len);
+    if (len)
+        (void)buf_append(&part, m->held.data, len);
     int r = ctl_ask(m->c, "POST", m->path, "application/x-ndjson", &part, &d, &e);
     if (r < 0)
         return ctl_no_answer(m->c, r, &e);
@@ -124,8 +129,8 @@ static int import_all(struct import *m)
     }
     while (r == 0 && m->held.len)
         r = ctl_import_next_part(m);
-    if (r == 0 && !m->imported)
-        r = ctl_fail(m->c, EXIT_FAILED, "empty", "there is no record in %s", m->name);
+    if (r == 0 && !m->imported) /* the daemon knows whether the job takes records at all */
+        r = send_part(m, 0);
     return r;
 }
 

@@ -97,6 +97,9 @@ statuses() { # STORE: of the other commands
     status 1 "$s: run of a paused job" run tokens
     status 1 "$s: refresh of one of its records" refresh tokens "$(id_of a-4)"
     status 0 "$s: resume" resume tokens
+    status 1 "$s: import for a job with a table of its application" import tokens /dev/null
+    check_match "$s: says so, also where the file is empty" "rows of its own application's table" \
+        "$(ctl import tokens /dev/null 2>&1)"
     status 2 "$s: a command that is none" nosuch
     status 2 "$s: a number of arguments that is none" show tokens
     status 0 "$s: reload without a change" reload

@@ -160,8 +160,8 @@ static void imported(void *ctx, int64_t count, int result, const char *why)
     struct request *q = ctx;
     struct answer a;
 
-    if (result == -EINVAL || result == -E2BIG) {
-        answer_error(q, 400, "bad_import", "%s", why);
+    if (result == -EINVAL || result == -E2BIG || result == -ENODATA) {
+        answer_error(q, 400, result == -ENODATA ? "empty" : "bad_import", "%s", why);
         return;
     }
     if (answer_failed(q, result, why))

@@ -178,7 +178,7 @@ static int take_lines(struct import_task *t, const char *lines, size_t len, stru
         p = eol ? eol + 1 : end;
     }
     if (!t->count)
-        return error_set(e, -EINVAL, "there is no record in it");
+        return error_set(e, -ENODATA, "there is no record in it");
     return 0;
 }
 
