@@ -32,7 +32,7 @@ static int explain_last_run(struct db *db, const char *job, struct explanation *
 {
     struct run_row *last = NULL;
     int res = store_last_run(db, job, false, &last, e);
-    if (last && last->refused && strcmp(last->refused, RUN_INTERRUPTED) != 0)
+    if (last && last->refused && run_tells(last->refused))
         snprintf(ret->refused, sizeof ret->refused, "%s", last->refused);
     runs_free(last, last ? 1 : 0);
     return res;

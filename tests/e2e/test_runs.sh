@@ -78,7 +78,10 @@ readiness() { # STORE
     ask_run tokens
     check "$s: a run that is asked for is refused, and listed" wait_until 30 refused_for 'the job is paused'
     check_equal "$s: which says nothing of the job: well" '{"status":"ok"}' "$(ready)"
+    check_match "$s: explain says that it is paused" '^the job is paused: renewctl resume' "$(ctl explain tokens)"
     ctl resume tokens > /dev/null
+    check_no_match "$s: after the resume explain asks for none" 'resume' "$(ctl explain tokens)"
+    check_equal "$s: nor does readyz" '{"status":"ok"}' "$(ready)"
     sql "alter table tokens rename column expires_at to ends"
     check "$s: its table does not fit any more" wait_until 60 ready_says '"held":\[\{"job":"tokens"'
     ask_run tokens
