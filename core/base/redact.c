@@ -75,6 +75,12 @@ void redact_add(struct redact *r, const char *secret, size_t len)
     }
 }
 
+void redact_add_all(struct redact *r, const struct redact *from)
+{
+    for (size_t i = 0; from && i < from->count; i++)
+        redact_add(r, secret_text(from->list[i]), secret_len(from->list[i]));
+}
+
 /* ---- what is known is found ---- */
 
 struct search {

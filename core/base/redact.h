@@ -27,6 +27,8 @@ void redact_free(struct redact *r); /* wipes; NULL is none */
 
 /* Adds a copy. NULL and secrets under REDACT_SHORTEST bytes are ignored. */
 void redact_add(struct redact *r, const char *secret, size_t len);
+/* Adds those of another; NULL has none. */
+void redact_add_all(struct redact *r, const struct redact *from);
 /* Adds the values in a reply that the name of their member marks as a token or a secret, and those that look like a
  * token. Error words, ids of requests, times and addresses are none. */
 void redact_learn(struct redact *r, const char *text, size_t len);

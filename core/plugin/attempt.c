@@ -8,6 +8,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/log.h"
+#include "core/base/redact.h"
 #include "core/plugin/instance_internal.h"
 #include "core/rules/outcome.h"
 #include "core/time/civil.h"
@@ -18,6 +19,7 @@ struct plugin_attempt {
     void *scratch;
     struct effects effects;
     struct renewd_request *request; /* of the step before, until the next one */
+    struct redact *earlier;         /* secrets in the replies to the steps before, NULL = none */
     int step;
     int status; /* of the reply that the current step reads; 0 = none */
     char code[CODE_SIZE];
@@ -43,6 +45,7 @@ void plugin_attempt_free(struct plugin_attempt *a)
     effects_done(&a->effects);
     request_free(a->request);
     view_free(a->view);
+    redact_free(a->earlier);
     explicit_bzero(a, sizeof(*a));
     free(a);
 }
@@ -128,6 +131,7 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
     c.may_request = true;
     c.view = a->view;
     c.reply = reply;
+    c.earlier = a->earlier;
     struct renewd_refresh_in in = {.size = sizeof(in),
                                    .call = &c,
                                    .purpose = RENEWD_PURPOSE_REFRESH,
@@ -148,6 +152,11 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
                  NULL);
     call_done(&c);
     reply_view_done(&view);
+    if (!reply || ret->what != RENEWD_WAIT)
+        return;
+    if (!a->earlier)
+        a->earlier = redact_new();
+    outside_learn(a->earlier, reply);
 }
 
 /* A changed decision is used if it is valid; otherwise the core's own is. */
@@ -190,6 +199,7 @@ void plugin_attempt_failed(struct plugin_attempt *a, const struct failure *f, co
     c.effects = &a->effects;
     c.view = a->view;
     c.reply = reply;
+    c.earlier = a->earlier;
     struct renewd_on_failure_in in = {.size = sizeof(in),
                                       .call = &c,
                                       .records = view_records(a->view),

@@ -50,6 +50,7 @@ struct renewd_writer {
     struct renewd_writer *next;
 };
 
+struct redact;
 struct view;
 
 struct renewd_call {
@@ -57,6 +58,7 @@ struct renewd_call {
     /* What it was shown that may hold secrets; each may be NULL. */
     const struct view *view;
     const struct http_reply *reply;
+    const struct redact *earlier; /* of the replies to earlier steps */
     const char *const *secrets;
     const char *hidden;
     const char *spoiled;     /* the reply's members whose text is none; NULL or "" */
@@ -98,7 +100,9 @@ const char *call_text(struct renewd_call *c, const void *data, size_t len); /* "
 /* services.c */
 extern const struct renewd_services host_services;
 
-/* outside_text.c: text from the plugin, which may quote others, without secrets, of at most size - 1 bytes. */
+/* outside_text.c: what in a reply is or looks like a secret. */
+void outside_learn(struct redact *r, const struct http_reply *reply);
+/* Text from the plugin, which may quote others, without secrets, of at most size - 1 bytes. */
 void host_outside(const struct renewd_host *host, const char *text, char *ret, size_t size);
 
 /* view.c: the public forms of records and replies. */

@@ -44,7 +44,7 @@ static void add_effects(struct redact *r, const struct renewd_call *c)
     }
 }
 
-static void add_reply(struct redact *r, const struct http_reply *reply)
+void outside_learn(struct redact *r, const struct http_reply *reply)
 {
     redact_learn(r, reply->headers, reply->headers ? reply->headers_len : 0);
     redact_learn(r, reply->body, reply->body ? reply->body_len : 0);
@@ -60,7 +60,8 @@ static void add_call(struct redact *r, const struct renewd_call *c)
     for (size_t i = 0; c->secrets && c->secrets[i]; i++)
         add_text(r, c->secrets[i]);
     if (c->reply)
-        add_reply(r, c->reply);
+        outside_learn(r, c->reply);
+    redact_add_all(r, c->earlier);
 }
 
 void host_outside(const struct renewd_host *host, const char *text, char *ret, size_t size)

@@ -13,10 +13,10 @@ escaped() { # TEXT: as \u00xx, twice escaped, for a JSON text within the control
     printf '%s' "$1" | od -An -v -tx1 | tr -d '\n' | sed 's/ /\\\\u00/g'
 }
 
-# say BODY: to the next request. Its Location has the row's token, percent-encoded.
+# say BODY [STATUS]: to the next request. Its Location has the row's token, percent-encoded.
 say() {
-    printf '{"mode":"status","provider":"strict","status":503,"content_type":"text/plain","body":"%s",
-        "headers":{"Location":"https://elsewhere.example/?token=%s"}}' "$1" "$(percent "$TOKEN")" > "$DIR/say.json"
+    printf '{"mode":"status","provider":"strict","status":%s,"content_type":"text/plain","body":"%s",
+        "headers":{"Location":"https://elsewhere.example/?token=%s"}}' "${2:-503}" "$1" "$(percent "$TOKEN")" > "$DIR/say.json"
     curl -sS --fail-with-body -H 'Content-Type: application/json' --data-binary "@$DIR/say.json" "$SIM_URL/_sim/misbehave" > /dev/null
 }
 
@@ -84,6 +84,9 @@ redaction() { # STORE
     say "FILLER{\\\"access\\\":\\\"BRANDNEW.4ccess.t0ken.of.$s\\\",\\\"refresh\\\":\\\"brand-new-words-of-refresh\\\",\\\"trace_id\\\":\\\"tr4ce-77fedc\\\"}"
     check_hidden "$s, tokens in members whose names say nothing"
     check_match "$s: the id of the request is told" 'tr4ce-77fedc' "$(cat "$DIR/renewd.log")"
+    say "{\\\"access\\\":\\\"BRANDNEW.of.the.step.before.77\\\"}" 202
+    say FILLER
+    check_hidden "$s, a token in the answer to the step before"
 }
 
 REAL=$PLUGIN_DIR PLUGIN_DIR=$DIR/plugins
