@@ -21,7 +21,10 @@ struct plugin_attempt {
     struct renewd_request *request; /* of the step before, until the next one */
     struct redact *earlier;         /* secrets in the replies to the steps before, NULL = none */
     int step;
-    int status; /* of the reply that the current step reads; 0 = none */
+    int status;     /* of the reply that the current step reads; 0 = none */
+    bool succeeded; /* a step read a reply that is a success */
+    bool renewed;   /* and one had another credential than the record's */
+    bool left;      /* RENEWD_DONE left behind what a success gave */
     char code[CODE_SIZE];
     char text[TEXT_SIZE];
 };
@@ -55,6 +58,69 @@ const struct effects *plugin_attempt_effects(const struct plugin_attempt *a)
     return &a->effects;
 }
 
+static const struct renewd_slot *credential_slot(const struct plugin *p)
+{
+    return p->credential < 0 ? NULL : &p->slots[p->credential];
+}
+
+/* Whether the reply has a new credential, by the slot's own name. What a provider that does not rotate leaves out, or
+ * repeats, is none. */
+static bool brings_credential(const struct plugin_attempt *a, const struct renewd_reply *reply)
+{
+    const struct renewd_slot *s = credential_slot(a->instance->host.plugin);
+
+    if (!s || !(s->direction & RENEWD_OUT) || a->instance->replay == RENEWD_REPLAY_SAFE)
+        return false;
+    const char *text = service_json_text(reply->json, s->name);
+    const struct renewd_value *old = service_slot(view_records(a->view)[0], s->name);
+    return text && *text && (!old->present || strcmp(text, old->text) != 0);
+}
+
+static void plugin_attempt_read(struct plugin_attempt *a, const struct renewd_reply *reply)
+{
+    a->status = reply ? reply->status : 0;
+    if (a->status < 200 || a->status > 299)
+        return;
+    a->succeeded = true;
+    a->renewed = a->renewed || brings_credential(a, reply);
+}
+
+/* once() alone changes nothing. */
+static bool records_something(const struct effects *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i].type != EFFECT_KEY)
+            return true;
+    return false;
+}
+
+static bool sets_credential(const struct plugin_attempt *a)
+{
+    for (size_t i = 0; i < a->effects.count; i++)
+        if (a->effects.list[i].type == EFFECT_SET &&
+            a->effects.list[i].index == a->instance->host.plugin->credential)
+            return true;
+    return false;
+}
+
+/* RENEWD_DONE after a reply: a refresh of a credential that changes nothing is none, and the credential that
+ * the provider gave must not be left behind. */
+static void judge_done(struct plugin_attempt *a, struct renewd_call *c)
+{
+    const struct renewd_slot *s = credential_slot(c->host->plugin);
+
+    if (!s || !c->reply)
+        return;
+    if (!records_something(&a->effects))
+        call_break(c, "returned RENEWD_DONE and recorded nothing of the answer");
+    else if (a->renewed && !sets_credential(a))
+        call_break(c, "returned RENEWD_DONE and did not set the slot %.63s, although the answer has a new one",
+                   s->name);
+    else
+        return;
+    a->left = a->succeeded;
+}
+
 /* Checks the rules of a step's result; a violation is stored in the call. */
 static void plugin_attempt_judge(struct renewd_call *c, int32_t result)
 {
@@ -67,15 +133,15 @@ static void plugin_attempt_judge(struct renewd_call *c, int32_t result)
     call_judge_fail(c, result == RENEWD_FAILED, "RENEWD_FAILED");
 }
 
-static bool succeeded(const struct plugin_attempt *a)
+static bool after_success(const struct plugin_attempt *a)
 {
-    return a->status >= 200 && a->status <= 299;
+    return a->left || (a->status >= 200 && a->status <= 299);
 }
 
 /* A plugin that fails on a success may have lost the new credential. */
 static int broken_outcome(const struct plugin_attempt *a)
 {
-    return succeeded(a) ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
+    return after_success(a) ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT;
 }
 
 static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c, struct step_result *ret)
@@ -88,7 +154,7 @@ static void fill_failed(struct plugin_attempt *a, const struct renewd_call *c, s
                                 .outcome = broken ? broken_outcome(a) : c->outcome,
                                 .code = a->code[0] ? a->code : NULL,
                                 .text = a->text,
-                                .misused = c->misused && (a->effects.token_set || succeeded(a))};
+                                .misused = c->misused && (a->effects.token_set || after_success(a))};
 }
 
 static void fill_result(struct plugin_attempt *a, struct renewd_call *c, int32_t result, int64_t slow_for,
@@ -125,7 +191,6 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
 
     request_free(a->request);
     a->request = NULL;
-    a->status = reply && reply->failure == HTTP_OK_REPLY ? reply->status : 0;
     call_begin(&c, &a->instance->host, "refresh");
     c.effects = &a->effects;
     c.may_request = true;
@@ -142,9 +207,12 @@ void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *repl
                                    .now = now,
                                    .scratch = a->scratch};
     c.spoiled = reply ? view.spoiled.data : NULL;
+    plugin_attempt_read(a, in.reply);
     int32_t result = a->instance->host.plugin->descriptor.refresh(a->instance->state, &in, &out);
     call_returned(&c);
     plugin_attempt_judge(&c, result);
+    if (result == RENEWD_DONE && !c.broken[0])
+        judge_done(a, &c);
     fill_result(a, &c, result, out.slow_for, ret);
     if (ret->what == RENEWD_DONE && c.spoiled && *c.spoiled)
         log_line(LEVEL_WARNING, "an answer has bytes that are not text; it is stored without them", "job",

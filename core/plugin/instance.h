@@ -89,13 +89,14 @@ struct step_result {
     int64_t slow_for;        /* DONE */
     int outcome;             /* FAILED: enum outcome */
     const char *code, *text; /* FAILED: valid until the attempt is freed; code may be NULL */
-    /* FAILED: it broke a rule when the provider had answered with a success or a token was set: what it was given
+    /* FAILED: it broke a rule after the provider had answered with a success or a token was set: what it was given
      * may be lost, and no other credential must be spent by it. */
     bool misused;
 };
 /* reply NULL at step 0. A plugin that breaks the rules (no request before WAIT, unknown result, no fail() before
- * FAILED; DONE without effects is allowed) gives FAILED with the code "plugin": ambiguous when the reply was a
- * success, else transient. What is set stays set: the caller stores a token, whatever the result is. With a token
+ * FAILED; with a credential: DONE after a reply without an effect, or without the new credential that a reply has)
+ * gives FAILED with the code "plugin": ambiguous when a reply was a success, else transient. DONE without effects is
+ * allowed where nothing was asked, or the plugin has no credential. What is set stays set: the caller stores a token, whatever the result is. With a token
  * fail() alone is DONE. A new credential that could not be taken: ambiguous, with nothing set. */
 void plugin_attempt_step(struct plugin_attempt *a, const struct http_reply *reply, int64_t now,
                          struct step_result *ret);

@@ -46,7 +46,7 @@ extern "C" {
 #define RENEWD_AMBIGUOUS 6     /* sent, but no answer came */
 
 /* What `refresh` returns. */
-#define RENEWD_DONE 1   /* the recorded effects are complete */
+#define RENEWD_DONE 1   /* the recorded effects are complete; after a reply there must be some (renewd-plugin(3)) */
 #define RENEWD_WAIT 2   /* one HTTP request was queued: call again with its reply */
 #define RENEWD_FAILED 3 /* outcome, code and text were given to services->fail() */
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A plugin that breaks a rule when the provider has given it new tokens: what it took is stored, the attempt counts as
 # failed, the log says what to correct, and its job is held before another credential is spent. In every order of
-# mistake and tokens, on both stores. An answer whose refresh token was not taken is parked.
+# mistake and tokens, on both stores; one that takes nothing of a success, too. An answer whose refresh token was not taken is parked.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/strict.sh"
 
@@ -21,6 +21,8 @@ wait without a request
 url does not begin with https
 refused cannot be made
 nothing refresh_tokn
+ignored recorded nothing of the answer
+dropped did not set the slot refresh_token
 EOL
 }
 
@@ -53,11 +55,11 @@ one_spent() { # STORE ORDER SENTENCE
         awk -F '\t' -v p="$2-" 'index($1, p) == 1 && $5 == 1 { print $1 }')
     row=$(sql_tsv "select access_token, refresh_token, coalesce(last_error, '') from t_$2 where account = '$account'")
     case $2 in
-        misspelt) outcome=ambiguous ;;
-        nothing) outcome=ambiguous ;;
+        misspelt | dropped) outcome=ambiguous ;;
+        nothing | ignored) outcome=ambiguous ;;
         *) check_equal "$s: its new refresh token is in the row" "$(given "$account" 3)" "$(cut -f 2 <<< "$row")" ;;
     esac
-    [ "$2" = nothing ] ||
+    [[ $2 =~ ^(nothing|ignored)$ ]] ||
         check_equal "$s: its new access token is in the row" "$(given "$account" 2)" "$(cut -f 1 <<< "$row")"
     check_match "$s: the row says what is wrong" "plugin careless is at fault.*${3//[()]/.}" "$(cut -f 3 <<< "$row")"
     check_equal "$s: the attempt is a failure of the plugin's" "$outcome|plugin" \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * oauth2.so under another name, which breaks a rule at each success as settings.extra.order says: before, between or
- * after the tokens that it sets, in place of the new refresh token, or in how it ends.
+ * after the tokens that it sets, in place of the new refresh token, in what it leaves out, or in how it ends.
  */
 #define renewd_plugin_v1 renewd_plugin_of_oauth2
 #include "../../plugins/oauth2.c"
@@ -30,7 +30,9 @@ static void set_tokens(const struct careless *c)
         set_from_answer(c, "access_token", "access_token");
     if (is(c, "between"))
         c->s->once(c->in->call, "");
-    set_from_answer(c, is(c, "misspelt") || is(c, "nothing") ? "refresh_tokn" : "refresh_token", "refresh_token");
+    if (!is(c, "dropped"))
+        set_from_answer(c, is(c, "misspelt") || is(c, "nothing") ? "refresh_tokn" : "refresh_token",
+                        "refresh_token");
     if (is(c, "after"))
         c->s->run(c->in->call, "no_such_statement", NULL);
     c->s->set_time(c->in->call, "expires_at", is(c, "expiry") ? -5 : c->in->now + 3600);
@@ -64,7 +66,8 @@ static int32_t careless_refresh(void *instance, const struct renewd_refresh_in *
     if (!in->reply || in->reply->status != 200)
         return oauth2_refresh(instance, in, out);
     o->services->setting_member(o->host, "extra", 0, &name, &c.order);
-    set_tokens(&c);
+    if (!is(&c, "ignored"))
+        set_tokens(&c);
     return end(&c);
 }
 

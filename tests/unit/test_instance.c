@@ -62,6 +62,54 @@ static void test_not_misused(void)
     tester_end();
 }
 
+/* ---- RENEWD_DONE after a reply ---------------------------------------------------------------- */
+
+WRONG(take_nothing, return RENEWD_DONE;)
+WRONG(take_key, s->once(c, "k"); return RENEWD_DONE;)
+WRONG(take_memo, s->memo(c, "", 0); return RENEWD_DONE;)
+WRONG(take_access, s->set_text(c, "access_token", "new"); return RENEWD_DONE;)
+WRONG(take_both, s->set_text(c, "refresh_token", "next"); return take_access(s, in);)
+WRONG(ask_more, s->request(c, "GET", "https://x/"); return RENEWD_WAIT;)
+
+static void one_done(act_fn *act, const struct http_reply *first, const struct http_reply *reply, const char *part,
+                     bool misused)
+{
+    tester_begin();
+    if (first)
+        CU_ASSERT_EQUAL(tester_step(ask_more, first).what, RENEWD_WAIT);
+    struct step_result r = tester_step(act, reply);
+    CU_ASSERT_EQUAL(r.what, part ? RENEWD_FAILED : RENEWD_DONE);
+    CU_ASSERT(!part || (r.text && strstr(r.text, part)));
+    CU_ASSERT(!part || (r.code && strcmp(r.code, "plugin") == 0));
+    CU_ASSERT(!part || r.outcome == (misused ? OUTCOME_AMBIGUOUS : OUTCOME_TRANSIENT));
+    CU_ASSERT_EQUAL(r.misused, misused);
+    tester_end();
+}
+
+/* A provider that does not rotate leaves the credential out, or repeats it. */
+static void test_done(void)
+{
+    static const char rotated[] = "{\"refresh_token\":\"next\"}", same[] = "{\"refresh_token\":\"grant\"}";
+    const struct http_reply none = {.status = 204, .body = ""}, refused = {.status = 400, .body = ""};
+    const struct http_reply next = {.status = 200, .body = rotated, .body_len = sizeof(rotated) - 1};
+    const struct http_reply stays = {.status = 200, .body = same, .body_len = sizeof(same) - 1};
+
+    one_done(take_nothing, NULL, NULL, NULL, false);
+    one_done(take_memo, NULL, &none, NULL, false);
+    one_done(take_access, NULL, &none, NULL, false);
+    one_done(take_access, NULL, &stays, NULL, false);
+    one_done(take_both, NULL, &next, NULL, false);
+    one_done(take_both, &next, &none, NULL, false);
+    one_done(take_nothing, NULL, &none, "recorded nothing", true);
+    one_done(take_nothing, NULL, &next, "recorded nothing", true);
+    one_done(take_key, NULL, &next, "recorded nothing", true);
+    one_done(take_nothing, &next, &refused, "recorded nothing", true);
+    one_done(take_nothing, NULL, &refused, "recorded nothing", false);
+    one_done(take_access, NULL, &next, "slot refresh_token", true);
+    one_done(take_access, &next, &none, "slot refresh_token", true);
+    one_done(take_memo, NULL, &next, "slot refresh_token", true);
+}
+
 /* ---- on_failure ---------------------------------------------------------------------------- */
 
 static int32_t change_decision(const struct renewd_on_failure_in *in, struct renewd_on_failure_out *out)
@@ -364,6 +412,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"a token is kept", test_token_kept},
         {"what is no misuse", test_not_misused},
+        {"done after a reply", test_done},
         {"on_failure", test_on_failure},
         {"open", test_open},
         {"the window", test_window},

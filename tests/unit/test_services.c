@@ -69,6 +69,7 @@ static int32_t read_everything(const struct renewd_services *s, const struct ren
     CU_ASSERT_PTR_NULL(s->json_parse(in->call, "{", 1));
     CU_ASSERT_STRING_EQUAL(s->reply_header(in->reply, "x-usage"), "90");
     CU_ASSERT_PTR_NULL(s->reply_header(in->reply, "x-none"));
+    s->memo(in->call, "read", 4);
     return RENEWD_DONE;
 }
 
