@@ -6,7 +6,7 @@
 . "$(dirname "$0")/graph.sh"
 . "$(dirname "$0")/events.sh"
 
-POSTS=24
+POSTS=36
 start_simulator
 
 # large FIRST LAST: a list of events of 800 bytes each.
@@ -54,10 +54,11 @@ rounds() { # STORE
     start_ready || exit 1
     check "$s: pause" ctl pause meta
     for i in $(seq $POSTS); do large $((i * 1000 + 1)) $((i * 1000 + 1000)) > "$DIR/body.$i"; done
-    post_all
-    check "$s: the first is taken" wait_until 300 one_is_taken
-    check_equal "$s: another caller is answered meanwhile" 202 "$(event small | post one)"
     sed -i 's/rescan = "1s"/rescan = "2s"/' "$DIR/conf.d/meta.conf"
+    event small > "$DIR/small"
+    post_all
+    check_equal "$s: another caller is answered meanwhile" 202 "$(post one < "$DIR/small")"
+    check "$s: the first is taken" wait_until 300 one_is_taken
     check "$s: the job is loaded anew" ctl reload
     check "$s: all are answered" wait_until 600 all_answered
     check "$s: those that were not read yet are refused" [ "$(refused_as reloaded)" -ge 1 ]
