@@ -273,9 +273,9 @@ struct engine_status {
     int64_t left_alone;       /* spool files of another host, installation or key */
 };
 void engine_status(const struct engine *e, struct engine_status *ret);
-/* Warnings about configuration and secrets, as sentences that name places and no values; NULL past the end. */
 /* For a log line: the account of that record, where it is known; or NULL. */
 const char *engine_account(const struct engine *e, const struct job *j, const char *key);
+/* Warnings about configuration and secrets, as sentences that name places and no values; NULL past the end. */
 const char *engine_warning(const struct engine *e, size_t index);
 
 /* Jobs in the order of their files. */

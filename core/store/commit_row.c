@@ -208,8 +208,6 @@ static int read_written(struct db *db, const struct commit *c, const struct db_r
     return r < 0 ? r : row_from_result(db, c->table, found, 0, 0, ret);
 }
 
-/* After the UPDATE the row is read back. If a trigger or the column's type changed the token, the commit is treated
- * as refused: the changed value is not a token, and the row would hold the only copy. */
 /* A trigger in place of the update may leave a column out. Times may be read back in another form, so that only one
  * that stayed as it was is told. */
 static bool is_left_out(const struct commit *c, const struct write *w, const struct row *now)
@@ -221,6 +219,8 @@ static bool is_left_out(const struct commit *c, const struct write *w, const str
     return !is->text || (was && was->text && strcmp(is->text, was->text) == 0);
 }
 
+/* After the UPDATE the row is read back. If a trigger or the column's type changed the token, the commit is treated
+ * as refused: the changed value is not a token, and the row would hold the only copy. */
 static int as_written(const struct commit *c, const struct row *now, struct error *e)
 {
     for (size_t i = 0; i < c->write_count; i++) {

@@ -28,8 +28,10 @@ int job_check_statements(struct db *db, const struct job_config *c, struct error
         struct error why;
         int res = store_check_statement(db, c->statements[i].sql, parameters_of(c, i), &why);
         if (res < 0)
-            return error_set(e, res, "the statement %s.sql does not fit this database: %s", c->statements[i].name,
-                             why.text);
+            return error_set(e, res,
+                             store_passes(res) ? "the statement %s.sql could not be checked yet: %s"
+                                               : "the statement %s.sql does not fit this database: %s",
+                             c->statements[i].name, why.text);
     }
     return 0;
 }
