@@ -459,6 +459,23 @@ run_at_time() {
     return $status
 }
 
+# hold_lock SQL: another session of PostgreSQL runs it in a transaction that stays open until release_lock.
+hold_lock() {
+    main_shell hold_lock || return 1
+    rm -f "$DIR/hold"
+    mkfifo "$DIR/hold"
+    psql -XqAt -d "$DSN" < "$DIR/hold" > "$DIR/hold.out" 2>&1 &
+    HOLDER_PID=$!
+    exec 8> "$DIR/hold"
+    printf "begin; %s; select 'held';\\n" "$1" >&8
+    wait_until 60 grep -qx held "$DIR/hold.out"
+}
+release_lock() {
+    printf 'commit;\n\\q\n' >&8
+    exec 8>&-
+    wait "$HOLDER_PID"
+}
+
 # start_renewd [ARGUMENT...]: the daemon; returns once its operator's door answers.
 start_renewd() {
     main_shell start_renewd || return 1

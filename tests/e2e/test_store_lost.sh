@@ -71,21 +71,14 @@ ended_while_away() {
 
 # An application holds one row, for longer than many of our statements may take: the others go on.
 a_row_locked() {
-    local s="a row is locked" held
+    local s="a row is locked"
     set_up row 200 'in_flight = 7;'
-    mkfifo "$DIR/hold"
-    psql -XqAt -d "$DSN" < "$DIR/hold" > "$DIR/hold.out" 2>&1 &
-    held=$!
-    exec 8> "$DIR/hold"
-    printf 'begin; select 77 from tokens where account = (select max(account) from tokens) for update;\n' >&8
-    check "$s: its application holds it" wait_until 10 grep -q 77 "$DIR/hold.out"
+    hold_lock 'select 1 from tokens where account = (select max(account) from tokens) for update' || exit 1
     start_renewd || exit 1
     check "$s: all others are refreshed meanwhile" wait_until 60 all_ok 199
     check "$s: its result is asked for again" wait_until 30 waits_for_lock
     check_equal "$s: it waits on the spool" 1 "$(ctl --json status | json '$.spool.entries')"
-    printf 'commit;\n\\q\n' >&8
-    exec 8>&-
-    wait "$held"
+    release_lock
     check "$s: then it is stored too" wait_until 20 all_ok 200
     check "$s: truth and table agree" compare_truth strict tokens row
     check_equal "$s: none was presented twice" '' "$(presented_twice)"
@@ -96,7 +89,7 @@ a_row_locked() {
 # A whole table is locked while its requests are under way, as by a long ALTER: its results wait together, the database
 # is not taken for lost, and the other job's records are refreshed.
 a_table_locked() {
-    local s="a table is locked" held
+    local s="a table is locked"
     set_up table 40 'in_flight = 40;'
     : > "$DIR/renewd.all"
     make_accounts_table others
@@ -105,13 +98,7 @@ a_table_locked() {
     sim misbehave '{"mode":"delay","provider":"strict","ms":15000,"when":"before","count":-1}' > /dev/null
     start_ready || exit 1
     check "$s: its requests are under way" wait_until 60 presented 40
-    rm -f "$DIR/hold"
-    mkfifo "$DIR/hold"
-    psql -XqAt -d "$DSN" < "$DIR/hold" > "$DIR/hold.out" 2>&1 &
-    held=$!
-    exec 8> "$DIR/hold"
-    printf 'begin; lock table tokens in access exclusive mode; select 77;\n' >&8
-    check "$s: somebody holds it" wait_until 60 grep -q 77 "$DIR/hold.out"
+    hold_lock 'lock table tokens in access exclusive mode' || exit 1
     sim misbehave '{"clear":true}' > /dev/null
     load_accounts strict others 40 other
     check "$s: the other job's records are refreshed meanwhile" wait_until 60 refreshed_of others 40
@@ -120,9 +107,7 @@ a_table_locked() {
     check_equal "$s: its results wait" "$(ctl --json status | json '$.spool.entries')" "$(ctl --json status | json '$.waiting_commits')"
     check "$s: still" [ "$(ctl --json status | json '$.waiting_commits')" -gt 3 ]
     check_no_match "$s: the database is not taken for lost" 'is not available' "$(cat "$DIR/renewd.all")"
-    printf 'commit;\n\\q\n' >&8
-    exec 8>&-
-    wait "$held"
+    release_lock
     check "$s: then all are stored" wait_until 60 refreshed_of tokens 40
     check "$s: truth and table agree" compare_truth strict tokens table
     check_equal "$s: none was presented twice" '' "$(presented_twice)"
