@@ -253,6 +253,7 @@ struct long_migration {
     struct migration_watch watch;
     struct db *db;
     int result;
+    atomic_bool over;
 };
 
 static void *migrating_long(void *arg)
@@ -260,6 +261,7 @@ static void *migrating_long(void *arg)
     struct long_migration *m = arg;
     struct error e = {""};
     m->result = store_migrate(m->db, &m->watch, &e);
+    atomic_store(&m->over, true);
     return NULL;
 }
 
@@ -288,12 +290,15 @@ static void a_long_migration(void)
     }
     CU_ASSERT_TRUE(atomic_load(&m.watch.goes_on));
     atomic_store(&m.watch.ends, true);
+    for (int ms = 0; ms < 60000 && !atomic_load(&m.over); ms++)
+        nanosleep(&moment, NULL);
+    CU_ASSERT_TRUE(atomic_load(&m.over));
+    kit_sql(other, "SELECT pg_advisory_unlock(7301963501337)");
     pthread_join(thread, NULL);
     CU_ASSERT_EQUAL(m.result, -ENOTCONN);
     CU_ASSERT_FALSE(atomic_load(&m.watch.goes_on));
     CU_ASSERT_FALSE(m.watch.blocked);
     db_close(m.db);
-    kit_sql(other, "SELECT pg_advisory_unlock(7301963501337)");
     db_close(other);
 }
 
